@@ -1,0 +1,31 @@
+"""Attribution maps for neural networks, and proof of what they are worth on your own model and data.
+
+The names below are loaded when they are first used: `import heatproof` costs no more than it must, and the command line
+can show its help without torch.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Attribution": "heatproof.methods",
+    "Bounds": "heatproof.models",
+    "Model": "heatproof.models",
+    "load_images": "heatproof.data",
+    "load_model": "heatproof.models.loaders",
+    "mean_interval": "heatproof.stats",
+}
+
+__all__ = ["Attribution", "Bounds", "Model", "__version__", "load_images", "load_model", "mean_interval"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'heatproof' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

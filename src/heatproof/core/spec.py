@@ -1,0 +1,151 @@
+"""Frozen settings ⇄ canonical JSON ⇄ content hash, and the lookup of a settings class by its name.
+
+Every method, metric, fill, noise, quadrature and output is a `Settings`: frozen, validated, keyword-only. Its name is the
+snake_case of its class. The registry of a family is the list of exports (`__all__`) of the package the family calls home;
+nothing else registers anything.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, cast
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from heatproof.core.errors import SettingsError, UnknownNameError
+
+
+def snake_case(name: str) -> str:
+    """`IntegratedGradients` → `integrated_gradients`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def canonical_json(value: object) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, floats by `repr`, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def content_hash(value: object) -> str:
+    """First 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
+
+
+class Settings(BaseModel):
+    """Frozen, validated, keyword-only settings.
+
+    A field typed with an abstract settings class takes an object, a name (`"black"`) or a table (`{name = "uniform", …}`).
+
+    Raises:
+    ------
+    SettingsError
+        A field is unknown, missing or has an impossible value.
+    UnknownNameError
+        A name is not exported by the family's home.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    name: ClassVar[str] = "settings"
+    home: ClassVar[str] = ""
+    """Package whose exports are the registry of this family."""
+    family: ClassVar[str] = "setting"
+    """What a user calls a member of this family."""
+
+    def __init__(self, **fields: Any) -> None:
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise SettingsError(_explain(type(self), error)) from None
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        cls.name = snake_case(cls.__name__)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _look_up(cls, data: Any, build: ValidatorFunctionWrapHandler) -> Self:
+        if isinstance(data, str):
+            data = {"name": data}
+        if isinstance(data, Mapping) and "name" in data:
+            fields = {key: value for key, value in data.items() if key != "name"}
+            chosen = lookup(cls, data["name"])
+            return cast(Self, chosen(**fields)) if chosen is not cls else cast(Self, build(fields))
+        return cast(Self, build(data))
+
+    @model_serializer(mode="wrap")
+    def _with_name(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"name": self.name, **dump(self)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with the name; `from_dict` reverses it."""
+        return self.model_dump(mode="json", serialize_as_any=True)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any] | str) -> Self:
+        """Build from a table or a name, as they stand in a TOML or JSON file."""
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            raise SettingsError(_explain(cls, error)) from None
+
+    @property
+    def digest(self) -> str:
+        """Content hash: equal settings, equal hash; any changed field changes it."""
+        return content_hash(self.to_dict())
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Settings)
+            and type(other) is type(self)
+            and canonical_json(self.to_dict()) == canonical_json(other.to_dict())
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __str__(self) -> str:
+        changed = [
+            f"{key}={value}" for key, value in self if value != type(self).model_fields[key].get_default(call_default_factory=True)
+        ]
+        return f"{self.name}({', '.join(changed)})" if changed else self.name
+
+
+def exports(base: type[Settings]) -> dict[str, type[Settings]]:
+    """The concrete settings classes that the home of a family exports, by name."""
+    package = importlib.import_module(base.home)
+    members = [getattr(package, item) for item in package.__all__]
+    return {m.name: m for m in members if inspect.isclass(m) and issubclass(m, base) and not inspect.isabstract(m)}
+
+
+def lookup(base: type[Settings], name: str) -> type[Settings]:
+    """The class of that name in the family of `base`."""
+    if not inspect.isabstract(base) and name == base.name:
+        return base
+    known = exports(base) if base.home else {}
+    if name not in known:
+        raise UnknownNameError(base.family, str(name), list(known))
+    return known[name]
+
+
+def _explain(cls: type[Settings], error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        if item["type"] == "extra_forbidden":
+            message = f"no such setting; {cls.name} takes {', '.join(cls.model_fields) or 'none'}"
+        elif item["type"] not in ("missing", "value_error") and isinstance(item["input"], str | int | float | None):
+            message = f"{message}, got {item['input']!r}"
+        lines.append(f"{where}: {message}" if where else message)
+    return f"{cls.name}: " + "; ".join(lines)

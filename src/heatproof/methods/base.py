@@ -1,0 +1,168 @@
+"""What every attribution method is: frozen settings and one pure call."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heatproof.core.spec import Settings, canonical_json
+from heatproof.methods.attribution import Attribution
+from heatproof.models.model import Model
+from heatproof.passes.counting import PassCount, count_passes
+from heatproof.passes.forward import scores
+from heatproof.passes.inputs import Target, check_images, resolve_target
+from heatproof.passes.probes import Probe, WeightedGradients, weighted_gradients
+from heatproof.perturb.draws import Draws
+
+
+class Axiom(Enum):
+    """What a method promises; the laws hold it to that on networks with closed-form answers."""
+
+    COMPLETE = "the map sums to what the method says it sums to"
+    DUMMY = "an input the function does not use gets zero"
+    LINEAR = "the map of a sum of functions is the sum of their maps"
+    SYMMETRIC = "inputs that are equal and interchangeable get equal values"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is asked: the map of each image, for its target, with its own random numbers."""
+
+    model: Model
+    images: Float[Tensor, "b c *space"]
+    target: Int[Tensor, " b"]
+    draws: Draws
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a method answers. See `Attribution` for the meaning of `claim` and `error`."""
+
+    values: Float[Tensor, "b c *space"]
+    claim: Float[Tensor, " b"]
+    error: Float[Tensor, " b"]
+
+    @classmethod
+    def plain(cls, values: Float[Tensor, "b c *space"]) -> "Explanation":
+        """A map that claims nothing and has no error to state."""
+        unknown = values.new_full((len(values),), torch.nan)
+        return cls(values, unknown, unknown)
+
+
+class Method(Settings, ABC):
+    """Frozen settings + `attribute`. Nothing stays on the method, the model or the caller's tensors."""
+
+    home: ClassVar[str] = "heatproof.methods"
+    family: ClassVar[str] = "method"
+
+    axioms: ClassVar[frozenset[Axiom]] = frozenset()
+    inert: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change no value of the map."""
+    control: ClassVar[bool] = False
+    """Whether this is no explanation but a yardstick that an explanation must beat."""
+    cite: ClassVar[str] = ""
+
+    def attribute(self, model: Model, images: Float[Tensor, "b c *space"], target: Target = None, *, seed: int = 0) -> Attribution:
+        """Maps of a batch.
+
+        Parameters
+        ----------
+        model : Model
+        images : `[b, c, …]` in model space, of the model's type and on its device.
+        target : None (the model's own top-1 on the clean input), a class, or one class per image.
+        seed : all randomness comes from (seed, image content, draw number).
+
+        Raises:
+        ------
+        TensorError
+            Images or targets that do not fit the model, or are not finite.
+        ModelError
+            A network whose output cannot be explained.
+        """
+        started = time.perf_counter()
+        check_images(model, images)
+        images = images.detach()
+        with count_passes() as passes, model.running():
+            case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images))
+            answer = self.explain(case)
+        return Attribution(
+            values=answer.values,
+            target=case.target,
+            output=model.output_label,
+            claim=answer.claim,
+            error=answer.error,
+            passes=PassCount(passes.forward, passes.backward),
+            seconds=time.perf_counter() - started,
+            method=canonical_json(self.to_dict()),
+            seed=seed,
+            notes=tuple(_note(values) for values in answer.values),
+        )
+
+    @abstractmethod
+    def explain(self, case: Case) -> Explanation:
+        """The maps of a case; called with the model running. Wrappers call this on the method they hold."""
+
+    @abstractmethod
+    def cost(self) -> PassCount:
+        """Rows an image costs, the target given."""
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether the map depends on the seed."""
+        return False
+
+
+class ProbeMethod(Method, ABC):
+    """A method that is a weighted average of gradients: it says where to probe and how to weigh; the engine does the rest."""
+
+    @abstractmethod
+    def n_probes(self) -> int:
+        """Probes an image."""
+
+    @abstractmethod
+    def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
+        """Row r probes image r at its k[r]-th point."""
+
+    def group(self, k: int) -> int:
+        """Independent group of probe k, for the split-half standard error; one group for all = nothing was sampled."""
+        return 0
+
+    def explain(self, case: Case) -> Explanation:
+        streamed = weighted_gradients(case.model, case.images, case.target, case.draws, self)
+        return self.conclude(case, streamed)
+
+    def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
+        """Claim and error; by default none is claimed and the error is the split-half standard error."""
+        return Explanation(streamed.values, torch.full_like(streamed.standard_error, torch.nan), streamed.standard_error)
+
+    def cost(self) -> PassCount:
+        return PassCount(self.n_probes(), self.n_probes())
+
+
+def clean_scores(case: Case) -> Float[Tensor, " b"]:
+    """f(x) of the case's images. Cost: one forward row a sample."""
+    return scores(case.model, case.images, case.target)
+
+
+def relative_gap(values: Float[Tensor, "b *shape"], claim: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """|Σ values − claim| / |claim|, summed in float64; NaN where nothing is claimed, and where the claim is zero."""
+    total = values.double().flatten(1).sum(1)
+    gap = (total - claim).abs() / claim.double().abs()
+    return torch.where(claim != 0, gap, torch.nan).to(values.dtype)
+
+
+def _note(values: Tensor) -> str:
+    if not bool(values.isfinite().all()):
+        return "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
+    if not bool(values.any()):
+        return "the map is zero everywhere: the explained output does not change where it was probed (saturated or unused input)"
+    return ""

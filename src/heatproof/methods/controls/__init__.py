@@ -1,0 +1,8 @@
+"""Yardsticks: maps that explain nothing, and that an explanation must beat."""
+
+from heatproof.methods.controls.constant_map import ConstantMap
+from heatproof.methods.controls.edge_map import EdgeMap
+from heatproof.methods.controls.input_map import InputMap
+from heatproof.methods.controls.random_map import RandomMap
+
+__all__ = ["ConstantMap", "EdgeMap", "InputMap", "RandomMap"]

@@ -1,0 +1,19 @@
+"""Metrics, one a file; the exports are the registry."""
+
+from heatproof.metrics.axioms import Completeness
+from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, Scores
+from heatproof.metrics.faithfulness import PerturbationCurve
+from heatproof.metrics.similarity import Repeatability
+from heatproof.metrics.smoothness import TotalVariationCurve
+
+__all__ = [
+    "Completeness",
+    "ExplainerMetric",
+    "MapMetric",
+    "Metric",
+    "ModelMetric",
+    "PerturbationCurve",
+    "Repeatability",
+    "Scores",
+    "TotalVariationCurve",
+]

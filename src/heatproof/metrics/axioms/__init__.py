@@ -1,0 +1,5 @@
+"""Does the map keep its promises?"""
+
+from heatproof.metrics.axioms.completeness import Completeness
+
+__all__ = ["Completeness"]

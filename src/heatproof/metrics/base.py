@@ -1,0 +1,188 @@
+"""What every metric is: frozen settings, declared facts, and one call that returns a value per sample.
+
+Four bases by need. Two are here so far: `MapMetric` looks at the map alone; `ModelMetric` runs the network on changed images;
+`ExplainerMetric` asks the method for further maps. No metric averages over images, and none knows a concrete method.
+
+NaN policy: a map with a value that is not finite scores NaN and says so in `notes`; its batch-mates are not touched.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heatproof.core.errors import TensorError
+from heatproof.core.records import Direction, Reduction
+from heatproof.core.spec import Settings
+from heatproof.methods.attribution import Attribution
+from heatproof.models.model import Model
+from heatproof.numerics.reduce import reduce
+from heatproof.passes.counting import PassCount
+from heatproof.passes.inputs import check_images, resolve_target
+
+Explain = Callable[[Tensor, Tensor, int], Attribution]
+"""(images, target, seed) → maps: a method bound to its model."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One value per sample.
+
+    values      `[b]` the headline number.
+    error       `[b]` Monte Carlo standard error of the value; NaN where nothing was sampled.
+    curve       `[b, p]` the points behind the value, where there are any.
+    components  further numbers per sample, by name.
+    notes       one text per sample: "" or why its value is NaN.
+    """
+
+    values: Float[Tensor, " b"]
+    error: Float[Tensor, " b"]
+    curve: Float[Tensor, "b p"] | None = None
+    components: Mapping[str, Float[Tensor, " b"]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        values: Float[Tensor, " b"],
+        *,
+        error: Tensor | None = None,
+        curve: Tensor | None = None,
+        components: Mapping[str, Tensor] | None = None,
+        missing: str = "",
+    ) -> "Scores":
+        """Scores whose NaN values carry the note `missing`."""
+        notes = tuple(missing if bad else "" for bad in values.isnan().tolist())
+        unknown = torch.full_like(values, torch.nan)
+        return cls(values, unknown if error is None else error, curve, components or {}, notes)
+
+
+class Metric(Settings, ABC):
+    """Settings and facts shared by all metrics. Facts are declared once; reports, tables and tests read them from here."""
+
+    home: ClassVar[str] = "heatproof.metrics"
+    family: ClassVar[str] = "metric"
+
+    label: ClassVar[str]
+    """Short name for a table's head."""
+    meaning: ClassVar[str]
+    """One sentence for a reader who has never met the metric."""
+    better: ClassVar[Direction]
+    bounds: ClassVar[tuple[float, float]]
+    reduction: ClassVar[Reduction]
+    """How the raw map's channels become what is scored."""
+    scale_invariant: ClassVar[bool] = False
+    """Whether the score is the same for c·map, c > 0."""
+    curve_axes: ClassVar[tuple[str, str] | None] = None
+    component_meanings: ClassVar[Mapping[str, str]] = {}
+    cite: ClassVar[str] = ""
+
+    @property
+    def direction(self) -> Direction:
+        """Which way is better, under these settings."""
+        return self.better
+
+    def cost(self) -> PassCount:
+        """Rows of the network that scoring one map costs, apart from further maps."""
+        return PassCount()
+
+    @property
+    def explanations(self) -> int:
+        """Further maps asked of the method for each map scored."""
+        return 0
+
+
+class MapMetric(Metric, ABC):
+    """Scores the map alone."""
+
+    def score(self, values: Float[Tensor, "b c h w"]) -> Scores:
+        """Score raw maps `[b, c, h, w]`; the declared reduction is applied here."""
+        maps, broken = _prepare(values, self.reduction)
+        return _blank(self.measure(maps), broken)
+
+    @abstractmethod
+    def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
+        """Score reduced, finite maps."""
+
+
+class ModelMetric(Metric, ABC):
+    """Scores the map by running the network on changed images."""
+
+    def score(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c h w"],
+        target: int | Int[Tensor, " b"] | None,
+        values: Float[Tensor, "b c h w"],
+        *,
+        seed: int = 0,
+    ) -> Scores:
+        """Score raw maps of these images for this target. All randomness comes from (seed, image, draw number).
+
+        Raises:
+        ------
+        TensorError
+            Maps that are not shaped as the images, or images that do not fit the model.
+        """
+        check_images(model, images)
+        if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
+            raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
+        maps, broken = _prepare(values.to(images), self.reduction)
+        with model.running():
+            return _blank(self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed), broken)
+
+    @abstractmethod
+    def measure(self, model: Model, images: Tensor, target: Tensor, maps: Float[Tensor, "b c h w"], seed: int) -> Scores:
+        """Score reduced, finite maps."""
+
+
+class ExplainerMetric(Metric, ABC):
+    """Scores the method by asking it for further maps."""
+
+    def score(
+        self,
+        model: Model,
+        images: Float[Tensor, "b c *space"],
+        target: int | Int[Tensor, " b"] | None,
+        explain: Explain,
+        *,
+        seed: int = 0,
+    ) -> Scores:
+        """Score a method bound to its model. `explain(images, target, seed)` returns its `Attribution`."""
+        check_images(model, images)
+        with model.running():
+            return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
+
+    @abstractmethod
+    def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
+        """Score the method."""
+
+
+def _prepare(values: Tensor, reduction: Reduction) -> tuple[Tensor, Tensor]:
+    if values.ndim != 4:
+        raise TensorError(
+            f"maps: expected raw maps [b, c, h, w], got {list(values.shape)}; one map needs a batch axis, values[None]"
+        )
+    broken = ~values.isfinite().flatten(1).all(1)
+    keep = (~broken).view(-1, 1, 1, 1)
+    return reduce(torch.where(keep, values, torch.zeros_like(values)), reduction), broken
+
+
+def _blank(scores: Scores, broken: Tensor) -> Scores:
+    if not bool(broken.any()):
+        return scores
+    nan = torch.nan
+    return replace(
+        scores,
+        values=scores.values.masked_fill(broken, nan),
+        error=scores.error.masked_fill(broken, nan),
+        curve=None if scores.curve is None else scores.curve.masked_fill(broken[:, None], nan),
+        components={key: value.masked_fill(broken, nan) for key, value in scores.components.items()},
+        notes=tuple(
+            "the map holds NaN or infinity" if bad else note for bad, note in zip(broken.tolist(), scores.notes, strict=True)
+        ),
+    )

@@ -1,0 +1,176 @@
+"""Perturbation curve, and the area under it (AUPC): how fast the score falls as the regions a map calls relevant are replaced.
+
+    y_0 = f(x) / |f(x)|,    y_l = mean_p f(x^(l, p)) / |f(x)|,    AUPC = Simpson's rule over y_0 … y_L, step 1
+
+x^(l, p) is the p-th of P candidates that replace the l-th most relevant k × k region of x^(l−1) by random colours; the candidate
+whose score is nearest the median of the P goes on as x^(l). Regions are ranked once, by the mean of |Σ_channels map|, and
+never overlap. Lower is better for `order="most"`. The value is an integral over length L, so L × the mean relative score.
+
+`error` is the Monte Carlo error of the P draws at each step, given the images carried forward.
+
+Cost: 1 + L P forward rows a map (1 + L with a fill that is not drawn).
+Source: Samek et al., TNNLS 2017; Goh et al., ICPR 2020, eq. 10–11 and their code (k = 15, L = 30, P = 50).
+Differs from the paper: the last legal row and column of regions is used (`corners="published"` leaves it out, as their code does);
+ties between regions are broken at random. Draws belong to the image and the seed, so every method meets the same colours.
+"""
+
+from typing import ClassVar, Literal, Self
+
+import torch
+from pydantic import PositiveInt, model_validator
+from torch import Tensor
+
+from heatproof.core.records import Direction, Reduction
+from heatproof.metrics.base import ModelMetric, Scores
+from heatproof.models.model import Model
+from heatproof.models.outputs import Output
+from heatproof.numerics.area import AreaRule, area, area_weights
+from heatproof.passes.counting import PassCount
+from heatproof.passes.forward import checked_scores, forward_rows, scores
+from heatproof.perturb.draws import Draws
+from heatproof.perturb.fills.base import Fill
+from heatproof.perturb.fills.uniform import Uniform
+from heatproof.perturb.masks.regions import rank_regions
+
+PUBLISHED_SIDE = 224
+
+
+class PerturbationCurve(ModelMetric):
+    """Area under the region-perturbation curve.
+
+    side      pixels of a region's side, k.
+    regions   regions replaced, L.
+    scaled    take side and regions as meant for 224 pixels and scale them to the image, keeping the share of pixels replaced.
+    draws     candidates a step, P: 50 for a random fill unless given; a fill that is not random needs, and takes, just one.
+    fill      what replaces a region.
+    order     most or least relevant region first; the least makes higher better.
+    carry     which candidate goes on: the one nearest the median, or a random one.
+    output    the scalar that is followed; None = the one the model explains.
+    area_rule Simpson (published) or trapezoid.
+    corners   every legal region, or all but the last row and column, as published.
+    """
+
+    label: ClassVar[str] = "AUPC"
+    meaning: ClassVar[str] = (
+        "How much of the score is left, summed over the curve, while the regions the map calls relevant are replaced by noise."
+    )
+    better: ClassVar[Direction] = Direction.LOWER
+    bounds: ClassVar[tuple[float, float]] = (-torch.inf, torch.inf)
+    reduction: ClassVar[Reduction] = Reduction.SUM
+    scale_invariant: ClassVar[bool] = True
+    curve_axes: ClassVar[tuple[str, str]] = ("regions replaced", "score relative to the clean image")
+    cite: ClassVar[str] = "Samek et al., TNNLS 2017; Goh et al., ICPR 2020"
+
+    side: PositiveInt = 15
+    regions: PositiveInt = 30
+    scaled: bool = False
+    draws: PositiveInt | None = None
+    fill: Fill = Uniform()
+    order: Literal["most", "least"] = "most"
+    carry: Literal["median", "random"] = "median"
+    output: Output | None = None
+    area_rule: AreaRule = "simpson"
+    corners: Literal["all", "published"] = "all"
+
+    @model_validator(mode="after")
+    def _one_draw_unless_random(self) -> Self:
+        if not self.fill.stochastic and (self.draws or 1) > 1:
+            raise ValueError(f"draws: expected 1, since {self.fill.name} is the same at every draw, got {self.draws}; leave it out")
+        return self
+
+    @property
+    def direction(self) -> Direction:
+        return Direction.LOWER if self.order == "most" else Direction.HIGHER
+
+    @property
+    def candidates(self) -> int:
+        """Candidates a step, P."""
+        return self.draws or (50 if self.fill.stochastic else 1)
+
+    def cost(self) -> PassCount:
+        return PassCount(1 + self.regions * self.candidates)
+
+    def layout(self, h: int, w: int) -> tuple[int, int]:
+        """Side and number of regions for an image of h × w pixels."""
+        if not self.scaled:
+            return self.side, self.regions
+        side = max(1, round(self.side * min(h, w) / PUBLISHED_SIDE))
+        share = self.regions * self.side**2 / PUBLISHED_SIDE**2
+        return side, max(1, round(share * h * w / side**2))
+
+    def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
+        if self.output is not None:
+            model = model.with_(output=self.output)
+        side, count = self.layout(*images.shape[-2:])
+        draws = Draws.for_images(seed, images)
+        first = self.order == "most"
+        corners = rank_regions(
+            maps, draws, side=side, count=count, most_relevant_first=first, skip_last=self.corners == "published"
+        )
+        clean = scores(model, images, target)
+        whole = None if self.fill.stochastic else self.fill(images, model.bounds, draws, 0)
+        current, means, variances = images.clone(), [clean], [torch.zeros_like(clean)]
+        for step in range(count):
+            patches = self._patches(model, images, whole, draws, corners[:, step], side, step)
+            found = self._candidate_scores(model, current, target, corners[:, step], patches)
+            means.append(found.mean(1))
+            variances.append(found.var(1) / self.candidates if self.candidates > 1 else torch.zeros_like(clean))
+            _paste(current, corners[:, step], patches[torch.arange(len(images)), self._carried(found)])
+        return self._conclude(torch.stack(means, 1), torch.stack(variances, 1))
+
+    def _patches(
+        self, model: Model, images: Tensor, whole: Tensor | None, draws: Draws, corner: Tensor, side: int, step: int
+    ) -> Tensor:
+        """Replacements `[b, candidates, c, side, side]` of one step."""
+        crops = _crop(images if whole is None else whole, corner, side)
+        if whole is not None:
+            return crops[:, None]
+        indices = range(step * self.candidates, (step + 1) * self.candidates)
+        if self.fill.local:
+            return torch.stack([self.fill(crops, model.bounds, draws, p) for p in indices], 1)
+        return torch.stack([_crop(self.fill(images, model.bounds, draws, p), corner, side) for p in indices], 1)
+
+    def _candidate_scores(self, model: Model, current: Tensor, target: Tensor, corner: Tensor, patches: Tensor) -> Tensor:
+        """Scores `[b, candidates]`; images and candidates are one stream of rows."""
+        p = self.candidates
+        found = current.new_empty(len(current) * p)
+
+        def build(rows: range) -> Tensor:
+            sample, candidate = [row // p for row in rows], [row % p for row in rows]
+            changed = current[sample]
+            _paste(changed, corner[sample], patches[sample, candidate])
+            return changed
+
+        for rows, outputs in forward_rows(model, len(found), build):
+            found[rows.start : rows.stop] = checked_scores(model, outputs, target[[row // p for row in rows]])
+        return found.view(-1, p)
+
+    def _carried(self, found: Tensor) -> Tensor:
+        if self.carry == "random":
+            return torch.zeros(len(found), dtype=torch.long, device=found.device)
+        gap = (found - found.quantile(0.5, dim=1, keepdim=True)).abs()
+        number = torch.arange(found.shape[1], device=found.device)
+        return torch.where(gap == gap.amin(1, keepdim=True), number, found.shape[1]).amin(1)
+
+    def _conclude(self, means: Tensor, variances: Tensor) -> Scores:
+        scale = means[:, :1].abs()
+        scale = torch.where(scale > 0, scale, torch.nan)
+        weights = area_weights(means.shape[1], self.area_rule).to(means)
+        sampled = self.candidates > 1
+        error = (variances @ weights.square()).sqrt() / scale[:, 0] if sampled else torch.full_like(scale[:, 0], torch.nan)
+        return Scores.of(
+            area(means / scale, self.area_rule),
+            error=error,
+            curve=means / scale,
+            missing="the clean score is zero, so nothing can be relative to it; follow another output",
+        )
+
+
+def _crop(images: Tensor, corner: Tensor, side: int) -> Tensor:
+    return torch.stack([image[:, i : i + side, j : j + side] for image, (i, j) in zip(images, corner.tolist(), strict=True)])
+
+
+def _paste(images: Tensor, corner: Tensor, patches: Tensor) -> None:
+    side = patches.shape[-1]
+    for image, (i, j), patch in zip(images, corner.tolist(), patches, strict=True):
+        image[:, i : i + side, j : j + side] = patch

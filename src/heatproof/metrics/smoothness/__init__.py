@@ -1,0 +1,5 @@
+"""How busy is the map?"""
+
+from heatproof.metrics.smoothness.total_variation_curve import TotalVariationCurve
+
+__all__ = ["TotalVariationCurve"]

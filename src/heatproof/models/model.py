@@ -1,0 +1,134 @@
+"""A network together with what is needed to explain it."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from heatproof.core.errors import ModelError, TensorError
+from heatproof.numerics.bounds import Bounds
+from heatproof.models.outputs import Logit, Output
+from heatproof.models.preprocessing import Preprocessing
+
+OutputFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Any `torch.nn.Module`, with the bounds of its input and the scalar that is explained.
+
+    The module is used in eval mode with frozen parameters and is given back exactly as it came: parameters, buffers, hooks,
+    grads and train flags. It may return a tensor `[b, k]`, a tuple (its first tensor counts), a mapping (`logits`, else its
+    first tensor), or an object with `.logits`.
+    """
+
+    module: nn.Module
+    bounds: Bounds
+    output: Output | OutputFunction = Logit()
+    """An `Output`, or any callable `(outputs [b, k], target [b]) → [b]`."""
+    class_names: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+    name: str = "model"
+    chunk: int = 16
+    """Rows that pass through the network at once. Results do not depend on it; memory does."""
+
+    def __post_init__(self) -> None:
+        if self.chunk < 1:
+            raise TensorError(f"chunk: expected at least 1 row, got {self.chunk}")
+
+    def with_(self, **changes: Any) -> Self:
+        """A copy with some fields replaced; the module is shared."""
+        return replace(self, **changes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are (the CPU for a module without any)."""
+        return next((p.device for p in self._tensors()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating type of the parameters (float32 for a module without any)."""
+        return next((p.dtype for p in self._tensors() if p.is_floating_point()), torch.float32)
+
+    def _tensors(self) -> Iterator[Tensor]:
+        yield from self.module.parameters()
+        yield from self.module.buffers()
+
+    @cached_property
+    def digest(self) -> str:
+        """Content hash of the weights and of the printed structure."""
+        state = hashlib.sha256(repr(self.module).encode())
+        for key, tensor in sorted(self.module.state_dict().items()):
+            state.update(key.encode())
+            state.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        return state.hexdigest()[:32]
+
+    @property
+    def output_label(self) -> str:
+        """The output's settings, or the name of the caller's function."""
+        return str(self.output) if isinstance(self.output, Output) else getattr(self.output, "__qualname__", repr(self.output))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Eval mode and frozen parameters inside; everything as before outside, also after an exception."""
+        modes = [(m, m.training) for m in self.module.modules()]
+        wanted = [(p, p.requires_grad) for p in self.module.parameters()]
+        try:
+            self.module.eval()
+            for p, _ in wanted:
+                p.requires_grad_(False)
+            yield
+        finally:
+            for m, mode in modes:
+                m.training = mode
+            for p, flag in wanted:
+                p.requires_grad_(flag)
+
+    def outputs(self, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b k"]:
+        """The network's output matrix. Runs in whatever gradient mode the caller set.
+
+        Raises
+        ------
+        ModelError
+            The output cannot be read as one row per sample.
+        """
+        out = _unwrap(self.module(images))
+        if out.ndim == 1 and len(out) == len(images):
+            out = out[:, None]
+        if out.ndim != 2 or len(out) != len(images):
+            raise ModelError(
+                f"{self.name}: expected one row of outputs per sample, [{len(images)}, k], got {list(out.shape)}; "
+                "wrap the module so that its forward returns that"
+            )
+        return out
+
+    def explained(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """The explained scalar per sample."""
+        scores = self.output(outputs, target)
+        if scores.shape != target.shape:
+            raise ModelError(f"output {self.output_label}: expected one number per sample, {list(target.shape)}, got {list(scores.shape)}")
+        return scores
+
+    def class_name(self, index: int) -> str:
+        """The class's name, or `class 7` where there is none."""
+        return self.class_names[index] if 0 <= index < len(self.class_names) else f"class {index}"
+
+
+def _unwrap(out: Any) -> Tensor:
+    if isinstance(out, Tensor):
+        return out
+    if isinstance(out, Mapping):
+        out = out["logits"] if "logits" in out else next((v for v in out.values() if isinstance(v, Tensor)), None)
+    elif hasattr(out, "logits"):
+        out = out.logits
+    elif isinstance(out, tuple | list):
+        out = next((v for v in out if isinstance(v, Tensor)), None)
+    if not isinstance(out, Tensor):
+        raise ModelError("the network returned no tensor; expected a tensor, a tuple or mapping with one, or an object with .logits")
+    return out

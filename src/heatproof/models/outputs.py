@@ -1,0 +1,91 @@
+"""What is explained: one scalar per sample of the network's output.
+
+    Logit                     z_c
+    Probability               p_c = softmax(z)_c
+    LogProbability            log p_c
+    ProbabilityWeightedLogit  p_c z_c with p_c held fixed, so that its gradient is p_c ∇z_c
+    Margin                    z_c − max_{j≠c} z_j
+    Regression                output number `index`, whatever the target
+"""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import NonNegativeInt
+from torch import Tensor
+
+from heatproof.core.errors import SettingsError
+from heatproof.core.spec import Settings
+
+__all__ = ["LogProbability", "Logit", "Margin", "Output", "Probability", "ProbabilityWeightedLogit", "Regression"]
+
+
+class Output(Settings, ABC):
+    """Maps the network's outputs and a target per sample to a scalar per sample."""
+
+    home: ClassVar[str] = "heatproof.models.outputs"
+    family: ClassVar[str] = "output"
+
+    @abstractmethod
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        """The explained scalar per sample."""
+
+    def default_target(self, outputs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        """The target when the caller names none: the network's own top-1."""
+        return outputs.argmax(1)
+
+
+class Logit(Output):
+    """z_c, the raw score before any softmax."""
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return _pick(outputs, target)
+
+
+class Probability(Output):
+    """softmax(z)_c. Its gradient vanishes where the network is sure."""
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return _pick(outputs.softmax(1), target)
+
+
+class LogProbability(Output):
+    """log softmax(z)_c."""
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return _pick(outputs.log_softmax(1), target)
+
+
+class ProbabilityWeightedLogit(Output):
+    """p_c z_c with p_c treated as a constant; inside an average over inputs it weighs them by confidence, which breaks completeness."""
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return _pick(outputs.softmax(1), target).detach() * _pick(outputs, target)
+
+
+class Margin(Output):
+    """z_c minus the best other logit."""
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        if outputs.shape[1] < 2:
+            raise SettingsError("margin: expected a network with at least 2 outputs, got 1; explain `logit` or `regression` instead")
+        rivals = outputs.scatter(1, target[:, None], torch.finfo(outputs.dtype).min)
+        return _pick(outputs, target) - rivals.amax(1)
+
+
+class Regression(Output):
+    """One output of a regression network, in its own units."""
+
+    index: NonNegativeInt = 0
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        return outputs[:, self.index]
+
+    def default_target(self, outputs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+        return torch.full((len(outputs),), self.index, device=outputs.device)
+
+
+def _pick(outputs: Tensor, target: Tensor) -> Tensor:
+    return outputs.gather(1, target[:, None])[:, 0]

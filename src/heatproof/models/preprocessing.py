@@ -1,0 +1,49 @@
+"""From a decoded photograph to the tensor a network expects: resize the shorter side, crop the centre, scale the channels."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from pydantic import PositiveInt
+from torch import Tensor
+
+from heatproof.core.spec import Settings
+from heatproof.numerics.bounds import Bounds
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+_RESAMPLING = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+class Preprocessing(Settings):
+    """How a network wants its photographs. Sides in pixels; mean and std per channel of pixels in [0, 1]."""
+
+    side: PositiveInt = 224
+    resize: PositiveInt = 256
+    """Length the shorter side is resized to before the centre crop."""
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    @property
+    def bounds(self) -> Bounds:
+        """Model-space values of black and white."""
+        return Bounds.from_mean_std(self.mean, self.std)
+
+    def crop(self, image: Image.Image) -> Image.Image:
+        """The square of the photograph that the network sees, in 8-bit pixels (grey for one channel, RGB for three)."""
+        image = image.convert("L" if len(self.mean) == 1 else "RGB")
+        scale = self.resize / min(image.size)
+        size = (max(self.side, round(image.width * scale)), max(self.side, round(image.height * scale)))
+        image = image if size == image.size else image.resize(size, _RESAMPLING[self.interpolation])
+        left, top = (size[0] - self.side) // 2, (size[1] - self.side) // 2
+        return image.crop((left, top, left + self.side, top + self.side))
+
+    def __call__(self, image: Image.Image) -> Float[Tensor, "c h w"]:
+        """Model-space tensor of one photograph, float32."""
+        pixels = torch.from_numpy(np.array(self.crop(image), dtype=np.float32) / 255)
+        pixels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
+        mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (self.mean, self.std))
+        return (pixels - mean) / std

@@ -1,0 +1,27 @@
+"""A tensor as a settings field, written to JSON whole (type, shape, base64), so that settings round-trip and hash by content."""
+
+import base64
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+from torch import Tensor
+
+ALLOW_TENSORS = ConfigDict(arbitrary_types_allowed=True)
+"""`model_config` for settings with a `FrozenTensor` field."""
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, dict):
+        raw = np.frombuffer(base64.b64decode(value["data"]), dtype=value["dtype"])
+        return torch.from_numpy(raw.copy()).reshape(value["shape"])
+    return value.detach().cpu().clone() if isinstance(value, Tensor) else value
+
+
+def _write(value: Tensor) -> dict[str, Any]:
+    array = value.numpy()
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "data": base64.b64encode(array.tobytes()).decode()}
+
+
+FrozenTensor = Annotated[Tensor, BeforeValidator(_read), PlainSerializer(_write), WithJsonSchema({"type": "object"})]

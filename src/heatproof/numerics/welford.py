@@ -1,0 +1,48 @@
+"""Streaming mean and sum of squared deviations, one row at a time, stable where E[a²] − E[a]² cancels.
+
+    mean ← mean + (a − mean) / n,   m2 ← m2 + (a − mean_old)(a − mean_new)
+
+Source: Welford 1962; merging of two states: Chan, Golub & LeVeque 1979.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Welford:
+    """Moments of rows `a` that arrive in any grouping; `mean` and `m2` have the shape of one batch `[b, …]`."""
+
+    mean: Tensor
+    m2: Tensor
+    count: Tensor
+
+    @classmethod
+    def like(cls, batch: Tensor) -> Self:
+        """An empty state for samples shaped as `batch`."""
+        return cls(torch.zeros_like(batch), torch.zeros_like(batch), torch.zeros(len(batch), dtype=torch.long))
+
+    def add(self, sample: int, row: Tensor) -> None:
+        """Add one row of the given sample."""
+        self.count[sample] += 1
+        before = row - self.mean[sample]
+        self.mean[sample] += before / self.count[sample].item()
+        self.m2[sample] += before * (row - self.mean[sample])
+
+    def merge(self, other: "Welford") -> "Welford":
+        """The state of both sets of rows together."""
+        axes = (-1, *[1] * (self.mean.ndim - 1))
+        mine, theirs = (state.count.view(axes).to(self.mean) for state in (self, other))
+        total = (mine + theirs).clamp_min(1)
+        gap = other.mean - self.mean
+        return Welford(
+            self.mean + gap * theirs / total, self.m2 + other.m2 + gap.square() * mine * theirs / total, self.count + other.count
+        )
+
+    @property
+    def variance(self) -> Tensor:
+        """Unbiased variance; zero where fewer than two rows came."""
+        return self.m2 / (self.count - 1).clamp_min(1).view(-1, *[1] * (self.mean.ndim - 1)).to(self.mean)

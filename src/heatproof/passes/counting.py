@@ -1,0 +1,35 @@
+"""Counts of rows through the network, the machine-independent cost of everything here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass
+class PassCount:
+    """Rows that went forward, and rows that went backward."""
+
+    forward: int = 0
+    backward: int = 0
+
+
+_counters: ContextVar[tuple[PassCount, ...]] = ContextVar("pass counters", default=())
+
+
+@contextmanager
+def count_passes() -> Iterator[PassCount]:
+    """Count every row that passes inside the block; blocks nest, and each counts all it encloses."""
+    counter = PassCount()
+    token = _counters.set((*_counters.get(), counter))
+    try:
+        yield counter
+    finally:
+        _counters.reset(token)
+
+
+def record_rows(*, forward: int = 0, backward: int = 0) -> None:
+    """Add rows to every open counter."""
+    for counter in _counters.get():
+        counter.forward += forward
+        counter.backward += backward

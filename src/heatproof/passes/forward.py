@@ -1,0 +1,65 @@
+"""Forward rows without gradients, in chunks."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heatproof.core.errors import TensorError
+from heatproof.models.model import Model
+from heatproof.passes.counting import record_rows
+from heatproof.perturb.draws import Draws
+from heatproof.perturb.fills.base import Fill
+
+
+def chunks(n: int, size: int) -> Iterator[range]:
+    """Consecutive ranges of at most `size` that cover 0 … n−1."""
+    for start in range(0, n, size):
+        yield range(start, min(start + size, n))
+
+
+def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """The explained scalars, after refusing targets that the network has no output for."""
+    if int(target.max()) >= outputs.shape[1]:
+        raise TensorError(
+            f"target: expected classes from 0 to {outputs.shape[1] - 1}, the network's outputs, got {target.tolist()}"
+        )
+    return model.explained(outputs, target)
+
+
+def forward_rows(model: Model, n: int, build: Callable[[range], Tensor]) -> Iterator[tuple[range, Tensor]]:
+    """Outputs of `n` rows, chunk by chunk; `build(rows)` makes a chunk's inputs, so that no more than one chunk exists.
+
+    The network may overwrite what `build` returns: it must not share memory with anything that is kept.
+    """
+    for rows in chunks(n, model.chunk):
+        with torch.no_grad(), model.running():
+            outputs = model.outputs(build(rows))
+        record_rows(forward=len(rows))
+        yield rows, outputs
+
+
+def raw_outputs(model: Model, images: Float[Tensor, "b c *space"]) -> Float[Tensor, "b k"]:
+    """The network's outputs for a batch. Cost: one forward row a sample."""
+    return torch.cat([out for _, out in forward_rows(model, len(images), lambda rows: images[rows.start : rows.stop].clone())])
+
+
+def scores(model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """The explained scalar of each image. Cost: one forward row a sample."""
+    return checked_scores(model, raw_outputs(model, images), target)
+
+
+def mean_fill_score(
+    model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"], draws: Draws, fill: Fill, n: int
+) -> Float[Tensor, " b"]:
+    """Mean score of the first `n` draws of a fill that replaces each whole image. Cost: `n` forward rows a sample."""
+    found = images.new_empty(len(images) * n)
+
+    def build(rows: range) -> Tensor:
+        sample = [row // n for row in rows]
+        return fill(images[sample], model.bounds, draws.rows(sample), [row % n for row in rows]).clone()
+
+    for rows, outputs in forward_rows(model, len(found), build):
+        found[rows.start : rows.stop] = checked_scores(model, outputs, target[[row // n for row in rows]])
+    return found.view(len(images), n).mean(1)

@@ -1,0 +1,57 @@
+"""Refusal of inputs that would give a wrong map, and the target that is explained."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heatproof.core.errors import TensorError
+from heatproof.models.model import Model
+from heatproof.models.outputs import Output
+from heatproof.passes.forward import raw_outputs
+
+Target = int | Sequence[int] | Tensor | None
+"""None = the model's own top-1 on the clean input; one class for all; or one per sample."""
+
+
+def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
+    """Raise `TensorError` unless the images are a non-empty, finite batch that fits the model's bounds, type and device."""
+    channels = len(model.bounds.lower)
+    if images.ndim < 2 or images.shape[1] != channels:
+        raise TensorError(
+            f"images: expected [batch, {channels}, …] for {model.name}, got {list(images.shape)}; "
+            "add a batch axis with images[None], or give the model bounds with as many channels"
+        )
+    if 0 in images.shape:
+        raise TensorError(f"images: expected at least one image and one pixel, got {list(images.shape)}")
+    if images.dtype != model.dtype or images.device != model.device:
+        raise TensorError(
+            f"images: expected {model.dtype} on {model.device} as the model's parameters, got {images.dtype} on {images.device}; "
+            f"use images.to({str(model.device)!r}, {model.dtype})"
+        )
+    finite = images.isfinite().flatten(1).all(1)
+    if not bool(finite.all()):
+        bad = (~finite).nonzero().flatten().tolist()
+        raise TensorError(
+            f"images: expected finite values, got NaN or infinity in sample {', '.join(map(str, bad))}; leave those out"
+        )
+
+
+def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Target) -> Int[Tensor, " b"]:
+    """The explained class per sample. None costs one forward row a sample and is the model's own top-1."""
+    n = len(images)
+    if target is None:
+        outputs = raw_outputs(model, images)
+        chosen = model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
+        return chosen.clone()
+    if isinstance(target, int):
+        target = [target] * n
+    chosen = torch.as_tensor(target, device=images.device)
+    if chosen.shape != (n,) or chosen.dtype.is_floating_point or chosen.dtype == torch.bool:
+        raise TensorError(
+            f"target: expected None, an integer or {n} integers, one per image, got {chosen.dtype} of shape {list(chosen.shape)}"
+        )
+    if bool((chosen < 0).any()):
+        raise TensorError(f"target: expected class numbers from 0, got {chosen.tolist()}")
+    return chosen.long().clone()

@@ -1,0 +1,28 @@
+"""What replaces pixels, and where a path starts."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor
+
+from heatproof.core.spec import Settings
+from heatproof.numerics.bounds import Bounds
+from heatproof.perturb.draws import Draws, Index
+
+
+class Fill(Settings, ABC):
+    """Images `[b, c, …]` in model space → replacement of the same shape."""
+
+    home: ClassVar[str] = "heatproof.perturb.fills"
+    family: ClassVar[str] = "fill"
+    stochastic: ClassVar[bool] = False
+    """Whether the replacement is drawn at random."""
+    local: ClassVar[bool] = True
+    """Whether each pixel's replacement is made without looking at other pixels, so that a crop can be filled by itself."""
+
+    @abstractmethod
+    def __call__(
+        self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
+    ) -> Float[Tensor, "b c *space"]:
+        """The replacement for the index-th draw; `index` is one number or one per row."""

@@ -1,0 +1,33 @@
+"""One of a set of reference images, drawn at random for each draw."""
+
+from typing import ClassVar
+
+from jaxtyping import Float
+from pydantic import ConfigDict
+from torch import Tensor
+
+from heatproof.core.errors import TensorError
+from heatproof.numerics.bounds import Bounds
+from heatproof.numerics.frozen_tensor import FrozenTensor
+from heatproof.perturb.draws import Draws, Index
+from heatproof.perturb.fills.base import Fill
+
+
+class Reference(Fill):
+    """The background set of expected gradients: `images` `[n, c, …]` in model space, each equally likely."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    stochastic: ClassVar[bool] = True
+    local: ClassVar[bool] = False
+
+    images: FrozenTensor
+
+    def __call__(
+        self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
+    ) -> Float[Tensor, "b c *space"]:
+        if self.images.shape[1:] != images.shape[1:]:
+            raise TensorError(
+                f"reference: expected images [n, {', '.join(map(str, images.shape[1:]))}], got {list(self.images.shape)}"
+            )
+        chosen = (draws.uniform("reference fill", index, ()) * len(self.images)).long().cpu()
+        return self.images[chosen].to(images)

@@ -1,0 +1,6 @@
+"""What is added to images. One noise a file; the exports are the registry."""
+
+from heatproof.perturb.noises.base import Noise
+from heatproof.perturb.noises.gaussian import Gaussian
+
+__all__ = ["Gaussian", "Noise"]

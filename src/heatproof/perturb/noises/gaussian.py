@@ -1,0 +1,50 @@
+"""Gaussian noise ε ~ N(0, s²), independent per pixel and channel.
+
+    s = σ                          relative_to = "absolute"  (model space)
+    s = σ (max x − min x)          relative_to = "image"     (each image's own range, as SmoothGrad was published)
+    s_c = σ (upper_c − lower_c)    relative_to = "bounds"    (a share of the legal range: comparable between networks)
+
+Antithetic draws come in pairs ε, −ε: draws 2j and 2j + 1.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import PositiveFloat
+from torch import Tensor
+
+from heatproof.numerics.bounds import Bounds
+from heatproof.perturb.draws import Draws, Index
+from heatproof.perturb.noises.base import Noise
+
+
+class Gaussian(Noise):
+    """Normal noise. One stream serves every σ and every method, so that comparisons between them are paired."""
+
+    sigma: PositiveFloat = 0.15
+    relative_to: Literal["absolute", "image", "bounds"] = "image"
+    antithetic: bool = False
+
+    def __call__(
+        self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
+    ) -> Float[Tensor, "b c *space"]:
+        indices: Sequence[int] = [index] * len(images) if isinstance(index, int) else index
+        noise = draws.normal("noise", [self.group(i) for i in indices], images.shape[1:])
+        if self.antithetic:
+            signs = torch.tensor([-1.0 if i % 2 else 1.0 for i in indices])
+            noise = noise * signs.to(noise).view(-1, *[1] * (noise.ndim - 1))
+        return noise * self._scale(images, bounds)
+
+    def group(self, index: int) -> int:
+        return index // 2 if self.antithetic else index
+
+    def _scale(self, images: Tensor, bounds: Bounds) -> Tensor | float:
+        if self.relative_to == "absolute":
+            return self.sigma
+        if self.relative_to == "image":
+            flat = images.flatten(1)
+            return self.sigma * (flat.amax(1) - flat.amin(1)).view(-1, *[1] * (images.ndim - 1))
+        lower, upper = bounds.like(images)
+        return self.sigma * (upper - lower)
