@@ -1,0 +1,29 @@
+"""Image sets. One set a file; the exports are the registry. Bad input is refused here, by name and with a remedy."""
+
+from heatproof.data.base import UNREADABLE, Dataset, Item
+from heatproof.data.digits import Digits
+from heatproof.data.folder import Folder
+from heatproof.data.image_folder import ImageFolder
+from heatproof.data.loading import Loaded, load
+from heatproof.data.opening import FORMATS, MAX_ASPECT, MAX_PIXELS, MIN_SIDE, open_image
+from heatproof.data.photos import Photograph, Photos
+from heatproof.data.torchvision_set import TorchvisionSet
+
+__all__ = [
+    "FORMATS",
+    "MAX_ASPECT",
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "UNREADABLE",
+    "Dataset",
+    "Digits",
+    "Folder",
+    "ImageFolder",
+    "Item",
+    "Loaded",
+    "Photograph",
+    "Photos",
+    "TorchvisionSet",
+    "load",
+    "open_image",
+]

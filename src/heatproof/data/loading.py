@@ -1,0 +1,63 @@
+"""Items → one batch of tensors; refused images are handed back beside it, so that a run goes on without them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from heatproof.core.errors import ImageRefused, TensorError
+from heatproof.data.base import Dataset, Item
+
+Preprocess = Callable[[Image.Image], Tensor]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Images `[n, c, h, w]` in model space, the items they came from in the same order, and what was refused.
+
+    When every image is refused, `images` is `[0, 0, 0, 0]`.
+    """
+
+    images: Float[Tensor, "n c h w"]
+    items: tuple[Item, ...]
+    refused: tuple[ImageRefused, ...]
+
+
+def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> Loaded:
+    """Open and preprocess the items.
+
+    `preprocess` takes a decoded image (`L` or `RGB`) to a floating tensor `[c, h, w]`; a model's `preprocessing` is one.
+
+    Raises:
+        TensorError: `preprocess` returns something else, or differing shapes.
+    """
+    tensors: list[Tensor] = []
+    kept: list[Item] = []
+    refused: list[ImageRefused] = []
+    for item in items:
+        try:
+            tensor = _prepare(dataset.open(item), item, preprocess)
+        except ImageRefused as refusal:
+            refused.append(refusal)
+            continue
+        if tensors and tensor.shape != tensors[0].shape:
+            raise TensorError(
+                f"{item.name}: expected the shape of the images before, {list(tensors[0].shape)}, got {list(tensor.shape)}; "
+                "let preprocess resize, crop and set the channels"
+            )
+        tensors.append(tensor)
+        kept.append(item)
+    return Loaded(torch.stack(tensors) if tensors else torch.zeros(0, 0, 0, 0), tuple(kept), tuple(refused))
+
+
+def _prepare(image: Image.Image, item: Item, preprocess: Preprocess) -> Tensor:
+    tensor = preprocess(image)
+    if not isinstance(tensor, Tensor) or tensor.ndim != 3 or not tensor.is_floating_point():
+        got = f"{tensor.dtype} {list(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise TensorError(f"{item.name}: expected preprocess to return a floating tensor [c, h, w], got {got}")
+    if not bool(tensor.isfinite().all()):
+        raise ImageRefused(item.name, "NaN or infinite values after preprocessing; look at the mean and std of the preprocessing")
+    return tensor

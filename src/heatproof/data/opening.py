@@ -1,0 +1,125 @@
+"""A file from anywhere → an 8-bit grey or RGB image, or a refusal that names the file and the remedy.
+
+Handled:  EXIF rotation (honoured) · animations and multi-page files (first frame) · palette (its RGB colours) · transparency
+          (laid on white) · CMYK (plain formula; embedded colour profiles are not applied, here or elsewhere) · 1-bit (grey).
+Refused:  more than 40 megapixels, before anything is decoded · shorter side below 8 pixels · more than 20 times as long as wide,
+          which resizing the shorter side would blow up beyond memory · 16-bit, 32-bit and floating pixels, which Pillow would
+          clip or cut · truncated or damaged files · empty files · other formats · folders, broken links, link loops, pipes ·
+          files that may not be read.
+
+Only the listed formats are ever tried: each of Pillow's other readers is code that a stranger's file could reach.
+"""
+
+import struct
+import warnings
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from heatproof.core.errors import ImageRefused
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_PIXELS = 40_000_000
+MIN_SIDE = 8
+MAX_ASPECT = 20
+
+_READABLE = frozenset(("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr"))
+_DAMAGE = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    EOFError,
+    SyntaxError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow's readers raise on damaged files."""
+
+
+def open_image(file: Path | BinaryIO, name: str) -> Image.Image:
+    """Decode one file or open stream safely; `name` is what messages call it.
+
+    Returns an image of mode `L` or `RGB` that holds no open file.
+
+    Raises:
+        ImageRefused: See the module's list.
+    """
+    if not isinstance(file, Path):
+        return _decode(file, name)
+    reason = unreadable(file)
+    if reason:
+        raise ImageRefused(name, reason)
+    with file.open("rb") as stream:
+        return _decode(stream, name)
+
+
+def unreadable(path: Path) -> str:
+    """Why the bytes of a path cannot be read, with the remedy; empty if they can."""
+    try:
+        if path.is_file():
+            with path.open("rb") as stream:
+                return "" if stream.read(1) else "the file is empty (0 bytes); copy it again"
+        if path.is_dir():
+            return "expected an image file, got a folder; rename the folder"
+        if path.is_symlink():
+            return "the link leads nowhere or in a circle; mend the link"
+        return "expected a regular file, got a pipe or device" if path.exists() else "no such file; list the set again"
+    except OSError as error:
+        return f"the file may not be read ({error.strerror}); mend its permissions or its disk"
+
+
+def _decode(stream: BinaryIO, name: str) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of size, which is refused below, and of metadata, which is not used
+        try:
+            with Image.open(stream, formats=FORMATS) as image:
+                reason = _unfit(image)
+                if reason:
+                    raise ImageRefused(name, reason)
+                image.load()
+                return _flatten(ImageOps.exif_transpose(image))
+        except Image.DecompressionBombError:
+            raise ImageRefused(name, f"more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller") from None
+        except UnidentifiedImageError:
+            raise ImageRefused(name, f"not an image in one of the formats {', '.join(FORMATS)}; convert it to PNG") from None
+        except _DAMAGE as error:
+            raise ImageRefused(name, f"the file is truncated or damaged ({error}); copy it again or save it anew") from error
+
+
+def _unfit(image: ImageFile.ImageFile) -> str:
+    """Why an image that is open but not decoded is refused; empty if it is not."""
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        return f"{width} × {height} is more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller"
+    if min(width, height) < MIN_SIDE:
+        return f"{width} × {height}: the shorter side must have at least {MIN_SIDE} pixels; use a larger image"
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        return f"{width} × {height} is more than {MAX_ASPECT} times as long as wide; cut out the part to look at"
+    if image.mode.startswith(("I", "F")) or any(";16" in _raw_mode(tile) for tile in image.tile):
+        return "more than 8 bits a channel, which would be clipped or cut; scale it to 8 bits yourself and save it again"
+    if image.mode not in _READABLE:
+        return f"colours in mode {image.mode}; convert it to RGB"
+    return ""
+
+
+def _raw_mode(tile: tuple[object, ...]) -> str:
+    arguments = tile[3]
+    return str(arguments[0]) if isinstance(arguments, tuple) and arguments else str(arguments)
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        canvas = Image.new("RGBA", image.size, "white")
+        canvas.alpha_composite(image)
+        image = canvas
+    mode = "L" if grey else "RGB"
+    return image if image.mode == mode else image.convert(mode)

@@ -1,0 +1,93 @@
+"""A classification set of torchvision: CIFAR10, FashionMNIST, SVHN and their like."""
+
+import importlib
+import importlib.util
+import inspect
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from heatproof.core.errors import DataError, UnknownNameError
+from heatproof.data.base import Dataset, Item, bytes_digest, row_of
+
+_COMMAND = "pip install torchvision"
+
+
+class TorchvisionSet(Dataset):
+    """The set of that name in `torchvision.datasets`, stored under `root` as torchvision stores it.
+
+    `split` is "train", "test" or any other that the set knows. Nothing is downloaded unless `download` says so. The digest
+    is that of the decoded pixels, so listing decodes every listed image.
+    """
+
+    dataset: str
+    root: Path
+    split: str = "test"
+    download: bool = False
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        return tuple(str(name) for name in getattr(self._set(), "classes", ()))
+
+    def items(self) -> list[Item]:
+        source = self._set()
+        if not len(source):
+            raise DataError(f"{self.root}: {self.dataset} is empty; delete the folder and set download = true")
+        return [self._item(row) for row in range(min(len(source), self.count or len(source)))]
+
+    def open(self, item: Item) -> Image.Image:
+        source = self._set()
+        image, _ = self._pair(row_of(item, len(source), self.name))
+        return image
+
+    def _item(self, row: int) -> Item:
+        image, label = self._pair(row)
+        return Item(
+            f"{self.dataset} {self.split} {row}", bytes_digest(f"{image.mode}{image.size}".encode() + image.tobytes()), label
+        )
+
+    def _pair(self, row: int) -> tuple[Image.Image, int]:
+        image, label = self._set()[row]
+        if not isinstance(image, Image.Image) or not hasattr(label, "__index__"):
+            raise DataError(
+                f"{self.dataset}: expected pairs of an image and a class, got {type(image).__name__} and {type(label).__name__}; "
+                "choose a classification set"
+            )
+        return image if image.mode in ("L", "RGB") else image.convert("RGB"), int(label)
+
+    def _set(self) -> Any:
+        return _build(self.dataset, self.root, self.split, self.download)
+
+
+@lru_cache(maxsize=2)
+def _build(name: str, root: Path, split: str, download: bool) -> Any:
+    if importlib.util.find_spec("torchvision") is None:
+        raise DataError(f"torchvision_set: expected the package torchvision and did not find it; run: {_COMMAND}")
+    datasets = importlib.import_module("torchvision.datasets")
+    known = [item for item in datasets.__all__ if "root" in inspect.signature(getattr(datasets, item)).parameters]
+    if name not in known:
+        raise UnknownNameError("torchvision data set", name, known)
+    build = getattr(datasets, name)
+    arguments = {"root": root, **_split(name, set(inspect.signature(build).parameters), split)}
+    if download:
+        arguments["download"] = True
+    try:
+        return build(**arguments)
+    except (RuntimeError, OSError, ValueError, TypeError) as error:
+        raise DataError(
+            f"{root}: {name} ({split}) cannot be opened ({error}); check `root` and `split`, or set download = true"
+        ) from error
+
+
+def _split(name: str, parameters: set[str], split: str) -> dict[str, Any]:
+    if "split" in parameters:
+        return {"split": split}
+    if "train" in parameters:
+        if split not in ("train", "test"):
+            raise DataError(f"{name}: expected split to be train or test, got {split!r}")
+        return {"train": split == "train"}
+    raise DataError(
+        f"{name}: the set has no train and test parts, so this loader cannot choose one; save it as class folders instead"
+    )

@@ -1,0 +1,155 @@
+"""Weights in a file, and the architecture they belong to.
+
+Read are `.safetensors`, and state dicts that torch can load without running code. A file that holds a program (TorchScript,
+`.pt2`, a pickled module) is refused: opening one means running what a stranger wrote.
+"""
+
+import pickle
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from heatproof.core.errors import ModelError, WeightsMissing
+from heatproof.models.loaders.base import Loader
+from heatproof.models.model import Model
+from heatproof.models.preprocessing import Preprocessing
+
+_REMEDY = (
+    "where it was made, run safetensors.torch.save_file(model.state_dict(), 'weights.safetensors') and give the `architecture`"
+)
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_SHOWN = 3
+
+
+class File(Loader):
+    """A state dict at `path` for the network that `architecture` builds with random weights.
+
+    `architecture` is another loader, such as `{name = "torchvision", architecture = "resnet18", weights = "random"}`, or
+    `{name = "timm", architecture = "vit_tiny_patch16_224", pretrained = false, classes = 10}`. Every key must fit. A dict
+    that keeps the state dict under `state_dict`, `model_state_dict` or `model` is unwrapped, and the prefix `module.` that
+    data-parallel training leaves is dropped. `preprocessing` and `class_names` replace the architecture's.
+    """
+
+    shorthand: ClassVar[str] = "path"
+
+    path: Path
+    architecture: Loader
+    class_names: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+
+    def load(self) -> Model:
+        if not self.architecture.random:
+            raise ModelError(
+                f"{self.path}: expected an architecture with random weights to be replaced, got {self.architecture}; "
+                "set its weights to random (torchvision) or pretrained to false (timm)"
+            )
+        state = _without_prefix(_unwrapped(_read(self.path), self.path))
+        model = self.architecture.load()
+        _check_fit(state, model.module.state_dict(), self.path, str(self.architecture))
+        model.module.load_state_dict(state)
+        preprocessing = self.preprocessing or model.preprocessing
+        return model.with_(
+            name=f"{self.name}:{self.path.stem}",
+            class_names=self.class_names or model.class_names,
+            preprocessing=preprocessing,
+            bounds=preprocessing.bounds if preprocessing else model.bounds,
+        )
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise WeightsMissing(f"{path}: no such file; expected a .safetensors file or a state dict saved by torch")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    _refuse_programs(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles from elsewhere, which are refused below if they do not load
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise ModelError(f"{path}: refused, because loading it would run code{_unsafe_names(path)}; {_REMEDY}") from None
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{path}: expected a state dict saved by torch, could not read it ({_first_line(error)}); {_REMEDY}"
+        ) from None
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: expected a safetensors file, could not read it ({_first_line(error)}); copy it again") from None
+    return state
+
+
+def _refuse_programs(path: Path) -> None:
+    """TorchScript and exported programs are zip archives with code inside."""
+    if path.suffix in (".pt2", ".onnx"):
+        raise ModelError(f"{path}: refused, because {path.suffix} holds a program, not weights; {_REMEDY}")
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    if any(
+        "/code/" in name or name.endswith(("constants.pkl", "archive_format", "serialized_exported_program.json")) for name in names
+    ):
+        raise ModelError(f"{path}: refused, because it holds a program (TorchScript or an exported one), not weights; {_REMEDY}")
+
+
+def _unsafe_names(path: Path) -> str:
+    try:
+        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError):
+        return ""
+    return f" (it names {', '.join(names[:_SHOWN])})" if names else ""
+
+
+def _unwrapped(content: Any, path: Path) -> dict[str, Tensor]:
+    for key in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping) or not content or not all(isinstance(value, Tensor) for value in content.values()):
+        got = (
+            f"a dict with {', '.join(map(str, list(content)[:_SHOWN]))}" if isinstance(content, Mapping) else type(content).__name__
+        )
+        raise ModelError(f"{path}: expected a state dict, names to tensors, got {got}; {_REMEDY}")
+    return dict(content)
+
+
+def _without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    if all(key.startswith("module.") for key in state):
+        return {key.removeprefix("module."): value for key, value in state.items()}
+    return state
+
+
+def _check_fit(state: dict[str, Tensor], wanted: dict[str, Tensor], path: Path, architecture: str) -> None:
+    missing = [key for key in wanted if key not in state]
+    unexpected = [key for key in state if key not in wanted]
+    misshapen = [
+        f"{key} is {list(state[key].shape)} and should be {list(wanted[key].shape)}"
+        for key in wanted
+        if key in state and state[key].shape != wanted[key].shape
+    ]
+    lists = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+    faults = [
+        f"{len(keys)} {what} ({', '.join(keys[:_SHOWN])}{', …' if len(keys) > _SHOWN else ''})"
+        for what, keys in lists.items()
+        if keys
+    ]
+    if faults:
+        raise ModelError(
+            f"{path}: the weights do not fit {architecture}: {'; '.join(faults)}; choose the architecture they were trained in"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,101 @@
+"""A classification network of torchvision, with trained or random weights."""
+
+from typing import Any, ClassVar, Self
+
+import torch
+from pydantic import NonNegativeInt, PositiveInt, field_validator, model_validator
+
+from heatproof.core.errors import ModelError, UnknownNameError, WeightsMissing
+from heatproof.models.loaders.base import Loader
+from heatproof.models.loaders.building import import_package, seeded, without_inplace
+from heatproof.models.model import Model
+from heatproof.models.preprocessing import Preprocessing
+
+
+class Torchvision(Loader):
+    """`torchvision.models`, by the name of the architecture.
+
+    `weights` is `"DEFAULT"`, a name such as `"IMAGENET1K_V1"`, or None (in a file that knows no None: `"random"`) for random
+    weights drawn from `seed`; torchvision keeps trained weights in its own cache and downloads what is missing. `classes`, the
+    number of outputs, is for random weights. `preprocessing` replaces what the weights were trained with
+    (for random weights: what the default weights were).
+    """
+
+    shorthand: ClassVar[str] = "architecture"
+
+    architecture: str
+    weights: str | None = "DEFAULT"
+    seed: NonNegativeInt = 0
+    classes: PositiveInt | None = None
+    preprocessing: Preprocessing | None = None
+
+    @field_validator("weights")
+    @classmethod
+    def _random_is_none(cls, weights: str | None) -> str | None:
+        return None if weights == "random" else weights
+
+    @model_validator(mode="after")
+    def _seed_and_classes_need_random_weights(self) -> Self:
+        if self.weights is not None and (self.seed or self.classes):
+            raise ValueError(
+                f"seed and classes are for random weights, got weights {self.weights!r}; set weights to random or leave them out"
+            )
+        return self
+
+    @property
+    def random(self) -> bool:
+        return self.weights is None
+
+    def load(self) -> Model:
+        models = import_package("torchvision.models")
+        known = models.list_models(module=models)
+        if self.architecture not in known:
+            raise UnknownNameError("torchvision architecture", self.architecture, known)
+        choices = models.get_model_weights(self.architecture)
+        entry = choices.DEFAULT if self.weights is None else self._entry(choices)
+        preprocessing = self.preprocessing or _preprocessing(entry.transforms(), self.architecture)
+        module = self._random(models) if self.weights is None else _trained(models, self.architecture, entry)
+        return Model(
+            without_inplace(module),
+            preprocessing.bounds,
+            class_names=() if self.weights is None else tuple(entry.meta["categories"]),
+            preprocessing=preprocessing,
+            name=f"{self.name}:{self.architecture}" + (" (random weights)" if self.random else ""),
+        )
+
+    def _entry(self, choices: Any) -> Any:
+        if self.weights not in choices.__members__:
+            raise UnknownNameError(f"set of weights of {self.architecture}", str(self.weights), list(choices.__members__))
+        return choices[self.weights]
+
+    def _random(self, models: Any) -> Any:
+        extra = {} if self.classes is None else {"num_classes": self.classes}
+        with seeded(self.seed):
+            return models.get_model(self.architecture, weights=None, **extra)
+
+
+def _trained(models: Any, architecture: str, entry: Any) -> Any:
+    try:
+        with seeded(0):  # the random weights that the trained ones replace must not touch the caller's random state
+            return models.get_model(architecture, weights=entry, progress=False)
+    except (OSError, RuntimeError) as error:  # no network, no space, or a torn download
+        folder = f"{torch.hub.get_dir()}/checkpoints"
+        raise WeightsMissing(
+            f"{architecture}: the weights {entry.name} could not be fetched ({error}); "
+            f"run: curl --create-dirs -O --output-dir {folder} {entry.url}"
+        ) from error
+
+
+def _preprocessing(transforms: Any, architecture: str) -> Preprocessing:
+    interpolation = transforms.interpolation.value
+    if interpolation not in ("nearest", "bilinear", "bicubic"):
+        raise ModelError(
+            f"{architecture}: its weights want {interpolation} resizing, which is not known here; give `preprocessing`"
+        )
+    return Preprocessing(
+        side=transforms.crop_size[0],
+        resize=transforms.resize_size[0],
+        interpolation=interpolation,
+        mean=tuple(transforms.mean),
+        std=tuple(transforms.std),
+    )

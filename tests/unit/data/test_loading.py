@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from heatproof.core.errors import TensorError
+from heatproof.data import Folder, Photos, load
+
+
+def to_tensor(image):
+    return torch.from_numpy(np.array(image.convert("RGB").resize((6, 5)), dtype=np.float32)).permute(2, 0, 1)
+
+
+def test_items_become_one_batch_in_order():
+    photos = Photos(names=("koala", "panda"))
+    loaded = load(photos, photos.items(), to_tensor)
+    assert loaded.images.shape == (2, 3, 5, 6)
+    assert list(loaded.items) == photos.items()
+    assert loaded.refused == ()
+    assert torch.equal(loaded.images[1], to_tensor(photos.open(photos.items()[1])))
+
+
+def test_a_run_goes_on_without_a_refused_image(tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").touch()
+    Image.new("RGB", (9, 9)).save(tmp_path / "c.png")
+    folder = Folder(path=tmp_path)
+    loaded = load(folder, folder.items(), to_tensor)
+    assert [item.name for item in loaded.items] == ["a.png", "c.png"]
+    assert len(loaded.images) == 2
+    assert [refusal.source for refusal in loaded.refused] == ["b.png"]
+
+
+def test_when_all_are_refused_the_batch_is_empty(tmp_path):
+    (tmp_path / "b.png").touch()
+    folder = Folder(path=tmp_path)
+    loaded = load(folder, folder.items(), to_tensor)
+    assert (len(loaded.images), loaded.items, len(loaded.refused)) == (0, (), 1)
+
+
+def test_values_that_are_not_finite_are_refused():
+    photos = Photos(count=1)
+    loaded = load(photos, photos.items(), lambda image: to_tensor(image) / 0)
+    assert "NaN or infinite" in loaded.refused[0].reason
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [np.array, lambda image: to_tensor(image)[None], lambda image: to_tensor(image).byte()],
+    ids=["array", "batch", "bytes"],
+)
+def test_a_preprocess_that_returns_something_else_is_an_error(preprocess):
+    photos = Photos(count=1)
+    with pytest.raises(TensorError, match="expected preprocess to return a floating tensor"):
+        load(photos, photos.items(), preprocess)
+
+
+def test_images_of_differing_shape_are_an_error():
+    photos = Photos(names=("koala", "panda"))
+    with pytest.raises(TensorError, match="let preprocess resize"):
+        load(photos, photos.items(), lambda image: torch.zeros(3, *image.size))
