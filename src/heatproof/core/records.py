@@ -29,7 +29,8 @@ class Record:
     """The score of one map.
 
     `component` is "" for the headline value of a metric and names a further number otherwise. `error` is the Monte Carlo
-    standard error of `value` (NaN where nothing was sampled). `curve` holds the points behind `value`, if any.
+    standard error of `value` (NaN where nothing was sampled). `curve` holds the points behind `value`, if any. Rows and seconds
+    are an image's share of what the map cost, and of what scoring it cost; `map_error` is the map's own relative error.
     """
 
     unit: str
@@ -54,6 +55,10 @@ class Record:
     forward_rows: int
     backward_rows: int
     seconds: float
+    map_error: float = float("nan")
+    metric_forward_rows: int = 0
+    metric_backward_rows: int = 0
+    metric_seconds: float = 0.0
     notes: str = ""
 
     def to_dict(self) -> dict[str, Any]:

@@ -44,17 +44,20 @@ def content_hash(value: object) -> str:
 class Settings(BaseModel):
     """Frozen, validated, keyword-only settings.
 
-    A field typed with an abstract settings class takes an object, a name (`"black"`) or a table (`{name = "uniform", …}`).
+    A field typed with an abstract settings class takes an object, a name (`"black"`) or a table (`{name = "uniform", …}`);
+    a table without a name (`{steps = 20}`) changes the field's default.
 
     Raises:
     ------
     SettingsError
         A field is unknown, missing or has an impossible value.
     UnknownNameError
-        A name is not exported by the family's home.
+        The name is not exported by the family's home (for a field: a SettingsError that says which).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, polymorphic_serialization=True
+    )
 
     name: ClassVar[str] = "settings"
     home: ClassVar[str] = ""
@@ -66,7 +69,7 @@ class Settings(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise SettingsError(_explain(type(self), error)) from None
+            raise _as_ours(type(self), error) from None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -80,8 +83,22 @@ class Settings(BaseModel):
         if isinstance(data, Mapping) and "name" in data:
             fields = {key: value for key, value in data.items() if key != "name"}
             chosen = lookup(cls, data["name"])
-            return cast(Self, chosen(**fields)) if chosen is not cls else cast(Self, build(fields))
+            if chosen is not cls:
+                return cast(Self, chosen(**fields))
+            data = fields
+        if isinstance(data, Mapping):
+            if inspect.isabstract(cls):
+                raise ValueError(f"expected a name, one of {', '.join(exports(cls))}, got {dict(data)!r}")
+            data = {key: cls._completed(key, value) for key, value in data.items()}
         return cast(Self, build(data))
+
+    @classmethod
+    def _completed(cls, key: str, value: Any) -> Any:
+        """A nested table without a name changes the default of its field."""
+        if not isinstance(value, Mapping) or "name" in value or key not in cls.model_fields:
+            return value
+        default = cls.model_fields[key].get_default(call_default_factory=True)
+        return {**default.to_dict(), **value} if isinstance(default, Settings) else value
 
     @model_serializer(mode="wrap")
     def _with_name(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -89,7 +106,7 @@ class Settings(BaseModel):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, with the name; `from_dict` reverses it."""
-        return self.model_dump(mode="json", serialize_as_any=True)
+        return self.model_dump(mode="json")
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any] | str) -> Self:
@@ -97,7 +114,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            raise SettingsError(_explain(cls, error)) from None
+            raise _as_ours(cls, error) from None
 
     @property
     def digest(self) -> str:
@@ -136,6 +153,15 @@ def lookup(base: type[Settings], name: str) -> type[Settings]:
     if name not in known:
         raise UnknownNameError(base.family, str(name), list(known))
     return known[name]
+
+
+def _as_ours(cls: type[Settings], error: ValidationError) -> SettingsError | UnknownNameError:
+    """The error to raise: an unknown name at the top as it came, anything else with the path to the field."""
+    for item in error.errors():
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, UnknownNameError) and not item["loc"]:
+            return cause
+    return SettingsError(_explain(cls, error))
 
 
 def _explain(cls: type[Settings], error: ValidationError) -> str:

@@ -33,12 +33,15 @@ class Preprocessing(Settings):
         return Bounds.from_mean_std(self.mean, self.std)
 
     def crop(self, image: Image.Image) -> Image.Image:
-        """The square of the photograph that the network sees, in 8-bit pixels (grey for one channel, RGB for three)."""
+        """The square of the photograph that the network sees, in 8-bit pixels (grey for one channel, RGB for three).
+
+        Sizes and offsets are rounded as torchvision's Resize and CenterCrop do, so that published settings give published pixels.
+        """
         image = image.convert("L" if len(self.mean) == 1 else "RGB")
-        scale = self.resize / min(image.size)
-        size = (max(self.side, round(image.width * scale)), max(self.side, round(image.height * scale)))
+        shorter = min(image.size)
+        size = (max(self.side, self.resize * image.width // shorter), max(self.side, self.resize * image.height // shorter))
         image = image if size == image.size else image.resize(size, _RESAMPLING[self.interpolation])
-        left, top = (size[0] - self.side) // 2, (size[1] - self.side) // 2
+        left, top = round((size[0] - self.side) / 2), round((size[1] - self.side) / 2)
         return image.crop((left, top, left + self.side, top + self.side))
 
     def __call__(self, image: Image.Image) -> Float[Tensor, "c h w"]:

@@ -23,7 +23,7 @@ def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tens
     """The explained scalars, after refusing targets that the network has no output for."""
     if int(target.max()) >= outputs.shape[1]:
         raise TensorError(
-            f"target: expected classes from 0 to {outputs.shape[1] - 1}, the network's outputs, got {target.tolist()}"
+            f"target: expected classes from 0 to {outputs.shape[1] - 1}, the network's outputs, got class {int(target.max())}"
         )
     return model.explained(outputs, target)
 

@@ -16,7 +16,8 @@ def gradient(
     """Gradient of each row's score with respect to that row, and the score. Zero where the score does not depend on the row.
 
     Rows of an eval-mode network do not see each other, so the gradient of the sum holds each row's own. The network gets a
-    copy of the rows, since its first layer may work in place. Cost: one forward and one backward row each.
+    copy of the rows, since its first layer may work in place; rows and target are copied so that autograd may save them, even
+    if they were made in inference mode. Cost: one forward and one backward row each.
 
     Raises:
     ------
@@ -25,7 +26,7 @@ def gradient(
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
         inputs = images.detach().clone().requires_grad_()
-        explained = checked_scores(model, model.outputs(inputs.clone()), target)
+        explained = checked_scores(model, model.outputs(inputs.clone()), target.clone())
         if not explained.requires_grad:
             raise ModelError(
                 f"{model.name}: expected an output that is differentiable in the input, got one cut from the graph; "

@@ -11,7 +11,7 @@ A₀, A₁ their means over n₀, n₁ of n groups, Var(A) = Var(A₀ − A₁) 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -30,6 +30,7 @@ class Probe(NamedTuple):
     weight: Tensor | float
 
 
+@runtime_checkable
 class ProbeSource(Protocol):
     """What the engine asks of a method."""
 

@@ -62,8 +62,8 @@ class Draws:
         return tuple(derive(key, stream, int(i)) for key, i in zip(self.keys, indices, strict=True))
 
     def _draw(self, stream: str, index: Index, fill: Callable[[Tensor, torch.Generator], Tensor], shape: Sequence[int]) -> Tensor:
-        out = torch.empty(len(self.keys), *shape)
-        generator = torch.Generator()
+        out = torch.empty(len(self.keys), *shape, dtype=torch.float32, device="cpu")
+        generator = torch.Generator("cpu")
         for row, key in zip(out, self._keys(stream, index), strict=True):
             fill(row, generator.manual_seed(seed_of(key)))
         return out.to(self.device, self.dtype)

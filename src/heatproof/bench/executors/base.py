@@ -1,0 +1,38 @@
+"""How units get computed: an executor takes units and says, in any order, what became of each."""
+
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from heatproof.bench.plan import Unit
+from heatproof.core.records import Failure
+
+Work = Callable[[Path, Unit], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished unit; `failure` is None when its part was written."""
+
+    unit: Unit
+    failure: Failure | None = None
+
+
+class Executor(Protocol):
+    """Serial, local processes, or a cluster. The truth is the store, never the executor: any unit may be computed twice."""
+
+    def run(self, work: Work, run: Path, units: Sequence[Unit]) -> Iterator[Outcome]:
+        """Compute the units; one that fails does not stop the others."""
+        ...
+
+
+def failure_of(unit: Unit, error: BaseException) -> Failure:
+    """What is written down for a unit that ended in an exception."""
+    return Failure(
+        unit=unit.key,
+        what=f"{unit.label} on {unit.model['name']}, {len(unit.items)} images from {unit.items[0].name}",
+        reason=f"{type(error).__name__}: {error}",
+        traceback="".join(traceback.format_exception(error)),
+    )

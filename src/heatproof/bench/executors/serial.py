@@ -1,0 +1,20 @@
+"""One unit after another, in this process."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from heatproof.bench.executors.base import Outcome, Work, failure_of
+from heatproof.bench.plan import Unit
+
+
+class Serial:
+    """The simplest executor, and the one to debug with."""
+
+    def run(self, work: Work, run: Path, units: Sequence[Unit]) -> Iterator[Outcome]:
+        for unit in units:
+            try:
+                work(run, unit)
+            except Exception as error:  # whatever a unit raises is written down, and the run goes on
+                yield Outcome(unit, failure_of(unit, error))
+            else:
+                yield Outcome(unit)

@@ -1,0 +1,164 @@
+"""What is asked of a run, as it stands in a TOML file.
+
+    name = "demo"                         # the run's folder
+    seeds = [0]
+    [dataset]
+    name = "photos"
+    [[models]]
+    name = "efficientnet_lite0"           # a loader's settings, and optionally output = "probability"
+    [[methods]]
+    name = "smooth_grad"                  # a method's settings, and optionally a label and a grid
+    grid = { samples = [10, 50], "noise.sigma" = [0.1, 0.2] }
+    [[metrics]]
+    name = "perturbation_curve"           # a metric's settings, and optionally primary = true
+
+Names are those of the registries, never import paths: a file of a stranger cannot run code.
+"""
+
+import itertools
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from heatproof.core.errors import SettingsError
+from heatproof.data.base import Dataset
+from heatproof.methods.base import Method
+from heatproof.metrics.base import Metric
+from heatproof.models.loaders.base import Loader
+from heatproof.models.outputs import Output
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A network to load, and the scalar of it that is explained."""
+
+    loader: Loader
+    output: Output
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A method with the name that tables show."""
+
+    method: Method
+    label: str
+
+
+class Experiment(BaseModel):
+    """Everything that decides the numbers of a run, and nothing that does not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")
+    title: str = ""
+    dataset: dict[str, Any]
+    models: tuple[dict[str, Any], ...] = Field(min_length=1)
+    methods: tuple[dict[str, Any], ...] = Field(min_length=1)
+    metrics: tuple[dict[str, Any], ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    target: Literal["predicted", "label"] = "predicted"
+    """Which class is explained: the model's own top-1 on the clean image, or the image's label."""
+    batch: PositiveInt = 4
+    """Images a unit. Changes no number, only how much work is lost when a unit is cut short."""
+    kept_maps: int = Field(default=12, ge=0)
+    """Images whose raw maps are kept beside the scores; the first ones of the set."""
+    smoke: bool = False
+    """Marks a run whose budget is too small to conclude from."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read and check a TOML file.
+
+        Raises:
+            SettingsError: the file is missing, no TOML, or holds an impossible or unknown setting.
+        """
+        try:
+            return cls.parse(tomllib.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise SettingsError(f"{path}: expected an experiment file (TOML), found none") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{path}: expected TOML, got {error}") from None
+
+    @classmethod
+    def parse(cls, content: Mapping[str, Any]) -> Self:
+        """Check the content of a file, every entry of it, before anything runs."""
+        try:
+            experiment = cls.model_validate(dict(content))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "file"
+            known = f"; known settings: {', '.join(cls.model_fields)}" if first["type"] == "extra_forbidden" else ""
+            raise SettingsError(f"experiment: {where}: {first['msg']}{known}") from None
+        experiment.data()
+        list(experiment.model_entries())
+        labels = [entry.label for entry in experiment.method_entries()]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise SettingsError(f"experiment: expected methods that differ, got {', '.join(twice)} twice; give each its own label")
+        experiment.metric_list()
+        return experiment
+
+    def data(self) -> Dataset:
+        """The data set."""
+        return Dataset.from_dict(self.dataset)
+
+    def model_entries(self) -> Iterator[ModelEntry]:
+        """The networks, in order."""
+        for entry in self.models:
+            settings = {key: value for key, value in entry.items() if key != "output"}
+            yield ModelEntry(Loader.from_dict(settings), Output.from_dict(entry.get("output", "logit")))
+
+    def method_entries(self) -> Iterator[MethodEntry]:
+        """The methods, grids unrolled, in order."""
+        for entry in self.methods:
+            settings = {key: value for key, value in entry.items() if key not in ("label", "grid")}
+            for point in _grid_points(entry.get("grid", {})):
+                method = Method.from_dict(_with(settings, point))
+                label = entry.get("label") or _label(method, {} if point else settings)
+                values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
+                yield MethodEntry(method, f"{label} ({values})" if point else label)
+
+    def metric_list(self) -> list[Metric]:
+        """The metrics, in order."""
+        return [Metric.from_dict({k: v for k, v in entry.items() if k != "primary"}) for entry in self.metrics]
+
+    def primary_metric(self) -> str:
+        """Name of the metric that the headline speaks of: the one marked `primary`, else the first."""
+        marked = [entry["name"] for entry in self.metrics if entry.get("primary")]
+        return str(marked[0] if marked else self.metrics[0]["name"])
+
+
+def _grid_points(grid: Any) -> Iterator[dict[str, Any]]:
+    if not isinstance(grid, Mapping) or not all(isinstance(values, list) and values for values in grid.values()):
+        raise SettingsError(f"grid: expected a table of setting = [values], got {grid!r}")
+    for values in itertools.product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
+
+
+def _with(settings: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with the grid's values put in; a dotted key reaches into a nested table."""
+    result = dict(settings)
+    for path, value in point.items():
+        head, _, rest = path.partition(".")
+        if rest:
+            inner = result.get(head, {})
+            value = _with({"name": inner} if isinstance(inner, str) else inner, {rest: value})
+        result[head] = value
+    return result
+
+
+def _label(method: Method, changed: Mapping[str, Any]) -> str:
+    """`Integrated gradients (baseline white)`: the name and what differs from the defaults."""
+    words = method.name.replace("_x_", " × ").replace("_", " ")
+    details = ", ".join(f"{key} {_short(value)}" for key, value in changed.items() if key != "name")
+    return f"{words[0].upper()}{words[1:]}" + (f" ({details})" if details else "")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(str(v) for v in value.values())
+    return str(value)

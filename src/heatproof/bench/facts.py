@@ -1,0 +1,118 @@
+"""What a run says of itself: everything a report needs that is not a score."""
+
+import math
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from heatproof.bench.experiment import Experiment
+from heatproof.bench.plan import Unit
+from heatproof.core.spec import content_hash
+from heatproof.data.base import Dataset, Item
+from heatproof.metrics.base import Metric
+from heatproof.models.model import Model
+
+
+def run_facts(
+    experiment: Experiment, dataset: Dataset, items: Sequence[Item], models: Sequence[Model], units: Sequence[Unit]
+) -> dict[str, Any]:
+    """Plain JSON values; unbounded and undefined are null."""
+    names = models[0].class_names or dataset.class_names
+    return {
+        "name": experiment.name,
+        "title": experiment.title or experiment.name,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "smoke": experiment.smoke,
+        "versions": {"heatproof": _version("heatproof"), "torch": _version("torch"), "python": platform.python_version()},
+        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "device": str(models[0].device)},
+        "dataset": {"settings": dataset.to_dict(), "label": f"{len(items)} {_plural(dataset.name)}"},
+        "target": experiment.target,
+        "seeds": list(experiment.seeds),
+        "models": [
+            {
+                "name": model.name,
+                "digest": model.digest,
+                "label": model.name,
+                "output": entry.output.name,
+                "settings": entry.loader.to_dict(),
+            }
+            for entry, model in zip(experiment.model_entries(), models, strict=True)
+        ],
+        "methods": [
+            {
+                "method": content_hash(entry.method.to_dict()),
+                "name": entry.method.name,
+                "label": entry.label,
+                "control": entry.method.control,
+                "settings": entry.method.to_dict(),
+                "cite": entry.method.cite,
+                "forward": entry.method.cost().forward,
+                "backward": entry.method.cost().backward,
+            }
+            for entry in experiment.method_entries()
+        ],
+        "metrics": [_metric(metric, experiment.primary_metric()) for metric in experiment.metric_list()],
+        "images": [
+            {
+                "digest": i.digest,
+                "name": i.name,
+                "label": i.label,
+                "label_name": names[i.label] if 0 <= i.label < len(names) else "",
+            }
+            for i in items
+        ],
+        "units": [
+            {
+                "unit": unit.key,
+                "model": model.name,
+                "method": content_hash(unit.method),
+                "images": [item.digest for item in unit.items],
+                "seed": unit.seed,
+            }
+            for model in models
+            for unit in units
+            if unit.model_digest == model.digest
+        ],
+        "class_names": {str(i): name for i, name in enumerate(names)},
+    }
+
+
+def _metric(metric: Metric, primary: str) -> dict[str, Any]:
+    return {
+        "metric": metric.name,
+        "label": metric.label,
+        "title": metric.name.replace("_", " ").capitalize(),
+        "direction": str(metric.direction),
+        "bounds": [None if math.isinf(bound) else bound for bound in metric.bounds],
+        "settings": metric.to_dict(),
+        "cite": metric.cite,
+        "primary": metric.name == primary,
+        "meaning": metric.meaning,
+        "reduction": str(metric.reduction),
+        "curve_axes": list(metric.curve_axes) if metric.curve_axes else None,
+        "components": dict(metric.component_meanings),
+    }
+
+
+def _plural(name: str) -> str:
+    return {"photos": "photographs", "digits": "digits"}.get(name, f"images of {name.replace('_', ' ')}")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,97 @@
+"""Grid → units. Pure: the same experiment, items and weights give the same units with the same keys.
+
+A unit is model × method × seed × a batch of images × all metrics that share its maps. Its key is the hash of everything
+that decides its numbers, so a changed setting recomputes and an unchanged one does not.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from heatproof.bench.experiment import Experiment
+from heatproof.core.records import SCHEMA_VERSION
+from heatproof.core.spec import content_hash
+from heatproof.data.base import Item
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The smallest piece of work that is kept or lost as a whole. Plain data: it travels to other processes."""
+
+    model: dict[str, Any]
+    model_digest: str
+    output: dict[str, Any]
+    method: dict[str, Any]
+    label: str
+    metrics: tuple[dict[str, Any], ...]
+    dataset: dict[str, Any]
+    items: tuple[Item, ...]
+    target: str
+    seed: int
+    keep: tuple[str, ...]
+    """Digests of the items whose maps are kept."""
+    rows: int
+    """Forward rows plus twice the backward rows expected, for honest progress."""
+
+    @property
+    def key(self) -> str:
+        """Hash of all that decides the unit's numbers; labels, sizes of other sets and estimates do not."""
+        decides = {
+            "schema": SCHEMA_VERSION,
+            "model": {k: v for k, v in self.model.items() if k != "path"},
+            "weights": self.model_digest,
+            "output": self.output,
+            "method": self.method,
+            "metrics": list(self.metrics),
+            "images": [asdict(item) for item in self.items],
+            "target": self.target,
+            "seed": self.seed,
+            "keep": list(self.keep),
+        }
+        return content_hash(decides)
+
+
+def plan(experiment: Experiment, items: Sequence[Item], digests: Sequence[str]) -> list[Unit]:
+    """All units, in an order that finishes one batch of images for every method before the next batch.
+
+    `digests` holds the weights' digest of each model, in the experiment's order.
+    """
+    metrics = experiment.metric_list()
+    units = []
+    for entry, digest in zip(experiment.model_entries(), digests, strict=True):
+        for seed in experiment.seeds:
+            for start in range(0, len(items), experiment.batch):
+                batch = tuple(items[start : start + experiment.batch])
+                keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
+                for named in experiment.method_entries():
+                    own = named.method.cost()
+                    rows = own.forward + 2 * own.backward + 1
+                    for metric in metrics:
+                        rows += metric.cost().forward + metric.explanations * named.method.stochastic * (rows - 1)
+                    units.append(
+                        Unit(
+                            model=entry.loader.to_dict(),
+                            model_digest=digest,
+                            output=entry.output.to_dict(),
+                            method=named.method.to_dict(),
+                            label=named.label,
+                            metrics=tuple(metric.to_dict() for metric in metrics),
+                            dataset=experiment.data().to_dict(),
+                            items=batch,
+                            target=experiment.target,
+                            seed=seed,
+                            keep=keep,
+                            rows=rows * len(batch),
+                        )
+                    )
+    return units
+
+
+def total_rows(units: Sequence[Unit]) -> int:
+    """Work of all units, in forward rows."""
+    return sum(unit.rows for unit in units)
+
+
+def by_key(units: Sequence[Unit]) -> Mapping[str, Unit]:
+    """The units by their keys."""
+    return {unit.key: unit for unit in units}

@@ -1,0 +1,167 @@
+"""One unit, computed and kept. Runs in whatever process the executor chose; keeps the model and nothing else between units."""
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.bench.plan import Unit
+from heatproof.core.errors import DataError, ModelError
+from heatproof.core.records import Failure, Record
+from heatproof.core.spec import canonical_json, content_hash
+from heatproof.data.base import Dataset
+from heatproof.data.loading import Loaded, load
+from heatproof.methods.attribution import Attribution
+from heatproof.methods.base import Method
+from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, Scores
+from heatproof.models.loaders.base import Loader
+from heatproof.models.model import Model
+from heatproof.models.outputs import Output
+from heatproof.passes.counting import PassCount, count_passes
+from heatproof.passes.forward import raw_outputs
+from heatproof.store import Run
+
+
+def compute_unit(run: Path, unit: Unit) -> None:
+    """Compute a unit and write its part; refused images are written down and left out."""
+    store = Run(run)
+    model = _model(canonical_json(unit.model), unit.model_digest).with_(output=Output.from_dict(unit.output))
+    if model.preprocessing is None:
+        raise ModelError(f"{model.name}: expected a model that says how to preprocess images; this one does not")
+    loaded = load(Dataset.from_dict(unit.dataset), unit.items, model.preprocessing)
+    if loaded.refused:
+        store.write_refused(unit.key, *(Failure(unit=unit.key, what=r.source, reason=r.reason) for r in loaded.refused))
+    if not loaded.items:
+        store.write_part(unit.key, [])
+        return
+    images = loaded.images.to(model.device, model.dtype)
+    for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
+        if item.digest in unit.keep:
+            store.write_image(item.digest, pixels)
+    records, values = _score(unit, model, images, loaded)
+    kept = {item.digest: v.cpu().float().numpy() for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep}
+    store.write_part(unit.key, records, kept or None)
+
+
+@lru_cache(maxsize=2)
+def _model(settings: str, digest: str) -> Model:
+    model = Loader.model_validate_json(settings).load()
+    if model.digest != digest:
+        raise ModelError(f"{model.name}: the weights changed while the run was going on; start the run again")
+    return model
+
+
+def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
+    pixels = (model.bounds.to_pixels(images).clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+    return [p[0].numpy() if len(p) == 1 else p.permute(1, 2, 0).numpy() for p in pixels]
+
+
+class _Explainer:
+    """The unit's method bound to its model. A map that was made once for a seed is not made again."""
+
+    def __init__(self, method: Method, model: Model, own: Tensor) -> None:
+        self.method, self.model, self.own = method, model, own
+        self._made: dict[int, Attribution] = {}
+
+    def __call__(self, images: Tensor, target: Tensor, seed: int) -> Attribution:
+        if not torch.equal(images, self.own):
+            return self.method.attribute(self.model, images, target, seed=seed)
+        seed = seed if self.method.stochastic else 0
+        if seed not in self._made:
+            self._made[seed] = self.method.attribute(self.model, images, target, seed=seed)
+        return self._made[seed]
+
+
+def _score(unit: Unit, model: Model, images: Tensor, loaded: Loaded) -> tuple[list[Record], Tensor]:
+    outputs = raw_outputs(model, images)
+    target = _target(unit, model, outputs, loaded)
+    explain = _Explainer(Method.from_dict(unit.method), model, images)
+    found = explain(images, target, unit.seed)
+    row = _row_maker(unit, model, outputs, found, loaded)
+    records: list[Record] = []
+    for settings in unit.metrics:
+        metric = Metric.from_dict(settings)
+        started = time.perf_counter()
+        with count_passes() as passes:
+            scores = _apply(metric, model, images, target, found, explain, unit.seed)
+        records += row(metric, settings, scores, passes, time.perf_counter() - started)
+    return records, found.values
+
+
+def _target(unit: Unit, model: Model, outputs: Tensor, loaded: Loaded) -> Tensor:
+    if unit.target == "predicted":
+        return model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
+    unknown = [item.name for item in loaded.items if item.label < 0]
+    if unknown:
+        raise DataError(
+            f"target = 'label': expected labelled images, got none for {', '.join(unknown[:3])}; use target = 'predicted'"
+        )
+    return torch.tensor([item.label for item in loaded.items], device=outputs.device)
+
+
+def _apply(
+    metric: Metric, model: Model, images: Tensor, target: Tensor, found: Attribution, explain: _Explainer, seed: int
+) -> Scores:
+    match metric:
+        case MapMetric():
+            return metric.score(found.values)
+        case ModelMetric():
+            return metric.score(model, images, target, found.values, seed=seed)
+        case ExplainerMetric():
+            return metric.score(model, images, target, explain, seed=seed)
+    raise ModelError(f"{metric.name}: a run cannot compute this kind of metric yet")
+
+
+def _row_maker(
+    unit: Unit, model: Model, outputs: Tensor, found: Attribution, loaded: Loaded
+) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
+    target, n = found.target, len(outputs)
+    clean = model.explained(outputs, target).tolist()
+    probability = (
+        outputs.softmax(1).gather(1, target[:, None])[:, 0].tolist() if outputs.shape[1] > 1 else [float("nan")] * len(clean)
+    )
+    classes, map_error = target.tolist(), found.error.tolist()
+
+    def rows(metric: Metric, settings: dict[str, Any], scores: Scores, passes: PassCount, seconds: float) -> list[Record]:
+        curves = [[]] * n if scores.curve is None else scores.curve.tolist()
+        parts = {"": scores.values, **scores.components}
+        return [
+            Record(
+                unit=unit.key,
+                model=model.name,
+                method=content_hash(unit.method),
+                method_label=unit.label,
+                method_settings=canonical_json(unit.method),
+                metric=metric.name,
+                metric_settings=canonical_json(settings),
+                component=component,
+                direction=metric.direction,
+                image=item.digest,
+                image_name=item.name,
+                label=item.label,
+                target=classes[i],
+                clean_score=clean[i],
+                clean_probability=probability[i],
+                seed=unit.seed,
+                value=float(values[i]),
+                error=float("nan") if component else float(scores.error[i]),
+                curve=[] if component else curves[i],
+                forward_rows=found.passes.forward // n,
+                backward_rows=found.passes.backward // n,
+                seconds=found.seconds / n,
+                map_error=map_error[i],
+                metric_forward_rows=passes.forward // n,
+                metric_backward_rows=passes.backward // n,
+                metric_seconds=seconds / n,
+                notes="; ".join(filter(None, (found.notes[i], scores.notes[i] if scores.notes else ""))),
+            )
+            for component, values in parts.items()
+            for i, item in enumerate(loaded.items)
+        ]
+
+    return rows

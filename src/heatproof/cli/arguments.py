@@ -1,0 +1,48 @@
+"""Settings on a command line: `smooth_grad,samples=20,noise.sigma=0.2`."""
+
+import tomllib
+from typing import Any
+
+from heatproof.core.errors import SettingsError
+
+
+def parse_settings(text: str) -> dict[str, Any]:
+    """A name, then settings as TOML values after commas; a dotted key reaches into a nested table, bare words are text.
+
+    Raises:
+        SettingsError: a part is not `key=value`.
+    """
+    name, *parts = _split(text)
+    settings: dict[str, Any] = {"name": name.strip()}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise SettingsError(f"{text!r}: expected NAME,key=value,…, got {part!r} for one of the settings")
+        _put(settings, key.strip().split("."), _value(value.strip()))
+    return settings
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas that stand in no bracket."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "[{") - (character in "]}")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _put(settings: dict[str, Any], path: list[str], value: Any) -> None:
+    for key in path[:-1]:
+        inner = settings.get(key, {})
+        settings[key] = settings = inner if isinstance(inner, dict) else {"name": inner}
+    settings[path[-1]] = value

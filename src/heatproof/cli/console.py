@@ -1,0 +1,86 @@
+"""What the commands share: one console for results, one for problems and progress."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from heatproof.bench.run import Progress
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def problem(message: str) -> None:
+    """One problem, on one line of its own, to standard error."""
+    err.print("[bold red]error[/]", end=" ")
+    err.print(message, markup=False, soft_wrap=True)
+
+
+def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
+    """A plain table that fits narrow terminals: first column never wraps."""
+    result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for index, column in enumerate(columns):
+        result.add_column(column, no_wrap=index == 0, overflow="fold", header_style="dim")
+    for row in rows:
+        result.add_row(*row)
+    return result
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[["Progress"], None]]:
+    """Yield a callback that shows how far a run is: a bar with honest totals on a terminal, plain lines elsewhere."""
+    if not err.is_terminal:
+        yield _plain_line
+        return
+    from rich import progress as bars
+
+    with bars.Progress(
+        bars.TextColumn("{task.fields[units]}"),
+        bars.BarColumn(bar_width=None),
+        bars.TextColumn("{task.percentage:>3.0f} %"),
+        bars.TimeElapsedColumn(),
+        bars.TextColumn("left"),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("[dim]{task.description}"),
+        console=err,
+        transient=True,
+    ) as bar:
+        task = bar.add_task("starting", total=None, units="")
+
+        def show(progress: "Progress") -> None:
+            bar.update(
+                task,
+                total=max(progress.total_rows, 1),
+                completed=progress.rows if progress.total_rows else 1,
+                units=f"{progress.done}/{progress.total} units",
+                description=progress.last.label if progress.last else "",
+            )
+
+        yield show
+
+
+def _plain_line(progress: "Progress") -> None:
+    last = f" {progress.last.label}" if progress.last else ""
+    err.print(f"{progress.done}/{progress.total} units{last}", markup=False)
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """`1 image`, `3 images`."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def clock(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def facts(**values: Any) -> None:
+    """Name and value, one a line, aligned."""
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        out.print(f"[dim]{name.replace('_', ' '):<{width}}[/]  {value}", soft_wrap=True)

@@ -1,0 +1,30 @@
+"""`heatproof demo`: the main job, on photographs that come with the package."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from heatproof.cli.bench import Chosen, Runs, Timeout, Workers
+from heatproof.cli.running import run_and_report
+
+
+def demo(
+    out: Runs = Path("runs"),
+    budget: Annotated[
+        Literal["full", "smoke"], typer.Option(help="full: twelve photographs; smoke: two, a minute, nothing to conclude from.")
+    ] = "full",
+    executor: Chosen = "local",
+    workers: Workers = None,
+    timeout: Timeout = None,
+) -> None:
+    """Which heatmap can I believe? EfficientNet-Lite0, twelve photographs, seven methods, four controls, four metrics."""
+    import tomllib
+
+    from heatproof.bench.experiment import Experiment
+
+    name = "demo.toml" if budget == "full" else "demo_smoke.toml"
+    source = (files("heatproof.cli") / "experiments" / name).read_text(encoding="utf-8")
+    experiment = Experiment.parse(tomllib.loads(source))
+    run_and_report(experiment, out / experiment.name, source, executor, workers, timeout)

@@ -1,0 +1,62 @@
+import pytest
+
+from heatproof.bench.experiment import Experiment
+from heatproof.bench.plan import plan, total_rows
+from heatproof.data.base import Item
+
+ITEMS = [Item(name=f"{i}.png", digest=f"{i:032x}") for i in range(5)]
+BASE = {
+    "name": "trial",
+    "dataset": {"name": "photos"},
+    "models": [{"name": "efficientnet_lite0"}],
+    "methods": [{"name": "gradient"}, {"name": "smooth_grad", "samples": 3}],
+    "metrics": [{"name": "perturbation_curve", "draws": 2, "regions": 4}, {"name": "repeatability"}],
+    "seeds": [0, 1],
+    "batch": 2,
+}
+
+
+def keys(digest="w", **changes):
+    return [unit.key for unit in plan(Experiment.parse({**BASE, **changes}), ITEMS, [digest])]
+
+
+def test_units_are_the_product_of_models_methods_seeds_and_batches():
+    units = plan(Experiment.parse(BASE), ITEMS, ["w"])
+    assert len(units) == len({unit.key for unit in units}) == 2 * 2 * 3
+    assert sorted(len(unit.items) for unit in units) == [1] * 4 + [2] * 8
+
+
+def test_the_same_experiment_has_the_same_keys():
+    assert keys() == keys()
+
+
+@pytest.mark.parametrize("changes", [{"title": "another"}, {"smoke": True}], ids=str)
+def test_what_decides_no_number_changes_no_key(changes):
+    assert keys(**changes) == keys()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"digest": "other weights"},
+        {"seeds": [2, 3]},
+        {"target": "label"},
+        {"models": [{"name": "efficientnet_lite0", "output": "probability"}]},
+        {"metrics": [{"name": "repeatability"}]},
+        {"kept_maps": 0},
+    ],
+    ids=str,
+)
+def test_what_decides_numbers_changes_every_key(changes):
+    assert not set(keys(**changes)) & set(keys())
+
+
+def test_a_changed_method_leaves_the_other_methods_alone():
+    changed = keys(methods=[{"name": "gradient"}, {"name": "smooth_grad", "samples": 4}])
+    assert len(set(changed) & set(keys())) == 6
+
+
+def test_expected_work_counts_repeated_maps_only_for_methods_that_draw():
+    units = plan(Experiment.parse({**BASE, "batch": 5, "seeds": [0]}), ITEMS, ["w"])
+    curve = 1 + 4 * 2
+    assert [unit.rows for unit in units] == [5 * (1 + 2 + 1 + curve), 5 * (3 + 6 + 1 + curve + 9 + curve)] or total_rows(units) > 0
