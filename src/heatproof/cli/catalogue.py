@@ -1,68 +1,118 @@
-"""`heatproof methods`, `metrics`, `models`, `data`: what there is, read from the registries."""
+"""`heatproof methods`, `metrics`, `models`, `data`: what there is, read from the registries; with a name, all about that one."""
 
 import inspect
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
 
 from heatproof.cli.console import out, table
 
 if TYPE_CHECKING:
     from heatproof.core.spec import Settings
 
+Name = Annotated[str | None, typer.Argument(help="Show the formula, cost, source and settings of this one.", show_default=False)]
 
-def methods() -> None:
-    """List the attribution methods, their settings and their cost in passes an image."""
+
+def methods(name: Name = None) -> None:
+    """List the attribution methods and their cost in passes an image."""
     from heatproof.core.spec import exports
     from heatproof.methods import Method
 
+    if name:
+        _show(Method, name)
+        return
     rows = []
-    for name, cls in exports(Method).items():
-        method = cls()
-        if isinstance(method, Method):
-            cost = method.cost()
-            passes = f"{cost.forward} + {cost.backward}" if cost.forward else "none"
-            rows.append((name, "control" if method.control else "", passes, _settings(cls), _first_line(cls)))
-    out.print(table("methods", "name", "", "forward + backward", "settings", "what it is", rows=rows))
+    for known, cls in exports(Method).items():
+        method = Method.from_dict(known)
+        cost = method.cost()
+        kind = "control, no passes" if method.control else f"{cost.forward} forward, {cost.backward} backward"
+        rows.append((known, kind, _about(cls)))
+    out.print(table("methods", "name", "passes an image", "", rows=rows))
 
 
-def metrics() -> None:
+def metrics(name: Name = None) -> None:
     """List the metrics, which way is better, and their cost in passes a map."""
     from heatproof.core.spec import exports
     from heatproof.metrics import Metric
 
+    if name:
+        _show(Metric, name)
+        return
     rows = []
-    for name, cls in exports(Metric).items():
-        metric = cls()
-        if isinstance(metric, Metric):
-            cost = f"{metric.cost().forward} forward" if metric.cost().forward else "none"
-            cost += ", one more map" if metric.explanations else ""
-            rows.append((name, f"{metric.direction} is better", cost, _settings(cls), metric.meaning))
-    out.print(table("metrics", "name", "direction", "passes a map", "settings", "what it says", rows=rows))
+    for known, cls in exports(Metric).items():
+        metric = Metric.from_dict(known)
+        cost = [f"{metric.cost().forward} forward"] * bool(metric.cost().forward) + ["one more map"] * bool(metric.explanations)
+        rows.append((known, str(metric.direction), ", ".join(cost) or "none", _about(cls, metric.meaning)))
+    out.print(table("metrics", "name", "better", "passes a map", "", rows=rows))
 
 
-def models() -> None:
+def models(name: Name = None) -> None:
     """List where networks can come from."""
     from heatproof.core.spec import exports
     from heatproof.models.loaders import Loader
 
-    rows = []
-    for name, cls in exports(Loader).items():
-        if issubclass(cls, Loader):
-            rows.append((f"{name}:{cls.shorthand.upper()}" if cls.shorthand else name, _settings(cls), _first_line(cls)))
-    out.print(table("models", "reference", "settings", "what it is", rows=rows))
+    if name:
+        _show(Loader, name.partition(":")[0])
+        return
+    loaders = [(known, cls) for known, cls in exports(Loader).items() if issubclass(cls, Loader)]
+    rows = [(f"{known}:{cls.shorthand.upper()}" if cls.shorthand else known, _about(cls)) for known, cls in loaders]
+    out.print(table("models", "reference", "", rows=rows))
 
 
-def data() -> None:
+def data(name: Name = None) -> None:
     """List the data sets."""
     from heatproof.core.spec import exports
     from heatproof.data import Dataset
 
-    rows = [(name, _settings(cls), _first_line(cls)) for name, cls in exports(Dataset).items()]
-    out.print(table("data sets", "name", "settings", "what it is", rows=rows))
+    if name:
+        _show(Dataset, name)
+        return
+    out.print(table("data sets", "name", "", rows=[(known, _about(cls)) for known, cls in exports(Dataset).items()]))
 
 
-def _settings(cls: type["Settings"]) -> str:
-    return ", ".join(cls.model_fields)
+def _about(cls: type["Settings"], text: str = "") -> str:
+    """One line on what it is, one on what can be set."""
+    settings = ", ".join(cls.model_fields)
+    line = escape(text or (inspect.getdoc(cls) or "").splitlines()[0])
+    return f"{line}\n[dim]{escape(settings)}[/]" if settings else line
 
 
-def _first_line(cls: type) -> str:
-    return (inspect.getdoc(cls) or "").splitlines()[0]
+def _show(family: type["Settings"], name: str) -> None:
+    from heatproof.core.spec import lookup
+
+    cls = lookup(family, name)
+    out.print(f"[bold]{cls.name}[/]")
+    out.print(_unwrapped((sys.modules[cls.__module__].__doc__ or "").strip()), markup=False)
+    rows = []
+    for key, field in cls.model_fields.items():
+        default = "required" if field.is_required() else str(field.get_default(call_default_factory=True))
+        rows.append(
+            (
+                key,
+                escape(default),
+                escape(str(field.annotation).replace("heatproof.", "").removeprefix("<class '").removesuffix("'>")),
+            )
+        )
+    if rows:
+        out.print()
+        out.print(table("settings", "name", "default", "type", rows=rows))
+
+
+def _unwrapped(text: str) -> str:
+    """Running text in whole lines, for the terminal to wrap; formulas, which are indented, and headings such as `Cost:` as they are."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        goes_on = (
+            lines
+            and lines[-1]
+            and not lines[-1].startswith(" ")
+            and line
+            and not line.startswith((" ", "Cost:", "Source:", "Differs"))
+        )
+        if goes_on:
+            lines[-1] += " " + line
+        else:
+            lines.append(line)
+    return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -22,7 +22,7 @@ def problem(message: str) -> None:
 
 def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
     """A plain table that fits narrow terminals: first column never wraps."""
-    result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0), leading=0)
     for index, column in enumerate(columns):
         result.add_column(column, no_wrap=index == 0, overflow="fold", header_style="dim")
     for row in rows:
@@ -77,10 +77,3 @@ def clock(seconds: float) -> str:
     """`8 s`, `3 min 20 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def facts(**values: Any) -> None:
-    """Name and value, one a line, aligned."""
-    width = max(map(len, values), default=0)
-    for name, value in values.items():
-        out.print(f"[dim]{name.replace('_', ' '):<{width}}[/]  {value}", soft_wrap=True)

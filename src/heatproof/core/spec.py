@@ -10,6 +10,7 @@ import importlib
 import inspect
 import json
 import re
+from abc import ABC
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, cast
 
@@ -87,7 +88,7 @@ class Settings(BaseModel):
                 return cast(Self, chosen(**fields))
             data = fields
         if isinstance(data, Mapping):
-            if inspect.isabstract(cls):
+            if is_abstract(cls):
                 raise ValueError(f"expected a name, one of {', '.join(exports(cls))}, got {dict(data)!r}")
             data = {key: cls._completed(key, value) for key, value in data.items()}
         return cast(Self, build(data))
@@ -138,16 +139,21 @@ class Settings(BaseModel):
         return f"{self.name}({', '.join(changed)})" if changed else self.name
 
 
+def is_abstract(cls: type[Settings]) -> bool:
+    """Whether a class stands for a family or a kind, and is not to be built itself."""
+    return ABC in cls.__bases__ or inspect.isabstract(cls)
+
+
 def exports(base: type[Settings]) -> dict[str, type[Settings]]:
     """The concrete settings classes that the home of a family exports, by name."""
     package = importlib.import_module(base.home)
     members = [getattr(package, item) for item in package.__all__]
-    return {m.name: m for m in members if inspect.isclass(m) and issubclass(m, base) and not inspect.isabstract(m)}
+    return {m.name: m for m in members if inspect.isclass(m) and issubclass(m, base) and not is_abstract(m)}
 
 
 def lookup(base: type[Settings], name: str) -> type[Settings]:
     """The class of that name in the family of `base`."""
-    if not inspect.isabstract(base) and name == base.name:
+    if not is_abstract(base) and name == base.name:
         return base
     known = exports(base) if base.home else {}
     if name not in known:
