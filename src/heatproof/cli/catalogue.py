@@ -1,6 +1,7 @@
 """`heatproof methods`, `metrics`, `models`, `data`: what there is, read from the registries; with a name, all about that one."""
 
 import inspect
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,7 +93,7 @@ def _show(family: type["Settings"], name: str) -> None:
             (
                 key,
                 escape(default),
-                escape(str(field.annotation).replace("heatproof.", "").removeprefix("<class '").removesuffix("'>")),
+                escape(_type(str(field.annotation))),
             )
         )
     if rows:
@@ -101,7 +102,7 @@ def _show(family: type["Settings"], name: str) -> None:
 
 
 def _unwrapped(text: str) -> str:
-    """Running text in whole lines, for the terminal to wrap; formulas, which are indented, and headings such as `Cost:` as they are."""
+    """Running text in whole lines, for the terminal to wrap; formulas, which are indented, and `Cost:` and its like stay."""
     lines: list[str] = []
     for line in text.splitlines():
         goes_on = (
@@ -116,3 +117,9 @@ def _unwrapped(text: str) -> str:
         else:
             lines.append(line)
     return "\n".join(lines)
+
+
+def _type(annotation: str) -> str:
+    """`Optional[int]` rather than `typing.Optional[typing.Annotated[int, Gt(gt=0)]]`."""
+    plain = re.sub(r"typing\.Annotated\[([^,\]]+),[^\]]*\]", r"\1", annotation)
+    return re.sub(r"<class '(.+)'>", r"\1", plain).replace("typing.", "").replace("heatproof.", "")
