@@ -118,7 +118,7 @@ class Experiment(BaseModel):
             settings = {key: value for key, value in entry.items() if key not in ("label", "grid")}
             for point in _grid_points(entry.get("grid", {})):
                 method = Method.from_dict(_with(settings, point))
-                label = entry.get("label") or _label(method, {} if point else settings)
+                label = entry.get("label") or method_label(method, {} if point else settings)
                 values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
                 yield MethodEntry(method, f"{label} ({values})" if point else label)
 
@@ -151,14 +151,14 @@ def _with(settings: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, An
     return result
 
 
-def _label(method: Method, changed: Mapping[str, Any]) -> str:
-    """`Integrated gradients (baseline white)`: the name and what differs from the defaults."""
-    words = method.name.replace("_x_", " × ").replace("_", " ")
-    details = ", ".join(f"{key} {_short(value)}" for key, value in changed.items() if key != "name")
+def method_label(method: Method, settings: Mapping[str, Any]) -> str:
+    """`Integrated gradients (baseline white)`: the name of a method in words, and the settings that were given."""
+    words = method.label or method.name.replace("_", " ")
+    details = ", ".join(f"{key} {_short(value)}" for key, value in settings.items() if key != "name")
     return f"{words[0].upper()}{words[1:]}" + (f" ({details})" if details else "")
 
 
 def _short(value: Any) -> str:
     if isinstance(value, Mapping):
-        return " ".join(str(v) for v in value.values())
+        return " ".join(str(v) if key == "name" else f"{key} {_short(v)}" for key, v in value.items())
     return str(value)

@@ -21,10 +21,12 @@ def problem(message: str) -> None:
 
 
 def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
-    """A plain table that fits narrow terminals: first column never wraps."""
+    """A plain table that fits narrow terminals: the first column wraps only where it is long."""
     result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0), leading=0)
     for index, column in enumerate(columns):
-        result.add_column(column, no_wrap=index == 0, overflow="fold", header_style="dim")
+        result.add_column(
+            column, no_wrap=index == 0 and max((len(row[0]) for row in rows), default=0) < 32, overflow="fold", header_style="dim"
+        )
     for row in rows:
         result.add_row(*row)
     return result

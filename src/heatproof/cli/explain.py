@@ -1,14 +1,14 @@
 """`heatproof explain IMAGE…`: maps of your own images, as pictures and numbers, and no verdict."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heatproof.cli.arguments import parse_settings
-from heatproof.cli.console import clock, count, err, out, problem, table
+from heatproof.cli.console import count, err, out, problem, table
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -34,12 +34,15 @@ def explain(
     folder: Annotated[Path, typer.Option("--out", "-o", help="Folder that the pictures go to.")] = Path("maps"),
 ) -> None:
     """Draw attribution maps of your own images. To learn what they are worth, run `heatproof demo` or `heatproof bench`."""
+    from heatproof.bench.experiment import method_label
     from heatproof.core.errors import ImageRefused
     from heatproof.methods import Method
     from heatproof.models import Output
     from heatproof.models.loaders import load_model
 
-    chosen = [Method.from_dict(parse_settings(text)) for text in method or DEFAULT_METHODS]
+    asked = [parse_settings(text) for text in method or DEFAULT_METHODS]
+    methods = [Method.from_dict(settings) for settings in asked]
+    chosen = {method_label(one, settings): one for one, settings in zip(methods, asked, strict=True)}
     explained = Output.from_dict(parse_settings(output))
     with err.status(f"loading {model}"):
         network = load_model(model).with_(output=explained)
@@ -55,7 +58,7 @@ def explain(
         raise typer.Exit(1)
 
 
-def _explain_one(model: "Model", path: Path, methods: "Sequence[Method]", target: int | None, seed: int, folder: Path) -> None:
+def _explain_one(model: "Model", path: Path, methods: "Mapping[str, Method]", target: int | None, seed: int, folder: Path) -> None:
     from heatproof.core.errors import ModelError
     from heatproof.data import open_image
     from heatproof.passes.forward import raw_outputs
@@ -66,36 +69,36 @@ def _explain_one(model: "Model", path: Path, methods: "Sequence[Method]", target
     photograph = open_image(path, str(path))
     tensor = model.preprocessing(photograph)[None].to(model.device, model.dtype)
     classes = resolve_target(model, tensor, target)
-    found = []
-    for method in methods:
-        with err.status(f"{path.name}: {method.name}"):
-            found.append((method, method.attribute(model, tensor, classes, seed=seed)))
+    found = {}
+    for label, method in methods.items():
+        with err.status(f"{path.name}: {label}"):
+            found[label] = method.attribute(model, tensor, classes, seed=seed)
     outputs = raw_outputs(model, tensor)
     probability = outputs.softmax(1)[0, classes[0]].item()
     caption = (
         f"{model.class_name(int(classes[0]))}, p = {probability:.2f}" if outputs.shape[1] > 1 else f"output {outputs[0, 0]:.3g}"
     )
     picture = _draw(model.preprocessing.crop(photograph), found, f"{path.name}: {caption}", folder / f"{path.stem}.png")
-    rows = [(str(m), _number(a.error), f"{a.passes.forward} + {a.passes.backward}", clock_of(a), a.notes[0]) for m, a in found]
+    rows = [
+        (label, _number(a.error.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
+        for label, a in found.items()
+    ]
     title = f"{path.name}: {model.name}, {model.output_label}, {caption}"
-    out.print(table(title, "method", "relative error", "forward + backward", "time", "", rows=rows))
+    out.print(table(title, "method", "relative error", "passes", "time", rows=rows))
+    for label, attribution in found.items():
+        if attribution.notes[0]:
+            err.print(f"{label}: {attribution.notes[0]}", markup=False, soft_wrap=True)
     out.print(f"[bold]picture[/]  {picture}\n", soft_wrap=True)
 
 
-def _draw(image: "Image.Image", found: "Sequence[tuple[Method, Attribution]]", title: str, path: Path) -> Path:
+def _draw(image: "Image.Image", found: "Mapping[str, Attribution]", title: str, path: Path) -> Path:
     import numpy as np
 
     from heatproof.report.figures.explanation import draw_explanation
 
-    maps = {str(method): attribution.values[0].cpu().double().numpy() for method, attribution in found}
+    maps = {label: attribution.values[0].cpu().double().numpy() for label, attribution in found.items()}
     return draw_explanation(np.asarray(image), maps, title, path)
 
 
-def _number(error: "object") -> str:
-    value = float(error[0])  # type: ignore[index]
-    return "—" if math.isnan(value) else f"{value:.2f}"
-
-
-def clock_of(attribution: "Attribution") -> str:
-    """Seconds of a map, in words."""
-    return f"{attribution.seconds:.2f} s" if attribution.seconds < 10 else clock(attribution.seconds)
+def _number(error: float) -> str:
+    return "—" if math.isnan(error) else f"{error:.2f}"

@@ -67,6 +67,8 @@ class Method(Settings, ABC):
     axioms: ClassVar[frozenset[Axiom]] = frozenset()
     inert: ClassVar[frozenset[str]] = frozenset()
     """Fields that change no value of the map."""
+    label: ClassVar[str] = ""
+    """Name in tables and figures, where the words of the class name are not it."""
     control: ClassVar[bool] = False
     """Whether this is no explanation but a yardstick that an explanation must beat."""
     cite: ClassVar[str] = ""

@@ -22,6 +22,7 @@ class InputXGradient(ProbeMethod):
     """x ⊙ ∇f(x), signed. Zero wherever the model-space input is zero, whatever the network does there."""
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.DUMMY, Axiom.LINEAR, Axiom.SYMMETRIC})
+    label: ClassVar[str] = "Input × gradient"
     cite: ClassVar[str] = "Shrikumar et al., arXiv 1605.01713, 2016"
 
     def n_probes(self) -> int:

@@ -36,6 +36,7 @@ class SmoothTaylor(ProbeMethod):
     """
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.DUMMY, Axiom.LINEAR})
+    label: ClassVar[str] = "SmoothTaylor"
     cite: ClassVar[str] = "Goh, Lapuschkin, Weber, Samek & Binder, ICPR 2020"
 
     noise: Noise = Gaussian(sigma=0.5, relative_to="absolute")

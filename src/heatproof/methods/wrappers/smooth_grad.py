@@ -38,6 +38,7 @@ class SmoothGrad(Method):
     moment   which moment of the maps; the variance needs at least two samples.
     """
 
+    label: ClassVar[str] = "SmoothGrad"
     cite: ClassVar[str] = "Smilkov et al., arXiv 1706.03825, 2017"
 
     method: Method = Field(default_factory=partial(Method.from_dict, "gradient"))

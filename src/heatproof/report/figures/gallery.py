@@ -1,0 +1,262 @@
+"""Maps side by side: a row per image, a column per method.
+
+Channels are summed; red is positive, blue negative, white zero (RdBu_r). Full colour stands for the 99.5th percentile of |a| of
+that map, so each map has its own scale, and the number that full colour stands for is printed. Maps are averaged over pixel
+blocks to save room; the raw ones stay in the run's maps/.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from heatproof.core.errors import DataError
+from heatproof.report.facts import ImageFacts, MethodFacts, RunFacts
+from heatproof.report.panels import Floats, ModelScores
+from heatproof.report.wording import significant
+from heatproof.store import Run
+from heatproof.store.atomic import write_atomically
+
+PERCENTILE = 99.5
+MOST_IMAGES = 24
+_STEPS = 16  # colours on either side of white
+_PAGE_BYTES = 2_400_000  # of all maps on one page, before base64
+_UNITS = "SELECT model, method, image, min_by(unit, seed) AS unit, min(seed) AS seed FROM records GROUP BY ALL ORDER BY ALL"
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One map, ready for the page: palette PNG, the value of full colour, and words for those who cannot see it."""
+
+    png: bytes
+    full: float
+    alt: str
+
+
+@dataclass(frozen=True)
+class GalleryRow:
+    """One image and its maps; a map that was not kept is None."""
+
+    image: ImageFacts
+    thumbnail: bytes
+    tiles: tuple[Tile | None, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Maps of one model, `side` pixels each on the page, and how many images were left out."""
+
+    methods: tuple[MethodFacts, ...]
+    rows: tuple[GalleryRow, ...]
+    side: int
+    left_out: int
+    seeds: int
+
+
+def signed_map(values: Floats) -> Floats:
+    """Channel sum [h, w] of a raw map [c, h, w]; what is not finite counts as 0."""
+    summed = np.asarray(values, dtype=np.float64).sum(axis=0)
+    return np.where(np.isfinite(summed), summed, 0.0)
+
+
+def full_color(values: Floats) -> float:
+    """The value of full colour: the 99.5th percentile of |a|, or the maximum where that is 0."""
+    size = np.abs(values)
+    return float(np.percentile(size, PERCENTILE) or size.max(initial=0.0))
+
+
+def palette() -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """RdBu_r from blue over white to red, uint8 [33, 3]; the middle is pure white."""
+    from matplotlib import colormaps
+
+    colors = np.asarray(colormaps["RdBu_r"](np.linspace(0, 1, 2 * _STEPS + 1)))[:, :3]
+    colors[_STEPS] = 1.0
+    return np.round(255 * colors).astype(np.uint8)
+
+
+def describe(values: Floats, method: str, image: str) -> str:
+    """Words for a map [h, w]: sign, concentration and where its weight lies."""
+    size = np.abs(values)
+    total = size.sum()
+    if total == 0:
+        return f"{method}, {image}: zero everywhere."
+    flat = np.sort(size, axis=None)[::-1]
+    top = flat[: max(1, flat.size // 10)].sum() / total
+    height, width = values.shape
+    y, x = (
+        (size.sum(axis=1) @ np.arange(height)) / total / max(height - 1, 1),
+        (size.sum(axis=0) @ np.arange(width)) / total / max(width - 1, 1),
+    )
+    positive = np.maximum(values, 0).sum() / total
+    return (
+        f"{method}, {image}: {positive:.0%} of the weight is positive; the strongest tenth of the pixels holds {top:.0%} of it; "
+        f"its centre is at {x:.0%} from the left and {y:.0%} from the top."
+    )
+
+
+def make_gallery(run: Run, facts: RunFacts, scores: ModelScores) -> Gallery | None:
+    """Tiles of one model, or None if the run kept no maps of it."""
+    units = {
+        (row["method"], row["image"]): row["unit"] for row in run.query(_UNITS).to_pylist() if row["model"] in scores.model.keys
+    }
+    kept = {unit: run.mapped(unit) for unit in set(units.values())}
+    found = {key: unit for key, unit in units.items() if key[1] in kept[unit]}
+    with_maps = [image for image in facts.images if any(digest == image.digest for _, digest in found)]
+    if not with_maps:
+        return None
+    methods = tuple(method for method in facts.methods if any(key == method.key for key, _ in found))
+    images = with_maps[:MOST_IMAGES]
+    side = page_side(len(images) * len(methods))
+    rows = tuple(
+        GalleryRow(
+            image,
+            _thumbnail(run.image_path(image.digest), side),
+            tuple(_tile(run, found.get((method.key, image.digest)), method, image, side) for method in methods),
+        )
+        for image in images
+    )
+    return Gallery(methods, rows, side, len(with_maps) - len(images), len(facts.raw.get("seeds") or [0]))
+
+
+def page_side(tiles: int) -> int:
+    """Pixels a side so that all tiles together stay within what a page may weigh, 64 to 224; a pixel takes about 5 bits."""
+    return int(np.clip(np.sqrt(_PAGE_BYTES / max(tiles, 1) * 8 / 5), 64, 224))
+
+
+def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
+    """The same as one figure, <name>.png and <name>.svg, with labels and a colour bar."""
+    from matplotlib import colormaps
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+
+    rows, columns = len(gallery.rows), len(gallery.methods) + 1
+    inch, top, bottom = 1.15, 0.75, 0.75
+    figure = Figure(figsize=(inch * columns + 0.2, inch * 1.13 * rows + top + bottom), dpi=160)
+    FigureCanvasAgg(figure)
+    width, height = figure.get_size_inches()
+    axes = figure.subplots(
+        rows,
+        columns,
+        squeeze=False,
+        gridspec_kw={
+            "left": 0.01,
+            "right": 0.99,
+            "top": 1 - top / height,
+            "bottom": bottom / height,
+            "wspace": 0.04,
+            "hspace": 0.2,
+        },
+    )
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for line, row in zip(axes, gallery.rows, strict=True):
+        _show(line[0], row.thumbnail, row.image.name)
+        for axis, tile in zip(line[1:], row.tiles, strict=True):
+            _show(axis, tile.png if tile else b"", f"± {significant(tile.full)}" if tile else "not kept")
+    for axis, method in zip(axes[0][1:], gallery.methods, strict=True):
+        axis.annotate(
+            _wrapped(method.label), (0.0, 1.04), xycoords="axes fraction", fontsize=7, va="bottom", ha="left", annotation_clip=False
+        )
+    bar = figure.add_axes((0.6 / width, 0.36 / height, 2.2 / width, 0.1 / height))
+    bar.imshow(
+        np.linspace(-1, 1, 2 * _STEPS + 1)[None],
+        aspect="auto",
+        cmap=ListedColormap(colormaps["RdBu_r"](np.linspace(0, 1, 2 * _STEPS + 1))),
+    )
+    bar.set_yticks([])
+    bar.set_xticks([0, _STEPS, 2 * _STEPS], ["− the number", "0", "+ the number"], fontsize=7)
+    bar.tick_params(length=2)
+    figure.text(
+        3.6 / width, 0.38 / height, "Each map has its own scale: the number beneath it is the value of full colour.", fontsize=7
+    )
+    for suffix in ("png", "svg"):
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format=suffix, metadata={"Date": None} if suffix == "svg" else None, facecolor="white")
+        write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
+
+
+def color_bar() -> bytes:
+    """The palette as a PNG of one row of blocks."""
+    from PIL import Image
+
+    return _png(Image.fromarray(np.repeat(np.repeat(palette()[None], 12, axis=0), 8, axis=1)))
+
+
+def _show(axis: Any, encoded: bytes, caption: str) -> None:
+    from PIL import Image
+
+    if encoded:
+        axis.imshow(np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB")), interpolation="nearest")
+    axis.set_title(caption, y=-0.04, fontsize=5.5, va="top", pad=0, color="#444444")
+
+
+def _wrapped(label: str) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(label, 16))
+
+
+def _tile(run: Run, unit: str | None, method: MethodFacts, image: ImageFacts, side: int) -> Tile | None:
+    from PIL import Image
+
+    if unit is None:
+        return None
+    values = signed_map(run.map(unit, image.digest).astype(np.float64))
+    small = _averaged(values, side)
+    full = full_color(small)
+    steps = np.zeros(small.shape) if full == 0 else np.clip(small / full, -1, 1) * _STEPS
+    picture = Image.fromarray((np.round(steps) + _STEPS).astype(np.uint8), mode="P")
+    picture.putpalette(palette().tobytes())
+    return Tile(_png(picture), full, describe(values, method.label, image.name))
+
+
+def _averaged(values: Floats, side: int) -> Floats:
+    """Mean over whole square blocks of pixels, so that the longer side has at most `side`; blocks at far edges may be cut short.
+
+    Blocks are whole because a resampling with overlaps damps noise in stripes, which would look like structure of the map.
+    """
+    block = -(-max(values.shape) // side)
+    starts = [np.arange(0, extent, block) for extent in values.shape]
+    sums = np.add.reduceat(np.add.reduceat(values, starts[0], axis=0), starts[1], axis=1)
+    heights, widths = (np.diff(np.append(start, extent)) for start, extent in zip(starts, values.shape, strict=True))
+    return np.asarray(sums / np.outer(heights, widths))
+
+
+def _thumbnail(path: Path, side: int) -> bytes:
+    from PIL import Image
+
+    if not path.exists():
+        return b""
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            small = picture.convert("RGB")
+    except OSError as error:
+        raise DataError(f"{path}: expected a whole PNG, got {error}. Delete it and run its unit again.") from error
+    small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, format="WEBP", quality=82)
+    return buffer.getvalue()
+
+
+def _png(picture: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def captions(gallery: Gallery, facts: RunFacts, scores: ModelScores) -> Mapping[str, Sequence[str]]:
+    """Lines under each image: the class explained there, its probability, and the label where that is another."""
+    lines: dict[str, list[str]] = {}
+    for row in gallery.rows:
+        said, known = scores.captions.get(row.image.digest), row.image.label_name
+        if said is None or said.target < 0:
+            lines[row.image.digest] = [known] if known else []
+            continue
+        name = facts.class_name(said.target)
+        chance = [f"p\u00a0=\u00a0{said.probability:.2f}"] if np.isfinite(said.probability) else []
+        lines[row.image.digest] = [name, *chance] + ([f"label: {known}"] if known and known != name else [])
+    return lines

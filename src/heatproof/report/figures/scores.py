@@ -1,0 +1,94 @@
+"""Scores of one metric: mean and 95 % interval of each method, the images as faint ticks, chance as a dashed line.
+
+Filled disc: the best, or not told apart from it. Open disc: worse. Diamond: a control. Best at the top.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from heatproof.core.records import Direction
+from heatproof.report.analysis import Analysis, Row
+from heatproof.report.figures.style import FAINT, GREY, HUES
+from heatproof.report.wording import decimals_for, interval, number
+
+KINDS = ("leads", "other", "control")
+HOLLOW = "#fefefe"
+"""Inside of an open mark; the page replaces it by its own colour."""
+_MEANING = {"leads": "best or tied with it", "other": "worse than the best", "control": "control"}
+
+
+def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[str, Any]:
+    """Vega-Lite specification. `width` in pixels, or "container" to follow the page."""
+    import altair as alt
+
+    metric = analysis.panel.metric
+    rows = [row for row in analysis.rows if row.n]
+    rows.sort(key=lambda row: row.mean, reverse=metric.direction == Direction.HIGHER)
+    order = [row.method.label for row in rows]
+    arrow = "← better" if metric.direction == Direction.LOWER else "better →"
+    long = "length(datum.label) > 24 && indexof(datum.label, ' (') > 0"
+    in_two = f"{long} ? split(replace(datum.label, ' (', '~('), '~') : datum.label"
+    lift = alt.condition(long, alt.value(-6), alt.value(0))
+    names = alt.Axis(
+        labelExpr=in_two, labelLimit=230, labelLineHeight=12, labelOffset=lift, ticks=False, domain=False, labelPadding=8, grid=True
+    )
+    y = alt.Y("method:N", sort=order, title=None, axis=names)
+    x_axis = alt.Axis(grid=False, tickCount=6)
+
+    def x(name: str) -> Any:
+        return alt.X(f"{name}:Q", title=f"{metric.label}   {arrow}", scale=alt.Scale(zero=False), axis=x_axis)
+
+    images = alt.Chart({"values": _images(analysis)}).mark_tick(thickness=1, height=9, opacity=0.4, color=FAINT)
+    layers = [
+        images.encode(
+            x("value"), y, tooltip=[alt.Tooltip("image:N"), alt.Tooltip("method:N"), alt.Tooltip("value:Q", format=".4~g")]
+        )
+    ]
+    if analysis.chance is not None:
+        chance = alt.Chart({"values": [{"value": _plain(analysis.chance.mean)}]})
+        layers.append(chance.mark_rule(strokeDash=[4, 4], color=GREY).encode(x("value")))
+    means = alt.Chart({"values": [_mean(row) for row in rows]})
+    kinds = alt.Scale(domain=[_MEANING[kind] for kind in KINDS], range=[HUES[0], HUES[0], GREY])
+    key = alt.Legend(title=None, orient="bottom") if legend else None
+    color = alt.Color("kind:N", scale=kinds, legend=key)
+    layers.append(means.mark_rule(strokeWidth=2).encode(x("low"), alt.X2("high:Q"), y, color))
+    marks = means.mark_point(size=75, strokeWidth=1.8, opacity=1).encode(
+        x("mean"),
+        y,
+        color,
+        shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds.domain, range=["circle", "circle", "diamond"]), legend=key),
+        fill=alt.Fill("kind:N", scale=alt.Scale(domain=kinds.domain, range=[HUES[0], HOLLOW, HOLLOW]), legend=key),
+        tooltip=[alt.Tooltip("method:N"), alt.Tooltip("text:N", title="mean"), alt.Tooltip("kind:N", title="standing")],
+    )
+    return dict(alt.layer(*layers, marks).properties(width=width, height=max(90, 27 * len(rows))).to_dict())
+
+
+def _images(analysis: Analysis) -> list[dict[str, Any]]:
+    panel = analysis.panel
+    return [
+        {"method": method.label, "image": image.name, "value": _plain(value)}
+        for method, values in zip(panel.methods, panel.values, strict=True)
+        for image, value in zip(panel.images, values, strict=True)
+        if np.isfinite(value)
+    ]
+
+
+def _mean(row: Row) -> dict[str, Any]:
+    decimals = decimals_for((row.high - row.low) / 2)
+    kind = "control" if row.method.control else "leads" if row.leads else "other"
+    text = f"{number(row.mean, decimals)} {interval(row.low, row.high, decimals)}"
+    low, high = (row.low, row.high) if row.n >= 2 else (row.mean, row.mean)
+    return {
+        "method": row.method.label,
+        "mean": _plain(row.mean),
+        "low": _plain(low),
+        "high": _plain(high),
+        "text": text,
+        "kind": _MEANING[kind],
+        "leads": kind == "leads",
+    }
+
+
+def _plain(value: float) -> float:
+    return float(f"{value:.6g}")

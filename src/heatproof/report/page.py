@@ -1,0 +1,165 @@
+"""Builds report.html, figures/ and tables/ of a run.
+
+The page is one file without any reference to another: styles, scripts, figures and maps are inside, and its content policy
+forbids the network. Without scripts it shows the same figures as drawings and the same tables unsorted.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from heatproof.report.analysis import ALPHA, SEED, Analysis, analyse, metric_agreement
+from heatproof.report.facts import RunFacts, read_facts
+from heatproof.report.figures.curves import curve_chart, lit_at_first
+from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
+from heatproof.report.figures.gallery import Gallery, captions, color_bar, make_gallery, write_gallery
+from heatproof.report.figures.scores import score_chart
+from heatproof.report.figures.style import LineStyle, line_styles
+from heatproof.report.headline import headline
+from heatproof.report.panels import ModelScores, read_scores
+from heatproof.report.tables import write_scores, write_summary
+from heatproof.report.views import arrow, comparison_table, correlation_cells, image_table, pretty_json, provenance, summary_table
+from heatproof.report.wording import count, listing, number, percent, significant
+from heatproof.store import Run
+from heatproof.store.atomic import write_atomically
+
+
+def build(run: Path | str) -> Path:
+    """Write the report of a run folder and return the path of its page.
+
+    A run with failures, or one still going on, is reported as far as it got.
+
+    Raises:
+        DataError: no run.json in the folder, a torn file, or one of a newer schema.
+    """
+    store = Run(run)
+    facts = read_facts(store)
+    styles = line_styles(facts.methods)
+    all_scores = read_scores(store, facts)
+    analyses = [analyse(scores) for scores in all_scores]
+    write_scores(store)
+    write_summary(store, [item for group in analyses for item in group])
+    several = len(all_scores) > 1
+    sections = [
+        _model_section(store, facts, scores, group, styles, f"{index}-" if several else "")
+        for index, (scores, group) in enumerate(zip(all_scores, analyses, strict=True), start=1)
+    ]
+    page = store.path / "report.html"
+    write_atomically(page, _render(store, facts, sections, analyses).encode())
+    return page
+
+
+def _model_section(
+    run: Run, facts: RunFacts, scores: ModelScores, analyses: list[Analysis], styles: dict[str, LineStyle], prefix: str
+) -> dict[str, Any]:
+    """Everything the template needs to know about one model."""
+    gallery = make_gallery(run, facts, scores)
+    if gallery is not None:
+        write_gallery(run, gallery, run.path / "figures", f"{prefix}gallery")
+    names = _file_names(analyses)
+    matrix, counts = metric_agreement(analyses)
+    return {
+        "prefix": prefix,
+        "model": scores.model,
+        "headline": headline(scores, analyses, facts),
+        "analyses": analyses,
+        "summary": summary_table(scores, analyses),
+        "score_figures": [_score_figure(run, item, f"{prefix}{name}-scores") for item, name in zip(analyses, names, strict=True)],
+        "curve_figures": [
+            _curve_figure(run, item, styles, f"{prefix}{name}-curves")
+            for item, name in zip(analyses, names, strict=True)
+            if item.bands is not None
+        ],
+        "gallery": gallery,
+        "captions": captions(gallery, facts, scores) if gallery is not None else {},
+        "comparisons": [(item, comparison_table(item)) for item in analyses],
+        "per_image": [(item, image_table(item)) for item in analyses],
+        "agreement": correlation_cells(matrix, counts),
+    }
+
+
+def _file_names(analyses: list[Analysis]) -> list[str]:
+    """Metric names, numbered where one metric comes with several settings."""
+    names = [item.panel.metric.name for item in analyses]
+    return [f"{name}-{names[:index].count(name) + 1}" if names.count(name) > 1 else name for index, name in enumerate(names)]
+
+
+def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
+    metric, best = analysis.panel.metric, analysis.best
+    static = score_chart(analysis, legend=True, width=520)
+    write_figure(static, run.path / "figures", name, metric.title)
+    label = f"{metric.title} of {count(len(analysis.rows), 'map')}, mean and 95 % interval."
+    if best is not None:
+        label += f" Best: {best.method.label}, {significant(best.mean, 3)}."
+    return {
+        "id": name,
+        "metric": metric,
+        "label": label,
+        "spec": score_chart(analysis, legend=False, width="container"),
+        "svg": inline_svg(static, name, label),
+    }
+
+
+def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], name: str) -> dict[str, Any]:
+    lit = lit_at_first(analysis)
+    static = curve_chart(analysis, styles, chosen=lit, legend=True, width=560)
+    metric = analysis.panel.metric
+    write_figure(static, run.path / "figures", name, metric.title)
+    label = (
+        f"{metric.title}: {metric.curve_axes[1]} against {metric.curve_axes[0]}, mean curves with 95 % bands. Lit: {listing(lit)}."
+    )
+    return {
+        "id": name,
+        "metric": metric,
+        "label": label,
+        "lit": lit,
+        "keys": [(method.label, styles[method.label]) for method in analysis.panel.methods],
+        "odd": analysis.panel.odd_curves,
+        "spec": curve_chart(analysis, styles, chosen=lit, legend=False, width="container"),
+        "svg": inline_svg(static, name, label),
+    }
+
+
+def _render(run: Run, facts: RunFacts, sections: list[dict[str, Any]], analyses: list[list[Analysis]]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("heatproof.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "data_uri": _data_uri,
+        "number": number,
+        "percent": percent,
+        "significant": significant,
+        "pretty": pretty_json,
+        "count": count,
+        "raw": Markup,
+        "arrow": arrow,
+    }
+    draws = sorted({item.draws for group in analyses for item in group})
+    return environment.get_template("report.html").render(
+        facts=facts,
+        sections=sections,
+        provenance=provenance(facts.raw),
+        failures=run.failures(),
+        refused=run.refused(),
+        units=len(facts.raw.get("units") or []),
+        waiting=len(
+            {str(unit["unit"]) for unit in facts.raw.get("units") or []} - run.done() - {item.unit for item in run.failures()}
+        ),
+        draws=draws,
+        seed=SEED,
+        alpha=ALPHA,
+        bundle=script_bundle() if sections else "",
+        color_bar=color_bar() if any(_gallery(section) for section in sections) else b"",
+    )
+
+
+def _gallery(section: dict[str, Any]) -> Gallery | None:
+    found: Gallery | None = section["gallery"]
+    return found
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,216 @@
+"""Statistics → the cells of the page's tables: text, sort key and mark. No markup here, and no statistics either."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from heatproof.core.records import Direction
+from heatproof.report.analysis import Analysis, Row, Test, Verdict
+from heatproof.report.facts import MethodFacts
+from heatproof.report.panels import Floats, ModelScores
+from heatproof.report.wording import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
+
+NO_CLAIM = "makes no claim that this metric could test, or has no score"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell; `sort` is its sort key ("" sorts last), `mark` one of best, tie or nothing."""
+
+    text: str
+    sub: str = ""
+    sort: str = ""
+    mark: str = ""
+    note: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One table row: a method and its cells."""
+
+    method: MethodFacts
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Methods and controls, which the page keeps apart."""
+
+    methods: tuple[Line, ...]
+    controls: tuple[Line, ...]
+
+
+def arrow(direction: Direction) -> tuple[str, str]:
+    """Sign and words for which way is better."""
+    return ("↓", "lower is better") if direction == Direction.LOWER else ("↑", "higher is better")
+
+
+def summary_table(scores: ModelScores, analyses: Sequence[Analysis]) -> Table:
+    """Methods × metrics: mean, interval, probability of being first, Monte Carlo share, cost; best on the first metric first."""
+    methods = list({row.method.key: row.method for analysis in analyses for row in _best_first(analysis)}.values())
+    lookup = [{row.method.key: row for row in analysis.rows} for analysis in analyses]
+    lines = []
+    for method in methods:
+        cells = [
+            cell for analysis, rows in zip(analyses, lookup, strict=True) for cell in _score_cells(analysis, rows.get(method.key))
+        ]
+        lines.append(Line(method, (*cells, *_cost_cells(scores, method))))
+    return _parted(lines)
+
+
+def comparison_table(analysis: Analysis) -> Table:
+    """Every method of one metric: mean, rank, against the best, against chance, Monte Carlo error, components."""
+    decimals = panel_decimals(analysis)
+    return _parted([Line(row.method, tuple(_comparison_cells(row, decimals))) for row in _best_first(analysis)])
+
+
+def image_table(analysis: Analysis) -> list[tuple[str, list[Cell]]]:
+    """Scores per image: a row per image, a column per method."""
+    panel = analysis.panel
+    decimals = decimals_for(float(np.nanstd(panel.values)) / 5) if np.isfinite(panel.values).any() else 3
+    return [
+        (image.name, [Cell(number(value, decimals), sort=_key(value)) for value in panel.values[:, column]])
+        for column, image in enumerate(panel.images)
+    ]
+
+
+def correlation_cells(matrix: Floats, counts: Any) -> list[list[Cell]]:
+    """Spearman matrix as cells, with the number of methods behind each."""
+    return [
+        [Cell(number(float(value), 2), title=count(int(n), "method")) for value, n in zip(values, ns, strict=True)]
+        for values, ns in zip(matrix, counts, strict=True)
+    ]
+
+
+def panel_decimals(analysis: Analysis) -> int:
+    """Decimals for the means of one metric: two digits of the typical half-width."""
+    halves = np.array([(row.high - row.low) / 2 for row in analysis.rows if row.n >= 2])
+    halves = halves[np.isfinite(halves) & (halves > 0)]
+    return decimals_for(float(np.median(halves))) if halves.size else 3
+
+
+def pretty_json(value: Any) -> str:
+    """Settings for reading."""
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
+
+
+def _best_first(analysis: Analysis) -> list[Row]:
+    sign = 1 if analysis.panel.metric.direction == Direction.LOWER else -1
+    return sorted(analysis.rows, key=lambda row: (not row.n, sign * row.mean if row.n else 0.0))
+
+
+def _score_cells(analysis: Analysis, row: Row | None) -> tuple[Cell, Cell]:
+    if row is None or row.n == 0:
+        return Cell(DASH, title=NO_CLAIM), Cell("")
+    decimals = _row_decimals(row, panel_decimals(analysis))
+    missing = f"n = {row.n}" if row.dropped else ""
+    mark = "best" if row.is_best else "tie" if row.leads and not row.method.control else ""
+    chance = row.against_chance
+    note = (
+        "not above chance"
+        if chance is not None and chance.verdict in (Verdict.TIE, Verdict.WORSE) and not row.method.control
+        else ""
+    )
+    if row.method.control and row.leads:
+        note = "as good as the best"
+    spread = interval(row.low, row.high, decimals) if row.n >= 2 else "one image"
+    title = f"{row.n} images" + (f", {row.dropped} without a score" if row.dropped else "")
+    score = Cell(number(row.mean, decimals), " ".join(filter(None, (spread, missing))), _key(row.mean), mark, note, title)
+    share = row.sources.share
+    noise = f"MC {percent(share)}" if math.isfinite(share) else ""
+    return score, Cell(percent(row.first) if not row.method.control else "", noise, _key(row.first), title=_noise_title(row))
+
+
+def _noise_title(row: Row) -> str:
+    if not math.isfinite(row.sources.share):
+        return "nothing was sampled, or its Monte Carlo error is not known"
+    return f"standard error {significant(row.sources.sampling)}, of which Monte Carlo {significant(row.sources.monte_carlo)}"
+
+
+def _cost_cells(scores: ModelScores, method: MethodFacts) -> tuple[Cell, Cell]:
+    cost = scores.costs.get(method.key)
+    if cost is None:
+        return Cell(DASH), Cell(DASH)
+    forward = cost.forward if method.forward is None else method.forward
+    backward = cost.backward if method.backward is None else method.backward
+    return Cell(f"{forward:,.0f} / {backward:,.0f}", sort=_key(forward + backward)), Cell(
+        seconds(cost.seconds), sort=_key(cost.seconds)
+    )
+
+
+def _comparison_cells(row: Row, panel: int) -> list[Cell]:
+    decimals = _row_decimals(row, panel)
+    mark = "best" if row.is_best else "tie" if row.leads and not row.method.control else ""
+    mean = Cell(
+        number(row.mean, decimals), interval(row.low, row.high, decimals), _key(row.mean), mark, title=count(row.n, "image")
+    )
+    ranked = math.isfinite(row.expected_rank)
+    place = Cell(
+        number(row.expected_rank, 1),
+        f"{row.rank_low:.0f}–{row.rank_high:.0f}" if ranked else "",
+        _key(row.expected_rank),
+        title="" if ranked else "controls, and methods without a score on half of the images, are not ranked",
+    )
+    noise = significant(row.sources.monte_carlo) if math.isfinite(row.sources.monte_carlo) else DASH
+    parts = [Cell(number(mean_, 2), interval(low, high, 2), _key(mean_)) for mean_, low, high in row.components.values()]
+    return [
+        mean,
+        place,
+        *_test_cells(row.against_best, decimals, "the best"),
+        *_test_cells(row.against_chance, decimals, "chance itself"),
+        Cell(significant(row.sources.sampling) if math.isfinite(row.sources.sampling) else DASH, sort=_key(row.sources.sampling)),
+        Cell(noise, percent(row.sources.share) if math.isfinite(row.sources.share) else "", _key(row.sources.monte_carlo)),
+        *parts,
+    ]
+
+
+def _test_cells(test: Test | None, decimals: int, itself: str) -> list[Cell]:
+    if test is None:
+        return [Cell(DASH, title=itself), Cell(""), Cell("")]
+    if test.n == 0:
+        return [Cell(DASH, title="no image has both scores"), Cell(""), Cell("")]
+    needed = (
+        f"n ≈ {number(test.needed, 0)} to tell"
+        if test.verdict in (Verdict.TIE, Verdict.UNKNOWN) and math.isfinite(test.needed)
+        else ""
+    )
+    dropped = f"{test.dropped} images without both scores" if test.dropped else count(test.n, "pair")
+    return [
+        Cell(_signed(test.gain, decimals), interval(test.low, test.high, decimals), _key(test.gain), title=dropped),
+        Cell(percent(test.superiority), sort=_key(test.superiority)),
+        Cell(p_value(test.p), f"{test.verdict.value}\n{needed}".strip(), _key(test.p)),
+    ]
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = number(value, decimals)
+    return f"+{text}" if value > 0 else text
+
+
+def _row_decimals(row: Row, panel: int) -> int:
+    """The panel's decimals, and up to two more where the row's own interval is much tighter."""
+    return max(panel, min(panel + 2, decimals_for((row.high - row.low) / 2))) if row.high > row.low else panel
+
+
+def _key(value: float) -> str:
+    return "" if math.isnan(value) else repr(float(value))
+
+
+def _parted(lines: Sequence[Line]) -> Table:
+    return Table(tuple(line for line in lines if not line.method.control), tuple(line for line in lines if line.method.control))
+
+
+def provenance(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Versions, machine, seeds and time as pairs of term and text."""
+    pairs = [("Created", str(raw.get("created", "")))]
+    pairs += [(f"Version of {name}", str(version)) for name, version in (raw.get("versions") or {}).items()]
+    pairs += [(f"Machine: {name}", str(value)) for name, value in (raw.get("machine") or {}).items()]
+    pairs += [("Seeds", ", ".join(str(seed) for seed in raw.get("seeds") or []))]
+    elapsed = raw.get("elapsed")
+    pairs += [("Time taken", seconds(float(elapsed)))] if elapsed is not None else []
+    return [(term, text) for term, text in pairs if text]

@@ -1,0 +1,29 @@
+"""Statistics of paired, per-image scores. The unit of inference is the image; every NaN is counted; a tie is an answer."""
+
+from heatproof.stats.agreement import Concordance, kendall_w, spearman_matrix
+from heatproof.stats.bootstrap import Interval, mean_interval, resampled_means, resampling_weights
+from heatproof.stats.error_sources import ErrorSources, error_sources
+from heatproof.stats.multiplicity import holm
+from heatproof.stats.paired import Comparison, compare, sign_flip_p, smallest_p
+from heatproof.stats.ranking import Ranking, rank
+from heatproof.stats.sample_size import images_needed
+
+__all__ = [
+    "Comparison",
+    "Concordance",
+    "ErrorSources",
+    "Interval",
+    "Ranking",
+    "compare",
+    "error_sources",
+    "holm",
+    "images_needed",
+    "kendall_w",
+    "mean_interval",
+    "rank",
+    "resampled_means",
+    "resampling_weights",
+    "sign_flip_p",
+    "smallest_p",
+    "spearman_matrix",
+]

@@ -1,0 +1,75 @@
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from heatproof.cli.main import app
+from heatproof.core.spec import exports
+from heatproof.data import Dataset
+from heatproof.methods import Method
+from heatproof.metrics import Metric
+from heatproof.models.loaders import Loader
+
+runner = CliRunner()
+
+
+def output(*arguments, columns=100):
+    result = runner.invoke(app, list(arguments), env={"COLUMNS": str(columns)}, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_help_answers_without_torch():
+    code = (
+        "import sys; from typer.testing import CliRunner; from heatproof.cli.main import app\n"
+        "result = CliRunner().invoke(app, ['--help']); assert result.exit_code == 0\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_help_answers_in_half_a_second():
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "heatproof.cli", "--help"], check=True, capture_output=True)
+        times.append(time.perf_counter() - started)
+    assert min(times) < 0.5
+
+
+@pytest.mark.parametrize(("command", "family"), [("methods", Method), ("metrics", Metric), ("models", Loader), ("data", Dataset)])
+def test_a_catalogue_names_every_export_and_tells_all_about_one(command, family):
+    listed = output(command)
+    for name, cls in exports(family).items():
+        assert name in listed
+        page = output(command, name)
+        assert all(field in page for field in cls.model_fields)
+
+
+@pytest.mark.parametrize("command", ["methods", "metrics", "models", "data"])
+def test_a_catalogue_fits_a_narrow_terminal(command):
+    assert max(map(len, output(command, columns=60).splitlines())) <= 60
+
+
+def test_explain_draws_a_picture_and_goes_on_after_a_bad_image(tmp_path):
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(good)
+    bad.write_text("no image")
+    arguments = ["explain", str(bad), str(good), "-x", "gradient", "-x", "random_map", "-o", str(tmp_path / "maps")]
+    result = runner.invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 1
+    assert "bad.png" in result.stderr
+    assert "1 image of 2 refused" in result.stderr
+    assert Image.open(tmp_path / "maps" / "good.png").size[0] > 500
+
+
+def test_explain_takes_a_target_and_an_output(tmp_path):
+    image = tmp_path / "image.png"
+    Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save(image)
+    page = output("explain", str(image), "-x", "gradient", "--target", "7", "--output", "probability", "-o", str(tmp_path))
+    assert "cock" in page
+    assert "probability" in page

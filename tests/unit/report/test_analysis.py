@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from heatproof.core.records import Direction
+from heatproof.report.analysis import Verdict, analyse, metric_agreement
+from heatproof.report.facts import read_facts
+from heatproof.report.panels import read_scores
+from heatproof.stats import holm, sign_flip_p
+
+from .synthetic_run import write_synthetic_run
+
+
+def analyses_of(run):
+    return analyse(read_scores(run, read_facts(run))[0])
+
+
+@pytest.fixture(scope="module")
+def curve(demo):
+    return analyses_of(demo)[0]
+
+
+def test_seeds_of_one_image_are_averaged_before_the_image_counts_once(tmp_path):
+    run = write_synthetic_run(tmp_path / "seeds", images=5, size=8, methods=(0, 6, 8), seeds=(0, 1, 2), failures=False)
+    panel = read_scores(run, read_facts(run))[0].panels[0]
+    rows = run.query("SELECT image, method_label, value FROM records WHERE metric = 'perturbation_curve'").to_pylist()
+    own = [row["value"] for row in rows if row["image"] == panel.images[0].digest and row["method_label"] == panel.methods[0].label]
+    assert panel.values.shape == (3, 5)
+    assert len(own) == 3
+    assert panel.values[0, 0] == pytest.approx(np.mean(own))
+    assert panel.errors[0, 0] == pytest.approx(np.std(own, ddof=1) / np.sqrt(3))
+    assert panel.curves.shape == (3, 5, 31)
+
+
+def test_one_seed_keeps_the_monte_carlo_error_of_its_record(curve):
+    np.testing.assert_allclose(curve.panel.errors, 0.25)
+
+
+def test_tests_against_the_best_are_one_holm_family(curve):
+    best = next(index for index, row in enumerate(curve.rows) if row.is_best)
+    raw = np.array(
+        [
+            np.nan if i == best else sign_flip_p(row - curve.panel.values[best], np.random.default_rng(0))
+            for i, row in enumerate(curve.panel.values)
+        ]
+    )
+    ours = [np.nan if row.against_best is None else row.against_best.p for row in curve.rows]
+    np.testing.assert_allclose(ours, holm(raw))
+
+
+def test_a_positive_gain_favours_the_row_whichever_way_the_metric_runs(demo):
+    for analysis in analyses_of(demo):
+        sign = -1 if analysis.panel.metric.direction == Direction.LOWER else 1
+        for row in analysis.rows:
+            if row.against_best is not None and row.n == analysis.best.n:
+                assert row.against_best.gain == pytest.approx(sign * (row.mean - analysis.best.mean))
+
+
+def test_controls_do_not_compete_for_the_first_place(demo):
+    for analysis in analyses_of(demo):
+        assert not analysis.best.method.control
+        assert all(np.isnan(row.first) for row in analysis.controls)
+        assert sum(row.first for row in analysis.methods if np.isfinite(row.first)) == pytest.approx(1)
+
+
+def test_a_method_that_makes_no_claim_has_no_numbers(demo):
+    completeness = next(item for item in analyses_of(demo) if item.panel.metric.name == "completeness")
+    gradient = next(row for row in completeness.rows if row.method.label == "Gradient")
+    assert (gradient.n, gradient.dropped) == (0, 12)
+    assert np.isnan([gradient.mean, gradient.first]).all()
+    assert gradient.against_best.verdict == Verdict.UNKNOWN
+
+
+def test_few_images_are_not_testable_rather_than_tied(tmp_path):
+    curve = analyses_of(write_synthetic_run(tmp_path / "few", images=5, size=8))[0]
+    assert not curve.testable
+    assert {row.against_best.verdict for row in curve.rows if row.against_best is not None} == {Verdict.UNKNOWN}
+
+
+def test_a_method_with_few_scores_is_not_ranked(tmp_path):
+    from heatproof.core.records import Record
+
+    run = write_synthetic_run(tmp_path / "run", images=6, size=8, methods=(0, 2, 6, 8), failures=False)
+    rows = run.query("SELECT * FROM records WHERE method_label LIKE 'SmoothTaylor%'").to_pylist()
+    first = min(row["image"] for row in rows)
+    for row in rows:
+        row["value"] = 0.0 if row["image"] == first else float("nan")
+    run.write_part(rows[0]["unit"], [Record(**row) for row in rows])
+    analysis = analyses_of(run)[0]
+    cut = next(row for row in analysis.rows if row.method.label.startswith("SmoothTaylor"))
+    assert cut.n == 1
+    assert np.isnan(cut.first)
+    assert not cut.is_best
+
+
+def test_curves_have_a_band_at_every_point(curve):
+    mean, low, high = curve.bands
+    assert mean.shape == (12, 31)
+    assert ((low <= mean) & (mean <= high)).all()
+
+
+def test_metrics_agree_with_themselves(demo):
+    matrix, counts = metric_agreement(analyses_of(demo))
+    np.testing.assert_allclose(np.diag(matrix), 1)
+    assert counts[0, 2] == 4
+
+
+def test_methods_of_one_label_are_told_apart(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=3, size=8, methods=(0, 1, 8))
+    facts = run.facts()
+    facts["methods"][1]["label"] = facts["methods"][0]["label"]
+    run.write_facts(facts)
+    assert [method.label for method in read_facts(run).methods][:2] == ["Gradient #1", "Gradient #2"]
+
+
+def test_two_settings_of_one_metric_are_two_panels(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=3, size=8, methods=(0, 8), failures=False)
+    from dataclasses import replace
+
+    from heatproof.core.records import Record
+
+    for unit in run.done():
+        records = [Record(**row) for row in run.query(f"SELECT * FROM records WHERE unit = '{unit}'").to_pylist()]
+        run.write_part(
+            unit, records + [replace(r, metric_settings='{"regions":50}') for r in records if r.metric == "perturbation_curve"]
+        )
+    labels = [analysis.panel.metric.label for analysis in analyses_of(run)]
+    assert len(labels) == len(set(labels)) == 5

@@ -1,0 +1,71 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from heatproof.report.facts import read_facts
+from heatproof.report.figures.gallery import describe, full_color, make_gallery, page_side, palette, signed_map
+from heatproof.report.panels import read_scores
+
+from .synthetic_run import write_synthetic_run
+
+
+def test_zero_is_pure_white_and_the_ends_mirror_each_other_in_weight():
+    colors = palette().astype(int)
+    assert colors[len(colors) // 2].tolist() == [255, 255, 255]
+    assert colors[-1][0] > colors[-1][2]  # positive is red
+    assert colors[0][2] > colors[0][0]
+
+
+def test_channels_are_summed_with_their_signs():
+    np.testing.assert_array_equal(signed_map(np.array([[[1.0]], [[-3.0]], [[np.nan]]])[:2]), [[-2.0]])
+
+
+def test_full_color_is_a_percentile_of_the_size():
+    values = np.linspace(-1, 1, 2001).reshape(1, -1)
+    assert full_color(values) == pytest.approx(np.percentile(np.abs(values), 99.5))
+    assert full_color(np.zeros((2, 2))) == 0
+    single = np.zeros((100, 100))
+    single[3, 4] = -7
+    assert full_color(single) == 7
+
+
+def test_words_tell_sign_concentration_and_place():
+    values = np.zeros((11, 11))
+    values[0, 10] = 2.0
+    assert describe(values, "Gradient", "panda.jpg") == (
+        "Gradient, panda.jpg: 100% of the weight is positive; the strongest tenth of the pixels holds 100% of it; "
+        "its centre is at 100% from the left and 0% from the top."
+    )
+    assert describe(np.zeros((3, 3)), "Gradient", "panda.jpg").endswith("zero everywhere.")
+
+
+@pytest.mark.parametrize("tiles", [1, 144, 10_000])
+def test_tiles_stay_within_bounds(tiles):
+    assert 64 <= page_side(tiles) <= 224
+
+
+def test_a_constant_map_is_full_color_everywhere(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=2, size=12, methods=(0, 9))
+    facts = read_facts(run)
+    gallery = make_gallery(run, facts, read_scores(run, facts)[0])
+    tile = gallery.rows[0].tiles[1]
+    assert tile.full == pytest.approx(3.0)
+    with Image.open(io.BytesIO(tile.png)) as picture:
+        assert picture.convert("RGB").getcolors() == [(144, tuple(palette()[-1].tolist()))]
+
+
+def test_a_map_that_was_not_kept_leaves_its_place_empty(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=2, size=12, methods=(0, 9))
+    facts = read_facts(run)
+    scores = read_scores(run, facts)[0]
+    for path in (run.path / "maps").iterdir():
+        path.unlink()
+        break
+    gallery = make_gallery(run, facts, scores)
+    assert gallery is not None
+    assert len(gallery.methods) == 1
+    for path in (run.path / "maps").iterdir():
+        path.unlink()
+    assert make_gallery(run, facts, scores) is None

@@ -1,0 +1,98 @@
+import pytest
+
+from heatproof.report.analysis import analyse
+from heatproof.report.facts import read_facts
+from heatproof.report.headline import headline
+from heatproof.report.panels import read_scores
+
+from .synthetic_run import write_synthetic_run
+
+
+def answer(run):
+    facts = read_facts(run)
+    scores = read_scores(run, facts)[0]
+    return headline(scores, analyse(scores), facts)
+
+
+@pytest.fixture
+def write(tmp_path):
+    return lambda **settings: write_synthetic_run(tmp_path / "run", size=8, **settings)
+
+
+def test_the_winner_comes_with_its_interval_and_its_ties(demo):
+    said = answer(demo)
+    assert said.lead.startswith(
+        "On these 12 photographs, SmoothTaylor (σ 0.5) has the lowest (best) area under the perturbation curve"
+    )
+    assert "cannot be told apart from VarGrad" in said.lead
+    assert said.lead.endswith("a tie.")
+    assert "All 8 methods beat the random map." in said.details
+
+
+def test_no_method_better_than_chance_is_the_first_thing_said(write):
+    assert answer(write(gap=0.0)).lead.startswith("No method here beats a random map.")
+
+
+def test_a_method_that_does_not_beat_chance_is_not_to_be_trusted(write):
+    run = write(methods=(0, 6, 8))
+    table = run.records().to_pylist()
+    from heatproof.core.records import Record
+
+    random = {
+        row["image"]: row["value"] for row in table if row["method_label"] == "Random map" and row["metric"] == "perturbation_curve"
+    }
+    rows = [row for row in table if row["method_label"] == "Gradient"]
+    for row in rows:
+        if row["metric"] == "perturbation_curve":
+            row["value"] = random[row["image"]] + (0.1 if int(row["image"][0], 16) % 2 else -0.1)
+    run.write_part(rows[0]["unit"], [Record(**row) for row in rows])
+    assert "1 of 2 methods beat the random map; Gradient does not beat it: do not trust it here." in answer(run).details
+
+
+def test_few_images_get_a_description_and_no_verdict(write):
+    said = answer(write(images=4))
+    assert "cannot tell methods apart" in said.lead
+    assert any("even a unanimous difference would not be significant" in caveat for caveat in said.caveats)
+    assert said.details == ()
+
+
+def test_one_image_has_no_interval(write):
+    lead = answer(write(images=1)).lead
+    assert "1 image cannot tell methods apart" in lead
+    assert "[" not in lead
+
+
+def test_a_smoke_run_says_that_it_is_no_evidence(write):
+    assert any(caveat.startswith("This is a smoke run.") for caveat in answer(write(smoke=True)).caveats)
+
+
+def test_a_run_cut_to_a_budget_says_so(write):
+    run = write()
+    run.write_facts({**run.facts(), "budget": "20 of 150 samples"})
+    assert any("20 of 150 samples" in caveat for caveat in answer(run).caveats)
+
+
+def test_without_a_random_map_chance_is_unknown(write):
+    assert any("No random map was run" in detail for detail in answer(write(methods=(0, 2, 6, 9))).details)
+
+
+def test_a_control_as_good_as_the_best_is_named(write):
+    run = write()
+    facts = run.facts()
+    for metric in facts["metrics"]:
+        metric["primary"] = metric["metric"] == "total_variation_curve"
+    run.write_facts(facts)
+    assert any(detail.startswith("The constant map, which never met the network, scores as well") for detail in answer(run).details)
+
+
+def test_of_tied_methods_the_cheapest_is_advised(demo):
+    assert any(
+        "Of the methods that lead, VarGrad is the cheapest, at 50 forward and 50 backward rows" in detail
+        for detail in answer(demo).details
+    )
+
+
+def test_images_without_a_score_are_not_counted_as_if_they_had_one(write):
+    run = write()
+    run.write_facts({**run.facts(), "dataset": {"label": "40 photographs"}})
+    assert answer(run).lead.startswith("On 12 of these 40 photographs,")

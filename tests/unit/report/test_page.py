@@ -1,0 +1,193 @@
+import csv
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from heatproof.core.errors import DataError
+from heatproof.core.records import Failure
+from heatproof.report import build
+from heatproof.store import Run
+
+from .synthetic_run import write_synthetic_run
+
+
+class Tags(HTMLParser):
+    """Start tags of a page outside of scripts, with their attributes, and whether every tag is closed."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "line", "path", "col"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def of(self, name):
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture(scope="module")
+def page(demo):
+    return build(demo.path).read_text()
+
+
+@pytest.fixture(scope="module")
+def tags(page):
+    return Tags(page)
+
+
+def test_the_page_refers_to_nothing_outside_itself(tags):
+    references = [
+        value
+        for _, attributes in tags.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "xlink:href", "action")
+    ]
+    assert references
+    assert all(value.startswith(("data:", "#")) for value in references)
+
+
+def test_the_content_policy_forbids_the_network(tags):
+    policy = next(a["content"] for a in tags.of("meta") if a.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "unsafe-eval" not in policy
+
+
+def test_links_lead_somewhere(tags):
+    ids = [attributes["id"] for _, attributes in tags.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    wanted = {a["href"][1:] for a in tags.of("a")} | {a["aria-describedby"] for a in tags.of("table") if "aria-describedby" in a}
+    assert wanted <= set(ids)
+
+
+def test_every_tag_is_closed(tags):
+    assert tags.open == []
+
+
+def test_every_image_has_words_and_every_head_cell_a_scope(tags):
+    assert all(image["alt"] for image in tags.of("img"))
+    assert all("scope" in head for head in tags.of("th"))
+    assert tags.of("html")[0]["lang"] == "en"
+
+
+def test_every_chart_is_also_drawn_for_readers_without_scripts(page):
+    assert page.count("<noscript><svg") == page.count('class="chart"') == 4 + 2
+
+
+def test_chart_specifications_are_valid_json_without_nan(page):
+    specs = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, flags=re.S)
+    for text in specs:
+        json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in a specification"))
+
+
+def test_a_page_of_twelve_images_and_methods_stays_below_five_megabytes(tmp_path):
+    run = write_synthetic_run(tmp_path / "full", size=224)
+    assert build(run.path).stat().st_size < 5_000_000
+
+
+def test_figures_and_tables_lie_beside_the_page(demo, page):
+    figures = {file.name for file in (demo.path / "figures").iterdir()}
+    for stem in (
+        "perturbation_curve-curves",
+        "total_variation_curve-curves",
+        "perturbation_curve-scores",
+        "repeatability-scores",
+        "gallery",
+    ):
+        assert {f"{stem}.png", f"{stem}.svg"} <= figures
+
+
+def test_the_score_table_has_a_row_per_record_and_the_summary_one_per_method_and_metric(demo, page):
+    with (demo.path / "tables" / "scores.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == demo.records().num_rows
+    with (demo.path / "tables" / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12 * 4
+    constant = next(row for row in rows if row["method_label"] == "Constant map" and row["metric"] == "completeness")
+    assert (constant["n"], constant["mean"]) == ("0", "")
+
+
+def test_what_failed_and_what_was_refused_is_told_with_its_reason(page):
+    assert "SmoothTaylor (σ 2.0) on EfficientNet-Lite0" in page
+    assert "Set chunk = 1." in page
+    assert "truncated.jpg" in page
+    assert "1 unit of this run failed and 1 image was refused" in page
+
+
+def test_names_are_text_and_never_markup(tmp_path):
+    run = write_synthetic_run(tmp_path / "evil", images=3, size=16, methods=(0, 8))
+    facts = run.facts()
+    facts["title"] = "<script>alert(1)</script>"
+    facts["methods"][0]["label"] = "<b>bold</b></script><img src=x>"
+    run.write_facts(facts)
+    page = build(run.path).read_text()
+    assert "<script>alert" not in page
+    assert "<b>bold" not in page
+    assert "<img src=x>" not in page
+
+
+def test_a_csv_cell_is_never_a_formula(tmp_path):
+    run = write_synthetic_run(tmp_path / "evil", images=3, size=16, methods=(0, 8))
+    facts = run.facts()
+    facts["methods"][0]["label"] = "=HYPERLINK()"
+    run.write_facts(facts)
+    build(run.path)
+    assert ",'=HYPERLINK()" in (run.path / "tables" / "summary.csv").read_text()
+
+
+def test_the_same_run_gives_the_same_page(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=3, size=16, methods=(0, 2, 8))
+    assert build(run.path).read_text() == build(run.path).read_text()
+
+
+def test_every_model_has_its_own_section(tmp_path):
+    run = write_synthetic_run(tmp_path / "two", images=4, size=16, methods=(0, 2, 8), models=("First net", "Second net"))
+    page = build(run.path).read_text()
+    tags = Tags(page)
+    assert {"1-scores", "2-scores", "1-maps", "2-comparisons"} <= {a.get("id") for a in tags.of("section")}
+    assert "Scores on First net" in page
+    assert "Scores on Second net" in page
+
+
+def test_a_run_of_failures_only_still_has_a_page(tmp_path):
+    run = Run(tmp_path / "failed")
+    run.write_facts({"title": "Nothing worked", "units": [{"unit": "u1"}]})
+    run.write_failure("u1", Failure(unit="u1", what="Gradient", reason="no memory"))
+    page = build(run.path).read_text()
+    assert "Nothing was measured: 1 unit failed." in page
+    assert "no memory" in page
+
+
+def test_a_run_still_going_on_says_what_is_missing(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=3, size=16, methods=(0, 8), failures=False)
+    facts = run.facts()
+    run.write_facts({**facts, "units": [*facts["units"], {"unit": "later"}]})
+    assert "1 unit of 3 has not run yet" in build(run.path).read_text()
+
+
+def test_bare_facts_are_enough(tmp_path):
+    run = write_synthetic_run(tmp_path / "bare", images=4, size=16, methods=(0, 8))
+    run.write_facts({"name": "bare"})
+    page = build(run.path).read_text()
+    assert "<h1>bare</h1>" in page
+    assert "No random map was run" not in page  # four images: too few to speak of chance at all
+    assert "Perturbation curve" in page
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"run\.json"):
+        build(tmp_path)
