@@ -18,14 +18,18 @@ _HOMES = {
     "mean_interval": "heatproof.stats",
 }
 
+_ROOMS = ("data", "methods", "metrics", "models", "numerics", "perturb", "stats")
+
 __all__ = ["Attribution", "Bounds", "Model", "__version__", "load_images", "load_model", "mean_interval"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"heatproof.{name}")
     raise AttributeError(f"module 'heatproof' has no attribute {name!r}; it has {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_ROOMS])

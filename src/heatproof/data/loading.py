@@ -1,7 +1,8 @@
 """Items → one batch of tensors; refused images are handed back beside it, so that a run goes on without them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -51,6 +52,27 @@ def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> Loa
         tensors.append(tensor)
         kept.append(item)
     return Loaded(torch.stack(tensors) if tensors else torch.zeros(0, 0, 0, 0), tuple(kept), tuple(refused))
+
+
+def load_images(
+    source: Dataset | str | Mapping[str, Any], preprocess: Preprocess, *, count: int | None = None
+) -> Float[Tensor, "n c h w"]:
+    """Images of a set as one batch, in model space: `load_images("photos", model.preprocessing, count=4)`.
+
+    Args:
+        source: a data set, its name, or a table of its settings.
+        preprocess: takes a decoded image to a tensor; a model's `preprocessing` is one.
+        count: the first so many items; None = as many as the set says.
+
+    Raises:
+        ImageRefused: The first image that cannot be used. `load` hands refused images back instead.
+        DataError: The set is missing or empty.
+    """
+    dataset = source if isinstance(source, Dataset) else Dataset.from_dict(source)
+    loaded = load(dataset, dataset.items()[:count], preprocess)
+    if loaded.refused:
+        raise loaded.refused[0]
+    return loaded.images
 
 
 def _prepare(image: Image.Image, item: Item, preprocess: Preprocess) -> Tensor:

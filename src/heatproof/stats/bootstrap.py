@@ -21,11 +21,14 @@ says nothing about others.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from heatproof.core.errors import SettingsError, TensorError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Kind = Literal["percentile", "expanded", "bca"]
@@ -43,6 +46,11 @@ class Interval:
     high: Floats
     n: np.ndarray[Any, np.dtype[np.int64]]
     dropped: np.ndarray[Any, np.dtype[np.int64]]
+
+    def __str__(self) -> str:
+        """`21.3 [20.1, 22.6], n = 12` for each row."""
+        rows = zip(*(np.ravel(part) for part in (self.mean, self.low, self.high, self.n)), strict=True)
+        return "\n".join(f"{mean:.4g} [{low:.4g}, {high:.4g}], n = {n}" for mean, low, high, n in rows)
 
 
 def resampling_weights(n: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -65,12 +73,12 @@ def resampled_means(values: Floats, weights: Floats) -> Floats:
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
-def mean_interval(values: Floats, weights: Floats, *, level: float = 0.95, kind: Kind = "expanded") -> Interval:
+def mean_interval(values: "ArrayLike", weights: Floats | None = None, *, level: float = 0.95, kind: Kind = "expanded") -> Interval:
     """Mean of each row and its interval.
 
     Args:
         values: scores [..., n], NaN where there is none.
-        weights: [draws, n] from `resampling_weights`.
+        weights: [draws, n] from `resampling_weights`; give the same ones to all that is compared. None = 9,999 draws of seed 0.
         level: coverage aimed at, in (0, 1).
         kind: see the top of this module.
 
@@ -80,6 +88,8 @@ def mean_interval(values: Floats, weights: Floats, *, level: float = 0.95, kind:
     """
     if not 0 < level < 1:
         raise SettingsError(f"level: expected a number between 0 and 1, got {level}.")
+    values = np.asarray(values, dtype=np.float64)
+    weights = resampling_weights(values.shape[-1], 9_999, np.random.default_rng(0)) if weights is None else weights
     present = np.isfinite(values)
     n = present.sum(axis=-1)
     filled = np.where(present, values, 0.0)

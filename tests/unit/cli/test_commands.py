@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from heatproof.cli import console
 from heatproof.cli.main import app
 from heatproof.core.spec import exports
 from heatproof.data import Dataset
@@ -17,8 +18,8 @@ from heatproof.models.loaders import Loader
 runner = CliRunner()
 
 
-def output(*arguments, columns=100):
-    result = runner.invoke(app, list(arguments), env={"COLUMNS": str(columns)}, catch_exceptions=False)
+def output(*arguments):
+    result = runner.invoke(app, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
@@ -51,8 +52,9 @@ def test_a_catalogue_names_every_export_and_tells_all_about_one(command, family)
 
 
 @pytest.mark.parametrize("command", ["methods", "metrics", "models", "data"])
-def test_a_catalogue_fits_a_narrow_terminal(command):
-    assert max(map(len, output(command, columns=60).splitlines())) <= 60
+def test_a_catalogue_fits_a_narrow_terminal(command, monkeypatch):
+    monkeypatch.setattr(console.out, "width", 60)
+    assert max(map(len, output(command).splitlines())) <= 60
 
 
 def test_explain_draws_a_picture_and_goes_on_after_a_bad_image(tmp_path):
@@ -64,7 +66,8 @@ def test_explain_draws_a_picture_and_goes_on_after_a_bad_image(tmp_path):
     assert result.exit_code == 1
     assert "bad.png" in result.stderr
     assert "1 image of 2 refused" in result.stderr
-    assert Image.open(tmp_path / "maps" / "good.png").size[0] > 500
+    with Image.open(tmp_path / "maps" / "good.png") as picture:
+        assert picture.size[0] > 500
 
 
 def test_explain_takes_a_target_and_an_output(tmp_path):

@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from heatproof.core.errors import TensorError
-from heatproof.data import Folder, Photos, load
+from heatproof.core.errors import ImageRefused, TensorError
+from heatproof.data import Folder, Photos, load, load_images
 
 
 def to_tensor(image):
@@ -59,3 +59,14 @@ def test_images_of_differing_shape_are_an_error():
     photos = Photos(names=("koala", "panda"))
     with pytest.raises(TensorError, match="let preprocess resize"):
         load(photos, photos.items(), lambda image: torch.zeros(3, *image.size))
+
+
+def test_images_of_a_named_set_come_as_one_batch():
+    images = load_images("digits", lambda image: torch.from_numpy(np.array(image, dtype=np.float32) / 255)[None], count=3)
+    assert images.shape == (3, 1, 28, 28)
+
+
+def test_images_that_cannot_all_be_used_are_refused_by_the_first_bad_one(tmp_path):
+    (tmp_path / "a.png").write_text("no image")
+    with pytest.raises(ImageRefused, match=r"a\.png"):
+        load_images({"name": "folder", "path": str(tmp_path)}, lambda image: torch.zeros(1, 2, 2))

@@ -82,3 +82,10 @@ def test_impossible_settings_are_refused():
         resampling_weights(0, 10, RNG(0))
     with pytest.raises(TensorError, match="same images"):
         mean_interval(np.ones(4), weights)
+
+
+def test_an_interval_without_weights_is_repeatable_and_reads_as_a_sentence():
+    scores = [1.0, 2.0, 3.0, 4.0]
+    assert str(mean_interval(scores)) == str(mean_interval(scores))
+    assert str(mean_interval(scores)).startswith("2.5 [")
+    assert str(mean_interval(scores)).endswith("], n = 4")
