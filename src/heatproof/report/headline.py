@@ -168,7 +168,8 @@ def _score(row: Row) -> str:
 
 
 def _control_name(row: Row) -> str:
-    return f"the {_lower_first(row.method.label)}"
+    label = _lower_first(row.method.label)
+    return label if label.startswith("the ") else f"the {label}"
 
 
 def _it(items: Sequence[str]) -> str:

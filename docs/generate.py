@@ -1,0 +1,400 @@
+"""Write what the registries know: the tables of README.md and the pages of docs/reference/.
+
+python docs/generate.py            write what has changed, and say what
+python docs/generate.py --check    write nothing; exit with 1 and a list if anything is stale
+
+Nothing here is a second list: methods, metrics, fills, models and data sets are the exports of their packages, and every fact
+comes from the class that declares it.
+"""
+
+import importlib
+import inspect
+import re
+import sys
+import typing
+from abc import ABC
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from heatproof.core.spec import Settings, exports
+from heatproof.data import Dataset
+from heatproof.methods import Method
+from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric
+from heatproof.models import Output
+from heatproof.models.loaders import Loader
+from heatproof.numerics.quadrature import Quadrature
+from heatproof.passes.counting import PassCount
+from heatproof.perturb.fills import Fill
+from heatproof.perturb.noises import Noise
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+COMMAND = "python docs/generate.py"
+REMEDY = f"run: .venv/bin/{COMMAND}"
+
+Member = TypeVar("Member", bound=Settings)
+
+API = (
+    "heatproof.models",
+    "heatproof.models.loaders",
+    "heatproof.methods",
+    "heatproof.metrics",
+    "heatproof.data",
+    "heatproof.perturb.fills",
+    "heatproof.perturb.noises",
+    "heatproof.perturb.draws",
+    "heatproof.perturb.masks.regions",
+    "heatproof.passes.probes",
+    "heatproof.passes.forward",
+    "heatproof.passes.inputs",
+    "heatproof.passes.counting",
+    "heatproof.numerics.quadrature",
+    "heatproof.numerics.bounds",
+    "heatproof.numerics.reduce",
+    "heatproof.numerics.normalise",
+    "heatproof.stats",
+    "heatproof.store",
+    "heatproof.bench.experiment",
+    "heatproof.bench.plan",
+    "heatproof.bench.run",
+    "heatproof.bench.executors",
+    "heatproof.report",
+    "heatproof.core.errors",
+    "heatproof.core.records",
+    "heatproof.core.seeds",
+    "heatproof.core.spec",
+)
+"""Modules whose docstrings make the page of the Python interface, most used first."""
+
+
+def pages() -> dict[Path, str]:
+    """Every generated file and the text it should have."""
+    readme = ROOT / "README.md"
+    return {
+        readme: with_tables(readme.read_text(encoding="utf-8")),
+        REFERENCE / "methods.md": _methods_page(),
+        REFERENCE / "metrics.md": _metrics_page(),
+        REFERENCE / "fills.md": _fills_page(),
+        REFERENCE / "models.md": _models_page(),
+        REFERENCE / "data-sets.md": _plain_page("Data sets", "Where images come from.", Dataset),
+        REFERENCE / "command-line.md": _command_line_page(),
+        REFERENCE / "python.md": _python_page(),
+    }
+
+
+def stale() -> list[Path]:
+    """Generated files that are missing or say something else than the code."""
+    return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write, or with `--check` compare."""
+    found = stale()
+    if "--check" in arguments:
+        for path in found:
+            print(f"{path.relative_to(ROOT)} is stale; {REMEDY}")
+        return 1 if found else 0
+    REFERENCE.mkdir(exist_ok=True)
+    for path in found:
+        path.write_text(pages()[path], encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+# README ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def with_tables(text: str) -> str:
+    """The README with its tables made anew between `<!-- begin NAME … -->` and `<!-- end NAME -->`."""
+    for name, make in (("methods", _method_table), ("metrics", _metric_table)):
+        block = re.compile(rf"(<!-- begin {name}\b[^>]*-->\n).*?(<!-- end {name} -->)", re.DOTALL)
+        if not block.search(text):
+            raise SystemExit(f"README.md: expected the markers <!-- begin {name} --> and <!-- end {name} -->, found none")
+        text = block.sub(lambda match, make=make: f"{match[1]}{make()}{match[2]}", text)
+    return text
+
+
+def _method_table() -> str:
+    found = [_built(Method, cls) for cls in _leaves(Method)]
+    rows = [
+        (f"`{m.name}`", first_sentence(type(m)), _passes(m.cost()), m.cite or "—")
+        for m in sorted(found, key=lambda m: (m.control, m.name))
+    ]
+    return table(("method", "what it is", "rows an image", "source"), rows)
+
+
+def _metric_table() -> str:
+    rows = []
+    for cls in _leaves(Metric):
+        metric = _built(Metric, cls)
+        rows.append((f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", _metric_cost(metric), metric.cite or "—"))
+    return table(("metric", "what it says", "direction", "cost a map", "source"), rows)
+
+
+# Reference pages ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _methods_page() -> str:
+    found = sorted((_built(Method, cls) for cls in _leaves(Method)), key=lambda m: (m.control, m.name))
+    parts = [
+        _head("Methods", "One attribution method a section; controls stand last."),
+        "Every method is called alike: `method.attribute(model, images, target=None, *, seed=0)` returns an `Attribution` with\n"
+        "raw, signed maps. Cost is counted in rows through the network, at the default settings.\n",
+    ]
+    for method in found:
+        axioms = sorted(f"{axiom.name.lower()} ({axiom.value})" for axiom in method.axioms)
+        facts = {
+            "cost": f"{_passes(method.cost())} an image",
+            "promises": "; ".join(axioms) or "nothing",
+            "random": "yes" if method.stochastic else "no",
+            "control": "yes: a yardstick, not an explanation" if method.control else "no",
+            "source": method.cite or "—",
+        }
+        parts.append(_section(type(method), facts))
+    return "\n".join(parts)
+
+
+def _metrics_page() -> str:
+    needs = {MapMetric: "the map", ModelMetric: "the map and the model", ExplainerMetric: "the method, for further maps"}
+    parts = [
+        _head("Metrics", "One metric a section. A metric gives a value per image and never an average."),
+    ]
+    for cls in _leaves(Metric):
+        metric = _built(Metric, cls)
+        facts = {
+            "says": metric.meaning,
+            "needs": next(text for base, text in needs.items() if isinstance(metric, base)),
+            "direction": f"{metric.direction} is better",
+            "bounds": f"{metric.bounds[0]:g} to {metric.bounds[1]:g}".replace("inf", "∞"),
+            "channels": str(metric.reduction),
+            "scale of the map": "does not matter" if metric.scale_invariant else "may matter",
+            "cost": f"{_metric_cost(metric)} a map",
+            "source": metric.cite or "—",
+        }
+        parts.append(_section(cls, facts))
+    return "\n".join(parts)
+
+
+def _fills_page() -> str:
+    intro = "What replaces pixels, what is added to them, and how a path is cut into steps: parts that methods and metrics share."
+    families = (
+        ("Fills", "A fill is a baseline of a method and a replacement of a metric.", Fill),
+        ("Noises", "A noise is added to images.", Noise),
+        ("Quadratures", "A quadrature gives nodes and weights on [0, 1].", Quadrature),
+    )
+    parts = [_head("Fills, noises and quadratures", intro)]
+    for title, text, base in families:
+        shared = "" if all(map(_alone, _leaves(base))) else text_of(_module_doc(base))
+        parts += [f"## {title}\n\n{text}\n", shared, *(_section(cls, {}, level=3) for cls in _leaves(base))]
+    return "\n".join(parts)
+
+
+def _models_page() -> str:
+    intro = "Where networks come from, and which scalar of them is explained."
+    loaders = [_section(cls, {"on the command line": _reference(cls)}, level=3) for cls in _leaves(Loader)]
+    parts = [_head("Models and outputs", intro), "## Models\n", *loaders]
+    parts += ["## Outputs\n", text_of(_module_doc(Output)), *(_section(cls, {}, level=3) for cls in _leaves(Output))]
+    return "\n".join(parts)
+
+
+def _reference(loader: type[Settings]) -> str:
+    """What stands after `--model`; a loader that needs more than one thing can only be named in a file or in Python."""
+    shorthand = str(getattr(loader, "shorthand", ""))
+    if any(field.is_required() and key != shorthand for key, field in loader.model_fields.items()):
+        return "no: give a table in an experiment, or settings in Python"
+    return f"`{loader.name}:{shorthand.upper()}`" if shorthand else f"`{loader.name}`"
+
+
+def _plain_page(title: str, intro: str, base: type[Settings]) -> str:
+    return "\n".join([_head(title, intro), *(_section(cls, {}) for cls in _leaves(base))])
+
+
+def _command_line_page() -> str:
+    from typer.main import get_command
+
+    from heatproof.cli import main as module
+
+    group: Any = get_command(module.app)
+    parts = [
+        _head("Command line", "`heatproof COMMAND`; `heatproof COMMAND --help` says the same."),
+        text_of(inspect.getdoc(module) or ""),
+        "Options that stand before the command:\n",
+        _options(group.params),
+    ]
+    for name, command in group.commands.items():
+        parts += [f"## heatproof {name}\n", text_of(command.help or ""), _options(command.params)]
+    return "\n".join(parts)
+
+
+def _python_page() -> str:
+    parts = [_head("Python interface", "The docstrings of the public modules.")]
+    for name in API:
+        module = importlib.import_module(name)
+        options = ["   :members:", "   :exclude-members: model_config"]
+        if hasattr(module, "__all__") and hasattr(module, "__path__"):
+            options.append("   :imported-members:")
+        parts.append("\n".join([f"## {name}\n", "```{eval-rst}", f".. automodule:: {name}", *options, "```\n"]))
+    return "\n".join(parts)
+
+
+# Pieces ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _head(title: str, intro: str) -> str:
+    return f"<!-- generated from the code by `{COMMAND}`; do not edit -->\n\n# {title}\n\n{intro}\n"
+
+
+def _section(cls: type[Settings], facts: dict[str, str], level: int = 2) -> str:
+    own = inspect.getdoc(cls) or ""
+    prose, meanings = setting_texts(own, list(cls.model_fields))
+    parts = [f"{'#' * level} {cls.name}\n"]
+    if _alone(cls):
+        parts.append(text_of(_module_doc(cls)))
+    parts.append(text_of(prose))
+    if facts:
+        parts.append(table(("fact", ""), list(facts.items())))
+    if cls.model_fields:
+        rows = [(f"`{key}`", _default(field), _type(field), meanings.get(key, "")) for key, field in cls.model_fields.items()]
+        head = ("setting", "default", "type", "what it does")
+        width = 4 if meanings else 3
+        parts.append(table(head[:width], [row[:width] for row in rows]))
+    return "\n".join(part for part in parts if part.strip())
+
+
+def _alone(cls: type[Settings]) -> bool:
+    """Whether the class has its module, and so the module's docstring, to itself."""
+    members = vars(sys.modules[cls.__module__]).values()
+    return [c for c in members if inspect.isclass(c) and issubclass(c, Settings) and c.__module__ == cls.__module__] == [cls]
+
+
+def _module_doc(cls: type) -> str:
+    return inspect.getdoc(sys.modules[cls.__module__]) or ""
+
+
+def _options(parameters: Sequence[Any]) -> str:
+    rows = []
+    for p in parameters:
+        names = ", ".join(f"`{name}`" for name in p.opts) if p.param_type_name == "option" else f"`{p.name.upper()}`"
+        default = "required" if p.required else "—" if p.default is None or p.default is False else f"`{p.default}`"
+        rows.append((names, default, p.help or ""))
+    return table(("argument", "default", "what it does"), rows) if rows else "No options.\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)
+
+
+def first_sentence(cls: type) -> str:
+    """The first sentence of a class's docstring."""
+    text = " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+    return re.split(r"(?<=[a-z)\].²])\. ", text)[0].rstrip(".") + "."
+
+
+def paragraphs(text: str) -> Iterator[tuple[bool, str]]:
+    """Paragraphs of a plain docstring, each with whether its line breaks and spaces carry meaning."""
+    for block in re.split(r"\n[ \t]*\n", text.strip("\n")):
+        lines = block.splitlines()
+        aligned = sum(bool(re.match(r"\s*\S+(?: \S+)*\s{2,}\S", line)) for line in lines)
+        shaped = any(re.match(r"\s*[├└│]|\s*-{3,}$", line) for line in lines)
+        yield bool(block[:1].isspace() or shaped or aligned > len(lines) / 2), block
+
+
+def text_of(doc: str) -> str:
+    """A plain docstring as Markdown: formulas and tables stay as they are typed, everything else flows."""
+    parts = []
+    for literal, block in paragraphs(inspect.cleandoc(doc)):
+        if literal:
+            parts.append(f"```text\n{inspect.cleandoc(block)}\n```\n")
+            continue
+        lines = re.split(r"\n(?=(?:Cost|Source|Differs from[^:\n]*|Complete[^:\n]*|NaN policy)\b)", block)
+        parts += [" ".join(line.split()) + "\n" for line in lines]
+    return "\n".join(parts)
+
+
+def setting_texts(doc: str, fields: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Split a docstring into its prose and what it says of each setting (`name  text`, continued by indented lines)."""
+    prose: list[str] = []
+    meanings: dict[str, str] = {}
+    for _, block in paragraphs(doc):
+        first = re.match(r"(\w+)\s{2,}\S", block)
+        if first is None or first[1] not in fields:
+            prose.append(block)
+            continue
+        current = first[1]
+        for line in block.splitlines():
+            start = re.match(r"(\w+)\s+(\S.*)", line)
+            if start and start[1] in fields:
+                current, meanings[start[1]] = start[1], start[2]
+            else:
+                meanings[current] += " " + line.strip()
+    return "\n\n".join(prose), meanings
+
+
+def _built(base: type[Member], cls: type[Settings]) -> Member:
+    item = cls()
+    if not isinstance(item, base):
+        raise TypeError(f"{cls.__name__}: expected a {base.__name__}")
+    return item
+
+
+def _leaves(base: type[Settings]) -> list[type[Settings]]:
+    """The members of a family, by name; its bases are exported too and are no members."""
+    found = exports(base).values() if base.home else []
+    return sorted((cls for cls in found if ABC not in cls.__bases__), key=lambda cls: cls.name)
+
+
+def _passes(cost: PassCount) -> str:
+    return f"{cost.forward} forward, {cost.backward} backward" if cost.forward or cost.backward else "none"
+
+
+def _metric_cost(metric: Metric) -> str:
+    rows = f"{metric.cost().forward} forward" if metric.cost().forward else "no rows"
+    return rows + (", one further map" if metric.explanations else "")
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return "—" if value is None or value == () else f"`{value}`"
+
+
+def _type(field: Any) -> str:
+    name = _type_name(field.annotation)
+    limits = [f"{sign} {value:g}" for item in field.metadata for sign, value in _limits(item)]
+    return name + (f" {', '.join(limits)}" if limits else "")
+
+
+def _limits(item: Any) -> Iterator[tuple[str, float]]:
+    for attribute, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
+        value = getattr(item, attribute, None)
+        if value is not None:
+            yield sign, value
+
+
+_WORDS: dict[Any, str] = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "none", Path: "path"}
+
+
+def _type_name(kind: Any) -> str:
+    if kind in _WORDS:
+        return _WORDS[kind]
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin is typing.Annotated:
+        limits = ", ".join(f"{sign} {value:g}" for item in arguments[1:] for sign, value in _limits(item))
+        return f"{_type_name(arguments[0])} {limits}".strip()
+    if origin is tuple:
+        return f"list of {_type_name(arguments[0])}"
+    if arguments:
+        return " or ".join(map(_type_name, arguments))
+    if inspect.isclass(kind) and issubclass(kind, Settings):
+        return kind.__name__.lower() if kind.family == "setting" else f"{'an' if kind.family[0] in 'aeiou' else 'a'} {kind.family}"
+    return str(getattr(kind, "__name__", kind)).lower()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,28 @@
+"""`python docs/picture.py runs/demo` writes docs/pictures/gallery.png, the picture of the README: a few photographs of a run."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from heatproof.report.facts import read_facts
+from heatproof.report.figures.gallery import make_gallery, write_gallery
+from heatproof.report.panels import read_scores
+from heatproof.store import Run
+
+ROWS = 5
+PICTURES = Path(__file__).parent / "pictures"
+
+
+def main(folder: str) -> None:
+    """Draw the gallery of the run's first model, a few rows of it."""
+    run = Run(folder)
+    facts = read_facts(run)
+    gallery = make_gallery(run, facts, read_scores(run, facts)[0])
+    if gallery is None:
+        sys.exit(f"{folder}: expected a run that kept its maps")
+    write_gallery(run, replace(gallery, rows=gallery.rows[:ROWS]), PICTURES, "gallery")
+    (PICTURES / "gallery.svg").unlink()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,87 @@
+"""What the pages show is run; what they name exists; what is made from the code is fresh."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from heatproof.bench.experiment import Experiment
+from heatproof.data import Dataset
+from heatproof.methods import Method
+from heatproof.metrics import Metric
+from heatproof.models import Output
+from heatproof.models.loaders import Loader
+from tests.support.markdown import ROOT, blocks, generator, links, run_python
+
+DOCS = ROOT / "docs"
+SHOWN = [ROOT / "ARCHITECTURE.md", *sorted((DOCS / "tutorials").glob("*.md")), *sorted((DOCS / "how-to").glob("*.md"))]
+WRITTEN = [ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
+    page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.parts
+]
+PAPER_MAP = DOCS / "paper-map.md"
+
+
+def name_of(page: Path) -> str:
+    """How a page is called in the list of tests."""
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in SHOWN if blocks(page, "python")], ids=name_of)
+def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_python(page, text=next(iter(blocks(page, "toml")), ""))
+
+
+@pytest.mark.parametrize("page", [page for page in SHOWN if blocks(page, "toml")], ids=name_of)
+def test_the_toml_blocks_of_a_page_are_understood(page):
+    for block in blocks(page, "toml"):
+        content = tomllib.loads(block)
+        if "name" in content:
+            Experiment.parse(content)
+            continue
+        assert set(content) <= {"dataset", "models", "methods", "metrics"}
+        if "dataset" in content:
+            Dataset.from_dict(content["dataset"])
+        for model in content.get("models", []):
+            Output.from_dict(model.pop("output", "logit"))
+            Loader.from_dict(model)
+        for method in content.get("methods", []):
+            Method.from_dict(method)
+        for metric in content.get("metrics", []):
+            Metric.from_dict(metric)
+
+
+def test_generated_pages_are_fresh():
+    generate = generator()
+    assert [name_of(path) for path in generate.stale()] == [], generate.REMEDY
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=name_of)
+def test_every_link_into_the_repository_leads_somewhere(page):
+    assert [target for target in links(page) if not (page.parent / target).exists()] == []
+
+
+def test_every_page_stands_in_the_contents():
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    pages = [
+        page.relative_to(DOCS).with_suffix("").as_posix() for page in WRITTEN if DOCS in page.parents and page.name != "index.md"
+    ]
+    assert [page for page in pages if f"\n{page}\n" not in index] == []
+
+
+def test_every_file_and_test_that_the_paper_map_names_exists():
+    named = re.findall(r"`((?:src|tests)/[\w/.]+)(?:::(\w+))?`", PAPER_MAP.read_text(encoding="utf-8"))
+    assert named
+    for path, test in named:
+        assert (ROOT / path).is_file(), f"paper-map.md names {path}, which is not there"
+        assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path} holds no {test}"
+
+
+def test_every_folder_says_what_belongs_in_it():
+    folders = [path for path in (ROOT / "src" / "heatproof").iterdir() if (path / "__init__.py").exists()]
+    for folder in folders:
+        readme = folder / "README.md"
+        assert readme.is_file(), f"{folder.name} has no README.md"
+        assert len(readme.read_text(encoding="utf-8").splitlines()) <= 15
