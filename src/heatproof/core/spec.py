@@ -49,11 +49,8 @@ class Settings(BaseModel):
     a table without a name (`{steps = 20}`) changes the field's default.
 
     Raises:
-    ------
-    SettingsError
-        A field is unknown, missing or has an impossible value.
-    UnknownNameError
-        The name is not exported by the family's home (for a field: a SettingsError that says which).
+        SettingsError: A field is unknown, missing or has an impossible value.
+        UnknownNameError: The name is not exported by the family's home (for a field: a SettingsError that says which).
     """
 
     model_config = ConfigDict(

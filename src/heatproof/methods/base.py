@@ -76,19 +76,15 @@ class Method(Settings, ABC):
     def attribute(self, model: Model, images: Float[Tensor, "b c *space"], target: Target = None, *, seed: int = 0) -> Attribution:
         """Maps of a batch.
 
-        Parameters
-        ----------
-        model : Model
-        images : `[b, c, …]` in model space, of the model's type and on its device.
-        target : None (the model's own top-1 on the clean input), a class, or one class per image.
-        seed : all randomness comes from (seed, image content, draw number).
+        Args:
+            model: the network, with the bounds of its input and the output that is explained.
+            images: `[b, c, …]` in model space, of the model's type and on its device.
+            target: None (the model's own top-1 on the clean input), a class, or one class per image.
+            seed: all randomness comes from (seed, image content, draw number).
 
         Raises:
-        ------
-        TensorError
-            Images or targets that do not fit the model, or are not finite.
-        ModelError
-            A network whose output cannot be explained.
+            TensorError: Images or targets that do not fit the model, or are not finite.
+            ModelError: A network whose output cannot be explained.
         """
         started = time.perf_counter()
         check_images(model, images)

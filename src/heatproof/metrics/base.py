@@ -101,8 +101,7 @@ class MapMetric(Metric, ABC):
 
     def score(self, values: Float[Tensor, "b c h w"]) -> Scores:
         """Score raw maps `[b, c, h, w]`; the declared reduction is applied here."""
-        maps, broken = _prepare(values, self.reduction)
-        return _blank(self.measure(maps), broken)
+        return without_broken(self.measure(_prepare(values, self.reduction)), values)
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
@@ -124,16 +123,15 @@ class ModelMetric(Metric, ABC):
         """Score raw maps of these images for this target. All randomness comes from (seed, image, draw number).
 
         Raises:
-        ------
-        TensorError
-            Maps that are not shaped as the images, or images that do not fit the model.
+            TensorError: Maps that are not shaped as the images, or images that do not fit the model.
         """
         check_images(model, images)
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
-        maps, broken = _prepare(values.to(images), self.reduction)
+        maps = _prepare(values.to(images), self.reduction)
         with model.running():
-            return _blank(self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed), broken)
+            scores = self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed)
+        return without_broken(scores, values)
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Float[Tensor, "b c h w"], seed: int) -> Scores:
@@ -159,20 +157,12 @@ class ExplainerMetric(Metric, ABC):
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        """Score the method."""
+        """Score the method, its broken maps `without_broken`."""
 
 
-def _prepare(values: Tensor, reduction: Reduction) -> tuple[Tensor, Tensor]:
-    if values.ndim != 4:
-        raise TensorError(
-            f"maps: expected raw maps [b, c, h, w], got {list(values.shape)}; one map needs a batch axis, values[None]"
-        )
-    broken = ~values.isfinite().flatten(1).all(1)
-    keep = (~broken).view(-1, 1, 1, 1)
-    return reduce(torch.where(keep, values, torch.zeros_like(values)), reduction), broken
-
-
-def _blank(scores: Scores, broken: Tensor) -> Scores:
+def without_broken(scores: Scores, *maps: Tensor) -> Scores:
+    """The NaN policy: samples of which a map is not finite score NaN, with a note; the others are left as they are."""
+    broken = torch.stack([_broken(values) for values in maps]).any(0)
     if not bool(broken.any()):
         return scores
     nan = torch.nan
@@ -186,3 +176,17 @@ def _blank(scores: Scores, broken: Tensor) -> Scores:
             "the map holds NaN or infinity" if bad else note for bad, note in zip(broken.tolist(), scores.notes, strict=True)
         ),
     )
+
+
+def _broken(values: Tensor) -> Tensor:
+    return ~values.isfinite().flatten(1).all(1)
+
+
+def _prepare(values: Tensor, reduction: Reduction) -> Tensor:
+    """Reduced maps, with zeros in place of broken ones."""
+    if values.ndim != 4:
+        raise TensorError(
+            f"maps: expected raw maps [b, c, h, w], got {list(values.shape)}; one map needs a batch axis, values[None]"
+        )
+    keep = ~_broken(values).view(-1, 1, 1, 1)
+    return reduce(torch.where(keep, values, torch.zeros_like(values)), reduction)

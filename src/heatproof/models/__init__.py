@@ -1,9 +1,9 @@
 """Networks, the bounds of their inputs, and the scalar that is explained."""
 
-from heatproof.numerics.bounds import Bounds
 from heatproof.models.model import Model
-from heatproof.models.outputs import LogProbability, Logit, Margin, Output, Probability, ProbabilityWeightedLogit, Regression
+from heatproof.models.outputs import Logit, LogProbability, Margin, Output, Probability, ProbabilityWeightedLogit, Regression
 from heatproof.models.preprocessing import Preprocessing
+from heatproof.numerics.bounds import Bounds
 
 __all__ = [
     "Bounds",

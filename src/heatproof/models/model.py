@@ -12,9 +12,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, TensorError
-from heatproof.numerics.bounds import Bounds
 from heatproof.models.outputs import Logit, Output
 from heatproof.models.preprocessing import Preprocessing
+from heatproof.numerics.bounds import Bounds
 
 OutputFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -30,7 +30,7 @@ class Model:
 
     module: nn.Module
     bounds: Bounds
-    output: Output | OutputFunction = Logit()
+    output: Output | OutputFunction = Logit()  # noqa: RUF009 - settings are frozen
     """An `Output`, or any callable `(outputs [b, k], target [b]) → [b]`."""
     class_names: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
@@ -93,10 +93,8 @@ class Model:
     def outputs(self, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b k"]:
         """The network's output matrix. Runs in whatever gradient mode the caller set.
 
-        Raises
-        ------
-        ModelError
-            The output cannot be read as one row per sample.
+        Raises:
+            ModelError: The output cannot be read as one row per sample.
         """
         out = _unwrap(self.module(images))
         if out.ndim == 1 and len(out) == len(images):
@@ -112,7 +110,9 @@ class Model:
         """The explained scalar per sample."""
         scores = self.output(outputs, target)
         if scores.shape != target.shape:
-            raise ModelError(f"output {self.output_label}: expected one number per sample, {list(target.shape)}, got {list(scores.shape)}")
+            raise ModelError(
+                f"output {self.output_label}: expected one number per sample, {list(target.shape)}, got {list(scores.shape)}"
+            )
         return scores
 
     def class_name(self, index: int) -> str:
@@ -130,5 +130,7 @@ def _unwrap(out: Any) -> Tensor:
     elif isinstance(out, tuple | list):
         out = next((v for v in out if isinstance(v, Tensor)), None)
     if not isinstance(out, Tensor):
-        raise ModelError("the network returned no tensor; expected a tensor, a tuple or mapping with one, or an object with .logits")
+        raise ModelError(
+            "the network returned no tensor; expected a tensor, a tuple or mapping with one, or an object with .logits"
+        )
     return out

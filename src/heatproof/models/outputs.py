@@ -1,11 +1,11 @@
 """What is explained: one scalar per sample of the network's output.
 
-    Logit                     z_c
-    Probability               p_c = softmax(z)_c
-    LogProbability            log p_c
-    ProbabilityWeightedLogit  p_c z_c with p_c held fixed, so that its gradient is p_c ∇z_c
-    Margin                    z_c − max_{j≠c} z_j
-    Regression                output number `index`, whatever the target
+Logit                     z_c
+Probability               p_c = softmax(z)_c
+LogProbability            log p_c
+ProbabilityWeightedLogit  p_c z_c with p_c held fixed, so that its gradient is p_c ∇z_c
+Margin                    z_c − max_{j≠c} z_j
+Regression                output number `index`, whatever the target
 """
 
 from abc import ABC, abstractmethod
@@ -59,7 +59,7 @@ class LogProbability(Output):
 
 
 class ProbabilityWeightedLogit(Output):
-    """p_c z_c with p_c treated as a constant; inside an average over inputs it weighs them by confidence, which breaks completeness."""
+    """p_c z_c with p_c treated as a constant; an average over inputs weighs them by confidence, which breaks completeness."""
 
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         return _pick(outputs.softmax(1), target).detach() * _pick(outputs, target)
@@ -70,7 +70,9 @@ class Margin(Output):
 
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         if outputs.shape[1] < 2:
-            raise SettingsError("margin: expected a network with at least 2 outputs, got 1; explain `logit` or `regression` instead")
+            raise SettingsError(
+                "margin: expected a network with at least 2 outputs, got 1; explain `logit` or `regression` instead"
+            )
         rivals = outputs.scatter(1, target[:, None], torch.finfo(outputs.dtype).min)
         return _pick(outputs, target) - rivals.amax(1)
 
@@ -81,6 +83,8 @@ class Regression(Output):
     index: NonNegativeInt = 0
 
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+        if self.index >= outputs.shape[1]:
+            raise SettingsError(f"regression: index: expected 0 to {outputs.shape[1] - 1}, the network's outputs, got {self.index}")
         return outputs[:, self.index]
 
     def default_target(self, outputs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:

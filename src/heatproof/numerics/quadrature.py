@@ -34,6 +34,11 @@ class Quadrature(Settings, ABC):
     def rule(self) -> tuple[list[float], list[float]]:
         """Nodes and weights, nodes increasing."""
 
+    @property
+    def n_nodes(self) -> int:
+        """How many nodes the rule has."""
+        return self.steps
+
     def nodes(self) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
         """Nodes and weights as float64 tensors; the weights sum to 1."""
         alphas, weights = self.rule()
@@ -66,6 +71,10 @@ class Midpoint(Quadrature):
 
 class Trapezoid(Quadrature):
     """α = 0, 1/n, …, 1, the ends at half weight: n intervals, n + 1 nodes."""
+
+    @property
+    def n_nodes(self) -> int:
+        return self.steps + 1
 
     def rule(self) -> tuple[list[float], list[float]]:
         n = self.steps

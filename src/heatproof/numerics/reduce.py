@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from heatproof.core.errors import TensorError
 from heatproof.core.records import Reduction
 
 
@@ -10,7 +11,12 @@ def reduce(values: Float[Tensor, "b c h w"], reduction: Reduction) -> Float[Tens
     """Reduce the channel axis; the result keeps an axis of one channel (all of them for `Reduction.NONE`).
 
     `SUM` keeps the sign, so that opposite channels cancel: it is what the published SmoothTaylor tables use.
+
+    Raises:
+        TensorError: Values that are no images: in a table, axis 1 holds what is explained and must not be summed.
     """
+    if values.ndim != 4:
+        raise TensorError(f"reduction to one map: expected maps [b, c, h, w], got {list(values.shape)}; use the raw values")
     match reduction:
         case Reduction.NONE:
             return values

@@ -28,5 +28,7 @@ def average_ranks(values: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
 
 
 def spearman(a: Float[Tensor, "b *shape"], b: Float[Tensor, "b *shape"]) -> Float[Tensor, " b"]:
-    """Pearson correlation of average ranks."""
-    return pearson(average_ranks(a.flatten(1)), average_ranks(b.flatten(1))).to(a.dtype)
+    """Pearson correlation of average ranks; NaN has no rank, so a sample that holds one has no correlation."""
+    x, y = a.flatten(1), b.flatten(1)
+    r = pearson(average_ranks(x), average_ranks(y)).to(a.dtype)
+    return r.masked_fill((x.isnan() | y.isnan()).any(1), torch.nan)

@@ -20,9 +20,7 @@ def gradient(
     if they were made in inference mode. Cost: one forward and one backward row each.
 
     Raises:
-    ------
-    ModelError
-        The network cuts the graph between its input and its output.
+        ModelError: The network cuts the graph between its input and its output.
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
         inputs = images.detach().clone().requires_grad_()

@@ -47,11 +47,13 @@ def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Ta
         return chosen.clone()
     if isinstance(target, int):
         target = [target] * n
-    chosen = torch.as_tensor(target, device=images.device)
+    expected = f"target: expected None, an integer or {n} integers, one per image"
+    try:
+        chosen = torch.as_tensor(target, device=images.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TensorError(f"{expected}, got {target!r}") from error
     if chosen.shape != (n,) or chosen.dtype.is_floating_point or chosen.dtype == torch.bool:
-        raise TensorError(
-            f"target: expected None, an integer or {n} integers, one per image, got {chosen.dtype} of shape {list(chosen.shape)}"
-        )
+        raise TensorError(f"{expected}, got {chosen.dtype} of shape {list(chosen.shape)}")
     if bool((chosen < 0).any()):
         raise TensorError(f"target: expected class numbers from 0, got {chosen.tolist()}")
     return chosen.long().clone()

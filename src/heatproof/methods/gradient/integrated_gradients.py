@@ -59,10 +59,10 @@ class IntegratedGradients(ProbeMethod):
         return self.baseline.stochastic
 
     def n_probes(self) -> int:
-        return self.baselines * len(self.quadrature.nodes()[0])
+        return self.baselines * self.quadrature.n_nodes
 
     def group(self, k: int) -> int:
-        return k // len(self.quadrature.nodes()[0])
+        return k // self.quadrature.n_nodes
 
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
         """On the line from the k-th row's baseline to the image."""

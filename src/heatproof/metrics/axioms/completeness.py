@@ -17,7 +17,7 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.methods.base import relative_gap
-from heatproof.metrics.base import Explain, ExplainerMetric, Scores
+from heatproof.metrics.base import Explain, ExplainerMetric, Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import mean_fill_score, scores
@@ -54,7 +54,9 @@ class Completeness(ExplainerMetric):
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         found = explain(images, target, seed)
         if self.baseline is None:
-            return Scores.of(relative_gap(found.values, found.claim), missing="the method claims no sum, or claims zero")
+            gaps = Scores.of(relative_gap(found.values, found.claim), missing="the method claims no sum, or claims zero")
+            return without_broken(gaps, found.values)
         draws = Draws.for_images(seed, images)
         claim = scores(model, images, target) - mean_fill_score(model, images, target, draws, self.baseline, 1)
-        return Scores.of(relative_gap(found.values, claim), missing="the output is the same at the image and at the baseline")
+        gaps = Scores.of(relative_gap(found.values, claim), missing="the output is the same at the image and at the baseline")
+        return without_broken(gaps, found.values)

@@ -11,7 +11,8 @@ never overlap. Lower is better for `order="most"`. The value is an integral over
 Cost: 1 + L P forward rows a map (1 + L with a fill that is not drawn).
 Source: Samek et al., TNNLS 2017; Goh et al., ICPR 2020, eq. 10–11 and their code (k = 15, L = 30, P = 50).
 Differs from the paper: the last legal row and column of regions is used (`corners="published"` leaves it out, as their code does);
-ties between regions are broken at random. Draws belong to the image and the seed, so every method meets the same colours.
+ties between regions are broken at random, ties for the median go to the candidate drawn first. Draws belong to the image and the
+seed, so every method meets the same colours.
 """
 
 from typing import ClassVar, Literal, Self
@@ -146,11 +147,13 @@ class PerturbationCurve(ModelMetric):
         return found.view(-1, p)
 
     def _carried(self, found: Tensor) -> Tensor:
+        """The candidate nearest the median; of those equally near up to rounding, as the middle two are, the first drawn."""
         if self.carry == "random":
             return torch.zeros(len(found), dtype=torch.long, device=found.device)
         gap = (found - found.quantile(0.5, dim=1, keepdim=True)).abs()
+        rounding = 64 * torch.finfo(found.dtype).eps * found.abs().amax(1, keepdim=True)
         number = torch.arange(found.shape[1], device=found.device)
-        return torch.where(gap == gap.amin(1, keepdim=True), number, found.shape[1]).amin(1)
+        return torch.where(gap <= gap.amin(1, keepdim=True) + rounding, number, found.shape[1] - 1).amin(1)
 
     def _conclude(self, means: Tensor, variances: Tensor) -> Scores:
         scale = means[:, :1].abs()
@@ -162,7 +165,7 @@ class PerturbationCurve(ModelMetric):
             area(means / scale, self.area_rule),
             error=error,
             curve=means / scale,
-            missing="the clean score is zero, so nothing can be relative to it; follow another output",
+            missing="the clean score is zero or the network answered NaN, so nothing can be relative to it; follow another output",
         )
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import Explain, ExplainerMetric, Scores
+from heatproof.metrics.base import Explain, ExplainerMetric, Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.reduce import reduce
 from heatproof.numerics.similarity import pearson, spearman
@@ -51,4 +51,5 @@ class Repeatability(ExplainerMetric):
         r = compare(once, again)
         rho = self.reliability
         factor = torch.where(r > 0, rho * (1 - r) / (r * (1 - rho)), torch.nan)
-        return Scores.of(r, components={"samples_factor": factor}, missing="a constant or non-finite map has no correlation")
+        scores = Scores.of(r, components={"samples_factor": factor}, missing="a constant map has no correlation")
+        return without_broken(scores, once, again)

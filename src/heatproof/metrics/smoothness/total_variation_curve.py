@@ -11,7 +11,7 @@ scores 0. White noise scores about 2.36 at 224 pixels.
 
 Cost: none. Source: Goh et al., "Understanding integrated gradients with SmoothTaylor", ICPR 2020, eq. 12.
 Differs from the slides: they normalise once, before the pyramid; the published figures need it per level. `normalise="once"`
-gives the slides' version.
+gives the slides' version, which scores white noise lower than noise blurred by 1 to 4 pixels.
 """
 
 from typing import ClassVar, Literal

@@ -1,7 +1,9 @@
 """One of a set of reference images, drawn at random for each draw."""
 
+from dataclasses import replace
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float
 from pydantic import ConfigDict
 from torch import Tensor
@@ -29,5 +31,6 @@ class Reference(Fill):
             raise TensorError(
                 f"reference: expected images [n, {', '.join(map(str, images.shape[1:]))}], got {list(self.images.shape)}"
             )
-        chosen = (draws.uniform("reference fill", index, ()) * len(self.images)).long().cpu()
+        exact = replace(draws, device=torch.device("cpu"), dtype=torch.float32)  # in half precision a draw may round up to 1
+        chosen = (exact.uniform("reference fill", index, ()) * len(self.images)).long()
         return self.images[chosen].to(images)

@@ -31,9 +31,7 @@ def rank_regions(
     `skip_last` leaves out the last legal row and column of corners, as the published code does.
 
     Raises:
-    ------
-    SettingsError
-        Fewer than `count` disjoint windows could be placed.
+        SettingsError: Fewer than `count` disjoint windows could be placed.
     """
     h, w = maps.shape[-2:]
     if side > min(h, w):

@@ -21,7 +21,12 @@ from heatproof.perturb.noises.base import Noise
 
 
 class Gaussian(Noise):
-    """Normal noise. One stream serves every σ and every method, so that comparisons between them are paired."""
+    """Normal noise. One stream serves every σ and every method, so that comparisons between them are paired.
+
+    sigma        standard deviation σ, in the units that `relative_to` names.
+    relative_to  model space, each image's own range, or the legal range of the channel.
+    antithetic   draw pairs ε, −ε, whose first-order noise cancels.
+    """
 
     sigma: PositiveFloat = 0.15
     relative_to: Literal["absolute", "image", "bounds"] = "image"

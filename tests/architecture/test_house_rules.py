@@ -1,0 +1,146 @@
+"""One concept, one file, one name: what the tree promises is held to here."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import heatproof
+from heatproof.core.spec import Settings, exports, snake_case
+from heatproof.methods import Method
+from heatproof.metrics import Metric
+from heatproof.perturb.fills import Fill
+from heatproof.perturb.noises import Noise
+
+SOURCE = Path(inspect.getfile(heatproof)).parent
+FILES = sorted(SOURCE.rglob("*.py"))
+FAMILIES: list[tuple[type[Settings], str]] = [
+    (Method, "methods"),
+    (Metric, "metrics"),
+    (Fill, "perturb/fills"),
+    (Noise, "perturb/noises"),
+]
+NO_CONCEPT = {"__init__", "base", "attribution"}
+"""Stems that hold what a family shares."""
+
+
+def concept_files() -> list[object]:
+    return [
+        pytest.param(base, path, id=str(path.relative_to(SOURCE)))
+        for base, folder in FAMILIES
+        for path in sorted((SOURCE / folder).rglob("*.py"))
+        if path.stem not in NO_CONCEPT
+    ]
+
+
+def exported() -> list[object]:
+    return [pytest.param(cls, id=f"{base.family} {name}") for base, _ in FAMILIES for name, cls in exports(base).items()]
+
+
+@pytest.mark.parametrize(("base", "path"), concept_files())
+def test_a_file_of_a_family_is_exported_and_named_as_its_class(base: type[Settings], path: Path) -> None:
+    found = exports(base).get(path.stem)
+    assert found is not None, f"{path.name} defines no exported {base.family} called {path.stem}"
+    assert inspect.getfile(found) == str(path)
+    assert snake_case(found.__name__) == path.stem
+
+
+@pytest.mark.parametrize("cls", exported())
+def test_an_exported_class_lives_in_the_file_of_its_name(cls: type[Settings]) -> None:
+    assert Path(inspect.getfile(cls)).stem == cls.name
+
+
+@pytest.mark.parametrize("cls", exported())
+def test_an_exported_class_says_what_it_is(cls: type[Settings]) -> None:
+    own = vars(cls).get("__doc__") or ""
+    module = inspect.getmodule(cls).__doc__ or ""
+    assert own.strip().endswith((".", ")", "`")), "a docstring is a sentence"
+    assert len(own.split()) + len(module.split()) > 12, "more than a line for a reader who has never met it"
+
+
+@pytest.mark.parametrize("cls", exported())
+def test_every_setting_is_explained(cls: type[Settings]) -> None:
+    """By name in the class's docstring, or in the docstring of the module."""
+    words = f"{vars(cls).get('__doc__')} {inspect.getmodule(cls).__doc__}"
+    assert [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)] == []
+
+
+@pytest.mark.parametrize("cls", [p for p in exported() if issubclass(p.values[0], Method | Metric)])
+def test_a_method_or_metric_states_its_cost_and_its_source(cls: type[Settings]) -> None:
+    text = inspect.getmodule(cls).__doc__
+    assert "Cost:" in text
+    assert "Source:" in text or getattr(cls, "control", False)
+    assert getattr(cls, "cite", "") or getattr(cls, "control", False)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_is_short_prints_nothing_and_asserts_nothing(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count("\n") <= 400
+    nodes = list(ast.walk(ast.parse(text)))
+    assert not any(isinstance(node, ast.Assert) for node in nodes)
+    calls = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    assert "print" not in calls
+
+
+def test_no_two_modules_say_the_same_of_themselves() -> None:
+    said: dict[str, str] = {}
+    for path in FILES:
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if text:
+            assert text not in said, f"{path} repeats {said.get(text)}"
+            said[text] = str(path)
+
+
+def test_every_module_with_code_has_a_docstring() -> None:
+    silent = [
+        str(p.relative_to(SOURCE)) for p in FILES if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text("utf-8")))
+    ]
+    assert silent == []
+
+
+# --- what importing costs --------------------------------------------------------------------------------------------------
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+package = importlib.import_module({name!r})
+for module in pkgutil.walk_packages(getattr(package, "__path__", []), package.__name__ + "."):
+    importlib.import_module(module.name)
+sys.exit("torch" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("name", ["core", "stats", "store", "report"])
+def test_a_package_without_tensors_imports_no_torch(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_ALL.format(name=f"heatproof.{name}")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr or "torch was imported"
+
+
+def test_importing_heatproof_imports_no_torch() -> None:
+    done = subprocess.run([sys.executable, "-c", "import sys, heatproof; sys.exit('torch' in sys.modules)"], check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", heatproof.__all__)
+def test_a_public_name_resolves(name: str) -> None:
+    assert getattr(heatproof, name) is not None
+    assert name in dir(heatproof)
+
+
+def test_a_public_name_that_does_not_exist_is_an_attribute_error_that_lists_those_that_do() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'nothing'; it has .*Model"):
+        _ = heatproof.nothing
+
+
+@pytest.mark.parametrize("package", ["methods", "metrics", "models", "perturb.fills", "perturb.noises", "data", "stats", "store"])
+def test_every_name_a_package_exports_exists_once(package: str) -> None:
+    module = importlib.import_module(f"heatproof.{package}")
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
+    assert len(set(module.__all__)) == len(module.__all__)

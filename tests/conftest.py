@@ -1,0 +1,38 @@
+"""Set-up for every test: shapes are checked, chance is fixed, one thread, no network."""
+
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+from jaxtyping import install_import_hook
+
+import tests.support.checking  # noqa: F401 - the hook names it
+
+SHAPED = ["numerics", "perturb", "models", "passes", "methods", "metrics"]
+install_import_hook([f"heatproof.{name}" for name in SHAPED], "tests.support.checking.checked")  # before anything imports heatproof
+
+import pytest  # noqa: E402 - the hook above must come first
+import torch  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ci")
+
+torch.set_num_threads(1)
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Iterator[None]:
+    """A connection that leaves this machine fails the test that asks for it."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(LOOPBACK):
+            raise RuntimeError(f"tests reach no network, got a connection to {address}; use packaged or made-up data")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield

@@ -1,0 +1,176 @@
+"""The one table of settings that the laws run every method and every metric with: cheap, and together touching each branch."""
+
+from collections.abc import Iterator, Mapping
+from types import FunctionType
+from typing import Any
+
+import pytest
+
+from heatproof.core.spec import Settings
+from heatproof.methods import (
+    ConstantMap,
+    EdgeMap,
+    ExpectedGradients,
+    Gradient,
+    InputMap,
+    InputXGradient,
+    IntegratedGradients,
+    Method,
+    RandomMap,
+    SmoothGrad,
+    SmoothTaylor,
+)
+from heatproof.metrics import Completeness, Metric, PerturbationCurve, Repeatability, TotalVariationCurve
+from heatproof.models.outputs import Probability
+from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
+from heatproof.perturb.fills import Black, Blurred, Reference, Uniform, White, Zero
+from heatproof.perturb.noises import Gaussian
+from tests.support import zoo
+
+REFERENCES, LARGE_REFERENCES = zoo.images(5, seed=9), zoo.images(4, side=24, seed=9)
+
+METHODS: Mapping[type[Method], dict[str, Method]] = {
+    Gradient: {"": Gradient()},
+    InputXGradient: {"": InputXGradient()},
+    IntegratedGradients: {
+        "gauss": IntegratedGradients(quadrature=GaussLegendre(steps=5)),
+        "right riemann from white": IntegratedGradients(quadrature=RightRiemann(steps=6), baseline=White()),
+        "left riemann from zero": IntegratedGradients(quadrature=LeftRiemann(steps=6), baseline=Zero()),
+        "trapezoid": IntegratedGradients(quadrature=Trapezoid(steps=5)),
+        "noise": IntegratedGradients(quadrature=Midpoint(steps=3), baseline=Uniform(), baselines=4),
+        "noise, trapezoid": IntegratedGradients(quadrature=Trapezoid(steps=2), baseline=Uniform(), baselines=3),
+    },
+    ExpectedGradients: {
+        "uniform": ExpectedGradients(baselines=4, strata=3),
+        "references": ExpectedGradients(baseline=Reference(images=REFERENCES), baselines=5, strata=2),
+    },
+    SmoothTaylor: {
+        "": SmoothTaylor(samples=7),
+        "antithetic": SmoothTaylor(samples=8, noise=Gaussian(sigma=0.3, relative_to="bounds", antithetic=True)),
+    },
+    SmoothGrad: {
+        "mean": SmoothGrad(samples=6),
+        "square": SmoothGrad(samples=5, moment="square"),
+        "variance": SmoothGrad(samples=6, moment="variance"),
+        "of integrated gradients": SmoothGrad(method=IntegratedGradients(quadrature=GaussLegendre(steps=2)), samples=3),
+        "of smooth taylor": SmoothGrad(method=SmoothTaylor(samples=3), samples=4),
+    },
+    RandomMap: {"": RandomMap()},
+    ConstantMap: {"": ConstantMap()},
+    EdgeMap: {"": EdgeMap()},
+    InputMap: {"": InputMap()},
+}
+
+METRICS: Mapping[type[Metric], dict[str, Metric]] = {
+    PerturbationCurve: {
+        "": PerturbationCurve(side=3, regions=4, draws=5),
+        "even draws": PerturbationCurve(side=2, regions=5, draws=6),
+        "least first": PerturbationCurve(side=3, regions=4, draws=3, order="least"),
+        "black": PerturbationCurve(side=3, regions=4, fill=Black()),
+        "blurred": PerturbationCurve(side=3, regions=4, fill=Blurred(sigma=0.1)),
+        "references": PerturbationCurve(
+            side=3, regions=3, draws=3, fill=Reference(images=zoo.images(4, side=24, seed=9)), carry="random"
+        ),
+        "scaled": PerturbationCurve(scaled=True, draws=2, output=Probability()),
+    },
+    TotalVariationCurve: {
+        "": TotalVariationCurve(smallest_side=5),
+        "scaled": TotalVariationCurve(scaled=True),
+        "once": TotalVariationCurve(smallest_side=5, normalise="once"),
+    },
+    Repeatability: {"": Repeatability(), "ranks": Repeatability(similarity="spearman")},
+    Completeness: {"own claim": Completeness(), "from black": Completeness(baseline=Black())},
+}
+
+OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
+    IntegratedGradients: {
+        "baseline": [Uniform(), Reference(images=REFERENCES)],
+        "baselines": 5,
+        "quadrature": GaussLegendre(steps=4),
+    },
+    ExpectedGradients: {"baseline": [Reference(images=REFERENCES), Uniform()], "baselines": 6, "strata": 4},
+    SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9},
+    SmoothGrad: {"method": InputXGradient(), "noise": Gaussian(sigma=0.4), "samples": 7, "moment": ["square", "mean"]},
+    Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
+    Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
+    Blurred: {"sigma": 0.3},
+    GaussLegendre: {"steps": 1},
+    RightRiemann: {"steps": 2},
+    LeftRiemann: {"steps": 2},
+    Midpoint: {"steps": 1},
+    Trapezoid: {"steps": 1},
+    PerturbationCurve: {
+        "side": 4,
+        "regions": 6,
+        "scaled": [True, False],
+        "draws": 7,
+        "fill": White(),
+        "order": ["least", "most"],
+        "carry": ["random", "median"],
+        "output": [Probability(), None],
+        "area_rule": "trapezoid",
+        "corners": "published",
+    },
+    TotalVariationCurve: {
+        "factor": 1.8,
+        "smallest_side": 9,
+        "scaled": [True, False],
+        "normalise": ["once", "per level"],
+        "percentile": 80.0,
+        "area_rule": "trapezoid",
+    },
+    Repeatability: {"similarity": ["spearman", "pearson"], "reliability": 0.8},
+    Completeness: {"baseline": White()},
+}
+"""For every field of every settings class: another legal value, several of which one is other, or how to make one."""
+
+WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
+    PerturbationCurve: {
+        "fill": {"draws": None},
+        "draws": {"fill": Uniform()},
+        "carry": {"fill": Uniform(), "draws": 5},
+        "scaled": {"side": 3, "regions": 4},
+    },
+    IntegratedGradients: {"baselines": {"baseline": Uniform()}},
+}
+"""Fields that must change together with the field named, for both sides of the comparison."""
+
+
+def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
+    """One pytest parameter per row, named `method` or `method: variant`."""
+    return [
+        pytest.param(item, id=f"{family.name}: {variant}" if variant else family.name)
+        for family, variants in table.items()
+        for variant, item in variants.items()
+    ]
+
+
+def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings]]:
+    """(path, before, after) for every field of the settings and of the settings they hold, each changed by itself."""
+    fields = {key: getattr(settings, key) for key in type(settings).model_fields}
+    for key, value in fields.items():
+        before = {**fields, **WITH_OTHERS.get(type(settings), {}).get(key, {})}
+        yield key, type(settings)(**before), type(settings)(**{**before, key: _other(settings, key)})
+        if isinstance(value, Settings):
+            for path, _, after in changed_fields(value):
+                yield f"{key}.{path}", settings, type(settings)(**{**fields, key: after})
+
+
+def _other(settings: Settings, key: str) -> object:
+    if key not in OTHER_FIELDS.get(type(settings), {}):
+        raise LookupError(f"OTHER_FIELDS in {__name__} lacks another value for {type(settings).__name__}.{key}")
+    others = OTHER_FIELDS[type(settings)][key]
+    now = getattr(settings, key)
+    if isinstance(others, FunctionType):
+        return others(now)
+    return next(other for other in (others if isinstance(others, list) else [others]) if repr(other) != repr(now))
+
+
+def every_change(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
+    """One pytest parameter per field of each row."""
+    return [
+        pytest.param(path, before, after, id=f"{family.name}: {variant}: {path}" if variant else f"{family.name}: {path}")
+        for family, variants in table.items()
+        for variant, item in variants.items()
+        for path, before, after in changed_fields(item)
+    ]

@@ -1,0 +1,54 @@
+"""Memory = one chunk + the result: the number of probes does not enter. Measured as peak growth of a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from torch import nn
+from heatproof.methods import IntegratedGradients
+from heatproof.models import Bounds, Model
+from heatproof.numerics.quadrature import RightRiemann
+
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
+
+
+torch.set_num_threads(1)
+how, steps = sys.argv[1], int(sys.argv[2])
+net = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+model = Model(net, Bounds.of(0, 1, 3), chunk=16)
+image = torch.rand(1, 3, 224, 224)
+IntegratedGradients(quadrature=RightRiemann(steps=1)).attribute(model, image, 0)
+Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from here
+before = peak()
+if how == "streamed":
+    IntegratedGradients(quadrature=RightRiemann(steps=steps)).attribute(model, image, 0)
+else:
+    path = (torch.linspace(0, 1, steps).view(-1, 1, 1, 1) * image).requires_grad_()
+    torch.autograd.grad(net(path)[:, 0].sum(), path)[0].mean(0) * image
+print((peak() - before) / 1024)
+"""
+
+
+def peak_growth(how: str, steps: int) -> float:
+    """Mebibytes."""
+    environment = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-c", SCRIPT, how, str(steps)]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_thousand_steps_need_no_more_memory_than_fifty_but_all_at_once_would() -> None:
+    fifty = peak_growth("streamed", 50)
+    assert fifty > 5, "the measurement sees a chunk of 16 images"
+    assert peak_growth("streamed", 1000) < 1.1 * fifty
+    assert peak_growth("all at once", 200) > 3 * fifty

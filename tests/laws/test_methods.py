@@ -1,0 +1,472 @@
+"""The laws every exported method obeys, with each of its settings in the table of cases."""
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from heatproof.core.errors import ModelError, TensorError
+from heatproof.core.spec import exports
+from heatproof.methods import Attribution, Method
+from heatproof.passes.counting import PassCount
+from tests.laws.cases import METHODS, every, every_change
+from tests.support import zoo
+from tests.support.close import assert_close, assert_different, gap
+from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
+
+FLOAT32, FLOAT64 = 1e-5, 1e-12
+
+networks = pytest.mark.parametrize("network", ["bias-free relu", "residual", "smooth"])
+
+
+def methods_where(holds: Callable[[Method], bool]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("method", [row for row in every(METHODS) if holds(row.values[0])])
+
+
+methods = methods_where(lambda method: True)
+differentiating = methods_where(lambda method: method.cost().backward > 0)
+needing_no_images = methods_where(lambda method: method.name != "edge_map" and "images" not in json.dumps(method.to_dict()))
+
+
+def test_every_exported_method_has_cases() -> None:
+    assert {family.name for family in METHODS} == set(exports(Method))
+
+
+# --- the answer ------------------------------------------------------------------------------------------------------------
+
+
+@methods
+def test_a_map_is_shaped_typed_and_placed_as_its_image(method: Method) -> None:
+    images = zoo.images(3)
+    found = method.attribute(zoo.model(zoo.residual()), images, 0)
+    assert (found.values.shape, found.values.dtype, found.values.device) == (images.shape, images.dtype, images.device)
+    assert found.claim.shape == found.error.shape == found.target.shape == (3,)
+    assert found.claim.dtype == found.error.dtype == images.dtype
+    assert len(found.notes) == 3
+    assert not found.values.requires_grad
+    assert not found.claim.requires_grad
+
+
+@methods
+def test_a_map_shares_no_memory_with_the_image(method: Method) -> None:
+    images = zoo.images(2)
+    before = images.clone()
+    method.attribute(zoo.model(zoo.residual()), images, 0).values.zero_()
+    assert torch.equal(images, before)
+
+
+@methods
+def test_the_answer_names_its_settings_seed_output_and_passes(method: Method) -> None:
+    found = method.attribute(zoo.model(zoo.residual()), zoo.images(3), [0, 1, 2], seed=5)
+    assert Method.from_dict(json.loads(found.method)) == method
+    assert (found.seed, found.output, found.target.tolist()) == (5, "logit", [0, 1, 2])
+    assert found.seconds > 0
+
+
+# --- what is the caller's --------------------------------------------------------------------------------------------------
+
+
+def watched() -> nn.Module:
+    """A network in a state that a careless library would change: mixed train flags, grads, frozen and free parameters, a hook."""
+    module = zoo.residual()
+    module.train()
+    module.norm.eval()
+    module.stem.weight.requires_grad_(False)
+    module.head.weight.grad = torch.ones_like(module.head.weight)
+    module.block.register_forward_hook(lambda *_: None)
+    return module
+
+
+@methods
+def test_the_callers_network_and_tensors_are_untouched(method: Method) -> None:
+    module, images, target = watched(), zoo.images(3).requires_grad_(), torch.tensor([0, 1, 2])
+    model = zoo.model(module)
+    before = state_of(module), state_of_tensor(images), state_of_tensor(target)
+    method.attribute(model, images, target)
+    assert (state_of(module), state_of_tensor(images), state_of_tensor(target)) == before
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken layer"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@pytest.mark.parametrize("after", [0, 1], ids=["first call", "second call"])
+@differentiating
+def test_the_callers_network_is_untouched_when_it_fails_in_the_middle(method: Method, error: BaseException, after: int) -> None:
+    module = zoo.Failing(watched(), error, after)
+    model, images = zoo.model(module, chunk=2), zoo.images(4)
+    before = state_of(module), state_of_tensor(images)
+    with pytest.raises(type(error)):
+        method.attribute(model, images, 0)
+    assert (state_of(module), state_of_tensor(images)) == before
+
+
+@methods
+def test_parameters_collect_no_gradient(method: Method) -> None:
+    module = zoo.residual()
+    method.attribute(zoo.model(module), zoo.images(2), 0)
+    assert all(p.requires_grad and p.grad is None for p in module.parameters())
+
+
+@methods
+def test_a_network_that_overwrites_its_input_neither_changes_the_image_nor_the_map(method: Method) -> None:
+    images = zoo.images(4)
+    before = state_of_tensor(images)
+    overwriting = method.attribute(zoo.model(zoo.relu_first(inplace=True), chunk=3), images)
+    assert state_of_tensor(images) == before
+    honest = method.attribute(zoo.model(zoo.relu_first(inplace=False), chunk=3), images)
+    assert torch.equal(overwriting.values, honest.values)
+
+
+# --- independence ----------------------------------------------------------------------------------------------------------
+
+
+def assert_same_answer(found: Attribution, expected: Attribution, tolerance: float) -> None:
+    assert_close(found.values, expected.values, tolerance)
+    assert_close(found.claim, expected.claim, 100 * tolerance)
+    assert found.target.tolist() == expected.target.tolist()
+    assert found.notes == expected.notes
+
+
+def rows_of(found: Attribution, rows: list[int]) -> Attribution:
+    per_sample = {name: getattr(found, name)[rows] for name in ("values", "claim", "error", "target")}
+    return replace(found, **per_sample, notes=tuple(found.notes[row] for row in rows))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, FLOAT32), (torch.float64, FLOAT64)], ids=["float32", "float64"])
+@methods
+@networks
+def test_a_map_does_not_depend_on_batch_mates_order_or_chunk(
+    method: Method, network: str, dtype: torch.dtype, tolerance: float
+) -> None:
+    model, images = zoo.model(zoo.NETWORKS[network](), dtype=dtype, chunk=64), zoo.images(8, dtype=dtype)
+    together = method.attribute(model, images, seed=7)
+    order = [3, 0, 7, 5]
+    assert_same_answer(method.attribute(model.with_(chunk=3), images[order], seed=7), rows_of(together, order), tolerance)
+    for row, chunk in ((0, 1), (5, 64)):
+        alone = method.attribute(model.with_(chunk=chunk), images[row : row + 1], seed=7)
+        assert_same_answer(alone, rows_of(together, [row]), tolerance)
+
+
+@methods
+def test_two_equal_images_in_one_batch_get_equal_maps(method: Method) -> None:
+    images = zoo.images(2)[[0, 1, 0]]
+    values = method.attribute(zoo.model(zoo.residual(), chunk=4), images, 0).values
+    assert_close(values[2], values[0], FLOAT32)
+
+
+@methods
+def test_the_same_seed_gives_the_same_map_to_the_last_bit(method: Method) -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(3)
+    once, again = (method.attribute(model, images, 0, seed=3).values for _ in range(2))
+    assert torch.equal(once, again)
+
+
+@methods
+def test_another_seed_gives_another_map_if_and_only_if_the_method_is_stochastic(method: Method) -> None:
+    model, images = zoo.model(zoo.smooth_conv()), zoo.images(3)
+    once, other = (method.attribute(model, images, 0, seed=seed).values for seed in (0, 1))
+    changed = [gap(a, b) > 1e-3 for a, b in zip(once, other, strict=True)]
+    assert changed == [method.stochastic] * 3
+    assert method.stochastic or torch.equal(once, other)
+
+
+@methods
+def test_global_random_state_is_neither_used_nor_changed(method: Method) -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(2)
+    disturb_chance(1)
+    before = state_of_chance()
+    once = method.attribute(model, images, 0).values
+    assert state_of_chance() == before
+    disturb_chance(2)
+    assert torch.equal(method.attribute(model, images, 0).values, once)
+
+
+@methods
+def test_the_default_type_of_torch_is_irrelevant(method: Method) -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(2)
+    once = method.attribute(model, images, 0)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = method.attribute(model, images, 0)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert torch.equal(again.values, once.values)
+    assert again.values.dtype == torch.float32
+
+
+@methods
+@networks
+def test_float64_agrees_with_float32(method: Method, network: str) -> None:
+    images = zoo.images(3)
+    single = method.attribute(zoo.model(zoo.NETWORKS[network]()), images, 0).values
+    double = method.attribute(zoo.model(zoo.NETWORKS[network](), dtype=torch.float64), images.double(), 0).values
+    assert double.dtype == torch.float64
+    assert_close(single, double.float(), 2e-4)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad], ids=lambda mode: mode.__name__)
+@methods
+def test_the_callers_gradient_mode_is_irrelevant(method: Method, mode: Callable[[], Any]) -> None:
+    model = zoo.model(zoo.residual())
+    expected = method.attribute(model, zoo.images(2), [1, 2])
+    with mode():
+        images = zoo.images(2) + 0.0  # made in this mode
+        target = torch.tensor([1, 2])
+        assert torch.equal(method.attribute(model, images, target).values, expected.values)
+        assert_same_answer(method.attribute(model, images), method.attribute(model, zoo.images(2)), 0)
+
+
+@methods
+def test_training_mode_is_irrelevant(method: Method) -> None:
+    images = zoo.images(2)
+    expected = method.attribute(zoo.model(zoo.residual().eval()), images, 0).values
+    assert torch.equal(method.attribute(zoo.model(zoo.residual().train()), images, 0).values, expected)
+
+
+# --- targets and outputs ---------------------------------------------------------------------------------------------------
+
+
+@methods
+def test_a_target_may_be_a_number_a_list_a_tensor_or_none(method: Method) -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(3)
+    by_number = method.attribute(model, images, 2)
+    forms: list[Any] = [[2, 2, 2], (2, 2, 2), torch.tensor([2, 2, 2]), torch.tensor([2, 2, 2], dtype=torch.int32)]
+    for form in forms:
+        assert torch.equal(method.attribute(model, images, form).values, by_number.values)
+    top = zoo.residual().eval()(images).argmax(1)
+    by_none = method.attribute(model, images)
+    assert by_none.target.tolist() == top.tolist()
+    assert torch.equal(by_none.values, method.attribute(model, images, top).values)
+
+
+@differentiating
+def test_each_image_is_explained_for_its_own_target(method: Method) -> None:
+    model, images = zoo.model(zoo.smooth_conv()), zoo.images(3)
+    mixed = method.attribute(model, images, [2, 0, 1]).values
+    for row, target in enumerate([2, 0, 1]):
+        assert_close(mixed[row], method.attribute(model, images, target).values[row], FLOAT32)
+    assert_different(mixed, method.attribute(model, images, 3).values)
+
+
+@pytest.mark.parametrize("kind", ["tuple", "list", "mapping with logits", "mapping", "object"])
+@methods
+def test_logits_may_come_packed(method: Method, kind: str) -> None:
+    images = zoo.images(2)
+    expected = method.attribute(zoo.model(zoo.smooth_conv()), images).values
+    assert torch.equal(method.attribute(zoo.model(zoo.Packed(zoo.smooth_conv(), kind)), images).values, expected)
+
+
+@differentiating
+def test_the_explained_output_may_be_any_function(method: Method) -> None:
+    images = zoo.images(2)
+    model = zoo.model(zoo.smooth_conv(), output=lambda outputs, target: outputs[:, 0] * outputs[:, 1])
+    assert_different(method.attribute(model, images, 0).values, method.attribute(zoo.model(zoo.smooth_conv()), images, 0).values)
+
+
+@needing_no_images
+def test_rows_of_a_table_can_be_explained(method: Method) -> None:
+    model, rows = zoo.model(zoo.tabular_mlp(), channels=7), zoo.table(4)
+    together = method.attribute(model, rows)
+    assert together.values.shape == rows.shape
+    assert_close(method.attribute(model.with_(chunk=1), rows[2:3]).values, together.values[2:3], FLOAT32)
+
+
+# --- axioms on networks with closed-form answers ----------------------------------------------------------------------------
+
+
+@methods
+def test_a_claimed_sum_is_the_sum_on_linear_networks(method: Method) -> None:
+    """For linear f, every rule, every draw and every number of samples sums to the claim exactly."""
+    model, images = zoo.model(zoo.Linear((3, 8, 8)), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
+    found = method.attribute(model, images, 1)
+    claims = ~found.claim.isnan()
+    outputs = model.outputs(images)[:, 1]
+    assert ((found.values.flatten(1).sum(1) - found.claim)[claims].abs() < FLOAT64 * outputs.abs()[claims]).all()
+    complete = {axiom.name for axiom in method.axioms} & {"COMPLETE"}
+    assert not complete or claims.all()
+
+
+def additive(seed: int) -> nn.Module:
+    """A sum of sines with dummies at the first row of channel 0, and pixels (4, 4) and (6, 2) of channel 1 interchangeable."""
+    amplitude, frequency = zoo.normal(2, 3, 8, 8, seed=seed), zoo.normal(3, 8, 8, seed=seed + 1)
+    amplitude[:, 0, 0] = 0
+    amplitude[:, 1, 6, 2], frequency[1, 6, 2] = amplitude[:, 1, 4, 4], frequency[1, 4, 4]
+    return zoo.AdditiveSines(amplitude, frequency)
+
+
+def declares(axiom: str) -> Any:
+    rows = [p for p in every(METHODS) if axiom in {a.name for a in p.values[0].axioms}]
+    return pytest.mark.parametrize("method", rows)
+
+
+@declares("DUMMY")
+def test_an_input_that_is_not_used_gets_zero(method: Method) -> None:
+    values = method.attribute(zoo.model(additive(40)), zoo.images(3), 0).values
+    assert not values[:, 0, 0].any()
+    assert values[:, 0, 1:].all()
+
+
+@declares("LINEAR")
+def test_the_map_of_a_weighted_sum_of_networks_is_the_weighted_sum_of_their_maps(method: Method) -> None:
+    f, g = additive(41), zoo.smooth_conv()
+    g[-1].weight.data, g[-1].bias.data = g[-1].weight.data[:2], g[-1].bias.data[:2]
+    images = zoo.images(3, dtype=torch.float64)
+    of_f, of_g, of_sum = (
+        method.attribute(zoo.model(net, dtype=torch.float64), images, 1).values for net in (f, g, zoo.Sum(f, g, 2.0, -0.5))
+    )
+    assert_close(of_sum, 2 * of_f - 0.5 * of_g, FLOAT64)
+
+
+@declares("SYMMETRIC")
+def test_interchangeable_inputs_of_equal_value_get_equal_values(method: Method) -> None:
+    """Exactly where the method draws nothing; else in the mean over draws, within five standard errors."""
+    model, images = zoo.model(additive(42)), zoo.images(2)
+    images[:, 1, 6, 2] = images[:, 1, 4, 4]
+    seeds = range(200) if method.stochastic else range(1)
+    maps = torch.stack([method.attribute(model, images, 0, seed=seed).values for seed in seeds])
+    difference = maps[:, :, 1, 6, 2] - maps[:, :, 1, 4, 4]
+    assert maps[:, :, 1, 4, 4].abs().min() > 0
+    if not method.stochastic:
+        assert not difference.any()
+        return
+    assert (difference.mean(0).abs() < 5 * difference.std(0) / len(seeds) ** 0.5).all()
+
+
+# --- settings --------------------------------------------------------------------------------------------------------------
+
+
+@methods
+def test_settings_survive_json(method: Method) -> None:
+    again = Method.from_dict(json.loads(json.dumps(method.to_dict())))
+    assert again == method
+    assert again.digest == method.digest
+    assert again.to_dict() == method.to_dict()
+    assert str(again) == str(method)
+
+
+@pytest.mark.parametrize(("path", "before", "after"), every_change(METHODS))
+def test_a_changed_field_changes_digest_and_map_unless_it_is_inert(path: str, before: Method, after: Method) -> None:
+    assert before.digest != after.digest
+    model, images = zoo.model(zoo.smooth_conv()), zoo.images(2)
+    one, other = (m.attribute(model, images, 0).values for m in (before, after))
+    if path in before.inert:
+        assert torch.equal(one, other)
+    else:
+        assert_different(one, other)
+
+
+@methods
+def test_settings_are_frozen(method: Method) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(method, next(iter(type(method).model_fields), "samples"), 3)
+
+
+# --- cost ------------------------------------------------------------------------------------------------------------------
+
+
+@methods
+def test_cost_is_the_number_of_rows_that_passed(method: Method) -> None:
+    counting = zoo.Counting(zoo.residual())
+    found = method.attribute(zoo.model(counting, chunk=4), zoo.images(3), 0)
+    cost = method.cost()
+    assert (counting.forward_rows, counting.backward_rows) == (3 * cost.forward, 3 * cost.backward)
+    assert found.passes == PassCount(3 * cost.forward, 3 * cost.backward)
+
+
+@methods
+def test_finding_the_target_costs_one_forward_row_more(method: Method) -> None:
+    counting = zoo.Counting(zoo.residual())
+    found = method.attribute(zoo.model(counting, chunk=4), zoo.images(3))
+    assert found.passes == PassCount(3 * method.cost().forward + 3, 3 * method.cost().backward)
+    assert (counting.forward_rows, counting.backward_rows) == (found.passes.forward, found.passes.backward)
+
+
+@methods
+def test_no_more_than_a_chunk_of_rows_passes_at_once(method: Method) -> None:
+    sizes: list[int] = []
+    module = zoo.residual()
+    module.stem.register_forward_pre_hook(lambda _, args: sizes.append(len(args[0])))
+    method.attribute(zoo.model(module, chunk=5), zoo.images(4))
+    assert max(sizes, default=0) <= 5
+
+
+# --- what is wrong is said -------------------------------------------------------------------------------------------------
+
+
+@differentiating
+def test_a_map_that_is_zero_everywhere_is_noted(method: Method) -> None:
+    """The last output does not depend on the input."""
+    found = method.attribute(zoo.model(zoo.Deaf(zoo.Quadratic((3, 8, 8), classes=3))), zoo.images(3), [0, 1, 2])
+    assert not found.values[2].any()
+    assert found.notes[2].startswith("the map is zero everywhere")
+    assert found.notes[0] == found.notes[1] == ""
+
+
+class Overflowing(nn.Module):
+    """The gradient is infinite for images that are zero in the corner."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.flatten(1) * (x[:, :1, 0, 0] != 5).float() * 2).sum(1, keepdim=True) + (5 - x[:, :1, 0, 0]).abs().sqrt()
+
+
+def test_a_map_with_nan_is_noted_and_its_batch_mates_are_not_touched() -> None:
+    images = zoo.images(3)
+    images[1, 0, 0, 0] = 5
+    method = Method.from_dict("gradient")
+    found = method.attribute(zoo.model(Overflowing()), images, 0)
+    assert not found.values[1].isfinite().all()
+    assert "NaN or infinity" in found.notes[1]
+    assert found.values[[0, 2]].isfinite().all()
+    assert found.notes[0] == found.notes[2] == ""
+
+
+def wrong_inputs() -> dict[str, tuple[Callable[[Tensor], Tensor], Any, list[str]]]:
+    def with_value(value: float) -> Callable[[Tensor], Tensor]:
+        return lambda images: images.index_fill(0, torch.tensor([1]), value)
+
+    return {
+        "NaN": (with_value(torch.nan), 0, ["finite", "NaN or infinity in sample 1"]),
+        "infinity": (with_value(torch.inf), 0, ["finite", "NaN or infinity in sample 1"]),
+        "channels": (lambda images: images[:, :2], 0, ["[batch, 3", "got [3, 2, 8, 8]"]),
+        "no batch axis": (lambda images: images[0, :2], 0, ["[batch, 3", "got [2, 8, 8]", "images[None]"]),
+        "type": (lambda images: images.double(), 0, ["torch.float32", "got torch.float64"]),
+        "empty batch": (lambda images: images[:0], 0, ["at least one image", "got [0, 3, 8, 8]"]),
+        "no pixels": (lambda images: images[:, :, :0], 0, ["one pixel", "got [3, 3, 0, 8]"]),
+        "target negative": (lambda images: images, -1, ["from 0", "got [-1, -1, -1]"]),
+        "target too short": (lambda images: images, [0, 1], ["3 integers", "shape [2]"]),
+        "target of fractions": (lambda images: images, torch.tensor([0.0, 1.0, 2.0]), ["3 integers", "torch.float32"]),
+        "target of truth values": (lambda images: images, True, ["integer", "torch.bool"]),
+        "target nested": (lambda images: images, torch.zeros(3, 1, dtype=torch.long), ["3 integers", "[3, 1]"]),
+    }
+
+
+@pytest.mark.parametrize("wrong", wrong_inputs())
+@methods
+def test_wrong_inputs_are_refused_with_what_was_expected_and_what_came(method: Method, wrong: str) -> None:
+    change, target, words = wrong_inputs()[wrong]
+    with pytest.raises(TensorError) as refusal:
+        method.attribute(zoo.model(zoo.residual()), change(zoo.images(3)), target)
+    for word in ["expected", "got", *words]:
+        assert word in str(refusal.value)
+
+
+@differentiating
+def test_a_class_that_the_network_does_not_have_is_refused(method: Method) -> None:
+    with pytest.raises(TensorError, match=r"expected classes from 0 to 3.*got class 4"):
+        method.attribute(zoo.model(zoo.residual()), zoo.images(2), 4)
+
+
+@differentiating
+def test_a_network_that_cuts_the_graph_is_refused(method: Method) -> None:
+    with pytest.raises(ModelError, match=r"expected an output that is differentiable.*got one cut from the graph"):
+        method.attribute(zoo.model(zoo.Detached(zoo.residual())), zoo.images(2), 0)
+
+
+@methods
+def test_no_warning_is_given(method: Method) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        method.attribute(zoo.model(zoo.residual()), zoo.images(2))

@@ -1,0 +1,427 @@
+"""The laws every exported metric obeys, with each of its settings in the table of cases."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from heatproof.core.errors import TensorError
+from heatproof.core.records import Direction
+from heatproof.core.spec import exports
+from heatproof.methods import Attribution, ConstantMap, Gradient, IntegratedGradients, Method, RandomMap, SmoothGrad
+from heatproof.metrics import (
+    Completeness,
+    ExplainerMetric,
+    MapMetric,
+    Metric,
+    ModelMetric,
+    PerturbationCurve,
+    Repeatability,
+    Scores,
+    TotalVariationCurve,
+)
+from heatproof.metrics.base import Explain
+from heatproof.models import Model
+from heatproof.numerics.blur import gaussian_blur
+from heatproof.numerics.quadrature import GaussLegendre
+from tests.laws.cases import METRICS, every, every_change
+from tests.support import zoo
+from tests.support.close import assert_close, gap
+from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
+
+SIDE = 24
+FLOAT32 = 1e-5
+
+metrics = pytest.mark.parametrize("metric", every(METRICS))
+
+
+def metrics_of(base: type[Metric]) -> Any:
+    return pytest.mark.parametrize("metric", [p for p in every(METRICS) if isinstance(p.values[0], base)])
+
+
+def network() -> nn.Module:
+    """A convolution with SiLU, for images of any size."""
+    return zoo.residual()
+
+
+NETWORK = zoo.model(network())
+METHOD = SmoothGrad(samples=3, method=IntegratedGradients(quadrature=GaussLegendre(steps=2)))
+"""Stochastic, and it claims a sum."""
+
+
+def images(n: int = 5) -> Tensor:
+    return zoo.images(n, side=SIDE)
+
+
+def maps(n: int = 5) -> Tensor:
+    return zoo.images(n, side=SIDE, seed=3)
+
+
+def bound(method: Method, model: Model) -> Explain:
+    return lambda images, target, seed: method.attribute(model, images, target, seed=seed)
+
+
+def score(
+    metric: Metric,
+    model: Model | None = None,
+    at: Tensor | None = None,
+    target: Any = 0,
+    values: Tensor | None = None,
+    method: Method = METHOD,
+    seed: int = 0,
+) -> Scores:
+    """Score by whatever the metric asks for: the map, the network, or the method."""
+    model, at = model or NETWORK, images() if at is None else at
+    values = maps(len(at)) if values is None else values
+    if isinstance(metric, MapMetric):
+        return metric.score(values)
+    if isinstance(metric, ModelMetric):
+        return metric.score(model, at, target, values, seed=seed)
+    assert isinstance(metric, ExplainerMetric)
+    return metric.score(model, at, target, bound(method, model), seed=seed)
+
+
+def assert_same_scores(found: Scores, expected: Scores, tolerance: float = FLOAT32) -> None:
+    assert_close(found.values, expected.values, tolerance)
+    assert_close(found.error, expected.error, 1e-3 if tolerance else 0)
+    assert (found.curve is None) == (expected.curve is None)
+    if found.curve is not None and expected.curve is not None:
+        assert_close(found.curve, expected.curve, tolerance)
+    assert found.components.keys() == expected.components.keys()
+    for name, component in found.components.items():
+        assert_close(component, expected.components[name], 10 * tolerance)
+    assert found.notes == expected.notes
+
+
+def rows_of(scores: Scores, rows: list[int]) -> Scores:
+    return replace(
+        scores,
+        values=scores.values[rows],
+        error=scores.error[rows],
+        curve=None if scores.curve is None else scores.curve[rows],
+        components={name: component[rows] for name, component in scores.components.items()},
+        notes=tuple(scores.notes[row] for row in rows),
+    )
+
+
+def test_every_exported_metric_has_cases() -> None:
+    assert {family.name for family in METRICS} == set(exports(Metric))
+
+
+# --- declared facts --------------------------------------------------------------------------------------------------------
+
+
+@metrics
+def test_facts_for_a_reader_are_declared(metric: Metric) -> None:
+    assert metric.label
+    assert metric.meaning.endswith((".", "1 = nothing left to chance."))
+    assert metric.cite
+    assert metric.bounds[0] < metric.bounds[1]
+    assert metric.direction in Direction
+
+
+@metrics
+def test_scores_are_one_per_sample_within_the_declared_bounds(metric: Metric) -> None:
+    found = score(metric)
+    lower, upper = metric.bounds
+    assert found.values.shape == found.error.shape == (5,)
+    assert len(found.notes) == 5
+    assert found.values.isfinite().all()
+    assert ((lower <= found.values) & (found.values <= upper)).all()
+    assert found.notes == ("",) * 5
+
+
+@metrics
+def test_curves_and_components_are_those_declared(metric: Metric) -> None:
+    found = score(metric)
+    assert (found.curve is not None) == (metric.curve_axes is not None)
+    assert found.curve is None or (found.curve.ndim == 2 and len(found.curve) == 5)
+    assert set(found.components) == set(metric.component_meanings)
+    assert all(component.shape == (5,) for component in found.components.values())
+
+
+# --- independence ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 64])
+@metrics
+def test_scores_do_not_depend_on_batch_mates_order_or_chunk(metric: Metric, chunk: int) -> None:
+    target, order, tolerance = torch.tensor([0, 1, 2, 3, 0]), [3, 0, 4], 1e-4 if isinstance(metric, Completeness) else FLOAT32
+    together = score(metric, target=target)
+    model = zoo.model(network(), chunk=chunk)
+    permuted = score(metric, model, images()[order], target[order], maps()[order])
+    assert_same_scores(permuted, rows_of(together, order), tolerance)
+    alone = score(metric, model, images()[1:2], target[1:2], maps()[1:2])
+    assert_same_scores(alone, rows_of(together, [1]), tolerance)
+
+
+@metrics
+def test_the_same_seed_gives_the_same_score_to_the_last_bit(metric: Metric) -> None:
+    assert_same_scores(score(metric, seed=3), score(metric, seed=3), 0)
+
+
+def draws_at_random(metric: Metric) -> bool:
+    """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
+    return isinstance(metric, ExplainerMetric) or (isinstance(metric, PerturbationCurve) and metric.fill.stochastic)
+
+
+@metrics
+def test_another_seed_gives_another_score_where_something_is_drawn(metric: Metric) -> None:
+    once, other = score(metric, seed=0), score(metric, seed=1)
+    if draws_at_random(metric):
+        assert gap(once.values, other.values) > 1e-6
+    else:
+        assert_same_scores(once, other, 0)
+
+
+@metrics
+def test_global_random_state_is_neither_used_nor_changed(metric: Metric) -> None:
+    disturb_chance(1)
+    before = state_of_chance()
+    once = score(metric)
+    assert state_of_chance() == before
+    disturb_chance(2)
+    assert_same_scores(score(metric), once, 0)
+
+
+@metrics
+def test_float64_agrees_with_float32(metric: Metric) -> None:
+    single = score(metric)
+    double = score(metric, zoo.model(network(), dtype=torch.float64), images().double(), values=maps().double())
+    assert_close(single.values.double(), double.values.double(), 1e-3)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode], ids=lambda mode: mode.__name__)
+@metrics
+def test_the_callers_gradient_mode_is_irrelevant(metric: Metric, mode: Any) -> None:
+    expected = score(metric)
+    with mode():
+        found = score(metric, at=images() + 0.0, values=maps() + 0.0, target=torch.zeros(5, dtype=torch.long))
+        assert_same_scores(found, expected, 0)
+
+
+@metrics
+def test_training_mode_is_irrelevant(metric: Metric) -> None:
+    assert_same_scores(score(metric, zoo.model(network().train())), score(metric, zoo.model(network().eval())), 0)
+
+
+# --- what is the caller's --------------------------------------------------------------------------------------------------
+
+
+@metrics
+def test_the_callers_network_and_tensors_are_untouched(metric: Metric) -> None:
+    module = network()
+    module.train()
+    module.norm.eval()
+    module.head.weight.grad = torch.ones_like(module.head.weight)
+    at, values, target = images().requires_grad_(), maps(), torch.tensor([0, 1, 2, 3, 0])
+    before = [state_of(module), *map(state_of_tensor, (at, values, target))]
+    found = score(metric, zoo.model(module), at, target, values)
+    assert [state_of(module), *map(state_of_tensor, (at, values, target))] == before
+    assert not found.values.requires_grad
+
+
+@pytest.mark.parametrize("error", [RuntimeError("broken layer"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@metrics_of(ModelMetric)
+def test_the_callers_network_is_untouched_when_it_fails_in_the_middle(metric: Metric, error: BaseException) -> None:
+    module = zoo.Failing(network().train(), error, after=1)
+    model, at, values = zoo.model(module, chunk=2), images(), maps()
+    before = [state_of(module), *map(state_of_tensor, (at, values))]
+    with pytest.raises(type(error)):
+        score(metric, model, at, 0, values)
+    assert [state_of(module), *map(state_of_tensor, (at, values))] == before
+
+
+@metrics_of(ModelMetric)
+def test_a_network_that_overwrites_its_input_changes_no_score(metric: Metric) -> None:
+    class Head(nn.Module):
+        def __init__(self, *, inplace: bool) -> None:
+            super().__init__()
+            self.first, self.rest = nn.ReLU(inplace=inplace), zoo.residual()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.rest(self.first(x))
+
+    found, expected = (score(metric, zoo.model(Head(inplace=inplace), chunk=4)) for inplace in (True, False))
+    assert_same_scores(found, expected, 0)
+
+
+# --- direction: on a network with known truth, the truth wins --------------------------------------------------------------
+
+
+def better(metric: Metric, good: Tensor, bad: Tensor) -> Tensor:
+    return good < bad if metric.direction is Direction.LOWER else good > bad
+
+
+@metrics_of(PerturbationCurve)
+def test_the_oracle_map_beats_the_random_map_on_the_perturbation_curve(metric: PerturbationCurve) -> None:
+    """Any replacement of a pixel that the network looks at lowers its score, so the truth keeps least, or most, of it."""
+    net = zoo.planted()
+    model, at = zoo.model(net), net.images(4, SIDE)
+    oracle = score(metric, model, at, 0, net.oracle(at)).values
+    random = torch.stack(
+        [score(metric, model, at, 0, RandomMap().attribute(model, at, 0, seed=seed).values).values for seed in range(4)]
+    )
+    assert not better(metric, random, oracle).any()
+    assert better(metric, oracle, random.mean(0)).all()
+
+
+@metrics_of(Completeness)
+def test_a_complete_map_beats_the_random_map_on_completeness(metric: Completeness) -> None:
+    model = zoo.model(network())
+    path = IntegratedGradients(quadrature=GaussLegendre(steps=30))
+    complete = metric.score(model, images(), 0, bound(path, model)).values
+
+    def random(images: Tensor, target: Tensor, seed: int) -> Attribution:
+        """Noise that makes the promise of a path method."""
+        found = RandomMap().attribute(model, images, target, seed=seed)
+        return replace(found, claim=path.attribute(model, images, target).claim)
+
+    assert better(metric, complete, metric.score(model, images(), 0, random).values).all()
+
+
+@metrics_of(TotalVariationCurve)
+def test_a_blurred_map_beats_noise_on_total_variation(metric: TotalVariationCurve) -> None:
+    """Normalised once, before the pyramid, it prefers white noise to noise of medium grain: that variant is for the record."""
+    noise = zoo.images(6, side=96)
+    blurred = metric.score(gaussian_blur(noise, 4)).values
+    assert better(metric, blurred, metric.score(noise).values).all() == (metric.normalise == "per level")
+
+
+@metrics_of(Repeatability)
+def test_a_deterministic_method_beats_a_random_one_on_repeatability(metric: Repeatability) -> None:
+    steady, random = score(metric, method=Gradient()), score(metric, method=RandomMap())
+    assert better(metric, steady.values, random.values).all()
+    assert_close(steady.values, torch.ones(5), FLOAT32)
+    assert_close(steady.components["samples_factor"], torch.zeros(5), FLOAT32)
+    assert random.values.abs().max() < 0.2
+
+
+# --- scale, zero and NaN ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", [p for p in every(METRICS) if not isinstance(p.values[0], ExplainerMetric)])
+@pytest.mark.parametrize("factor", [37.3, 1e-6])
+def test_scale_does_not_matter_if_and_only_if_so_declared(metric: Metric, factor: float) -> None:
+    assert metric.scale_invariant == (gap(score(metric, values=maps() * factor).values, score(metric).values) < FLOAT32)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf], ids=["NaN", "infinity"])
+@metrics
+def test_a_broken_map_scores_nan_says_why_and_spares_its_batch_mates(metric: Metric, value: float) -> None:
+    values = maps()
+    values[1, 0, 3, 3] = value
+    model = zoo.model(network())
+    if isinstance(metric, ExplainerMetric):
+
+        def explain(images: Tensor, target: Tensor, seed: int) -> Attribution:
+            found = METHOD.attribute(model, images, target, seed=seed)
+            found.values[1, 0, 3, 3] = value
+            return found
+
+        found = metric.score(model, images(), 0, explain)
+    else:
+        found = score(metric, model, values=values)
+    assert found.values[1].isnan()
+    assert "finite" in found.notes[1] or "NaN or infinity" in found.notes[1]
+    rest = [0, 2, 3, 4]
+    assert_same_scores(rows_of(found, rest), rows_of(score(metric, model), rest))
+
+
+@metrics
+def test_a_map_of_zeros_has_a_score_or_a_note(metric: Metric) -> None:
+    model = zoo.model(network())
+    if isinstance(metric, ExplainerMetric):
+
+        def explain(images: Tensor, target: Tensor, seed: int) -> Attribution:
+            found = METHOD.attribute(model, images, target, seed=seed)
+            return replace(found, values=torch.zeros_like(found.values))
+
+        found = metric.score(model, images(), 0, explain)
+    else:
+        found = score(metric, model, values=torch.zeros_like(maps()))
+    for value, note in zip(found.values.tolist(), found.notes, strict=True):
+        assert (value != value) == bool(note)
+
+
+def test_a_map_without_preferences_removes_random_regions() -> None:
+    """A constant map must not score as a map of the top left corner."""
+    metric = PerturbationCurve(side=3, regions=4, draws=5)
+    model = zoo.model(network())
+    constant = score(metric, model, values=ConstantMap().attribute(model, images(), 0).values)
+    other = score(metric, model, values=torch.zeros_like(images()))
+    assert_same_scores(constant, other, 0)
+    assert gap(constant.values, score(metric, model, values=corner_first()).values) > 1e-4
+
+
+def corner_first() -> Tensor:
+    ramp = torch.linspace(2, 1, SIDE)
+    return (ramp[:, None] * ramp[None]).expand(5, 3, SIDE, SIDE).clone()
+
+
+# --- settings and cost -----------------------------------------------------------------------------------------------------
+
+
+@metrics
+def test_settings_survive_json(metric: Metric) -> None:
+    again = Metric.from_dict(json.loads(json.dumps(metric.to_dict())))
+    assert again == metric
+    assert again.digest == metric.digest
+    assert str(again) == str(metric)
+
+
+def differ(a: Scores, b: Scores) -> bool:
+    if gap(a.values, b.values) > 1e-6:
+        return True
+    return any(gap(a.components[name], b.components[name]) > 1e-6 for name in a.components)
+
+
+@pytest.mark.parametrize(("path", "before", "after"), every_change(METRICS))
+def test_a_changed_field_changes_digest_and_score(path: str, before: Metric, after: Metric) -> None:
+    assert before.digest != after.digest
+    size = 96 if isinstance(before, TotalVariationCurve) else SIDE
+    values = zoo.images(5, side=size, seed=3)
+    one, other = (score(metric, values=values) for metric in (before, after))
+    assert differ(one, other), f"{path} changes nothing"
+
+
+@metrics
+def test_cost_is_the_number_of_rows_that_passed(metric: Metric) -> None:
+    counting = zoo.Counting(network())
+    model, asked = zoo.model(counting, chunk=4), []
+
+    def explain(images: Tensor, target: Tensor, seed: int) -> Attribution:
+        asked.append(seed)
+        return RandomMap().attribute(model, images, target, seed=seed)
+
+    if isinstance(metric, ExplainerMetric):
+        metric.score(model, images(), 0, explain)
+        assert len(asked) == 1 + metric.explanations
+    else:
+        score(metric, model)
+    layout = (
+        metric.model_copy(update=dict(zip(("side", "regions"), metric.layout(SIDE, SIDE), strict=True)))
+        if (isinstance(metric, PerturbationCurve))
+        else metric
+    )
+    assert (counting.forward_rows, counting.backward_rows) == (5 * layout.cost().forward, 5 * layout.cost().backward)
+
+
+# --- wrong inputs ----------------------------------------------------------------------------------------------------------
+
+
+@metrics_of(ModelMetric)
+@pytest.mark.parametrize("target", [4, -1], ids=["too large", "negative"])
+def test_a_wrong_target_is_refused(metric: ModelMetric, target: Any) -> None:
+    with pytest.raises(TensorError, match="target: expected"):
+        score(metric, target=target)
+
+
+@pytest.mark.parametrize("metric", [p for p in every(METRICS) if not isinstance(p.values[0], MapMetric)])
+def test_images_with_nan_are_refused(metric: Metric) -> None:
+    broken = images().index_fill(0, torch.tensor([2]), torch.nan)
+    with pytest.raises(TensorError, match="finite"):
+        score(metric, at=broken)

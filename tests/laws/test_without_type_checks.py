@@ -1,0 +1,75 @@
+"""Wrong types and shapes are refused in words also where no run-time checker of shapes stands in front, as for every user."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = r"""
+import json, sys
+import torch
+from heatproof.core.errors import HeatproofError
+from heatproof.methods import Attribution, EdgeMap, Gradient, RandomMap, SmoothTaylor
+from heatproof.metrics import Completeness, PerturbationCurve, Repeatability, TotalVariationCurve
+from tests.support import zoo
+
+torch.set_num_threads(1)
+model, table = zoo.model(zoo.residual()), zoo.model(zoo.tabular_mlp(), channels=7)
+images, maps = zoo.images(3), zoo.images(3, seed=1)
+curve = PerturbationCurve(side=2, regions=2, draws=2)
+calls = {
+    "8-bit images": lambda: Gradient().attribute(model, (images * 10).to(torch.uint8), 0),
+    "numbers without a batch": lambda: Gradient().attribute(table, zoo.table(1)[0], 0),
+    "target of words": lambda: Gradient().attribute(model, images, ["cat", "dog", "cow"]),
+    "ragged target": lambda: Gradient().attribute(model, images, [[0], [1, 2], [0]]),
+    "edges of a table": lambda: EdgeMap().attribute(table, zoo.table(2), 0),
+    "one map without a batch": lambda: TotalVariationCurve(scaled=True).score(maps[0, 0]),
+    "maps of fewer images": lambda: curve.score(model, images, 0, maps[:2]),
+    "maps of smaller images": lambda: curve.score(model, images, 0, maps[:, :, :4]),
+    "target of fractions for a metric": lambda: curve.score(model, images, torch.zeros(3), maps),
+    "repeatability of a table": lambda: Repeatability().score(
+        table, zoo.table(2), 0, lambda x, t, seed: RandomMap().attribute(table, x, t, seed=seed)
+    ),
+}
+said = {}
+for name, call in calls.items():
+    try:
+        call()
+        said[name] = ["nothing", ""]
+    except HeatproofError as error:
+        said[name] = [type(error).__name__, str(error)]
+    except Exception as error:
+        said[name] = [type(error).__name__, str(error)]
+print(json.dumps(said))
+"""
+
+EXPECTED = {
+    "8-bit images": ("TensorError", "expected torch.float32"),
+    "numbers without a batch": ("TensorError", "add a batch axis"),
+    "target of words": ("TensorError", "target: expected None, an integer or 3 integers"),
+    "ragged target": ("TensorError", "target: expected None, an integer or 3 integers"),
+    "edges of a table": ("TensorError", "edge_map: expected images [b, c, h, w]"),
+    "one map without a batch": ("TensorError", "one map needs a batch axis"),
+    "maps of fewer images": ("TensorError", "maps: expected one per image"),
+    "maps of smaller images": ("TensorError", "maps: expected one per image"),
+    "target of fractions for a metric": ("TensorError", "target: expected"),
+    "repeatability of a table": ("TensorError", "expected maps [b, c, h, w]"),
+}
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, list[str]]:
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("call", EXPECTED)
+def test_a_wrong_call_is_refused_in_words(call: str, said: dict[str, list[str]]) -> None:
+    kind, words = EXPECTED[call]
+    assert said[call][0] == kind, said[call]
+    assert words in said[call][1]
+    assert "got" in said[call][1]

@@ -1,0 +1,292 @@
+"""Each fast formula against its slow twin."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter, sobel
+from skimage.transform import pyramid_gaussian, resize
+from torch import Tensor
+
+from heatproof.methods import EdgeMap, ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothGrad, SmoothTaylor
+from heatproof.metrics import PerturbationCurve, TotalVariationCurve
+from heatproof.models import Model
+from heatproof.numerics.area import AreaRule, area, area_weights
+from heatproof.numerics.blur import gaussian_blur
+from heatproof.numerics.normalise import percentile_scale
+from heatproof.numerics.pyramid import pyramid
+from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
+from heatproof.numerics.total_variation import average_total_variation
+from heatproof.numerics.welford import Welford
+from heatproof.perturb.draws import Draws
+from heatproof.perturb.fills import Black, Reference, Uniform
+from heatproof.perturb.masks.regions import rank_regions
+from heatproof.perturb.noises import Gaussian
+from tests.references import gradients as slow
+from tests.references import total_variation_curve as slow_tvc
+from tests.references.perturbation_curve import area_of, perturbation_curve
+from tests.references.region_ranking import rank_regions as slow_rank_regions
+from tests.support import zoo
+from tests.support.close import assert_close
+
+TIGHT = 1e-12
+TARGET = 1
+
+
+@pytest.fixture(scope="module", params=["residual", "smooth"])
+def model(request: pytest.FixtureRequest) -> Model:
+    return zoo.model(zoo.NETWORKS[request.param]().eval(), dtype=torch.float64, chunk=7)
+
+
+@pytest.fixture(scope="module")
+def images() -> Tensor:
+    return zoo.images(2, dtype=torch.float64)
+
+
+def scalar(model: Model) -> Callable[[Tensor], Tensor]:
+    return lambda image: model.module(image[None])[0, TARGET]
+
+
+def each(images: Tensor, explain: Callable[[Tensor, Draws], Tensor]) -> Tensor:
+    """Image by image, with the draws that belong to it under seed 4."""
+    return torch.stack([explain(image, Draws.for_images(4, image[None])) for image in images])
+
+
+# --- methods ---------------------------------------------------------------------------------------------------------------
+
+
+def test_gradient(model: Model, images: Tensor) -> None:
+    f = scalar(model)
+    assert_close(Gradient().attribute(model, images, TARGET).values, each(images, lambda x, _: slow.gradient(f, x)), TIGHT)
+
+
+def test_input_x_gradient(model: Model, images: Tensor) -> None:
+    f = scalar(model)
+    expected = each(images, lambda x, _: x * slow.gradient(f, x))
+    assert_close(InputXGradient().attribute(model, images, TARGET).values, expected, TIGHT)
+
+
+@pytest.mark.parametrize("rule", [GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid], ids=lambda rule: rule.name)
+def test_integrated_gradients_follow_equation_1(model: Model, images: Tensor, rule: type[Quadrature]) -> None:
+    quadrature = rule(steps=6)
+    black = model.bounds.lower.double().view(3, 1, 1)
+    nodes, weights = (v.tolist() for v in quadrature.nodes())
+    expected = each(images, lambda x, _: slow.eq_1_integrated_gradients(scalar(model), x, black.expand_as(x), nodes, weights))
+    assert_close(IntegratedGradients(quadrature=quadrature).attribute(model, images, TARGET).values, expected, TIGHT)
+
+
+def test_integrated_gradients_with_the_right_riemann_rule_follow_equation_3(model: Model, images: Tensor) -> None:
+    black = model.bounds.lower.double().view(3, 1, 1)
+    expected = each(images, lambda x, _: slow.eq_3_integrated_gradients_right_riemann(scalar(model), x, black.expand_as(x), 9))
+    method = IntegratedGradients(quadrature=RightRiemann(steps=9))
+    assert_close(method.attribute(model, images, TARGET).values, expected, TIGHT)
+
+
+def test_integrated_gradients_from_noise_are_the_mean_over_baselines(model: Model, images: Tensor) -> None:
+    def mean(x: Tensor, draws: Draws) -> Tensor:
+        starts = [Uniform()(x[None], model.bounds, draws, n)[0] for n in range(3)]
+        return slow.sum_of([slow.eq_3_integrated_gradients_right_riemann(scalar(model), x, b, 4) for b in starts]) / 3
+
+    method = IntegratedGradients(baseline=Uniform(), baselines=3, quadrature=RightRiemann(steps=4))
+    assert_close(method.attribute(model, images, TARGET, seed=4).values, each(images, mean), TIGHT)
+
+
+@pytest.mark.parametrize("baseline", [Uniform(), Reference(images=zoo.images(4, seed=9))], ids=["uniform", "references"])
+def test_expected_gradients(model: Model, images: Tensor, baseline: Uniform | Reference) -> None:
+    def mean(x: Tensor, draws: Draws) -> Tensor:
+        starts = [baseline(x[None], model.bounds, draws, n)[0] for n in range(3) for _ in range(2)]
+        alphas = [(k % 2 + draws.uniform("alpha", k, ()).item()) / 2 for k in range(6)]
+        return slow.expected_gradients(scalar(model), x, starts, alphas)
+
+    method = ExpectedGradients(baseline=baseline, baselines=3, strata=2)
+    assert_close(method.attribute(model, images, TARGET, seed=4).values, each(images, mean), TIGHT)
+
+
+NOISES = {
+    "absolute": Gaussian(sigma=0.4, relative_to="absolute"),
+    "of the image": Gaussian(sigma=0.2),
+    "of the bounds": Gaussian(sigma=0.2, relative_to="bounds"),
+    "antithetic": Gaussian(sigma=0.4, antithetic=True),
+}
+
+
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES.keys())
+@pytest.mark.parametrize(
+    ("moment", "twin"), [("mean", slow.smooth_grad), ("square", slow.smooth_grad_squared), ("variance", slow.var_grad)]
+)
+def test_smooth_grad(model: Model, images: Tensor, noise: Gaussian, moment: str, twin: Callable[..., Tensor]) -> None:
+    def explain(x: Tensor, draws: Draws) -> Tensor:
+        return twin(scalar(model), x, [noise(x[None], model.bounds, draws, k)[0] for k in range(6)])
+
+    method = SmoothGrad(noise=noise, samples=6, moment=moment)
+    assert_close(method.attribute(model, images, TARGET, seed=4).values, each(images, explain), 1e-10)
+
+
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES.keys())
+def test_smooth_taylor_follows_equation_6(model: Model, images: Tensor, noise: Gaussian) -> None:
+    def explain(x: Tensor, draws: Draws) -> Tensor:
+        return slow.eq_6_smooth_taylor(scalar(model), x, [x + noise(x[None], model.bounds, draws, k)[0] for k in range(6)])
+
+    method = SmoothTaylor(noise=noise, samples=6)
+    assert_close(method.attribute(model, images, TARGET, seed=4).values, each(images, explain), TIGHT)
+
+
+def test_noise_is_scaled_by_the_range_of_each_image_or_of_the_bounds(model: Model, images: Tensor) -> None:
+    draws = Draws.for_images(0, images)
+    absolute = Gaussian(sigma=1, relative_to="absolute")(images, model.bounds, draws, 3)
+    of_image = Gaussian(sigma=0.15)(images, model.bounds, draws, 3)
+    of_bounds = Gaussian(sigma=0.15, relative_to="bounds")(images, model.bounds, draws, 3)
+    for row, image in enumerate(images):
+        assert_close(of_image[row], 0.15 * (image.max() - image.min()) * absolute[row], 1e-6)
+        for channel in range(3):
+            width = model.bounds.upper[channel] - model.bounds.lower[channel]
+            assert_close(of_bounds[row, channel], 0.15 * width.double() * absolute[row, channel], 1e-6)
+
+
+def test_edge_map_is_the_length_of_the_sobel_gradient(model: Model, images: Tensor) -> None:
+    pixels = model.bounds.to_pixels(images).numpy()
+    expected = np.stack([[np.hypot(*(sobel(c, axis, mode="nearest") / 8 for axis in (0, 1))) for c in image] for image in pixels])
+    assert_close(EdgeMap().attribute(model, images, TARGET).values, torch.from_numpy(expected), 1e-10)
+
+
+def test_streamed_variance_is_the_two_pass_variance() -> None:
+    rows = [1e6 + zoo.normal(4, 5, seed=i, dtype=torch.float64) for i in range(9)]
+    first, second = Welford.like(torch.zeros(1, 4, 5, dtype=torch.float64)), Welford.like(torch.zeros(1, 4, 5, dtype=torch.float64))
+    for i, row in enumerate(rows):
+        (first if i % 3 else second).add(0, row)
+    assert_close(first.merge(second).variance[0], slow.two_pass_variance(rows), 1e-9)
+    assert_close(first.merge(second).mean[0], slow.sum_of(rows) / 9, TIGHT)
+
+
+# --- regions and the perturbation curve ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("skip_last", [False, True], ids=["all corners", "published corners"])
+@pytest.mark.parametrize(("h", "w", "side", "count"), [(12, 12, 3, 6), (9, 14, 2, 10), (10, 8, 1, 20)])
+def test_regions_are_ranked_greedily(h: int, w: int, side: int, count: int, skip_last: bool) -> None:
+    maps = torch.stack([zoo.normal(1, h, w, seed=seed) for seed in range(4)])
+    found = rank_regions(maps, Draws.for_images(0, maps), side=side, count=count, skip_last=skip_last)
+    for row in range(4):
+        assert found[row].tolist() == [list(c) for c in slow_rank_regions(maps[row, 0].numpy(), side, count, skip_last=skip_last)]
+
+
+def test_the_least_relevant_first_is_the_greedy_ranking_upside_down() -> None:
+    maps = 1 + zoo.images(3, channels=1, side=10).abs()
+    found = rank_regions(maps, Draws.for_images(0, maps), side=3, count=4, most_relevant_first=False)
+    mean = torch.nn.functional.avg_pool2d(maps.double(), 3, 1)
+    flipped = rank_regions((mean.max() - mean).float(), Draws.for_images(0, maps), side=1, count=1)
+    assert found[:, 0].tolist() == flipped[:, 0].tolist()
+
+
+@pytest.mark.parametrize("candidates", [1, 5, 6])
+@pytest.mark.parametrize("corners", ["all", "published"])
+@pytest.mark.parametrize("regions", [4, 5], ids=["five points", "six points"])
+def test_perturbation_curve_follows_equations_10_and_11(model: Model, candidates: int, corners: str, regions: int) -> None:
+    images, maps = zoo.images(2, side=10, dtype=torch.float64), zoo.images(2, side=10, seed=3, dtype=torch.float64)
+    if model.module.__class__.__name__ == "Sequential":
+        images, maps = images[..., :8, :8], maps[..., :8, :8]
+    metric = PerturbationCurve(side=3 if images.shape[-1] == 10 else 2, regions=regions, draws=candidates, corners=corners)
+    found = metric.score(model, images, TARGET, maps, seed=4)
+    for row, image in enumerate(images):
+        draws = Draws.for_images(4, image[None])
+        window = image[None, :, : metric.side, : metric.side]
+        with torch.no_grad():
+            curve, value = perturbation_curve(
+                lambda x: scalar(model)(x).item(),
+                image,
+                maps[row],
+                lambda p, window=window, draws=draws: Uniform()(window, model.bounds, draws, p)[0],
+                side=metric.side,
+                regions=regions,
+                candidates=candidates,
+                skip_last=corners == "published",
+            )
+        assert_close(found.curve[row], torch.tensor(curve, dtype=torch.float64), 1e-10)
+        assert found.values[row].item() == pytest.approx(value, rel=1e-10)
+
+
+def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
+    metric = PerturbationCurve(draws=1, fill=Black())
+    assert metric.layout(224, 224) == (15, 30)
+    images = zoo.images(1, side=224) + 1
+    net = zoo.Linear((3, 224, 224), classes=2)
+    found = metric.score(zoo.model(net), images, 0, zoo.images(1, side=224, seed=1))
+    assert found.curve.shape == (1, 31)
+    assert PerturbationCurve().cost().forward == 1 + 30 * 50
+
+
+@pytest.mark.parametrize("n", range(1, 14))
+@pytest.mark.parametrize("rule", ["simpson", "trapezoid"])
+def test_area_weights(n: int, rule: AreaRule) -> None:
+    curve = zoo.normal(1, n, seed=n, dtype=torch.float64)
+    expected = np.trapezoid(curve[0]) if rule == "trapezoid" else area_of(curve[0].tolist())
+    assert area(curve, rule).item() == pytest.approx(expected, abs=1e-13)
+    assert area_weights(n, rule).sum().item() == pytest.approx(n - 1)
+
+
+def test_the_weights_of_six_points_are_those_of_the_published_figures() -> None:
+    assert area_weights(6, "simpson").tolist() == pytest.approx([5 / 12, 13 / 12, 1, 1, 13 / 12, 5 / 12])
+
+
+# --- total variation -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.3, 4.0])
+@pytest.mark.parametrize("side", [5, 16])
+def test_blur_is_scipys_with_reflected_borders(sigma: float, side: int) -> None:
+    image = zoo.normal(1, 1, side, side + 3, dtype=torch.float64)
+    expected = gaussian_filter(image[0, 0].numpy(), sigma, mode="reflect", truncate=4)
+    assert_close(gaussian_blur(image, sigma)[0, 0], torch.from_numpy(expected), 1e-12)
+
+
+def test_pyramid_levels_are_those_of_the_twin() -> None:
+    heatmap = zoo.normal(1, 1, 90, 70, dtype=torch.float64)
+    levels = list(pyramid(heatmap))
+    expected = slow_tvc.pyramid(heatmap[0, 0].numpy())
+    assert [level.shape[-2:] for level in levels] == [level.shape for level in expected] == [(90, 70), (60, 47), (40, 32)]
+    for level, other in zip(levels, expected, strict=True):
+        assert_close(level[0, 0], torch.from_numpy(other), 1e-12)
+
+
+def test_pyramid_levels_at_224_pixels_are_the_published_ones() -> None:
+    assert [level.shape[-1] for level in pyramid(torch.zeros(1, 1, 224, 224))] == [224, 150, 100, 67, 45, 30]
+
+
+def test_scikit_image_agrees_away_from_borders() -> None:
+    """Its pyramid of today mirrors the border pixel out of itself, ours repeats it; inside, they are one."""
+    heatmap = zoo.normal(64, 64, dtype=torch.float64)
+    ours = list(pyramid(heatmap[None, None], smallest_side=25))
+    theirs = list(pyramid_gaussian(heatmap.numpy(), max_layer=2, downscale=1.5, channel_axis=None))
+    for our, their in zip(ours, theirs, strict=True):
+        assert_close(our[0, 0, 3:-3, 3:-3], torch.from_numpy(their[3:-3, 3:-3].copy()), 1e-9)
+
+
+def test_scikit_image_resizes_alike() -> None:
+    image = zoo.normal(40, 31, dtype=torch.float64).numpy()
+    ours = slow_tvc.half_pixel_bilinear(image, 27, 21)
+    assert np.allclose(ours, resize(image, (27, 21), order=1, anti_aliasing=False, mode="edge"), atol=1e-12)
+
+
+@pytest.mark.parametrize("top", [99.0, 90.0, 100.0])
+def test_percentile_scale(top: float) -> None:
+    maps = zoo.normal(3, 1, 12, 9, dtype=torch.float64)
+    expected = np.stack([slow_tvc.saliency(m[0], top)[None] for m in maps.numpy()])
+    assert_close(percentile_scale(maps, top), torch.from_numpy(expected), 1e-12)
+
+
+def test_average_total_variation() -> None:
+    maps = zoo.normal(3, 1, 12, 9, dtype=torch.float64)
+    expected = torch.tensor([slow_tvc.average_total_variation(m[0]) for m in maps.numpy()], dtype=torch.float64)
+    assert_close(average_total_variation(maps), expected, TIGHT)
+
+
+@pytest.mark.parametrize("normalise", ["per level", "once"])
+def test_total_variation_curve_follows_equation_12(normalise: str) -> None:
+    maps = zoo.images(2, side=70, dtype=torch.float64)
+    found = TotalVariationCurve(normalise=normalise).score(maps)
+    for row in range(2):
+        heatmap = maps[row].sum(0).numpy()
+        curve = slow_tvc.eq_12_curve(heatmap, once=normalise == "once")
+        assert_close(found.curve[row], torch.tensor(curve, dtype=torch.float64), 1e-11)
+        assert found.values[row].item() == pytest.approx(slow_tvc.autvc(heatmap, once=normalise == "once"), rel=1e-11)

@@ -1,0 +1,16 @@
+"""The run-time checker of shapes and types that the import hook puts on every function of the packages with tensors."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from beartype import BeartypeConf, beartype
+
+_check = beartype(
+    conf=BeartypeConf(is_random=False, is_pep484_tower=True)
+)  # by default it draws which item of a list to check, from the global generator
+
+
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Beartype, with `Self` left unchecked: it has a meaning on a decorated class only, and jaxtyping decorates functions."""
+    function.__annotations__ = {name: Any if hint is Self else hint for name, hint in function.__annotations__.items()}
+    return _check(function)

@@ -1,0 +1,114 @@
+import pytest
+import torch
+
+from heatproof.core.errors import SettingsError
+from heatproof.methods import ConstantMap, Method, RandomMap, SmoothTaylor
+from heatproof.metrics import Completeness, Metric, PerturbationCurve, Repeatability, Scores, TotalVariationCurve
+from heatproof.metrics.base import without_broken
+from heatproof.numerics.similarity import pearson
+from tests.support import zoo
+
+
+def test_a_missing_value_carries_its_reason() -> None:
+    scores = Scores.of(torch.tensor([1.0, torch.nan]), missing="why")
+    assert scores.notes == ("", "why")
+    assert scores.error.isnan().all()
+
+
+def test_broken_maps_blank_every_number_of_their_sample_and_no_other() -> None:
+    scores = Scores.of(torch.ones(2), error=torch.ones(2), curve=torch.ones(2, 3), components={"x": torch.ones(2)})
+    found = without_broken(scores, torch.tensor([[0.0], [torch.inf]]), torch.zeros(2, 4))
+    assert torch.cat([found.values[1:], found.error[1:], found.curve[1], found.components["x"][1:]]).isnan().all()
+    assert torch.cat([found.values[:1], found.error[:1], found.curve[0], found.components["x"][:1]]).eq(1).all()
+    assert without_broken(scores, torch.zeros(2, 4)) is scores
+
+
+def test_a_clean_score_of_zero_leaves_nothing_to_be_relative_to() -> None:
+    net = zoo.planted()
+    at = net.images(2, 24)
+    found = PerturbationCurve(side=3, regions=2, draws=2).score(zoo.model(net), at, 1, net.oracle(at))
+    assert found.values.isnan().all()
+    assert found.notes[0].startswith("the clean score is zero")
+
+
+def test_replacing_what_the_network_does_not_see_leaves_the_score_at_one() -> None:
+    net = zoo.planted()
+    at = net.images(2, 24)
+    elsewhere = 1 - net.oracle(at)
+    found = PerturbationCurve(side=3, regions=4, draws=2).score(zoo.model(net), at, 0, elsewhere)
+    assert found.curve.tolist() == [pytest.approx([1.0] * 5, abs=1e-5)] * 2
+    assert found.values.tolist() == pytest.approx([4.0] * 2, abs=1e-5)
+
+
+def test_the_error_of_the_curve_is_the_spread_over_draws_of_one_step() -> None:
+    """One region, so that nothing is carried forward: the stated error against the spread over seeds."""
+    metric = PerturbationCurve(side=3, regions=1, draws=8, area_rule="trapezoid")
+    net = zoo.planted()
+    model, at = zoo.model(net, chunk=64), net.images(1, 24)
+    runs = [metric.score(model, at, 0, net.oracle(at) + zoo.images(1, side=24) / 100, seed=seed) for seed in range(100)]
+    values, errors = torch.cat([run.values for run in runs]), torch.cat([run.error for run in runs])
+    assert (errors.square().mean().sqrt() / values.std()).item() == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda: PerturbationCurve(fill="black", draws=3), "draws: expected 1, since black is the same at every draw, got 3"),
+        (lambda: Completeness(baseline="uniform"), "expected None or a fill that is not random, got uniform"),
+        (lambda: TotalVariationCurve(factor=1.0), "factor: should be greater than 1"),
+        (lambda: Repeatability(reliability=1.0), "reliability: should be less than 1"),
+    ],
+    ids=["draws of black", "random baseline", "pyramid that never ends", "perfect reliability"],
+)
+def test_settings_that_cannot_be_are_refused(build: object, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        build()
+
+
+def test_a_map_too_small_for_two_levels_is_refused_with_what_to_do() -> None:
+    with pytest.raises(SettingsError, match=r"at least 2 pyramid levels, got \[24, 24\].*scaled=True"):
+        TotalVariationCurve().score(zoo.images(1, side=24))
+
+
+@pytest.mark.parametrize("side", [32, 64, 96, 224])
+def test_a_scaled_pyramid_has_as_many_levels_at_every_size(side: int) -> None:
+    assert TotalVariationCurve(scaled=True).score(zoo.images(1, side=side)).curve.shape == (1, 6)
+
+
+@pytest.mark.parametrize(("side", "expected"), [(32, (2, 34)), (64, (4, 34)), (96, (6, 34)), (224, (15, 30))])
+def test_scaled_regions_replace_the_published_share_of_pixels(side: int, expected: tuple[int, int]) -> None:
+    k, count = PerturbationCurve(scaled=True).layout(side, side)
+    assert (k, count) == expected
+    assert count * k**2 / side**2 == pytest.approx(0.1345, abs=0.005)
+
+
+def bound(method: Method, model: object) -> object:
+    return lambda images, target, seed: method.attribute(model, images, target, seed=seed)
+
+
+def test_spearman_brown_predicts_the_samples_that_reach_the_reliability() -> None:
+    """More samples by the stated factor give a correlation of about 0.9."""
+    model, images = zoo.model(zoo.smooth_conv(), chunk=64), zoo.images(6)
+    few = SmoothTaylor(samples=60)
+    factor = Repeatability().score(model, images, 0, bound(few, model)).components["samples_factor"].median().item()
+    assert 1.5 < factor < 30
+    many = SmoothTaylor(samples=round(60 * factor))
+    a, b = (many.attribute(model, images, 0, seed=seed).map() for seed in (7, 8))
+    assert pearson(a, b).median().item() == pytest.approx(0.9, abs=0.06)
+
+
+def test_a_constant_map_has_no_repeatability_and_a_random_one_no_factor_where_it_is_negative() -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(8)
+    constant = Repeatability().score(model, images, 0, bound(ConstantMap(), model))
+    assert constant.values.isnan().all()
+    assert constant.notes == ("a constant map has no correlation",) * 8
+    random = Repeatability().score(model, images, 0, bound(RandomMap(), model))
+    assert torch.equal(random.components["samples_factor"].isnan(), random.values <= 0)
+
+
+def test_completeness_of_a_method_without_a_claim_is_missing_with_a_reason() -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(2)
+    found = Completeness().score(model, images, 0, bound(RandomMap(), model))
+    assert found.notes == ("the method claims no sum, or claims zero",) * 2
+    held = Metric.from_dict({"name": "completeness", "baseline": "black"}).score(model, images, 0, bound(RandomMap(), model))
+    assert held.values.isfinite().all()

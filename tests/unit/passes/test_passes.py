@@ -1,0 +1,65 @@
+"""Counting, chunks, and the engine's own arithmetic."""
+
+from contextlib import suppress
+
+import pytest
+import torch
+
+from heatproof.passes.counting import PassCount, count_passes, record_rows
+from heatproof.passes.forward import chunks, raw_outputs, scores
+from heatproof.passes.gradient import gradient
+from heatproof.passes.probes import split_half_error
+from tests.support import zoo
+from tests.support.close import assert_close
+
+
+def test_counters_nest_and_close_after_an_error() -> None:
+    with count_passes() as outer:
+        record_rows(forward=2)
+        with suppress(RuntimeError), count_passes() as inner:
+            record_rows(forward=3, backward=1)
+            raise RuntimeError
+        record_rows(backward=5)
+    record_rows(forward=100)
+    assert (outer, inner) == (PassCount(5, 6), PassCount(3, 1))
+
+
+@pytest.mark.parametrize(("n", "size", "expected"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 5, [2]), (0, 4, [])])
+def test_chunks_cover_all_rows_once(n: int, size: int, expected: list[int]) -> None:
+    found = list(chunks(n, size))
+    assert [len(rows) for rows in found] == expected
+    assert [row for rows in found for row in rows] == list(range(n))
+
+
+def test_scores_are_the_networks() -> None:
+    module, images, target = zoo.residual(), zoo.images(5), torch.tensor([0, 1, 2, 3, 0])
+    model = zoo.model(module, chunk=2)
+    expected = zoo.residual().eval()(images)
+    assert_close(raw_outputs(model, images), expected, 1e-5)
+    assert_close(scores(model, images, target), expected[torch.arange(5), target], 1e-5)
+
+
+def test_the_gradient_of_a_row_is_autograds() -> None:
+    model, images = zoo.model(zoo.smooth_conv(), dtype=torch.float64), zoo.images(3, dtype=torch.float64).requires_grad_()
+    grad, explained = gradient(model, images, torch.tensor([2, 0, 1]))
+    for row, target in enumerate([2, 0, 1]):
+        (expected,) = torch.autograd.grad(model.module(images[row : row + 1])[0, target], images)
+        assert_close(grad[row], expected[row], 1e-12)
+        assert explained[row].item() == pytest.approx(model.module(images[row : row + 1])[0, target].item())
+
+
+def test_split_half_error_of_known_halves() -> None:
+    """Four groups with means 3 and 1 over two each: A = (3 + 1)/2 = 2, SE = |3 − 1| √(2·2) / 4 = 1, so 1/2."""
+    halves = torch.tensor([3.0, 1.0]).view(2, 1, 1, 1) / 2
+    assert split_half_error(halves, {0, 1, 2, 3}).item() == pytest.approx(0.5)
+
+
+def test_split_half_error_of_unequal_halves() -> None:
+    """Three groups, two with mean 3 and one with mean 0: A = 2, SE = |3 − 0| √(2·1) / 3 = √2, so 1/√2."""
+    halves = torch.tensor([3.0 * 2 / 3, 0.0]).view(2, 1, 1, 1)
+    assert split_half_error(halves, {0, 1, 2}).item() == pytest.approx(0.5**0.5)
+
+
+@pytest.mark.parametrize("groups", [{0}, {0, 2, 4}, {1}], ids=["one", "all even", "one odd"])
+def test_the_error_is_unknown_where_there_are_no_two_halves(groups: set[int]) -> None:
+    assert split_half_error(torch.ones(2, 1, 1, 1), groups).isnan().all()

@@ -1,0 +1,93 @@
+import pytest
+import torch
+
+from heatproof.core.errors import TensorError
+from heatproof.core.spec import exports
+from heatproof.models import Bounds
+from heatproof.perturb.draws import Draws
+from heatproof.perturb.fills import Black, Blurred, ChannelMean, Fill, Given, Reference, Uniform, White, Zero
+from tests.support import zoo
+from tests.support.close import assert_close, gap
+
+BOUNDS = Bounds(torch.tensor([-1.5, -2.0, -1.0]), torch.tensor([2.0, 1.5, 2.5]))
+FILLS = {
+    "black": Black(),
+    "blurred": Blurred(),
+    "channel_mean": ChannelMean(),
+    "given": Given(values=zoo.images(1, seed=7)[0]),
+    "reference": Reference(images=zoo.images(5, seed=9)),
+    "uniform": Uniform(),
+    "white": White(),
+    "zero": Zero(),
+}
+
+
+def fill(item: Fill, images: torch.Tensor, index: object = 0, seed: int = 0) -> torch.Tensor:
+    return item(images, BOUNDS, Draws.for_images(seed, images), index)
+
+
+def test_every_exported_fill_is_tried_here() -> None:
+    assert set(FILLS) == set(exports(Fill))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("name", FILLS)
+def test_a_fill_is_shaped_and_typed_as_its_images_and_leaves_them_alone(name: str, dtype: torch.dtype) -> None:
+    images = zoo.images(3, dtype=dtype)
+    before = images.clone()
+    found = fill(FILLS[name], images)
+    assert (found.shape, found.dtype) == (images.shape, dtype)
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("name", FILLS)
+def test_a_fill_depends_on_the_draw_if_and_only_if_it_is_stochastic(name: str) -> None:
+    images = zoo.images(6)
+    once, again = (torch.stack([fill(FILLS[name], images, k) for k in range(first, first + 4)]) for first in (0, 4))
+    assert (gap(once, again) > 1e-3) == FILLS[name].stochastic
+
+
+@pytest.mark.parametrize("name", FILLS)
+def test_a_fill_of_one_image_is_its_fill_in_a_batch(name: str) -> None:
+    images = zoo.images(4)
+    together = fill(FILLS[name], images, [3, 1, 4, 1])
+    assert torch.equal(fill(FILLS[name], images[2:3], 4), together[2:3])
+
+
+@pytest.mark.parametrize("name", [name for name, item in FILLS.items() if item.local and not item.stochastic])
+def test_a_local_fill_of_a_crop_does_not_look_outside(name: str) -> None:
+    images = zoo.images(2)
+    assert torch.equal(fill(FILLS[name], images)[..., 2:5, 1:4], fill(FILLS[name], images[..., 2:5, 1:4]))
+
+
+def test_colours() -> None:
+    images = zoo.images(2)
+    assert fill(Black(), images)[1, :, 3, 3].tolist() == [-1.5, -2.0, -1.0]
+    assert fill(White(), images)[1, :, 3, 3].tolist() == [2.0, 1.5, 2.5]
+    assert not fill(Zero(), images).any()
+    assert_close(fill(ChannelMean(), images)[..., 0, 0], images.mean((2, 3)), 1e-6)
+    assert torch.equal(fill(FILLS["given"], images)[1], zoo.images(1, seed=7)[0])
+
+
+def test_references_are_drawn_whole_and_about_equally_often() -> None:
+    item = FILLS["reference"]
+    images = zoo.images(1)
+    found = torch.cat([fill(item, images, k) for k in range(500)])
+    which = [int((item.images == image).flatten(1).all(1).nonzero()) for image in found]
+    assert min(which.count(k) for k in range(5)) > 70
+
+
+def test_references_can_be_drawn_for_half_precision_too() -> None:
+    images = zoo.images(1, dtype=torch.bfloat16)
+    draws = Draws.for_images(0, images)
+    rounded_up = next(k for k in range(10**4) if draws.uniform("reference fill", k, ()) == 1)
+    assert fill(FILLS["reference"], images, rounded_up).shape == images.shape
+
+
+SMALL = {"given": Given(values=torch.zeros(3, 4, 4)), "reference": Reference(images=torch.zeros(2, 3, 4, 4))}
+
+
+@pytest.mark.parametrize("item", SMALL.values(), ids=SMALL.keys())
+def test_values_of_another_size_are_refused(item: Fill) -> None:
+    with pytest.raises(TensorError, match=r"expected .*8, 8.*got .*4, 4"):
+        fill(item, zoo.images(1))
