@@ -25,7 +25,6 @@ from captum.attr import IntegratedGradients as Captum
 model = load_model({network!r})
 photos = Photos(count={images})
 images = load(photos, photos.items(), model.preprocessing).images
-IntegratedGradients(quadrature={{"steps": 1}}).attribute(model, images, 0)
 """
 _OURS = "work = lambda: IntegratedGradients().attribute(model, images, 0)"
 _CAPTUM = "work = lambda: Captum(model.module).attribute(images, model.bounds.like(images)[0], target=0, n_steps=50)"
