@@ -10,6 +10,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "accelerate": "heatproof.passes.acceleration",
     "Attribution": "heatproof.methods",
     "Bounds": "heatproof.models",
     "Model": "heatproof.models",
@@ -20,7 +21,7 @@ _HOMES = {
 
 _ROOMS = ("data", "methods", "metrics", "models", "numerics", "perturb", "stats")
 
-__all__ = ["Attribution", "Bounds", "Model", "__version__", "load_images", "load_model", "mean_interval"]
+__all__ = ["Attribution", "Bounds", "Model", "__version__", "accelerate", "load_images", "load_model", "mean_interval"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ EXPERIMENT = """
 name = "trial"
 batch = 1
 kept_maps = 2
+precision = "plain"
 [dataset]
 name = "folder"
 path = "{photos}"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from heatproof.bench.experiment import Experiment
-from heatproof.bench.plan import plan, total_rows
+from heatproof.bench.plan import Network, plan, total_rows
 from heatproof.data import Photos
 from tests.support.markdown import ROOT, blocks, generator, links, run_python
 
@@ -68,7 +68,7 @@ def test_the_tables_say_what_the_registries_say():
 def test_the_demo_costs_what_the_readme_says():
     source = ROOT / "src" / "heatproof" / "cli" / "experiments" / "demo.toml"
     experiment = Experiment.parse(tomllib.loads(source.read_text(encoding="utf-8")))
-    rows = total_rows(plan(experiment, experiment.data().items(), ["any"]))
+    rows = total_rows(plan(experiment, experiment.data().items(), [Network("any", {}, {})]))
     said = re.search(r"([\d,]+) forward rows, a backward row counted as two", README.read_text(encoding="utf-8"))
     assert said is not None
     assert said[1] == f"{rows:,}"

@@ -30,6 +30,7 @@ from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric
 from heatproof.models.loaders.base import Loader
 from heatproof.models.outputs import Output
+from heatproof.passes.acceleration import Precision
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Experiment(BaseModel):
     """Images a unit. Changes no number, only how much work is lost when a unit is cut short."""
     kept_maps: int = Field(default=12, ge=0)
     """Images whose raw maps are kept beside the scores; the first ones of the set."""
+    precision: Precision = "exact"
+    """How rows are computed: plain, exact (the fastest plan in the network's own precision), fast or auto (also bfloat16)."""
     smoke: bool = False
     """Marks a run whose budget is too small to conclude from."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from heatproof.bench.experiment import Experiment
-from heatproof.bench.plan import Unit
+from heatproof.bench.plan import Network, Unit
 from heatproof.core.spec import content_hash
 from heatproof.data.base import Dataset, Item
 from heatproof.metrics.base import Metric
@@ -18,9 +18,14 @@ from heatproof.models.model import Model
 
 
 def run_facts(
-    experiment: Experiment, dataset: Dataset, items: Sequence[Item], models: Sequence[Model], units: Sequence[Unit]
+    experiment: Experiment,
+    dataset: Dataset,
+    items: Sequence[Item],
+    networks: Sequence[tuple[Model, Network]],
+    units: Sequence[Unit],
 ) -> dict[str, Any]:
     """Plain JSON values; unbounded and undefined are null."""
+    models = [model for model, _ in networks]
     names = models[0].class_names or dataset.class_names
     return {
         "name": experiment.name,
@@ -39,8 +44,9 @@ def run_facts(
                 "label": model.name,
                 "output": entry.output.name,
                 "settings": entry.loader.to_dict(),
+                "acceleration": network.acceleration,
             }
-            for entry, model in zip(experiment.model_entries(), models, strict=True)
+            for entry, (model, network) in zip(experiment.model_entries(), networks, strict=True)
         ],
         "methods": [
             {

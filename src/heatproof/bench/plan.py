@@ -20,6 +20,8 @@ class Unit:
 
     model: dict[str, Any]
     model_digest: str
+    plan: dict[str, Any]
+    """How the rows are computed."""
     output: dict[str, Any]
     method: dict[str, Any]
     label: str
@@ -40,6 +42,7 @@ class Unit:
             "schema": SCHEMA_VERSION,
             "model": {k: v for k, v in self.model.items() if k != "path"},
             "weights": self.model_digest,
+            "plan": self.plan,
             "output": self.output,
             "method": self.method,
             "metrics": list(self.metrics),
@@ -51,14 +54,24 @@ class Unit:
         return content_hash(decides)
 
 
-def plan(experiment: Experiment, items: Sequence[Item], digests: Sequence[str]) -> list[Unit]:
+@dataclass(frozen=True)
+class Network:
+    """What the plan needs to know of a loaded model: the digest of its weights, and how its rows are computed."""
+
+    digest: str
+    plan: dict[str, Any]
+    acceleration: dict[str, Any]
+    """The plan with its measured speed-up and error, for the record."""
+
+
+def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
     """All units, in an order that finishes one batch of images for every method before the next batch.
 
-    `digests` holds the weights' digest of each model, in the experiment's order.
+    `networks` are the experiment's models, in its order.
     """
     metrics = experiment.metric_list()
     units = []
-    for entry, digest in zip(experiment.model_entries(), digests, strict=True):
+    for entry, network in zip(experiment.model_entries(), networks, strict=True):
         for seed in experiment.seeds:
             for start in range(0, len(items), experiment.batch):
                 batch = tuple(items[start : start + experiment.batch])
@@ -71,7 +84,8 @@ def plan(experiment: Experiment, items: Sequence[Item], digests: Sequence[str]) 
                     units.append(
                         Unit(
                             model=entry.loader.to_dict(),
-                            model_digest=digest,
+                            model_digest=network.digest,
+                            plan=network.plan,
                             output=entry.output.to_dict(),
                             method=named.method.to_dict(),
                             label=named.label,

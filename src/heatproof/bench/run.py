@@ -8,6 +8,7 @@ from pathlib import Path
 from heatproof.bench.executors.base import Executor, Outcome
 from heatproof.bench.experiment import Experiment
 from heatproof.bench.facts import run_facts
+from heatproof.bench.networks import load_networks
 from heatproof.bench.plan import Unit, plan
 from heatproof.bench.worker import compute_unit
 from heatproof.core.errors import DataError
@@ -63,15 +64,15 @@ def run_experiment(
     items = dataset.items()
     if not items:
         raise DataError(f"{dataset.name}: expected at least one image, got none")
-    models = [entry.loader.load().with_(output=entry.output) for entry in experiment.model_entries()]
-    units = plan(experiment, items, [model.digest for model in models])
     store = Run(folder)
-    facts = run_facts(experiment, dataset, items, models, units)
     previous = store.facts() if (folder / "run.json").exists() else {}
+    networks = load_networks(experiment, dataset, items, previous)
+    units = plan(experiment, items, [network for _, network in networks])
+    facts = run_facts(experiment, dataset, items, networks, units)
     store.write_facts(facts | {"elapsed": previous.get("elapsed", 0.0)})
     if source:
         (folder / "experiment.toml").write_text(source, encoding="utf-8")
-    del models
+    del networks
 
     done = store.done()
     pending = [unit for unit in units if unit.key not in done]

@@ -22,6 +22,8 @@ from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetr
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
+from heatproof.models.preprocessing import Preprocessing
+from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import raw_outputs
 from heatproof.store import Run
@@ -30,10 +32,9 @@ from heatproof.store import Run
 def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part; refused images are written down and left out."""
     store = Run(run)
-    model = _model(canonical_json(unit.model), unit.model_digest).with_(output=Output.from_dict(unit.output))
-    if model.preprocessing is None:
-        raise ModelError(f"{model.name}: expected a model that says how to preprocess images; this one does not")
-    loaded = load(Dataset.from_dict(unit.dataset), unit.items, model.preprocessing)
+    model = _model(canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan))
+    model = model.with_(output=Output.from_dict(unit.output))
+    loaded = load(Dataset.from_dict(unit.dataset), unit.items, _preprocessing(model))
     if loaded.refused:
         store.write_refused(unit.key, *(Failure(unit=unit.key, what=r.source, reason=r.reason) for r in loaded.refused))
     if not loaded.items:
@@ -49,11 +50,20 @@ def compute_unit(run: Path, unit: Unit) -> None:
 
 
 @lru_cache(maxsize=2)
-def _model(settings: str, digest: str) -> Model:
+def _model(settings: str, digest: str, plan: str) -> Model:
     model = Loader.model_validate_json(settings).load()
     if model.digest != digest:
         raise ModelError(f"{model.name}: the weights changed while the run was going on; start the run again")
-    return model
+    side = _preprocessing(model).side
+    return apply(
+        Plan.model_validate_json(plan), model, torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
+    )
+
+
+def _preprocessing(model: Model) -> Preprocessing:
+    if model.preprocessing is None:
+        raise ModelError(f"{model.name}: expected a model that says how to preprocess images; this one does not")
+    return model.preprocessing
 
 
 def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:

@@ -33,6 +33,8 @@ class Attribution:
     seconds: float
     method: str
     """Canonical JSON of the method's settings."""
+    plan: str
+    """How the rows were computed."""
     seed: int
     notes: tuple[str, ...]
 

@@ -101,6 +101,7 @@ class Method(Settings, ABC):
             passes=PassCount(passes.forward, passes.backward),
             seconds=time.perf_counter() - started,
             method=canonical_json(self.to_dict()),
+            plan=model.plan,
             seed=seed,
             notes=tuple(_note(values) for values in answer.values),
         )

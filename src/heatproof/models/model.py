@@ -37,6 +37,10 @@ class Model:
     name: str = "model"
     chunk: int = 16
     """Rows that pass through the network at once. Results do not depend on it; memory does."""
+    engine: nn.Module | None = None
+    """A faster copy of the module that computes the rows in its place; frozen, in eval mode."""
+    plan: str = "plain"
+    """How the engine differs from the module, in words."""
 
     def __post_init__(self) -> None:
         if self.chunk < 1:
@@ -77,6 +81,9 @@ class Model:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Eval mode and frozen parameters inside; everything as before outside, also after an exception."""
+        if self.engine is not None:
+            yield
+            return
         modes = [(m, m.training) for m in self.module.modules()]
         wanted = [(p, p.requires_grad) for p in self.module.parameters()]
         try:
@@ -96,7 +103,7 @@ class Model:
         Raises:
             ModelError: The output cannot be read as one row per sample.
         """
-        out = _unwrap(self.module(images))
+        out = unwrap((self.engine or self.module)(images))
         if out.ndim == 1 and len(out) == len(images):
             out = out[:, None]
         if out.ndim != 2 or len(out) != len(images):
@@ -120,7 +127,8 @@ class Model:
         return self.class_names[index] if 0 <= index < len(self.class_names) else f"class {index}"
 
 
-def _unwrap(out: Any) -> Tensor:
+def unwrap(out: Any) -> Tensor:
+    """The output matrix in what a network returned: a tensor, a tuple, a mapping or an object with `.logits`."""
     if isinstance(out, Tensor):
         return out
     if isinstance(out, Mapping):

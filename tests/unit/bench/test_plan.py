@@ -1,7 +1,7 @@
 import pytest
 
 from heatproof.bench.experiment import Experiment
-from heatproof.bench.plan import plan, total_rows
+from heatproof.bench.plan import Network, plan, total_rows
 from heatproof.data.base import Item
 
 ITEMS = [Item(name=f"{i}.png", digest=f"{i:032x}") for i in range(5)]
@@ -16,12 +16,16 @@ BASE = {
 }
 
 
-def keys(digest="w", **changes):
-    return [unit.key for unit in plan(Experiment.parse({**BASE, **changes}), ITEMS, [digest])]
+def network(digest="w", **settings):
+    return Network(digest, {"name": "plan", **settings}, {})
+
+
+def keys(of=None, **changes):
+    return [unit.key for unit in plan(Experiment.parse({**BASE, **changes}), ITEMS, [of or network()])]
 
 
 def test_units_are_the_product_of_models_methods_seeds_and_batches():
-    units = plan(Experiment.parse(BASE), ITEMS, ["w"])
+    units = plan(Experiment.parse(BASE), ITEMS, [network()])
     assert len(units) == len({unit.key for unit in units}) == 2 * 2 * 3
     assert sorted(len(unit.items) for unit in units) == [1] * 4 + [2] * 8
 
@@ -38,7 +42,8 @@ def test_what_decides_no_number_changes_no_key(changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"digest": "other weights"},
+        {"of": network("other weights")},
+        {"of": network(fold=True)},
         {"seeds": [2, 3]},
         {"target": "label"},
         {"models": [{"name": "efficientnet_lite0", "output": "probability"}]},
@@ -57,6 +62,6 @@ def test_a_changed_method_leaves_the_other_methods_alone():
 
 
 def test_expected_work_counts_repeated_maps_only_for_methods_that_draw():
-    units = plan(Experiment.parse({**BASE, "batch": 5, "seeds": [0]}), ITEMS, ["w"])
+    units = plan(Experiment.parse({**BASE, "batch": 5, "seeds": [0]}), ITEMS, [network()])
     curve = 1 + 4 * 2
     assert [unit.rows for unit in units] == [5 * (1 + 2 + 1 + curve), 5 * (3 + 6 + 1 + curve + 9 + curve)] or total_rows(units) > 0
