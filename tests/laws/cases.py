@@ -43,10 +43,12 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     ExpectedGradients: {
         "uniform": ExpectedGradients(baselines=4, strata=3),
         "references": ExpectedGradients(baseline=Reference(images=REFERENCES), baselines=5, strata=2),
+        "tolerance": ExpectedGradients(baselines=26, strata=2, tolerance=0.6),
     },
     SmoothTaylor: {
         "": SmoothTaylor(samples=7),
         "antithetic": SmoothTaylor(samples=8, noise=Gaussian(sigma=0.3, relative_to="bounds", antithetic=True)),
+        "tolerance": SmoothTaylor(noise=Gaussian(sigma=0.3, relative_to="bounds", antithetic=True), samples=50, tolerance=0.5),
     },
     SmoothGrad: {
         "mean": SmoothGrad(samples=6),
@@ -54,6 +56,8 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "variance": SmoothGrad(samples=6, moment="variance"),
         "of integrated gradients": SmoothGrad(method=IntegratedGradients(quadrature=GaussLegendre(steps=2)), samples=3),
         "of smooth taylor": SmoothGrad(method=SmoothTaylor(samples=3), samples=4),
+        "tolerance": SmoothGrad(samples=20, tolerance=0.5),
+        "variance, tolerance": SmoothGrad(samples=40, moment="variance", tolerance=0.5),
     },
     RandomMap: {"": RandomMap()},
     ConstantMap: {"": ConstantMap()},
@@ -88,9 +92,15 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "baselines": 5,
         "quadrature": GaussLegendre(steps=4),
     },
-    ExpectedGradients: {"baseline": [Reference(images=REFERENCES), Uniform()], "baselines": 6, "strata": 4},
-    SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9},
-    SmoothGrad: {"method": InputXGradient(), "noise": Gaussian(sigma=0.4), "samples": 7, "moment": ["square", "mean"]},
+    ExpectedGradients: {"baseline": [Reference(images=REFERENCES), Uniform()], "baselines": 6, "strata": 4, "tolerance": 9.0},
+    SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},
+    SmoothGrad: {
+        "method": InputXGradient(),
+        "noise": Gaussian(sigma=0.4),
+        "samples": 7,
+        "moment": ["square", "mean"],
+        "tolerance": 9.0,
+    },
     Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
     Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
     Blurred: {"sigma": 0.3},
@@ -132,6 +142,9 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "scaled": {"side": 3, "regions": 4},
     },
     IntegratedGradients: {"baselines": {"baseline": Uniform()}},
+    ExpectedGradients: {"baselines": {"tolerance": None}, "tolerance": {"baselines": 20, "tolerance": None}},
+    SmoothTaylor: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
+    SmoothGrad: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
 }
 """Fields that must change together with the field named, for both sides of the comparison."""
 
