@@ -10,12 +10,12 @@ and the relative standard error is SE / ‖A‖. P = 2 gives the split-half erro
 Without a tolerance there is one round of all draws and P = 2. With one, P = 8 and the error is looked at after 8, 12, 16, 24, 32,
 48 … groups; an image at or below the tolerance leaves the stream. What an image gets depends on nothing but the image.
 
-Stopping at the first look that is low enough favours estimates that are low by chance. Measured with SmoothTaylor, SmoothGrad and
-expected gradients at tolerances .3 and .1 over 60 seeds, against a map of 6000 draws; root mean square of the true error over that
-of the stated one: on images of 192 values 0.99 to 1.06 with P = 8 and 1.02 to 1.08 with P = 2; on rows of 7 values 0.94 to 1.31 with
-P = 8 and up to 2.07 with P = 2, whose one degree of freedom is not averaged over many values there. Hence P = 8: the true error over
-the tolerance was 0.88 to 1.00 on images and 0.70 to 1.17 on rows of 7 values. (On images, SmoothTaylor at .1 is left out: the
-reference map itself is no better than .05.)
+Stopping at the first look that is low enough favours estimates that are low by chance. Measured with SmoothTaylor, SmoothGrad
+and expected gradients at tolerances .3 and .1 over 60 seeds, against a map of 6000 draws; root mean square of the true error
+over that of the stated one: on images of 192 values 0.99 to 1.06 with P = 8 and 1.02 to 1.08 with P = 2; on rows of 7 values
+0.94 to 1.31 with P = 8 and up to 2.07 with P = 2, whose one degree of freedom is not averaged over many values there. Hence
+P = 8: the true error over the tolerance was 0.88 to 1.00 on images and 0.70 to 1.17 on rows of 7 values. (On images, SmoothTaylor
+at .1 is left out: the reference map itself is no better than .05.)
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
