@@ -38,6 +38,10 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "left riemann from zero": IntegratedGradients(quadrature=LeftRiemann(steps=6), baseline=Zero()),
         "trapezoid": IntegratedGradients(quadrature=Trapezoid(steps=5)),
         "noise": IntegratedGradients(quadrature=Midpoint(steps=3), baseline=Uniform(), baselines=4),
+        "tolerance": IntegratedGradients(quadrature=GaussLegendre(steps=60), tolerance=0.002),
+        "noise, tolerance": IntegratedGradients(
+            quadrature=GaussLegendre(steps=40), baseline=Uniform(), baselines=2, tolerance=0.01
+        ),
         "noise, trapezoid": IntegratedGradients(quadrature=Trapezoid(steps=2), baseline=Uniform(), baselines=3),
     },
     ExpectedGradients: {
@@ -91,6 +95,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "baseline": [Uniform(), Reference(images=REFERENCES)],
         "baselines": 5,
         "quadrature": GaussLegendre(steps=4),
+        "tolerance": 9.0,
     },
     ExpectedGradients: {"baseline": [Reference(images=REFERENCES), Uniform()], "baselines": 6, "strata": 4, "tolerance": 9.0},
     SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},
@@ -141,7 +146,7 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "carry": {"fill": Uniform(), "draws": 5},
         "scaled": {"side": 3, "regions": 4},
     },
-    IntegratedGradients: {"baselines": {"baseline": Uniform()}},
+    IntegratedGradients: {"baselines": {"baseline": Uniform()}, "tolerance": {"tolerance": None}},
     ExpectedGradients: {"baselines": {"tolerance": None}, "tolerance": {"baselines": 20, "tolerance": None}},
     SmoothTaylor: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
     SmoothGrad: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from heatproof.methods import ExpectedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.methods import ExpectedGradients, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.numerics.quadrature import GaussLegendre
+from heatproof.passes.path import PIECES, SCOUTS, _first
 from heatproof.passes.rounds import Rounds
-from heatproof.perturb.fills import Reference
+from heatproof.perturb.fills import Reference, Zero
 from heatproof.perturb.noises import Gaussian
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -104,3 +106,41 @@ def test_the_error_asked_for_is_about_the_error_there_is() -> None:
     found = [SmoothGrad(noise=PAIRS, samples=400, tolerance=tolerance).attribute(model, image, 0, seed=s) for s in range(40)]
     errors = torch.stack([(f.values - truth).norm() / truth.norm() for f in found])
     assert errors.square().mean().sqrt().item() < 1.15 * tolerance
+
+
+def test_a_path_is_refined_until_its_sum_is_what_it_should_be() -> None:
+    model, images = zoo.model(zoo.Counting(zoo.residual()), chunk=32), zoo.images(6)
+    found = path(0.01).attribute(model, images, 0)
+    assert (found.error <= 0.01001).all()
+    assert found.notes == ("",) * 6
+    assert found.passes.backward == found.probes.sum() == model.module.backward_rows
+    exact = IntegratedGradients(quadrature=GaussLegendre(steps=400), baseline=Zero()).attribute(
+        zoo.model(zoo.residual()), images, 0
+    )
+    assert_close(found.values, exact.values, 0.1)
+
+
+def path(tolerance: float, steps: int = 500) -> IntegratedGradients:
+    return IntegratedGradients(quadrature=GaussLegendre(steps=steps), baseline=Zero(), tolerance=tolerance)
+
+
+def test_a_straight_path_takes_one_round_and_a_rough_one_more() -> None:
+    model, images = zoo.model(Steepening()), smooth_and_rough() * 20
+    easy, hard = path(0.01).attribute(model, images, 0).probes.tolist()
+    assert easy == PIECES < hard
+
+
+def test_a_path_that_needs_more_nodes_than_it_may_take_says_so() -> None:
+    found = path(1e-6, steps=20).attribute(zoo.model(Steepening()), smooth_and_rough()[1:] * 20, 0)
+    assert found.notes[0].startswith(f"stopped after {found.probes.item()} of at most 20 nodes with relative gap ")
+    assert found.passes.backward <= 20
+
+
+@pytest.mark.parametrize("most", [1, 3, 4, 7, 12, 50])
+def test_the_first_pieces_cover_the_path_and_know_their_ends(most: int) -> None:
+    f = [(j / SCOUTS) ** 3 for j in range(SCOUTS + 1)]
+    pieces = _first(2, f, most)
+    assert len(pieces) == min(most, PIECES)
+    assert [p.left for p in pieces] == [0.0, *(p.right for p in pieces[:-1])]
+    assert pieces[-1].right == 1
+    assert [(p.left**3, p.right**3) for p in pieces] == [(p.f_left, p.f_right) for p in pieces]
