@@ -38,15 +38,21 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "left riemann from zero": IntegratedGradients(quadrature=LeftRiemann(steps=6), baseline=Zero()),
         "trapezoid": IntegratedGradients(quadrature=Trapezoid(steps=5)),
         "noise": IntegratedGradients(quadrature=Midpoint(steps=3), baseline=Uniform(), baselines=4),
+        "tolerance": IntegratedGradients(quadrature=GaussLegendre(steps=60), tolerance=0.002),
+        "noise, tolerance": IntegratedGradients(
+            quadrature=GaussLegendre(steps=40), baseline=Uniform(), baselines=2, tolerance=0.01
+        ),
         "noise, trapezoid": IntegratedGradients(quadrature=Trapezoid(steps=2), baseline=Uniform(), baselines=3),
     },
     ExpectedGradients: {
         "uniform": ExpectedGradients(baselines=4, strata=3),
         "references": ExpectedGradients(baseline=Reference(images=REFERENCES), baselines=5, strata=2),
+        "tolerance": ExpectedGradients(baselines=26, strata=2, tolerance=0.6),
     },
     SmoothTaylor: {
         "": SmoothTaylor(samples=7),
         "antithetic": SmoothTaylor(samples=8, noise=Gaussian(sigma=0.3, relative_to="bounds", antithetic=True)),
+        "tolerance": SmoothTaylor(noise=Gaussian(sigma=0.3, relative_to="bounds", antithetic=True), samples=50, tolerance=0.5),
     },
     SmoothGrad: {
         "mean": SmoothGrad(samples=6),
@@ -54,6 +60,8 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "variance": SmoothGrad(samples=6, moment="variance"),
         "of integrated gradients": SmoothGrad(method=IntegratedGradients(quadrature=GaussLegendre(steps=2)), samples=3),
         "of smooth taylor": SmoothGrad(method=SmoothTaylor(samples=3), samples=4),
+        "tolerance": SmoothGrad(samples=20, tolerance=0.5),
+        "variance, tolerance": SmoothGrad(samples=40, moment="variance", tolerance=0.5),
     },
     RandomMap: {"": RandomMap()},
     ConstantMap: {"": ConstantMap()},
@@ -87,10 +95,17 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "baseline": [Uniform(), Reference(images=REFERENCES)],
         "baselines": 5,
         "quadrature": GaussLegendre(steps=4),
+        "tolerance": 9.0,
     },
-    ExpectedGradients: {"baseline": [Reference(images=REFERENCES), Uniform()], "baselines": 6, "strata": 4},
-    SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9},
-    SmoothGrad: {"method": InputXGradient(), "noise": Gaussian(sigma=0.4), "samples": 7, "moment": ["square", "mean"]},
+    ExpectedGradients: {"baseline": [Reference(images=REFERENCES), Uniform()], "baselines": 6, "strata": 4, "tolerance": 9.0},
+    SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},
+    SmoothGrad: {
+        "method": InputXGradient(),
+        "noise": Gaussian(sigma=0.4),
+        "samples": 7,
+        "moment": ["square", "mean"],
+        "tolerance": 9.0,
+    },
     Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
     Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
     Blurred: {"sigma": 0.3},
@@ -131,7 +146,10 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "carry": {"fill": Uniform(), "draws": 5},
         "scaled": {"side": 3, "regions": 4},
     },
-    IntegratedGradients: {"baselines": {"baseline": Uniform()}},
+    IntegratedGradients: {"baselines": {"baseline": Uniform()}, "tolerance": {"tolerance": None}},
+    ExpectedGradients: {"baselines": {"tolerance": None}, "tolerance": {"baselines": 20, "tolerance": None}},
+    SmoothTaylor: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
+    SmoothGrad: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
 }
 """Fields that must change together with the field named, for both sides of the comparison."""
 

@@ -28,6 +28,11 @@ def methods_where(holds: Callable[[Method], bool]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("method", [row for row in every(METHODS) if holds(row.values[0])])
 
 
+def stops_early(method: Method) -> bool:
+    """Whether the number of rows depends on the network and the image."""
+    return getattr(method, "tolerance", None) is not None
+
+
 methods = methods_where(lambda method: True)
 differentiating = methods_where(lambda method: method.cost().backward > 0)
 needing_no_images = methods_where(lambda method: method.name != "edge_map" and "images" not in json.dumps(method.to_dict()))
@@ -127,11 +132,12 @@ def assert_same_answer(found: Attribution, expected: Attribution, tolerance: flo
     assert_close(found.values, expected.values, tolerance)
     assert_close(found.claim, expected.claim, 100 * tolerance)
     assert found.target.tolist() == expected.target.tolist()
+    assert found.probes.tolist() == expected.probes.tolist()
     assert found.notes == expected.notes
 
 
 def rows_of(found: Attribution, rows: list[int]) -> Attribution:
-    per_sample = {name: getattr(found, name)[rows] for name in ("values", "claim", "error", "target")}
+    per_sample = {name: getattr(found, name)[rows] for name in ("values", "claim", "error", "target", "probes")}
     return replace(found, **per_sample, notes=tuple(found.notes[row] for row in rows))
 
 
@@ -298,7 +304,9 @@ def additive(seed: int) -> nn.Module:
 
 
 def declares(axiom: str) -> Any:
+    """A map of as many draws as it takes is linear only for functions that take equally many."""
     rows = [p for p in every(METHODS) if axiom in {a.name for a in p.values[0].axioms}]
+    rows = [p for p in rows if axiom != "LINEAR" or not stops_early(p.values[0])]
     return pytest.mark.parametrize("method", rows)
 
 
@@ -367,21 +375,28 @@ def test_settings_are_frozen(method: Method) -> None:
 # --- cost ------------------------------------------------------------------------------------------------------------------
 
 
+def within(passes: PassCount, cost: PassCount, method: Method) -> bool:
+    """As many rows as the method says it costs, or fewer if it stops at a tolerance."""
+    if not stops_early(method):
+        return passes == cost
+    return 0 < passes.forward <= cost.forward and 0 < passes.backward <= cost.backward
+
+
 @methods
-def test_cost_is_the_number_of_rows_that_passed(method: Method) -> None:
+def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method) -> None:
     counting = zoo.Counting(zoo.residual())
     found = method.attribute(zoo.model(counting, chunk=4), zoo.images(3), 0)
     cost = method.cost()
-    assert (counting.forward_rows, counting.backward_rows) == (3 * cost.forward, 3 * cost.backward)
-    assert found.passes == PassCount(3 * cost.forward, 3 * cost.backward)
+    assert found.passes == PassCount(counting.forward_rows, counting.backward_rows)
+    assert within(found.passes, PassCount(3 * cost.forward, 3 * cost.backward), method)
 
 
 @methods
 def test_finding_the_target_costs_one_forward_row_more(method: Method) -> None:
-    counting = zoo.Counting(zoo.residual())
-    found = method.attribute(zoo.model(counting, chunk=4), zoo.images(3))
-    assert found.passes == PassCount(3 * method.cost().forward + 3, 3 * method.cost().backward)
-    assert (counting.forward_rows, counting.backward_rows) == (found.passes.forward, found.passes.backward)
+    model, images = zoo.model(zoo.residual(), chunk=4), zoo.images(3)
+    found = method.attribute(model, images)
+    given = method.attribute(model, images, found.target)
+    assert found.passes == PassCount(given.passes.forward + 3, given.passes.backward)
 
 
 @methods

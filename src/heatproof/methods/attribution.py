@@ -20,8 +20,10 @@ class Attribution:
     claim    `[b]` what the map of each sample should sum to by the method's own axiom; NaN where it claims nothing.
     error    `[b]` relative: the completeness gap |Σ A − claim| / |claim| of a quadrature, or the standard error of a sampled
              map ‖SE‖ / ‖A‖; NaN where undefined.
+    probes   `[b]` points of the path, draws or noisy copies that the map of each sample is made of; fewer than the settings
+             allow where a tolerance was met, 0 for a map that is made of none.
     passes   rows that went forward and backward, for the whole batch.
-    notes    one text per sample: "" or why its map is zero or not finite.
+    notes    one text per sample: "", or why its map is zero or not finite, or that it is less accurate than asked.
     """
 
     values: Float[Tensor, "b c *space"]
@@ -29,6 +31,7 @@ class Attribution:
     output: str
     claim: Float[Tensor, " b"]
     error: Float[Tensor, " b"]
+    probes: Int[Tensor, " b"]
     passes: PassCount
     seconds: float
     method: str

@@ -3,12 +3,13 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import PositiveFloat
 from torch import Tensor
 
 from heatproof.core.spec import Settings, canonical_json
@@ -45,11 +46,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a method answers. See `Attribution` for the meaning of `claim` and `error`."""
+    """What a method answers. See `Attribution` for the meaning of `claim`, `error` and `probes`."""
 
     values: Float[Tensor, "b c *space"]
     claim: Float[Tensor, " b"]
     error: Float[Tensor, " b"]
+    probes: Int[Tensor, " b"] | None = None
+    notes: tuple[str, ...] | None = None
 
     @classmethod
     def plain(cls, values: Float[Tensor, "b c *space"]) -> "Explanation":
@@ -98,12 +101,16 @@ class Method(Settings, ABC):
             output=model.output_label,
             claim=answer.claim,
             error=answer.error,
+            probes=torch.zeros_like(case.target) if answer.probes is None else answer.probes,
             passes=PassCount(passes.forward, passes.backward),
             seconds=time.perf_counter() - started,
             method=canonical_json(self.to_dict()),
             plan=model.plan,
             seed=seed,
-            notes=tuple(_note(values) for values in answer.values),
+            notes=tuple(
+                "; ".join(filter(None, texts))
+                for texts in zip(map(_note, answer.values), answer.notes or [""] * len(case), strict=True)
+            ),
         )
 
     @abstractmethod
@@ -112,7 +119,7 @@ class Method(Settings, ABC):
 
     @abstractmethod
     def cost(self) -> PassCount:
-        """Rows an image costs, the target given."""
+        """Rows an image costs, the target given; with a tolerance, the most it may cost."""
 
     @property
     def stochastic(self) -> bool:
@@ -132,19 +139,35 @@ class ProbeMethod(Method, ABC):
         """Row r probes image r at its k[r]-th point."""
 
     def group(self, k: int) -> int:
-        """Independent group of probe k, for the split-half standard error; one group for all = nothing was sampled."""
+        """Independent group of probe k, for the standard error; groups are consecutive; one group for all = nothing was sampled."""
         return 0
 
     def explain(self, case: Case) -> Explanation:
-        streamed = weighted_gradients(case.model, case.images, case.target, case.draws, self)
-        return self.conclude(case, streamed)
+        return self._stream(case, None)
+
+    def _stream(self, case: Case, tolerance: float | None) -> Explanation:
+        streamed = weighted_gradients(case.model, case.images, case.target, case.draws, self, tolerance)
+        return replace(self.conclude(case, streamed), probes=streamed.probes, notes=streamed.notes)
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
-        """Claim and error; by default none is claimed and the error is the split-half standard error."""
+        """Claim and error; by default none is claimed and the error is the standard error over groups."""
         return Explanation(streamed.values, torch.full_like(streamed.standard_error, torch.nan), streamed.standard_error)
 
     def cost(self) -> PassCount:
         return PassCount(self.n_probes(), self.n_probes())
+
+
+class SampledMethod(ProbeMethod, ABC):
+    """A probe method whose probes are drawn at random: so many, or as many as an accuracy takes."""
+
+    tolerance: PositiveFloat | None = None
+
+    @property
+    def stochastic(self) -> bool:
+        return True
+
+    def explain(self, case: Case) -> Explanation:
+        return self._stream(case, self.tolerance)
 
 
 def clean_scores(case: Case) -> Float[Tensor, " b"]:

@@ -51,15 +51,26 @@ def scores(model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor
 
 
 def mean_fill_score(
-    model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"], draws: Draws, fill: Fill, n: int
+    model: Model,
+    images: Float[Tensor, "b c *space"],
+    target: Int[Tensor, " b"],
+    draws: Draws,
+    fill: Fill,
+    n: int | Int[Tensor, " b"],
 ) -> Float[Tensor, " b"]:
-    """Mean score of the first `n` draws of a fill that replaces each whole image. Cost: `n` forward rows a sample."""
-    found = images.new_empty(len(images) * n)
+    """Mean score of the first `n` (or, per image, `n[i]`) draws of a fill that replaces each whole image.
+
+    Cost: so many forward rows a sample.
+    """
+    each = torch.as_tensor(n).expand(len(images)).tolist()
+    sample, index = [i for i, most in enumerate(each) for _ in range(most)], [k for most in each for k in range(most)]
+    found = images.new_zeros(len(images), max(each))
 
     def build(rows: range) -> Tensor:
-        sample = [row // n for row in rows]
-        return fill(images[sample], model.bounds, draws.rows(sample), [row % n for row in rows]).clone()
+        part = slice(rows.start, rows.stop)
+        return fill(images[sample[part]], model.bounds, draws.rows(sample[part]), index[part]).clone()
 
-    for rows, outputs in forward_rows(model, len(found), build):
-        found[rows.start : rows.stop] = checked_scores(model, outputs, target[[row // n for row in rows]])
-    return found.view(len(images), n).mean(1)
+    for rows, outputs in forward_rows(model, len(sample), build):
+        part = slice(rows.start, rows.stop)
+        found[sample[part], index[part]] = checked_scores(model, outputs, target[sample[part]])
+    return found.sum(1) / torch.as_tensor(n).to(found.device)

@@ -4,9 +4,7 @@ Images × probes are flattened into one stream of rows and pass through the netw
 its turn comes and dropped after, so memory = one chunk + the result, whatever the number of images or probes. Each sample's
 rows are added in the order of k: the chunk size and the batch change nothing but rounding in the network itself.
 
-Split-half standard error: probes fall into independent groups (draws); the sums over even and odd groups are kept apart. With
-A₀, A₁ their means over n₀, n₁ of n groups, Var(A) = Var(A₀ − A₁) n₀ n₁ / n², which gives the relative error
-‖A₀ − A₁‖ √(n₀ n₁) / (n ‖A‖).
+With a tolerance, probes come in rounds and an image whose map is accurate enough leaves the stream (see `passes/rounds.py`).
 """
 
 from collections.abc import Sequence
@@ -18,8 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.passes.forward import chunks
 from heatproof.passes.gradient import gradient
+from heatproof.passes.rounds import Rounds
 from heatproof.perturb.draws import Draws
 
 
@@ -49,40 +47,48 @@ class ProbeSource(Protocol):
 
 @dataclass(frozen=True)
 class WeightedGradients:
-    """The sum per sample, its relative standard error (NaN for fewer than two groups) and the score at every probe."""
+    """The sum per sample, its relative standard error (NaN for fewer than two groups), and the score at every probe.
+
+    Of sample i, `probes[i]` probes were used, the first ones; the others have no score (0), and the sum is scaled up accordingly.
+    """
 
     values: Float[Tensor, "b c *space"]
     standard_error: Float[Tensor, " b"]
     scores: Float[Tensor, "b k"]
+    probes: Int[Tensor, " b"]
+    notes: tuple[str, ...]
+
+    @property
+    def mean_score(self) -> Float[Tensor, " b"]:
+        """Mean over the probes used."""
+        return self.scores.sum(1) / self.probes
 
 
 def weighted_gradients(
-    model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"], draws: Draws, source: ProbeSource
+    model: Model,
+    images: Float[Tensor, "b c *space"],
+    target: Int[Tensor, " b"],
+    draws: Draws,
+    source: ProbeSource,
+    tolerance: float | None = None,
 ) -> WeightedGradients:
-    """Stream all probes of all images. Cost: `n_probes` forward and backward rows an image."""
+    """Stream the probes of all images. Cost: `n_probes` forward and backward rows an image, or fewer with a tolerance."""
     n = source.n_probes()
-    halves = torch.zeros(2, *images.shape, dtype=images.dtype, device=images.device)
-    scores = images.new_empty(len(images), n)
+    rounds = Rounds(n, source.group, tolerance)
+    sums = torch.zeros(rounds.parts, *images.shape, dtype=images.dtype, device=images.device)
+    scores = images.new_zeros(len(images), n)
+
+    def draw(sample: list[int], k: list[int]) -> None:
+        probe = source.probe(model, images[sample], draws.rows(sample), k)
+        grad, explained = gradient(model, probe.at, target[sample])
+        scores[sample, k] = explained
+        for row, (i, index) in enumerate(zip(sample, k, strict=True)):
+            weight = probe.weight[row] if isinstance(probe.weight, Tensor) else probe.weight
+            sums[rounds.part(index), i].addcmul_(grad[row], torch.as_tensor(weight).to(grad))
+
     with model.running():
-        for rows in chunks(len(images) * n, model.chunk):
-            sample, k = [row // n for row in rows], [row % n for row in rows]
-            probe = source.probe(model, images[sample], draws.rows(sample), k)
-            grad, explained = gradient(model, probe.at, target[sample])
-            scores[sample, k] = explained
-            for row, (i, index) in enumerate(zip(sample, k, strict=True)):
-                weight = probe.weight[row] if isinstance(probe.weight, Tensor) else probe.weight
-                halves[source.group(index) % 2, i].addcmul_(grad[row], torch.as_tensor(weight).to(grad))
-    values = halves.sum(0)
-    return WeightedGradients(values, split_half_error(halves, {source.group(k) for k in range(n)}), scores)
-
-
-def split_half_error(halves: Float[Tensor, "2 b c *space"], groups: set[int]) -> Float[Tensor, " b"]:
-    """Relative standard error of the sum of two half sums, each over its share of the groups and divided by the number of all."""
-    n = len(groups)
-    odd = sum(group % 2 for group in groups)
-    if min(odd, n - odd) == 0:
-        return halves.new_full((halves.shape[1],), torch.nan)
-    gap = halves[0] * (n / (n - odd)) - halves[1] * (n / odd)
-    size = halves.sum(0).flatten(1).norm(dim=1)
-    error = gap.flatten(1).norm(dim=1) * ((n - odd) * odd) ** 0.5 / n
-    return torch.where(size > 0, error / size, torch.nan)
+        used, error = rounds.run(
+            len(images), model.chunk, draw, lambda still, _: sums if len(still) == len(images) else sums[:, still]
+        )
+    values = sums.sum(0) * (n / used).to(sums).view(-1, *[1] * (images.ndim - 1))
+    return WeightedGradients(values, error, scores, used, rounds.notes(used, error))

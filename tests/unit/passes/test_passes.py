@@ -8,7 +8,7 @@ import torch
 from heatproof.passes.counting import PassCount, count_passes, record_rows
 from heatproof.passes.forward import chunks, raw_outputs, scores
 from heatproof.passes.gradient import gradient
-from heatproof.passes.probes import split_half_error
+from heatproof.passes.rounds import scatter_error
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -51,15 +51,15 @@ def test_the_gradient_of_a_row_is_autograds() -> None:
 def test_split_half_error_of_known_halves() -> None:
     """Four groups with means 3 and 1 over two each: A = (3 + 1)/2 = 2, SE = |3 − 1| √(2·2) / 4 = 1, so 1/2."""
     halves = torch.tensor([3.0, 1.0]).view(2, 1, 1, 1) / 2
-    assert split_half_error(halves, {0, 1, 2, 3}).item() == pytest.approx(0.5)
+    assert scatter_error(halves, {0, 1, 2, 3}).item() == pytest.approx(0.5)
 
 
 def test_split_half_error_of_unequal_halves() -> None:
     """Three groups, two with mean 3 and one with mean 0: A = 2, SE = |3 − 0| √(2·1) / 3 = √2, so 1/√2."""
     halves = torch.tensor([3.0 * 2 / 3, 0.0]).view(2, 1, 1, 1)
-    assert split_half_error(halves, {0, 1, 2}).item() == pytest.approx(0.5**0.5)
+    assert scatter_error(halves, {0, 1, 2}).item() == pytest.approx(0.5**0.5)
 
 
 @pytest.mark.parametrize("groups", [{0}, {0, 2, 4}, {1}], ids=["one", "all even", "one odd"])
 def test_the_error_is_unknown_where_there_are_no_two_halves(groups: set[int]) -> None:
-    assert split_half_error(torch.ones(2, 1, 1, 1), groups).isnan().all()
+    assert scatter_error(torch.ones(2, 1, 1, 1), groups).isnan().all()

@@ -5,7 +5,7 @@
 estimated with N baselines, each used for M values of α, one in each of M equal strata of [0, 1].
 Complete in expectation: Σ_i A_i ≈ f(x) − mean_n f(b_n).
 
-Cost: N M forward and backward rows an image, and N + 1 forward rows for the claim.
+Cost: N M forward and backward rows an image, and N + 1 forward rows for the claim; with a tolerance, N is at most `baselines`.
 Source: Erion et al., "Improving performance of deep learning models with axiomatic attribution priors and expected gradients",
 Nature Machine Intelligence 2021; Lundberg & Lee, NeurIPS 2017 (GradientSHAP).
 Differs from the paper: α is stratified and every baseline is used equally often, which lowers the variance at equal cost; no
@@ -19,7 +19,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from heatproof.methods.base import Axiom, Case, Explanation, ProbeMethod, clean_scores
+from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import mean_fill_score
@@ -29,12 +29,13 @@ from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.uniform import Uniform
 
 
-class ExpectedGradients(ProbeMethod):
+class ExpectedGradients(SampledMethod):
     """Integrated gradients averaged over random baselines, with random positions on each path.
 
     baseline   the distribution: `uniform`, or `Reference(images=…)` for a background set.
-    baselines  baselines drawn an image.
+    baselines  baselines drawn an image; with a tolerance, at most.
     strata     random positions on the path of each baseline, one per stratum.
+    tolerance  relative standard error at which an image has baselines enough; None = exactly `baselines`.
     """
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR})
@@ -43,10 +44,6 @@ class ExpectedGradients(ProbeMethod):
     baseline: Fill = Uniform()
     baselines: PositiveInt = 10
     strata: PositiveInt = 5
-
-    @property
-    def stochastic(self) -> bool:
-        return True
 
     def n_probes(self) -> int:
         return self.baselines * self.strata
@@ -64,7 +61,9 @@ class ExpectedGradients(ProbeMethod):
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
         """Claim f(x) − mean f(b); error = standard error over baselines."""
-        at_baselines = mean_fill_score(case.model, case.images, case.target, case.draws, self.baseline, self.baselines)
+        at_baselines = mean_fill_score(
+            case.model, case.images, case.target, case.draws, self.baseline, streamed.probes // self.strata
+        )
         return Explanation(streamed.values, clean_scores(case) - at_baselines, streamed.standard_error)
 
     def cost(self) -> PassCount:

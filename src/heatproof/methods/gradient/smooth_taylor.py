@@ -6,7 +6,7 @@ x image, z_r root, ε_r noise, f the explained output. With Gaussian noise this 
 the smoothed f (Stein's lemma); at small σ it is the gradient times noise. Complete to first order only:
 f(x) ≈ mean_r f(z_r) + Σ_i A_i, exact for linear f; that is what `claim` states.
 
-Cost: R forward and backward rows an image, and 1 forward row for f(x).
+Cost: R forward and backward rows an image, and 1 forward row for f(x); R is at most `samples` with a tolerance.
 Source: Goh et al., "Understanding integrated gradients with SmoothTaylor for deep neural network attribution", ICPR 2020,
 eq. 6 and 9.
 Differs from the paper: signed as in eq. 6 (its theorem drops the minus sign); antithetic roots on request; σ may be a share of the
@@ -19,7 +19,7 @@ from typing import ClassVar
 from pydantic import PositiveInt
 from torch import Tensor
 
-from heatproof.methods.base import Axiom, Case, Explanation, ProbeMethod, clean_scores
+from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.probes import Probe, WeightedGradients
@@ -28,11 +28,12 @@ from heatproof.perturb.noises.base import Noise
 from heatproof.perturb.noises.gaussian import Gaussian
 
 
-class SmoothTaylor(ProbeMethod):
+class SmoothTaylor(SampledMethod):
     """First-order Taylor terms averaged over random roots around the image.
 
-    noise    how roots are drawn (`antithetic=True` for pairs x ± ε).
-    samples  number of roots R.
+    noise      how roots are drawn (`antithetic=True` for pairs x ± ε).
+    samples    number of roots R; with a tolerance, the most.
+    tolerance  relative standard error at which an image has roots enough; None = exactly `samples`.
     """
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.DUMMY, Axiom.LINEAR})
@@ -41,10 +42,6 @@ class SmoothTaylor(ProbeMethod):
 
     noise: Noise = Gaussian(sigma=0.5, relative_to="absolute")
     samples: PositiveInt = 150
-
-    @property
-    def stochastic(self) -> bool:
-        return True
 
     def n_probes(self) -> int:
         return self.samples
@@ -59,7 +56,7 @@ class SmoothTaylor(ProbeMethod):
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
         """Claim f(x) − mean f(z_r); error = standard error over roots."""
-        return Explanation(streamed.values, clean_scores(case) - streamed.scores.mean(1), streamed.standard_error)
+        return Explanation(streamed.values, clean_scores(case) - streamed.mean_score, streamed.standard_error)
 
     def cost(self) -> PassCount:
         return PassCount(self.samples + 1, self.samples)

@@ -7,24 +7,23 @@
 M any method, ε_k noise, squares per value. The target stays the clean image's. Noisy copies of all images are one stream of rows
 that passes through M in chunks; memory is one chunk and the result.
 
-Cost: n times the method's.
+Cost: n times the method's; n is at most `samples` with a tolerance.
 Source: Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017; variance: Adebayo et al. 2018; square: Hooker
 et al. 2019.
 Differs from the paper: any method is averaged, not only the gradient, and the signed map is kept.
 """
 
-from functools import partial
+from functools import partial, reduce
 from typing import ClassVar, Literal, Self
 
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.numerics.welford import Welford
 from heatproof.passes.counting import PassCount
-from heatproof.passes.forward import chunks
-from heatproof.passes.probes import split_half_error
+from heatproof.passes.rounds import Rounds
 from heatproof.perturb.noises.base import Noise
 from heatproof.perturb.noises.gaussian import Gaussian
 
@@ -32,10 +31,11 @@ from heatproof.perturb.noises.gaussian import Gaussian
 class SmoothGrad(Method):
     """Mean, mean square or variance of a method's maps under noise.
 
-    method   what is averaged.
-    noise    what is added to the images; its σ is relative to each image's own range by default, as published.
-    samples  noisy copies an image.
-    moment   which moment of the maps; the variance needs at least two samples.
+    method     what is averaged.
+    noise      what is added to the images; its σ is relative to each image's own range by default, as published.
+    samples    noisy copies an image; with a tolerance, at most.
+    moment     which moment of the maps; the variance needs at least two samples.
+    tolerance  relative standard error at which an image has copies enough; None = exactly `samples`.
     """
 
     label: ClassVar[str] = "SmoothGrad"
@@ -45,6 +45,7 @@ class SmoothGrad(Method):
     noise: Noise = Gaussian(sigma=0.15, relative_to="image")
     samples: PositiveInt = 50
     moment: Literal["mean", "square", "variance"] = "mean"
+    tolerance: PositiveFloat | None = None
 
     @model_validator(mode="after")
     def _variance_needs_two(self) -> Self:
@@ -57,19 +58,24 @@ class SmoothGrad(Method):
         return True
 
     def explain(self, case: Case) -> Explanation:
-        halves = [Welford.like(case.images), Welford.like(case.images)]
+        rounds = Rounds(self.samples, self.noise.group, self.tolerance)
+        states = [Welford.like(case.images) for _ in range(rounds.parts)]
         claim = torch.zeros_like(case.target, dtype=case.images.dtype)
-        for rows in chunks(len(case) * self.samples, case.model.chunk):
-            sample, k = [row // self.samples for row in rows], [row % self.samples for row in rows]
+
+        def draw(sample: list[int], k: list[int]) -> None:
             answer = self.method.explain(self._noisy(case, sample, k))
             maps = answer.values.square() if self.moment == "square" else answer.values
             for row, (i, index) in enumerate(zip(sample, k, strict=True)):
-                halves[self.noise.group(index) % 2].add(i, maps[row])
+                states[rounds.part(index)].add(i, maps[row])
                 claim[i] += answer.claim[row] / self.samples
-        values = self._moment(halves[0].merge(halves[1]))
-        shares = torch.stack([self._moment(half) * half.count[0] / self.samples for half in halves])
-        error = split_half_error(shares, {self.noise.group(k) for k in range(self.samples)})
-        return Explanation(values, claim if self.moment == "mean" else torch.full_like(claim, torch.nan), error)
+
+        def parts(still: list[int], drawn: int) -> Tensor:
+            return torch.stack([self._moment(state)[still] * (state.count[still[0]] / drawn) for state in states])
+
+        used, error = rounds.run(len(case), case.model.chunk, draw, parts)
+        values = self._moment(reduce(Welford.merge, states))
+        claim = claim * (self.samples / used) if self.moment == "mean" else torch.full_like(claim, torch.nan)
+        return Explanation(values, claim, error, used, rounds.notes(used, error))
 
     def _noisy(self, case: Case, sample: list[int], k: list[int]) -> Case:
         images, draws = case.images[sample], case.draws.rows(sample)
