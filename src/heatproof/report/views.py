@@ -206,11 +206,25 @@ def _parted(lines: Sequence[Line]) -> Table:
 
 
 def provenance(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Versions, machine, seeds and time as pairs of term and text."""
+    """Versions, machine, how rows were computed, seeds and time as pairs of term and text."""
     pairs = [("Created", str(raw.get("created", "")))]
     pairs += [(f"Version of {name}", str(version)) for name, version in (raw.get("versions") or {}).items()]
     pairs += [(f"Machine: {name}", str(value)) for name, value in (raw.get("machine") or {}).items()]
+    pairs += [
+        (f"Rows of {model['name']}", _rows_computed(model["acceleration"]))
+        for model in raw.get("models", [])
+        if model.get("acceleration")
+    ]
     pairs += [("Seeds", ", ".join(str(seed) for seed in raw.get("seeds") or []))]
     elapsed = raw.get("elapsed")
     pairs += [("Time taken", seconds(float(elapsed)))] if elapsed is not None else []
     return [(term, text) for term, text in pairs if text]
+
+
+def _rows_computed(acceleration: Mapping[str, Any]) -> str:
+    """`exact: folded, channels last; 2.0 times the speed of plain rows; gradient maps differ by at most 0.0023`."""
+    asked, label = acceleration.get("precision"), acceleration.get("label")
+    if label == "plain":
+        return f"{asked}: plain"
+    speedup, error = float(acceleration["speedup"]), float(acceleration["map_error"])
+    return f"{asked}: {label}; {speedup:.1f} times the speed of plain rows; gradient maps differ by at most {significant(error)}"
