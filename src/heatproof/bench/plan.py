@@ -4,7 +4,7 @@ A unit is model × method × seed × a batch of images × all metrics that share
 that decides its numbers, so a changed setting recomputes and an unchanged one does not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ from heatproof.bench.experiment import Experiment
 from heatproof.core.records import SCHEMA_VERSION
 from heatproof.core.spec import content_hash
 from heatproof.data.base import Item
+from heatproof.methods.base import Method
+from heatproof.metrics.base import Metric
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                 batch = tuple(items[start : start + experiment.batch])
                 keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
                 for named in experiment.method_entries():
-                    own = named.method.cost()
-                    rows = own.forward + 2 * own.backward + 1
-                    for metric in metrics:
-                        rows += metric.cost().forward + metric.explanations * named.method.stochastic * (rows - 1)
+                    rows = _rows(named.method, metrics)
                     units.append(
                         Unit(
                             model=entry.loader.to_dict(),
@@ -106,6 +105,8 @@ def total_rows(units: Sequence[Unit]) -> int:
     return sum(unit.rows for unit in units)
 
 
-def by_key(units: Sequence[Unit]) -> Mapping[str, Unit]:
-    """The units by their keys."""
-    return {unit.key: unit for unit in units}
+def _rows(method: Method, metrics: Sequence[Metric]) -> int:
+    """Work of one image: its clean outputs, its map, and each metric with the further maps it asks of a method that draws."""
+    cost = method.cost()
+    one_map = cost.forward + 2 * cost.backward
+    return 1 + one_map + sum(metric.cost().forward + metric.explanations * method.stochastic * one_map for metric in metrics)

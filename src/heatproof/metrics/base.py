@@ -1,6 +1,6 @@
 """What every metric is: frozen settings, declared facts, and one call that returns a value per sample.
 
-Four bases by need. Two are here so far: `MapMetric` looks at the map alone; `ModelMetric` runs the network on changed images;
+Bases by need: `MapMetric` looks at the map alone; `ModelMetric` runs the network on changed images;
 `ExplainerMetric` asks the method for further maps. No metric averages over images, and none knows a concrete method.
 
 NaN policy: a map with a value that is not finite scores NaN and says so in `notes`; its batch-mates are not touched.

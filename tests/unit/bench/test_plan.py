@@ -64,4 +64,14 @@ def test_a_changed_method_leaves_the_other_methods_alone():
 def test_expected_work_counts_repeated_maps_only_for_methods_that_draw():
     units = plan(Experiment.parse({**BASE, "batch": 5, "seeds": [0]}), ITEMS, [network()])
     curve = 1 + 4 * 2
-    assert [unit.rows for unit in units] == [5 * (1 + 2 + 1 + curve), 5 * (3 + 6 + 1 + curve + 9 + curve)] or total_rows(units) > 0
+    gradient, smooth_grad = 1 + 2, 3 * (1 + 2)
+    assert [unit.rows for unit in units] == [5 * (1 + gradient + curve), 5 * (1 + smooth_grad + curve + smooth_grad)]
+    assert total_rows(units) == sum(unit.rows for unit in units)
+
+
+def test_the_order_of_metrics_changes_no_expected_work():
+    metrics = BASE["metrics"]
+    forward, backward = (
+        total_rows(plan(Experiment.parse({**BASE, "metrics": order}), ITEMS, [network()])) for order in (metrics, metrics[::-1])
+    )
+    assert forward == backward

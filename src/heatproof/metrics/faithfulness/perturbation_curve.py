@@ -47,7 +47,7 @@ class PerturbationCurve(ModelMetric):
     order     most or least relevant region first; the least makes higher better.
     carry     which candidate goes on: the one nearest the median, or a random one.
     output    the scalar that is followed; None = the one the model explains.
-    area_rule Simpson (published) or trapezoid.
+    area_rule  Simpson (published) or trapezoid.
     corners   every legal region, or all but the last row and column, as published.
     """
 
