@@ -24,16 +24,18 @@ def peak():
 torch.set_num_threads(1)
 how, steps = sys.argv[1], int(sys.argv[2])
 net = nn.Sequential(nn.Conv2d(3, 4, 5, stride=4), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
-model = Model(net, Bounds.of(0, 1, 3), chunk=16)
+model = Model(net, Bounds.of(0, 1, 3), chunk=16) if how != "weighed" else Model(net, Bounds.of(0, 1, 3), memory=2**20 * 64)
 image = torch.rand(1, 3, 224, 224)
 IntegratedGradients(quadrature=RightRiemann(steps=1)).attribute(model, image, 0)
 Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from here
 before = peak()
-if how == "streamed":
-    IntegratedGradients(quadrature=RightRiemann(steps=steps)).attribute(model, image, 0)
-else:
+if how == "at once":
     path = (torch.linspace(0, 1, steps).view(-1, 1, 1, 1) * image).requires_grad_()
     torch.autograd.grad(net(path)[:, 0].sum(), path)[0].mean(0) * image
+elif how == "to a tolerance":
+    IntegratedGradients(tolerance=1e-9, quadrature={"steps": steps}).attribute(model, image, 0)
+else:
+    IntegratedGradients(quadrature=RightRiemann(steps=steps)).attribute(model, image, 0)
 print((peak() - before) / 1024)
 """
 
@@ -51,4 +53,14 @@ def test_a_thousand_steps_need_no_more_memory_than_fifty_but_all_at_once_would()
     fifty = peak_growth("streamed", 50)
     assert fifty > 5, "the measurement sees a chunk of 16 images"
     assert peak_growth("streamed", 1000) < 1.1 * fifty
-    assert peak_growth("all at once", 200) > 3 * fifty
+    assert peak_growth("at once", 200) > 3 * fifty
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_the_nodes_of_a_tolerance() -> None:
+    assert peak_growth("to a tolerance", 800) < 1.1 * peak_growth("to a tolerance", 100)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_chunk_chosen_by_weight_stays_within_the_memory_it_was_given() -> None:
+    assert 32 < peak_growth("weighed", 200) < 64

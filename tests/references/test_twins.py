@@ -25,6 +25,7 @@ from heatproof.perturb.masks.regions import rank_regions
 from heatproof.perturb.noises import Gaussian
 from tests.references import gradients as slow
 from tests.references import total_variation_curve as slow_tvc
+from tests.references.adaptive_path import adaptive_integrated_gradients
 from tests.references.perturbation_curve import area_of, perturbation_curve
 from tests.references.region_ranking import rank_regions as slow_rank_regions
 from tests.support import zoo
@@ -74,6 +75,21 @@ def test_integrated_gradients_follow_equation_1(model: Model, images: Tensor, ru
     nodes, weights = (v.tolist() for v in quadrature.nodes())
     expected = each(images, lambda x, _: slow.eq_1_integrated_gradients(scalar(model), x, black.expand_as(x), nodes, weights))
     assert_close(IntegratedGradients(quadrature=quadrature).attribute(model, images, TARGET).values, expected, TIGHT)
+
+
+@pytest.mark.parametrize(("baselines", "tolerance", "most"), [(1, 0.05, 500), (1, 1e-5, 200), (3, 0.01, 100), (2, 1e-9, 3)])
+def test_integrated_gradients_to_a_tolerance(model: Model, images: Tensor, baselines: int, tolerance: float, most: int) -> None:
+    fill = Uniform() if baselines > 1 else Black()
+    steps = max(1, most // baselines)
+    found = IntegratedGradients(
+        baseline=fill, baselines=baselines, tolerance=tolerance, quadrature=GaussLegendre(steps=steps)
+    ).attribute(model, images, TARGET, seed=4)
+    for i, image in enumerate(images):
+        draws = Draws.for_images(4, image[None])
+        starts = [fill(image[None], model.bounds, draws, n)[0] for n in range(baselines)]
+        expected, used = adaptive_integrated_gradients(scalar(model), image, starts, tolerance, baselines * steps)
+        assert found.probes[i] == used
+        assert_close(found.values[i], expected, 1e-10)
 
 
 def test_integrated_gradients_with_the_right_riemann_rule_follow_equation_3(model: Model, images: Tensor) -> None:

@@ -246,7 +246,9 @@ def planted() -> Planted:
     return Planted()
 
 
-def model(module: nn.Module, *, channels: int = 3, dtype: torch.dtype = torch.float32, chunk: int = 16, **fields: Any) -> Model:
+def model(
+    module: nn.Module, *, channels: int = 3, dtype: torch.dtype = torch.float32, chunk: int | None = 16, **fields: Any
+) -> Model:
     """A model with bounds that differ between channels (for three) or are [−1, 1]."""
     lower = torch.tensor([-1.5, -2.0, -1.0]) if channels == 3 else torch.full((channels,), -1.0)
     upper = torch.tensor([2.0, 1.5, 2.5]) if channels == 3 else torch.full((channels,), 1.0)

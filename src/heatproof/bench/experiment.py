@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError
 
 from heatproof.core.errors import SettingsError
 from heatproof.data.base import Dataset
@@ -69,6 +69,8 @@ class Experiment(BaseModel):
     """Images whose raw maps are kept beside the scores; the first ones of the set."""
     precision: Precision = "exact"
     """How rows are computed: plain, exact (the fastest plan in the network's own precision), fast or auto (also bfloat16)."""
+    memory: ByteSize | None = None
+    """Bytes that the rows which pass through a network at once may take, such as "2GB"; a share of what is free unless given."""
     smoke: bool = False
     """Marks a run whose budget is too small to conclude from."""
 

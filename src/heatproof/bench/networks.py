@@ -25,7 +25,7 @@ def load_networks(
     chosen = {known.get("digest"): known.get("acceleration") for known in previous.get("models", [])}
     found = []
     for entry in experiment.model_entries():
-        model = entry.loader.load().with_(output=entry.output)
+        model = entry.loader.load().with_(output=entry.output, memory=experiment.memory)
         acceleration = chosen.get(model.digest)
         if not acceleration or acceleration["precision"] != experiment.precision:
             acceleration = _measure(experiment, dataset, items, model)
@@ -34,7 +34,7 @@ def load_networks(
 
 
 def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], model: Model) -> dict[str, Any]:
-    measured = Measured(Plan(), 1.0, 0.0, 0, ())
+    measured = Measured(Plan())
     if experiment.precision != "plain" and model.preprocessing is not None:
         images = load(dataset, items[:MEASURED_ON], model.preprocessing).images
         if len(images):
@@ -47,4 +47,8 @@ def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], mo
         "map_error": measured.map_error,
         "folded": measured.folded,
         "not_folded": list(measured.kept),
+        "tried": [
+            {"label": trial.plan.label, "speedup": trial.speedup, "map_error": trial.map_error, "refused": trial.refused}
+            for trial in measured.trials
+        ],
     }

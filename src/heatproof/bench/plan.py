@@ -34,6 +34,8 @@ class Unit:
     seed: int
     keep: tuple[str, ...]
     """Digests of the items whose maps are kept."""
+    memory: int | None
+    """Bytes that a chunk of rows may take."""
     rows: int
     """Forward rows plus twice the backward rows expected, for honest progress."""
 
@@ -94,6 +96,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             target=experiment.target,
                             seed=seed,
                             keep=keep,
+                            memory=experiment.memory,
                             rows=rows * len(batch),
                         )
                     )

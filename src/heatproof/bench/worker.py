@@ -33,7 +33,7 @@ def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part; refused images are written down and left out."""
     store = Run(run)
     model = _model(canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan))
-    model = model.with_(output=Output.from_dict(unit.output))
+    model = model.with_(output=Output.from_dict(unit.output), memory=unit.memory)
     loaded = load(Dataset.from_dict(unit.dataset), unit.items, _preprocessing(model))
     if loaded.refused:
         store.write_refused(unit.key, *(Failure(unit=unit.key, what=r.source, reason=r.reason) for r in loaded.refused))

@@ -39,7 +39,9 @@ def explain(
     from heatproof.methods import Method
     from heatproof.models import Output
     from heatproof.models.loaders import load_model
+    from heatproof.passes.memory import keep_freed_memory
 
+    keep_freed_memory()
     asked = [parse_settings(text) for text in method or DEFAULT_METHODS]
     methods = [Method.from_dict(settings) for settings in asked]
     chosen = {method_label(one, settings): one for one, settings in zip(methods, asked, strict=True)}

@@ -20,7 +20,9 @@ def run_and_report(
     """Compute what is missing, write the report, print a summary; exit with 1 if a unit failed."""
     from heatproof.bench.executors import Local, Serial
     from heatproof.bench.run import run_experiment
+    from heatproof.passes.memory import keep_freed_memory
 
+    keep_freed_memory()
     chosen = Serial() if executor == "serial" else Local(workers, timeout)
     try:
         with progress_bar() as show:

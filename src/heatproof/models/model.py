@@ -35,16 +35,20 @@ class Model:
     class_names: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     name: str = "model"
-    chunk: int = 16
-    """Rows that pass through the network at once. Results do not depend on it; memory does."""
+    chunk: int | None = None
+    """Most rows that pass through the network at once; None = as many as fit. Results do not depend on it; memory does."""
+    memory: int | None = None
+    """Bytes that a chunk of rows may take; None = a share of what is free (see `passes/memory.py`)."""
     engine: nn.Module | None = None
     """A faster copy of the module that computes the rows in its place; frozen, in eval mode."""
     plan: str = "plain"
     """How the engine differs from the module, in words."""
 
     def __post_init__(self) -> None:
-        if self.chunk < 1:
-            raise TensorError(f"chunk: expected at least 1 row, got {self.chunk}")
+        if self.chunk is not None and self.chunk < 1:
+            raise TensorError(f"chunk: expected at least 1 row, or None, got {self.chunk}")
+        if self.memory is not None and self.memory < 1:
+            raise TensorError(f"memory: expected at least 1 byte, or None, got {self.memory}")
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; the module is shared."""

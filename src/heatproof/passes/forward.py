@@ -9,14 +9,9 @@ from torch import Tensor
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
+from heatproof.passes.memory import in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
-
-
-def chunks(n: int, size: int) -> Iterator[range]:
-    """Consecutive ranges of at most `size` that cover 0 … n−1."""
-    for start in range(0, n, size):
-        yield range(start, min(start + size, n))
 
 
 def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
@@ -28,21 +23,28 @@ def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tens
     return model.explained(outputs, target)
 
 
-def forward_rows(model: Model, n: int, build: Callable[[range], Tensor]) -> Iterator[tuple[range, Tensor]]:
-    """Outputs of `n` rows, chunk by chunk; `build(rows)` makes a chunk's inputs, so that no more than one chunk exists.
+def forward_rows(model: Model, like: Tensor, n: int, build: Callable[[range], Tensor]) -> Iterator[tuple[range, Tensor]]:
+    """Outputs of `n` rows shaped as those of `like`, chunk by chunk.
 
-    The network may overwrite what `build` returns: it must not share memory with anything that is kept.
+    `build(rows)` makes a chunk's inputs, so that no more than one chunk exists. The network may overwrite them: they must not
+    share memory with anything that is kept.
     """
-    for rows in chunks(n, model.chunk):
-        with torch.no_grad(), model.running():
+
+    def compute(rows: range) -> Tensor:
+        with torch.inference_mode(), model.running():
             outputs = model.outputs(build(rows))
+        return outputs.clone()  # an ordinary tensor again
+
+    for rows, outputs in in_chunks(model, like, n, compute, "forward"):
         record_rows(forward=len(rows))
         yield rows, outputs
 
 
 def raw_outputs(model: Model, images: Float[Tensor, "b c *space"]) -> Float[Tensor, "b k"]:
     """The network's outputs for a batch. Cost: one forward row a sample."""
-    return torch.cat([out for _, out in forward_rows(model, len(images), lambda rows: images[rows.start : rows.stop].clone())])
+    return torch.cat(
+        [out for _, out in forward_rows(model, images, len(images), lambda rows: images[rows.start : rows.stop].clone())]
+    )
 
 
 def scores(model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
@@ -70,7 +72,7 @@ def mean_fill_score(
         part = slice(rows.start, rows.stop)
         return fill(images[sample[part]], model.bounds, draws.rows(sample[part]), index[part]).clone()
 
-    for rows, outputs in forward_rows(model, len(sample), build):
+    for rows, outputs in forward_rows(model, images, len(sample), build):
         part = slice(rows.start, rows.stop)
         found[sample[part], index[part]] = checked_scores(model, outputs, target[sample[part]])
     return found.sum(1) / torch.as_tensor(n).to(found.device)

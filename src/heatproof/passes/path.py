@@ -19,7 +19,7 @@ Gaps of opposite sign cancel, and may do so by luck. To stop at their sum of abs
 simulated on the output along five photographs' paths, that sum is still about .3 of the claim at 64 nodes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -29,8 +29,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.passes.forward import checked_scores, chunks, forward_rows
+from heatproof.passes.forward import checked_scores, forward_rows
 from heatproof.passes.gradient import gradient
+from heatproof.passes.memory import in_chunks
 
 SCOUTS = 16
 """Equal distances between forward rows."""
@@ -86,7 +87,21 @@ def path_gradients(
     def at(sample: list[int], path: list[int], alpha: list[float]) -> tuple[Tensor, Tensor]:
         begin = start(sample, path)
         way = images[sample] - begin
-        return begin + torch.tensor(alpha).to(images).view(axes) * way, way
+        return begin + images.new_tensor(alpha).view(axes) * way, way
+
+    def integrate(rows: list[tuple[int, Piece]]) -> Iterator[tuple[int, Piece, Tensor, float, float]]:
+        """Each piece with its part of the map, the sum of that, and the function in its middle."""
+
+        def compute(part: range) -> tuple[Tensor, list[float], list[float]]:
+            sample, pieces = [rows[r][0] for r in part], [rows[r][1] for r in part]
+            points, way = at(sample, [p.path for p in pieces], [p.middle for p in pieces])
+            grad, explained = gradient(model, points, target[sample])
+            grad = grad * way * images.new_tensor([(p.right - p.left) / paths for p in pieces]).view(axes)
+            return grad, grad.double().flatten(1).sum(1).tolist(), explained.tolist()
+
+        for part, found in in_chunks(model, images, len(rows), compute, "gradient"):
+            for (i, piece), *of_piece in zip(rows[part.start : part.stop], *found, strict=True):
+                yield i, piece, *of_piece
 
     scouted = _scout(model, images, target, paths, at)
     claim = (scouted[:, :, -1] - scouted[:, :, 0]).mean(1)
@@ -102,19 +117,13 @@ def path_gradients(
             used[i] += len(todo[i])
             todo[i] = []
         sums[1, still], gaps[1, still] = 0.0, 0.0
-        for part in chunks(len(rows), model.chunk):
-            sample, pieces = [i for i, _ in rows[part.start : part.stop]], [piece for _, piece in rows[part.start : part.stop]]
-            points, way = at(sample, [p.path for p in pieces], [p.middle for p in pieces])
-            grad, explained = gradient(model, points, target[sample])
-            grad = grad * way * torch.tensor([(p.right - p.left) / paths for p in pieces]).to(images).view(axes)
-            found = zip(sample, pieces, grad, grad.double().flatten(1).sum(1).tolist(), explained.tolist(), strict=True)
-            for i, piece, share, total, f_middle in found:
-                gap = total - (piece.f_right - piece.f_left) / paths
-                open_ = int(not (abs(gap) <= limit[i] and abs(gaps[0, i] + gap) <= tolerance * size[i] / 2))
-                sums[open_, i] += share
-                gaps[open_, i] += gap
-                settled[i] += 1 - open_
-                todo[i] += piece.halves(f_middle) * open_
+        for i, piece, share, total, f_middle in integrate(rows):
+            gap = total - (piece.f_right - piece.f_left) / paths
+            open_ = int(not (abs(gap) <= limit[i] and abs(gaps[0, i] + gap) <= tolerance * size[i] / 2))
+            sums[open_, i] += share
+            gaps[open_, i] += gap
+            settled[i] += 1 - open_
+            todo[i] += piece.halves(f_middle) * open_
         missed = gaps.sum(0).abs().tolist()
         finished = {i for i in still if missed[i] <= tolerance * size[i] or used[i] + len(todo[i]) > most}
         still = [i for i in still if i not in finished]
@@ -135,7 +144,7 @@ def _scout(
         path = [row // (SCOUTS + 1) % paths for row in rows]
         return at([sample[row] for row in rows], path, [row % (SCOUTS + 1) / SCOUTS for row in rows])[0]
 
-    for rows, outputs in forward_rows(model, len(found), build):
+    for rows, outputs in forward_rows(model, images, len(found), build):
         part = slice(rows.start, rows.stop)
         found[part] = checked_scores(model, outputs, target[sample[part]])
     return found.view(len(images), paths, SCOUTS + 1)

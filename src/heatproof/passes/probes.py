@@ -78,17 +78,19 @@ def weighted_gradients(
     sums = torch.zeros(rounds.parts, *images.shape, dtype=images.dtype, device=images.device)
     scores = images.new_zeros(len(images), n)
 
-    def draw(sample: list[int], k: list[int]) -> None:
+    def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor]:
         probe = source.probe(model, images[sample], draws.rows(sample), k)
         grad, explained = gradient(model, probe.at, target[sample])
-        scores[sample, k] = explained
+        return grad * probe.weight, explained
+
+    def add(sample: list[int], k: list[int], found: tuple[Tensor, Tensor]) -> None:
+        weighted, scores[sample, k] = found
         for row, (i, index) in enumerate(zip(sample, k, strict=True)):
-            weight = probe.weight[row] if isinstance(probe.weight, Tensor) else probe.weight
-            sums[rounds.part(index), i].addcmul_(grad[row], torch.as_tensor(weight).to(grad))
+            sums[rounds.part(index), i] += weighted[row]
 
     with model.running():
         used, error = rounds.run(
-            len(images), model.chunk, draw, lambda still, _: sums if len(still) == len(images) else sums[:, still]
+            model, images, compute, add, lambda still, _: sums if len(still) == len(images) else sums[:, still]
         )
     values = sums.sum(0) * (n / used).to(sums).view(-1, *[1] * (images.ndim - 1))
     return WeightedGradients(values, error, scores, used, rounds.notes(used, error))

@@ -21,12 +21,16 @@ at .1 is left out: the reference map itself is no better than .05.)
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heatproof.passes.forward import chunks
+from heatproof.models.model import Model
+from heatproof.passes.memory import in_chunks
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,24 +63,29 @@ class Rounds:
             yield range(start, stop)
 
     def run(
-        self, images: int, chunk: int, draw: Callable[[list[int], list[int]], None], parts: Callable[[list[int], int], Tensor]
+        self,
+        model: Model,
+        images: Float[Tensor, "b c *space"],
+        compute: Callable[[list[int], list[int]], T],
+        add: Callable[[list[int], list[int], T], None],
+        parts: Callable[[list[int], int], Tensor],
     ) -> tuple[Int[Tensor, " b"], Float[Tensor, " b"]]:
         """Draw until each of the images is finished.
 
         Args:
-            images: how many.
-            chunk: rows that are drawn at once.
-            draw: `draw(sample, k)` adds draw k[r] of image sample[r], for each row r.
+            model: what the draws pass through, a chunk at once.
+            images: what is drawn for.
+            compute: `compute(sample, k)` makes draw k[r] of image sample[r], for each row r.
+            add: `add(sample, k, found)` adds what was made to the sums.
             parts: `parts(open, drawn)` gives the shares S_p `[p, open, …]` of the images that are open, after so many draws.
 
         Returns:
             Draws used and relative standard error reached, per image.
         """
-        used, error, still = torch.zeros(images, dtype=torch.long), torch.full((images,), torch.nan), list(range(images))
+        b = len(images)
+        used, error, still = torch.zeros(b, dtype=torch.long), torch.full((b,), torch.nan), list(range(b))
         for stretch in self.stretches():
-            for rows in chunks(len(still) * len(stretch), chunk):
-                n = len(stretch)
-                draw([still[row // n] for row in rows], [stretch[row % n] for row in rows])
+            _draw(model, images, _Pairs(still, stretch), compute, add)
             found = scatter_error(parts(still, stretch.stop), {self.group(k) for k in range(stretch.stop)})
             error = error.to(found)
             used[still], error[still] = stretch.stop, found
@@ -93,6 +102,25 @@ class Rounds:
             else ""
             for n, e in zip(used.tolist(), error.tolist(), strict=True)
         )
+
+
+class _Pairs(NamedTuple):
+    """Every draw of a stretch for every open image, one image after another."""
+
+    images: list[int]
+    draws: range
+
+    def at(self, rows: range) -> tuple[list[int], list[int]]:
+        """Image and draw of each row."""
+        n = len(self.draws)
+        return [self.images[row // n] for row in rows], [self.draws[row % n] for row in rows]
+
+
+def _draw(model: Model, images: Tensor, pairs: _Pairs, compute: Callable[..., T], add: Callable[..., None]) -> None:
+    n = len(pairs.images) * len(pairs.draws)
+    for rows, made in in_chunks(model, images, n, lambda rows: compute(*pairs.at(rows)), "gradient"):
+        add(*pairs.at(rows), made)
+        del made  # not to be alive beside the next
 
 
 def scatter_error(parts: Float[Tensor, "p b c *space"], groups: Collection[int]) -> Float[Tensor, " b"]:

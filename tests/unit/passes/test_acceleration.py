@@ -6,6 +6,7 @@ from torch import nn
 
 from heatproof.methods import IntegratedGradients
 from heatproof.models import Bounds, Model
+from heatproof.passes import acceleration
 from heatproof.passes.acceleration import Plan, accelerate, apply
 
 ALL = [Plan(fold=f, channels_last=c) for f in (False, True) for c in (False, True)]
@@ -77,3 +78,62 @@ def test_tables_are_accelerated_too():
     model, rows = Model(net, Bounds.of(0, 1, 6)), torch.rand(5, 6)
     fast = apply(Plan(fold=True, channels_last=True), model, rows)
     torch.testing.assert_close(fast.outputs(rows), net.eval()(rows))
+
+
+def test_every_plan_that_was_tried_is_told_with_the_reason_it_was_refused(model, images):
+    measured = accelerate(model, images, "auto", tolerance=0.0, remember=False)[1]
+    labels = [trial.plan.label for trial in measured.trials]
+    assert len(labels) == len(set(labels)) == 6
+    assert labels[0] == "plain"
+    assert measured.speedup == max(trial.speedup for trial in measured.trials)
+    for trial in measured.trials:
+        assert bool(trial.refused) == trial.plan.bfloat16
+        assert (trial.speedup == 0) == bool(trial.refused)
+        assert not trial.refused or "gradient maps differ by 0.0" in trial.refused
+
+
+def test_a_plan_whose_outputs_differ_is_refused_with_the_reason(model, images, monkeypatch):
+    monkeypatch.setattr(acceleration, "EXACT", -1.0)
+    measured = accelerate(model, images, "exact", remember=False)[1]
+    assert measured.plan == Plan()
+    assert all("more than rounding explains" in trial.refused for trial in measured.trials[1:])
+
+
+def test_what_was_measured_is_remembered_for_the_same_question_only(model, images, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    first = accelerate(model, images, "fast")[1]
+    monkeypatch.setattr(acceleration, "_measure", None)
+    fast, again = accelerate(model, images, "fast")
+    assert again == first
+    assert fast.plan == first.plan.label
+    others = [
+        lambda: accelerate(model, images, "auto"),
+        lambda: accelerate(model, images, "fast", remember=False),
+        lambda: accelerate(model, images[..., :8], "fast"),
+        lambda: accelerate(model.with_(module=nn.Sequential(model.module, nn.Identity())), images, "fast"),
+    ]
+    for other in others:
+        with pytest.raises(TypeError):
+            other()
+    for file in tmp_path.rglob("*.json"):
+        file.write_text("{broken")
+    with pytest.raises(TypeError):
+        accelerate(model, images, "fast")
+
+
+@pytest.mark.parametrize(("precision", "rows", "expected"), [("fast", 10**9, True), ("fast", 10, False), ("exact", 10**9, False)])
+def test_compiling_is_tried_only_where_it_may_pay_back(model, images, monkeypatch, precision, rows, expected):
+    monkeypatch.setattr(torch, "compile", lambda module, dynamic: module)
+    measured = accelerate(model, images, precision, rows=rows, remember=False)[1]
+    assert any(trial.plan.compiled for trial in measured.trials) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler reads .grad of tensors that are no leaves
+def test_a_compiled_plan_gives_the_plain_map():
+    torch.manual_seed(0)
+    net, method = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.Linear(8, 2)), IntegratedGradients(quadrature={"steps": 7})
+    model, rows = Model(net, Bounds.of(0, 1, 6), chunk=4), torch.rand(5, 6)
+    compiled = method.attribute(apply(Plan(compiled=True), model, rows), rows, 1)
+    torch.testing.assert_close(compiled.values, method.attribute(model, rows, 1).values, rtol=1e-4, atol=1e-6)
+    assert compiled.plan == "compiled"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from heatproof.passes.counting import PassCount, count_passes, record_rows
-from heatproof.passes.forward import chunks, raw_outputs, scores
+from heatproof.passes.forward import raw_outputs, scores
 from heatproof.passes.gradient import gradient
 from heatproof.passes.rounds import scatter_error
 from tests.support import zoo
@@ -22,13 +22,6 @@ def test_counters_nest_and_close_after_an_error() -> None:
         record_rows(backward=5)
     record_rows(forward=100)
     assert (outer, inner) == (PassCount(5, 6), PassCount(3, 1))
-
-
-@pytest.mark.parametrize(("n", "size", "expected"), [(7, 3, [3, 3, 1]), (6, 3, [3, 3]), (2, 5, [2]), (0, 4, [])])
-def test_chunks_cover_all_rows_once(n: int, size: int, expected: list[int]) -> None:
-    found = list(chunks(n, size))
-    assert [len(rows) for rows in found] == expected
-    assert [row for rows in found for row in rows] == list(range(n))
 
 
 def test_scores_are_the_networks() -> None:

@@ -62,8 +62,10 @@ class SmoothGrad(Method):
         states = [Welford.like(case.images) for _ in range(rounds.parts)]
         claim = torch.zeros_like(case.target, dtype=case.images.dtype)
 
-        def draw(sample: list[int], k: list[int]) -> None:
-            answer = self.method.explain(self._noisy(case, sample, k))
+        def compute(sample: list[int], k: list[int]) -> Explanation:
+            return self.method.explain(self._noisy(case, sample, k))
+
+        def add(sample: list[int], k: list[int], answer: Explanation) -> None:
             maps = answer.values.square() if self.moment == "square" else answer.values
             for row, (i, index) in enumerate(zip(sample, k, strict=True)):
                 states[rounds.part(index)].add(i, maps[row])
@@ -72,7 +74,7 @@ class SmoothGrad(Method):
         def parts(still: list[int], drawn: int) -> Tensor:
             return torch.stack([self._moment(state)[still] * (state.count[still[0]] / drawn) for state in states])
 
-        used, error = rounds.run(len(case), case.model.chunk, draw, parts)
+        used, error = rounds.run(case.model, case.images, compute, add, parts)
         values = self._moment(reduce(Welford.merge, states))
         claim = claim * (self.samples / used) if self.moment == "mean" else torch.full_like(claim, torch.nan)
         return Explanation(values, claim, error, used, rounds.notes(used, error))

@@ -142,7 +142,7 @@ class PerturbationCurve(ModelMetric):
             _paste(changed, corner[sample], patches[sample, candidate])
             return changed
 
-        for rows, outputs in forward_rows(model, len(found), build):
+        for rows, outputs in forward_rows(model, current, len(found), build):
             found[rows.start : rows.stop] = checked_scores(model, outputs, target[[row // p for row in rows]])
         return found.view(-1, p)
 
