@@ -171,7 +171,7 @@ class SampledMethod(ProbeMethod, ABC):
 
 
 def clean_scores(case: Case) -> Float[Tensor, " b"]:
-    """f(x) of the case's images. Cost: one forward row a sample."""
+    """f(x) of the case's images. Cost: one forward row a sample, `clean` in a method's cost."""
     return scores(case.model, case.images, case.target)
 
 
