@@ -56,6 +56,7 @@ API = (
     "heatproof.stats",
     "heatproof.store",
     "heatproof.bench.experiment",
+    "heatproof.bench.stopping",
     "heatproof.bench.plan",
     "heatproof.bench.run",
     "heatproof.bench.executors",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from heatproof.bench.experiment import Experiment
+from heatproof.bench.stopping import Stop
 from heatproof.data import Dataset
 from heatproof.methods import Method
 from heatproof.metrics import Metric
@@ -41,7 +42,9 @@ def test_the_toml_blocks_of_a_page_are_understood(page):
         if "name" in content:
             Experiment.parse(content)
             continue
-        assert set(content) <= {"dataset", "models", "methods", "metrics"}
+        assert set(content) <= {"dataset", "models", "methods", "metrics", "stop"}
+        if "stop" in content:
+            Stop.model_validate(content["stop"])
         if "dataset" in content:
             Dataset.from_dict(content["dataset"])
         for model in content.get("models", []):

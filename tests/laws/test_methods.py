@@ -14,6 +14,7 @@ from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.spec import exports
 from heatproof.methods import Attribution, Method
 from heatproof.passes.counting import PassCount
+from heatproof.passes.forward import known_outputs, raw_outputs
 from tests.laws.cases import METHODS, every, every_change
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different, gap
@@ -389,6 +390,18 @@ def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method) -> No
     cost = method.cost()
     assert found.passes == PassCount(counting.forward_rows, counting.backward_rows)
     assert within(found.passes, PassCount(3 * cost.forward, 3 * cost.backward), method)
+
+
+@methods
+def test_known_clean_outputs_save_the_rows_that_the_cost_calls_clean_and_change_no_map(method: Method) -> None:
+    model, images = zoo.model(zoo.residual(), chunk=4), zoo.images(3)
+    alone = method.attribute(model, images, 0)
+    with known_outputs(model, images, raw_outputs(model, images)):
+        shared = method.attribute(model, images, 0)
+    saved = 3 * method.cost().clean
+    assert shared.passes == PassCount(alone.passes.forward - saved, alone.passes.backward)
+    assert shared.values.equal(alone.values)
+    assert shared.claim.nan_to_num().equal(alone.claim.nan_to_num())
 
 
 @methods

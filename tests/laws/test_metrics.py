@@ -27,6 +27,8 @@ from heatproof.metrics.base import Explain
 from heatproof.models import Model
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.quadrature import GaussLegendre
+from heatproof.passes.counting import count_passes
+from heatproof.passes.forward import known_outputs, raw_outputs
 from tests.laws.cases import METRICS, every, every_change
 from tests.support import zoo
 from tests.support.close import assert_close, gap
@@ -407,7 +409,16 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric) -> None:
         if (isinstance(metric, PerturbationCurve))
         else metric
     )
-    assert (counting.forward_rows, counting.backward_rows) == (5 * layout.cost().forward, 5 * layout.cost().backward)
+    cost = layout.cost()
+    assert (counting.forward_rows, counting.backward_rows) == (5 * cost.forward, 5 * cost.backward)
+
+    batch = images()
+    with known_outputs(model, batch, raw_outputs(model, batch)), count_passes() as passes:
+        if isinstance(metric, ExplainerMetric):
+            metric.score(model, batch, 0, explain)
+        elif isinstance(metric, ModelMetric):
+            metric.score(model, batch, 0, maps())
+    assert passes.forward == 5 * (cost.forward - cost.clean)
 
 
 # --- wrong inputs ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
     name = "demo"                         # the run's folder
     seeds = [0]
+    stop = { against = "chance" }         # optional: no further images once the comparisons are decided
     [dataset]
     name = "photos"
     [[models]]
@@ -24,6 +25,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError
 
+from heatproof.bench.stopping import Stop
 from heatproof.core.errors import SettingsError
 from heatproof.data.base import Dataset
 from heatproof.methods.base import Method
@@ -71,6 +73,8 @@ class Experiment(BaseModel):
     """How rows are computed: plain, exact (the fastest plan in the network's own precision), fast or auto (also bfloat16)."""
     memory: ByteSize | None = None
     """Bytes that the rows which pass through a network at once may take, such as "2GB"; a share of what is free unless given."""
+    stop: Stop | None = None
+    """When the rest of the images need not be computed; None = never."""
     smoke: bool = False
     """Marks a run whose budget is too small to conclude from."""
 
@@ -96,15 +100,23 @@ class Experiment(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "file"
-            known = f"; known settings: {', '.join(cls.model_fields)}" if first["type"] == "extra_forbidden" else ""
+            fields = (Stop if first["loc"][0] == "stop" and len(first["loc"]) > 1 else cls).model_fields
+            known = f"; known settings: {', '.join(fields)}" if first["type"] == "extra_forbidden" else ""
             raise SettingsError(f"experiment: {where}: {first['msg']}{known}") from None
         experiment.data()
         list(experiment.model_entries())
-        labels = [entry.label for entry in experiment.method_entries()]
+        entries = list(experiment.method_entries())
+        labels = [entry.label for entry in entries]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise SettingsError(f"experiment: expected methods that differ, got {', '.join(twice)} twice; give each its own label")
         experiment.metric_list()
+        if experiment.stop and not experiment.stop.pairs([entry.method for entry in entries]):
+            missing = {"chance": "a random_map", "controls": "a control", "all": "two methods"}[experiment.stop.against]
+            raise SettingsError(
+                f"experiment: stop.against = {experiment.stop.against!r}: expected {missing} among the methods, got none; "
+                "add a random_map, or compare all pairs of methods with against = 'all'"
+            )
         return experiment
 
     def data(self) -> Dataset:
@@ -130,6 +142,10 @@ class Experiment(BaseModel):
     def metric_list(self) -> list[Metric]:
         """The metrics, in order."""
         return [Metric.from_dict({k: v for k, v in entry.items() if k != "primary"}) for entry in self.metrics]
+
+    def primary_metrics(self) -> list[Metric]:
+        """The metrics of the primary one's name: one, unless it is given with several settings."""
+        return [metric for metric in self.metric_list() if metric.name == self.primary_metric()]
 
     def primary_metric(self) -> str:
         """Name of the metric that the headline speaks of: the one marked `primary`, else the first."""

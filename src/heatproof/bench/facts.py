@@ -3,7 +3,7 @@
 import math
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 from heatproof.bench.experiment import Experiment
 from heatproof.bench.plan import Network, Unit
+from heatproof.bench.stopping import chance_of
 from heatproof.core.spec import content_hash
 from heatproof.data.base import Dataset, Item
 from heatproof.metrics.base import Metric
@@ -27,6 +28,8 @@ def run_facts(
     """Plain JSON values; unbounded and undefined are null."""
     models = [model for model, _ in networks]
     names = models[0].class_names or dataset.class_names
+    entries = list(experiment.method_entries())
+    chance = chance_of([entry.method for entry in entries])
     return {
         "name": experiment.name,
         "title": experiment.title or experiment.name,
@@ -54,12 +57,13 @@ def run_facts(
                 "name": entry.method.name,
                 "label": entry.label,
                 "control": entry.method.control,
+                "reference": index == chance,
                 "settings": entry.method.to_dict(),
                 "cite": entry.method.cite,
                 "forward": entry.method.cost().forward,
                 "backward": entry.method.cost().backward,
             }
-            for entry in experiment.method_entries()
+            for index, entry in enumerate(entries)
         ],
         "metrics": [_metric(metric, experiment.primary_metric()) for metric in experiment.metric_list()],
         "images": [
@@ -71,20 +75,23 @@ def run_facts(
             }
             for i in items
         ],
-        "units": [
-            {
-                "unit": unit.key,
-                "model": model.name,
-                "method": content_hash(unit.method),
-                "images": [item.digest for item in unit.items],
-                "seed": unit.seed,
-            }
-            for model in models
-            for unit in units
-            if unit.model_digest == model.digest
-        ],
+        "units": unit_facts(units, {model.digest: model.name for model in models}),
         "class_names": {str(i): name for i, name in enumerate(names)},
     }
+
+
+def unit_facts(units: Sequence[Unit], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The units that belong to a run; `names` of models by the digest of their weights."""
+    return [
+        {
+            "unit": unit.key,
+            "model": names[unit.model_digest],
+            "method": content_hash(unit.method),
+            "images": [item.digest for item in unit.items],
+            "seed": unit.seed,
+        }
+        for unit in units
+    ]
 
 
 def _metric(metric: Metric, primary: str) -> dict[str, Any]:

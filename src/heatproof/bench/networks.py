@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heatproof.bench.experiment import Experiment
-from heatproof.bench.plan import Network
+from heatproof.bench.plan import Network, plan, total_rows
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import load
 from heatproof.models.model import Model
@@ -23,22 +23,24 @@ def load_networks(
         ModelError: a network cannot be loaded.
     """
     chosen = {known.get("digest"): known.get("acceleration") for known in previous.get("models", [])}
+    unknown = [Network("", {}, {}) for _ in experiment.models]
+    rows = total_rows(plan(experiment, items, unknown)) // len(unknown)
     found = []
     for entry in experiment.model_entries():
         model = entry.loader.load().with_(output=entry.output, memory=experiment.memory)
         acceleration = chosen.get(model.digest)
         if not acceleration or acceleration["precision"] != experiment.precision:
-            acceleration = _measure(experiment, dataset, items, model)
+            acceleration = _measure(experiment, dataset, items, model, rows)
         found.append((model, Network(model.digest, acceleration["plan"], acceleration)))
     return found
 
 
-def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], model: Model) -> dict[str, Any]:
+def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], model: Model, rows: int) -> dict[str, Any]:
     measured = Measured(Plan())
     if experiment.precision != "plain" and model.preprocessing is not None:
         images = load(dataset, items[:MEASURED_ON], model.preprocessing).images
         if len(images):
-            measured = accelerate(model, images.to(model.device, model.dtype), experiment.precision)[1]
+            measured = accelerate(model, images.to(model.device, model.dtype), experiment.precision, rows=rows)[1]
     return {
         "precision": experiment.precision,
         "plan": measured.plan.to_dict(),

@@ -14,6 +14,7 @@ from heatproof.core.spec import content_hash
 from heatproof.data.base import Item
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric
+from heatproof.passes.counting import PassCount
 
 
 @dataclass(frozen=True)
@@ -69,19 +70,21 @@ class Network:
 
 
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
-    """All units, in an order that finishes one batch of images for every method before the next batch.
+    """All units, in an order that finishes one batch of images for every seed and method before the next batch.
 
-    `networks` are the experiment's models, in its order.
+    `networks` are the experiment's models, in its order. The clean forward of a batch is work of its first unit: every process
+    makes it once and the others share it (see `worker`).
     """
     metrics = experiment.metric_list()
     units = []
     for entry, network in zip(experiment.model_entries(), networks, strict=True):
-        for seed in experiment.seeds:
-            for start in range(0, len(items), experiment.batch):
-                batch = tuple(items[start : start + experiment.batch])
-                keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
+        for start in range(0, len(items), experiment.batch):
+            batch = tuple(items[start : start + experiment.batch])
+            keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
+            clean = 1
+            for seed in experiment.seeds:
                 for named in experiment.method_entries():
-                    rows = _rows(named.method, metrics)
+                    rows, clean = clean + _rows(named.method, metrics), 0
                     units.append(
                         Unit(
                             model=entry.loader.to_dict(),
@@ -109,7 +112,12 @@ def total_rows(units: Sequence[Unit]) -> int:
 
 
 def _rows(method: Method, metrics: Sequence[Metric]) -> int:
-    """Work of one image: its clean outputs, its map, and each metric with the further maps it asks of a method that draws."""
-    cost = method.cost()
-    one_map = cost.forward + 2 * cost.backward
-    return 1 + one_map + sum(metric.cost().forward + metric.explanations * method.stochastic * one_map for metric in metrics)
+    """Work of one image whose clean outputs are known: its map, and each metric with the further maps it asks of a method that
+    draws.
+    """
+    one_map = _beyond_clean(method.cost())
+    return one_map + sum(_beyond_clean(metric.cost()) + metric.explanations * method.stochastic * one_map for metric in metrics)
+
+
+def _beyond_clean(cost: PassCount) -> int:
+    return cost.forward - cost.clean + 2 * cost.backward

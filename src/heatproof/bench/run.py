@@ -1,15 +1,18 @@
 """An experiment from start to finish: plan, what is left to do, compute it, write down what failed."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from heatproof.bench.course import Course
 from heatproof.bench.executors.base import Executor, Outcome
 from heatproof.bench.experiment import Experiment
-from heatproof.bench.facts import run_facts
+from heatproof.bench.facts import run_facts, unit_facts
 from heatproof.bench.networks import load_networks
 from heatproof.bench.plan import Unit, plan
+from heatproof.bench.stopping import Stopped
 from heatproof.bench.worker import compute_unit
 from heatproof.core.errors import DataError
 from heatproof.core.records import Failure
@@ -18,13 +21,17 @@ from heatproof.store import Run
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `rows` and `total_rows` count work in forward rows, a backward row as two."""
+    """How far a run is. `rows` and `total_rows` count work in forward rows, a backward row as two. Totals shrink when a model
+    stops.
+    """
 
     done: int
     total: int
     rows: int
     total_rows: int
     last: Unit | None = None
+    stopped: tuple[Stopped, ...] = ()
+    """Models that have just been stopped."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,7 @@ class Summary:
     resumed: int
     failures: tuple[Failure, ...]
     refused: tuple[Failure, ...]
+    stopped: tuple[Stopped, ...]
     seconds: float
 
 
@@ -52,7 +60,7 @@ def run_experiment(
         experiment: what to compute.
         folder: where the run is kept; parts of other settings may already be in it and are left alone.
         executor: how units are computed.
-        progress: called at the start and after every unit.
+        progress: called at the start, after every unit and when a model stops early.
         source: text of the experiment file, kept with the run.
 
     Raises:
@@ -69,29 +77,44 @@ def run_experiment(
     networks = load_networks(experiment, dataset, items, previous)
     units = plan(experiment, items, [network for _, network in networks])
     facts = run_facts(experiment, dataset, items, networks, units)
-    store.write_facts(facts | {"elapsed": previous.get("elapsed", 0.0)})
+    names = {model.digest: model.name for model, _ in networks}
+    del networks
+    course = Course(experiment, items, units, names, store)
+    elapsed = previous.get("elapsed", 0.0)
+    store.write_facts(facts | {"elapsed": elapsed, "stop": course.facts()})
     if source:
         (folder / "experiment.toml").write_text(source, encoding="utf-8")
-    del networks
 
-    done = store.done()
-    pending = [unit for unit in units if unit.key not in done]
-    finished, rows, total_rows = len(units) - len(pending), 0, sum(unit.rows for unit in pending)
-    progress(Progress(finished, len(units), rows, total_rows))
-    for outcome in executor.run(compute_unit, folder, pending):
+    computed = rows = 0
+
+    def show(last: Unit | None = None, stopped: Sequence[Stopped] = ()) -> None:
+        finished = len(course.units) - len(course.pending) + computed
+        progress(Progress(finished, len(course.units), rows, course.pending_rows, last, tuple(stopped)))
+
+    def rounds() -> Iterator[Sequence[Unit]]:
+        show()
+        told = 0
+        for pending in chain(course.rounds(), [()]):  # the empty round at the end is there to tell of the last stop
+            if told < len(course.stopped):
+                show(stopped=course.stopped[told:])
+                told = len(course.stopped)
+            yield pending
+
+    for outcome in executor.run(compute_unit, folder, rounds()):
         _write_down(store, outcome)
-        finished, rows = finished + 1, rows + outcome.unit.rows
-        progress(Progress(finished, len(units), rows, total_rows, outcome.unit))
+        computed, rows = computed + 1, rows + outcome.unit.rows
+        show(outcome.unit)
 
     seconds = time.perf_counter() - started
-    if pending:
-        store.write_facts(facts | {"elapsed": previous.get("elapsed", 0.0) + seconds})
+    elapsed += seconds if computed else 0.0
+    store.write_facts(facts | {"elapsed": elapsed, "stop": course.facts(), "units": unit_facts(course.units, names)})
     return Summary(
         path=folder,
-        computed=len(pending),
-        resumed=len(units) - len(pending),
+        computed=computed,
+        resumed=len(course.units) - computed,
         failures=tuple(store.failures()),
         refused=_once_each(store.refused()),
+        stopped=tuple(course.stopped),
         seconds=seconds,
     )
 

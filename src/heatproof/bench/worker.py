@@ -1,7 +1,12 @@
-"""One unit, computed and kept. Runs in whatever process the executor chose; keeps the model and nothing else between units."""
+"""One unit, computed and kept. Runs in whatever process the executor chose.
+
+Between units it keeps the model, and the last batch with its clean outputs: units come batch by batch, so that all methods and
+seeds share one clean forward. That row belongs to no record; the plan counts it once a batch.
+"""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +19,7 @@ from heatproof.bench.plan import Unit
 from heatproof.core.errors import DataError, ModelError
 from heatproof.core.records import Failure, Record
 from heatproof.core.spec import canonical_json, content_hash
-from heatproof.data.base import Dataset
+from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import Loaded, load
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
@@ -25,39 +30,56 @@ from heatproof.models.outputs import Output
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
-from heatproof.passes.forward import raw_outputs
+from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.store import Run
 
 
 def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part; refused images are written down and left out."""
     store = Run(run)
-    model = _model(canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan))
-    model = model.with_(output=Output.from_dict(unit.output), memory=unit.memory)
-    loaded = load(Dataset.from_dict(unit.dataset), unit.items, _preprocessing(model))
+    network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory
+    model = _model(*network).with_(output=Output.from_dict(unit.output))
+    batch = _batch(*network, canonical_json(unit.dataset), unit.items)
+    loaded, images = batch.loaded, batch.images
     if loaded.refused:
         store.write_refused(unit.key, *(Failure(unit=unit.key, what=r.source, reason=r.reason) for r in loaded.refused))
     if not loaded.items:
         store.write_part(unit.key, [])
         return
-    images = loaded.images.to(model.device, model.dtype)
     for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
         if item.digest in unit.keep:
             store.write_image(item.digest, pixels)
-    records, values = _score(unit, model, images, loaded)
+    with known_outputs(model, images, batch.outputs):
+        records, values = _score(unit, model, batch)
     kept = {item.digest: v.cpu().float().numpy() for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep}
     store.write_part(unit.key, records, kept or None)
 
 
 @lru_cache(maxsize=2)
-def _model(settings: str, digest: str, plan: str) -> Model:
-    model = Loader.model_validate_json(settings).load()
+def _model(settings: str, digest: str, plan: str, memory: int | None) -> Model:
+    model = Loader.model_validate_json(settings).load().with_(memory=memory)
     if model.digest != digest:
         raise ModelError(f"{model.name}: the weights changed while the run was going on; start the run again")
     side = _preprocessing(model).side
     return apply(
         Plan.model_validate_json(plan), model, torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    loaded: Loaded
+    images: Tensor
+    outputs: Tensor
+
+
+@lru_cache(maxsize=1)
+def _batch(settings: str, digest: str, plan: str, memory: int | None, dataset: str, items: tuple[Item, ...]) -> _Batch:
+    """The images of a unit on the model's device, and the model's raw outputs for them."""
+    model = _model(settings, digest, plan, memory)
+    loaded = load(Dataset.model_validate_json(dataset), items, _preprocessing(model))
+    images = loaded.images.to(model.device, model.dtype)
+    return _Batch(loaded, images, raw_outputs(model, images) if loaded.items else images)
 
 
 def _preprocessing(model: Model) -> Preprocessing:
@@ -87,8 +109,8 @@ class _Explainer:
         return self._made[seed]
 
 
-def _score(unit: Unit, model: Model, images: Tensor, loaded: Loaded) -> tuple[list[Record], Tensor]:
-    outputs = raw_outputs(model, images)
+def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tensor]:
+    loaded, images, outputs = batch.loaded, batch.images, batch.outputs
     target = _target(unit, model, outputs, loaded)
     explain = _Explainer(Method.from_dict(unit.method), model, images)
     found = explain(images, target, unit.seed)

@@ -61,11 +61,15 @@ def progress_bar() -> Iterator[Callable[["Progress"], None]]:
                 units=f"{progress.done}/{progress.total} units",
                 description=progress.last.label if progress.last else "",
             )
+            for stopped in progress.stopped:
+                bar.console.print(str(stopped), markup=False, soft_wrap=True)
 
         yield show
 
 
 def _plain_line(progress: "Progress") -> None:
+    for stopped in progress.stopped:
+        err.print(str(stopped), markup=False, soft_wrap=True)
     last = f" {progress.last.label}" if progress.last else ""
     err.print(f"{progress.done}/{progress.total} units{last}", markup=False)
 

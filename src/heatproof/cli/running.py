@@ -44,6 +44,8 @@ def run_and_report(
 def _summarise(summary: "Summary") -> None:
     done = f"{count(summary.computed, 'unit')} computed in {clock(summary.seconds)}"
     out.print(done + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
+    for stopped in summary.stopped:
+        out.print(str(stopped), markup=False, soft_wrap=True)
     for refusal in summary.refused:
         err.print("[yellow]refused[/]", end=" ")
         err.print(f"{refusal.what}: {refusal.reason}", markup=False, soft_wrap=True)

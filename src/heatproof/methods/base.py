@@ -119,7 +119,9 @@ class Method(Settings, ABC):
 
     @abstractmethod
     def cost(self) -> PassCount:
-        """Rows an image costs, the target given; with a tolerance, the most it may cost."""
+        """Rows an image costs, the target given, and how many of them are f(x) of the image itself (`clean`); with a tolerance,
+        the most it may cost.
+        """
 
     @property
     def stochastic(self) -> bool:
@@ -171,7 +173,7 @@ class SampledMethod(ProbeMethod, ABC):
 
 
 def clean_scores(case: Case) -> Float[Tensor, " b"]:
-    """f(x) of the case's images. Cost: one forward row a sample."""
+    """f(x) of the case's images. Cost: one forward row a sample, `clean` in a method's cost."""
     return scores(case.model, case.images, case.target)
 
 

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 
 @dataclass
 class PassCount:
-    """Rows that went forward, and rows that went backward."""
+    """Rows that went forward, and rows that went backward.
+
+    `clean`, in a stated cost: how many of the forward rows are the clean image itself, which costs nothing where its outputs are
+    known (`passes.forward.known_outputs`).
+    """
 
     forward: int = 0
     backward: int = 0
+    clean: int = 0
 
 
 _counters: ContextVar[tuple[PassCount, ...]] = ContextVar("pass counters", default=())

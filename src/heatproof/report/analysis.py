@@ -1,9 +1,10 @@
 """Arrays → statistics: what each metric says about each method, against the best and against chance.
 
 Families of tests: within one model and metric, all comparisons with the best are one Holm family, all comparisons with the
-reference control another. The best is picked on the same images it is then tested on, which makes a tie with it a weaker
-statement than a difference. Controls are ranked apart: they cannot be the best method, but they can tie with it, and the page
-says so.
+reference control another. Where comparisons are looked at several times, p is also multiplied by the number of looks, and
+intervals are so wide that they hold at all looks at once (see `stats.sequential`). The best is picked on the same images it is
+then tested on, which makes a tie with it a weaker statement than a difference. Controls are ranked apart: they cannot be the best
+method, but they can tie with it, and the page says so.
 """
 
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ from heatproof.core.records import Direction
 from heatproof.report.facts import MethodFacts
 from heatproof.report.panels import Floats, ModelScores, Panel
 from heatproof.stats import (
+    ALPHA,
     Comparison,
     Concordance,
     ErrorSources,
@@ -31,7 +33,6 @@ from heatproof.stats import (
     spearman_matrix,
 )
 
-ALPHA = 0.05
 SEED = 0
 
 
@@ -46,7 +47,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Test:
-    """A comparison turned so that more is better: `gain` > 0 favours the row. `p` is Holm-corrected."""
+    """A comparison turned so that more is better: `gain` > 0 favours the row. `p` is corrected by Holm and for looks."""
 
     verdict: Verdict
     gain: float
@@ -98,6 +99,7 @@ class Analysis:
     concordance: Concordance
     bands: tuple[Floats, Floats, Floats] | None
     draws: int
+    looks: int
 
     @property
     def methods(self) -> tuple[Row, ...]:
@@ -115,20 +117,25 @@ class Analysis:
         return int(np.isfinite(self.panel.values).any(axis=0).sum())
 
 
+def level_of(looks: int) -> float:
+    """Level of the intervals of a run whose comparisons are looked at so often: at the end they hold as 1 − α says."""
+    return 1 - ALPHA / looks
+
+
 def sensible_draws(n: int) -> int:
     """Resamples for n images: 10,000, fewer for many images, where the quantiles of a mean need no more."""
     return int(np.clip(20_000_000 // max(n, 1), 2_000, 10_000))
 
 
-def analyse(scores: ModelScores) -> list[Analysis]:
-    """Statistics of every metric of one model, on one set of resamples per set of images."""
+def analyse(scores: ModelScores, looks: int = 1) -> list[Analysis]:
+    """Statistics of every metric of one model, on one set of resamples per set of images, corrected for so many planned looks."""
     weights: dict[tuple[str, ...], Floats] = {}
     found = []
     for panel in scores.panels:
         digests = tuple(image.digest for image in panel.images)
         if digests not in weights:
             weights[digests] = resampling_weights(len(digests), sensible_draws(len(digests)), np.random.default_rng(SEED))
-        found.append(_analyse(panel, weights[digests]))
+        found.append(_analyse(panel, weights[digests], looks))
     return found
 
 
@@ -142,21 +149,26 @@ def metric_agreement(analyses: list[Analysis]) -> tuple[Floats, "np.ndarray[tupl
     return spearman_matrix(means, [analysis.panel.metric.direction for analysis in analyses])
 
 
-def _analyse(panel: Panel, weights: Floats) -> Analysis:
+def _analyse(panel: Panel, weights: Floats, looks: int) -> Analysis:
     sign = -1.0 if panel.metric.direction == Direction.LOWER else 1.0
-    interval = mean_interval(panel.values, weights)
+    level = level_of(looks)
+    interval = mean_interval(panel.values, weights, level=level)
     m = len(panel.methods)
     candidates = np.array([not method.control for method in panel.methods])
     enough = interval.n * 2 >= np.isfinite(panel.values).any(axis=0).sum()
     ranked = candidates & enough & (interval.n > 0)
     ranking = rank(
-        np.where(ranked[:, None], panel.values, np.nan), panel.metric.direction, np.random.default_rng(SEED), draws=len(weights)
+        np.where(ranked[:, None], panel.values, np.nan),
+        panel.metric.direction,
+        np.random.default_rng(SEED),
+        draws=len(weights),
+        level=level,
     )
     best = int(np.argmax(np.where(ranked, sign * interval.mean, -np.inf))) if ranked.any() else None
     chance = next((index for index, method in enumerate(panel.methods) if method.reference and interval.n[index]), None)
-    against_best = _tests(panel.values, best, sign, weights)
-    against_chance = _tests(panel.values, chance, sign, weights)
-    parts = {name: mean_interval(values, weights) for name, values in panel.components.items()}
+    against_best = _tests(panel.values, best, sign, weights, looks)
+    against_chance = _tests(panel.values, chance, sign, weights, looks)
+    parts = {name: mean_interval(values, weights, level=level) for name, values in panel.components.items()}
     rows = tuple(
         Row(
             method=panel.methods[i],
@@ -183,28 +195,33 @@ def _analyse(panel: Panel, weights: Floats) -> Analysis:
         rows=rows,
         best=rows[best] if best is not None else None,
         chance=rows[chance] if chance is not None else None,
-        testable=smallest_p(len(panel.images)) * family < ALPHA,
+        testable=smallest_p(len(panel.images)) * family * looks < ALPHA,
         concordance=kendall_w(panel.values[candidates]) if candidates.any() else Concordance(float("nan"), 0, 0, 0),
-        bands=_bands(panel, weights),
+        bands=_bands(panel, weights, level),
         draws=len(weights),
+        looks=looks,
     )
 
 
-def _tests(values: Floats, against: int | None, sign: float, weights: Floats) -> list[Test | None]:
+def _tests(values: Floats, against: int | None, sign: float, weights: Floats, looks: int) -> list[Test | None]:
     """Every other row against one row, Holm-corrected together."""
     if against is None:
         return [None] * len(values)
-    rng = np.random.default_rng(SEED)
     pairs = [
-        None if index == against else compare(sign * row, sign * values[against], weights, rng) for index, row in enumerate(values)
+        None
+        if index == against
+        else compare(sign * row, sign * values[against], weights, np.random.default_rng(SEED), level=level_of(looks))
+        for index, row in enumerate(values)
     ]
     p = holm(np.array([np.nan if pair is None else pair.p for pair in pairs]))
     family = int(np.isfinite(p).sum())
-    return [None if pair is None else _test(pair, float(p[index]), family) for index, pair in enumerate(pairs)]
+    return [
+        None if pair is None else _test(pair, min(1.0, looks * float(p[index])), family * looks) for index, pair in enumerate(pairs)
+    ]
 
 
-def _test(pair: Comparison, p: float, family: int) -> Test:
-    if pair.n < 2 or smallest_p(pair.n) * family >= ALPHA:
+def _test(pair: Comparison, p: float, tests: int) -> Test:
+    if pair.n < 2 or smallest_p(pair.n) * tests >= ALPHA:
         verdict = Verdict.UNKNOWN
     elif p < ALPHA:
         verdict = Verdict.BETTER if pair.difference > 0 else Verdict.WORSE
@@ -219,12 +236,12 @@ def _test(pair: Comparison, p: float, family: int) -> Test:
         p=p,
         n=pair.n,
         dropped=pair.dropped,
-        needed=images_needed(pair.difference, pair.spread, alpha=ALPHA / max(family, 1)),
+        needed=images_needed(pair.difference, pair.spread, alpha=ALPHA / max(tests, 1)),
     )
 
 
-def _bands(panel: Panel, weights: Floats) -> tuple[Floats, Floats, Floats] | None:
+def _bands(panel: Panel, weights: Floats, level: float) -> tuple[Floats, Floats, Floats] | None:
     if panel.curves is None:
         return None
-    rows = [mean_interval(np.ascontiguousarray(curve.T), weights) for curve in panel.curves]
+    rows = [mean_interval(np.ascontiguousarray(curve.T), weights, level=level) for curve in panel.curves]
     return np.stack([r.mean for r in rows]), np.stack([r.low for r in rows]), np.stack([r.high for r in rows])

@@ -89,6 +89,25 @@ class RunFacts:
         return "fewer samples or images than the method asks for" if given is True else str(given)
 
     @property
+    def may_stop(self) -> bool:
+        """Was the run told to stop once its comparisons are decided?"""
+        return bool(self.raw.get("stop"))
+
+    @property
+    def looks(self) -> int:
+        """How often comparisons were to be looked at, the end included; 1 for a run that could not stop early."""
+        return len(_table(self.raw.get("stop")).get("looks") or [0])
+
+    def stopped(self, model: ModelFacts) -> str:
+        """After how many images the model was stopped, and why; empty if it was not."""
+        found = (
+            item
+            for item in _table(self.raw.get("stop")).get("stopped") or []
+            if item.get("model") in model.keys and item.get("output") == model.output
+        )
+        return next((f"after {item['images']} of {item['of']} images, since {item['why']}" for item in found), "")
+
+    @property
     def dataset_label(self) -> str:
         """What the images are, for people."""
         return str(_table(self.raw.get("dataset")).get("label") or "")

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heatproof.core.records import Direction
-from heatproof.report.analysis import Analysis, Row, Verdict
+from heatproof.report.analysis import Analysis, Row, Verdict, level_of
 from heatproof.report.facts import RunFacts
 from heatproof.report.panels import Cost, ModelScores
-from heatproof.report.wording import count, decimals_for, interval, listing, number, percent
+from heatproof.report.wording import count, decimals_for, interval, listing, number, percent, percent_level
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ def headline(scores: ModelScores, analyses: Sequence[Analysis], facts: RunFacts)
     """The answer for one model, from its primary metrics; from its first metric if none is primary."""
     chosen = [item for item in analyses if item.panel.metric.primary] or list(analyses[:1])
     if not chosen or all(item.best is None for item in chosen):
-        return Headline("Nothing was scored: no method has a value on any image.", caveats=_caveats(facts, chosen))
+        return Headline("Nothing was scored: no method has a value on any image.", caveats=_caveats(facts, scores, chosen))
     leads = [_lead(item, facts) for item in chosen]
     details = [sentence for item in chosen for sentence in _details(item, scores)]
-    return Headline(" ".join(leads), tuple(details), _caveats(facts, chosen))
+    return Headline(" ".join(leads), tuple(details), _caveats(facts, scores, chosen))
 
 
 def _lead(analysis: Analysis, facts: RunFacts) -> str:
@@ -126,12 +126,22 @@ def _advice(analysis: Analysis, scores: ModelScores) -> str:
     return f"Of the methods that lead, {cheapest.method.label} is the cheapest, at {share}: choose it unless another reason speaks."
 
 
-def _caveats(facts: RunFacts, analyses: Sequence[Analysis]) -> tuple[str, ...]:
+def _caveats(facts: RunFacts, scores: ModelScores, analyses: Sequence[Analysis]) -> tuple[str, ...]:
     said = []
     if facts.smoke:
         said.append("This is a smoke run. It shows that everything works; its numbers are no evidence about any method.")
     if facts.budget:
         said.append(f"This run was cut to a budget ({facts.budget}): its scores may differ from those of the full settings.")
+    stopped = facts.stopped(scores.model)
+    if stopped:
+        said.append(f"This model was stopped {stopped}. Comparisons that the rule did not ask for may still be open.")
+    if facts.may_stop and facts.looks == 1:
+        said.append("This run was to stop early, but could not: no fewer images could have decided so many comparisons.")
+    if facts.looks > 1:
+        said.append(
+            f"Comparisons were looked at up to {facts.looks} times, so that the run could stop early: every p is multiplied by "
+            f"that, and every interval is a {percent_level(level_of(facts.looks))} one, which holds whenever the run stopped."
+        )
     for item in analyses:
         if item.best is not None and item.best.n >= 2 and not item.testable:
             said.append(

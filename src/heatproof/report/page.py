@@ -8,7 +8,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from heatproof.report.analysis import ALPHA, SEED, Analysis, analyse, metric_agreement
+from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
 from heatproof.report.facts import RunFacts, read_facts
 from heatproof.report.figures.curves import curve_chart, lit_at_first
 from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
@@ -19,7 +19,8 @@ from heatproof.report.headline import headline
 from heatproof.report.panels import ModelScores, read_scores
 from heatproof.report.tables import write_scores, write_summary
 from heatproof.report.views import arrow, comparison_table, correlation_cells, image_table, pretty_json, provenance, summary_table
-from heatproof.report.wording import count, listing, number, percent, significant
+from heatproof.report.wording import count, listing, number, percent, percent_level, significant
+from heatproof.stats import ALPHA
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
 
@@ -36,7 +37,7 @@ def build(run: Path | str) -> Path:
     facts = read_facts(store)
     styles = line_styles(facts.methods)
     all_scores = read_scores(store, facts)
-    analyses = [analyse(scores) for scores in all_scores]
+    analyses = [analyse(scores, facts.looks) for scores in all_scores]
     write_scores(store)
     write_summary(store, [item for group in analyses for item in group])
     several = len(all_scores) > 1
@@ -88,7 +89,7 @@ def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
     metric, best = analysis.panel.metric, analysis.best
     static = score_chart(analysis, legend=True, width=520)
     write_figure(static, run.path / "figures", name, metric.title)
-    label = f"{metric.title} of {count(len(analysis.rows), 'map')}, mean and 95 % interval."
+    label = f"{metric.title} of {count(len(analysis.rows), 'map')}, mean and {percent_level(level_of(analysis.looks))} interval."
     if best is not None:
         label += f" Best: {best.method.label}, {significant(best.mean, 3)}."
     return {
@@ -106,7 +107,8 @@ def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], na
     metric = analysis.panel.metric
     write_figure(static, run.path / "figures", name, metric.title)
     label = (
-        f"{metric.title}: {metric.curve_axes[1]} against {metric.curve_axes[0]}, mean curves with 95 % bands. Lit: {listing(lit)}."
+        f"{metric.title}: {metric.curve_axes[1]} against {metric.curve_axes[0]}, mean curves with "
+        f"{percent_level(level_of(analysis.looks))} bands. Lit: {listing(lit)}."
     )
     return {
         "id": name,
@@ -151,6 +153,8 @@ def _render(run: Run, facts: RunFacts, sections: list[dict[str, Any]], analyses:
         draws=draws,
         seed=SEED,
         alpha=ALPHA,
+        looks=facts.looks,
+        level=percent_level(level_of(facts.looks)),
         bundle=script_bundle() if sections else "",
         color_bar=color_bar() if any(_gallery(section) for section in sections) else b"",
     )

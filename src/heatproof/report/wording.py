@@ -52,6 +52,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def percent_level(level: float) -> str:
+    """`0.95` → "95 %", `0.99375` → "99.4 %"."""
+    return f"{100 * level:.3g} %"
+
+
 def p_value(p: float) -> str:
     """`0.0123` → "0.012", "< 0.001"."""
     if math.isnan(p):

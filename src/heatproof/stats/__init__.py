@@ -3,26 +3,31 @@
 from heatproof.stats.agreement import Concordance, kendall_w, spearman_matrix
 from heatproof.stats.bootstrap import Interval, mean_interval, resampled_means, resampling_weights
 from heatproof.stats.error_sources import ErrorSources, error_sources
-from heatproof.stats.multiplicity import holm
+from heatproof.stats.multiplicity import ALPHA, holm
 from heatproof.stats.paired import Comparison, compare, sign_flip_p, smallest_p
 from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.sample_size import images_needed
+from heatproof.stats.sequential import Settled, plan_looks, settle
 
 __all__ = [
+    "ALPHA",
     "Comparison",
     "Concordance",
     "ErrorSources",
     "Interval",
     "Ranking",
+    "Settled",
     "compare",
     "error_sources",
     "holm",
     "images_needed",
     "kendall_w",
     "mean_interval",
+    "plan_looks",
     "rank",
     "resampled_means",
     "resampling_weights",
+    "settle",
     "sign_flip_p",
     "smallest_p",
     "spearman_matrix",

@@ -12,6 +12,9 @@ import numpy as np
 
 from heatproof.stats.bootstrap import Floats
 
+ALPHA = 0.05
+"""Chance that a family of tests may have of any false claim."""
+
 
 def holm(p: Floats) -> Floats:
     """Adjusted p-values, in the order given, [m]."""

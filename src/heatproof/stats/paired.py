@@ -13,6 +13,7 @@ Missing values: an image counts only where both methods have a score; how many w
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -106,6 +107,7 @@ def smallest_p(n: int, draws: int = 10_000) -> float:
     return min(1.0, 2.0 / 2.0**n) if n <= EXACT_UP_TO else 1.0 / (1 + draws)
 
 
+@cache
 def _all_signs(n: int) -> Floats:
     """All sign vectors, [2ⁿ, n]."""
     bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1

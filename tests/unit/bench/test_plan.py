@@ -63,10 +63,15 @@ def test_a_changed_method_leaves_the_other_methods_alone():
 
 def test_expected_work_counts_repeated_maps_only_for_methods_that_draw():
     units = plan(Experiment.parse({**BASE, "batch": 5, "seeds": [0]}), ITEMS, [network()])
-    curve = 1 + 4 * 2
-    gradient, smooth_grad = 1 + 2, 3 * (1 + 2)
-    assert [unit.rows for unit in units] == [5 * (1 + gradient + curve), 5 * (1 + smooth_grad + curve + smooth_grad)]
+    curve, gradient, smooth_grad = 4 * 2, 1 + 2, 3 * (1 + 2)
+    assert [unit.rows for unit in units] == [5 * (1 + gradient + curve), 5 * (smooth_grad + curve + smooth_grad)]
     assert total_rows(units) == sum(unit.rows for unit in units)
+
+
+def test_one_clean_forward_of_a_batch_is_expected_for_all_seeds_and_methods():
+    units = plan(Experiment.parse({**BASE, "batch": 5}), ITEMS, [network()])
+    assert units[0].rows - units[2].rows == 5
+    assert units[1].rows == units[3].rows
 
 
 def test_the_order_of_metrics_changes_no_expected_work():

@@ -5,8 +5,9 @@ from contextlib import suppress
 import pytest
 import torch
 
+from heatproof.models.outputs import Probability
 from heatproof.passes.counting import PassCount, count_passes, record_rows
-from heatproof.passes.forward import raw_outputs, scores
+from heatproof.passes.forward import known_outputs, raw_outputs, scores
 from heatproof.passes.gradient import gradient
 from heatproof.passes.rounds import scatter_error
 from tests.support import zoo
@@ -56,3 +57,54 @@ def test_split_half_error_of_unequal_halves() -> None:
 @pytest.mark.parametrize("groups", [{0}, {0, 2, 4}, {1}], ids=["one", "all even", "one odd"])
 def test_the_error_is_unknown_where_there_are_no_two_halves(groups: set[int]) -> None:
     assert scatter_error(torch.ones(2, 1, 1, 1), groups).isnan().all()
+
+
+def counted(model, images) -> int:
+    with count_passes() as passes:
+        raw_outputs(model, images)
+    return passes.forward
+
+
+def test_known_outputs_cost_no_rows_and_are_those_of_the_network() -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(3)
+    outputs = raw_outputs(model, images)
+    with known_outputs(model, images, outputs), count_passes() as passes:
+        raw_outputs(model, images).zero_()
+        found = raw_outputs(model.with_(output=Probability(), chunk=1), images.detach())
+        explained = scores(model, images, torch.tensor([1, 0, 2]))
+    assert passes.forward == 0
+    assert found.equal(outputs)
+    assert explained.equal(outputs[torch.arange(3), torch.tensor([1, 0, 2])])
+    assert counted(model, images) == 3
+
+
+def test_outputs_of_another_batch_or_network_are_not_known() -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(3)
+    outputs = raw_outputs(model, images)
+    with known_outputs(model, images, outputs):
+        assert counted(model, images.clone()) == 3
+        assert counted(model, images[:2]) == 2
+        assert counted(model, images.flip(0)) == 3
+        assert counted(zoo.model(zoo.residual()), images) == 3
+        assert counted(model.with_(engine=zoo.residual().eval()), images) == 3
+        assert counted(model, images) == 0
+
+
+def test_outputs_are_forgotten_when_the_images_or_the_parameters_change() -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(3)
+    outputs = raw_outputs(model, images)
+    with known_outputs(model, images, outputs):
+        with torch.no_grad():
+            next(model.module.parameters()).mul_(2)
+        assert counted(model, images) == 3
+    with known_outputs(model, images, outputs):
+        images.add_(1)
+        assert counted(model, images) == 3
+
+
+def test_images_that_do_not_say_whether_they_changed_are_never_known() -> None:
+    model = zoo.model(zoo.residual())
+    with torch.inference_mode():
+        images = zoo.images(3).clone()
+    with known_outputs(model, images, torch.zeros(3, 4)):
+        assert counted(model, images) == 3

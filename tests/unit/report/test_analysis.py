@@ -125,3 +125,16 @@ def test_two_settings_of_one_metric_are_two_panels(tmp_path):
         )
     labels = [analysis.panel.metric.label for analysis in analyses_of(run)]
     assert len(labels) == len(set(labels)) == 5
+
+
+def test_planned_looks_multiply_every_p_and_widen_every_interval(demo):
+    scores = read_scores(demo, read_facts(demo))[0]
+    for once, often in zip(analyse(scores), analyse(scores, looks=5), strict=True):
+        for a, b in zip(once.rows, often.rows, strict=True):
+            if a.n >= 2:
+                assert b.low <= a.low <= a.mean <= a.high <= b.high
+            for left, right in ((a.against_best, b.against_best), (a.against_chance, b.against_chance)):
+                if left is not None and left.n >= 2:
+                    assert right.p == pytest.approx(min(1.0, 5 * left.p))
+                    assert right.high - right.low >= left.high - left.low
+                    assert right.needed >= left.needed

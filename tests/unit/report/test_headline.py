@@ -96,3 +96,20 @@ def test_images_without_a_score_are_not_counted_as_if_they_had_one(write):
     run = write()
     run.write_facts({**run.facts(), "dataset": {"label": "40 photographs"}})
     assert answer(run).lead.startswith("On 12 of these 40 photographs,")
+
+
+def test_a_run_that_could_stop_early_says_how_its_numbers_are_corrected_and_where_it_stopped(write):
+    run = write()
+    model = run.facts()["models"][0]
+    stopped = {"model": model["name"], "output": model["output"], "images": 12, "of": 40, "why": "all is decided"}
+    run.write_facts({**run.facts(), "stop": {"looks": [12, 24, 40], "stopped": [stopped]}})
+    caveats = answer(run).caveats
+    assert caveats[0].startswith("This model was stopped after 12 of 40 images, since all is decided.")
+    assert "up to 3 times" in caveats[1]
+    assert "98.3 %" in caveats[1]
+
+
+def test_a_run_too_small_to_stop_early_says_so(write):
+    run = write()
+    run.write_facts({**run.facts(), "stop": {"looks": [12], "stopped": []}})
+    assert answer(run).caveats[0].startswith("This run was to stop early, but could not")

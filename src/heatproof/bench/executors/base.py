@@ -1,7 +1,7 @@
 """How units get computed: an executor takes units and says, in any order, what became of each."""
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -23,8 +23,11 @@ class Outcome:
 class Executor(Protocol):
     """Serial, local processes, or a cluster. The truth is the store, never the executor: any unit may be computed twice."""
 
-    def run(self, work: Work, run: Path, units: Sequence[Unit]) -> Iterator[Outcome]:
-        """Compute the units; one that fails does not stop the others."""
+    def run(self, work: Work, run: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[Outcome]:
+        """Compute the units, round by round; one that fails does not stop the others.
+
+        The next round is asked for when the outcome of every unit of the one before has been taken.
+        """
         ...
 
 

@@ -1,7 +1,7 @@
 """Processes on this machine. A unit that is killed, hangs or crashes its process fails alone."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,27 +20,31 @@ class Local:
         self.workers = workers or cores
         self.timeout = timeout
 
-    def run(self, work: Work, run: Path, units: Sequence[Unit]) -> Iterator[Outcome]:
+    def run(self, work: Work, run: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[Outcome]:
         pool = ProcessPool(self.workers, initializer=_start_worker, initargs=(self.workers,), context=get_context("spawn"))
-        futures: dict[Future[None], Unit] = {pool.schedule(work, args=(run, unit), timeout=self.timeout): unit for unit in units}
         try:
-            for future in as_completed(futures):
-                unit = futures[future]
-                try:
-                    future.result()
-                except TimeoutError:
-                    yield Outcome(unit, failure_of(unit, TimeoutError(f"took longer than {self.timeout} s and was stopped")))
-                except ProcessExpired as error:
-                    yield Outcome(unit, failure_of(unit, RuntimeError(f"its process died with exit code {error.exitcode}")))
-                except CancelledError as error:
-                    yield Outcome(unit, failure_of(unit, error))
-                except Exception as error:  # whatever a unit raises is written down, and the run goes on
-                    yield Outcome(unit, failure_of(unit, error))
-                else:
-                    yield Outcome(unit)
+            for units in rounds:
+                futures: dict[Future[None], Unit] = {
+                    pool.schedule(work, args=(run, unit), timeout=self.timeout): unit for unit in units
+                }
+                for future in as_completed(futures):
+                    yield self._outcome(future, futures[future])
         finally:
             pool.stop()  # type: ignore[no-untyped-call]  # pebble does not annotate it
             pool.join()
+
+    def _outcome(self, future: Future[None], unit: Unit) -> Outcome:
+        try:
+            future.result()
+        except TimeoutError:
+            return Outcome(unit, failure_of(unit, TimeoutError(f"took longer than {self.timeout} s and was stopped")))
+        except ProcessExpired as error:
+            return Outcome(unit, failure_of(unit, RuntimeError(f"its process died with exit code {error.exitcode}")))
+        except CancelledError as error:
+            return Outcome(unit, failure_of(unit, error))
+        except Exception as error:  # whatever a unit raises is written down, and the run goes on
+            return Outcome(unit, failure_of(unit, error))
+        return Outcome(unit)
 
 
 def _start_worker(workers: int) -> None:

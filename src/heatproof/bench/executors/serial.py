@@ -1,6 +1,7 @@
 """One unit after another, in this process."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from heatproof.bench.executors.base import Outcome, Work, failure_of
@@ -10,8 +11,8 @@ from heatproof.bench.plan import Unit
 class Serial:
     """The simplest executor, and the one to debug with."""
 
-    def run(self, work: Work, run: Path, units: Sequence[Unit]) -> Iterator[Outcome]:
-        for unit in units:
+    def run(self, work: Work, run: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[Outcome]:
+        for unit in chain.from_iterable(rounds):
             try:
                 work(run, unit)
             except Exception as error:  # whatever a unit raises is written down, and the run goes on

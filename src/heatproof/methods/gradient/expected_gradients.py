@@ -67,4 +67,4 @@ class ExpectedGradients(SampledMethod):
         return Explanation(streamed.values, clean_scores(case) - at_baselines, streamed.standard_error)
 
     def cost(self) -> PassCount:
-        return PassCount(self.n_probes() + self.baselines + 1, self.n_probes())
+        return PassCount(self.n_probes() + self.baselines + 1, self.n_probes(), clean=1)

@@ -111,5 +111,5 @@ class IntegratedGradients(ProbeMethod):
             most = self.baselines * self.quadrature.steps
             return PassCount(most + self.baselines * (SCOUTS + 1), most)
         alphas, _ = self.quadrature.nodes()
-        ends = int(alphas[-1] != 1) + self.baselines * int(alphas[0] != 0)
-        return PassCount(self.n_probes() + ends, self.n_probes())
+        at_image, at_baselines = int(alphas[-1] != 1), self.baselines * int(alphas[0] != 0)
+        return PassCount(self.n_probes() + at_image + at_baselines, self.n_probes(), clean=at_image)

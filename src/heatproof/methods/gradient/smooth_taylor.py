@@ -59,4 +59,4 @@ class SmoothTaylor(SampledMethod):
         return Explanation(streamed.values, clean_scores(case) - streamed.mean_score, streamed.standard_error)
 
     def cost(self) -> PassCount:
-        return PassCount(self.samples + 1, self.samples)
+        return PassCount(self.samples + 1, self.samples, clean=1)

@@ -49,7 +49,7 @@ class Completeness(ExplainerMetric):
         return self
 
     def cost(self) -> PassCount:
-        return PassCount(0 if self.baseline is None else 2)
+        return PassCount() if self.baseline is None else PassCount(2, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         found = explain(images, target, seed)

@@ -89,7 +89,7 @@ class PerturbationCurve(ModelMetric):
         return self.draws or (50 if self.fill.stochastic else 1)
 
     def cost(self) -> PassCount:
-        return PassCount(1 + self.regions * self.candidates)
+        return PassCount(1 + self.regions * self.candidates, clean=1)
 
     def layout(self, h: int, w: int) -> tuple[int, int]:
         """Side and number of regions for an image of h × w pixels."""

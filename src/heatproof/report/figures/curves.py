@@ -1,4 +1,4 @@
-"""The curve behind a metric: mean over images and pointwise 95 % interval, one line per method.
+"""The curve behind a metric: mean over images and pointwise interval, one line per method.
 
 A few methods are lit (the best, the runner-up, chance); the rest stay as faint lines until the reader lights them. The parameter
 `chosen` of the specification holds the labels that are lit; buttons on the page set it.
@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from heatproof.core.records import Direction
-from heatproof.report.analysis import Analysis
+from heatproof.report.analysis import Analysis, level_of
 from heatproof.report.figures.style import LineStyle
+from heatproof.report.wording import percent_level
 
 _LIT = "indexof(chosen, datum.method) >= 0"
 
@@ -65,7 +66,7 @@ def curve_chart(
                 alt.Tooltip("method:N", title="method"),
                 alt.Tooltip("x:Q", title=x_title),
                 alt.Tooltip("mean:Q", title="mean", format=".4~g"),
-                alt.Tooltip("low:Q", title="95 % from", format=".4~g"),
+                alt.Tooltip("low:Q", title=f"{percent_level(level_of(analysis.looks))} from", format=".4~g"),
                 alt.Tooltip("high:Q", title="to", format=".4~g"),
             ],
         )

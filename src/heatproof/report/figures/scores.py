@@ -1,4 +1,4 @@
-"""Scores of one metric: mean and 95 % interval of each method, the images as faint ticks, chance as a dashed line.
+"""Scores of one metric: mean and interval of each method, the images as faint ticks, chance as a dashed line.
 
 Filled disc: the best, or not told apart from it. Open disc: worse. Diamond: a control. Best at the top.
 """

@@ -1,0 +1,46 @@
+from heatproof.bench.experiment import Experiment
+from heatproof.bench.networks import load_networks
+from heatproof.bench.plan import plan
+from heatproof.bench.worker import compute_unit
+from heatproof.passes.counting import count_passes
+from heatproof.store import Run
+
+EXPERIMENT = {
+    "name": "trial",
+    "dataset": {"name": "photos", "count": 3},
+    "models": [{"name": "efficientnet_lite0"}],
+    "methods": [
+        {"name": "random_map"},
+        {"name": "smooth_taylor", "samples": 2},
+        {"name": "integrated_gradients", "quadrature": {"steps": 2}},
+    ],
+    "metrics": [
+        {"name": "perturbation_curve", "draws": 2, "regions": 2},
+        {"name": "completeness", "baseline": "white"},
+        {"name": "repeatability"},
+    ],
+    "seeds": [0, 1],
+    "batch": 2,
+    "precision": "plain",
+}
+
+
+def test_the_rows_expected_of_every_unit_are_those_that_pass_and_its_records_hold_all_but_the_shared_clean_forward(tmp_path):
+    experiment = Experiment.parse(EXPERIMENT)
+    dataset = experiment.data()
+    networks = load_networks(experiment, dataset, dataset.items(), {})
+    units = plan(experiment, dataset.items(), [network for _, network in networks])
+    seen = []
+    for unit in units:
+        with count_passes() as passes:
+            compute_unit(tmp_path, unit)
+        seen.append(passes.forward + 2 * passes.backward)
+    assert seen == [unit.rows for unit in units]
+
+    recorded = """
+        SELECT sum(rows)::INT AS rows FROM (
+            SELECT any_value(forward_rows + 2 * backward_rows) AS rows FROM records WHERE component = '' GROUP BY unit, image
+            UNION ALL
+            SELECT metric_forward_rows + 2 * metric_backward_rows FROM records WHERE component = ''
+        )"""
+    assert Run(tmp_path).query(recorded).to_pylist() == [{"rows": sum(seen) - len(dataset.items())}]
