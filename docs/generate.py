@@ -45,6 +45,7 @@ API = (
     "heatproof.perturb.noises",
     "heatproof.perturb.draws",
     "heatproof.perturb.masks.regions",
+    "heatproof.perturb.masks.ranks",
     "heatproof.passes.probes",
     "heatproof.passes.forward",
     "heatproof.passes.inputs",
