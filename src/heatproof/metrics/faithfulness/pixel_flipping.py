@@ -3,7 +3,7 @@
     y_k = 1/P Σ_p f(x^(k, p)) / |f(x)|,  k = 0 … K,    value = 1/K Σ_k (y_{k−1} + y_k) / 2
 
 x^(k, p) has a share k/K of its pixels, those first in the map's order, replaced by draw p of the fill (deletion), or is draw p of
-the fill with that share put back (insertion). So y_0 = sign f(x) for deletion, y_K for insertion, and a constant 1 has area 1. Pixels
+the fill with that share put back (insertion). So y_0 = sign f(x) for deletion, y_K for insertion; a constant 1 has area 1. Pixels
 are ordered by the signed Σ_channels map, all channels of a pixel at once; equal ones stand in random order.
 
 `error` is the standard error of the value over the P draws, each of which is one fill for the whole curve.
