@@ -58,8 +58,9 @@ def subject(name: str) -> Subject:
 
 
 def _tiny() -> Model:
-    torch.manual_seed(0)
-    module = nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
-    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = nn.Sequential(
+            nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
+        )
     return Model(module, Bounds.of(0, 1, 3), preprocessing=Preprocessing(side=32, resize=32, mean=(0, 0, 0), std=(1, 1, 1)))
