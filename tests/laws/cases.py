@@ -20,7 +20,7 @@ from heatproof.methods import (
     SmoothGrad,
     SmoothTaylor,
 )
-from heatproof.metrics import Completeness, Metric, PerturbationCurve, Repeatability, TotalVariationCurve
+from heatproof.metrics import Completeness, Metric, PerturbationCurve, PixelFlipping, Repeatability, TotalVariationCurve
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.perturb.fills import Black, Blurred, Reference, Uniform, White, Zero
@@ -81,6 +81,15 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         ),
         "scaled": PerturbationCurve(scaled=True, draws=2, output=Probability()),
     },
+    PixelFlipping: {
+        "": PixelFlipping(steps=5),
+        "least first": PixelFlipping(steps=4, order="least", fill=Black()),
+        "insertion": PixelFlipping(steps=6, mode="insertion", fill=Blurred(sigma=0.1)),
+        "random": PixelFlipping(steps=3, fill=Uniform(), draws=3),
+        "insertion of the least into references": PixelFlipping(
+            steps=3, mode="insertion", order="least", fill=Reference(images=LARGE_REFERENCES), draws=2, output=Probability()
+        ),
+    },
     TotalVariationCurve: {
         "": TotalVariationCurve(smallest_side=5),
         "scaled": TotalVariationCurve(scaled=True),
@@ -126,6 +135,14 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "area_rule": "trapezoid",
         "corners": "published",
     },
+    PixelFlipping: {
+        "steps": 7,
+        "fill": [White(), Uniform()],
+        "draws": 5,
+        "order": ["least", "most"],
+        "mode": ["insertion", "deletion"],
+        "output": [Probability(), None],
+    },
     TotalVariationCurve: {
         "factor": 1.8,
         "smallest_side": 9,
@@ -146,6 +163,7 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "carry": {"fill": Uniform(), "draws": 5},
         "scaled": {"side": 3, "regions": 4},
     },
+    PixelFlipping: {"fill": {"draws": None}, "draws": {"fill": Uniform()}},
     IntegratedGradients: {"baselines": {"baseline": Uniform()}, "tolerance": {"tolerance": None}},
     ExpectedGradients: {"baselines": {"tolerance": None}, "tolerance": {"baselines": 20, "tolerance": None}},
     SmoothTaylor: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},

@@ -10,7 +10,7 @@ from skimage.transform import pyramid_gaussian, resize
 from torch import Tensor
 
 from heatproof.methods import EdgeMap, ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothGrad, SmoothTaylor
-from heatproof.metrics import PerturbationCurve, TotalVariationCurve
+from heatproof.metrics import PerturbationCurve, PixelFlipping, TotalVariationCurve
 from heatproof.models import Model
 from heatproof.numerics.area import AreaRule, area, area_weights
 from heatproof.numerics.blur import gaussian_blur
@@ -20,13 +20,14 @@ from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, 
 from heatproof.numerics.total_variation import average_total_variation
 from heatproof.numerics.welford import Welford
 from heatproof.perturb.draws import Draws
-from heatproof.perturb.fills import Black, Reference, Uniform
+from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform
 from heatproof.perturb.masks.regions import rank_regions
 from heatproof.perturb.noises import Gaussian
 from tests.references import gradients as slow
 from tests.references import total_variation_curve as slow_tvc
 from tests.references.adaptive_path import adaptive_integrated_gradients
 from tests.references.perturbation_curve import area_of, perturbation_curve
+from tests.references.pixel_flipping import pixel_flipping
 from tests.references.region_ranking import rank_regions as slow_rank_regions
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -230,6 +231,30 @@ def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
     found = metric.score(zoo.model(net), images, 0, zoo.images(1, side=224, seed=1))
     assert found.curve.shape == (1, 31)
     assert PerturbationCurve().cost().forward == 1 + 30 * 50
+
+
+@pytest.mark.parametrize("mode", ["deletion", "insertion"])
+@pytest.mark.parametrize("order", ["most", "least"])
+@pytest.mark.parametrize(("fill", "draws"), [(Blurred(sigma=0.1), 1), (Uniform(), 1), (Uniform(), 3)], ids=["blurred", "1", "3"])
+def test_pixel_flipping_follows_its_papers(model: Model, fill: Fill, draws: int, order: str, mode: str) -> None:
+    images, maps = zoo.images(2, dtype=torch.float64), zoo.images(2, seed=3, dtype=torch.float64)
+    metric = PixelFlipping(steps=6, fill=fill, draws=draws, order=order, mode=mode)
+    found = metric.score(model, images, TARGET, maps, seed=4)
+    for row, image in enumerate(images):
+        own = Draws.for_images(4, image[None])
+        with torch.no_grad():
+            curve, value, error = pixel_flipping(
+                lambda x: scalar(model)(x).item(),
+                image,
+                maps[row],
+                [fill(image[None], model.bounds, own, p)[0] for p in range(draws)],
+                steps=6,
+                least_first=order == "least",
+                insertion=mode == "insertion",
+            )
+        assert_close(found.curve[row], torch.tensor(curve, dtype=torch.float64), 1e-10)
+        assert found.values[row].item() == pytest.approx(value, rel=1e-10)
+        assert found.error[row].item() == pytest.approx(error, rel=1e-8, nan_ok=True)
 
 
 @pytest.mark.parametrize("n", range(1, 14))

@@ -2,7 +2,7 @@
 
 from heatproof.metrics.axioms import Completeness
 from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, Scores
-from heatproof.metrics.faithfulness import PerturbationCurve
+from heatproof.metrics.faithfulness import PerturbationCurve, PixelFlipping
 from heatproof.metrics.similarity import Repeatability
 from heatproof.metrics.smoothness import TotalVariationCurve
 
@@ -13,6 +13,7 @@ __all__ = [
     "Metric",
     "ModelMetric",
     "PerturbationCurve",
+    "PixelFlipping",
     "Repeatability",
     "Scores",
     "TotalVariationCurve",

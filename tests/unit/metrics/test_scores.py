@@ -3,7 +3,7 @@ import torch
 
 from heatproof.core.errors import SettingsError
 from heatproof.methods import ConstantMap, Method, RandomMap, SmoothTaylor
-from heatproof.metrics import Completeness, Metric, PerturbationCurve, Repeatability, Scores, TotalVariationCurve
+from heatproof.metrics import Completeness, Metric, PerturbationCurve, PixelFlipping, Repeatability, Scores, TotalVariationCurve
 from heatproof.metrics.base import without_broken
 from heatproof.numerics.similarity import pearson
 from tests.support import zoo
@@ -50,15 +50,41 @@ def test_the_error_of_the_curve_is_the_spread_over_draws_of_one_step() -> None:
     assert (errors.square().mean().sqrt() / values.std()).item() == pytest.approx(1, abs=0.25)
 
 
+def test_flipping_what_the_network_does_not_see_first_leaves_the_score_at_one() -> None:
+    net = zoo.planted()
+    at = net.images(2, 24)
+    seen = (net.oracle(at) != 0).any(1).flatten(1).double().mean(1).max().item()
+    found = PixelFlipping(steps=16, fill="black").score(zoo.model(net), at, 0, -net.oracle(at).abs())
+    unseen = int((1 - seen) * 16)
+    assert found.curve[:, : unseen + 1].tolist() == [pytest.approx([1.0] * (unseen + 1), abs=1e-5)] * 2
+    assert (found.curve[:, -1] < 1).all()
+
+
+def test_more_steps_than_pixels_are_refused() -> None:
+    net = zoo.planted()
+    at = net.images(1, 24)
+    with pytest.raises(SettingsError, match="at most as many steps as pixels, 576, got 577"):
+        PixelFlipping(steps=577).score(zoo.model(net), at, 0, at)
+
+
+def test_the_error_of_pixel_flipping_is_the_spread_over_fills() -> None:
+    metric = PixelFlipping(steps=4, fill="uniform", draws=6)
+    model, at, maps = zoo.model(zoo.residual(), chunk=64), zoo.images(1, side=24), zoo.images(1, side=24, seed=3)
+    runs = [metric.score(model, at, 0, maps, seed=seed) for seed in range(100)]
+    values, errors = torch.cat([run.values for run in runs]), torch.cat([run.error for run in runs])
+    assert (errors.square().mean().sqrt() / values.std()).item() == pytest.approx(1, abs=0.25)
+
+
 @pytest.mark.parametrize(
     ("build", "words"),
     [
         (lambda: PerturbationCurve(fill="black", draws=3), "draws: expected 1, since black is the same at every draw, got 3"),
+        (lambda: PixelFlipping(draws=2), "draws: expected 1, since zero is the same at every draw, got 2"),
         (lambda: Completeness(baseline="uniform"), "expected None or a fill that is not random, got uniform"),
         (lambda: TotalVariationCurve(factor=1.0), "factor: should be greater than 1"),
         (lambda: Repeatability(reliability=1.0), "reliability: should be less than 1"),
     ],
-    ids=["draws of black", "random baseline", "pyramid that never ends", "perfect reliability"],
+    ids=["draws of black", "draws of zero", "random baseline", "pyramid that never ends", "perfect reliability"],
 )
 def test_settings_that_cannot_be_are_refused(build: object, words: str) -> None:
     with pytest.raises(SettingsError, match=words):

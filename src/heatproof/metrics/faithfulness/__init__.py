@@ -1,5 +1,6 @@
 """Does the network use what the map calls relevant?"""
 
 from heatproof.metrics.faithfulness.perturbation_curve import PerturbationCurve
+from heatproof.metrics.faithfulness.pixel_flipping import PixelFlipping
 
-__all__ = ["PerturbationCurve"]
+__all__ = ["PerturbationCurve", "PixelFlipping"]

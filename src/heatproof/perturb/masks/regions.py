@@ -15,6 +15,7 @@ from torch import Tensor
 
 from heatproof.core.errors import SettingsError
 from heatproof.perturb.draws import Draws
+from heatproof.perturb.masks.ranks import random_tie_ranks
 
 
 def rank_regions(
@@ -40,7 +41,8 @@ def rank_regions(
     if skip_last:
         relevance = relevance[:, : max(1, h - side), : max(1, w - side)]
     rows, columns = relevance.shape[1:]
-    rank = _ranks(relevance.flatten(1) * (1 if most_relevant_first else -1), draws).view(-1, rows, columns)
+    signed = relevance.flatten(1) * (1 if most_relevant_first else -1)
+    rank = random_tie_ranks(signed, draws, "region ties").view(-1, rows, columns)
     corners = torch.empty(len(maps), count, 2, dtype=torch.long, device=maps.device)
     row, column = (torch.arange(n, device=maps.device) for n in (rows, columns))
     for step in range(count):
@@ -55,11 +57,3 @@ def rank_regions(
         near = ((row - i[:, None]).abs() < side)[:, :, None] & ((column - j[:, None]).abs() < side)[:, None, :]
         rank = rank.masked_fill(near, -1)
     return corners
-
-
-def _ranks(relevance: Float[Tensor, "b n"], draws: Draws) -> Int[Tensor, "b n"]:
-    """Rank of each position, larger = more relevant, ties in random order."""
-    shuffled = draws.uniform("region ties", 0, relevance.shape[1:]).argsort(dim=1)
-    order = shuffled.gather(1, relevance.gather(1, shuffled).argsort(dim=1, stable=True))
-    position = torch.arange(relevance.shape[1], device=relevance.device).expand_as(order)
-    return torch.empty_like(order).scatter_(1, order, position)

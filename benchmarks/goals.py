@@ -1,0 +1,38 @@
+"""What each comparison should reach. One table; a row without a goal is there to be looked at."""
+
+SMALLER_IS_BETTER = frozenset({"memory", "overhead", "growth", "tolerance"})
+"""Groups whose ratio is ours over the other's; elsewhere it is the other's over ours."""
+
+ANY = ""
+
+GOALS: dict[tuple[str, str, str], float] = {
+    ("integrated_gradients", "exact", ANY): 1.1,
+    ("integrated_gradients", "exact", "efficientnet_lite0"): 2.0,
+    ("integrated_gradients", "fast", "resnet50"): 4.0,
+    ("integrated_gradients", "fast", "vgg16"): 4.0,
+    ("integrated_gradients", "fast", "densenet121"): 2.4,
+    ("smooth_grad", "exact", ANY): 1.2,
+    ("smooth_grad", "fast", ANY): 4.0,
+    ("region_perturbation", "exact", ANY): 1.1,
+    ("region_perturbation", "fast", ANY): 3.5,
+    ("pixel_flipping", "exact", ANY): 2.7,
+    ("pixel_flipping", "fast", ANY): 8.0,
+    ("forward_rate", "plain", ANY): 0.90,
+    ("forward_rate", "exact", ANY): 0.90,
+    ("forward_rate", "fast", ANY): 0.90,
+    ("memory", "peak", ANY): 0.1,
+    ("overhead", ANY, ANY): 1.05,
+    ("growth", "images, time", ANY): 2.1,
+    ("growth", "samples, time", ANY): 2.1,
+    ("growth", "side, time", ANY): 4.3,
+    ("growth", "images, peak memory", ANY): 1.1,
+    ("growth", "samples, peak memory", ANY): 1.1,
+    ("tolerance", "settled", ANY): 0.5,
+}
+"""(group, case, network) → the ratio to reach; the most particular entry counts."""
+
+
+def goal(group: str, case: str, network: str) -> float | None:
+    """The ratio to reach, if there is one."""
+    found = (GOALS.get(key) for key in ((group, case, network), (group, case, ANY), (group, ANY, ANY)))
+    return next((limit for limit in found if limit is not None), None)

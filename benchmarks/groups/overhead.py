@@ -1,0 +1,78 @@
+"""Every gradient method against the bare primitives: what is spent besides the rows.
+
+The ratio is the method's seconds over those of as many rows through `gradient`, and of its forward rows through `scores`, both in
+full chunks and priced in the same round.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+
+from benchmarks.harness import Row, Size, in_turn, spread
+from benchmarks.subjects import CHUNK, subject
+from heatproof.methods import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.numerics.quadrature import GaussLegendre
+from heatproof.passes.forward import scores
+from heatproof.passes.gradient import gradient
+
+NETWORKS = ("efficientnet_lite0", "resnet50")
+MOST = 12
+"""Probes an image: with four images, three full chunks."""
+STRATA = 4
+
+
+def methods(probes: int) -> dict[str, Method]:
+    """Each with so many probes, those that take one aside."""
+    return {
+        "gradient": Gradient(),
+        "input × gradient": InputXGradient(),
+        "integrated gradients": IntegratedGradients(quadrature=GaussLegendre(steps=probes)),
+        "SmoothGrad": SmoothGrad(samples=probes),
+        "SmoothTaylor": SmoothTaylor(samples=probes),
+        "expected gradients": ExpectedGradients(baselines=probes // STRATA, strata=STRATA),
+    }
+
+
+def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
+    """A row for each method."""
+    at = subject(network)
+    chunk, classes = at.images[torch.arange(CHUNK) % len(at.images)], at.target[torch.arange(CHUNK) % len(at.target)]
+
+    def probes(size: Size) -> int:
+        return min(size.probes, MOST)
+
+    def images(size: Size, name: str) -> int:
+        """As many backward rows for every method."""
+        return size.images * probes(size) // methods(probes(size))[name].cost().backward
+
+    def explain(size: Size, name: str) -> None:
+        which = torch.arange(images(size, name)) % len(at.images)
+        methods(probes(size))[name].attribute(at.model, at.images[which], at.target[which])
+
+    def gradients(size: Size) -> None:
+        for _ in range(size.images * probes(size) // CHUNK):
+            gradient(at.model, chunk, classes)
+
+    def forwards(size: Size) -> None:
+        for _ in range(size.images * probes(size) // CHUNK):
+            scores(at.model, chunk, classes)
+
+    names = list(methods(probes(size)))
+    works = {name: partial(explain, name=name) for name in names}
+    timed = in_turn({"gradients": gradients, "forwards": forwards, **works}, size, rounds)
+    n = size.images * probes(size)
+    for name in names:
+        cost = methods(probes(size))[name].cost()
+        ends = (cost.forward - cost.backward) * images(size, name)
+        prices = zip(timed.seconds["gradients"], timed.seconds["forwards"], strict=True)
+        bare = [backward + forward * ends / n for backward, forward in prices]
+        yield Row.of(
+            "overhead",
+            name,
+            network,
+            work=f"{name}, {n} rows",
+            peer="bare gradient rows, same chunk",
+            spread=spread([own / other for own, other in zip(timed.seconds[name], bare, strict=True)]),
+            note=f"plain; {images(size, name)} images" + (f", {ends} forward rows besides" if ends else ""),
+        )
