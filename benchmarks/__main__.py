@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks import results
 from benchmarks.groups import GROUPS, group
 from benchmarks.harness import FULL, SHORT, Row
-from heatproof.bench.executors.local import _keep_freed_memory as keep_freed_memory
+from heatproof.passes.memory import keep_freed_memory
 
 ROUNDS = {"vgg16": 2}
 """Rounds of the slowest networks."""

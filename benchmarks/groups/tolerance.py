@@ -1,13 +1,14 @@
-"""Integrated gradients to a completeness gap of 5 %: rows of the photograph that takes most, against a fixed Gauss–Legendre rule.
+"""Integrated gradients to a completeness gap of 5 %, against a fixed Gauss–Legendre rule that serves all photographs.
 
-The rule is offered a ladder of steps. `settled` are the fewest from which on every number of steps keeps the gap on that image,
-which is what one can rely on; `first` are the fewest that happen to, as the gap changes its sign now and then on its way to zero.
-Rows are counted forward, end points and scouts among them; nothing is timed.
+Who fixes the steps does so for the worst image to come. The rule is offered a ladder of steps: an image's need is `settled` at the
+fewest from which on every number of steps keeps the gap, which is what one can rely on, and `first` at the fewest that happen to,
+as the gap changes its sign now and then on its way to zero. The largest need of any photograph is compared with the most rows that
+the tolerance took for any. Rows are counted, end points and scouts among them; nothing is timed.
 """
 
 from collections.abc import Iterator
-from functools import cache
-from itertools import takewhile
+
+import torch
 
 from benchmarks.harness import Row, Size, Spread
 from benchmarks.subjects import subject
@@ -17,36 +18,28 @@ from heatproof.passes.path import SCOUTS
 
 NETWORKS = ("efficientnet_lite0", "squeezenet1_1")
 GAP = 0.05
-LADDER = tuple(round(2 ** (power / 2)) for power in range(4, 19))
-"""4 to 512, by √2."""
+LADDER = tuple(round(2 ** (power / 2)) for power in range(6, 18))
+"""8 to 362, by √2."""
 
 
 def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     """A row for each reading of what the rule needs."""
     at = subject(network)
-    method = IntegratedGradients(quadrature=GaussLegendre(steps=LADDER[-1]), tolerance=GAP)
-    found = method.attribute(at.model, at.images, at.target)
-    worst = int(found.probes.argmax())
-    image, target = at.images[worst : worst + 1], at.target[worst : worst + 1]
-
-    @cache
-    def close(steps: int) -> bool:
-        rule = GaussLegendre(steps=steps)
-        return float(IntegratedGradients(quadrature=rule).attribute(at.model, image, target).error) <= GAP
-
-    needed = {
-        "settled": min(takewhile(close, reversed(LADDER)), default=None),
-        "first": next(filter(close, LADDER), None),
-    }
-    ours = int(found.probes[worst]) + SCOUTS + 1
-    for case, steps in needed.items():
-        theirs = (steps or LADDER[-1]) + 2
+    model = at.plans["exact"][0]
+    found = IntegratedGradients(quadrature=GaussLegendre(steps=LADDER[-1]), tolerance=GAP).attribute(model, at.images, at.target)
+    rules = [IntegratedGradients(quadrature=GaussLegendre(steps=steps)) for steps in LADDER]
+    kept = torch.stack([rule.attribute(model, at.images, at.target).error <= GAP for rule in rules])
+    readings = {"settled": (kept.flip(0).cumprod(0) == 0).sum(0).amax(), "first": (kept.cumsum(0) == 0).sum(0).amax()}
+    ours = int(found.probes.amax()) + SCOUTS + 1
+    for case, rung in readings.items():
+        enough = int(rung) < len(LADDER)
+        theirs = LADDER[min(int(rung), len(LADDER) - 1)] + 2
         yield Row.of(
             "tolerance",
             case,
             network,
-            work=f"integrated gradients to a gap of {GAP:.0%}, worst of {len(at.images)} photographs",
+            work=f"integrated gradients to a gap of {GAP:.0%}, {len(at.images)} photographs, the most rows",
             peer="Gauss–Legendre, fewest steps",
             spread=Spread(*[ours / theirs] * 3),
-            note=f"{ours} against {'' if steps else 'more than '}{theirs} rows; reached {float(found.error[worst]):.3f}",
+            note=f"{ours} against {'' if enough else 'more than '}{theirs} rows; the worst gap is {float(found.error.amax()):.3f}",
         )

@@ -80,7 +80,7 @@ class PixelFlipping(ModelMetric):
         return self.draws or (10 if self.fill.stochastic else 1)
 
     def cost(self) -> PassCount:
-        return PassCount(forward=1 + self.steps * self.fills)
+        return PassCount(1 + self.steps * self.fills, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
         """Follow the curve of every image and every fill as one stream of rows."""
@@ -112,7 +112,7 @@ class PixelFlipping(ModelMetric):
             sample = [row // (n * k) for row in rows]
             return torch.where(self._filled(place[sample], [first_step + row % k for row in rows]), filled, images[sample])
 
-        for rows, outputs in forward_rows(model, len(found), build):
+        for rows, outputs in forward_rows(model, images, len(found), build):
             part = slice(rows.start, rows.stop)
             found[part] = checked_scores(model, outputs, target[[row // (n * k) for row in rows]])
         return found.view(-1, n, k)
