@@ -72,6 +72,7 @@ class Budget:
     partners   rows of a scheme that is compared with as many of them.
     framed     rows of orthogonal noise, in groups of `frame`.
     lines      rows of expected gradients for each number of strata.
+    learned    rows of a map at adaptive positions, of which there are `repeats`.
     maps       maps whose AUPC is compared, of `map_rows` rows, with `seeds` seeds of the metric and `candidates` colours a step.
     """
 
@@ -81,6 +82,8 @@ class Budget:
     framed: int = 24
     frame: int = 8
     lines: int = 80
+    learned: int = 50
+    repeats: int = 6
     maps: int = 5
     map_rows: int = 16
     seeds: int = 2
@@ -89,7 +92,20 @@ class Budget:
 
 BUDGETS = {
     "full": Budget(),
-    "smoke": Budget(photographs=2, rows=16, partners=8, framed=8, frame=4, lines=40, maps=2, map_rows=4, seeds=2, candidates=1),
+    "smoke": Budget(
+        photographs=2,
+        rows=16,
+        partners=8,
+        framed=8,
+        frame=4,
+        lines=40,
+        learned=20,
+        repeats=2,
+        maps=2,
+        map_rows=4,
+        seeds=2,
+        candidates=1,
+    ),
 }
 
 
@@ -197,8 +213,8 @@ def grouped(rows: Tensor, size: int) -> Tensor:
 READINGS: dict[str, Callable[[Tensor], Tensor]] = {"values": lambda rows: rows, "15 px": lambda rows: read(rows, REGION)}
 
 
-def study(photograph: Photograph, budget: Budget) -> Iterator[Found]:
-    """Every number of one photograph."""
+def noises(photograph: Photograph, budget: Budget) -> Iterator[Found]:
+    """SmoothGrad and SmoothTaylor."""
     unit = photograph.noise(range(budget.rows))
     clean = photograph.gradients(torch.zeros_like(unit[:1]))
     rows: dict[Setting, Tensor] = {}
@@ -210,7 +226,6 @@ def study(photograph: Photograph, budget: Budget) -> Iterator[Found]:
             continue
         yield from other_noises(photograph, setting, noise, rows[setting], budget)
         yield from controls(photograph, setting, noise, rows[setting], clean)
-    yield from lines(photograph, budget)
     yield from common_maps(photograph, rows)
     yield from common_scores(photograph, rows, budget)
 
@@ -270,6 +285,18 @@ def lines(photograph: Photograph, budget: Budget) -> Iterator[Found]:
     yield from reliabilities(photograph, "expected gradients, 1 stratum", found[1].flatten(0, 1))
 
 
+def adaptive(photograph: Photograph, budget: Budget) -> Iterator[Found]:
+    """Whole maps at adaptive positions, the rows before it has learned included, against rows drawn alone."""
+    method = ExpectedGradients(baselines=budget.learned // 2, strata=2, positions="adaptive")
+    found = [
+        method.attribute(photograph.model, photograph.image, photograph.target, seed=seed).values for seed in range(budget.repeats)
+    ]
+    maps, rows = torch.cat(found), photograph.line_rows(budget.lines, 1)[:, 0]
+    for reading, view in READINGS.items():
+        ratio = budget.learned * per_row_variance(view(maps)[:, None]) / per_row_variance(view(rows)[:, None])
+        yield photograph.key("adaptive", f"{budget.learned} rows, 2 strata", "adaptive positions", reading), ratio
+
+
 def reliabilities(photograph: Photograph, label: str, rows: Tensor) -> Iterator[Found]:
     """Signal variance over space against sampling variance of one row, at each side; and two halves as the AUPC reads them."""
     for side in SIDES:
@@ -309,12 +336,15 @@ def common_scores(photograph: Photograph, rows: dict[Setting, Tensor], budget: B
             yield photograph.key("common draws, AUPC", f"{a.label} − {b.label}", scheme, "AUPC"), (shared, apart)
 
 
+PARTS: dict[str, Callable[[Photograph, Budget], Iterator[Found]]] = {"noises": noises, "lines": lines, "adaptive": adaptive}
+
 # Over photographs ─────────────────────────────────────────────────────────────────────────────────
 
 SUMMARY = {
     "schemes": "geometric mean",
     "other limit": "ratio of sums",
     "strata": "geometric mean",
+    "adaptive": "geometric mean",
     "profile": "mean",
     "reliability": "mean",
     "halves": "mean",
@@ -356,6 +386,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Which ways of sampling lower the error of a map per row?")
     parser.add_argument("--budget", choices=list(BUDGETS), default="full")
     parser.add_argument("--out", type=Path, help="default: benchmarks/sampling.json; smoke: runs/sampling.json")
+    parser.add_argument("--only", choices=list(PARTS), help="renew one part of a file")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -367,20 +398,28 @@ def main() -> None:
         for photographs in networks(budget):
             plans[photographs[0].name] = photographs[0].model.plan
             for number, photograph in enumerate(photographs, 1):
-                for key, value in study(photograph, budget):
-                    found[key].append(value)
+                for part in [given.only] if given.only else PARTS:
+                    for key, value in PARTS[part](photograph, budget):
+                        found[key].append(value)
                 seconds = time.perf_counter() - started
                 console.print(f"{photograph.name}, photograph {number}: {passes.backward} rows, {seconds:.0f} s")
     results = [
         {**asdict(key), "summary": SUMMARY[key.question], **summary(SUMMARY[key.question], values), "photographs": values}
         for key, values in found.items()
     ]
-    about = {
-        "budget": given.budget,
-        **asdict(budget),
+    spent = {
         "gradient rows": passes.backward,
         "forward rows": passes.forward - passes.backward,
         "seconds": time.perf_counter() - started,
+    }
+    if given.only:
+        earlier = json.loads(out.read_text("utf-8"))
+        spent = {key: value + earlier["about"][key] for key, value in spent.items()}
+        results = [row for row in earlier["results"] if Key(*(row[name] for name in Key.__annotations__)) not in found] + results
+    about = {
+        "budget": given.budget,
+        **asdict(budget),
+        **spent,
         "threads": given.threads,
         "machine": platform.processor() or platform.machine(),
         "torch": torch.__version__,

@@ -18,8 +18,6 @@ Source: U-statistics: Hoeffding 1948; control variates and stratification: Owen,
 allocation: Neyman 1934; cross-fitting: Chernozhukov et al., "Double/debiased machine learning", 2018.
 """
 
-import itertools
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -76,16 +74,13 @@ def controlled_variance(rows: Float[Tensor, "n *map"], control: Float[Tensor, "n
 
 def crossed_covariance(a: Float[Tensor, "m s"], b: Float[Tensor, "m s"], *, same_map: bool, same_seed: bool) -> float:
     """Covariance of a and b where their maps, the seeds, both or none are shared; the scores cross maps with seeds."""
-    maps, seeds = range(a.shape[0]), range(a.shape[1])
 
     def mean_product(map_equal: bool, seed_equal: bool) -> float:
-        pairs = [
-            float(a[m, s] * b[n, t])
-            for m, n in itertools.product(maps, maps)
-            for s, t in itertools.product(seeds, seeds)
-            if (m == n) == map_equal and (s == t) == seed_equal
-        ]
-        return sum(pairs) / len(pairs)
+        maps, seeds = (
+            torch.eye(n, dtype=torch.float64) if equal else 1 - torch.eye(n, dtype=torch.float64)
+            for n, equal in zip(a.shape, (map_equal, seed_equal), strict=True)
+        )
+        return float(torch.einsum("ms,nt,mn,st->", a, b, maps, seeds) / (maps.sum() * seeds.sum()))
 
     centre = a.mean()
     a, b = (a - centre).double(), (b - centre).double()

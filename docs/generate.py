@@ -1,4 +1,4 @@
-"""Write what the registries know: the tables of README.md and the pages of docs/reference/.
+"""Write what the registries know: the tables of README.md and the pages of docs/reference/; and the tables of measurements.
 
 python docs/generate.py            write what has changed, and say what
 python docs/generate.py --check    write nothing; exit with 1 and a list if anything is stale
@@ -13,7 +13,7 @@ import re
 import sys
 import typing
 from abc import ABC
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from heatproof.perturb.noises import Noise
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
+MEASUREMENTS = ROOT / "docs" / "measurements"
 COMMAND = "python docs/generate.py"
 REMEDY = f"run: .venv/bin/{COMMAND}"
 
@@ -70,9 +71,10 @@ API = (
 
 def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
-    readme = ROOT / "README.md"
+    readme, sampling = ROOT / "README.md", MEASUREMENTS / "sampling.md"
     return {
-        readme: with_tables(readme.read_text(encoding="utf-8")),
+        readme: with_tables(readme, {"methods": _method_table(), "metrics": _metric_table()}),
+        sampling: with_tables(sampling, _sampling_tables()),
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
         REFERENCE / "fills.md": _fills_page(),
@@ -105,14 +107,22 @@ def main(arguments: Sequence[str]) -> int:
 # README ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def with_tables(text: str) -> str:
-    """The README with its tables made anew between `<!-- begin NAME … -->` and `<!-- end NAME -->`."""
-    for name, make in (("methods", _method_table), ("metrics", _metric_table)):
-        block = re.compile(rf"(<!-- begin {name}\b[^>]*-->\n).*?(<!-- end {name} -->)", re.DOTALL)
+def with_tables(page: Path, tables: Mapping[str, str]) -> str:
+    """The page with its tables made anew between `<!-- begin NAME … -->` and `<!-- end NAME -->`."""
+    text = page.read_text(encoding="utf-8")
+    for name, made in tables.items():
+        block = re.compile(rf"(<!-- begin {name} [^>]*-->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not block.search(text):
-            raise SystemExit(f"README.md: expected the markers <!-- begin {name} --> and <!-- end {name} -->, found none")
-        text = block.sub(lambda match, make=make: f"{match[1]}{make()}{match[2]}", text)
+            raise SystemExit(f"{page.name}: expected the markers <!-- begin {name} --> and <!-- end {name} -->, found none")
+        text = block.sub(lambda match, made=made: f"{match[1]}{made}{match[2]}", text)
     return text
+
+
+def _sampling_tables() -> dict[str, str]:
+    sys.path.insert(0, str(ROOT))  # benchmarks are not installed
+    from benchmarks.sampling_tables import tables
+
+    return {name: table(head, rows) for name, (head, rows) in tables().items()}
 
 
 def _method_table() -> str:

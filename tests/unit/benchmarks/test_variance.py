@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from benchmarks.variance import (
     allocated_variance,
     alone_variance,
@@ -15,6 +14,7 @@ from benchmarks.variance import (
     strata_variances,
     stratified_variance,
 )
+
 from tests.support import zoo
 
 ROWS, SIGMA = 20_000, 0.7
