@@ -111,7 +111,7 @@ def with_tables(page: Path, tables: Mapping[str, str]) -> str:
     """The page with its tables made anew between `<!-- begin NAME … -->` and `<!-- end NAME -->`."""
     text = page.read_text(encoding="utf-8")
     for name, made in tables.items():
-        block = re.compile(rf"(<!-- begin {name} [^>]*-->\n).*?(<!-- end {name} -->)", re.DOTALL)
+        block = re.compile(rf"(<!-- begin {name}:[^>]*-->\n).*?(<!-- end {name} -->)", re.DOTALL)
         if not block.search(text):
             raise SystemExit(f"{page.name}: expected the markers <!-- begin {name} --> and <!-- end {name} -->, found none")
         text = block.sub(lambda match, made=made: f"{match[1]}{made}{match[2]}", text)
