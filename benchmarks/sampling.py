@@ -72,7 +72,7 @@ class Budget:
     partners   rows of a scheme that is compared with as many of them.
     framed     rows of orthogonal noise, in groups of `frame`.
     lines      rows of expected gradients for each number of strata.
-    learned    rows of a map at adaptive positions, of which there are `repeats`.
+    learned    rows of a map at adaptive positions, and how many such maps there are.
     maps       maps whose AUPC is compared, of `map_rows` rows, with `seeds` seeds of the metric and `candidates` colours a step.
     """
 
@@ -82,8 +82,7 @@ class Budget:
     framed: int = 24
     frame: int = 8
     lines: int = 80
-    learned: int = 50
-    repeats: int = 6
+    learned: tuple[tuple[int, int], ...] = ((50, 2), (200, 2))
     maps: int = 5
     map_rows: int = 16
     seeds: int = 2
@@ -99,8 +98,7 @@ BUDGETS = {
         framed=8,
         frame=4,
         lines=40,
-        learned=20,
-        repeats=2,
+        learned=((20, 2),),
         maps=2,
         map_rows=4,
         seeds=2,
@@ -287,14 +285,14 @@ def lines(photograph: Photograph, budget: Budget) -> Iterator[Found]:
 
 def adaptive(photograph: Photograph, budget: Budget) -> Iterator[Found]:
     """Whole maps at adaptive positions, the rows before it has learned included, against rows drawn alone."""
-    method = ExpectedGradients(baselines=budget.learned // 2, strata=2, positions="adaptive")
-    found = [
-        method.attribute(photograph.model, photograph.image, photograph.target, seed=seed).values for seed in range(budget.repeats)
-    ]
-    maps, rows = torch.cat(found), photograph.line_rows(budget.lines, 1)[:, 0]
-    for reading, view in READINGS.items():
-        ratio = budget.learned * per_row_variance(view(maps)[:, None]) / per_row_variance(view(rows)[:, None])
-        yield photograph.key("adaptive", f"{budget.learned} rows, 2 strata", "adaptive positions", reading), ratio
+    rows = photograph.line_rows(budget.lines, 1)[:, 0]
+    for length, repeats in budget.learned:
+        method = ExpectedGradients(baselines=length // 2, strata=2, positions="adaptive")
+        ask = (photograph.model, photograph.image, photograph.target)
+        maps = torch.cat([method.attribute(*ask, seed=seed).values for seed in range(repeats)])
+        for reading, view in READINGS.items():
+            ratio = length * per_row_variance(view(maps)[:, None]) / per_row_variance(view(rows)[:, None])
+            yield photograph.key("adaptive", f"{length} rows, 2 strata", "adaptive positions", reading), ratio
 
 
 def reliabilities(photograph: Photograph, label: str, rows: Tensor) -> Iterator[Found]:

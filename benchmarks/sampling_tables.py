@@ -68,11 +68,11 @@ def _budget(about: dict[str, Any]) -> Table:
         "independent rows a setting": f"{about['rows']}",
         "rows a scheme": f"{about['partners']}; orthogonal noise {about['framed']}, in groups of {about['frame']}",
         "rows of expected gradients": f"{about['lines']} for each number of strata",
-        "maps at adaptive positions": f"{about['repeats']} of {about['learned']} rows",
+        "maps at adaptive positions": ", ".join(f"{repeats} of {rows} rows" for rows, repeats in about["learned"]),
         "maps whose AUPC is compared": f"{about['maps']} of {about['map_rows']} rows, each scored with {about['seeds']} seeds and "
         f"{about['candidates']} colours a step",
         "rows in all": f"{about['gradient rows']:,} with gradient, {about['forward rows']:,} forward",
-        "time": f"{about['seconds'] / 60:.0f} minutes on {about['threads']} thread",
+        "time": f"{about['seconds'] / 60:.0f} minutes of wall time on {about['threads']} thread of a busy machine",
         "plans": plans,
     }
     return ["", ""], [[key, value] for key, value in facts.items()]
