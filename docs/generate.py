@@ -1,4 +1,4 @@
-"""Write what the registries and results.json know: the tables of README.md and of measurements/, the pages of docs/reference/.
+"""Write what the registries and the measurements know: the tables of README.md and of measurements/, the pages of docs/reference/.
 
 python docs/generate.py            write what has changed, and say what
 python docs/generate.py --check    write nothing; exit with 1 and a list if anything is stale
@@ -31,7 +31,8 @@ from heatproof.perturb.noises import Noise
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-SPEED = ROOT / "docs" / "measurements" / "speed.md"
+MEASUREMENTS = ROOT / "docs" / "measurements"
+SPEED = MEASUREMENTS / "speed.md"
 SPEED_PICTURE = ROOT / "docs" / "pictures" / "speed.svg"
 COMMAND = "python docs/generate.py"
 REMEDY = f"run: .venv/bin/{COMMAND}"
@@ -75,10 +76,11 @@ API = (
 
 def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
-    readme = ROOT / "README.md"
+    readme, sampling = ROOT / "README.md", MEASUREMENTS / "sampling.md"
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table()),
-        SPEED: with_blocks(SPEED, speed=_speed().text(_speed_rows(), f"../pictures/{SPEED_PICTURE.name}")),
+        SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../pictures/{SPEED_PICTURE.name}")),
+        sampling: with_blocks(sampling, **_sampling_tables()),
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
         REFERENCE / "fills.md": _fills_page(),
@@ -105,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
     REFERENCE.mkdir(exist_ok=True)
     for path in found:
         if path == SPEED_PICTURE:
-            _speed().draw(_speed_rows(), path)
+            _benchmarks("page").draw(_speed_rows(), path)
         else:
             path.write_text(pages()[path], encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
@@ -126,22 +128,26 @@ def with_blocks(path: Path, **blocks: str) -> str:
     return text
 
 
-def _speed() -> ModuleType:
+def _benchmarks(name: str) -> ModuleType:
     if str(ROOT) not in sys.path:
         sys.path.append(str(ROOT))  # benchmarks/ is no part of the package
-    return importlib.import_module("benchmarks.page")
+    return importlib.import_module(f"benchmarks.{name}")
 
 
 def _speed_rows() -> Any:
-    return importlib.import_module("benchmarks.results").read()
+    return _benchmarks("results").read()
 
 
 def _picture_is_fresh() -> bool:
     """By the digest of what it shows: the strokes of a picture differ from one matplotlib to the next."""
-    rows = _speed_rows()
-    if not _speed().drawn(rows):
+    rows, page = _speed_rows(), _benchmarks("page")
+    if not page.drawn(rows):
         return True
-    return SPEED_PICTURE.exists() and _speed().digest(rows) in SPEED_PICTURE.read_text(encoding="utf-8")
+    return SPEED_PICTURE.exists() and page.digest(rows) in SPEED_PICTURE.read_text(encoding="utf-8")
+
+
+def _sampling_tables() -> dict[str, str]:
+    return {name: table(head, rows) for name, (head, rows) in _benchmarks("sampling_tables").tables().items()}
 
 
 def _method_table() -> str:

@@ -48,6 +48,8 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "uniform": ExpectedGradients(baselines=4, strata=3),
         "references": ExpectedGradients(baseline=Reference(images=REFERENCES), baselines=5, strata=2),
         "tolerance": ExpectedGradients(baselines=26, strata=2, tolerance=0.6),
+        "adaptive": ExpectedGradients(baselines=20, strata=1, positions="adaptive"),
+        "adaptive, tolerance": ExpectedGradients(baselines=40, strata=2, positions="adaptive", tolerance=0.5),
     },
     SmoothTaylor: {
         "": SmoothTaylor(samples=7),
@@ -106,7 +108,13 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "quadrature": GaussLegendre(steps=4),
         "tolerance": 9.0,
     },
-    ExpectedGradients: {"baseline": [Reference(images=REFERENCES), Uniform()], "baselines": 6, "strata": 4, "tolerance": 9.0},
+    ExpectedGradients: {
+        "baseline": [Reference(images=REFERENCES), Uniform()],
+        "baselines": 6,
+        "strata": 4,
+        "positions": ["adaptive", "uniform"],
+        "tolerance": 9.0,
+    },
     SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},
     SmoothGrad: {
         "method": InputXGradient(),
@@ -165,7 +173,11 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
     },
     PixelFlipping: {"fill": {"draws": None}, "draws": {"fill": Uniform()}},
     IntegratedGradients: {"baselines": {"baseline": Uniform()}, "tolerance": {"tolerance": None}},
-    ExpectedGradients: {"baselines": {"tolerance": None}, "tolerance": {"baselines": 20, "tolerance": None}},
+    ExpectedGradients: {
+        "baselines": {"tolerance": None},
+        "positions": {"baselines": 12, "tolerance": None},
+        "tolerance": {"baselines": 20, "tolerance": None},
+    },
     SmoothTaylor: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
     SmoothGrad: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
 }

@@ -222,6 +222,7 @@ CALIBRATED = {
     "smooth_grad of smooth_taylor": SmoothGrad(noise=Gaussian(sigma=0.3), samples=6, method=SmoothTaylor(samples=3)),
     "expected_gradients": ExpectedGradients(baselines=8, strata=3),
     "expected_gradients, odd number": ExpectedGradients(baselines=5, strata=2),
+    "expected_gradients, adaptive": ExpectedGradients(baselines=24, strata=2, positions="adaptive"),
 }
 
 

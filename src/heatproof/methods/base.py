@@ -18,7 +18,7 @@ from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.inputs import Target, check_images, resolve_target
-from heatproof.passes.probes import Probe, WeightedGradients, weighted_gradients
+from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
 from heatproof.perturb.draws import Draws
 
 
@@ -144,11 +144,15 @@ class ProbeMethod(Method, ABC):
         """Independent group of probe k, for the standard error; groups are consecutive; one group for all = nothing was sampled."""
         return 0
 
+    def source(self) -> ProbeSource:
+        """What the engine asks for probes in one call: the method, unless probes depend on what earlier ones found."""
+        return self
+
     def explain(self, case: Case) -> Explanation:
         return self._stream(case, None)
 
     def _stream(self, case: Case, tolerance: float | None) -> Explanation:
-        streamed = weighted_gradients(case.model, case.images, case.target, case.draws, self, tolerance)
+        streamed = weighted_gradients(case.model, case.images, case.target, case.draws, self.source(), tolerance)
         return replace(self.conclude(case, streamed), probes=streamed.probes, notes=streamed.notes)
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:

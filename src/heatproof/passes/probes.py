@@ -4,7 +4,8 @@ Images × probes are flattened into one stream of rows and pass through the netw
 its turn comes and dropped after, so memory = one chunk + the result, whatever the number of images or probes. Each sample's
 rows are added in the order of k: the chunk size and the batch change nothing but rounding in the network itself.
 
-With a tolerance, probes come in rounds and an image whose map is accurate enough leaves the stream (see `passes/rounds.py`).
+With a tolerance, probes come in rounds and an image whose map is accurate enough leaves the stream (see `passes/rounds.py`). A
+source that learns is told of each chunk and takes in what it was told between rounds, so that chunks change nothing.
 """
 
 from collections.abc import Sequence
@@ -45,6 +46,19 @@ class ProbeSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Learner(ProbeSource, Protocol):
+    """A source whose probes depend on what earlier ones found. One serves a single call."""
+
+    def learn(self, draws: Draws, k: Sequence[int], sizes: Float[Tensor, " r"]) -> None:
+        """Probe k[r] of image r had a weighted gradient of this length."""
+        ...
+
+    def renew(self) -> None:
+        """A round is over: the next one may use what was learned."""
+        ...
+
+
 @dataclass(frozen=True)
 class WeightedGradients:
     """The sum per sample, its relative standard error (NaN for fewer than two groups), and the score at every probe.
@@ -74,7 +88,8 @@ def weighted_gradients(
 ) -> WeightedGradients:
     """Stream the probes of all images. Cost: `n_probes` forward and backward rows an image, or fewer with a tolerance."""
     n = source.n_probes()
-    rounds = Rounds(n, source.group, tolerance)
+    learner = source if isinstance(source, Learner) else None
+    rounds = Rounds(n, source.group, tolerance, learns=learner is not None)
     sums = torch.zeros(rounds.parts, *images.shape, dtype=images.dtype, device=images.device)
     scores = images.new_zeros(len(images), n)
 
@@ -87,10 +102,15 @@ def weighted_gradients(
         weighted, scores[sample, k] = found
         for row, (i, index) in enumerate(zip(sample, k, strict=True)):
             sums[rounds.part(index), i] += weighted[row]
+        if learner:
+            learner.learn(draws.rows(sample), k, weighted.flatten(1).norm(dim=1))
+
+    def parts(still: list[int], _: int) -> Tensor:
+        if learner:
+            learner.renew()
+        return sums if len(still) == len(images) else sums[:, still]
 
     with model.running():
-        used, error = rounds.run(
-            model, images, compute, add, lambda still, _: sums if len(still) == len(images) else sums[:, still]
-        )
+        used, error = rounds.run(model, images, compute, add, parts)
     values = sums.sum(0) * (n / used).to(sums).view(-1, *[1] * (images.ndim - 1))
     return WeightedGradients(values, error, scores, used, rounds.notes(used, error))

@@ -40,11 +40,13 @@ class Rounds:
     draws      draws an image: exactly so many, or at most if there is a tolerance.
     group      number of the independent group of a draw; consecutive, from 0.
     tolerance  relative standard error at which an image is finished.
+    learns     whether draws are cut at the looks even without a tolerance, for a source that learns from those before.
     """
 
     draws: int
     group: Callable[[int], int]
     tolerance: float | None = None
+    learns: bool = False
 
     @property
     def parts(self) -> int:
@@ -57,7 +59,7 @@ class Rounds:
 
     def stretches(self) -> Iterator[range]:
         """Draws between one look at the error and the next."""
-        looks = set() if self.tolerance is None else set(_looks(self.draws))
+        looks = set(_looks(self.draws)) if self.tolerance or self.learns else set()
         starts = [0, *(k for k in range(1, self.draws) if self.group(k) > self.group(k - 1) and self.group(k) in looks)]
         for start, stop in zip(starts, [*starts[1:], self.draws], strict=True):
             yield range(start, stop)

@@ -2,7 +2,9 @@
 
     A(x) = E_{b, α} [(x − b) ⊙ ∇f(b + α (x − b))],    α ~ U[0, 1], b from a baseline distribution
 
-estimated with N baselines, each used for M values of α, one in each of M equal strata of [0, 1].
+estimated with N baselines, each used for M values of α, one in each of M equal strata of [0, 1]. Adaptive positions are drawn more
+often where the image's gradients have been large, and weighted by one over their density (see `passes/positions.py`): the same
+expectation from fewer rows.
 Complete in expectation: Σ_i A_i ≈ f(x) − mean_n f(b_n).
 
 Cost: N M forward and backward rows an image, and N + 1 forward rows for the claim; with a tolerance, N is at most `baselines`.
@@ -13,9 +15,11 @@ Gaussian noise is added to the images (wrap it in `smooth_grad` for that).
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
@@ -23,7 +27,8 @@ from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clea
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import mean_fill_score
-from heatproof.passes.probes import Probe, WeightedGradients
+from heatproof.passes.positions import Positions
+from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.uniform import Uniform
@@ -35,6 +40,7 @@ class ExpectedGradients(SampledMethod):
     baseline   the distribution: `uniform`, or `Reference(images=…)` for a background set.
     baselines  baselines drawn an image; with a tolerance, at most.
     strata     random positions on the path of each baseline, one per stratum.
+    positions  uniform on the path, or adaptive: denser where gradients were large, from the ninth baseline on.
     tolerance  relative standard error at which an image has baselines enough; None = exactly `baselines`.
     """
 
@@ -44,6 +50,7 @@ class ExpectedGradients(SampledMethod):
     baseline: Fill = Uniform()
     baselines: PositiveInt = 10
     strata: PositiveInt = 5
+    positions: Literal["uniform", "adaptive"] = "uniform"
 
     def n_probes(self) -> int:
         return self.baselines * self.strata
@@ -53,11 +60,24 @@ class ExpectedGradients(SampledMethod):
 
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
         """At a random point of the k-th stratum of the line from a random baseline."""
+        return self.probe_at(self.stratified(draws, k), model, images, draws, k)
+
+    def stratified(self, draws: Draws, k: Sequence[int]) -> Float[Tensor, " r"]:
+        """A uniform number in the stratum of each probe."""
+        stratum = torch.tensor([i % self.strata for i in k], device=draws.device, dtype=draws.dtype)
+        return (stratum + draws.uniform("alpha", k, ())) / self.strata
+
+    def probe_at(
+        self, alpha: Tensor, model: Model, images: Tensor, draws: Draws, k: Sequence[int], density: Tensor | None = None
+    ) -> Probe:
+        """At these positions, which were drawn with this density; None = uniformly."""
         start = self.baseline(images, model.bounds, draws, [self.group(i) for i in k])
-        path = images - start
-        stratum = torch.tensor([i % self.strata for i in k]).to(images)
-        alpha = ((stratum + draws.uniform("alpha", k, ())) / self.strata).view(-1, *[1] * (images.ndim - 1))
-        return Probe(at=start + alpha * path, weight=path / self.n_probes())
+        path, axes = images - start, (-1, *[1] * (images.ndim - 1))
+        rows = self.n_probes() if density is None else self.n_probes() * density.view(axes)
+        return Probe(at=start + alpha.view(axes) * path, weight=path / rows)
+
+    def source(self) -> ProbeSource:
+        return self if self.positions == "uniform" else _Adaptive(self, Positions())
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
         """Claim f(x) − mean f(b); error = standard error over baselines."""
@@ -68,3 +88,28 @@ class ExpectedGradients(SampledMethod):
 
     def cost(self) -> PassCount:
         return PassCount(self.n_probes() + self.baselines + 1, self.n_probes(), clean=1)
+
+
+@dataclass(frozen=True)
+class _Adaptive:
+    """The probes of one call, at positions that are learned as it goes."""
+
+    method: ExpectedGradients
+    positions: Positions
+
+    def n_probes(self) -> int:
+        return self.method.n_probes()
+
+    def group(self, k: int) -> int:
+        return self.method.group(k)
+
+    def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
+        alpha, density = self.positions.at(draws.keys, self.method.stratified(draws, k))
+        return self.method.probe_at(alpha, model, images, draws, k, density)
+
+    def learn(self, draws: Draws, k: Sequence[int], sizes: Tensor) -> None:
+        alpha, density = self.positions.at(draws.keys, self.method.stratified(draws, k))
+        self.positions.learn(draws.keys, alpha, sizes * density)
+
+    def renew(self) -> None:
+        self.positions.renew()
