@@ -9,12 +9,16 @@ import pytest
 from heatproof.core.spec import Settings
 from heatproof.methods import (
     ConstantMap,
+    DeconvNet,
+    DeepTaylor,
     EdgeMap,
     ExpectedGradients,
     Gradient,
+    GuidedBackprop,
     InputMap,
     InputXGradient,
     IntegratedGradients,
+    Lrp,
     Method,
     RandomMap,
     SmoothGrad,
@@ -25,6 +29,7 @@ from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.perturb.fills import Black, Blurred, Reference, Uniform, White, Zero
 from heatproof.perturb.noises import Gaussian
+from heatproof.surgery.composites import Composite, LrpEpsilon, ZPlusEverywhere
 from tests.support import zoo
 
 REFERENCES, LARGE_REFERENCES = zoo.images(5, seed=9), zoo.images(4, side=24, seed=9)
@@ -64,6 +69,13 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "of smooth taylor": SmoothGrad(method=SmoothTaylor(samples=3), samples=4),
         "tolerance": SmoothGrad(samples=20, tolerance=0.5),
         "variance, tolerance": SmoothGrad(samples=40, moment="variance", tolerance=0.5),
+    },
+    DeconvNet: {"": DeconvNet()},
+    GuidedBackprop: {"": GuidedBackprop()},
+    DeepTaylor: {"": DeepTaylor(), "unbounded": DeepTaylor(bounded=False)},
+    Lrp: {
+        name: Lrp(composite=name)
+        for name in ("epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_beta1_flat", "z_plus_everywhere", "attn_lrp")
     },
     RandomMap: {"": RandomMap()},
     ConstantMap: {"": ConstantMap()},
@@ -115,6 +127,8 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "positions": ["adaptive", "uniform"],
         "tolerance": 9.0,
     },
+    DeepTaylor: {"bounded": lambda now: not now},
+    Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},
     SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},
     SmoothGrad: {
         "method": InputXGradient(),
@@ -199,7 +213,7 @@ def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings
     for key, value in fields.items():
         before = {**fields, **WITH_OTHERS.get(type(settings), {}).get(key, {})}
         yield key, type(settings)(**before), type(settings)(**{**before, key: _other(settings, key)})
-        if isinstance(value, Settings):
+        if isinstance(value, Settings) and not isinstance(value, Composite):  # whose fields need more operations: unit/surgery
             for path, _, after in changed_fields(value):
                 yield f"{key}.{path}", settings, type(settings)(**{**fields, key: after})
 
