@@ -1,5 +1,15 @@
 """Attribution methods, one a file; the exports are the registry."""
 
+from heatproof.methods.activation import (
+    AblationCam,
+    EigenCam,
+    GradCam,
+    GradCamPlusPlus,
+    HiresCam,
+    LayerCam,
+    ScoreCam,
+    XgradCam,
+)
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
@@ -7,17 +17,25 @@ from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradie
 from heatproof.methods.wrappers import SmoothGrad
 
 __all__ = [
+    "AblationCam",
     "Attribution",
     "Axiom",
     "ConstantMap",
     "EdgeMap",
+    "EigenCam",
     "ExpectedGradients",
+    "GradCam",
+    "GradCamPlusPlus",
     "Gradient",
+    "HiresCam",
     "InputMap",
     "InputXGradient",
     "IntegratedGradients",
+    "LayerCam",
     "Method",
     "RandomMap",
+    "ScoreCam",
     "SmoothGrad",
     "SmoothTaylor",
+    "XgradCam",
 ]

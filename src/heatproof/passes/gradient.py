@@ -25,11 +25,16 @@ def gradient(
     with torch.inference_mode(False), torch.enable_grad(), model.running():
         inputs = images.detach().clone().requires_grad_()
         explained = checked_scores(model, model.outputs(inputs.clone()), target.clone())
-        if not explained.requires_grad:
-            raise ModelError(
-                f"{model.name}: expected an output that is differentiable in the input, got one cut from the graph; "
-                "look for detach(), no_grad(), argmax or numpy in its forward"
-            )
+        check_differentiable(model, explained)
         (grad,) = torch.autograd.grad(explained.sum(), inputs, allow_unused=True, materialize_grads=True)
     record_rows(forward=len(images), backward=len(images))
     return grad, explained.detach()
+
+
+def check_differentiable(model: Model, explained: Float[Tensor, " r"]) -> None:
+    """Raise `ModelError` if the network cut the graph on the way to these scores."""
+    if not explained.requires_grad:
+        raise ModelError(
+            f"{model.name}: expected an output that is differentiable in the input, got one cut from the graph; "
+            "look for detach(), no_grad(), argmax or numpy in its forward"
+        )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -33,7 +33,8 @@ COMFORT = 2**29
 SHARE = 0.25
 """Of the free memory, unless the model says how much."""
 
-Kind = Literal["forward", "gradient"]
+Kind = str
+"""What rows are for: `forward`, `gradient`, or another name for rows that take memory of their own."""
 T = TypeVar("T")
 
 _fitting: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], int]]" = weakref.WeakKeyDictionary()
