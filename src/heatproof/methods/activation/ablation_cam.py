@@ -1,15 +1,16 @@
-"""Ablation-CAM: channels weighed by the share of the score that goes when each is silent. No gradients.
+"""Ablation-CAM: channels weighed by what the score loses when each is silent. No gradients.
 
-    M = ReLU(Σ_k w_k A_k),    w_k = (f − f_k) / |f|
+    M = ReLU(Σ_k w_k A_k),    w_k = f − f_k
 
 A_k channel k of a layer's activation, f the explained output of the image, f_k that of a run in which A_k is zero at all positions.
 Leading tokens keep their channels.
 
 Cost: 1 + channels forward rows an image.
 Source: Desai & Ramaswamy, "Ablation-CAM: visual explanations for deep convolutional network via gradient-free localization",
-WACV 2020, eqs. 5, 6.
-Differs from the paper: the absolute value of f, since with f itself a negative score turns the map over; the map is not scaled to
-[0, 1], and `relu=False` keeps its sign; a layer with more than `channels` channels is cut to the strongest, and a note says so.
+WACV 2020.
+Differs from the paper: w is not divided by f, one number an image, which turns the map over where the score is negative and is no
+divisor where it is zero; the map is not scaled to [0, 1], and `relu=False` keeps its sign; a layer with more than `channels`
+channels is cut to the strongest, and a note says so.
 """
 
 from typing import ClassVar
@@ -44,4 +45,4 @@ class AblationCam(ChannelMethod):
         return changed_scores(case.model, case.images[sample], case.target[sample], channels.site, silence)
 
     def weights(self, scores: Tensor, clean: Tensor) -> Tensor:
-        return (clean[:, None] - scores) / torch.where(clean != 0, clean.abs(), torch.nan)[:, None]
+        return clean[:, None] - scores

@@ -7,7 +7,7 @@ which small gradients do not vanish; where the denominator is exactly zero, α i
 
 Cost: 1 forward and 1 backward row an image; the backward ends at the layer.
 Source: Chattopadhay et al., "Grad-CAM++: generalized gradient-based visual explanations for deep convolutional networks",
-WACV 2018, eqs. 5, 6 and 19.
+WACV 2018.
 Differs from the paper: its score is exp(f), whose derivative is g times exp(f), one number an image, which is left out; the map is
 not scaled to [0, 1], and `relu=False` keeps its sign.
 """

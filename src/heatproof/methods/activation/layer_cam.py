@@ -6,7 +6,7 @@ A_k channel k of a layer's activation, f the explained output. Weights differ by
 serve as well.
 
 Cost: 1 forward and 1 backward row an image; the backward ends at the layer.
-Source: Jiang et al., "LayerCAM: exploring hierarchical class activation maps for localization", IEEE TIP 2021, eqs. 6, 7.
+Source: Jiang et al., "LayerCAM: exploring hierarchical class activation maps for localization", IEEE TIP 2021.
 Differs from the paper: maps of several layers are not fused, and a map is not scaled; `relu=False` leaves out the outer ReLU, which
 changes nothing where activations are not negative.
 """
