@@ -159,7 +159,8 @@ def test_the_relu_of_a_map_is_a_setting_and_says_when_nothing_is_left() -> None:
     model, images = zoo.model(net), zoo.images(2)
     clipped, signed = (GradCam(relu=relu).attribute(model, images, 0) for relu in (True, False))
     assert not clipped.values.any()
-    assert all("the method's ReLU made them zero; relu=False keeps them" in note for note in clipped.notes)
+    said = "the map is zero everywhere: no value of the signed map was positive, and the method's ReLU made them zero"
+    assert clipped.notes == (f"{said}; relu=False keeps them",) * 2
     assert signed.notes == ("", "")
     assert (signed.values <= 0).all()
     assert signed.values.any()

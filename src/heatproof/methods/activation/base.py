@@ -17,7 +17,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from heatproof.core.errors import TensorError
-from heatproof.methods.base import Case, Explanation, Method
+from heatproof.methods.base import ZERO, Case, Explanation, Method
 from heatproof.models.model import Model
 from heatproof.passes.activation import activation_gradients, activations
 from heatproof.passes.counting import PassCount
@@ -72,7 +72,7 @@ class ActivationMethod(Method, ABC):
             return maps, notes
         positive = maps.relu()
         emptied = ((maps != 0).flatten(1).any(1) & (positive == 0).flatten(1).all(1)).tolist()
-        said = "no value of the signed map was positive, and the method's ReLU made them zero; relu=False keeps them"
+        said = f"{ZERO}: no value of the signed map was positive, and the method's ReLU made them zero; relu=False keeps them"
         return positive, tuple("; ".join(filter(None, (note, said * gone))) for note, gone in zip(notes, emptied, strict=True))
 
 
