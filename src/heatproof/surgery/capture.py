@@ -29,6 +29,8 @@ from heatproof.models.model import Model
 
 LEADING = (0, 1, 2, 5)
 """Tokens that may come before those of the positions: none; class; class and distillation; class and four registers."""
+ATTENTION = ("attention", "attn")
+"""What the class of a module that mixes tokens has in its name."""
 LISTED = 12
 """Layers that a refusal names."""
 
@@ -117,7 +119,7 @@ def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None) -
         for name, module in watched:
             if name == "":
                 continue
-            if "attention" in type(module).__name__.lower():
+            if any(word in type(module).__name__.lower() for word in ATTENTION):
                 stack.callback(module.register_forward_pre_hook(lambda *_: seen.mark()).remove)
             hook = module.register_forward_hook(lambda _, __, output, name=name: seen.see(name, output))
             stack.callback(hook.remove)
@@ -183,13 +185,17 @@ def grid_of(activation: Tensor, space: tuple[int, int]) -> Grid | None:
         return Grid("channels last" if last else "channels first", h, w) if h * w > 1 else None
     if len(shape) != 3:
         return None
-    for leading in LEADING:
-        n = shape[1] - leading
-        fitting = [(h, n // h) for h in range(1, n + 1) if n % h == 0 and _alike((h, n // h), space)]
-        if n > 1 and fitting:
-            h, w = min(fitting, key=lambda side: abs(side[0] * space[1] - side[1] * space[0]))
-            return Grid("tokens", h, w, leading)
-    return None
+    fitting = [
+        (abs(h * space[1] - n // h * space[0]), leading, h, n // h)
+        for leading in LEADING
+        for n in [shape[1] - leading]
+        for h in range(1, n + 1)
+        if n > 1 and n % h == 0 and _alike((h, n // h), space)
+    ]
+    if not fitting:
+        return None
+    _, leading, h, w = min(fitting)
+    return Grid("tokens", h, w, leading)
 
 
 def _alike(grid: tuple[int, ...], space: tuple[int, int]) -> bool:
