@@ -156,6 +156,17 @@ def spatial_layers(model: Model, images: Float[Tensor, "b c h w"]) -> dict[str, 
     return seen.shapes
 
 
+def default_layer(model: Model, images: Float[Tensor, "b c h w"]) -> str:
+    """The layer that is chosen where none is named. The network runs on the first image.
+
+    Raises:
+        ModelError: No layer has a grid.
+    """
+    with torch.inference_mode(), model.running(), capture(model, images, None) as seen:
+        model.outputs(images[:1].clone())
+    return found_in(seen, model, images)[0].name
+
+
 def found_in(seen: Capture, model: Model, images: Float[Tensor, "b c h w"]) -> tuple[Site, Tensor]:
     """The activation captured in a run.
 

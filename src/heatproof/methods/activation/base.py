@@ -106,7 +106,7 @@ class Channels:
 
 
 class ChannelMethod(ActivationMethod, ABC):
-    """A map whose weights come from one forward row a channel.
+    """A map whose weights come from one forward row a channel. The activations of the whole batch are kept meanwhile.
 
     channels  most channels that are asked about; of a layer with more, those of largest norm, and a note says so.
     """
