@@ -361,3 +361,44 @@ def test_what_comes_after_the_layer_may_overwrite_it() -> None:
         named = Method.from_dict({**method.to_dict(), "layer": "0"})
         found, expected = (named.attribute(of(module), images, 0).values for module in (overwriting, honest))
         assert torch.equal(found, expected)
+
+
+def test_a_compiled_network_is_looked_into_as_it_was_written() -> None:
+    module = zoo.residual().eval()
+    compiled = torch.compile(module, backend="eager")
+    compiled(zoo.images(2))
+    for method in CAMS:
+        found, expected = (method.attribute(zoo.model(net), zoo.images(2), 0).values for net in (compiled, module))
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("library", "architecture", "settings", "name"),
+    [
+        ("torchvision", "resnet18", {}, "layer4"),
+        ("torchvision", "mobilenet_v3_small", {}, "features"),
+        ("torchvision", "swin_t", {}, "permute"),
+        ("timm", "vit_tiny_patch16_224", {"img_size": (64, 96), "depth": 2}, "blocks.1.norm1"),
+        ("timm", "deit_tiny_distilled_patch16_224", {"img_size": (64, 96), "depth": 2}, "blocks.1.norm1"),
+        ("timm", "vit_small_patch14_reg4_dinov2", {"img_size": (56, 84), "depth": 2, "num_classes": 3}, "blocks.1.norm1"),
+        ("timm", "cait_xxs24_224", {"img_size": (64, 96), "depth": 1}, "blocks_token_only.1.norm1"),
+    ],
+)
+def test_the_layer_chosen_in_known_architectures(library: str, architecture: str, settings: dict[str, Any], name: str) -> None:
+    """One whose gradient does not vanish, and whose grid is the image's."""
+    pytest.importorskip(library)
+    if library == "timm":
+        import timm
+
+        net = timm.create_model(architecture, **settings)
+    else:
+        from torchvision.models import get_model
+
+        net = get_model(architecture, weights=None)
+    height, width = settings.get("img_size", (64, 96))
+    images = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
+    model = zoo.model(net)
+    assert default_layer(model, images) == name
+    found = HiresCam().on_grid(model, images, 0)
+    assert found.shape[2] * width == found.shape[3] * height
+    assert (found != 0).float().mean() > 0.9
