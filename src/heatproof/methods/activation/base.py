@@ -3,8 +3,8 @@
     A(x)_c = 1/C · U(M)
 
 M [h, w] the map on the grid, U bilinear interpolation to the input's size, C channels of the input: the signed sum over the input's
-channels, which is the usual reduction, is U(M). U takes cells as areas (corners are not aligned) and
-does not scale: its sum is about the number of pixels a cell times that of M. `on_grid` gives M itself.
+channels, which is the usual reduction, is U(M). U takes cells as areas (corners are not aligned) and does not scale: its sum is
+about the number of pixels a cell times that of M. `on_grid` gives M itself.
 """
 
 from abc import ABC, abstractmethod
