@@ -53,6 +53,8 @@ API = (
     "heatproof.passes.probes",
     "heatproof.passes.forward",
     "heatproof.passes.inputs",
+    "heatproof.passes.activation",
+    "heatproof.surgery.capture",
     "heatproof.passes.counting",
     "heatproof.numerics.quadrature",
     "heatproof.numerics.bounds",

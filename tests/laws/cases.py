@@ -8,21 +8,29 @@ import pytest
 
 from heatproof.core.spec import Settings
 from heatproof.methods import (
+    AblationCam,
     ConstantMap,
     DeconvNet,
     DeepTaylor,
     EdgeMap,
+    EigenCam,
     ExpectedGradients,
+    GradCam,
+    GradCamPlusPlus,
     Gradient,
     GuidedBackprop,
+    HiresCam,
     InputMap,
     InputXGradient,
     IntegratedGradients,
+    LayerCam,
     Lrp,
     Method,
     RandomMap,
+    ScoreCam,
     SmoothGrad,
     SmoothTaylor,
+    XgradCam,
 )
 from heatproof.metrics import Completeness, Metric, PerturbationCurve, PixelFlipping, Repeatability, TotalVariationCurve
 from heatproof.models.outputs import Probability
@@ -67,6 +75,7 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "variance": SmoothGrad(samples=6, moment="variance"),
         "of integrated gradients": SmoothGrad(method=IntegratedGradients(quadrature=GaussLegendre(steps=2)), samples=3),
         "of smooth taylor": SmoothGrad(method=SmoothTaylor(samples=3), samples=4),
+        "of grad_cam": SmoothGrad(method=GradCam(), samples=3),
         "tolerance": SmoothGrad(samples=20, tolerance=0.5),
         "variance, tolerance": SmoothGrad(samples=40, moment="variance", tolerance=0.5),
     },
@@ -77,6 +86,14 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         name: Lrp(composite=name)
         for name in ("epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_beta1_flat", "z_plus_everywhere", "attn_lrp")
     },
+    GradCam: {"": GradCam(), "signed": GradCam(relu=False)},
+    GradCamPlusPlus: {"": GradCamPlusPlus()},
+    HiresCam: {"": HiresCam()},
+    LayerCam: {"": LayerCam()},
+    XgradCam: {"": XgradCam()},
+    EigenCam: {"": EigenCam(), "centred": EigenCam(centred=True)},
+    ScoreCam: {"": ScoreCam(channels=6), "some channels": ScoreCam(channels=4, relu=False)},
+    AblationCam: {"": AblationCam(channels=6), "some channels": AblationCam(channels=4, relu=False)},
     RandomMap: {"": RandomMap()},
     ConstantMap: {"": ConstantMap()},
     EdgeMap: {"": EdgeMap()},
@@ -137,6 +154,9 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "moment": ["square", "mean"],
         "tolerance": 9.0,
     },
+    **{cam: {"layer": "0", "relu": [True, False]} for cam in (GradCam, GradCamPlusPlus, HiresCam, LayerCam, XgradCam)},
+    EigenCam: {"layer": "0", "relu": [True, False], "centred": [True, False]},
+    **{cam: {"layer": "0", "relu": [True, False], "channels": 3} for cam in (ScoreCam, AblationCam)},
     Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
     Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
     Blurred: {"sigma": 0.3},

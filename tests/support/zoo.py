@@ -165,7 +165,7 @@ class Failing(nn.Module):
 
 
 class Counting(nn.Module):
-    """Counts the rows that pass through, and the rows a gradient comes back for, by itself."""
+    """Counts the rows that pass through, and the rows a gradient comes back for, wherever it ends, by itself."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -173,9 +173,10 @@ class Counting(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         self.forward_rows += len(x)
-        if x.requires_grad:
-            x.register_hook(self._back)
-        return self.inner(x)
+        out = self.inner(x)
+        if out.requires_grad:
+            out.register_hook(self._back)
+        return out
 
     def _back(self, grad: Tensor) -> None:
         self.backward_rows += len(grad)

@@ -1,5 +1,15 @@
 """Attribution methods, one a file; the exports are the registry."""
 
+from heatproof.methods.activation import (
+    AblationCam,
+    EigenCam,
+    GradCam,
+    GradCamPlusPlus,
+    HiresCam,
+    LayerCam,
+    ScoreCam,
+    XgradCam,
+)
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.backward import DeconvNet, DeepTaylor, GuidedBackprop, Lrp
 from heatproof.methods.base import Axiom, Method
@@ -8,21 +18,29 @@ from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradie
 from heatproof.methods.wrappers import SmoothGrad
 
 __all__ = [
+    "AblationCam",
     "Attribution",
     "Axiom",
     "ConstantMap",
     "DeconvNet",
     "DeepTaylor",
     "EdgeMap",
+    "EigenCam",
     "ExpectedGradients",
+    "GradCam",
+    "GradCamPlusPlus",
     "Gradient",
     "GuidedBackprop",
+    "HiresCam",
     "InputMap",
     "InputXGradient",
     "IntegratedGradients",
+    "LayerCam",
     "Lrp",
     "Method",
     "RandomMap",
+    "ScoreCam",
     "SmoothGrad",
     "SmoothTaylor",
+    "XgradCam",
 ]

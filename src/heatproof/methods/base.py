@@ -21,6 +21,8 @@ from heatproof.passes.inputs import Target, check_images, resolve_target
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
 from heatproof.perturb.draws import Draws
 
+ZERO = "the map is zero everywhere"
+
 
 class Axiom(Enum):
     """What a method promises; the laws hold it to that on networks with closed-form answers."""
@@ -107,10 +109,7 @@ class Method(Settings, ABC):
             method=canonical_json(self.to_dict()),
             plan=model.plan,
             seed=seed,
-            notes=tuple(
-                "; ".join(filter(None, texts))
-                for texts in zip(map(_note, answer.values), answer.notes or [""] * len(case), strict=True)
-            ),
+            notes=tuple(_note(*each) for each in zip(answer.values, answer.notes or [""] * len(case), strict=True)),
         )
 
     @abstractmethod
@@ -188,9 +187,11 @@ def relative_gap(values: Float[Tensor, "b *shape"], claim: Float[Tensor, " b"]) 
     return torch.where(claim != 0, gap, torch.nan).to(values.dtype)
 
 
-def _note(values: Tensor) -> str:
+def _note(values: Tensor, said: str) -> str:
+    """What there is to say of a map, before what its method says; a method that says why its map is zero is believed."""
+    found = ""
     if not bool(values.isfinite().all()):
-        return "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
-    if not bool(values.any()):
-        return "the map is zero everywhere: the explained output does not change where it was probed (saturated or unused input)"
-    return ""
+        found = "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
+    elif not bool(values.any()) and ZERO not in said:
+        found = f"{ZERO}: the explained output does not change where it was probed (saturated or unused input)"
+    return "; ".join(filter(None, (found, said)))

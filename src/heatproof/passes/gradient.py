@@ -25,15 +25,15 @@ def gradient(
     with torch.inference_mode(False), torch.enable_grad(), model.running():
         inputs = (images.clone() if images.is_inference() else images.detach()).requires_grad_()
         explained = checked_scores(model, model.outputs(inputs.clone()), target.clone())
-        check_graph(model, explained)
+        check_differentiable(model, explained)
         (grad,) = torch.autograd.grad(explained.sum(), inputs, allow_unused=True, materialize_grads=True)
     record_rows(forward=len(images), backward=len(images))
     return grad, explained.detach()
 
 
-def check_graph(model: Model, outputs: Tensor) -> None:
-    """Raise `ModelError` if the outputs do not hang together with the input."""
-    if not outputs.requires_grad:
+def check_differentiable(model: Model, explained: Tensor) -> None:
+    """Raise `ModelError` if the network cut the graph on the way to these scores."""
+    if not explained.requires_grad:
         raise ModelError(
             f"{model.name}: expected an output that is differentiable in the input, got one cut from the graph; "
             "look for detach(), no_grad(), argmax or numpy in its forward"

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 
-MARGIN = 1.5
+MARGIN = 1.75
 """Bytes taken over bytes seen: kernels have scratch space, and a chunk's result waits for its turn."""
 MOST_ROWS = 1024
 """More at once have brought nothing on any network."""
@@ -33,7 +33,8 @@ COMFORT = 2**29
 SHARE = 0.25
 """Of the free memory, unless the model says how much."""
 
-Kind = Literal["forward", "gradient"]
+Kind = str
+"""What rows are for: `forward`, `gradient`, or another name for rows that take memory of their own."""
 T = TypeVar("T")
 
 _fitting: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], int]]" = weakref.WeakKeyDictionary()

@@ -14,7 +14,7 @@ from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
-from heatproof.passes.gradient import check_graph
+from heatproof.passes.gradient import check_differentiable
 from heatproof.surgery.composites import Composite
 from heatproof.surgery.intercept import Interceptor, Leak
 
@@ -35,7 +35,7 @@ def relevance(
         interceptor.begin(followed)
         with interceptor:
             outputs = model.outputs(followed)
-        check_graph(model, outputs)
+        check_differentiable(model, outputs)
         if not torch.equal(outputs, plain):
             gap = float((outputs.detach() - plain).abs().max())
             raise ModelError(

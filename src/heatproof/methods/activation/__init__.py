@@ -1,0 +1,12 @@
+"""Methods that weigh the channels, or the values, of a layer's activation: class activation maps."""
+
+from heatproof.methods.activation.ablation_cam import AblationCam
+from heatproof.methods.activation.eigen_cam import EigenCam
+from heatproof.methods.activation.grad_cam import GradCam
+from heatproof.methods.activation.grad_cam_plus_plus import GradCamPlusPlus
+from heatproof.methods.activation.hires_cam import HiresCam
+from heatproof.methods.activation.layer_cam import LayerCam
+from heatproof.methods.activation.score_cam import ScoreCam
+from heatproof.methods.activation.xgrad_cam import XgradCam
+
+__all__ = ["AblationCam", "EigenCam", "GradCam", "GradCamPlusPlus", "HiresCam", "LayerCam", "ScoreCam", "XgradCam"]
