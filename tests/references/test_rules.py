@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from heatproof.methods import DeepTaylor, Gradient, InputXGradient, Lrp
+from heatproof.methods import DeconvNet, DeepTaylor, Gradient, InputXGradient, Lrp
+from heatproof.methods import GuidedBackprop as GuidedBackpropMethod
 from heatproof.models import Bounds, Model
 from heatproof.passes.relevance import relevance
 from heatproof.surgery.composites import Composite, EpsilonPlus, GuidedBackprop, LrpEpsilon, LrpZ
@@ -170,3 +171,27 @@ def test_without_rules_relevance_is_the_gradient() -> None:
     model, images = zoo.model(zoo.residual(), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
     found = relevance(model, images, torch.tensor([1, 1, 1]), GuidedBackprop(activation=None))[0]
     assert_close(found, Gradient().attribute(model, images, 1).values, 1e-12)
+
+
+@pytest.mark.parametrize("functional", [False, True])
+def test_guided_backprop_and_deconvnet_are_written_out(functional: bool) -> None:
+    """y = v · relu(W x), g = 1[W x > 0]: DeconvNet is Wᵀ max(v, 0), guided backprop Wᵀ (g max(v, 0)), the gradient Wᵀ (g v)."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.below, self.relu, self.above = nn.Linear(5, 7, bias=False), nn.ReLU(), nn.Linear(7, 3, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.below(x)
+            return self.above(nn.functional.relu(h) if functional else self.relu(h))
+
+    net = zoo.filled(Net().double(), seed=9, scale=2)
+    model, x = zoo.model(net, channels=5, dtype=torch.float64), zoo.normal(1, 5, seed=1).double()
+    weight, v = net.below.weight.detach(), net.above.weight.detach()[2]
+    open_ = (weight @ x[0] > 0).double()
+    expected = {DeconvNet(): v.clamp_min(0), GuidedBackpropMethod(): open_ * v.clamp_min(0), Gradient(): open_ * v}
+    maps = [method.attribute(model, x, 2).values[0] for method in expected]
+    for found, arriving in zip(maps, expected.values(), strict=True):
+        assert_close(found, weight.T @ arriving, 1e-12)
+    assert not torch.allclose(maps[1], maps[2])
