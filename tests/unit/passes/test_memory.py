@@ -9,7 +9,7 @@ from heatproof.methods import ExpectedGradients, InputXGradient, IntegratedGradi
 from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import raw_outputs
 from heatproof.passes.gradient import gradient
-from heatproof.passes.memory import COMFORT, MARGIN, MOST_ROWS, free_memory, in_chunks, rows_at_once, weighed
+from heatproof.passes.memory import MOST_ROWS, free_memory, in_chunks, rows_at_once, weighed
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -69,7 +69,7 @@ def test_rows_at_once_are_what_the_memory_allows(method):
         method.attribute(model, images, 0)
         size[memory] = rows_at_once(model, images, "gradient")
     assert size[1] == 1
-    assert 3 <= size[10 * weight] <= 7
+    assert 3 <= size[10 * weight] <= 8
     assert size[10 * weight] < size[None] <= MOST_ROWS
 
 
@@ -117,6 +117,6 @@ def test_other_failures_pass_through():
 
 
 def test_memory_that_is_free_is_known_and_limits_are_checked():
-    assert free_memory(torch.device("cpu")) > COMFORT / 100 * MARGIN
+    assert free_memory(torch.device("cpu")) > 2**24
     with pytest.raises(TensorError, match="at least 1 byte"):
         zoo.model(zoo.residual(), memory=0)
