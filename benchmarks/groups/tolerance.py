@@ -3,7 +3,7 @@
 Who fixes the steps does so for the worst image to come. The rule is offered a ladder of steps: an image's need is `settled` at the
 fewest from which on every number of steps keeps the gap, which is what one can rely on, and `first` at the fewest that happen to,
 as the gap changes its sign now and then on its way to zero. The largest need of any photograph is compared with the most rows that
-the tolerance took for any. Rows are counted, end points and scouts among them; nothing is timed.
+the tolerance took for any, each explained for the network's own choice. Rows are counted, end points and scouts among them; nothing is timed.
 """
 
 from collections.abc import Iterator
@@ -26,9 +26,9 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     """A row for each reading of what the rule needs."""
     at = subject(network)
     model = at.plans["exact"][0]
-    found = IntegratedGradients(quadrature=GaussLegendre(steps=LADDER[-1]), tolerance=GAP).attribute(model, at.images, at.target)
+    found = IntegratedGradients(quadrature=GaussLegendre(steps=LADDER[-1]), tolerance=GAP).attribute(model, at.images)
     rules = [IntegratedGradients(quadrature=GaussLegendre(steps=steps)) for steps in LADDER]
-    kept = torch.stack([rule.attribute(model, at.images, at.target).error <= GAP for rule in rules])
+    kept = torch.stack([rule.attribute(model, at.images).error <= GAP for rule in rules])
     readings = {"settled": (kept.flip(0).cumprod(0) == 0).sum(0).amax(), "first": (kept.cumsum(0) == 0).sum(0).amax()}
     ours = int(found.probes.amax()) + SCOUTS + 1
     for case, rung in readings.items():

@@ -9,6 +9,7 @@ import pytest
 from heatproof.core.spec import Settings
 from heatproof.methods import (
     AblationCam,
+    Competition,
     ConstantMap,
     DeconvNet,
     DeepTaylor,
@@ -26,6 +27,7 @@ from heatproof.methods import (
     LayerCam,
     Lrp,
     Method,
+    Product,
     RandomMap,
     ScoreCam,
     SmoothGrad,
@@ -79,6 +81,12 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "tolerance": SmoothGrad(samples=20, tolerance=0.5),
         "variance, tolerance": SmoothGrad(samples=40, moment="variance", tolerance=0.5),
     },
+    Competition: {
+        "": Competition(rivals=3),
+        "two rivals of lrp": Competition(method=Lrp(composite=LrpEpsilon()), rivals=2),
+        "of smooth grad": Competition(method=SmoothGrad(samples=2), rivals=3),
+    },
+    Product: {"guided grad-cam": Product(), "of noise": Product(first=SmoothTaylor(samples=3), second=Gradient())},
     DeconvNet: {"": DeconvNet()},
     GuidedBackprop: {"": GuidedBackprop()},
     DeepTaylor: {"": DeepTaylor(), "unbounded": DeepTaylor(bounded=False)},
@@ -144,6 +152,8 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "positions": ["adaptive", "uniform"],
         "tolerance": 9.0,
     },
+    Competition: {"method": [IntegratedGradients(), Gradient()], "rivals": 1},
+    Product: {"first": [InputXGradient(), Gradient()], "second": [InputXGradient(), Gradient()]},
     DeepTaylor: {"bounded": lambda now: not now},
     Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},
     SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},

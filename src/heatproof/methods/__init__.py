@@ -15,12 +15,13 @@ from heatproof.methods.backward import DeconvNet, DeepTaylor, GuidedBackprop, Lr
 from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
-from heatproof.methods.wrappers import SmoothGrad
+from heatproof.methods.wrappers import Competition, Product, SmoothGrad
 
 __all__ = [
     "AblationCam",
     "Attribution",
     "Axiom",
+    "Competition",
     "ConstantMap",
     "DeconvNet",
     "DeepTaylor",
@@ -38,6 +39,7 @@ __all__ = [
     "LayerCam",
     "Lrp",
     "Method",
+    "Product",
     "RandomMap",
     "ScoreCam",
     "SmoothGrad",
