@@ -141,7 +141,7 @@ def test_numbers_that_are_not_floating_have_no_grid() -> None:
 
 
 def test_tokens_are_read_row_by_row_without_the_leading_ones() -> None:
-    tokens = torch.arange(2 * 7 * 5).view(2, 7, 5)
+    tokens = torch.arange(2.0 * 7 * 5).view(2, 7, 5)
     found = Grid("tokens", 2, 3, leading=1).of(tokens)
     assert found.shape == (2, 5, 2, 3)
     assert torch.equal(found[1, 4], tokens[1, 1:, 4].view(2, 3))
