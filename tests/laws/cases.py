@@ -10,17 +10,21 @@ from heatproof.core.spec import Settings
 from heatproof.methods import (
     AblationCam,
     ConstantMap,
+    DeconvNet,
+    DeepTaylor,
     EdgeMap,
     EigenCam,
     ExpectedGradients,
     GradCam,
     GradCamPlusPlus,
     Gradient,
+    GuidedBackprop,
     HiresCam,
     InputMap,
     InputXGradient,
     IntegratedGradients,
     LayerCam,
+    Lrp,
     Method,
     RandomMap,
     ScoreCam,
@@ -33,6 +37,7 @@ from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.perturb.fills import Black, Blurred, Reference, Uniform, White, Zero
 from heatproof.perturb.noises import Gaussian
+from heatproof.surgery.composites import Composite, LrpEpsilon, ZPlusEverywhere
 from tests.support import zoo
 
 REFERENCES, LARGE_REFERENCES = zoo.images(5, seed=9), zoo.images(4, side=24, seed=9)
@@ -73,6 +78,13 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "of grad_cam": SmoothGrad(method=GradCam(), samples=3),
         "tolerance": SmoothGrad(samples=20, tolerance=0.5),
         "variance, tolerance": SmoothGrad(samples=40, moment="variance", tolerance=0.5),
+    },
+    DeconvNet: {"": DeconvNet()},
+    GuidedBackprop: {"": GuidedBackprop()},
+    DeepTaylor: {"": DeepTaylor(), "unbounded": DeepTaylor(bounded=False)},
+    Lrp: {
+        name: Lrp(composite=name)
+        for name in ("epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_beta1_flat", "z_plus_everywhere", "attn_lrp")
     },
     GradCam: {"": GradCam(), "signed": GradCam(relu=False)},
     GradCamPlusPlus: {"": GradCamPlusPlus()},
@@ -132,6 +144,8 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "positions": ["adaptive", "uniform"],
         "tolerance": 9.0,
     },
+    DeepTaylor: {"bounded": lambda now: not now},
+    Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},
     SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},
     SmoothGrad: {
         "method": InputXGradient(),
@@ -219,7 +233,7 @@ def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings
     for key, value in fields.items():
         before = {**fields, **WITH_OTHERS.get(type(settings), {}).get(key, {})}
         yield key, type(settings)(**before), type(settings)(**{**before, key: _other(settings, key)})
-        if isinstance(value, Settings):
+        if isinstance(value, Settings) and not isinstance(value, Composite):  # whose fields need more operations: unit/surgery
             for path, _, after in changed_fields(value):
                 yield f"{key}.{path}", settings, type(settings)(**{**fields, key: after})
 

@@ -11,6 +11,7 @@ from heatproof.methods.activation import (
     XgradCam,
 )
 from heatproof.methods.attribution import Attribution
+from heatproof.methods.backward import DeconvNet, DeepTaylor, GuidedBackprop, Lrp
 from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
@@ -21,17 +22,21 @@ __all__ = [
     "Attribution",
     "Axiom",
     "ConstantMap",
+    "DeconvNet",
+    "DeepTaylor",
     "EdgeMap",
     "EigenCam",
     "ExpectedGradients",
     "GradCam",
     "GradCamPlusPlus",
     "Gradient",
+    "GuidedBackprop",
     "HiresCam",
     "InputMap",
     "InputXGradient",
     "IntegratedGradients",
     "LayerCam",
+    "Lrp",
     "Method",
     "RandomMap",
     "ScoreCam",

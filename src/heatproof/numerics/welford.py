@@ -19,18 +19,21 @@ class Welford:
     mean: Tensor
     m2: Tensor
     count: Tensor
+    spread: bool = True
+    """Whether m2 is kept; without it only the mean counts."""
 
     @classmethod
-    def like(cls, batch: Tensor) -> Self:
+    def like(cls, batch: Tensor, *, spread: bool = True) -> Self:
         """An empty state for samples shaped as `batch`."""
-        return cls(torch.zeros_like(batch), torch.zeros_like(batch), torch.zeros(len(batch), dtype=torch.long))
+        return cls(torch.zeros_like(batch), torch.zeros_like(batch), torch.zeros(len(batch), dtype=torch.long), spread)
 
     def add(self, sample: int, row: Tensor) -> None:
         """Add one row of the given sample."""
         self.count[sample] += 1
         before = row - self.mean[sample]
-        self.mean[sample] += before / self.count[sample].item()
-        self.m2[sample] += before * (row - self.mean[sample])
+        self.mean[sample].add_(before, alpha=1 / self.count[sample].item())
+        if self.spread:
+            self.m2[sample].addcmul_(before, row - self.mean[sample])
 
     def merge(self, other: "Welford") -> "Welford":
         """The state of both sets of rows together."""
@@ -38,9 +41,8 @@ class Welford:
         mine, theirs = (state.count.view(axes).to(self.mean) for state in (self, other))
         total = (mine + theirs).clamp_min(1)
         gap = other.mean - self.mean
-        return Welford(
-            self.mean + gap * theirs / total, self.m2 + other.m2 + gap.square() * mine * theirs / total, self.count + other.count
-        )
+        m2 = self.m2 + other.m2 + gap.square() * mine * theirs / total if self.spread else self.m2
+        return Welford(self.mean + gap * theirs / total, m2, self.count + other.count, self.spread)
 
     @property
     def variance(self) -> Tensor:

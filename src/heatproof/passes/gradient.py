@@ -16,14 +16,14 @@ def gradient(
     """Gradient of each row's score with respect to that row, and the score. Zero where the score does not depend on the row.
 
     Rows of an eval-mode network do not see each other, so the gradient of the sum holds each row's own. The network gets a
-    copy of the rows, since its first layer may work in place; rows and target are copied so that autograd may save them, even
-    if they were made in inference mode. Cost: one forward and one backward row each.
+    copy of the rows, since its first layer may work in place; what was made in inference mode is copied once more, so that
+    autograd may save it. Cost: one forward and one backward row each.
 
     Raises:
         ModelError: The network cuts the graph between its input and its output.
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
-        inputs = images.detach().clone().requires_grad_()
+        inputs = (images.clone() if images.is_inference() else images.detach()).requires_grad_()
         explained = checked_scores(model, model.outputs(inputs.clone()), target.clone())
         check_differentiable(model, explained)
         (grad,) = torch.autograd.grad(explained.sum(), inputs, allow_unused=True, materialize_grads=True)
@@ -31,7 +31,7 @@ def gradient(
     return grad, explained.detach()
 
 
-def check_differentiable(model: Model, explained: Float[Tensor, " r"]) -> None:
+def check_differentiable(model: Model, explained: Tensor) -> None:
     """Raise `ModelError` if the network cut the graph on the way to these scores."""
     if not explained.requires_grad:
         raise ModelError(

@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 
-MARGIN = 1.5
+MARGIN = 1.75
 """Bytes taken over bytes seen: kernels have scratch space, and a chunk's result waits for its turn."""
 MOST_ROWS = 1024
 """More at once have brought nothing on any network."""

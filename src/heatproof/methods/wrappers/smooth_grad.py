@@ -59,7 +59,7 @@ class SmoothGrad(Method):
 
     def explain(self, case: Case) -> Explanation:
         rounds = Rounds(self.samples, self.noise.group, self.tolerance)
-        states = [Welford.like(case.images) for _ in range(rounds.parts)]
+        states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(rounds.parts)]
         claim = torch.zeros_like(case.target, dtype=case.images.dtype)
 
         def compute(sample: list[int], k: list[int]) -> Explanation:

@@ -1,0 +1,8 @@
+"""Methods that change what flows backward."""
+
+from heatproof.methods.backward.deconv_net import DeconvNet
+from heatproof.methods.backward.deep_taylor import DeepTaylor
+from heatproof.methods.backward.guided_backprop import GuidedBackprop
+from heatproof.methods.backward.lrp import Lrp
+
+__all__ = ["DeconvNet", "DeepTaylor", "GuidedBackprop", "Lrp"]

@@ -1,0 +1,51 @@
+"""The relevance primitive: what a composite's rules bring from the explained scores down to a chunk of rows.
+
+    R_out = (∂s / ∂y) ⊙ y at the outputs y, so that Σ R_out = s where s is an output       (relevance)
+    R_out = ∂s / ∂y                                                                          (gradients)
+
+The rows pass twice: once as they are, once followed. The outputs must be the same, bit for bit, or the map is refused.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heatproof.core.errors import ModelError
+from heatproof.models.model import Model
+from heatproof.passes.counting import record_rows
+from heatproof.passes.forward import checked_scores
+from heatproof.passes.gradient import check_differentiable
+from heatproof.surgery.composites import Composite
+from heatproof.surgery.intercept import Interceptor, Leak
+
+
+def relevance(
+    model: Model, images: Float[Tensor, "r c *space"], target: Int[Tensor, " r"], composite: Composite
+) -> tuple[Float[Tensor, "r c *space"], Float[Tensor, " r"], list[Leak]]:
+    """Relevance of each row's values, its score, and what each operation let through. Cost: two forward and one backward row each.
+
+    Raises:
+        ModelError: An operation without a rule, one that cannot be followed, or outputs that change when they are.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), model.running():
+        inputs = images.clone().requires_grad_()
+        plain = model.outputs(images.clone().requires_grad_().clone()).detach()  # with gradients, which decide on kernels
+        followed = inputs.clone()
+        interceptor = Interceptor(composite, model.engine or model.module, model.bounds)
+        interceptor.begin(followed)
+        with interceptor:
+            outputs = model.outputs(followed)
+        check_differentiable(model, outputs)
+        if not torch.equal(outputs, plain):
+            gap = float((outputs.detach() - plain).abs().max())
+            raise ModelError(
+                f"{model.name}: expected the same outputs when its operations are followed, got a difference of {gap:.2g}; "
+                "look for random numbers, state that a forward pass changes, or tensors changed through a view"
+            )
+        at = outputs.detach().requires_grad_()
+        explained = checked_scores(model, at, target.clone())
+        (slope,) = torch.autograd.grad(explained.sum(), at)
+        begin = slope * at.detach() if composite.relevance else slope
+        (found,) = torch.autograd.grad(outputs, inputs, begin, allow_unused=True, materialize_grads=True)
+    record_rows(forward=2 * len(images), backward=len(images))
+    return found, explained.detach(), interceptor.leaks

@@ -1,0 +1,180 @@
+"""One network, one forward pass, every operation seen: a rule decides what flows backward, the operation itself what flows forward.
+
+A `TorchFunctionMode` meets every call of torch that a tensor depending on the input goes into. Its handler (see `operators/`)
+answers with the operation's own result, tied to a backward function that follows the rule. The ordinary autograd engine does the
+rest: fan-out, residual connections, shared layers. Nothing is hooked, replaced or registered on the module.
+
+In place becomes out of place: the result stands for its argument from then on, wherever the network meets it again.
+
+An operation that is unknown raises; so does a tensor that no known operation made, as a scripted module or an autograd.Function
+of the network's own would. There is no silent gradient.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakIdKeyDictionary
+
+from heatproof.core.errors import ModelError
+from heatproof.numerics.bounds import Bounds
+from heatproof.surgery.calls import Tags, operation_name, writes
+from heatproof.surgery.composites import Composite
+from heatproof.surgery.operators import handler
+
+Backward = Callable[[Sequence[Tensor], Tensor, Tensor], Sequence[Tensor]]
+"""(inputs, output, relevance of the output) → relevance of each input."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Relevance above and below one operation, summed; what is missing below was absorbed there."""
+
+    operation: str
+    above: Tensor
+    below: Tensor
+
+
+@dataclass
+class Interceptor(TorchFunctionMode):
+    """Give every operation of one forward pass its rule.
+
+    composite  which rule where.
+    module     the network, for the names of its layers.
+    bounds     limits of the network's input.
+    leaks      filled during the backward pass.
+    """
+
+    composite: Composite
+    module: nn.Module
+    bounds: Bounds
+    leaks: list[Leak] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        refuse_what_hides(self.module)
+        self._tags: Any = WeakIdKeyDictionary()
+        self._now: Any = WeakIdKeyDictionary()
+        self._names = {id(p): name.rpartition(".")[0] for name, p in self.module.named_parameters(remove_duplicate=False)}
+
+    def begin(self, x: Tensor) -> None:
+        """Follow everything that depends on this input."""
+        self._tags[x] = Tags()
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        args, kwargs = tree_map(self._current, (tuple(args), kwargs or {}))
+        tracked = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and leaf.requires_grad]
+        if not tracked or not torch.is_grad_enabled():
+            return func(*args, **kwargs)
+        for tensor in tracked:
+            if tensor not in self._tags:
+                raise ModelError(
+                    f"{self._where()}: expected tensors made by operations that can be followed, got {list(tensor.shape)} from a "
+                    "scripted module, a custom autograd.Function or another thread before "
+                    f"{operation_name(func)}; write that part with torch's own operations"
+                )
+        handle = handler(func)
+        if handle is None:
+            result = func(*args, **kwargs)
+            if not self.composite.relevance:
+                return self._tagged(result, tracked)
+            if writes(func) or any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(result)):
+                raise ModelError(
+                    f"{self._where()}: expected an operation with a rule, got {operation_name(func)}; "
+                    "add it to the tables in heatproof/surgery/operators"
+                )
+            return result
+        return self._tagged(handle(self, func, args, kwargs), tracked)
+
+    def _tagged(self, result: Any, tracked: Sequence[Tensor]) -> Any:
+        depth = max(self.tags(tensor).depth for tensor in tracked)
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor) and leaf.requires_grad and leaf not in self._tags:
+                self._tags[leaf] = Tags(depth)
+        return result
+
+    def tags(self, tensor: Tensor) -> Tags:
+        """What is known of a tensor."""
+        found: Tags = self._tags.get(tensor, Tags())
+        return found
+
+    def tag(self, tensor: Tensor, tags: Tags) -> Tensor:
+        """Say what is known of a tensor."""
+        self._tags[tensor] = tags
+        return tensor
+
+    def stands_for(self, old: Tensor, new: Tensor) -> Tensor:
+        """From now on, `new` is what the network means by `old`, which it believes it has changed in place."""
+        self._now[old] = new
+        return new
+
+    def name_of(self, weight: Tensor) -> str:
+        """Name of the module that holds a weight; empty if none does."""
+        return self._names.get(id(weight), "")
+
+    def ruled(self, operation: str, run: Callable[[], Tensor], back: Backward, inputs: Sequence[Tensor]) -> Tensor:
+        """The operation's own result; `back` decides what its inputs get."""
+        found: Tensor = _Ruled.apply(self, operation, run, back, *inputs)
+        return found
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """Follow operations that a rule itself runs, as the parts of an operation that came as one."""
+        with torch.enable_grad(), self:
+            yield
+
+    def _current(self, leaf: Any) -> Any:
+        while isinstance(leaf, Tensor) and leaf in self._now:
+            leaf = self._now[leaf]
+        return leaf
+
+    def _where(self) -> str:
+        """Path of the innermost module that is running."""
+        names = {id(module): name for name, module in self.module.named_modules()}
+        frame = sys._getframe()
+        while frame.f_back is not None:
+            frame = frame.f_back
+            running = frame.f_locals.get("self")
+            if isinstance(running, nn.Module) and id(running) in names:
+                return f"{type(self.module).__name__}.{names[id(running)]}".rstrip(".")
+        return type(self.module).__name__
+
+
+class _Ruled(torch.autograd.Function):
+    """An operation whose backward pass is a rule."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, interceptor: Interceptor, operation: str, run: Callable[[], Tensor], back: Backward, *inputs: Tensor
+    ) -> Tensor:
+        output = run()
+        ctx.interceptor, ctx.operation, ctx.back = interceptor, operation, back
+        ctx.save_for_backward(*inputs, output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
+        *inputs, output = ctx.saved_tensors
+        found = ctx.back(inputs, output, above)
+        if ctx.operation:  # else its parts have told
+            below = torch.stack([relevance.sum() for relevance in found]).sum()
+            ctx.interceptor.leaks.append(Leak(ctx.operation, above.sum(), below))
+        return (None, None, None, None, *found)
+
+
+def refuse_what_hides(module: nn.Module) -> None:
+    """Raise for modules whose operations cannot be seen."""
+    hidden = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
+    for name, child in module.named_modules():
+        if isinstance(child, hidden):
+            remedy = "use the module that was scripted" if isinstance(child, torch.jit.ScriptModule) else "use its .module"
+            path, kind = name or type(module).__name__, type(child).__name__
+            raise ModelError(f"{path}: expected modules whose operations can be seen, got {kind}; {remedy}")

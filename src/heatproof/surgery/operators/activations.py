@@ -1,0 +1,88 @@
+"""Elementwise nonlinearities, and normalisations of a sample by its own statistics."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from heatproof.surgery.calls import Tags, bound
+
+if TYPE_CHECKING:
+    from heatproof.surgery.intercept import Interceptor
+
+T = Tensor
+
+_SAME: dict[Callable[..., Any], Callable[..., Any]] = {
+    T.relu_: T.relu,
+    torch.relu_: torch.relu,
+    F.relu_: F.relu,
+    T.sigmoid_: T.sigmoid,
+    torch.sigmoid_: torch.sigmoid,
+    T.tanh_: T.tanh,
+    torch.tanh_: torch.tanh,
+    T.clamp_: T.clamp,
+    T.clamp_min_: T.clamp_min,
+    T.clamp_max_: T.clamp_max,
+    F.leaky_relu_: F.leaky_relu,
+    F.elu_: F.elu,
+    F.selu_: F.selu,
+    F.celu_: F.celu,
+    F.hardtanh_: F.hardtanh,
+}
+"""What works in place → the same out of place."""
+_GATES = (torch.sigmoid, T.sigmoid, F.sigmoid, F.hardsigmoid, torch.tanh, T.tanh, F.tanh)
+_ACTIVATIONS = (
+    *(torch.relu, T.relu, F.relu, F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish),
+    *(F.hardswish, F.softplus, F.softsign, F.logsigmoid, F.prelu, F.rrelu, F.tanhshrink, F.hardshrink, F.softshrink, F.threshold),
+    *(torch.clamp, T.clamp, torch.clamp_min, T.clamp_min, torch.clamp_max, T.clamp_max, torch.prelu, torch.celu, torch.selu),
+    *_GATES,
+)
+
+
+def activate(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    """Y = f(x), by the composite's rule for activations."""
+    in_place, func = func in _SAME, _SAME.get(func, func)
+    given = bound(func, args, kwargs, ())
+    if "inplace" in given:
+        in_place, given["inplace"] = in_place or given["inplace"], False
+        x = given.pop("input")
+        y = _ruled(interceptor, func, x, (), given)
+    else:
+        x, *rest = args
+        y = _ruled(interceptor, func, x, rest, {k: v for k, v in kwargs.items() if k != "inplace"})
+    if func in _GATES:
+        interceptor.tag(y, Tags(interceptor.tags(x).depth, gate=True))
+    return interceptor.stands_for(x, y) if in_place else y
+
+
+def _ruled(interceptor: "Interceptor", func: Callable[..., Any], x: Tensor, rest: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    rule = interceptor.composite.activation
+    if rule is None:
+        return func(x, *rest, **kwargs)  # type: ignore[no-any-return]  # torch functions of one tensor
+
+    def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
+        with torch.enable_grad():
+            at = inputs[0].detach().requires_grad_()
+            (derivative,) = torch.autograd.grad(func(at, *rest, **kwargs).sum(), at)
+        return [rule.backward(at.detach(), y, derivative, above)]
+
+    return interceptor.ruled(func.__name__, lambda: func(x, *rest, **kwargs), back, [x])
+
+
+def pass_on(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    """Each value keeps its relevance; the ordinary gradient among gradients."""
+    if not interceptor.composite.relevance:
+        return func(*args, **kwargs)  # type: ignore[no-any-return]  # likewise
+    x = args[0] if args else kwargs["input"]
+    return interceptor.ruled(func.__name__, lambda: func(*args, **kwargs), lambda _, __, above: [above], [x])
+
+
+_ELEMENTWISE = (
+    *(torch.square, T.square, torch.pow, T.pow, T.__pow__, torch.exp, T.exp, torch.log, T.log, torch.sqrt, T.sqrt, torch.rsqrt),
+    *(T.rsqrt, torch.abs, T.abs, torch.sin, T.sin, torch.cos, T.cos, torch.erf, T.erf, torch.neg, T.neg, T.__neg__, torch.log1p),
+)
+"""Functions of one value that are no activation."""
+_NORMS = (F.layer_norm, F.group_norm, F.instance_norm, F.local_response_norm, F.normalize, F.rms_norm)
+HANDLERS = {**dict.fromkeys([*_ACTIVATIONS, *_SAME], activate), **dict.fromkeys([*_NORMS, *_ELEMENTWISE], pass_on)}

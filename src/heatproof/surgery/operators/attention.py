@@ -1,0 +1,128 @@
+"""Softmax, and attention that comes as one operation: run whole on the way forward, taken apart on the way back.
+
+Source: Achtibat et al., "AttnLRP: attention-aware layer-wise relevance propagation for transformers", ICML 2024.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from heatproof.core.errors import ModelError
+from heatproof.surgery.calls import Tags, bound
+
+if TYPE_CHECKING:
+    from heatproof.surgery.intercept import Interceptor
+
+T = Tensor
+
+
+def soften(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    """P = softmax(x): R_in = x ⊙ (R − p Σ R), its Taylor expansion at x; or nothing, so that attention only weighs."""
+    composite = interceptor.composite
+    if not composite.relevance:
+        return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of one tensor
+    x = args[0] if args else kwargs["input"]
+    axis = kwargs.get("dim", args[1] if len(args) > 1 else -1)
+
+    def back(inputs: Sequence[Tensor], p: Tensor, above: Tensor) -> list[Tensor]:
+        finite = torch.where(inputs[0].isfinite(), inputs[0], 0.0)
+        return [finite * (above - p * above.sum(axis, keepdim=True))]
+
+    p = interceptor.ruled("softmax", lambda: func(*args, **kwargs), back, [x])
+    return interceptor.tag(p, Tags(interceptor.tags(x).depth, gate=True))
+
+
+def attend(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    """Scaled dot-product attention."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
+    given = bound(func, args, kwargs, names)
+
+    def parts(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        size = given.get("scale") or query.shape[-1] ** -0.5
+        scores = torch.matmul(query, key.transpose(-2, -1)) * size
+        mask = given.get("attn_mask")
+        if given.get("is_causal"):
+            mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
+        if mask is not None:
+            scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+        return torch.matmul(F.softmax(scores, dim=-1), value)
+
+    return taken_apart(interceptor, func, args, kwargs, parts, [given[name] for name in names[:3]])
+
+
+def attend_with_heads(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Multi-head attention with its projections."""
+    given = bound(func, args, kwargs, ())
+    heads, weight, bias = given["num_heads"], given["in_proj_weight"], given["in_proj_bias"]
+
+    def parts(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        weights = (
+            (given["q_proj_weight"], given["k_proj_weight"], given["v_proj_weight"])
+            if given["use_separate_proj_weight"]
+            else weight.chunk(3)
+        )
+        biases = (None, None, None) if bias is None else bias.chunk(3)
+        length, b, width = query.shape
+        size = (width // heads) ** -0.5
+        q, k, v = (
+            F.linear(x.transpose(0, 1), w, c).view(b, -1, heads, width // heads).transpose(1, 2)
+            for x, w, c in zip((query, key, value), weights, biases, strict=True)
+        )
+        scores = torch.matmul(q, k.transpose(-2, -1)) * size
+        if given["attn_mask"] is not None:
+            mask = given["attn_mask"]
+            mask = mask.view(b, heads, *mask.shape[1:]) if mask.ndim == 3 else mask
+            scores = scores.masked_fill(mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
+        mixed = torch.matmul(F.softmax(scores, dim=-1), v).transpose(1, 2).reshape(b, length, width)
+        return F.linear(mixed, given["out_proj_weight"], given["out_proj_bias"]).transpose(0, 1)
+
+    inputs = [given[name] for name in ("query", "key", "value")]
+    unsupported = [n for n in ("bias_k", "bias_v", "key_padding_mask", "static_k", "static_v") if given.get(n) is not None]
+    if unsupported:
+        raise ModelError(
+            f"multi-head attention: expected none of its rarer inputs, got {', '.join(unsupported)}; write it with matmul"
+        )
+    weights: list[Any] = [None]
+
+    def run(*a: Any, **k: Any) -> Tensor:
+        y, weights[0] = func(*a, **k)
+        return y  # type: ignore[no-any-return]  # the first of a pair
+
+    y = taken_apart(interceptor, run, args, kwargs, parts, inputs)
+    return y, None if weights[0] is None else weights[0].detach()
+
+
+def taken_apart(
+    interceptor: "Interceptor",
+    func: Callable[..., Tensor],
+    args: Sequence[Any],
+    kwargs: dict[str, Any],
+    parts: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+) -> Tensor:
+    """The operation's own result; relevance goes back through `parts`, which computes the same with operations that have rules."""
+    if not interceptor.composite.relevance:
+        return func(*args, **kwargs)
+    distinct = list({id(x): x for x in inputs if x.requires_grad}.values())
+
+    def back(at: Sequence[Tensor], _: Tensor, above: Tensor) -> Sequence[Tensor]:
+        with interceptor.nested():
+            fresh = {id(x): y.detach().requires_grad_() for x, y in zip(distinct, at, strict=True)}
+            for x, y in zip(distinct, fresh.values(), strict=True):
+                interceptor.tag(y, interceptor.tags(x))
+            output = parts(*[fresh.get(id(x), x) for x in inputs])
+        return torch.autograd.grad(output, list(fresh.values()), above)
+
+    return interceptor.ruled("", lambda: func(*args, **kwargs), back, distinct)
+
+
+HANDLERS = {
+    F.softmax: soften,
+    torch.softmax: soften,
+    T.softmax: soften,
+    F.scaled_dot_product_attention: attend,
+    F.multi_head_attention_forward: attend_with_heads,
+}

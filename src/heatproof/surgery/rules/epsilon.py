@@ -1,0 +1,24 @@
+"""LRP-ε: relevance by contribution, R_i = Σ_j x_i w_ij / (z_j + ε sign z_j) R_j, z = W x + b.
+
+Source: Bach et al., PLoS ONE 2015, eq. 58.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from heatproof.surgery.linear import Linear, Part
+from heatproof.surgery.rules.base import LinearRule, bias_of
+
+
+class Epsilon(LinearRule):
+    """Each input gets its share of the output. LRP-0 for a `stabiliser` of epsilon 0.
+
+    stabiliser  of the outputs z.
+    bias        whether the bias takes its share, which is then absorbed.
+    """
+
+    bias: bool = True
+
+    def parts(self, x: Tensor, layer: Linear) -> Sequence[Part]:
+        return [Part([(x, layer.weight)], bias_of(layer) if self.bias else 0.0)]

@@ -1,0 +1,24 @@
+"""LRP-flat: relevance in equal shares to all inputs of an output, R_i = Σ_j R_j / n_j.
+
+Source: Lapuschkin et al., "Unmasking Clever Hans predictors and assessing what machines really learn", Nature Communications 2019.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from heatproof.surgery.linear import Linear, Part
+from heatproof.surgery.rules.base import LinearRule, Stabiliser
+
+
+class Flat(LinearRule):
+    """Tells where, not what: for the first layer, to see receptive fields instead of pixels.
+
+    stabiliser  of the numbers of inputs.
+    """
+
+    stabiliser: Stabiliser = Stabiliser(epsilon=0)
+
+    def parts(self, x: Tensor, layer: Linear) -> Sequence[Part]:
+        return [Part([(torch.ones_like(x), torch.ones_like(layer.weight))])]

@@ -1,0 +1,209 @@
+"""What the interceptor sees, what it leaves alone, and what it refuses."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from heatproof.core.errors import ModelError, SettingsError
+from heatproof.core.spec import exports
+from heatproof.methods import Lrp
+from heatproof.models import Bounds, Model
+from heatproof.passes.relevance import relevance
+from heatproof.surgery.composites import Composite, EpsilonPlus, LrpEpsilon, ZPlusEverywhere
+from heatproof.surgery.rules import AlphaBeta, Epsilon, Flat, Gamma, Stabiliser, Uniform
+from tests.support import zoo
+from tests.support.close import assert_close, gap
+
+TARGET = torch.tensor([1, 0])
+
+
+class Everything(nn.Module):
+    """An operation of each kind: first and second convolution, normalisation fused and alone, pool, gate, sum, product, dense."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.alone, self.second = nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, padding=1)
+        self.gate, self.hidden, self.head = nn.Linear(4, 4), nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.relu(self.norm(self.first(x)), inplace=True)
+        h = h + self.second(self.alone(F.avg_pool2d(h, 3, 1, 1)))
+        h = F.silu(h)
+        h = h * (h + 1)
+        h = h * torch.sigmoid(self.gate(h.mean((2, 3))))[:, :, None, None]
+        return self.head(torch.tanh(self.hidden(F.adaptive_avg_pool2d(h, 1).flatten(1))))
+
+
+def everything() -> Model:
+    return zoo.model(zoo.filled(Everything().double(), seed=21, scale=2), dtype=torch.float64)
+
+
+def images(n: int = 2) -> Tensor:
+    return zoo.images(n, dtype=torch.float64)
+
+
+CHANGES = {
+    "first": Flat(),
+    "convolution": Gamma(),
+    "dense": AlphaBeta(),
+    "normalisation": Flat(),
+    "pool": Flat(),
+    "activation": "guided",
+    "sum": "by_magnitude",
+    "product": Uniform(),
+    "layers": {"hid*": Flat()},
+}
+
+
+def test_every_field_of_a_composite_has_an_effect() -> None:
+    assert set(CHANGES) == set(Composite.model_fields)
+    model, base = everything(), LrpEpsilon()
+    before = Lrp(composite=base).attribute(model, images(), TARGET).values
+    for field, value in CHANGES.items():
+        changed = LrpEpsilon(**{field: value})
+        assert changed.digest != base.digest
+        after = Lrp(composite=changed).attribute(model, images(), TARGET).values
+        assert gap(after, before) > 1e-4, field
+
+
+@pytest.mark.parametrize("name", exports(Composite))
+def test_every_composite_runs_and_round_trips(name: str) -> None:
+    composite = Composite.from_dict(name)
+    assert Composite.from_dict(composite.to_dict()) == composite
+    found, _, leaks = relevance(everything(), images(), TARGET, composite)
+    assert found.isfinite().all()
+    assert bool(leaks)
+
+
+def test_what_is_not_below_was_absorbed_and_each_operation_says_so() -> None:
+    found, score, leaks = relevance(everything(), images(), TARGET, LrpEpsilon())
+    absorbed = torch.stack([leak.above - leak.below for leak in leaks]).sum(0)
+    assert_close(found.sum() + absorbed, score.sum(), 1e-9)
+    assert {leak.operation for leak in leaks} >= {"dense head", "convolution second", "fused normalisation", "add", "mul", "silu"}
+
+
+def test_shares_by_magnitude_conserve_without_biases() -> None:
+    net = nn.Sequential(
+        *(nn.Conv2d(3, 5, 3, bias=False), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(5, 5, 2, bias=False), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 4, bias=False)),
+    )
+    model = zoo.model(zoo.filled(net.double(), seed=22, scale=2), dtype=torch.float64)
+    found = Lrp(composite=ZPlusEverywhere()).attribute(model, images(4))
+    assert float(found.error.nan_to_num().max()) < 1e-5  # the pool's stabiliser
+
+
+class Uses(nn.Module):
+    """Whatever a function does to the features."""
+
+    def __init__(self, change) -> None:
+        super().__init__()
+        self.stem, self.head, self.change = nn.Linear(5, 4), nn.Linear(4, 3), change
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.change(self.stem(x)))
+
+
+class Squared(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, above):
+        return 2 * ctx.saved_tensors[0] * above
+
+
+def written_to(h: Tensor) -> Tensor:
+    kept = torch.zeros_like(h)
+    kept[:, 0] = h[:, 0]
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (torch.erfinv, r"Uses: expected an operation with a rule, got torch.erfinv"),
+        (lambda h: Squared.apply(h), r"Uses.head: expected tensors made by operations that can be followed"),
+        (written_to, r"Uses: expected an operation with a rule, got .*__setitem__"),
+        (lambda h: h + torch.rand(()), r"expected the same outputs when its operations are followed"),
+        (lambda h: h.detach(), r"got one cut from the graph"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused_by_name(change, says: str) -> None:
+    model = zoo.model(zoo.filled(Uses(change), seed=3), channels=5)
+    with pytest.raises(ModelError, match=says):
+        Lrp().attribute(model, zoo.normal(2, 5) / 9, 0)
+
+
+def test_modules_that_hide_their_operations_are_refused() -> None:
+    inner = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3))
+    with pytest.raises(ModelError, match=r"use its \.module"):
+        Lrp().attribute(Model(nn.DataParallel(inner), Bounds.of(0, 1, 5)), torch.rand(2, 5), 0)
+
+
+def test_in_place_means_the_changed_tensor_wherever_it_is_met_again() -> None:
+    def in_place(h: Tensor) -> Tensor:
+        kept = h
+        F.relu(h, inplace=True)
+        h.mul_(2).add_(1)
+        return kept
+
+    def out_of_place(h: Tensor) -> Tensor:
+        return F.relu(h) * 2 + 1
+
+    maps = [
+        Lrp(composite=EpsilonPlus()).attribute(zoo.model(zoo.filled(Uses(change), seed=3), channels=5), zoo.normal(2, 5), 0).values
+        for change in (in_place, out_of_place)
+    ]
+    assert torch.equal(*maps)
+
+
+def test_attention_that_comes_as_one_operation_is_attention_written_out() -> None:
+    torch.manual_seed(0)
+    layer = nn.MultiheadAttention(8, 2, batch_first=True).double()
+
+    class Whole(nn.Module):
+        def __init__(self, how: str) -> None:
+            super().__init__()
+            self.layer, self.how = layer, how
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = x.view(-1, 6, 8)
+            if self.how == "module":
+                mixed = self.layer(tokens, tokens, tokens, need_weights=False)[0]
+            else:
+                parts = F.linear(tokens, self.layer.in_proj_weight, self.layer.in_proj_bias).view(-1, 6, 3, 2, 4)
+                q, k, v = parts.permute(2, 0, 3, 1, 4)
+                if self.how == "function":
+                    mixed = F.scaled_dot_product_attention(q, k, v)
+                else:
+                    mixed = F.softmax(q @ k.transpose(-2, -1) * 4**-0.5, dim=-1) @ v
+                mixed = self.layer.out_proj(mixed.transpose(1, 2).reshape(-1, 6, 8))
+            return mixed.flatten(1)
+
+    rows = zoo.normal(3, 48, seed=4).double()
+    for composite in ("attn_lrp", "lrp_epsilon"):
+        maps = [
+            Lrp(composite=composite).attribute(Model(Whole(how), Bounds.of(-4, 4, 48)), rows, 5).values
+            for how in ("module", "function", "written out")
+        ]
+        assert_close(maps[0], maps[2], 1e-5)  # stabilisers are relative to one projection there, to all three here
+        assert_close(maps[1], maps[2], 1e-10)
+
+
+def test_alpha_minus_beta_is_one_up_to_rounding() -> None:
+    AlphaBeta(alpha=2.3, beta=1.3)
+    with pytest.raises(SettingsError, match="alpha − beta: expected 1"):
+        AlphaBeta(alpha=2, beta=0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("add", [2.5, -2.5, 0.5]), ("clip", [2.0, -2.0, 0.5]), ("norm", [2.816, -2.816, 0.816])]
+)
+def test_a_stabiliser_keeps_the_sign(mode: str, expected: list[float]) -> None:
+    found = Stabiliser(epsilon=0.5, mode=mode)(torch.tensor([[2.0, -2.0, 0.0]]))
+    assert found[0].tolist() == pytest.approx(expected, abs=1e-3)
+    assert Epsilon(stabiliser={"epsilon": 0}).stabiliser(torch.zeros(1, 2)).isinf().all()
