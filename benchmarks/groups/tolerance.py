@@ -3,7 +3,8 @@
 Who fixes the steps does so for the worst image to come. The rule is offered a ladder of steps: an image's need is `settled` at the
 fewest from which on every number of steps keeps the gap, which is what one can rely on, and `first` at the fewest that happen to,
 as the gap changes its sign now and then on its way to zero. The largest need of any photograph is compared with the most rows that
-the tolerance took for any, each explained for the network's own choice. Rows are counted, end points and scouts among them; nothing is timed.
+the tolerance took for any, each explained for the network's own choice. Rows are counted, end points and scouts among them;
+nothing is timed.
 """
 
 from collections.abc import Iterator

@@ -12,6 +12,7 @@ from heatproof.cli.console import count, err, out, problem, table
 
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor
 
     from heatproof.methods import Attribution, Method
     from heatproof.models import Model
@@ -32,6 +33,10 @@ def explain(
     output: Annotated[str, typer.Option(help="Scalar to explain: logit, probability, log_probability, margin, …")] = "logit",
     seed: Annotated[int, typer.Option(help="All randomness comes from this, the image and the draw number.")] = 0,
     folder: Annotated[Path, typer.Option("--out", "-o", help="Folder that the pictures go to.")] = Path("maps"),
+    leak: Annotated[
+        bool,
+        typer.Option("--leak", help="Also tell where relevance is lost, operation by operation, of methods that share it out."),
+    ] = False,
 ) -> None:
     """Draw attribution maps of your own images. To learn what they are worth, run `heatproof demo` or `heatproof bench`."""
     from heatproof.bench.experiment import method_label
@@ -51,7 +56,7 @@ def explain(
     refused = 0
     for path in images:
         try:
-            _explain_one(network, path, chosen, target, seed, folder)
+            _explain_one(network, path, chosen, target, seed, folder, leak)
         except ImageRefused as refusal:
             refused += 1
             problem(str(refusal))
@@ -60,7 +65,9 @@ def explain(
         raise typer.Exit(1)
 
 
-def _explain_one(model: "Model", path: Path, methods: "Mapping[str, Method]", target: int | None, seed: int, folder: Path) -> None:
+def _explain_one(
+    model: "Model", path: Path, methods: "Mapping[str, Method]", target: int | None, seed: int, folder: Path, leak: bool
+) -> None:
     from heatproof.core.errors import ModelError
     from heatproof.data import open_image
     from heatproof.passes.forward import raw_outputs
@@ -90,7 +97,23 @@ def _explain_one(model: "Model", path: Path, methods: "Mapping[str, Method]", ta
     for label, attribution in found.items():
         if attribution.notes[0]:
             err.print(f"{label}: {attribution.notes[0]}", markup=False, soft_wrap=True)
+    if leak:
+        for label, method in methods.items():
+            _tell_leaks(label, method, model, tensor, classes)
     out.print(f"[bold]picture[/]  {picture}\n", soft_wrap=True)
+
+
+def _tell_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor", classes: "Tensor") -> None:
+    from heatproof.methods.backward.base import BackwardMethod
+
+    if not isinstance(method, BackwardMethod) or not method.rules.relevance:
+        err.print(f"{label}: shares no relevance out, so none is lost", markup=False, soft_wrap=True)
+        return
+    rows = [
+        (leak.operation, f"{leak.above:.3g}", f"{leak.below:.3g}", f"{leak.above - leak.below:.2g}")
+        for leak in method.leaks(model, tensor, classes)
+    ]
+    out.print(table(f"{label}: relevance", "operation", "above", "below", "lost", rows=rows))
 
 
 def _draw(image: "Image.Image", found: "Mapping[str, Attribution]", title: str, path: Path) -> Path:

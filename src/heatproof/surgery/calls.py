@@ -16,6 +16,7 @@ from heatproof.surgery.rules import LinearRule
 class Made:
     """The layer with weights that made a tensor, its input and its rule: what a batch normalisation after it is fused with."""
 
+    operation: str
     layer: Linear
     x: Tensor
     rule: LinearRule | None

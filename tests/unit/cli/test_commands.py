@@ -70,6 +70,15 @@ def test_explain_draws_a_picture_and_goes_on_after_a_bad_image(tmp_path):
         assert picture.size[0] > 500
 
 
+def test_explain_tells_where_relevance_is_lost(tmp_path):
+    image = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(image)
+    page = output("explain", str(image), "-x", "lrp,composite=epsilon_plus", "-x", "gradient", "--leak", "-o", str(tmp_path))
+    assert "dense" in page
+    assert ", normalised" in page
+    assert "lost" in page
+
+
 def test_explain_takes_a_target_and_an_output(tmp_path):
     image = tmp_path / "image.png"
     Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save(image)

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
+from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.memory import in_chunks
 from heatproof.passes.relevance import relevance
 from heatproof.surgery.composites import Composite
+from heatproof.surgery.intercept import Leak
 
 
 class BackwardMethod(Method, ABC):
@@ -27,6 +29,10 @@ class BackwardMethod(Method, ABC):
 
         found = [made for _, made in in_chunks(case.model, case.images, len(case), compute, "gradient")]
         return self.conclude(torch.cat([values for values, _ in found]), torch.cat([score for _, score in found]))
+
+    def leaks(self, model: Model, images: Tensor, target: Tensor) -> list[Leak]:
+        """Relevance above and below each operation that has a rule, from the output down, for one batch."""
+        return relevance(model, images, target, self.rules)[2]
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
         """Relevance claims the score; a gradient claims nothing."""

@@ -57,8 +57,9 @@ def _with_weights(
     if depth == 0 and x.ndim > 1:
         layer = Linear(layer.apply, layer.weight, layer.bias, layer.outputs, _limits(interceptor, x))
     rule = interceptor.composite.linear(place, first=depth == 0, name=name)
-    y = follow(interceptor, f"{place} {name}".strip(), rule, layer, x, run)
-    return interceptor.tag(y, Tags(depth + 1, made=Made(layer, x, rule)))
+    operation = f"{place} {name}".strip()
+    y = follow(interceptor, operation, rule, layer, x, run)
+    return interceptor.tag(y, Tags(depth + 1, made=Made(operation, layer, x, rule)))
 
 
 def follow(
@@ -87,7 +88,8 @@ def normalise_batch(interceptor: "Interceptor", func: Callable[..., Any], args: 
     tags, run = interceptor.tags(x), partial(func, *args, **kwargs)
     if tags.made is not None and tags.made.layer.outputs is not None and tags.made.rule is not None:
         made = tags.made
-        y = follow(interceptor, "fused normalisation", made.rule, made.layer.then(scale, shift, x.ndim), made.x, run)
+        fused = made.layer.then(scale, shift, x.ndim)
+        y = follow(interceptor, f"{made.operation}, normalised", made.rule, fused, made.x, run)
     else:
         shape = (1, -1, *[1] * (x.ndim - 2))
         layer = Linear(torch.mul, scale.view(shape), shift.view(shape))
