@@ -87,6 +87,13 @@ class Measured:
     refused: str = ""
     trials: tuple["Measured", ...] = ()
 
+    @property
+    def summary(self) -> str:
+        """The plan and its figures, as an attribution states them."""
+        if self.plan == Plan():
+            return self.plan.label
+        return f"{self.plan.label} ({self.speedup:.1f} × plain, gradient maps within {self.map_error:.2g})"
+
 
 class Engine(nn.Module):
     """A copy of a network, changed as a plan says. Frozen and in eval mode."""
@@ -151,7 +158,7 @@ def accelerate(
         measured = _measure(plain, images[taken], target[taken], precision, tolerance, rows)
         if remember:
             _write(file, measured)
-    return apply(measured.plan, plain, images), measured
+    return apply(measured.plan, plain, images).with_(plan=measured.summary), measured
 
 
 def _measure(
