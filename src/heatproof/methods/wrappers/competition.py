@@ -20,7 +20,7 @@ from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.passes.counting import PassCount
-from heatproof.passes.forward import raw_outputs
+from heatproof.passes.forward import checked_scores, raw_outputs
 from heatproof.passes.memory import in_chunks
 
 
@@ -41,7 +41,9 @@ class Competition(Method):
         return self.method.stochastic
 
     def explain(self, case: Case) -> Explanation:
-        classes = self._classes(raw_outputs(case.model, case.images), case.target)
+        outputs = raw_outputs(case.model, case.images)
+        checked_scores(case.model, outputs, case.target)
+        classes = self._classes(outputs, case.target)
         n = classes.shape[1]
         own, highest, lowest = (torch.full_like(case.images, start) for start in (0.0, -torch.inf, torch.inf))
 
