@@ -213,3 +213,21 @@ def test_a_stabiliser_keeps_the_sign(mode: str, expected: list[float]) -> None:
     found = Stabiliser(epsilon=0.5, mode=mode)(torch.tensor([[2.0, -2.0, 0.0]]))
     assert found[0].tolist() == pytest.approx(expected, abs=1e-3)
     assert Epsilon(stabiliser={"epsilon": 0}).stabiliser(torch.zeros(1, 2)).isinf().all()
+
+
+def test_the_fallback_of_z_plus_keeps_what_nothing_pushes_up() -> None:
+    """Two outputs of a dense layer: z⁺ of the first is 1 + 1, of the second nothing. Relevance 3 and 4 of a sum of both."""
+    net = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 1, bias=False))
+    with torch.no_grad():
+        net[0].weight.copy_(torch.tensor([[1.0, 1.0], [-1.0, -3.0]]))
+        net[1].weight.copy_(torch.tensor([[1.5, -1.0]]))
+    model, row = zoo.model(net, channels=2), torch.ones(1, 2)
+    values = {
+        fallback: Lrp(composite=LrpEpsilon(first={"name": "z_plus", "fallback": fallback}))
+        .attribute(model, row, 0)
+        .values[0]
+        .tolist()
+        for fallback in ("none", "flat")
+    }
+    assert values["none"] == pytest.approx([1.5, 1.5], rel=1e-4)
+    assert values["flat"] == pytest.approx([3.5, 3.5], rel=1e-4)

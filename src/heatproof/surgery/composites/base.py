@@ -22,7 +22,8 @@ class Composite(Settings, ABC):
     pool           means: average pooling, mean over axes.
     activation     elementwise nonlinearities.
     sum            sums of two terms that both depend on the input.
-    product        products of two factors that both depend on the input, attention times values among them.
+    product        products, element by element, of two factors that both depend on the input; each factor of a matrix product gets
+                   half.
     layers         rules by module name, `*` for any part of it; they go before all others.
     """
 

@@ -20,7 +20,7 @@ T = Tensor
 
 
 def soften(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
-    """P = softmax(x): R_in = x ⊙ (R − p Σ R), its Taylor expansion at x; or nothing, so that attention only weighs."""
+    """Softmax p of x: R_in = x ⊙ (R − p Σ R), its Taylor expansion at x; or nothing, so that attention only weighs."""
     composite = interceptor.composite
     if not composite.relevance:
         return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of one tensor

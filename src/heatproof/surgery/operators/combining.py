@@ -35,7 +35,7 @@ def _depends(value: Any) -> bool:
 
 
 def add(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """A + α b and a − α b. What does not depend on the input takes no share."""
+    """Sums a + α b and differences a − α b. What does not depend on the input takes no share."""
     plain = _PLAIN.get(func, func)
     a, b = args
     run = partial(plain, a, b, **kwargs)
@@ -64,7 +64,7 @@ def _pass(interceptor: "Interceptor", operation: str, run: Callable[[], Tensor],
 
 
 def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """A b, element by element. A constant factor passes everything on."""
+    """Products a b, element by element. A constant factor passes everything on."""
     plain = _PLAIN.get(func, func)
     a, b = args
     run, rule = partial(plain, a, b, **kwargs), interceptor.composite.product
