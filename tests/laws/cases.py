@@ -53,10 +53,11 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "left riemann from zero": IntegratedGradients(quadrature=LeftRiemann(steps=6), baseline=Zero()),
         "trapezoid": IntegratedGradients(quadrature=Trapezoid(steps=5)),
         "noise": IntegratedGradients(quadrature=Midpoint(steps=3), baseline=Uniform(), baselines=4),
-        "tolerance": IntegratedGradients(quadrature=GaussLegendre(steps=60), tolerance=0.002),
+        "tolerance": IntegratedGradients(quadrature=GaussLegendre(steps=60), tolerance=0.02),
         "noise, tolerance": IntegratedGradients(
             quadrature=GaussLegendre(steps=40), baseline=Uniform(), baselines=2, tolerance=0.01
         ),
+        "map tolerance": IntegratedGradients(quadrature=GaussLegendre(steps=60), map_tolerance=0.03),
         "noise, trapezoid": IntegratedGradients(quadrature=Trapezoid(steps=2), baseline=Uniform(), baselines=3),
     },
     ExpectedGradients: {
@@ -144,6 +145,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "baselines": 5,
         "quadrature": GaussLegendre(steps=4),
         "tolerance": 9.0,
+        "map_tolerance": 9.0,
     },
     ExpectedGradients: {
         "baseline": [Reference(images=REFERENCES), Uniform()],
@@ -170,11 +172,11 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
     Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
     Blurred: {"sigma": 0.3},
-    GaussLegendre: {"steps": 1},
+    GaussLegendre: {"steps": 3},
     RightRiemann: {"steps": 2},
     LeftRiemann: {"steps": 2},
-    Midpoint: {"steps": 1},
-    Trapezoid: {"steps": 1},
+    Midpoint: {"steps": 2},
+    Trapezoid: {"steps": 3},
     PerturbationCurve: {
         "side": 4,
         "regions": 6,
@@ -216,7 +218,11 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "scaled": {"side": 3, "regions": 4},
     },
     PixelFlipping: {"fill": {"draws": None}, "draws": {"fill": Uniform()}},
-    IntegratedGradients: {"baselines": {"baseline": Uniform()}, "tolerance": {"tolerance": None}},
+    IntegratedGradients: {
+        "baselines": {"baseline": Uniform()},
+        "tolerance": {"tolerance": None, "map_tolerance": None},
+        "map_tolerance": {"tolerance": None, "map_tolerance": None},
+    },
     ExpectedGradients: {
         "baselines": {"tolerance": None},
         "positions": {"baselines": 12, "tolerance": None},

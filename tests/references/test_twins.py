@@ -19,6 +19,7 @@ from heatproof.numerics.pyramid import pyramid
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
 from heatproof.numerics.total_variation import average_total_variation
 from heatproof.numerics.welford import Welford
+from heatproof.passes.path import KEPT, Accuracy
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform
 from heatproof.perturb.masks.regions import rank_regions
@@ -78,17 +79,22 @@ def test_integrated_gradients_follow_equation_1(model: Model, images: Tensor, ru
     assert_close(IntegratedGradients(quadrature=quadrature).attribute(model, images, TARGET).values, expected, TIGHT)
 
 
-@pytest.mark.parametrize(("baselines", "tolerance", "most"), [(1, 0.05, 500), (1, 1e-5, 200), (3, 0.01, 100), (2, 1e-9, 3)])
-def test_integrated_gradients_to_a_tolerance(model: Model, images: Tensor, baselines: int, tolerance: float, most: int) -> None:
+@pytest.mark.parametrize(
+    ("baselines", "gap", "error", "steps"),
+    [(1, 0.05, None, 500), (1, 1e-7, None, 200), (3, 0.01, None, 33), (2, 1e-9, None, 2), (1, None, 0.02, 60), (2, 1e-3, 0.05, 40)],
+)
+def test_integrated_gradients_to_a_tolerance(
+    model: Model, images: Tensor, baselines: int, gap: float | None, error: float | None, steps: int
+) -> None:
     fill = Uniform() if baselines > 1 else Black()
-    steps = max(1, most // baselines)
     found = IntegratedGradients(
-        baseline=fill, baselines=baselines, tolerance=tolerance, quadrature=GaussLegendre(steps=steps)
+        baseline=fill, baselines=baselines, tolerance=gap, map_tolerance=error, quadrature=GaussLegendre(steps=steps)
     ).attribute(model, images, TARGET, seed=4)
+    nodes = Accuracy(gap, error, baselines * steps).nodes(KEPT)
     for i, image in enumerate(images):
         draws = Draws.for_images(4, image[None])
         starts = [fill(image[None], model.bounds, draws, n)[0] for n in range(baselines)]
-        expected, used = adaptive_integrated_gradients(scalar(model), image, starts, tolerance, baselines * steps)
+        expected, used = adaptive_integrated_gradients(scalar(model), image, starts, gap, error, nodes)
         assert found.probes[i] == used
         assert_close(found.values[i], expected, 1e-10)
 

@@ -157,7 +157,8 @@ def _row_maker(
     probability = (
         outputs.softmax(1).gather(1, target[:, None])[:, 0].tolist() if outputs.shape[1] > 1 else [float("nan")] * len(clean)
     )
-    classes, map_error, probes = target.tolist(), found.error.tolist(), found.probes.tolist()
+    classes, probes = target.tolist(), found.probes.tolist()
+    map_error, map_gap = found.error.tolist(), found.gap.tolist()
 
     def rows(metric: Metric, settings: dict[str, Any], scores: Scores, passes: PassCount, seconds: float) -> list[Record]:
         curves = [[]] * n if scores.curve is None else scores.curve.tolist()
@@ -187,6 +188,7 @@ def _row_maker(
                 backward_rows=found.passes.backward // n,
                 seconds=found.seconds / n,
                 map_error=map_error[i],
+                map_gap=map_gap[i],
                 probes=probes[i],
                 plan=found.plan,
                 metric_forward_rows=passes.forward // n,

@@ -89,11 +89,11 @@ def _explain_one(
     )
     picture = _draw(model.preprocessing.crop(photograph), found, f"{path.name}: {caption}", folder / f"{path.stem}.png")
     rows = [
-        (label, _number(a.error.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
+        (label, _number(a.error.item()), _number(a.gap.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
         for label, a in found.items()
     ]
     title = f"{path.name}: {model.name}, {model.output_label}, {caption}"
-    out.print(table(title, "method", "relative error", "passes", "time", rows=rows))
+    out.print(table(title, "method", "map error", "gap", "passes", "time", rows=rows))
     for label, attribution in found.items():
         if attribution.notes[0]:
             err.print(f"{label}: {attribution.notes[0]}", markup=False, soft_wrap=True)

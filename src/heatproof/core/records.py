@@ -31,8 +31,8 @@ class Record:
     `component` is "" for the headline value of a metric and names a further number otherwise. `error` is the Monte Carlo
     standard error of `value` (NaN where nothing was sampled). `curve` holds the points behind `value`, if any. Rows and seconds
     are an image's share of what the map cost, and of what scoring it cost, beyond the one clean forward row that all maps and
-    scores of an image share and no record holds; `map_error` is the map's own relative error, `probes` the probes or samples it
-    took, `plan` how its rows were computed.
+    scores of an image share and no record holds; `map_error` is the map's own relative error, `map_gap` its relative
+    completeness gap, `probes` the probes or samples it took, `plan` how its rows were computed.
     """
 
     unit: str
@@ -58,6 +58,7 @@ class Record:
     backward_rows: int
     seconds: float
     map_error: float = float("nan")
+    map_gap: float = float("nan")
     probes: int = 0
     plan: str = "plain"
     metric_forward_rows: int = 0

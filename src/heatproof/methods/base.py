@@ -57,10 +57,15 @@ class Explanation:
     notes: tuple[str, ...] | None = None
 
     @classmethod
-    def plain(cls, values: Float[Tensor, "b c *space"]) -> "Explanation":
-        """A map that claims nothing and has no error to state."""
+    def plain(
+        cls,
+        values: Float[Tensor, "b c *space"],
+        claim: Float[Tensor, " b"] | None = None,
+        notes: tuple[str, ...] | None = None,
+    ) -> "Explanation":
+        """A map that has no error to state; without a claim, one that claims nothing."""
         unknown = values.new_full((len(values),), torch.nan)
-        return cls(values, unknown, unknown)
+        return cls(values, unknown if claim is None else claim, unknown, notes=notes)
 
 
 class Method(Settings, ABC):
@@ -178,13 +183,6 @@ class SampledMethod(ProbeMethod, ABC):
 def clean_scores(case: Case) -> Float[Tensor, " b"]:
     """f(x) of the case's images. Cost: one forward row a sample, `clean` in a method's cost."""
     return scores(case.model, case.images, case.target)
-
-
-def relative_gap(values: Float[Tensor, "b *shape"], claim: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-    """|Σ values − claim| / |claim|, summed in float64; NaN where nothing is claimed, and where the claim is zero."""
-    total = values.double().flatten(1).sum(1)
-    gap = (total - claim).abs() / claim.double().abs()
-    return torch.where(claim != 0, gap, torch.nan).to(values.dtype)
 
 
 def _note(values: Tensor, said: str) -> str:

@@ -89,6 +89,11 @@ def fitting_rows(model: Model, like: Tensor, compute: Callable[[range], object],
     return rows_at_once(model, like, kind) or 1
 
 
+def fitting_copies(model: Model, images: Tensor) -> int:
+    """Copies of an image that fit into the model's memory, beside a chunk of as much."""
+    return max(2, int(_limit(model, images) / images[:1].nbytes))
+
+
 def weighed(work: Callable[[], T]) -> tuple[T, int]:
     """The work's result, and the largest number of bytes in storages it made that were alive at once."""
     scale = _Scale()
@@ -165,9 +170,12 @@ def _key(like: Tensor, kind: Kind) -> tuple[Any, ...]:
 
 def _fit(model: Model, like: Tensor, peak: int) -> int:
     size = MARGIN * max(peak, 1)
-    limit = SHARE * free_memory(like.device) if model.memory is None else model.memory
     enough = max(ENOUGH_ROWS, int(ENOUGH_BYTES / size)) if like.device.type == "cpu" else MOST_ROWS
-    return max(1, min(MOST_ROWS, enough, int(limit / size)))
+    return max(1, min(MOST_ROWS, enough, int(_limit(model, like) / size)))
+
+
+def _limit(model: Model, like: Tensor) -> float:
+    return SHARE * free_memory(like.device) if model.memory is None else model.memory
 
 
 def _memory_failure(error: Exception) -> str | None:

@@ -1,27 +1,30 @@
-"""Integrals of the gradient along straight paths, refined where the function says that it is needed.
+"""Integrals of the gradient along straight paths: nodes go where they are needed, and every gradient taken is used.
 
-    A = Σ_p (x − b) h_p ⊙ ∇f(z at the middle of piece p),    Σ_p h_p = 1
+    A = Σ_p h_p (t(left) + t(right)) / 2,    t(α) = (x − b) ⊙ ∇f(b + α (x − b)),    Σ_p h_p = 1
 
-Completeness holds on every piece: the piece's sum should be f(z_right) − f(z_left), and the difference is its local gap. Forward
-rows at equal distances, the scout, give f at the ends; pieces are halved where |Δf| h is largest. Then come rounds: each piece
-takes one gradient, at its middle, which also gives f there, so that its halves know their ends at no cost. A piece is settled for
-good if its gap is at most τ |claim| / √K, of K pieces, and the gaps of the settled ones still add up to at most τ |claim| / 2. An
-image is finished when all its pieces together miss at most τ |claim|; else those that are not settled are dropped and halved. At
-all times the rule is a composite midpoint rule, exact for quadratic f. Memory: two sums an image and one chunk.
+A trapezoid on each piece p of the path. A gradient gives f at its node too, so that each piece knows what it should sum to, and
+how much the gradient turned on it:
 
-Measured on EfficientNet-Lite0, eight photographs, black baseline, gap of 5 %: 20 to 56 nodes an image, 88 rows on average
-(forward and backward rows and the scout's 17 all counted) and 129 for the worst photograph. Gauss–Legendre with 128 nodes, 258
-rows an image, still leaves 14 % on the worst photograph. `SCOUTS` and `PIECES` were chosen on these eight. On 32 others it took 12
-to 52 nodes, 72 rows on average and 121 for the worst, and missed 4.9 % at most; Gauss–Legendre with 128 nodes missed up to 11 %,
-and 3 of the 32 by more than 5 %.
+    gap_p   = h_p (Σ t(left) + Σ t(right)) / 2 − (f(right) − f(left))
+    error_p = h_p ‖t(right) − t(left)‖ / √12
 
-Gaps of opposite sign cancel, and may do so by luck. To stop at their sum of absolute values would be safer, but is not affordable:
-simulated on the output along five photographs' paths, that sum is still about .3 of the claim at 64 nodes.
+A path begins with `PIECES` equal pieces. Each round halves a quarter of an image's pieces, those with the largest |gap_p|, until
+|Σ gap_p| ≤ τ |f(x) − f(b)|; those with the largest error_p, until √(Σ error_p²) ≤ τ ‖A‖; or both in turn.
+
+Why √12: along a path, the gradient of a piecewise linear network is constant but for jumps. A jump J at the share u of a piece
+makes the trapezoid err by J h (u − ½), in mean square J² h² / 12 where every u is as likely, and jumps of different pieces add up
+in square. Where the gradient changes evenly, this overstates. Gaps, on the other hand, cancel, and may do so by luck: a map with a
+gap of 5 % may be off by 15 %. The error of the map is the stricter thing to ask for. Measured: docs/measurements/paths.md.
+
+Memory: what a node is kept as is a sketch of its gradient (see `numerics/sketch.py`), from which lengths are told, and the gradient
+itself for the first `KEPT` nodes of an image. The gradients of further nodes are computed again at the end, when their weights are
+known. Images are taken as many at once as that fits in memory, once more beside a chunk.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
+from math import inf, nan, sqrt
 from typing import NamedTuple
 
 import torch
@@ -29,44 +32,156 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.passes.forward import checked_scores, forward_rows
+from heatproof.numerics.sketch import sketch
 from heatproof.passes.gradient import gradient
-from heatproof.passes.memory import in_chunks
+from heatproof.passes.memory import fitting_copies, in_chunks
 
-SCOUTS = 16
-"""Equal distances between forward rows."""
-PIECES = 12
+PIECES = 8
 """Pieces of a path in the first round."""
+HALVED = 4
+"""One in so many pieces is halved in a round."""
+KEPT = 64
+"""Gradients of an image that are kept."""
 
 Start = Callable[[list[int], list[int]], Tensor]
 """(sample, path) of each row → where that path starts."""
 
 
-class Piece(NamedTuple):
-    """A part of a path, and the function at its ends."""
+@dataclass(frozen=True)
+class Accuracy:
+    """When an image has nodes enough.
 
-    path: int
-    left: float
-    right: float
-    f_left: float
-    f_right: float
+    gap    relative completeness gap it may have; None = any.
+    error  relative error its map may have, as estimated; None = any.
+    most   forward and backward rows it may take.
+    """
 
-    @property
-    def middle(self) -> float:
-        return (self.left + self.right) / 2
+    gap: float | None
+    error: float | None
+    most: int
 
-    def halves(self, f_middle: float) -> list["Piece"]:
-        """Both halves, given the function between them."""
-        return [self._replace(right=self.middle, f_right=f_middle), self._replace(left=self.middle, f_left=f_middle)]
+    def nodes(self, kept: int) -> int:
+        """Nodes it may have, if the gradients of so many are kept and the others cost two rows."""
+        return min(self.most, kept + max(self.most - kept, 0) // 2)
 
 
 @dataclass(frozen=True)
 class PathGradients:
-    """The map per sample, the sum it should have, and the gradients taken."""
+    """Per sample, what came of its nodes.
+
+    claim   the sum that the map should have.
+    error   estimated relative error of the map; NaN for a map of zero.
+    notes   what was asked and is not reached, or "".
+    """
 
     values: Float[Tensor, "b c *space"]
     claim: Float[Tensor, " b"]
+    error: Float[Tensor, " b"]
     probes: Int[Tensor, " b"]
+    notes: tuple[str, ...]
+
+
+class Place(NamedTuple):
+    """A point of a path of an image."""
+
+    image: int
+    path: int
+    alpha: float
+
+
+class Node(NamedTuple):
+    """A place with f, Σ t and the sketch of t there, and t itself if it is kept."""
+
+    place: Place
+    score: float
+    slope: float
+    sketch: Float[Tensor, " k"]
+    step: Float[Tensor, "c *space"] | None
+
+
+class Piece(NamedTuple):
+    """A part of a path, and what the trapezoid misses on it; h is its share of all paths."""
+
+    left: Node
+    right: Node
+    h: float
+    gap: float
+    error: float
+
+    @property
+    def middle(self) -> Place:
+        return self.left.place._replace(alpha=(self.left.place.alpha + self.right.place.alpha) / 2)
+
+
+@dataclass
+class Course:
+    """The paths of one image: their pieces, in order."""
+
+    paths: int
+    pieces: list[Piece] = field(default_factory=list)
+    nodes: int = 0
+
+    def add(self, nodes: Sequence[Node]) -> None:
+        """The first nodes, along each path; or later the middles of some of the pieces, which become two each."""
+        middles = {node.place: node for node in nodes}
+        if self.nodes:
+            self.pieces = [part for piece in self.pieces for part in self._halves(piece, middles.get(piece.middle))]
+        else:
+            self.pieces = [self._piece(a, b) for a, b in pairwise(nodes) if a.place.path == b.place.path]
+        self.nodes += len(nodes)
+
+    def _halves(self, piece: Piece, middle: Node | None) -> list[Piece]:
+        return [piece] if middle is None else [self._piece(piece.left, middle), self._piece(middle, piece.right)]
+
+    def _piece(self, left: Node, right: Node) -> Piece:
+        h = (right.place.alpha - left.place.alpha) / self.paths
+        gap = h * (left.slope + right.slope) / 2 - (right.score - left.score) / self.paths
+        return Piece(left, right, h, gap, h * float((right.sketch - left.sketch).norm()) / sqrt(12))
+
+    @property
+    def claim(self) -> float:
+        """Mean over the paths of f(x) − f(b)."""
+        return sum(piece.right.score - piece.left.score for piece in self.pieces) / self.paths
+
+    @property
+    def gap(self) -> float:
+        """Relative completeness gap; infinite where a sum of zero is missed."""
+        missed, claim = abs(sum(piece.gap for piece in self.pieces)), abs(self.claim)
+        return missed / claim if claim else inf if missed else 0.0
+
+    @property
+    def error(self) -> float:
+        """Estimated relative error of the map, lengths by the sketches; NaN for a map of zero."""
+        total = torch.zeros_like(self.pieces[0].left.sketch)
+        for node, weight in self.weighted():
+            total += weight * node.sketch
+        size = float(total.norm())
+        return sqrt(sum(piece.error**2 for piece in self.pieces)) / size if size else nan
+
+    def weighted(self) -> list[tuple[Node, float]]:
+        """Each node with its weight."""
+        found: dict[Place, tuple[Node, float]] = {}
+        for piece in self.pieces:
+            for node in (piece.left, piece.right):
+                found[node.place] = node, found.get(node.place, (node, 0.0))[1] + piece.h / 2
+        return list(found.values())
+
+    def wanted(self, accuracy: Accuracy, kept: int) -> list[Place]:
+        """Where to add nodes: nowhere if the image is accurate enough, or has as many as it may have."""
+        if accuracy.error is not None and self.error > accuracy.error:
+            burdens = [piece.error for piece in self.pieces]
+        elif accuracy.gap is not None and self.gap > accuracy.gap:
+            burdens = [abs(piece.gap) for piece in self.pieces]
+        else:
+            return []
+        n = min(max(1, len(burdens) // HALVED), accuracy.nodes(kept) - self.nodes)
+        return [self.pieces[j].middle for j in sorted(sorted(range(len(burdens)), key=lambda j: -burdens[j])[:n])]
+
+    def note(self, accuracy: Accuracy) -> str:
+        """What was asked and is not reached; empty if there is nothing."""
+        asked = [("relative gap", self.gap, accuracy.gap), ("map error", self.error, accuracy.error)]
+        missed = [f"{what} {found:.2g}, asked {limit:g}" for what, found, limit in asked if limit is not None and found > limit]
+        return f"stopped at {self.nodes} nodes, the most for {accuracy.most} rows, with {' and '.join(missed)}" if missed else ""
 
 
 def path_gradients(
@@ -75,90 +190,61 @@ def path_gradients(
     target: Int[Tensor, " b"],
     start: Start,
     paths: int,
-    tolerance: float,
-    most: int,
+    accuracy: Accuracy,
 ) -> PathGradients:
-    """Mean over an image's paths of the integrals from their starts to the image, until the relative gap is at most the tolerance.
+    """Mean over an image's paths of the integrals from their starts to the image, as accurate as asked.
 
-    Cost: `SCOUTS + 1` forward rows a path, and at most `most` forward and backward rows an image.
+    Cost: at most `accuracy.most` forward and backward rows an image, which must be two a path or more.
     """
+    copies = fitting_copies(model, images)
+    kept = min(KEPT, copies, accuracy.most)
+    pieces = min(PIECES, accuracy.nodes(kept) // paths - 1)
     axes = (-1, *[1] * (images.ndim - 1))
 
-    def at(sample: list[int], path: list[int], alpha: list[float]) -> tuple[Tensor, Tensor]:
-        begin = start(sample, path)
-        way = images[sample] - begin
-        return begin + images.new_tensor(alpha).view(axes) * way, way
+    def steps(places: Sequence[Place]) -> Iterator[tuple[Tensor, float, float, Tensor]]:
+        """t, f, Σ t and the sketch of t, at each place."""
 
-    def integrate(rows: list[tuple[int, Piece]]) -> Iterator[tuple[int, Piece, Tensor, float, float]]:
-        """Each piece with its part of the map, the sum of that, and the function in its middle."""
+        def compute(rows: range) -> tuple[Tensor, list[float], list[float], Tensor]:
+            sample, path, alpha = map(list, zip(*places[rows.start : rows.stop], strict=True))
+            begin = start(sample, path)
+            way = images[sample] - begin
+            grad, explained = gradient(model, begin + images.new_tensor(alpha).view(axes) * way, target[sample])
+            step = grad * way
+            flat = step.flatten(1)
+            return step, explained.tolist(), flat.double().sum(1).tolist(), sketch(flat)
 
-        def compute(part: range) -> tuple[Tensor, list[float], list[float]]:
-            sample, pieces = [rows[r][0] for r in part], [rows[r][1] for r in part]
-            points, way = at(sample, [p.path for p in pieces], [p.middle for p in pieces])
-            grad, explained = gradient(model, points, target[sample])
-            grad = grad * way * images.new_tensor([(p.right - p.left) / paths for p in pieces]).view(axes)
-            return grad, grad.double().flatten(1).sum(1).tolist(), explained.tolist()
+        for _, found in in_chunks(model, images, len(places), compute, "gradient"):
+            yield from zip(*found, strict=True)
 
-        for part, found in in_chunks(model, images, len(rows), compute, "gradient"):
-            for (i, piece), *of_piece in zip(rows[part.start : part.stop], *found, strict=True):
-                yield i, piece, *of_piece
+    def refined(group: range) -> dict[int, Course]:
+        courses = {i: Course(paths) for i in group}
+        wanted = {i: [Place(i, p, j / pieces) for p in range(paths) for j in range(pieces + 1)] for i in group}
+        while wanted:
+            places = [place for of_image in wanted.values() for place in of_image]
+            nodes: dict[int, list[Node]] = {i: [] for i in wanted}
+            for place, (step, score, slope, short) in zip(places, steps(places), strict=True):
+                i = place.image
+                keep = courses[i].nodes + len(nodes[i]) < kept
+                nodes[i].append(Node(place, score, slope, short.clone(), step.clone() if keep else None))
+            for i, found in nodes.items():
+                courses[i].add(found)
+            wanted = {i: more for i in wanted if (more := courses[i].wanted(accuracy, kept))}
+        return courses
 
-    scouted = _scout(model, images, target, paths, at)
-    claim = (scouted[:, :, -1] - scouted[:, :, 0]).mean(1)
-    size = claim.abs().tolist()
-    todo = [[piece for n, f in enumerate(each) for piece in _first(n, f, most // paths)] for each in scouted.tolist()]
-    sums = torch.zeros(2, *images.shape, dtype=images.dtype, device=images.device)  # settled, unsettled
-    gaps = torch.zeros(2, len(images), dtype=torch.float64)
-    used, settled, still = [0] * len(images), [0] * len(images), list(range(len(images)))
-    while still:
-        rows = [(i, piece) for i in still for piece in todo[i]]
-        limit = {i: tolerance * size[i] / (settled[i] + len(todo[i])) ** 0.5 for i in still}
-        for i in still:
-            used[i] += len(todo[i])
-            todo[i] = []
-        sums[1, still], gaps[1, still] = 0.0, 0.0
-        for i, piece, share, total, f_middle in integrate(rows):
-            gap = total - (piece.f_right - piece.f_left) / paths
-            open_ = int(not (abs(gap) <= limit[i] and abs(gaps[0, i] + gap) <= tolerance * size[i] / 2))
-            sums[open_, i] += share
-            gaps[open_, i] += gap
-            settled[i] += 1 - open_
-            todo[i] += piece.halves(f_middle) * open_
-        missed = gaps.sum(0).abs().tolist()
-        finished = {i for i in still if missed[i] <= tolerance * size[i] or used[i] + len(todo[i]) > most}
-        still = [i for i in still if i not in finished]
-    return PathGradients(sums.sum(0), claim, torch.tensor(used, device=images.device))
-
-
-def _scout(
-    model: Model,
-    images: Tensor,
-    target: Tensor,
-    paths: int,
-    at: Callable[[list[int], list[int], list[float]], tuple[Tensor, Tensor]],
-) -> Float[Tensor, "b paths ends"]:
-    found = images.new_empty(len(images) * paths * (SCOUTS + 1))
-    sample = [row // (paths * (SCOUTS + 1)) for row in range(len(found))]
-
-    def build(rows: range) -> Tensor:
-        path = [row // (SCOUTS + 1) % paths for row in rows]
-        return at([sample[row] for row in rows], path, [row % (SCOUTS + 1) / SCOUTS for row in rows])[0]
-
-    for rows, outputs in forward_rows(model, images, len(found), build):
-        part = slice(rows.start, rows.stop)
-        found[part] = checked_scores(model, outputs, target[sample[part]])
-    return found.view(len(images), paths, SCOUTS + 1)
-
-
-def _first(path: int, f: list[float], most: int) -> list[Piece]:
-    """At most `PIECES` pieces between scouts: a quarter of the path each, and then half of the one with the largest |Δf| h."""
-    step = SCOUTS // 4 if most >= 4 else SCOUTS
-    ends = list(range(0, SCOUTS + 1, step))
-    while len(ends) - 1 < min(PIECES, most):
-        j = max(range(len(ends) - 1), key=lambda j: (ends[j + 1] - ends[j] > 1, _burden(f, ends[j], ends[j + 1])))
-        ends.insert(j + 1, (ends[j] + ends[j + 1]) // 2)
-    return [Piece(path, a / SCOUTS, b / SCOUTS, f[a], f[b]) for a, b in pairwise(ends)]
-
-
-def _burden(f: list[float], a: int, b: int) -> float:
-    return abs(f[b] - f[a]) * (b - a)
+    values = torch.zeros_like(images)
+    claim, error, used = images.new_zeros(len(images)), images.new_zeros(len(images)), torch.zeros_like(target)
+    notes: list[str] = []
+    at_once = max(1, copies // kept)
+    for first in range(0, len(images), at_once):
+        again: list[tuple[Place, float]] = []
+        for i, course in refined(range(len(images))[first : first + at_once]).items():
+            claim[i], error[i], used[i] = course.claim, course.error, course.nodes
+            notes.append(course.note(accuracy))
+            for node, weight in course.weighted():
+                if node.step is None:
+                    again.append((node.place, weight))
+                else:
+                    values[i] += weight * node.step
+        for (place, weight), (step, *_) in zip(again, steps([place for place, _ in again]), strict=True):
+            values[place.image] += weight * step
+    return PathGradients(values, claim, error, used, tuple(notes))

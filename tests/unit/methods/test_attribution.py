@@ -3,7 +3,7 @@ import torch
 
 from heatproof.core.records import Reduction
 from heatproof.methods import Gradient, IntegratedGradients
-from heatproof.methods.base import relative_gap
+from heatproof.methods.attribution import relative_gap
 from tests.support import zoo
 
 
@@ -17,7 +17,7 @@ def test_one_map_per_image_by_the_named_reduction() -> None:
 
 def test_the_text_of_an_answer_is_short_and_says_what_it_is() -> None:
     found = IntegratedGradients().attribute(zoo.model(zoo.residual()), zoo.images(2), 1)
-    assert repr(found).startswith("Attribution([2, 3, 8, 8], target=[1, 1], output=logit, error=[0.")
+    assert repr(found).startswith("Attribution([2, 3, 8, 8], target=[1, 1], output=logit, gap=[0.")
     assert "passes=104+100" in repr(found)
 
 

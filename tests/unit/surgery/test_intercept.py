@@ -97,7 +97,7 @@ def test_shares_by_magnitude_conserve_without_biases() -> None:
     )
     model = zoo.model(zoo.filled(net.double(), seed=22, scale=2), dtype=torch.float64)
     found = Lrp(composite=ZPlusEverywhere()).attribute(model, images(4))
-    assert float(found.error.nan_to_num().max()) < 1e-5  # the pool's stabiliser
+    assert float(found.gap.nan_to_num().max()) < 1e-5  # the pool's stabiliser
 
 
 class Uses(nn.Module):

@@ -59,8 +59,7 @@ class ActivationMethod(Method, ABC):
         maps, notes = self._maps(case)
         channels, space = case.images.shape[1], case.images.shape[2:]
         wide = F.interpolate(maps[:, None], size=tuple(space), mode="bilinear", align_corners=False)
-        plain = Explanation.plain((wide / channels).repeat(1, channels, 1, 1))
-        return Explanation(plain.values, plain.claim, plain.error, notes=notes)
+        return Explanation.plain((wide / channels).repeat(1, channels, 1, 1), notes=notes)
 
     def _maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
         if case.images.ndim != 4:

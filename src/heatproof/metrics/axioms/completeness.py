@@ -16,7 +16,7 @@ from pydantic import model_validator
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.methods.base import relative_gap
+from heatproof.methods.attribution import relative_gap
 from heatproof.metrics.base import Explain, ExplainerMetric, Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
