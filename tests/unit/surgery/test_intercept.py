@@ -200,6 +200,31 @@ def test_attention_that_comes_as_one_operation_is_attention_written_out() -> Non
         assert_close(maps[1], maps[2], 1e-10)
 
 
+class Attention(nn.Module):
+    """Softmax attention without biases, on six tokens, its product written as a method or as einsum."""
+
+    def __init__(self, product: str) -> None:
+        super().__init__()
+        self.inner, self.head, self.product = nn.Linear(8, 24, bias=False), nn.Linear(8, 3, bias=False), product
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.inner(x.view(-1, 6, 8)).chunk(3, dim=-1)
+        weights = F.softmax(q @ k.transpose(1, 2), dim=-1)
+        mixed = weights @ v if self.product == "@" else torch.einsum("bij,bjc->bic", [weights, v])
+        return self.head(mixed.mean(1))
+
+
+@pytest.mark.parametrize("product", ["@", "einsum"])
+def test_in_attention_the_values_take_all_or_half(product: str) -> None:
+    model = Model(zoo.filled(Attention(product).double(), seed=5, scale=2), Bounds.of(-4, 4, 48))
+    rows = zoo.normal(4, 48, seed=4).double()
+    score = model.outputs(rows)[:, 1].detach()
+    all_to_values = Lrp(composite=ZPlusEverywhere()).attribute(model, rows, 1).values.sum(1)
+    half_to_values = Lrp(composite=ZPlusEverywhere(product=Uniform())).attribute(model, rows, 1).values.sum(1)
+    assert_close(all_to_values, score, 1e-5)
+    assert gap(half_to_values, score) > 0.01
+
+
 def test_alpha_minus_beta_is_one_up_to_rounding() -> None:
     AlphaBeta(alpha=2.3, beta=1.3)
     with pytest.raises(SettingsError, match="alpha − beta: expected 1"):

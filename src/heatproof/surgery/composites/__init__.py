@@ -9,6 +9,7 @@ from heatproof.surgery.composites.epsilon_alpha2_beta1_flat import EpsilonAlpha2
 from heatproof.surgery.composites.epsilon_gamma_box import EpsilonGammaBox
 from heatproof.surgery.composites.epsilon_plus import EpsilonPlus
 from heatproof.surgery.composites.epsilon_plus_flat import EpsilonPlusFlat
+from heatproof.surgery.composites.excitation import Excitation
 from heatproof.surgery.composites.guided_backprop import GuidedBackprop
 from heatproof.surgery.composites.lrp_epsilon import LrpEpsilon
 from heatproof.surgery.composites.lrp_z import LrpZ
@@ -26,6 +27,7 @@ __all__ = [
     "EpsilonGammaBox",
     "EpsilonPlus",
     "EpsilonPlusFlat",
+    "Excitation",
     "GuidedBackprop",
     "LrpEpsilon",
     "LrpZ",

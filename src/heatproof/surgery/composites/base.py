@@ -22,8 +22,8 @@ class Composite(Settings, ABC):
     pool           means: average pooling, mean over axes.
     activation     elementwise nonlinearities.
     sum            sums of two terms that both depend on the input.
-    product        products, element by element, of two factors that both depend on the input; each factor of a matrix product gets
-                   half.
+    product        products, of values or of matrices, of two factors that both depend on the input: what share each gets. Within
+                   a matrix product, that of `dense`.
     layers         rules by module name, `*` for any part of it; they go before all others.
     """
 

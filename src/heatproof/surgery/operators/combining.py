@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear
-from heatproof.surgery.operators.layers import follow
 
 if TYPE_CHECKING:
     from heatproof.surgery.intercept import Interceptor
@@ -92,36 +91,42 @@ def divide(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwa
 
 
 def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """A B and einsum: by LRP-ε, halved where both factors depend on the input; a constant factor is a weight."""
-    factors = [leaf for leaf in args if isinstance(leaf, Tensor)]
-    rule = interceptor.composite.linear("dense", first=False, name="")
-    if rule is None or interceptor.composite.product is None:
+    """A B and einsum: each factor that depends on the input gets its share, by the rule for dense layers; the other is a weight."""
+    rule, of_products = interceptor.composite.linear("dense", first=False, name=""), interceptor.composite.product
+    if rule is None or of_products is None:
         return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors
-    depending = [factor for factor in factors if _depends(factor)]
-
-    def product(of: Sequence[Tensor]) -> Tensor:
-        given = iter(of)
-        found: Tensor = func(*[next(given) if _depends(leaf) else leaf for leaf in args], **kwargs)
-        return found
-
-    run = partial(func, *args, **kwargs)
-    if len(depending) == 1 and len(factors) == 2:
-        weight = factors[0] if factors[1] is depending[0] else factors[1]
-
-        def apply(x: Tensor, w: Tensor) -> Tensor:
-            found: Tensor = func(*[x if leaf is depending[0] else w if leaf is weight else leaf for leaf in args], **kwargs)
-            return found
-
-        return follow(interceptor, func.__name__, rule, Linear(apply, weight), depending[0], run)
-    stabilise = rule.stabiliser
+    if len(args) == 2 and isinstance(args[1], list | tuple):  # einsum's other way to be called
+        args = (args[0], *args[1])
+    factors = [place for place, leaf in enumerate(args) if isinstance(leaf, Tensor)]
+    depending = [place for place in factors if _depends(args[place])]
+    gates = [interceptor.tags(args[place]).gate for place in depending]
+    shares = of_products.share((gates[0], gates[1])) if len(depending) == 2 else [1 / len(depending)] * len(depending)
 
     def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
-        with torch.enable_grad():
-            at = [x.detach().requires_grad_() for x in inputs]
-            grads = torch.autograd.grad(product(at), at, above / stabilise(y) / len(at))
-        return [x.detach() * grad for x, grad in zip(at, grads, strict=True)]
+        now = list(args)
+        for place, x in zip(depending, inputs, strict=True):
+            now[place] = x
+        return [
+            rule.backward(now[place], _one_factor(func, now, kwargs, place, factors), share * above)
+            if share
+            else torch.zeros_like(now[place])
+            for place, share in zip(depending, shares, strict=True)
+        ]
 
-    return interceptor.ruled(func.__name__, run, back, depending)
+    return interceptor.ruled(func.__name__, partial(func, *args, **kwargs), back, [args[place] for place in depending])
+
+
+def _one_factor(func: Callable[..., Any], args: Args, kwargs: Kwargs, place: int, factors: Sequence[int]) -> Linear:
+    """The product as a layer of the factor at one place, its weight another one."""
+    other = next(each for each in factors if each != place)
+
+    def apply(x: Tensor, weight: Tensor) -> Tensor:
+        given = list(args)
+        given[place], given[other] = x, weight
+        found: Tensor = func(*given, **kwargs)
+        return found
+
+    return Linear(apply, args[other])
 
 
 _COMBINING = {
