@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from heatproof.core.errors import ModelError
 from heatproof.surgery.linear import Linear
 from heatproof.surgery.operators.layers import follow
+from heatproof.surgery.rules import SharingRule
 
 if TYPE_CHECKING:
     from heatproof.surgery.intercept import Interceptor
@@ -28,6 +30,8 @@ _PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
     T.__itruediv__: T.div,
 }
 """What works in place → the same out of place."""
+_TIMES = (torch.matmul, T.matmul, T.__matmul__, torch.mm, T.mm)
+"""(A, B) → A B."""
 
 
 def _depends(value: Any) -> bool:
@@ -95,7 +99,7 @@ def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: A
     """A B and einsum: by LRP-ε, halved where both factors depend on the input; a constant factor is a weight."""
     factors = [leaf for leaf in args if isinstance(leaf, Tensor)]
     rule = interceptor.composite.linear("dense", first=False, name="")
-    if rule is None or interceptor.composite.product is None:
+    if rule is None:
         return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors
     depending = [factor for factor in factors if _depends(factor)]
 
@@ -112,7 +116,13 @@ def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: A
             found: Tensor = func(*[x if leaf is depending[0] else w if leaf is weight else leaf for leaf in args], **kwargs)
             return found
 
-        return follow(interceptor, func.__name__, rule, Linear(apply, weight), depending[0], run)
+        outputs = 1 if func in _TIMES and weight is factors[1] and weight.ndim == 2 else None
+        layer = Linear(apply, weight, outputs=outputs, axis=depending[0].ndim - 1, name=interceptor.parameter_name(weight))
+        return follow(interceptor, func.__name__, rule, layer, depending[0], run)
+    if interceptor.composite.product is None:
+        return product(depending)
+    if not isinstance(rule, SharingRule):
+        raise ModelError(f"{func.__name__}: expected a rule that shares relevance out among two factors, got {rule.name}")
     stabilise = rule.stabiliser
 
     def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
