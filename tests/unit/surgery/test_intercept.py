@@ -9,6 +9,7 @@ from heatproof.core.errors import ModelError, SettingsError
 from heatproof.core.spec import exports
 from heatproof.methods import Lrp
 from heatproof.models import Bounds, Model
+from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.relevance import relevance
 from heatproof.surgery.composites import Composite, EpsilonPlus, LrpEpsilon, ZPlusEverywhere
 from heatproof.surgery.rules import AlphaBeta, Epsilon, Flat, Gamma, Stabiliser, Uniform
@@ -198,6 +199,14 @@ def test_attention_that_comes_as_one_operation_is_attention_written_out() -> Non
         ]
         assert_close(maps[0], maps[2], 1e-5)  # stabilisers are relative to one projection there, to all three here
         assert_close(maps[1], maps[2], 1e-10)
+
+
+def test_rules_by_layer_name_find_the_layers_of_an_accelerated_network() -> None:
+    plain = zoo.model(zoo.residual(), dtype=torch.float64)
+    method = Lrp(composite=LrpEpsilon(layers={"block": Flat()}))
+    expected = method.attribute(plain, images(), TARGET).values
+    assert_close(method.attribute(apply(Plan(fold=True), plain, images()), images(), TARGET).values, expected, 1e-9)
+    assert gap(Lrp(composite=LrpEpsilon()).attribute(plain, images(), TARGET).values, expected) > 1e-4
 
 
 def test_alpha_minus_beta_is_one_up_to_rounding() -> None:
