@@ -3,7 +3,8 @@
     python -m benchmarks.support [NETWORK …]     # writes benchmarks/support.json, each network as it is done; all unless named
 
 Each is tried as a user would: LRP by `epsilon_plus`, which compares its outputs with those of the plain network bit for bit, and by
-`z_plus_everywhere`, which absorbs nothing: what is missing from the score is rounding. A refusal is a result: it names the operation.
+`z_plus_everywhere`, which absorbs nothing: what is missing from the score is rounding. A refusal is a result: it names the
+operation.
 """
 
 import json

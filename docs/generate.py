@@ -26,6 +26,7 @@ from heatproof.models import Output
 from heatproof.models.loaders import Loader
 from heatproof.numerics.quadrature import Quadrature
 from heatproof.passes.counting import PassCount
+from heatproof.passes.patterns import Patterns
 from heatproof.perturb.fills import Fill
 from heatproof.perturb.noises import Noise
 
@@ -54,6 +55,7 @@ API = (
     "heatproof.passes.forward",
     "heatproof.passes.inputs",
     "heatproof.passes.activation",
+    "heatproof.passes.patterns",
     "heatproof.surgery.capture",
     "heatproof.passes.counting",
     "heatproof.numerics.quadrature",
@@ -214,13 +216,17 @@ def _metrics_page() -> str:
 
 
 def _fills_page() -> str:
-    intro = "What replaces pixels, what is added to them, and how a path is cut into steps: parts that methods and metrics share."
+    intro = (
+        "What replaces pixels, what is added to them, how a path is cut into steps, and what data say of a network's weights:\n"
+        "parts that methods and metrics share."
+    )
     families = (
         ("Fills", "A fill is a baseline of a method and a replacement of a metric.", Fill),
         ("Noises", "A noise is added to images.", Noise),
         ("Quadratures", "A quadrature gives nodes and weights on [0, 1].", Quadrature),
+        ("Patterns", "Patterns stand for the weights of a network in `pattern_net` and `pattern_attribution`.", Patterns),
     )
-    parts = [_head("Fills, noises and quadratures", intro)]
+    parts = [_head("Fills, noises, quadratures and patterns", intro)]
     for title, text, base in families:
         shared = "" if all(map(_alone, _leaves(base))) else text_of(_module_doc(base))
         parts += [f"## {title}\n\n{text}\n", shared, *(_section(cls, {}, level=3) for cls in _leaves(base))]

@@ -27,6 +27,8 @@ from heatproof.methods import (
     LayerCam,
     Lrp,
     Method,
+    PatternAttribution,
+    PatternNet,
     Product,
     RandomMap,
     ScoreCam,
@@ -37,12 +39,25 @@ from heatproof.methods import (
 from heatproof.metrics import Completeness, Metric, PerturbationCurve, PixelFlipping, Repeatability, TotalVariationCurve
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
+from heatproof.passes.patterns import Given, fit_patterns
 from heatproof.perturb.fills import Black, Blurred, Reference, Uniform, White, Zero
 from heatproof.perturb.noises import Gaussian
 from heatproof.surgery.composites import Composite, LrpEpsilon, ZPlusEverywhere
 from tests.support import zoo
 
 REFERENCES, LARGE_REFERENCES = zoo.images(5, seed=9), zoo.images(4, side=24, seed=9)
+
+
+def patterns(seed: int) -> Given:
+    """Of every network that laws run on, by itself and inside another: no two of their weights share a name and differ in shape."""
+    alone = [zoo.residual(), zoo.smooth_conv(), zoo.relu_first(inplace=False)]
+    layered = [zoo.layered(zoo.Linear(zoo.images(1)[0].shape)), zoo.layered(zoo.Quadratic(zoo.images(1)[0].shape, classes=3))]
+    networks = [zoo.bias_free_conv(), *alone, *layered, *(zoo.Packed(network, "list") for network in (*alone, *layered))]
+    found = [fit_patterns(zoo.model(network), zoo.images(6, seed=seed), "linear").tensors for network in networks]
+    return Given(tensors=dict(item for tensors in found for item in tensors.items()))
+
+
+PATTERNS, OTHER_PATTERNS = patterns(9), patterns(8)
 
 METHODS: Mapping[type[Method], dict[str, Method]] = {
     Gradient: {"": Gradient()},
@@ -95,6 +110,8 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         name: Lrp(composite=name)
         for name in ("epsilon_plus", "epsilon_gamma_box", "epsilon_alpha2_beta1_flat", "z_plus_everywhere", "attn_lrp")
     },
+    PatternNet: {"": PatternNet(patterns=PATTERNS), "projected": PatternNet(patterns=PATTERNS, project=True)},
+    PatternAttribution: {"": PatternAttribution(patterns=PATTERNS)},
     GradCam: {"": GradCam(), "signed": GradCam(relu=False)},
     GradCamPlusPlus: {"": GradCamPlusPlus()},
     HiresCam: {"": HiresCam()},
@@ -158,6 +175,8 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     Product: {"first": [InputXGradient(), Gradient()], "second": [InputXGradient(), Gradient()]},
     DeepTaylor: {"bounded": lambda now: not now},
     Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},
+    **{family: {"patterns": OTHER_PATTERNS, "project": [True, False]} for family in (PatternNet, PatternAttribution)},
+    Given: {"tensors": OTHER_PATTERNS.tensors},
     SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},
     SmoothGrad: {
         "method": InputXGradient(),

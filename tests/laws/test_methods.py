@@ -45,16 +45,14 @@ def absorbs(method: Method) -> bool:
     return "stabiliser" in json.dumps(method.to_dict())
 
 
-def layered(network: nn.Module) -> nn.Module:
-    """The same function, with a layer that has a grid for methods that look at one."""
-    return nn.Sequential(nn.Identity(), network)
+def names(method: Method) -> set[str]:
+    """Every word in its settings."""
+    return set(re.findall(r"\w+", json.dumps(method.to_dict())))
 
 
 methods = methods_where(lambda method: True)
 differentiating = methods_where(lambda method: method.cost().backward > 0)
-needing_no_images = methods_where(
-    lambda method: method.name != "edge_map" and not {"images", "layer"} & set(re.findall(r"\w+", json.dumps(method.to_dict())))
-)
+needing_no_images = methods_where(lambda method: method.name != "edge_map" and not names(method) & {"images", "layer", "tensors"})
 
 
 def test_every_exported_method_has_cases() -> None:
@@ -305,7 +303,7 @@ def test_rows_of_a_table_can_be_explained(method: Method) -> None:
 @methods_where(lambda method: not adapts(method))
 def test_a_claimed_sum_is_the_sum_on_linear_networks(method: Method) -> None:
     """For linear f, every rule, every draw and every number of samples sums to the claim exactly, unless rows differ in weight."""
-    model, images = zoo.model(layered(zoo.Linear((3, 8, 8))), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
+    model, images = zoo.model(zoo.layered(zoo.Linear((3, 8, 8))), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
     found = method.attribute(model, images, 1)
     claims = ~found.claim.isnan()
     outputs = model.outputs(images)[:, 1]
@@ -446,7 +444,7 @@ def test_no_more_than_a_chunk_of_rows_passes_at_once(method: Method) -> None:
 @differentiating
 def test_a_map_that_is_zero_everywhere_is_noted(method: Method) -> None:
     """The last output does not depend on the input."""
-    found = method.attribute(zoo.model(zoo.Deaf(layered(zoo.Quadratic((3, 8, 8), classes=3)))), zoo.images(3), [0, 1, 2])
+    found = method.attribute(zoo.model(zoo.Deaf(zoo.layered(zoo.Quadratic((3, 8, 8), classes=3)))), zoo.images(3), [0, 1, 2])
     assert not found.values[2].any()
     assert found.notes[2].startswith("the map is zero everywhere")
     assert found.notes[0] == found.notes[1] == ""

@@ -3,6 +3,7 @@
 Every weight comes from a seeded generator of its own, so that the networks are the same in any order of tests.
 """
 
+from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any
 
@@ -235,6 +236,11 @@ def residual() -> nn.Module:
 def relu_first(*, inplace: bool) -> nn.Module:
     """The first layer works on the caller's memory when `inplace`."""
     return filled(nn.Sequential(nn.ReLU(inplace=inplace), nn.Conv2d(3, 6, 3), nn.SiLU(), nn.Flatten(), nn.Linear(216, 4)), seed=14)
+
+
+def layered(network: nn.Module) -> nn.Module:
+    """The same function, with a layer that has a grid for methods that look at one."""
+    return nn.Sequential(OrderedDict(grid=nn.Identity(), network=network))
 
 
 def tabular_mlp() -> nn.Module:

@@ -106,7 +106,7 @@ def _explain_one(
 def _tell_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor", classes: "Tensor") -> None:
     from heatproof.methods.backward.base import BackwardMethod
 
-    if not isinstance(method, BackwardMethod) or not method.rules.relevance:
+    if not isinstance(method, BackwardMethod) or not method.rules(model).relevance:
         err.print(f"{label}: shares no relevance out, so none is lost", markup=False, soft_wrap=True)
         return
     rows = [

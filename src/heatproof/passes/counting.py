@@ -33,6 +33,16 @@ def count_passes() -> Iterator[PassCount]:
         _counters.reset(token)
 
 
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Rows inside the block belong to no counter outside it: what is done once for a network, whatever is asked of it."""
+    token = _counters.set(())
+    try:
+        yield
+    finally:
+        _counters.reset(token)
+
+
 def record_rows(*, forward: int = 0, backward: int = 0) -> None:
     """Add rows to every open counter."""
     for counter in _counters.get():

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
@@ -68,11 +68,17 @@ def known_outputs(model: Model, images: Float[Tensor, "b c *space"], outputs: Fl
 def _identity(model: Model, images: Tensor) -> Any:
     """What must not change for outputs to stay what they are; None where tensors do not say whether they changed."""
     network = model.engine or model.module
-    state = (*network.parameters(), *network.buffers())
-    if any(tensor.is_inference() for tensor in (images, *state)):
+    state = network_state(network)
+    if images.is_inference() or state is None:
         return None
     where = images.data_ptr(), images.dtype, images.device, images.shape, images.stride(), images._version
-    return id(network), where, tuple((tensor.data_ptr(), tensor._version) for tensor in state)
+    return id(network), where, state
+
+
+def network_state(network: nn.Module) -> tuple[tuple[int, int], ...] | None:
+    """Differs once a parameter or buffer was changed or replaced; None where tensors do not say whether they changed."""
+    state = (*network.parameters(), *network.buffers())
+    return None if any(tensor.is_inference() for tensor in state) else tuple((t.data_ptr(), t._version) for t in state)
 
 
 def raw_outputs(model: Model, images: Float[Tensor, "b c *space"]) -> Float[Tensor, "b k"]:

@@ -15,6 +15,7 @@ from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
+from heatproof.surgery.capture import named_network
 from heatproof.surgery.composites import Composite
 from heatproof.surgery.intercept import Interceptor, Leak
 
@@ -31,7 +32,7 @@ def relevance(
         inputs = images.clone().requires_grad_()
         plain = model.outputs(images.clone().requires_grad_().clone()).detach()  # with gradients, which decide on kernels
         followed = inputs.clone()
-        interceptor = Interceptor(composite, model.engine or model.module, model.bounds)
+        interceptor = Interceptor(composite, named_network(model), model.bounds)
         interceptor.begin(followed)
         with interceptor:
             outputs = model.outputs(followed)

@@ -110,12 +110,13 @@ def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None) -
     Raises:
         SettingsError: The network has no such module; the message lists layers there are.
     """
-    seen, modules = Capture((images.shape[2], images.shape[3]), layer), dict(_network(model).named_modules(remove_duplicate=False))
+    seen = Capture((images.shape[2], images.shape[3]), layer)
+    modules = dict(named_network(model).named_modules(remove_duplicate=False))
     if layer is not None and (layer == "" or layer not in modules):
         raise _no_such_layer(model, images, layer, "is no module of the network")
     with ExitStack() as stack:
         stack.enter_context(_hooks_called(model))
-        watched = _network(model).named_modules() if layer is None else [(layer, modules[layer])]
+        watched = named_network(model).named_modules() if layer is None else [(layer, modules[layer])]
         for name, module in watched:
             if name == "":
                 continue
@@ -142,7 +143,7 @@ def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> 
         return _with_first_tensor(output, changed)
 
     with _hooks_called(model):
-        handle = _network(model).get_submodule(site.name).register_forward_hook(hook)
+        handle = named_network(model).get_submodule(site.name).register_forward_hook(hook)
         try:
             yield
         finally:
@@ -215,7 +216,7 @@ def _alike(grid: tuple[int, ...], space: tuple[int, int]) -> bool:
     return abs(h * width - w * height) < max(height, width)
 
 
-def _network(model: Model) -> nn.Module:
+def named_network(model: Model) -> nn.Module:
     """The modules that compute the rows, under the names they have in the caller's module."""
     network: nn.Module = model.module if model.engine is None else getattr(model.engine, "module", model.engine)
     return network.get_submodule("_orig_mod") if _compiled(network) else network

@@ -61,7 +61,7 @@ class Interceptor(TorchFunctionMode):
         refuse_what_hides(self.module)
         self._tags: Any = WeakIdKeyDictionary()
         self._now: Any = WeakIdKeyDictionary()
-        self._names = {id(p): name.rpartition(".")[0] for name, p in self.module.named_parameters(remove_duplicate=False)}
+        self._names = {id(p): name for name, p in self.module.named_parameters(remove_duplicate=False)}
 
     def begin(self, x: Tensor) -> None:
         """Follow everything that depends on this input."""
@@ -118,7 +118,12 @@ class Interceptor(TorchFunctionMode):
 
     def name_of(self, weight: Tensor) -> str:
         """Name of the module that holds a weight; empty if none does."""
-        return self._names.get(id(weight), "")
+        return self.parameter_name(weight).rpartition(".")[0]
+
+    def parameter_name(self, weight: Tensor) -> str:
+        """Name of the parameter that a weight is, or is another view of; empty if there is none."""
+        whole = weight._base is not None and weight._base.numel() == weight.numel()
+        return self._names.get(id(weight)) or self._names.get(id(weight._base) if whole else 0, "")
 
     def ruled(self, operation: str, run: Callable[[], Tensor], back: Backward, inputs: Sequence[Tensor]) -> Tensor:
         """The operation's own result; `back` decides what its inputs get."""

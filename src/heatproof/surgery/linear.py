@@ -25,6 +25,8 @@ class Linear:
 
     bias      broadcasts against y.
     outputs   axis of the weight that numbers the outputs; None where there is no such axis.
+    axis      axis of y that numbers the outputs.
+    name      of the parameter that the weight is; empty where it is none.
     box       lower and upper limit of x, for a layer that meets the input itself.
     A layer without parameters has a weight of one number, 1.
     """
@@ -33,6 +35,8 @@ class Linear:
     weight: Tensor
     bias: Tensor | None = None
     outputs: int | None = None
+    axis: int = 1
+    name: str = ""
     box: tuple[Tensor, Tensor] | None = None
 
     def then(self, scale: Tensor, shift: Tensor, axes: int) -> "Linear":
@@ -75,3 +79,11 @@ def propagate(layer: Linear, parts: Sequence[Part], relevance: Tensor, stabilise
     if total is None:
         raise ValueError("a rule has at least one part")
     return total
+
+
+def transposed(layer: Linear, x: Tensor, weight: Tensor, relevance: Tensor) -> Tensor:
+    """L(·; W)ᵀ R for an input shaped as x: relevance through given weights, neither divided nor multiplied by anything."""
+    with torch.enable_grad():
+        at = x.detach().requires_grad_()
+        (found,) = torch.autograd.grad(layer.apply(at, weight), at, relevance)
+    return found

@@ -9,6 +9,7 @@ from heatproof.core.errors import ModelError, SettingsError
 from heatproof.core.spec import exports
 from heatproof.methods import Lrp
 from heatproof.models import Bounds, Model
+from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.relevance import relevance
 from heatproof.surgery.composites import Composite, EpsilonPlus, LrpEpsilon, ZPlusEverywhere
 from heatproof.surgery.rules import AlphaBeta, Epsilon, Flat, Gamma, Stabiliser, Uniform
@@ -223,6 +224,14 @@ def test_in_attention_the_values_take_all_or_half(product: str) -> None:
     half_to_values = Lrp(composite=ZPlusEverywhere(product=Uniform())).attribute(model, rows, 1).values.sum(1)
     assert_close(all_to_values, score, 1e-5)
     assert gap(half_to_values, score) > 0.01
+
+
+def test_rules_by_layer_name_find_the_layers_of_an_accelerated_network() -> None:
+    plain = zoo.model(zoo.residual(), dtype=torch.float64)
+    method = Lrp(composite=LrpEpsilon(layers={"block": Flat()}))
+    expected = method.attribute(plain, images(), TARGET).values
+    assert_close(method.attribute(apply(Plan(fold=True), plain, images()), images(), TARGET).values, expected, 1e-9)
+    assert gap(Lrp(composite=LrpEpsilon()).attribute(plain, images(), TARGET).values, expected) > 1e-4
 
 
 def test_alpha_minus_beta_is_one_up_to_rounding() -> None:

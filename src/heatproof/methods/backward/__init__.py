@@ -4,5 +4,7 @@ from heatproof.methods.backward.deconv_net import DeconvNet
 from heatproof.methods.backward.deep_taylor import DeepTaylor
 from heatproof.methods.backward.guided_backprop import GuidedBackprop
 from heatproof.methods.backward.lrp import Lrp
+from heatproof.methods.backward.pattern_attribution import PatternAttribution
+from heatproof.methods.backward.pattern_net import PatternNet
 
-__all__ = ["DeconvNet", "DeepTaylor", "GuidedBackprop", "Lrp"]
+__all__ = ["DeconvNet", "DeepTaylor", "GuidedBackprop", "Lrp", "PatternAttribution", "PatternNet"]

@@ -1,38 +1,43 @@
 """Methods that change what flows backward: one pass of a composite's rules."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from heatproof.methods.base import Case, Explanation, Method
+from heatproof.methods.base import ZERO, Case, Explanation, Method
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.memory import in_chunks
+from heatproof.passes.patterns import Fitted, Patterns
 from heatproof.passes.relevance import relevance
 from heatproof.surgery.composites import Composite
+from heatproof.surgery.composites.back_projection import BackProjection
 from heatproof.surgery.intercept import Leak
+from heatproof.surgery.rules import PatternRule
 
 
 class BackwardMethod(Method, ABC):
     """The map is what a composite brings from the score down to the image."""
 
-    @property
     @abstractmethod
-    def rules(self) -> Composite:
-        """Which rule where."""
+    def rules(self, model: Model) -> Composite:
+        """Which rule where, for this network."""
 
     def explain(self, case: Case) -> Explanation:
+        rules = self.rules(case.model)
+
         def compute(rows: range) -> tuple[Tensor, Tensor]:
             part = slice(rows.start, rows.stop)
-            return relevance(case.model, case.images[part], case.target[part], self.rules)[:2]
+            return relevance(case.model, case.images[part], case.target[part], rules)[:2]
 
         found = [made for _, made in in_chunks(case.model, case.images, len(case), compute, "gradient")]
         return self.conclude(torch.cat([values for values, _ in found]), torch.cat([score for _, score in found]))
 
     def leaks(self, model: Model, images: Tensor, target: Tensor) -> list[Leak]:
         """Relevance above and below each operation that has a rule, from the output down, for one batch."""
-        return relevance(model, images, target, self.rules)[2]
+        return relevance(model, images, target, self.rules(model))[2]
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
         """Relevance claims the score; a gradient claims nothing."""
@@ -40,3 +45,33 @@ class BackwardMethod(Method, ABC):
 
     def cost(self) -> PassCount:
         return PassCount(2, 1)
+
+
+class PatternMethod(BackwardMethod, ABC):
+    """A backward method whose rule flows through patterns, in every layer with weights.
+
+    patterns  where they come from.
+    project   whether what reaches the input of a layer is scaled to [−1, 1], sample by sample.
+    """
+
+    rule: ClassVar[type[PatternRule]]
+
+    patterns: Patterns = Fitted()
+    project: bool = False
+
+    def rules(self, model: Model) -> Composite:
+        with torch.inference_mode(False):  # autograd saves what the rule copies
+            rule = self.rule(patterns=self.patterns.of(model), project=self.project)
+        return BackProjection(convolution=rule, dense=rule)
+
+    def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
+        """Claim nothing; a map that is zero or has overflowed says why."""
+        return Explanation.plain(values, notes=tuple(_said(row) for row in values))
+
+
+def _said(values: Tensor) -> str:
+    if not bool(values.isfinite().all()):
+        return "signals grow from layer to layer: set `project`, or fit patterns with the linear estimator"
+    if not bool(values.any()):
+        return f"{ZERO}: the output does not depend on the input, or was never active in the images that patterns were fitted to"
+    return ""

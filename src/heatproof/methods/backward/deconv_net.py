@@ -10,6 +10,7 @@ Differs from the paper: begins at the explained output, not at a feature map; an
 from typing import ClassVar
 
 from heatproof.methods.backward.base import BackwardMethod
+from heatproof.models.model import Model
 from heatproof.surgery.composites import Composite
 from heatproof.surgery.composites import DeconvNet as Rules
 
@@ -20,6 +21,5 @@ class DeconvNet(BackwardMethod):
     label: ClassVar[str] = "DeconvNet"
     cite: ClassVar[str] = "Zeiler & Fergus, ECCV 2014"
 
-    @property
-    def rules(self) -> Composite:
+    def rules(self, model: Model) -> Composite:
         return Rules()

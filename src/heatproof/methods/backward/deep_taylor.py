@@ -14,6 +14,7 @@ from torch import Tensor
 
 from heatproof.methods.backward.base import BackwardMethod
 from heatproof.methods.base import Explanation
+from heatproof.models.model import Model
 from heatproof.surgery.composites import Composite
 from heatproof.surgery.composites import DeepTaylor as Rules
 from heatproof.surgery.rules import WSquare, ZBox
@@ -30,8 +31,7 @@ class DeepTaylor(BackwardMethod):
 
     bounded: bool = True
 
-    @property
-    def rules(self) -> Composite:
+    def rules(self, model: Model) -> Composite:
         return Rules(first=ZBox() if self.bounded else WSquare())
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:

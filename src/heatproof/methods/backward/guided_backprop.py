@@ -13,6 +13,7 @@ Differs from the paper: works for activations that are called as functions and f
 from typing import ClassVar
 
 from heatproof.methods.backward.base import BackwardMethod
+from heatproof.models.model import Model
 from heatproof.surgery.composites import Composite
 from heatproof.surgery.composites import GuidedBackprop as Rules
 
@@ -23,6 +24,5 @@ class GuidedBackprop(BackwardMethod):
     label: ClassVar[str] = "Guided backprop"
     cite: ClassVar[str] = "Springenberg et al., ICLR workshop 2015"
 
-    @property
-    def rules(self) -> Composite:
+    def rules(self, model: Model) -> Composite:
         return Rules()

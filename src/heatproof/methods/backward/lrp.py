@@ -18,6 +18,7 @@ from torch import Tensor
 
 from heatproof.methods.backward.base import BackwardMethod
 from heatproof.methods.base import Explanation
+from heatproof.models.model import Model
 from heatproof.surgery.composites import Composite, EpsilonPlus
 
 
@@ -32,8 +33,7 @@ class Lrp(BackwardMethod):
 
     composite: Composite = EpsilonPlus()
 
-    @property
-    def rules(self) -> Composite:
+    def rules(self, model: Model) -> Composite:
         return self.composite
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from heatproof.core.errors import ModelError
 from heatproof.surgery.linear import Linear
+from heatproof.surgery.rules import SharingRule
 
 if TYPE_CHECKING:
     from heatproof.surgery.intercept import Interceptor
@@ -27,6 +29,8 @@ _PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
     T.__itruediv__: T.div,
 }
 """What works in place → the same out of place."""
+_TIMES = (torch.matmul, T.matmul, T.__matmul__, torch.mm, T.mm)
+"""(A, B) → A B."""
 
 
 def _depends(value: Any) -> bool:
@@ -93,21 +97,24 @@ def divide(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwa
 def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
     """A B and einsum: each factor that depends on the input gets its share, by the rule for dense layers; the other is a weight."""
     rule, of_products = interceptor.composite.linear("dense", first=False, name=""), interceptor.composite.product
-    if rule is None or of_products is None:
-        return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors
     if len(args) == 2 and isinstance(args[1], list | tuple):  # einsum's other way to be called
         args = (args[0], *args[1])
     factors = [place for place, leaf in enumerate(args) if isinstance(leaf, Tensor)]
     depending = [place for place in factors if _depends(args[place])]
+    if rule is None or (of_products is None and len(depending) > 1):
+        return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors
+    if len(depending) > 1 and not isinstance(rule, SharingRule):
+        raise ModelError(f"{func.__name__}: expected a rule that shares relevance out among two factors, got {rule.name}")
     gates = [interceptor.tags(args[place]).gate for place in depending]
-    shares = of_products.share((gates[0], gates[1])) if len(depending) == 2 else [1 / len(depending)] * len(depending)
+    even = [1 / len(depending)] * len(depending)
+    shares = of_products.share((gates[0], gates[1])) if of_products is not None and len(depending) == 2 else even
 
     def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
         now = list(args)
         for place, x in zip(depending, inputs, strict=True):
             now[place] = x
         return [
-            rule.backward(now[place], _one_factor(func, now, kwargs, place, factors), share * above)
+            rule.backward(now[place], _layer_of(interceptor, func, now, kwargs, place, factors), share * above)
             if share
             else torch.zeros_like(now[place])
             for place, share in zip(depending, shares, strict=True)
@@ -116,9 +123,12 @@ def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: A
     return interceptor.ruled(func.__name__, partial(func, *args, **kwargs), back, [args[place] for place in depending])
 
 
-def _one_factor(func: Callable[..., Any], args: Args, kwargs: Kwargs, place: int, factors: Sequence[int]) -> Linear:
-    """The product as a layer of the factor at one place, its weight another one."""
+def _layer_of(
+    interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs, place: int, factors: Sequence[int]
+) -> Linear:
+    """The product as a layer of the factor at one place; its weight is another one."""
     other = next(each for each in factors if each != place)
+    x, weight = args[place], args[other]
 
     def apply(x: Tensor, weight: Tensor) -> Tensor:
         given = list(args)
@@ -126,7 +136,8 @@ def _one_factor(func: Callable[..., Any], args: Args, kwargs: Kwargs, place: int
         found: Tensor = func(*given, **kwargs)
         return found
 
-    return Linear(apply, args[other])
+    outputs = 1 if func in _TIMES and other > place and weight.ndim == 2 else None
+    return Linear(apply, weight, outputs=outputs, axis=x.ndim - 1, name=interceptor.parameter_name(weight))
 
 
 _COMBINING = {

@@ -1,6 +1,7 @@
 """Linear operations: layers with weights, batch normalisation by running statistics, means."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def convolve(interceptor: "Interceptor", func: Callable[..., Any], args: Args, k
         weight,
         None if bias is None else bias.view(shape),
         outputs=(1 if given.get("groups", 1) == 1 else None) if transposed else 0,
+        axis=x.ndim - weight.ndim + 1,
     )
     return _with_weights(interceptor, "convolution", layer, x, weight, partial(func, *args, **kwargs))
 
@@ -43,7 +45,7 @@ def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, k
     """Dense layers, y = x Wᵀ + b over the last axis."""
     given = {**dict(zip(("input", "weight", "bias"), args, strict=False)), **kwargs}
     x, weight, bias = given["input"], given["weight"], given.get("bias")
-    layer = Linear(lambda x, w: F.linear(x, w), weight, bias, outputs=0 if x.ndim == 2 else None)
+    layer = Linear(lambda x, w: F.linear(x, w), weight, bias, outputs=0, axis=x.ndim - 1)
     return _with_weights(interceptor, "dense", layer, x, weight, partial(func, *args, **kwargs))
 
 
@@ -54,8 +56,8 @@ def _with_weights(
     if weight.requires_grad:
         raise ModelError(f"{place}: expected weights that do not depend on the input, got some that do; use torch.matmul or einsum")
     depth, name = interceptor.tags(x).depth, interceptor.name_of(weight)
-    if depth == 0 and x.ndim > 1:
-        layer = Linear(layer.apply, layer.weight, layer.bias, layer.outputs, _limits(interceptor, x))
+    box = _limits(interceptor, x) if depth == 0 and x.ndim > 1 else None
+    layer = replace(layer, name=interceptor.parameter_name(weight), box=box)
     rule = interceptor.composite.linear(place, first=depth == 0, name=name)
     operation = f"{place} {name}".strip()
     y = follow(interceptor, operation, rule, layer, x, run)
@@ -86,8 +88,8 @@ def normalise_batch(interceptor: "Interceptor", func: Callable[..., Any], args: 
     scale = (variance + given["eps"]).rsqrt() * (1 if given["weight"] is None else given["weight"])
     shift = -mean * scale + (0 if given["bias"] is None else given["bias"])
     tags, run = interceptor.tags(x), partial(func, *args, **kwargs)
-    if tags.made is not None and tags.made.layer.outputs is not None and tags.made.rule is not None:
-        made = tags.made
+    made = tags.made
+    if made is not None and made.rule is not None and made.layer.outputs is not None and made.layer.axis == 1:
         fused = made.layer.then(scale, shift, x.ndim)
         y = follow(interceptor, f"{made.operation}, normalised", made.rule, fused, made.x, run)
     else:

@@ -1,7 +1,16 @@
 """Backward rules. One rule a file; the exports are the registry."""
 
 from heatproof.surgery.rules.alpha_beta import AlphaBeta
-from heatproof.surgery.rules.base import ActivationRule, LinearRule, ProductRule, Rule, Stabiliser, SumRule
+from heatproof.surgery.rules.base import (
+    ActivationRule,
+    LinearRule,
+    PatternRule,
+    ProductRule,
+    Rule,
+    SharingRule,
+    Stabiliser,
+    SumRule,
+)
 from heatproof.surgery.rules.beta_smooth import BetaSmooth
 from heatproof.surgery.rules.by_magnitude import ByMagnitude
 from heatproof.surgery.rules.by_value import ByValue
@@ -11,6 +20,8 @@ from heatproof.surgery.rules.flat import Flat
 from heatproof.surgery.rules.gamma import Gamma
 from heatproof.surgery.rules.guided import Guided
 from heatproof.surgery.rules.identity import Identity
+from heatproof.surgery.rules.pattern_attribution import PatternAttribution
+from heatproof.surgery.rules.pattern_net import PatternNet
 from heatproof.surgery.rules.signal import Signal
 from heatproof.surgery.rules.uniform import Uniform
 from heatproof.surgery.rules.w_square import WSquare
@@ -30,8 +41,12 @@ __all__ = [
     "Guided",
     "Identity",
     "LinearRule",
+    "PatternAttribution",
+    "PatternNet",
+    "PatternRule",
     "ProductRule",
     "Rule",
+    "SharingRule",
     "Signal",
     "Stabiliser",
     "SumRule",

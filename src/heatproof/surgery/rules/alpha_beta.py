@@ -14,10 +14,10 @@ from pydantic import NonNegativeFloat, model_validator
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import LinearRule, bias_of, negative, positive
+from heatproof.surgery.rules.base import SharingRule, bias_of, negative, positive
 
 
-class AlphaBeta(LinearRule):
+class AlphaBeta(SharingRule):
     """Evidence for and evidence against, weighed apart.
 
     stabiliser  of both denominators.

@@ -1,15 +1,17 @@
 """What a rule is: frozen settings that say how relevance passes one kind of operation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
+from heatproof.core.errors import ModelError
 from heatproof.core.spec import Settings
-from heatproof.surgery.linear import Linear, Part, propagate
+from heatproof.numerics.frozen_tensor import ALLOW_TENSORS, FrozenTensor
+from heatproof.surgery.linear import Linear, Part, propagate, transposed
 
 
 class Stabiliser(Settings):
@@ -46,7 +48,15 @@ class Rule(Settings, ABC):
 
 
 class LinearRule(Rule, ABC):
-    """A rule for layers y = L(x; W) + b: which variants of x, W and b share the relevance out."""
+    """A rule for layers y = L(x; W) + b."""
+
+    @abstractmethod
+    def backward(self, x: Tensor, layer: Linear, relevance: Tensor) -> Tensor:
+        """Relevance of x, given that of the output."""
+
+
+class SharingRule(LinearRule, ABC):
+    """Each input gets its share: which variants of x, W and b share the relevance out."""
 
     stabiliser: Stabiliser = Stabiliser()
 
@@ -55,8 +65,41 @@ class LinearRule(Rule, ABC):
         """The parts of the rule for this input and layer."""
 
     def backward(self, x: Tensor, layer: Linear, relevance: Tensor) -> Tensor:
-        """Relevance of x, given that of the output."""
         return propagate(layer, self.parts(x, layer), relevance, self.stabiliser)
+
+
+class PatternRule(LinearRule, ABC):
+    """Relevance flows through other weights, which were fitted to data, instead of being shared out."""
+
+    model_config = ALLOW_TENSORS
+
+    patterns: Mapping[str, FrozenTensor]
+    project: bool = False
+
+    @abstractmethod
+    def through(self, weight: Tensor, pattern: Tensor) -> Tensor:
+        """What stands for the weight on the way back."""
+
+    def backward(self, x: Tensor, layer: Linear, relevance: Tensor) -> Tensor:
+        found = transposed(layer, x, self.through(layer.weight, self._pattern(layer)), relevance)
+        return self._projected(found, layer) if self.project else found
+
+    def _pattern(self, layer: Linear) -> Tensor:
+        shape, found = list(layer.weight.shape), self.patterns.get(layer.name)
+        if found is None or list(found.shape) != shape:
+            got = f"those of {', '.join(self.patterns) or 'no layer'}" if found is None else f"{list(found.shape)}"
+            whose = layer.name or "a weight that is no parameter"
+            raise ModelError(f"{self.name}: expected a pattern {shape} for {whose}, got {got}; fit patterns to this very network")
+        return found.to(layer.weight)
+
+    def _projected(self, found: Tensor, layer: Linear) -> Tensor:
+        if layer.axis != 1:
+            raise ModelError(
+                f"{self.name}: expected layers with outputs on axis 1 to project sample by sample, got axis {layer.axis} of "
+                f"{layer.name}; leave `project` off"
+            )
+        size = found.abs().flatten(1).amax(1).view(-1, *[1] * (found.ndim - 1))
+        return found / torch.where(size > 0, size, 1)
 
 
 class ActivationRule(Rule, ABC):

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import LinearRule, bias_of
+from heatproof.surgery.rules.base import SharingRule, bias_of
 
 
-class Epsilon(LinearRule):
+class Epsilon(SharingRule):
     """Each input gets its share of the output. LRP-0 for a `stabiliser` of epsilon 0.
 
     stabiliser  of the outputs z.

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import LinearRule, Stabiliser
+from heatproof.surgery.rules.base import SharingRule, Stabiliser
 
 
-class Flat(LinearRule):
+class Flat(SharingRule):
     """Tells where, not what: for the first layer, to see receptive fields instead of pixels.
 
     stabiliser  of the numbers of inputs.

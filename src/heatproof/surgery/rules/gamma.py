@@ -15,10 +15,10 @@ from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import LinearRule, bias_of, negative, positive
+from heatproof.surgery.rules.base import SharingRule, bias_of, negative, positive
 
 
-class Gamma(LinearRule):
+class Gamma(SharingRule):
     """Favours what agrees with the output, by a degree.
 
     stabiliser  of the denominators z_γ.

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import LinearRule, Stabiliser
+from heatproof.surgery.rules.base import SharingRule, Stabiliser
 
 
-class WSquare(LinearRule):
+class WSquare(SharingRule):
     """For inputs that may be any real number, zero among them.
 
     stabiliser  of the sums of squares.

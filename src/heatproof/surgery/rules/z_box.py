@@ -9,10 +9,10 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import LinearRule, Stabiliser, negative, positive
+from heatproof.surgery.rules.base import SharingRule, Stabiliser, negative, positive
 
 
-class ZBox(LinearRule):
+class ZBox(SharingRule):
     """For the layer that meets the input, whose bounds are the model's. Positive relevance stays positive; the bias cancels.
 
     stabiliser  of the denominators.

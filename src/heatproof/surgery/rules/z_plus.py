@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import LinearRule, Stabiliser, bias_of, negative, positive
+from heatproof.surgery.rules.base import SharingRule, Stabiliser, bias_of, negative, positive
 
 
-class ZPlus(LinearRule):
+class ZPlus(SharingRule):
     """Only what pushes an output up shares its relevance. Positive relevance stays positive.
 
     stabiliser  of the positive parts z⁺.

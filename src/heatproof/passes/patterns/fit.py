@@ -1,0 +1,73 @@
+"""Fitting: one pass of images through the network, and each layer with weights is watched.
+
+The pass goes backward with nothing in it: each layer that outputs come from is met with its input, the batch normalisation that
+follows already fused. Chunks add up in float64, so that their size changes nothing but the last bits.
+"""
+
+import torch
+from jaxtyping import Float
+from pydantic import PrivateAttr
+from torch import Tensor
+
+from heatproof.models.model import Model
+from heatproof.models.outputs import Logit
+from heatproof.passes.inputs import check_images
+from heatproof.passes.memory import in_chunks
+from heatproof.passes.patterns.given import Given
+from heatproof.passes.relevance import relevance
+from heatproof.surgery.composites.back_projection import BackProjection
+from heatproof.surgery.linear import Linear
+from heatproof.surgery.patterns import Estimator, Moments
+from heatproof.surgery.rules import LinearRule
+
+
+def fit_patterns(model: Model, images: Float[Tensor, "b c *space"], estimator: Estimator = "positive") -> Given:
+    """Patterns of every layer with weights that the outputs come from, in the type of the weights (float32 for half precision).
+
+    Args:
+        model: the network.
+        images: `[b, c, …]` in model space: data like those it was trained on, the more the better.
+        estimator: positive (where an output is active: the published one for ReLU networks) or linear (everywhere).
+
+    Cost: two forward and one backward row an image, and as much again for the sums.
+
+    Raises:
+        TensorError: Images that do not fit the model.
+        ModelError: A layer that cannot be followed, has no axis of outputs, or is used in two ways.
+    """
+    check_images(model, images)
+    images, model = images.detach(), model.with_(output=Logit())
+
+    def compute(rows: range) -> dict[str, Moments]:
+        watch, part = _Watch(estimator=estimator), images[rows.start : rows.stop]
+        relevance(model, part, torch.zeros(len(part), dtype=torch.long, device=part.device), _watching(watch))
+        return watch.seen
+
+    total: dict[str, Moments] = {}
+    for _, found in in_chunks(model, images, len(images), compute, "pattern"):
+        total = _merged(total, found)
+    dtype = torch.promote_types(model.dtype, torch.float32)
+    return Given(tensors={name: moments.pattern().to(dtype) for name, moments in total.items()})
+
+
+class _Watch(LinearRule):
+    """Lets nothing through, and keeps the moments of what it met."""
+
+    estimator: Estimator
+    _seen: dict[str, Moments] = PrivateAttr(default_factory=dict)
+
+    @property
+    def seen(self) -> dict[str, Moments]:
+        return self._seen
+
+    def backward(self, x: Tensor, layer: Linear, relevance: Tensor) -> Tensor:
+        self._seen.update(_merged(self._seen, {layer.name: Moments.of(layer, x, self.estimator)}))
+        return torch.zeros_like(x)
+
+
+def _watching(watch: _Watch) -> BackProjection:
+    return BackProjection(convolution=watch, dense=watch)
+
+
+def _merged(total: dict[str, Moments], more: dict[str, Moments]) -> dict[str, Moments]:
+    return total | {name: total[name].plus(found, name) if name in total else found for name, found in more.items()}
