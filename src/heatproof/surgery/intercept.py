@@ -28,8 +28,8 @@ from heatproof.surgery.calls import Tags, operation_name, writes
 from heatproof.surgery.composites import Composite
 from heatproof.surgery.operators import handler
 
-Backward = Callable[[Sequence[Tensor], Tensor, Tensor], Sequence[Tensor]]
-"""(inputs, output, relevance of the output) → relevance of each input."""
+Backward = Callable[[Sequence[Tensor], Any, Any], Sequence[Tensor]]
+"""(inputs, output, relevance of the output) → relevance of each input; of an operation with several outputs, tuples of each."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,9 @@ class Interceptor(TorchFunctionMode):
         """Name of the module that holds a weight; empty if none does."""
         return self._names.get(id(weight), "")
 
-    def ruled(self, operation: str, run: Callable[[], Tensor], back: Backward, inputs: Sequence[Tensor]) -> Tensor:
-        """The operation's own result; `back` decides what its inputs get."""
-        found: Tensor = _Ruled.apply(self, operation, run, back, *inputs)
-        return found
+    def ruled(self, operation: str, run: Callable[[], Any], back: Backward, inputs: Sequence[Tensor]) -> Any:
+        """The operation's own result, a tensor or a tuple; `back` decides what its inputs get."""
+        return _Ruled.apply(self, operation, run, back, *inputs)
 
     @contextmanager
     def nested(self) -> Iterator[None]:
@@ -152,21 +151,19 @@ class _Ruled(torch.autograd.Function):
     """An operation whose backward pass is a rule."""
 
     @staticmethod
-    def forward(
-        ctx: Any, interceptor: Interceptor, operation: str, run: Callable[[], Tensor], back: Backward, *inputs: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, interceptor: Interceptor, operation: str, run: Callable[[], Any], back: Backward, *inputs: Tensor) -> Any:
         output = run()
-        ctx.interceptor, ctx.operation, ctx.back = interceptor, operation, back
-        ctx.save_for_backward(*inputs, output)
+        ctx.interceptor, ctx.operation, ctx.back, ctx.inputs = interceptor, operation, back, len(inputs)
+        ctx.save_for_backward(*inputs, *(output if isinstance(output, tuple) else [output]))
         return output
 
     @staticmethod
-    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, output = ctx.saved_tensors
-        found = ctx.back(inputs, output, above)
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, outputs = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
+        found = ctx.back(inputs, *((outputs, above) if len(outputs) > 1 else (outputs[0], above[0])))
         if ctx.operation:  # else its parts have told
             below = torch.stack([relevance.sum() for relevance in found]).sum()
-            ctx.interceptor.leaks.append(Leak(ctx.operation, above.sum(), below))
+            ctx.interceptor.leaks.append(Leak(ctx.operation, torch.stack([each.sum() for each in above]).sum(), below))
         return (None, None, None, None, *found)
 
 

@@ -32,12 +32,13 @@ _SAME: dict[Callable[..., Any], Callable[..., Any]] = {
     F.hardtanh_: F.hardtanh,
 }
 """What works in place → the same out of place."""
-_GATES = (torch.sigmoid, T.sigmoid, F.sigmoid, F.hardsigmoid, torch.tanh, T.tanh, F.tanh)
+_GATES = (torch.sigmoid, T.sigmoid, F.sigmoid, F.hardsigmoid)
+"""Their values lie between 0 and 1: they weigh and say nothing of their own, as a hyperbolic tangent does."""
 _ACTIVATIONS = (
     *(torch.relu, T.relu, F.relu, F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish),
     *(F.hardswish, F.softplus, F.softsign, F.logsigmoid, F.prelu, F.rrelu, F.tanhshrink, F.hardshrink, F.softshrink, F.threshold),
     *(torch.clamp, T.clamp, torch.clamp_min, T.clamp_min, torch.clamp_max, T.clamp_max, torch.prelu, torch.celu, torch.selu),
-    *_GATES,
+    *(torch.tanh, T.tanh, F.tanh, *_GATES),
 )
 
 

@@ -28,6 +28,7 @@ _PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
     T.__itruediv__: T.div,
 }
 """What works in place → the same out of place."""
+_TURNED = ("__rsub__", "rsub")
 
 
 def _depends(value: Any) -> bool:
@@ -35,7 +36,7 @@ def _depends(value: Any) -> bool:
 
 
 def add(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """Sums a + α b and differences a − α b. What does not depend on the input takes no share."""
+    """Sums a + α b and differences a − α b. What does not depend on the input takes no share; 1 − a gate is a gate."""
     plain = _PLAIN.get(func, func)
     a, b = args
     run = partial(plain, a, b, **kwargs)
@@ -44,9 +45,11 @@ def add(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs
         y = run()
     elif not (_depends(a) and _depends(b)):
         y = _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
+        if plain.__name__ in _TURNED and isinstance(b, int | float) and b == 1:
+            interceptor.tag(y, interceptor.tags(a))
     else:
         factor = (-1 if "sub" in plain.__name__ else 1) * kwargs.get("alpha", 1)
-        turned = plain.__name__ in ("__rsub__", "rsub")
+        turned = plain.__name__ in _TURNED
 
         def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
             first, second = inputs
