@@ -1,8 +1,9 @@
 """Methods that change what flows backward."""
 
 from heatproof.methods.backward.deconv_net import DeconvNet
+from heatproof.methods.backward.deep_lift import DeepLift
 from heatproof.methods.backward.deep_taylor import DeepTaylor
 from heatproof.methods.backward.guided_backprop import GuidedBackprop
 from heatproof.methods.backward.lrp import Lrp
 
-__all__ = ["DeconvNet", "DeepTaylor", "GuidedBackprop", "Lrp"]
+__all__ = ["DeconvNet", "DeepLift", "DeepTaylor", "GuidedBackprop", "Lrp"]

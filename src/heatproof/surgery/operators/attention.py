@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
+from heatproof.numerics.secants import SMOOTH
 from heatproof.surgery.calls import Tags, bound
 from heatproof.surgery.operators.whole import taken_apart
 
@@ -24,7 +25,7 @@ def soften(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[
     """Softmax p of x: R_in = x ⊙ (R − p Σ R), its Taylor expansion at x; or nothing, so that attention only weighs."""
     composite = interceptor.composite
     if not composite.relevance:
-        return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of one tensor
+        return interceptor.differentiate(SMOOTH, func, args, kwargs)
     x = args[0] if args else kwargs["input"]
     axis = kwargs.get("dim", args[1] if len(args) > 1 else -1)
 

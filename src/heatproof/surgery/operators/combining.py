@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from heatproof.numerics.secants import elementwise, on_line
 from heatproof.surgery.linear import Linear
 from heatproof.surgery.operators.layers import follow
+from heatproof.surgery.operators.whole import taken_apart
 
 if TYPE_CHECKING:
     from heatproof.surgery.intercept import Interceptor
@@ -71,9 +73,10 @@ def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, k
     plain = _PLAIN.get(func, func)
     a, b = args
     run, rule = partial(plain, a, b, **kwargs), interceptor.composite.product
+    both = _depends(a) and _depends(b)
     if rule is None:
-        y = run()
-    elif not (_depends(a) and _depends(b)):
+        y = interceptor.differentiate(on_line(1), plain, (a, b), kwargs) if both else run()
+    elif not both:
         y = _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
     else:
         shares = rule.share((interceptor.tags(a).gate, interceptor.tags(b).gate))
@@ -90,7 +93,14 @@ def divide(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwa
     plain = _PLAIN.get(func, func)
     a, b = args
     run = partial(plain, a, b, **kwargs)
-    y = run() if interceptor.composite.product is None else _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
+    if interceptor.composite.product is not None:
+        y = _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
+    elif _depends(a) and _depends(b):
+        y = taken_apart(interceptor, plain, (a, b), kwargs, lambda a, b: a * torch.reciprocal(b), [a, b])
+    elif _depends(b) or plain is T.__rtruediv__:
+        y = interceptor.differentiate(elementwise, plain, (a, b), kwargs)
+    else:
+        y = run()
     return interceptor.stands_for(a, y) if func in _PLAIN else y
 
 
@@ -98,9 +108,12 @@ def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: A
     """A B and einsum: by LRP-ε, halved where both factors depend on the input; a constant factor is a weight."""
     factors = [leaf for leaf in args if isinstance(leaf, Tensor)]
     rule = interceptor.composite.linear("dense", first=False, name="")
-    if rule is None or interceptor.composite.product is None:
-        return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors
     depending = [factor for factor in factors if _depends(factor)]
+    if rule is None or interceptor.composite.product is None:
+        if len(depending) == 1:
+            return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors
+        secant = on_line(max(1, (len(depending) + 1) // 2))  # exact for so many factors
+        return interceptor.differentiate(secant, func, args, kwargs)
 
     def product(of: Sequence[Tensor]) -> Tensor:
         given = iter(of)
