@@ -12,6 +12,7 @@ from heatproof.methods import (
     Competition,
     ConstantMap,
     DeconvNet,
+    DeepLift,
     DeepTaylor,
     EdgeMap,
     EigenCam,
@@ -105,6 +106,7 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     Product: {"guided grad-cam": Product(), "of noise": Product(first=SmoothTaylor(samples=3), second=Gradient())},
     DeconvNet: {"": DeconvNet()},
     GuidedBackprop: {"": GuidedBackprop()},
+    DeepLift: {"": DeepLift(), "noise": DeepLift(baseline=Uniform(), baselines=3)},
     DeepTaylor: {"": DeepTaylor(), "unbounded": DeepTaylor(bounded=False)},
     Lrp: {
         name: Lrp(composite=name)
@@ -173,6 +175,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     },
     Competition: {"method": [IntegratedGradients(), Gradient()], "rivals": 1},
     Product: {"first": [InputXGradient(), Gradient()], "second": [InputXGradient(), Gradient()]},
+    DeepLift: {"baseline": [Uniform(), Reference(images=REFERENCES)], "baselines": 4},
     DeepTaylor: {"bounded": lambda now: not now},
     Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},
     **{family: {"patterns": OTHER_PATTERNS, "project": [True, False]} for family in (PatternNet, PatternAttribution)},
@@ -237,6 +240,7 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "scaled": {"side": 3, "regions": 4},
     },
     PixelFlipping: {"fill": {"draws": None}, "draws": {"fill": Uniform()}},
+    DeepLift: {"baselines": {"baseline": Uniform()}},
     IntegratedGradients: {
         "baselines": {"baseline": Uniform()},
         "tolerance": {"tolerance": None, "map_tolerance": None},

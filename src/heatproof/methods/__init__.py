@@ -11,7 +11,7 @@ from heatproof.methods.activation import (
     XgradCam,
 )
 from heatproof.methods.attribution import Attribution
-from heatproof.methods.backward import DeconvNet, DeepTaylor, GuidedBackprop, Lrp, PatternAttribution, PatternNet
+from heatproof.methods.backward import DeconvNet, DeepLift, DeepTaylor, GuidedBackprop, Lrp, PatternAttribution, PatternNet
 from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
@@ -24,6 +24,7 @@ __all__ = [
     "Competition",
     "ConstantMap",
     "DeconvNet",
+    "DeepLift",
     "DeepTaylor",
     "EdgeMap",
     "EigenCam",

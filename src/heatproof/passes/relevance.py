@@ -29,20 +29,9 @@ def relevance(
         ModelError: An operation without a rule, one that cannot be followed, or outputs that change when they are.
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
-        inputs = images.clone().requires_grad_()
-        plain = model.outputs(images.clone().requires_grad_().clone()).detach()  # with gradients, which decide on kernels
-        followed = inputs.clone()
         interceptor = Interceptor(composite, named_network(model), model.bounds)
-        interceptor.begin(followed)
-        with interceptor:
-            outputs = model.outputs(followed)
-        check_differentiable(model, outputs)
-        if not torch.equal(outputs, plain):
-            gap = float((outputs.detach() - plain).abs().max())
-            raise ModelError(
-                f"{model.name}: expected the same outputs when its operations are followed, got a difference of {gap:.2g}; "
-                "look for random numbers, state that a forward pass changes, or tensors changed through a view"
-            )
+        inputs, outputs = followed(model, interceptor, images)
+        check_unchanged(model, images, outputs)
         at = outputs.detach().requires_grad_()
         explained = checked_scores(model, at, target.clone())
         (slope,) = torch.autograd.grad(explained.sum(), at)
@@ -50,3 +39,25 @@ def relevance(
         (found,) = torch.autograd.grad(outputs, inputs, begin, allow_unused=True, materialize_grads=True)
     record_rows(forward=2 * len(images), backward=len(images))
     return found, explained.detach(), interceptor.leaks
+
+
+def followed(model: Model, interceptor: Interceptor, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows of their own, and the network's outputs for them, every operation seen."""
+    inputs = images.clone().requires_grad_()
+    at = inputs.clone()
+    interceptor.begin(at)
+    with interceptor:
+        outputs = model.outputs(at)
+    check_differentiable(model, outputs)
+    return inputs, outputs
+
+
+def check_unchanged(model: Model, images: Tensor, outputs: Tensor) -> None:
+    """Raise `ModelError` unless these are the outputs of the network that is not followed."""
+    plain = model.outputs(images.clone().requires_grad_().clone()).detach()  # with gradients, which decide on kernels
+    if not torch.equal(outputs, plain):
+        gap = float((outputs.detach() - plain).abs().max())
+        raise ModelError(
+            f"{model.name}: expected the same outputs when its operations are followed, got a difference of {gap:.2g}; "
+            "look for random numbers, state that a forward pass changes, or tensors changed through a view"
+        )

@@ -28,7 +28,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.passes.memory import in_chunks
+from heatproof.passes.memory import Kind, in_chunks
 
 T = TypeVar("T")
 
@@ -41,12 +41,14 @@ class Rounds:
     group      number of the independent group of a draw; consecutive, from 0.
     tolerance  relative standard error at which an image is finished.
     learns     whether draws are cut at the looks even without a tolerance, for a source that learns from those before.
+    kind       what a draw's rows take memory for.
     """
 
     draws: int
     group: Callable[[int], int]
     tolerance: float | None = None
     learns: bool = False
+    kind: Kind = "gradient"
 
     @property
     def parts(self) -> int:
@@ -87,7 +89,7 @@ class Rounds:
         b = len(images)
         used, error, still = torch.zeros(b, dtype=torch.long), torch.full((b,), torch.nan), list(range(b))
         for stretch in self.stretches():
-            _draw(model, images, _Pairs(still, stretch), compute, add)
+            _draw(model, images, _Pairs(still, stretch), compute, add, self.kind)
             found = scatter_error(parts(still, stretch.stop), {self.group(k) for k in range(stretch.stop)})
             error = error.to(found)
             used[still], error[still] = stretch.stop, found
@@ -118,9 +120,9 @@ class _Pairs(NamedTuple):
         return [self.images[row // n] for row in rows], [self.draws[row % n] for row in rows]
 
 
-def _draw(model: Model, images: Tensor, pairs: _Pairs, compute: Callable[..., T], add: Callable[..., None]) -> None:
+def _draw(model: Model, images: Tensor, pairs: _Pairs, compute: Callable[..., T], add: Callable[..., None], kind: Kind) -> None:
     n = len(pairs.images) * len(pairs.draws)
-    for rows, made in in_chunks(model, images, n, lambda rows: compute(*pairs.at(rows)), "gradient"):
+    for rows, made in in_chunks(model, images, n, lambda rows: compute(*pairs.at(rows)), kind):
         add(*pairs.at(rows), made)
         del made  # not to be alive beside the next
 

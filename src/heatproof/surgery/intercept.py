@@ -14,22 +14,27 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError
 from heatproof.numerics.bounds import Bounds
+from heatproof.numerics.secants import SMOOTH, Secant
 from heatproof.surgery.calls import Tags, operation_name, writes
 from heatproof.surgery.composites import Composite
 from heatproof.surgery.operators import handler
+from heatproof.surgery.reference import Reference
 
-Backward = Callable[[Sequence[Tensor], Tensor, Tensor], Sequence[Tensor]]
-"""(inputs, output, relevance of the output) → relevance of each input."""
+Backward = Callable[[Sequence[Tensor], Any, Any], Sequence[Tensor]]
+"""(inputs, output, relevance of the output) → relevance of each input; of an operation with several outputs, tuples of each."""
+Contrast = Callable[[Sequence[Tensor], Any, Any, Sequence[Tensor] | None], Sequence[Tensor]]
+"""The same, given also the inputs at the reference; None where there is none."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,14 @@ class Interceptor(TorchFunctionMode):
     composite  which rule where.
     module     the network, for the names of its layers.
     bounds     limits of the network's input.
+    reference  where given, what has no rule passes its average slope from there, not its gradient (see `numerics/secants.py`).
     leaks      filled during the backward pass.
     """
 
     composite: Composite
     module: nn.Module
     bounds: Bounds
+    reference: Reference | None = None
     leaks: list[Leak] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -82,17 +89,22 @@ class Interceptor(TorchFunctionMode):
                     f"{operation_name(func)}; write that part with torch's own operations"
                 )
         handle = handler(func)
-        if handle is None:
-            result = func(*args, **kwargs)
-            if not self.composite.relevance:
-                return self._tagged(result, tracked)
-            if writes(func) or any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(result)):
-                raise ModelError(
-                    f"{self._where()}: expected an operation with a rule, got {operation_name(func)}; "
-                    "add it to the tables in heatproof/surgery/operators"
-                )
+        result = handle(self, func, args, kwargs) if handle else self._unknown(func, args, kwargs)
+        return self._tagged(result, tracked)
+
+    def _unknown(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """An operation in no table: its gradient or its average slope; it carries no relevance."""
+        result = func(*args, **kwargs)
+        if not self.composite.relevance and self.reference is None:
             return result
-        return self._tagged(handle(self, func, args, kwargs), tracked)
+        if not writes(func) and not any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(result)):
+            return result
+        if self.composite.relevance or writes(func) or not isinstance(result, Tensor):
+            raise ModelError(
+                f"{self._where()}: expected an operation with a rule, got {operation_name(func)}; "
+                "add it to the tables in heatproof/surgery/operators"
+            )
+        return self.differentiate(SMOOTH, func, args, kwargs)
 
     def _tagged(self, result: Any, tracked: Sequence[Tensor]) -> Any:
         depth = max(self.tags(tensor).depth for tensor in tracked)
@@ -130,11 +142,40 @@ class Interceptor(TorchFunctionMode):
         found: Tensor = _Ruled.apply(self, operation, run, back, *inputs)
         return found
 
+    def contrasted(self, operation: str, run: Callable[[], Any], back: Contrast, inputs: Sequence[Tensor]) -> Any:
+        """Like `ruled`, for a rule that looks at the reference as well, and for several outputs."""
+        met = None if self.reference is None else self.reference.meet(operation, inputs)
+        return _Ruled.apply(self, operation, run, lambda at, output, above: back(at, output, above, met), *inputs)
+
+    def differentiate(self, secant: Secant, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+        """An operation without a rule: its gradient, or its average slope from the reference."""
+        run = partial(func, *args, **kwargs)
+        if self.reference is None:
+            return run()
+        leaves, form = tree_flatten((args, kwargs))
+        where = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad]
+
+        def function(*inputs: Tensor) -> Tensor:
+            given = dict(zip(where, inputs, strict=True))
+            args, kwargs = tree_unflatten([given.get(k, leaf) for k, leaf in enumerate(leaves)], form)
+            found: Tensor = func(*args, **kwargs)
+            return found
+
+        def back(at: Sequence[Tensor], _: Tensor, above: Tensor, met: Sequence[Tensor] | None) -> Sequence[Tensor]:
+            return secant(function, at, met or at, above)
+
+        found: Tensor = self.contrasted(operation_name(func), run, back, [leaves[k] for k in where])
+        return found
+
     @contextmanager
-    def nested(self) -> Iterator[None]:
+    def nested(self, reference: Reference | None = None) -> Iterator[None]:
         """Follow operations that a rule itself runs, as the parts of an operation that came as one."""
-        with torch.enable_grad(), self:
-            yield
+        outer, self.reference = self.reference, reference
+        try:
+            with torch.enable_grad(), self:
+                yield
+        finally:
+            self.reference = outer
 
     def _current(self, leaf: Any) -> Any:
         while isinstance(leaf, Tensor) and leaf in self._now:
@@ -157,21 +198,19 @@ class _Ruled(torch.autograd.Function):
     """An operation whose backward pass is a rule."""
 
     @staticmethod
-    def forward(
-        ctx: Any, interceptor: Interceptor, operation: str, run: Callable[[], Tensor], back: Backward, *inputs: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, interceptor: Interceptor, operation: str, run: Callable[[], Any], back: Backward, *inputs: Tensor) -> Any:
         output = run()
-        ctx.interceptor, ctx.operation, ctx.back = interceptor, operation, back
-        ctx.save_for_backward(*inputs, output)
+        ctx.interceptor, ctx.operation, ctx.back, ctx.inputs = interceptor, operation, back, len(inputs)
+        ctx.save_for_backward(*inputs, *(output if isinstance(output, tuple) else [output]))
         return output
 
     @staticmethod
-    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, output = ctx.saved_tensors
-        found = ctx.back(inputs, output, above)
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, outputs = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
+        found = ctx.back(inputs, *((outputs, above) if len(outputs) > 1 else (outputs[0], above[0])))
         if ctx.operation:  # else its parts have told
             below = torch.stack([relevance.sum() for relevance in found]).sum()
-            ctx.interceptor.leaks.append(Leak(ctx.operation, above.sum(), below))
+            ctx.interceptor.leaks.append(Leak(ctx.operation, torch.stack([each.sum() for each in above]).sum(), below))
         return (None, None, None, None, *found)
 
 

@@ -53,11 +53,7 @@ class IntegratedGradients(ProbeMethod):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.baselines > 1 and not self.baseline.stochastic:
-            raise ValueError(
-                f"baselines: expected 1, since every draw of {self.baseline.name} is the same, got {self.baselines}; "
-                "use baseline='uniform' to average over noise"
-            )
+        self.baseline.check_baselines(self.baselines)
         if self.adaptive and self.quadrature.steps < 2:
             raise ValueError(f"quadrature: expected at least 2 steps with a tolerance, for both ends, got {self.quadrature.steps}")
         return self

@@ -26,3 +26,11 @@ class Fill(Settings, ABC):
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
     ) -> Float[Tensor, "b c *space"]:
         """The replacement for the index-th draw; `index` is one number or one per row."""
+
+    def check_baselines(self, n: int) -> None:
+        """Raise for more than one draw of a baseline that is the same at every draw."""
+        if n > 1 and not self.stochastic:
+            raise ValueError(
+                f"baselines: expected 1, since every draw of {self.name} is the same, got {n}; "
+                "use baseline='uniform' to average over noise"
+            )

@@ -53,6 +53,12 @@ class Composite(Settings, ABC):
         return found
 
 
+class Plain(Composite):
+    """No rule anywhere: the gradient, or what takes its place where there is a reference."""
+
+    relevance: ClassVar[bool] = False
+
+
 class Relevance(Composite, ABC):
     """Layer-wise relevance propagation: no operation is left to the gradient, unless a composite says so."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from heatproof.surgery.operators import activations, attention, combining, layers, moving
+from heatproof.surgery.operators import activations, attention, combining, layers, moving, recurrent
 
 Handler = Callable[..., Any]
 """(interceptor, func, args, kwargs) → result."""
@@ -12,7 +12,8 @@ Handler = Callable[..., Any]
 
 @cache
 def _table() -> dict[Any, Handler]:
-    return {func: handle for kind in (moving, layers, activations, combining, attention) for func, handle in kind.HANDLERS.items()}
+    kinds = (moving, layers, activations, combining, attention, recurrent)
+    return {func: handle for kind in kinds for func, handle in kind.HANDLERS.items()}
 
 
 def handler(func: Callable[..., Any]) -> Handler | None:

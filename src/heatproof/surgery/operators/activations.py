@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from heatproof.numerics.secants import SMOOTH, elementwise
 from heatproof.surgery.calls import Tags, bound
 
 if TYPE_CHECKING:
@@ -32,12 +33,13 @@ _SAME: dict[Callable[..., Any], Callable[..., Any]] = {
     F.hardtanh_: F.hardtanh,
 }
 """What works in place → the same out of place."""
-_GATES = (torch.sigmoid, T.sigmoid, F.sigmoid, F.hardsigmoid, torch.tanh, T.tanh, F.tanh)
+_GATES = (torch.sigmoid, T.sigmoid, F.sigmoid, F.hardsigmoid)
+"""Their values lie between 0 and 1: they weigh and say nothing of their own, as a hyperbolic tangent does."""
 _ACTIVATIONS = (
     *(torch.relu, T.relu, F.relu, F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish),
     *(F.hardswish, F.softplus, F.softsign, F.logsigmoid, F.prelu, F.rrelu, F.tanhshrink, F.hardshrink, F.softshrink, F.threshold),
     *(torch.clamp, T.clamp, torch.clamp_min, T.clamp_min, torch.clamp_max, T.clamp_max, torch.prelu, torch.celu, torch.selu),
-    *_GATES,
+    *(torch.tanh, T.tanh, F.tanh, *_GATES),
 )
 
 
@@ -60,7 +62,7 @@ def activate(interceptor: "Interceptor", func: Callable[..., Any], args: Sequenc
 def _ruled(interceptor: "Interceptor", func: Callable[..., Any], x: Tensor, rest: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
     rule = interceptor.composite.activation
     if rule is None:
-        return func(x, *rest, **kwargs)  # type: ignore[no-any-return]  # torch functions of one tensor
+        return interceptor.differentiate(elementwise, func, (x, *rest), kwargs)
 
     def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
         with torch.enable_grad():
@@ -72,9 +74,10 @@ def _ruled(interceptor: "Interceptor", func: Callable[..., Any], x: Tensor, rest
 
 
 def pass_on(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
-    """Each value keeps its relevance; the ordinary gradient among gradients."""
+    """Each value keeps its relevance; among gradients there is no rule."""
     if not interceptor.composite.relevance:
-        return func(*args, **kwargs)  # type: ignore[no-any-return]  # likewise
+        secant = SMOOTH if func in _NORMS else elementwise
+        return interceptor.differentiate(secant, func, args, kwargs)
     x = args[0] if args else kwargs["input"]
     return interceptor.ruled(func.__name__, lambda: func(*args, **kwargs), lambda _, __, above: [above], [x])
 
@@ -82,6 +85,7 @@ def pass_on(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence
 _ELEMENTWISE = (
     *(torch.square, T.square, torch.pow, T.pow, T.__pow__, torch.exp, T.exp, torch.log, T.log, torch.sqrt, T.sqrt, torch.rsqrt),
     *(T.rsqrt, torch.abs, T.abs, torch.sin, T.sin, torch.cos, T.cos, torch.erf, T.erf, torch.neg, T.neg, T.__neg__, torch.log1p),
+    *(torch.reciprocal, T.reciprocal),
 )
 """Functions of one value that are no activation."""
 _NORMS = (F.layer_norm, F.group_norm, F.instance_norm, F.local_response_norm, F.normalize, F.rms_norm)

@@ -1,4 +1,4 @@
-"""Softmax, and attention that comes as one operation: run whole on the way forward, taken apart on the way back.
+"""Softmax, and attention that comes as one operation.
 
 Source: Achtibat et al., "AttnLRP: attention-aware layer-wise relevance propagation for transformers", ICML 2024.
 """
@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
+from heatproof.numerics.secants import SMOOTH
 from heatproof.surgery.calls import Tags, bound
+from heatproof.surgery.operators.whole import taken_apart
 
 if TYPE_CHECKING:
     from heatproof.surgery.intercept import Interceptor
@@ -23,7 +25,7 @@ def soften(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[
     """Softmax p of x: R_in = x ⊙ (R − p Σ R), its Taylor expansion at x; or nothing, so that attention only weighs."""
     composite = interceptor.composite
     if not composite.relevance:
-        return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of one tensor
+        return interceptor.differentiate(SMOOTH, func, args, kwargs)
     x = args[0] if args else kwargs["input"]
     axis = kwargs.get("dim", args[1] if len(args) > 1 else -1)
 
@@ -50,7 +52,7 @@ def attend(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[
             scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else scores + mask
         return torch.matmul(F.softmax(scores, dim=-1), value)
 
-    return taken_apart(interceptor, func, args, kwargs, parts, [given[name] for name in names[:3]])
+    return taken_apart(interceptor, func, args, kwargs, parts, [given[name] for name in names[:3]])  # type: ignore[no-any-return]  # one tensor
 
 
 def attend_with_heads(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -93,30 +95,6 @@ def attend_with_heads(interceptor: "Interceptor", func: Callable[..., Any], args
 
     y = taken_apart(interceptor, run, args, kwargs, parts, inputs)
     return y, None if weights[0] is None else weights[0].detach()
-
-
-def taken_apart(
-    interceptor: "Interceptor",
-    func: Callable[..., Tensor],
-    args: Sequence[Any],
-    kwargs: dict[str, Any],
-    parts: Callable[..., Tensor],
-    inputs: Sequence[Tensor],
-) -> Tensor:
-    """The operation's own result; relevance goes back through `parts`, which computes the same with operations that have rules."""
-    if not interceptor.composite.relevance:
-        return func(*args, **kwargs)
-    distinct = list({id(x): x for x in inputs if x.requires_grad}.values())
-
-    def back(at: Sequence[Tensor], _: Tensor, above: Tensor) -> Sequence[Tensor]:
-        with interceptor.nested():
-            fresh = {id(x): y.detach().requires_grad_() for x, y in zip(distinct, at, strict=True)}
-            for x, y in zip(distinct, fresh.values(), strict=True):
-                interceptor.tag(y, interceptor.tags(x))
-            output = parts(*[fresh.get(id(x), x) for x in inputs])
-        return torch.autograd.grad(output, list(fresh.values()), above)
-
-    return interceptor.ruled("", lambda: func(*args, **kwargs), back, distinct)
 
 
 HANDLERS = {

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
+from heatproof.numerics.secants import elementwise, on_line
 from heatproof.surgery.linear import Linear
+from heatproof.surgery.operators.whole import taken_apart
 from heatproof.surgery.rules import SharingRule
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ _PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
 """What works in place → the same out of place."""
 _TIMES = (torch.matmul, T.matmul, T.__matmul__, torch.mm, T.mm)
 """(A, B) → A B."""
+_TURNED = ("__rsub__", "rsub")
 
 
 def _depends(value: Any) -> bool:
@@ -38,7 +41,7 @@ def _depends(value: Any) -> bool:
 
 
 def add(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """Sums a + α b and differences a − α b. What does not depend on the input takes no share."""
+    """Sums a + α b and differences a − α b. What does not depend on the input takes no share; 1 − a gate is a gate."""
     plain = _PLAIN.get(func, func)
     a, b = args
     run = partial(plain, a, b, **kwargs)
@@ -47,9 +50,11 @@ def add(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs
         y = run()
     elif not (_depends(a) and _depends(b)):
         y = _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
+        if plain.__name__ in _TURNED and isinstance(b, int | float) and b == 1:
+            interceptor.tag(y, interceptor.tags(a))
     else:
         factor = (-1 if "sub" in plain.__name__ else 1) * kwargs.get("alpha", 1)
-        turned = plain.__name__ in ("__rsub__", "rsub")
+        turned = plain.__name__ in _TURNED
 
         def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
             first, second = inputs
@@ -71,9 +76,10 @@ def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, k
     plain = _PLAIN.get(func, func)
     a, b = args
     run, rule = partial(plain, a, b, **kwargs), interceptor.composite.product
+    both = _depends(a) and _depends(b)
     if rule is None:
-        y = run()
-    elif not (_depends(a) and _depends(b)):
+        y = interceptor.differentiate(on_line(1), plain, (a, b), kwargs) if both else run()
+    elif not both:
         y = _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
     else:
         shares = rule.share((interceptor.tags(a).gate, interceptor.tags(b).gate))
@@ -90,7 +96,14 @@ def divide(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwa
     plain = _PLAIN.get(func, func)
     a, b = args
     run = partial(plain, a, b, **kwargs)
-    y = run() if interceptor.composite.product is None else _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
+    if interceptor.composite.product is not None:
+        y = _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
+    elif _depends(a) and _depends(b):
+        y = taken_apart(interceptor, plain, (a, b), kwargs, lambda a, b: a * torch.reciprocal(b), [a, b])
+    elif _depends(b) or plain is T.__rtruediv__:
+        y = interceptor.differentiate(elementwise, plain, (a, b), kwargs)
+    else:
+        y = run()
     return interceptor.stands_for(a, y) if func in _PLAIN else y
 
 
@@ -101,7 +114,10 @@ def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: A
         args = (args[0], *args[1])
     factors = [place for place, leaf in enumerate(args) if isinstance(leaf, Tensor)]
     depending = [place for place in factors if _depends(args[place])]
-    if rule is None or (of_products is None and len(depending) > 1):
+    if len(depending) > 1 and (rule is None or of_products is None):
+        secant = on_line((len(depending) + 1) // 2)  # exact for so many factors
+        return interceptor.differentiate(secant, func, args, kwargs)
+    if rule is None:
         return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors
     if len(depending) > 1 and not isinstance(rule, SharingRule):
         raise ModelError(f"{func.__name__}: expected a rule that shares relevance out among two factors, got {rule.name}")

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from heatproof.numerics.secants import maxima
 from heatproof.surgery.calls import Tags
 
 T = Tensor
@@ -23,20 +24,22 @@ _EXACT: Sequence[Callable[..., Any]] = (
     *(torch.masked_fill, torch.where, torch.t, torch.ravel, torch.tile, torch.hstack, torch.vstack, torch.rot90),
     *(F.pad, F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout, F.pixel_shuffle),
     *(F.pixel_unshuffle, F.channel_shuffle, F.unfold),
-    *(F.max_pool1d, F.max_pool2d, F.max_pool3d, F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d),
-    *(torch.max_pool1d, torch.max_pool2d, torch.max_pool3d, torch.channel_shuffle, torch.pixel_shuffle, torch.amax, T.amax),
-    T.requires_grad_,
+    *(torch.channel_shuffle, torch.pixel_shuffle, T.requires_grad_),
 )
-"""Maxima pass relevance to the winners."""
+_MAXIMA = (
+    *(F.max_pool1d, F.max_pool2d, F.max_pool3d, F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d),
+    *(torch.max_pool1d, torch.max_pool2d, torch.max_pool3d, torch.amax, T.amax),
+)
+"""These pass relevance to the winners."""
 
 
 def carry(interceptor: Any, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """As autograd does it; what was a gate remains one. Dropout in eval mode is no operation, also in place."""
-    found = func(*args, **kwargs)
+    found = interceptor.differentiate(maxima, func, args, kwargs) if func in _MAXIMA else func(*args, **kwargs)
     tags = [interceptor.tags(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and leaf.requires_grad]
     if isinstance(found, Tensor) and found.requires_grad and all(tag.gate for tag in tags):
         interceptor.tag(found, Tags(max(tag.depth for tag in tags), gate=True))
     return found
 
 
-HANDLERS = dict.fromkeys(_EXACT, carry)
+HANDLERS = dict.fromkeys([*_EXACT, *_MAXIMA], carry)
