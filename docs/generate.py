@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from heatproof.core.spec import Settings, exports
 from heatproof.data import Dataset
 from heatproof.methods import Method
-from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric
+from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, RegionMetric
 from heatproof.models import Output
 from heatproof.models.loaders import Loader
 from heatproof.numerics.quadrature import Quadrature
@@ -195,7 +195,12 @@ def _methods_page() -> str:
 
 
 def _metrics_page() -> str:
-    needs = {MapMetric: "the map", ModelMetric: "the map and the model", ExplainerMetric: "the method, for further maps"}
+    needs = {
+        MapMetric: "the map",
+        RegionMetric: "the map, and where the object lies",
+        ModelMetric: "the map and the model",
+        ExplainerMetric: "the method, for further maps",
+    }
     parts = [
         _head("Metrics", "One metric a section. A metric gives a value per image and never an average."),
     ]

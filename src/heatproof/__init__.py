@@ -16,12 +16,23 @@ _HOMES = {
     "Model": "heatproof.models",
     "load_images": "heatproof.data",
     "load_model": "heatproof.models.loaders",
+    "load_regions": "heatproof.data",
     "mean_interval": "heatproof.stats",
 }
 
 _ROOMS = ("data", "methods", "metrics", "models", "numerics", "perturb", "stats")
 
-__all__ = ["Attribution", "Bounds", "Model", "__version__", "accelerate", "load_images", "load_model", "mean_interval"]
+__all__ = [
+    "Attribution",
+    "Bounds",
+    "Model",
+    "__version__",
+    "accelerate",
+    "load_images",
+    "load_model",
+    "load_regions",
+    "mean_interval",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -56,6 +56,11 @@ def test_the_toml_blocks_of_a_page_are_understood(page):
             Metric.from_dict(metric)
 
 
+@pytest.mark.parametrize("file", sorted((ROOT / "experiments").glob("*.toml")), ids=name_of)
+def test_an_experiment_of_a_page_is_understood(file):
+    assert Experiment.read(file).name == file.stem
+
+
 def test_generated_pages_are_fresh():
     generate = generator()
     assert [name_of(path) for path in generate.stale()] == [], generate.REMEDY

@@ -37,7 +37,16 @@ from heatproof.methods import (
     SmoothTaylor,
     XgradCam,
 )
-from heatproof.metrics import Completeness, Metric, PerturbationCurve, PixelFlipping, Repeatability, TotalVariationCurve
+from heatproof.metrics import (
+    Completeness,
+    EnergyInMask,
+    Metric,
+    PerturbationCurve,
+    PixelFlipping,
+    PointingGame,
+    Repeatability,
+    TotalVariationCurve,
+)
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.passes.patterns import Given, fit_patterns
@@ -154,6 +163,8 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "scaled": TotalVariationCurve(scaled=True),
         "once": TotalVariationCurve(smallest_side=5, normalise="once"),
     },
+    PointingGame: {"": PointingGame(tolerance=2), "on the object itself": PointingGame(tolerance=0)},
+    EnergyInMask: {"": EnergyInMask()},
     Repeatability: {"": Repeatability(), "ranks": Repeatability(similarity="spearman")},
     Completeness: {"own claim": Completeness(), "from black": Completeness(baseline=Black())},
 }
@@ -227,6 +238,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "percentile": 80.0,
         "area_rule": "trapezoid",
     },
+    PointingGame: {"tolerance": 5},
     Repeatability: {"similarity": ["spearman", "pearson"], "reliability": 0.8},
     Completeness: {"baseline": White()},
 }

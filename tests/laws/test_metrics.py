@@ -20,6 +20,7 @@ from heatproof.metrics import (
     ModelMetric,
     PerturbationCurve,
     PixelFlipping,
+    RegionMetric,
     Repeatability,
     Scores,
     TotalVariationCurve,
@@ -63,6 +64,13 @@ def maps(n: int = 5) -> Tensor:
     return zoo.images(n, side=SIDE, seed=3)
 
 
+def regions(at: Tensor) -> Tensor:
+    """A square about the brightest pixel of each image, so that a region goes where its image goes."""
+    brightest = at.detach().sum(1).flatten(1).argmax(1).view(-1, 1, 1)
+    rows, columns = (torch.arange(SIDE).view(shape) for shape in ((-1, 1), (1, -1)))
+    return ((rows - brightest // SIDE).abs() <= 4) & ((columns - brightest % SIDE).abs() <= 4)
+
+
 def bound(method: Method, model: Model) -> Explain:
     return lambda images, target, seed: method.attribute(model, images, target, seed=seed)
 
@@ -76,11 +84,13 @@ def score(
     method: Method = METHOD,
     seed: int = 0,
 ) -> Scores:
-    """Score by whatever the metric asks for: the map, the network, or the method."""
+    """Score by whatever the metric asks for: the map, where the object lies, the network, or the method."""
     model, at = model or NETWORK, images() if at is None else at
     values = maps(len(at)) if values is None else values
     if isinstance(metric, MapMetric):
         return metric.score(values)
+    if isinstance(metric, RegionMetric):
+        return metric.score(values, regions(at))
     if isinstance(metric, ModelMetric):
         return metric.score(model, at, target, values, seed=seed)
     assert isinstance(metric, ExplainerMetric)
@@ -272,6 +282,43 @@ def test_the_oracle_map_beats_the_random_map(metric: ModelMetric) -> None:
     assert better(metric, oracle, random.mean(0)).all()
 
 
+@metrics_of(RegionMetric)
+def test_the_region_itself_beats_every_random_map_and_a_constant_one_scores_chance(metric: RegionMetric) -> None:
+    truth = regions(images())
+    oracle = metric.score(truth[:, None].float(), truth)
+    noise = RandomMap().attribute(NETWORK, images(), 0).values
+    assert_close(oracle.values, torch.ones(5), FLOAT32)
+    assert not better(metric, metric.score(noise, truth).values, oracle.values).any()
+    constant = metric.score(torch.ones(5, 1, SIDE, SIDE), truth)
+    assert_close(constant.values, constant.components["chance"], FLOAT32)
+    assert better(metric, oracle.values, constant.values).all()
+
+
+@metrics_of(RegionMetric)
+def test_many_random_maps_score_chance_on_average(metric: RegionMetric) -> None:
+    n = 600
+    truth = regions(images(1)).expand(n, SIDE, SIDE)
+    scored = metric.score(zoo.normal(n, 1, SIDE, SIDE, seed=2), truth)
+    error = scored.values.std() / n**0.5
+    assert abs(scored.values.mean() - scored.components["chance"][0]) < 4 * error
+
+
+@metrics_of(RegionMetric)
+def test_where_there_is_nothing_to_find_the_score_is_missing_and_says_why(metric: RegionMetric) -> None:
+    truth = regions(images()).float()
+    truth[0], truth[1], truth[2] = torch.nan, 0, 1
+    found = metric.score(maps(), truth)
+    assert found.values.isnan().tolist() == found.components["chance"].isnan().tolist() == [True, True, True, False, False]
+    assert [note.partition(",")[0] for note in found.notes] == [
+        "the image comes without a region",
+        "nothing of the region is in view",
+        "the region fills the view",
+        "",
+        "",
+    ]
+    assert_same_scores(rows_of(found, [3, 4]), rows_of(score(metric), [3, 4]))
+
+
 @metrics_of(Completeness)
 def test_a_complete_map_beats_the_random_map_on_completeness(metric: Completeness) -> None:
     model = zoo.model(network())
@@ -432,7 +479,7 @@ def test_a_wrong_target_is_refused(metric: ModelMetric, target: Any) -> None:
         score(metric, target=target)
 
 
-@pytest.mark.parametrize("metric", [p for p in every(METRICS) if not isinstance(p.values[0], MapMetric)])
+@pytest.mark.parametrize("metric", [p for p in every(METRICS) if not isinstance(p.values[0], MapMetric | RegionMetric)])
 def test_images_with_nan_are_refused(metric: Metric) -> None:
     broken = images().index_fill(0, torch.tensor([2]), torch.nan)
     with pytest.raises(TensorError, match="finite"):

@@ -12,7 +12,7 @@ import json, sys
 import torch
 from heatproof.core.errors import HeatproofError
 from heatproof.methods import Attribution, EdgeMap, Gradient, RandomMap, SmoothTaylor
-from heatproof.metrics import Completeness, PerturbationCurve, Repeatability, TotalVariationCurve
+from heatproof.metrics import Completeness, EnergyInMask, PerturbationCurve, Repeatability, TotalVariationCurve
 from tests.support import zoo
 
 torch.set_num_threads(1)
@@ -27,6 +27,8 @@ calls = {
     "edges of a table": lambda: EdgeMap().attribute(table, zoo.table(2), 0),
     "one map without a batch": lambda: TotalVariationCurve(scaled=True).score(maps[0, 0]),
     "maps of fewer images": lambda: curve.score(model, images, 0, maps[:2]),
+    "regions of smaller images": lambda: EnergyInMask().score(maps, torch.ones(3, 4, 4)),
+    "a grey mask": lambda: EnergyInMask().score(maps, maps[:, 0].sigmoid()),
     "maps of smaller images": lambda: curve.score(model, images, 0, maps[:, :, :4]),
     "target of fractions for a metric": lambda: curve.score(model, images, torch.zeros(3), maps),
     "repeatability of a table": lambda: Repeatability().score(
@@ -53,6 +55,8 @@ EXPECTED = {
     "edges of a table": ("TensorError", "edge_map: expected images [b, c, h, w]"),
     "one map without a batch": ("TensorError", "one map needs a batch axis"),
     "maps of fewer images": ("TensorError", "maps: expected one per image"),
+    "regions of smaller images": ("TensorError", "regions: expected one per map"),
+    "a grey mask": ("TensorError", "choose a threshold"),
     "maps of smaller images": ("TensorError", "maps: expected one per image"),
     "target of fractions for a metric": ("TensorError", "target: expected"),
     "repeatability of a table": ("TensorError", "expected maps [b, c, h, w]"),

@@ -10,7 +10,7 @@ from skimage.transform import pyramid_gaussian, resize
 from torch import Tensor
 
 from heatproof.methods import EdgeMap, ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothGrad, SmoothTaylor
-from heatproof.metrics import PerturbationCurve, PixelFlipping, TotalVariationCurve
+from heatproof.metrics import EnergyInMask, PerturbationCurve, PixelFlipping, PointingGame, TotalVariationCurve
 from heatproof.models import Model
 from heatproof.numerics.area import AreaRule, area, area_weights
 from heatproof.numerics.blur import gaussian_blur
@@ -25,6 +25,7 @@ from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform
 from heatproof.perturb.masks.regions import rank_regions
 from heatproof.perturb.noises import Gaussian
 from tests.references import gradients as slow
+from tests.references import localisation
 from tests.references import total_variation_curve as slow_tvc
 from tests.references.adaptive_path import adaptive_integrated_gradients
 from tests.references.perturbation_curve import area_of, perturbation_curve
@@ -261,6 +262,30 @@ def test_pixel_flipping_follows_its_papers(model: Model, fill: Fill, draws: int,
         assert_close(found.curve[row], torch.tensor(curve, dtype=torch.float64), 1e-10)
         assert found.values[row].item() == pytest.approx(value, rel=1e-10)
         assert found.error[row].item() == pytest.approx(error, rel=1e-8, nan_ok=True)
+
+
+def spots(n: int, side: int, radius: float) -> Tensor:
+    """Discs about points that are no pixel's centre, one a region."""
+    at = torch.rand(n, 2, 1, 1, generator=torch.Generator().manual_seed(5)) * side
+    rows, columns = (torch.arange(float(side)).view(shape) for shape in ((-1, 1), (1, -1)))
+    return (rows - at[:, 0]) ** 2 + (columns - at[:, 1]) ** 2 <= radius**2
+
+
+@pytest.mark.parametrize("tolerance", [0, 1, 3, 5])
+def test_pointing_game(tolerance: int) -> None:
+    """Among maps of few values, so that several pixels are highest."""
+    regions, values = spots(12, 20, 4.0), zoo.images(12, side=20, dtype=torch.float64).mul(2).round()
+    found = PointingGame(tolerance=tolerance).score(values, regions)
+    expected = [localisation.pointing_game(*pair, tolerance) for pair in zip(values, regions, strict=True)]
+    assert found.values.tolist() == pytest.approx(expected, abs=TIGHT)
+    assert len({*found.values.tolist()} - {0.0, 1.0}) >= 1
+
+
+def test_energy_in_mask() -> None:
+    regions, values = spots(6, 20, 6.0), zoo.images(6, side=20, dtype=torch.float64)
+    found = EnergyInMask().score(values, regions.double())
+    expected = [localisation.energy_in_mask(*pair) for pair in zip(values, regions, strict=True)]
+    assert found.values.tolist() == pytest.approx(expected, abs=TIGHT)
 
 
 @pytest.mark.parametrize("n", range(1, 14))

@@ -16,6 +16,8 @@ from heatproof.bench.stopping import Stopped
 from heatproof.bench.worker import compute_unit
 from heatproof.core.errors import DataError
 from heatproof.core.records import Failure
+from heatproof.data.base import Item
+from heatproof.metrics.base import RegionMetric
 from heatproof.store import Run
 
 
@@ -64,7 +66,7 @@ def run_experiment(
         source: text of the experiment file, kept with the run.
 
     Raises:
-        DataError: the data set is empty or cannot be listed.
+        DataError: the data set is empty or cannot be listed, or lacks what a metric needs.
         ModelError: a network cannot be loaded.
     """
     started = time.perf_counter()
@@ -72,6 +74,7 @@ def run_experiment(
     items = dataset.items()
     if not items:
         raise DataError(f"{dataset.name}: expected at least one image, got none")
+    _check_regions(experiment, items)
     store = Run(folder)
     previous = store.facts() if (folder / "run.json").exists() else {}
     networks = load_networks(experiment, dataset, items, previous)
@@ -117,6 +120,15 @@ def run_experiment(
         stopped=tuple(course.stopped),
         seconds=seconds,
     )
+
+
+def _check_regions(experiment: Experiment, items: Sequence[Item]) -> None:
+    needing = [metric.name for metric in experiment.metric_list() if isinstance(metric, RegionMetric)]
+    if needing and all(item.region == "none" for item in items):
+        raise DataError(
+            f"{', '.join(needing)}: expected images with the region of their object, got none in {experiment.data().name}; "
+            "use photos, a folder with `masks`, or leave these metrics out"
+        )
 
 
 def _write_down(store: Run, outcome: Outcome) -> None:

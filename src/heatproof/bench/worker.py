@@ -20,10 +20,10 @@ from heatproof.core.errors import DataError, ModelError
 from heatproof.core.records import Failure, Record
 from heatproof.core.spec import canonical_json, content_hash
 from heatproof.data.base import Dataset, Item
-from heatproof.data.loading import Loaded, load
+from heatproof.data.loading import Loaded, load, load_regions
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
-from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, Scores
+from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, RegionMetric, Scores
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
@@ -120,7 +120,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
         metric = Metric.from_dict(settings)
         started = time.perf_counter()
         with count_passes() as passes:
-            scores = _apply(metric, model, images, target, found, explain, unit.seed)
+            scores = _apply(metric, unit, model, batch, found, explain)
         records += row(metric, settings, scores, passes, time.perf_counter() - started)
     return records, found.values
 
@@ -136,12 +136,14 @@ def _target(unit: Unit, model: Model, outputs: Tensor, loaded: Loaded) -> Tensor
     return torch.tensor([item.label for item in loaded.items], device=outputs.device)
 
 
-def _apply(
-    metric: Metric, model: Model, images: Tensor, target: Tensor, found: Attribution, explain: _Explainer, seed: int
-) -> Scores:
+def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, found: Attribution, explain: _Explainer) -> Scores:
+    images, target, seed = batch.images, found.target, unit.seed
     match metric:
         case MapMetric():
             return metric.score(found.values)
+        case RegionMetric():
+            dataset = Dataset.from_dict(unit.dataset)
+            return metric.score(found.values, load_regions(dataset, _preprocessing(model).region, items=batch.loaded.items))
         case ModelMetric():
             return metric.score(model, images, target, found.values, seed=seed)
         case ExplainerMetric():

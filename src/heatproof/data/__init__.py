@@ -4,7 +4,7 @@ from heatproof.data.base import UNREADABLE, Dataset, Item
 from heatproof.data.digits import Digits
 from heatproof.data.folder import Folder
 from heatproof.data.image_folder import ImageFolder
-from heatproof.data.loading import Loaded, load, load_images
+from heatproof.data.loading import Loaded, load, load_images, load_regions
 from heatproof.data.opening import FORMATS, MAX_ASPECT, MAX_PIXELS, MIN_SIDE, open_image
 from heatproof.data.photos import Photograph, Photos
 from heatproof.data.torchvision_set import TorchvisionSet
@@ -26,5 +26,6 @@ __all__ = [
     "TorchvisionSet",
     "load",
     "load_images",
+    "load_regions",
     "open_image",
 ]

@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from PIL import Image
 from pydantic import PositiveInt
@@ -26,6 +26,10 @@ class Item:
     """First 32 hexadecimal digits of the SHA-256 of the file's bytes (of the pixels, where a set has no files)."""
     label: int = -1
     """Index into the model's classes; −1 where unknown."""
+    region: Literal["mask", "box", "none"] = "none"
+    """What is known of where the object lies: its outline, boxes around it, or nothing."""
+    region_digest: str = ""
+    """Digest of the mask or the boxes; empty where there are none."""
 
 
 class Dataset(Settings, ABC):
@@ -52,6 +56,14 @@ class Dataset(Settings, ABC):
         Raises:
             ImageRefused: The image cannot be used; the message names it and says why.
         """
+
+    def region(self, item: Item) -> Image.Image | None:
+        """Where the object lies: mode `L`, above 127 on it, of the image's size; None where the set does not know.
+
+        Raises:
+            ImageRefused: The mask cannot be used; the message names it and says why.
+        """
+        return None
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -1,13 +1,14 @@
 """A flat folder of images, with labels in a file beside it or none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from heatproof.core.errors import DataError
+from heatproof.core.errors import DataError, ImageRefused
 from heatproof.data.base import Dataset, Item
 from heatproof.data.labels import label_index
-from heatproof.data.listing import file_item, image_files, open_item
+from heatproof.data.listing import file_digest, file_item, image_files, open_item
 
 
 class Folder(Dataset):
@@ -17,11 +18,15 @@ class Folder(Dataset):
     index, one of `classes`, or a WordNet id of ImageNet. Images it does not mention have label −1. Empty lines and lines
     that start with # are passed over. The validation set of ImageNet with its usual `val.txt` is such a folder.
 
+    `masks` is a folder with a mask for each image whose object is known: the image's stem (`cat.jpg`, `cat.png`) and size, white on
+    the object and black elsewhere.
+
     Listing reads every listed file once, for its digest.
     """
 
     path: Path
     labels: Path | None = None
+    masks: Path | None = None
     classes: tuple[str, ...] = ()
 
     @property
@@ -36,10 +41,30 @@ class Folder(Dataset):
                 "(for one folder a class use the data set image_folder)"
             )
         labels = self._labels({file.name for file in files}) if self.labels else {}
-        return [file_item(file, self.path, labels.get(file.name, -1)) for file in files[: self.count]]
+        masks = self._masks()
+        return [self._item(file, labels.get(file.name, -1), masks.get(file.stem)) for file in files[: self.count]]
 
     def open(self, item: Item) -> Image.Image:
         return open_item(item, self.path)
+
+    def region(self, item: Item) -> Image.Image | None:
+        """The image's mask."""
+        if self.masks is None or item.region == "none":
+            return None
+        file = self._masks()[Path(item.name).stem]
+        mask, size = open_item(Item(file.name, ""), self.masks).convert("L"), self.open(item).size
+        if mask.size != size:
+            raise ImageRefused(
+                str(file), f"expected a mask of the image's size, {size}, got {mask.size}; draw it on the image itself"
+            )
+        return mask
+
+    def _masks(self) -> dict[str, Path]:
+        return {file.stem: file for file in image_files(self.masks)} if self.masks else {}
+
+    def _item(self, file: Path, label: int, mask: Path | None) -> Item:
+        item = file_item(file, self.path, label)
+        return replace(item, region="mask", region_digest=file_digest(mask)) if mask else item
 
     def _labels(self, names: set[str]) -> dict[str, int]:
         labels: dict[str, int] = {}

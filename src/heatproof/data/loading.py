@@ -1,4 +1,4 @@
-"""Items → one batch of tensors; refused images are handed back beside it, so that a run goes on without them."""
+"""Items → one batch of tensors, and where their objects lie; refused images are handed back, so that a run goes on without."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from heatproof.core.errors import ImageRefused, TensorError
 from heatproof.data.base import Dataset, Item
 
 Preprocess = Callable[[Image.Image], Tensor]
+CropRegion = Callable[[Image.Image | None], Tensor]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,32 @@ def load_images(
     if loaded.refused:
         raise loaded.refused[0]
     return loaded.images
+
+
+def load_regions(
+    source: Dataset | str | Mapping[str, Any],
+    crop: CropRegion,
+    *,
+    items: Sequence[Item] | None = None,
+    count: int | None = None,
+) -> Float[Tensor, "n h w"]:
+    """Where the objects of a set lie, in what the network sees: 1 inside, 0 outside, NaN all over where an image has no region.
+
+    `load_regions("photos", model.preprocessing.region, count=4)` belongs to the images that `load_images` gives.
+
+    Args:
+        source: a data set, its name, or a table of its settings.
+        crop: takes a region, or None, to a tensor `[h, w]`, as the image was resized and cropped.
+        items: whose regions; None = the items of the set.
+        count: the first so many items; None = as many as there are.
+
+    Raises:
+        ImageRefused: A mask that cannot be used.
+        DataError: The set is missing or empty.
+    """
+    dataset = source if isinstance(source, Dataset) else Dataset.from_dict(source)
+    chosen = dataset.items() if items is None else items
+    return torch.stack([crop(dataset.region(item)) for item in chosen[:count]])
 
 
 def _prepare(image: Image.Image, item: Item, preprocess: Preprocess) -> Tensor:

@@ -1,16 +1,16 @@
 """Forty photographs that come with the library: public domain or CC0, with ImageNet labels, object boxes and masks."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from heatproof.core.errors import DataError, UnknownNameError
-from heatproof.data.base import Dataset, Item
-from heatproof.data.listing import file_item, open_item
+from heatproof.data.base import Dataset, Item, bytes_digest
+from heatproof.data.listing import file_digest, file_item, open_item
 
 _HOME = Path(__file__).parent / "photographs"
 
@@ -42,7 +42,8 @@ class Photograph:
 
 
 class Photos(Dataset):
-    """Photographs with a shorter side of at most 256 pixels. `names` picks some by stem, in that order.
+    """Photographs with a shorter side of at most 256 pixels. `names` picks some by stem, in that order. `regions` says what stands
+    for the object: its mask, which 26 of them have, or the boxes around it, which 35 have.
 
     Without `names` the twelve of `Photos.TWELVE` come first, so `count = 12` is that set. Labels are ImageNet-1k indices. The
     photographs were picked because EfficientNet-Lite0 agrees with the label: its 40 of 40 is no accuracy.
@@ -58,6 +59,7 @@ class Photos(Dataset):
     """A good small set: clear objects, a likely second class in some, and one photograph with several objects."""
 
     names: tuple[str, ...] | None = None
+    regions: Literal["mask", "box"] = "mask"
 
     def items(self) -> list[Item]:
         known = _index()
@@ -67,7 +69,7 @@ class Photos(Dataset):
         for stem in stems:
             if stem not in known:
                 raise UnknownNameError("photograph", stem, list(known))
-        return [file_item(_HOME / known[stem].file, _HOME, known[stem].labels[0]) for stem in stems[: self.count]]
+        return [self._item(known[stem]) for stem in stems[: self.count]]
 
     def open(self, item: Item) -> Image.Image:
         return open_item(item, _HOME)
@@ -83,6 +85,29 @@ class Photos(Dataset):
         """The object's mask, mode `L`, 255 on the object, the photograph's own size; None where nobody drew one."""
         name = self.about(item).mask_file
         return None if name is None else open_item(Item(name, ""), _HOME)
+
+    def region(self, item: Item) -> Image.Image | None:
+        """The object's mask, or its boxes filled."""
+        return self.mask(item) if self.regions == "mask" else _filled(self.about(item))
+
+    def _item(self, photograph: Photograph) -> Item:
+        item = file_item(_HOME / photograph.file, _HOME, photograph.labels[0])
+        if self.regions == "mask" and photograph.mask_file:
+            return replace(item, region="mask", region_digest=file_digest(_HOME / photograph.mask_file))
+        if self.regions == "box" and photograph.boxes:
+            return replace(item, region="box", region_digest=bytes_digest(repr(photograph.boxes).encode()))
+        return item
+
+
+def _filled(photograph: Photograph) -> Image.Image | None:
+    """White boxes on black; None where there are none."""
+    if not photograph.boxes:
+        return None
+    image = Image.new("L", photograph.size)
+    draw = ImageDraw.Draw(image)
+    for left, top, right, bottom in photograph.boxes:
+        draw.rectangle((left, top, right - 1, bottom - 1), fill=255)  # Pillow's corner lies inside
+    return image
 
 
 @cache

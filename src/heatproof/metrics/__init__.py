@@ -1,19 +1,23 @@
 """Metrics, one a file; the exports are the registry."""
 
 from heatproof.metrics.axioms import Completeness
-from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, Scores
+from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, RegionMetric, Scores
 from heatproof.metrics.faithfulness import PerturbationCurve, PixelFlipping
+from heatproof.metrics.localisation import EnergyInMask, PointingGame
 from heatproof.metrics.similarity import Repeatability
 from heatproof.metrics.smoothness import TotalVariationCurve
 
 __all__ = [
     "Completeness",
+    "EnergyInMask",
     "ExplainerMetric",
     "MapMetric",
     "Metric",
     "ModelMetric",
     "PerturbationCurve",
     "PixelFlipping",
+    "PointingGame",
+    "RegionMetric",
     "Repeatability",
     "Scores",
     "TotalVariationCurve",

@@ -1,7 +1,8 @@
 """What every metric is: frozen settings, declared facts, and one call that returns a value per sample.
 
-Bases by need: `MapMetric` looks at the map alone; `ModelMetric` runs the network on changed images;
-`ExplainerMetric` asks the method for further maps. No metric averages over images, and none knows a concrete method.
+Bases by need: `MapMetric` looks at the map alone; `RegionMetric` also at where the object lies; `ModelMetric` runs the network on
+changed images; `ExplainerMetric` asks the method for further maps. No metric averages over images, and none knows a concrete
+method.
 
 NaN policy: a map with a value that is not finite scores NaN and says so in `notes`; its batch-mates are not touched.
 """
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heatproof.core.errors import TensorError
@@ -108,6 +109,45 @@ class MapMetric(Metric, ABC):
         """Score reduced, finite maps."""
 
 
+class RegionMetric(Metric, ABC):
+    """Scores the map by where the object lies.
+
+    Beside each value stands `chance`: what a map that knows nothing can expect on that image. Where the image has no region, or one
+    that leaves nothing to find, both are NaN and a note says why.
+    """
+
+    component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: what a map that knows nothing scores"}
+
+    def score(self, values: Float[Tensor, "b c h w"], regions: Float[Tensor, "b h w"] | Bool[Tensor, "b h w"]) -> Scores:
+        """Score raw maps by regions of the same size: 1 inside, 0 outside, NaN all over where an image has none.
+
+        Raises:
+            TensorError: Regions that are not shaped as the maps, or hold other values.
+        """
+        maps = _prepare(values, self.reduction)
+        unknown, inside = _read(regions, maps)
+        found = self.found(inside)
+        flat = found.flatten(1)
+        scores = self.measure(maps, found)
+        scores = replace(scores, components={**scores.components, "chance": flat.double().mean(1).to(maps.dtype)})
+        for reason, where in {
+            "": scores.values.isnan(),
+            "the region fills the view, so that no map can miss it": flat.all(1),
+            "nothing of the region is in view": ~flat.any(1),
+            "the image comes without a region": unknown,
+        }.items():
+            scores = _blanked(scores, where, reason)
+        return without_broken(scores, values)
+
+    def found(self, inside: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
+        """The pixels that count as the object."""
+        return inside
+
+    @abstractmethod
+    def measure(self, maps: Float[Tensor, "b c h w"], found: Bool[Tensor, "b h w"]) -> Scores:
+        """Score reduced, finite maps."""
+
+
 class ModelMetric(Metric, ABC):
     """Scores the map by running the network on changed images."""
 
@@ -163,18 +203,21 @@ class ExplainerMetric(Metric, ABC):
 def without_broken(scores: Scores, *maps: Tensor) -> Scores:
     """The NaN policy: samples of which a map is not finite score NaN, with a note; the others are left as they are."""
     broken = torch.stack([_broken(values) for values in maps]).any(0)
-    if not bool(broken.any()):
+    return _blanked(scores, broken, "the map holds NaN or infinity")
+
+
+def _blanked(scores: Scores, where: Tensor, reason: str) -> Scores:
+    """NaN in every number of the samples where so, and the reason, if one is given, in their notes."""
+    if not bool(where.any()):
         return scores
     nan = torch.nan
     return replace(
         scores,
-        values=scores.values.masked_fill(broken, nan),
-        error=scores.error.masked_fill(broken, nan),
-        curve=None if scores.curve is None else scores.curve.masked_fill(broken[:, None], nan),
-        components={key: value.masked_fill(broken, nan) for key, value in scores.components.items()},
-        notes=tuple(
-            "the map holds NaN or infinity" if bad else note for bad, note in zip(broken.tolist(), scores.notes, strict=True)
-        ),
+        values=scores.values.masked_fill(where, nan),
+        error=scores.error.masked_fill(where, nan),
+        curve=None if scores.curve is None else scores.curve.masked_fill(where[:, None], nan),
+        components={key: value.masked_fill(where, nan) for key, value in scores.components.items()},
+        notes=tuple(reason or note if bad else note for bad, note in zip(where.tolist(), scores.notes, strict=True)),
     )
 
 
@@ -190,3 +233,21 @@ def _prepare(values: Tensor, reduction: Reduction) -> Tensor:
         )
     keep = ~_broken(values).view(-1, 1, 1, 1)
     return reduce(torch.where(keep, values, torch.zeros_like(values)), reduction)
+
+
+def _read(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Which samples have no region, and which pixels lie inside."""
+    if regions.shape != maps[:, 0].shape:
+        raise TensorError(
+            f"regions: expected one per map and the maps' size {list(maps[:, 0].shape)}, got {list(regions.shape)}; "
+            "crop them as the images were: load_regions(data, model.preprocessing.region)"
+        )
+    regions = regions.to(maps)
+    strange = ~(regions.isnan() | (regions == 0) | (regions == 1))
+    if bool(strange.any()):
+        raise TensorError(
+            f"regions: expected 1 inside, 0 outside and NaN where there is none, got {regions[strange][0].item():g}; "
+            "choose a threshold: mask > 0.5"
+        )
+    unknown = regions.isnan().flatten(1).any(1)
+    return unknown, (regions == 1) & ~unknown[:, None, None]

@@ -37,10 +37,21 @@ class Preprocessing(Settings):
 
         Sizes and offsets are rounded as torchvision's Resize and CenterCrop do, so that published settings give published pixels.
         """
-        image = image.convert("L" if len(self.mean) == 1 else "RGB")
+        return self._square(image.convert("L" if len(self.mean) == 1 else "RGB"), self.interpolation)
+
+    def region(self, mask: Image.Image | None) -> Float[Tensor, "h w"]:
+        """A mask of the photograph, above 127 on the object, in the square that the network sees: 1 inside, 0 outside.
+
+        Each pixel is that of the nearest in the mask. None, where nobody knows the region, gives NaN all over.
+        """
+        if mask is None:
+            return torch.full((self.side, self.side), torch.nan)
+        return torch.from_numpy(np.array(self._square(mask.convert("L"), "nearest")) > 127).float()
+
+    def _square(self, image: Image.Image, interpolation: str) -> Image.Image:
         shorter = min(image.size)
         size = (max(self.side, self.resize * image.width // shorter), max(self.side, self.resize * image.height // shorter))
-        image = image if size == image.size else image.resize(size, _RESAMPLING[self.interpolation])
+        image = image if size == image.size else image.resize(size, _RESAMPLING[interpolation])
         left, top = round((size[0] - self.side) / 2), round((size[1] - self.side) / 2)
         return image.crop((left, top, left + self.side, top + self.side))
 

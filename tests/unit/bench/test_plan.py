@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from heatproof.bench.experiment import Experiment
@@ -54,6 +56,12 @@ def test_what_decides_no_number_changes_no_key(changes):
 )
 def test_what_decides_numbers_changes_every_key(changes):
     assert not set(keys(**changes)) & set(keys())
+
+
+def test_another_mask_changes_the_keys_of_its_batch():
+    changed = [replace(ITEMS[0], region="mask", region_digest="drawn anew"), *ITEMS[1:]]
+    ours = [unit.key for unit in plan(Experiment.parse(BASE), changed, [network()])]
+    assert [a == b for a, b in zip(ours, keys(), strict=True)] == [False] * 4 + [True] * 8
 
 
 def test_a_changed_method_leaves_the_other_methods_alone():

@@ -97,6 +97,25 @@ def test_a_missing_folder_is_an_error(tmp_path):
         Folder(path=tmp_path / "gone").items()
 
 
+def test_masks_belong_to_the_images_of_their_stem(folder, tmp_path):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    Image.new("L", (9, 9), 255).save(masks / "c.png")
+    data = Folder(path=folder, masks=masks)
+    assert [item.region for item in data.items()] == ["none", "none", "mask"]
+    assert data.region(data.items()[0]) is None
+    assert data.region(data.items()[2]).getextrema() == (255, 255)
+    assert {item.region for item in Folder(path=folder).items()} == {"none"}
+
+
+def test_a_mask_of_another_size_than_its_image_is_refused(folder, tmp_path):
+    (tmp_path / "masks").mkdir()
+    Image.new("L", (9, 12), 255).save(tmp_path / "masks" / "a.png")
+    data = Folder(path=folder, masks=tmp_path / "masks")
+    with pytest.raises(ImageRefused, match=r"a\.png: expected a mask of the image's size, \(9, 9\), got \(9, 12\)"):
+        data.region(data.items()[0])
+
+
 def test_a_file_is_no_folder(folder):
     with pytest.raises(DataError, match="got a file"):
         Folder(path=folder / "a.png").items()

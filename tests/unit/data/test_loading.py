@@ -4,7 +4,8 @@ import torch
 from PIL import Image
 
 from heatproof.core.errors import ImageRefused, TensorError
-from heatproof.data import Folder, Photos, load, load_images
+from heatproof.data import Folder, Photos, load, load_images, load_regions
+from heatproof.models import Preprocessing
 
 
 def to_tensor(image):
@@ -70,3 +71,25 @@ def test_images_that_cannot_all_be_used_are_refused_by_the_first_bad_one(tmp_pat
     (tmp_path / "a.png").write_text("no image")
     with pytest.raises(ImageRefused, match=r"a\.png"):
         load_images({"name": "folder", "path": str(tmp_path)}, lambda image: torch.zeros(1, 2, 2))
+
+
+def test_regions_are_resized_and_cropped_as_their_images():
+    """A photograph that is its own mask: where it is white, the region is, but for pixels that resizing blends."""
+    photos, preprocessing = Photos(names=("panda", "navajo"), regions="mask"), Preprocessing(side=96, resize=112)
+    found = load_regions(photos, preprocessing.region)
+    assert found.shape == (2, 96, 96)
+    for item, region in zip(photos.items(), found, strict=True):
+        mask = photos.mask(item)
+        if mask is None:
+            assert region.isnan().all()
+            continue
+        seen = np.array(preprocessing.crop(mask.convert("L")).convert("L")) / 255
+        clear = torch.from_numpy((seen < 0.01) | (seen > 0.99))
+        assert clear.double().mean() > 0.9
+        assert torch.equal(region[clear], torch.from_numpy(seen).round().float()[clear])
+
+
+def test_an_image_without_a_region_gets_nan_all_over():
+    assert load_regions("photos", Preprocessing(side=8, resize=8).region, count=11).isnan().all((1, 2)).tolist() == [False] * 10 + [
+        True
+    ]

@@ -47,6 +47,27 @@ def test_twenty_six_have_a_mask_of_their_own_size_that_is_neither_empty_nor_full
         assert 0 < sum(mask.histogram()[128:]) < mask.width * mask.height
 
 
+def test_an_item_says_which_region_it_has():
+    found = {regions: Photos(regions=regions).items() for regions in ("mask", "box")}
+    counts = {regions: sum(item.region == regions for item in items) for regions, items in found.items()}
+    assert counts == {"mask": 26, "box": 35}
+    for regions, items in found.items():
+        photos = Photos(regions=regions)
+        known = [item for item in items if item.region != "none"]
+        assert len({item.region_digest for item in known}) == len(known)
+        assert all((photos.region(item) is None) == (item.region == "none") for item in items)
+
+
+def test_boxes_cover_their_pixels_and_no_more():
+    photos = Photos(names=("panda",), regions="box")
+    (item,) = photos.items()
+    ((left, top, right, bottom),) = photos.about(item).boxes
+    region = photos.region(item)
+    assert region.size == photos.about(item).size
+    assert region.getbbox() == (left, top, right, bottom)
+    assert region.histogram()[255] == (right - left) * (bottom - top)
+
+
 def test_names_pick_photographs_in_the_given_order():
     items = Photos(names=("koala", "panda")).items()
     assert [(item.name, item.label) for item in items] == [("koala.jpg", 105), ("panda.jpg", 388)]

@@ -27,6 +27,14 @@ def test_black_and_white_land_on_the_bounds() -> None:
         assert_close(tensor[:, 4, 4], expected, 1e-6)
 
 
+def test_a_region_is_the_nearest_pixels_of_its_mask_in_the_crop() -> None:
+    mask = np.zeros((20, 40), dtype=np.uint8)
+    mask[4:11, 17:30] = 255
+    region = Preprocessing(side=20, resize=40).region(Image.fromarray(mask))
+    assert torch.equal(region, torch.from_numpy(mask.repeat(2, 0).repeat(2, 1)[10:30, 30:50] / 255).float())
+    assert Preprocessing(side=20, resize=40).region(None).isnan().all()
+
+
 def test_a_grey_network_gets_one_channel() -> None:
     assert Preprocessing(side=8, resize=8, mean=(0.5,), std=(0.5,))(photograph(9, 9)).shape == (1, 8, 8)
 
