@@ -19,12 +19,15 @@ TITLES = {
     "smooth_grad": "SmoothGrad against captum and zennit",
     "region_perturbation": "Region perturbation against quantus",
     "pixel_flipping": "Pixel flipping against quantus",
+    "backward_rules": "Layer-wise relevance propagation against zennit",
+    "backward_rules_memory": "Peak memory of layer-wise relevance propagation against zennit",
+    "activation_maps": "Grad-CAM against grad-cam",
     "forward_rate": "Perturbation curve against the bare forward rate",
     "overhead": "Gradient methods against bare gradients",
     "growth": "Growth with images, samples and side",
     "tolerance": "Nodes on request against a fixed rule",
 }
-DRAWN = ("integrated_gradients", "smooth_grad", "region_perturbation", "pixel_flipping")
+DRAWN = ("integrated_gradients", "smooth_grad", "region_perturbation", "pixel_flipping", "backward_rules", "activation_maps")
 COLOURS = dict(zip(("plain", "exact", "fast"), HUES, strict=False))
 
 

@@ -9,12 +9,15 @@ from functools import partial
 
 import torch
 
-from benchmarks.harness import Row, Size, in_turn, spread
+from benchmarks.harness import Row, Size, Work, in_turn, spread
 from benchmarks.subjects import CHUNK, subject
 from heatproof.methods import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import gradient
+from heatproof.passes.relevance import followed
+from heatproof.surgery.composites.base import Plain
+from heatproof.surgery.intercept import Interceptor
 
 NETWORKS = ("efficientnet_lite0", "resnet50")
 MOST = 12
@@ -58,10 +61,25 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
         for _ in range(size.images * probes(size) // CHUNK):
             scores(at.model, chunk, classes)
 
+    def followed_gradients(size: Size) -> None:
+        """With every operation seen, and none changed."""
+        for _ in range(size.images * probes(size) // CHUNK):
+            inputs, outputs = followed(at.model, Interceptor(Plain(), at.model.module, at.model.bounds), chunk)
+            torch.autograd.grad(outputs.gather(1, classes[:, None]).sum(), inputs)
+
     names = list(methods(probes(size)))
-    works = {name: partial(explain, name=name) for name in names}
-    timed = in_turn({"gradients": gradients, "forwards": forwards, **works}, size, rounds)
+    works: dict[str, Work] = {name: partial(explain, name=name) for name in names}
+    timed = in_turn({"gradients": gradients, "forwards": forwards, "followed": followed_gradients, **works}, size, rounds)
     n = size.images * probes(size)
+    yield Row.of(
+        "overhead",
+        "followed",
+        network,
+        work=f"gradient with every operation followed, {n} rows",
+        peer="bare gradient rows, same chunk",
+        spread=timed.ratio("followed", "gradients"),
+        note="plain",
+    )
     for name in names:
         cost = methods(probes(size))[name].cost()
         ends = (cost.forward - cost.backward) * images(size, name)

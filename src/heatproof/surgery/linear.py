@@ -64,20 +64,21 @@ class Part(NamedTuple):
 
 
 def propagate(layer: Linear, parts: Sequence[Part], relevance: Tensor, stabilise: Stabilise) -> Tensor:
-    """Relevance of the layer's input."""
-    total: Tensor | None = None
+    """Relevance of the layer's input. A term of zeros, as x⁻ after a ReLU is, gives and gets nothing: it is not computed."""
+    total = torch.zeros_like(parts[0].terms[0][0])
     for part in parts:
+        terms = [(x, weight) for x, weight in part.terms if bool(x.any())]
+        if not terms:
+            continue
         with torch.enable_grad():
-            inputs = [x.detach().requires_grad_() for x, _ in part.terms]
-            outputs = [layer.apply(x, weight) for x, (_, weight) in zip(inputs, part.terms, strict=True)]
+            inputs = [x.detach().requires_grad_() for x, _ in terms]
+            outputs = [layer.apply(x, weight) for x, (_, weight) in zip(inputs, terms, strict=True)]
             z = torch.stack([y.detach() for y in outputs]).sum(0) + part.bias
             above = relevance if part.where is None else relevance * part.where
             flow = part.share * above / stabilise(z)
             grads = torch.autograd.grad(outputs, inputs, [flow] * len(outputs), allow_unused=True, materialize_grads=True)
         for x, grad in zip(inputs, grads, strict=True):
-            total = x.detach() * grad if total is None else total + x.detach() * grad
-    if total is None:
-        raise ValueError("a rule has at least one part")
+            total.addcmul_(x.detach(), grad)
     return total
 
 

@@ -17,8 +17,10 @@ PEERS = {
     "region_perturbation": ("quantus",),
     "pixel_flipping": ("quantus",),
     "memory": ("captum",),
+    "backward_rules": ("zennit",),
+    "activation_maps": ("pytorch_grad_cam",),
 }
-PROCESSES = {"memory", "growth"}
+PROCESSES = {"memory", "backward_rules_memory", "growth"}
 """Groups that start processes of their own; `make bench` with --smoke runs them."""
 
 
