@@ -93,6 +93,9 @@ def tried(library: str, family: str, loader: Loader) -> Support:
 
 def share(model: Model, composite: str, side: int) -> float:
     """Σ map over the score, of a random image within the bounds, for the class the network names."""
+    for parameter in model.module.parameters():  # heads that begin at zero have no score to share out
+        if parameter.ndim > 1 and not bool(parameter.any()):
+            torch.nn.init.normal_(parameter, std=0.02, generator=torch.Generator().manual_seed(0))
     noise = torch.rand(1, len(model.bounds.lower), side, side, generator=torch.Generator().manual_seed(0))
     lower, upper = model.bounds.like(noise)
     found = Lrp(composite=composite).attribute(model, lower + noise * (upper - lower))

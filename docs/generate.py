@@ -80,11 +80,12 @@ API = (
 
 def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
-    readme, sampling = ROOT / "README.md", MEASUREMENTS / "sampling.md"
+    readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../pictures/{SPEED_PICTURE.name}")),
         sampling: with_blocks(sampling, **_sampling_tables()),
+        support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
         REFERENCE / "fills.md": _fills_page(),
@@ -152,6 +153,24 @@ def _picture_is_fresh() -> bool:
 
 def _sampling_tables() -> dict[str, str]:
     return {name: table(head, rows) for name, (head, rows) in _benchmarks("sampling_tables").tables().items()}
+
+
+def _support_table(library: str) -> str:
+    """Which networks of a library run, and a line of how many."""
+    found = [row for row in _benchmarks("support").read() if row.library == library]
+    run = [row for row in found if not row.refusal]
+    rows = [
+        (row.network, f"{row.parameters / 1e6:.1f} M", f"{row.side}", *_shares(row.shares), row.refusal.partition(";")[0] or "—")
+        for row in found
+    ]
+    head = ("network", "parameters", "pixels", "`epsilon_plus`", "`z_plus_everywhere`", "refused because")
+    return f"{len(run)} of {len(found)} run.\n\n{table(head, rows)}"
+
+
+def _shares(found: dict[str, float | None]) -> list[str]:
+    """Shares of the score as printed; what is 1 to five places is 1."""
+    shares = [found.get(name) for name in ("epsilon_plus", "z_plus_everywhere")]
+    return ["—" if share is None else "1" if abs(share - 1) <= 1e-5 else f"{share:.3g}" for share in shares]
 
 
 def _method_table() -> str:

@@ -13,7 +13,11 @@ from heatproof.cli.running import run_and_report
 def demo(
     out: Runs = Path("runs"),
     budget: Annotated[
-        Literal["full", "smoke"], typer.Option(help="full: twelve photographs; smoke: two, a minute, nothing to conclude from.")
+        Literal["full", "smoke", "gallery"],
+        typer.Option(
+            help="full: twelve photographs; smoke: two, a minute, nothing to conclude from; gallery: every method there is on six, "
+            "two minutes, to look at."
+        ),
     ] = "full",
     executor: Chosen = "local",
     workers: Workers = None,
@@ -24,7 +28,7 @@ def demo(
 
     from heatproof.bench.experiment import Experiment
 
-    name = "demo.toml" if budget == "full" else "demo_smoke.toml"
+    name = {"full": "demo.toml", "smoke": "demo_smoke.toml", "gallery": "gallery.toml"}[budget]
     source = (files("heatproof.cli") / "experiments" / name).read_text(encoding="utf-8")
     experiment = Experiment.parse(tomllib.loads(source))
     run_and_report(experiment, out / experiment.name, source, executor, workers, timeout)

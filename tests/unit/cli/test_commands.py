@@ -1,12 +1,15 @@
 import subprocess
 import sys
 import time
+import tomllib
+from importlib.resources import files
 
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from heatproof.bench.experiment import Experiment
 from heatproof.cli import console
 from heatproof.cli.main import app
 from heatproof.core.spec import exports
@@ -55,6 +58,12 @@ def test_a_catalogue_names_every_export_and_tells_all_about_one(command, family)
 def test_a_catalogue_fits_a_narrow_terminal(command, monkeypatch):
     monkeypatch.setattr(console.out, "width", 60)
     assert max(map(len, output(command).splitlines())) <= 60
+
+
+def test_the_gallery_shows_every_method_there_is():
+    source = files("heatproof.cli") / "experiments" / "gallery.toml"
+    experiment = Experiment.parse(tomllib.loads(source.read_text(encoding="utf-8")))
+    assert {entry.method.name for entry in experiment.method_entries()} == set(exports(Method))
 
 
 def test_explain_draws_a_picture_and_goes_on_after_a_bad_image(tmp_path):

@@ -29,7 +29,7 @@ class Stabiliser(Settings):
     mode: Literal["norm", "add", "clip"] = "norm"
 
     def __call__(self, z: Tensor) -> Tensor:
-        """The denominator; exact zeros without an ε become infinite, so that nothing flows through them."""
+        """The denominator; what is negligible without an ε becomes infinite, so that nothing flows through it."""
         sign = torch.where(z >= 0, 1.0, -1.0).to(z)
         if self.mode == "clip":
             stable = sign * z.abs().clamp_min(self.epsilon)
@@ -37,7 +37,7 @@ class Stabiliser(Settings):
             own = (2,) if z.ndim == 3 else tuple(range(1, z.ndim))  # of three axes, the first may be time and the second the batch
             size = z.square().mean(own, keepdim=True).sqrt() if self.mode == "norm" else 1.0
             stable = z + self.epsilon * size * sign
-        return torch.where(stable == 0, torch.inf, stable)
+        return torch.where(negligible(stable), torch.inf, stable)
 
 
 class Rule(Settings, ABC):
@@ -134,6 +134,12 @@ def positive(x: Tensor) -> Tensor:
 def negative(x: Tensor) -> Tensor:
     """min(x, 0)."""
     return x.clamp_max(0)
+
+
+def negligible(x: Tensor) -> Tensor:
+    """Where a value is so small that dividing by it could overflow: below 1e-19 in single precision."""
+    small: Tensor = x.abs() < torch.finfo(x.dtype).tiny ** 0.5
+    return small
 
 
 def bias_of(layer: Linear) -> Tensor | float:

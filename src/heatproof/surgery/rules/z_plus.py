@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import SharingRule, Stabiliser, bias_of, negative, positive
+from heatproof.surgery.rules.base import SharingRule, Stabiliser, bias_of, negative, negligible, positive
 
 
 class ZPlus(SharingRule):
@@ -34,5 +34,6 @@ class ZPlus(SharingRule):
         if self.fallback == "none":
             return [Part(terms, bias)]
         z = torch.stack([layer.apply(a, w) for a, w in terms]).sum(0) + bias
+        bare = negligible(z)
         ones = (torch.ones_like(x), torch.ones_like(layer.weight))
-        return [Part(terms, bias, where=(z > 0).to(z)), Part([ones], where=(z <= 0).to(z))]
+        return [Part(terms, bias, where=(~bare).to(z)), Part([ones], where=bare.to(z))]
