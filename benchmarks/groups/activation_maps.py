@@ -25,7 +25,8 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
 
     def theirs(size: Size) -> torch.Tensor:
         targets = [ClassifierOutputTarget(int(target)) for target in at.target[: size.images]]
-        return torch.from_numpy(peer(at.images[: size.images], targets))
+        images = at.images[: size.images].clone().requires_grad_()  # with frozen parameters there is no graph otherwise
+        return torch.from_numpy(peer(images, targets))
 
     def ours(size: Size, model: Model) -> Attribution:
         return GradCam(layer=layer).attribute(model, at.images[: size.images], at.target[: size.images])

@@ -58,11 +58,11 @@ def _explain(at: Subject, plan: str, size: Size) -> Attribution:
 def _by_zennit(at: Subject, size: Size) -> Tensor:
     """Relevance that begins as the score."""
     module, images, target = at.model.module, at.images[: size.images].clone(), at.target[: size.images]
-    canonizers = [canonizer() for canonizer in (ResNetCanonizer, VGGCanonizer)]
+    canonizer = ResNetCanonizer if hasattr(module, "layer1") else VGGCanonizer  # both at once leave zennit unable to restore
 
     def begin(output: Tensor) -> Tensor:
         return output * torch.eye(output.shape[1])[target]
 
-    with ZennitGradient(module, composite=EpsilonPlusFlat(canonizers=canonizers), attr_output=begin) as attributor:
+    with ZennitGradient(module, composite=EpsilonPlusFlat(canonizers=[canonizer()]), attr_output=begin) as attributor:
         found: Tensor = attributor(images)[1].detach()
     return found
