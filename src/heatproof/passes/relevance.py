@@ -21,15 +21,21 @@ from heatproof.surgery.intercept import Interceptor, Leak
 
 
 def relevance(
-    model: Model, images: Float[Tensor, "r c *space"], target: Int[Tensor, " r"], composite: Composite
-) -> tuple[Float[Tensor, "r c *space"], Float[Tensor, " r"], list[Leak]]:
-    """Relevance of each row's values, its score, and what each operation let through. Cost: two forward and one backward row each.
+    model: Model,
+    images: Float[Tensor, "r c *space"],
+    target: Int[Tensor, " r"],
+    composite: Composite,
+    leaks: list[Leak] | None = None,
+) -> tuple[Float[Tensor, "r c *space"], Float[Tensor, " r"]]:
+    """Relevance of each row's values, and its score; `leaks` is filled with what each operation let through.
+
+    Cost: two forward and one backward row each.
 
     Raises:
         ModelError: An operation without a rule, one that cannot be followed, or outputs that change when they are.
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
-        interceptor = Interceptor(composite, named_network(model), model.bounds)
+        interceptor = Interceptor(composite, named_network(model), model.bounds, leaks=leaks)
         inputs, outputs = followed(model, interceptor, images)
         check_unchanged(model, images, outputs)
         at = outputs.detach().requires_grad_()
@@ -38,7 +44,7 @@ def relevance(
         begin = slope * at.detach() if composite.relevance else slope
         (found,) = torch.autograd.grad(outputs, inputs, begin, allow_unused=True, materialize_grads=True)
     record_rows(forward=2 * len(images), backward=len(images))
-    return found, explained.detach(), interceptor.leaks
+    return found, explained.detach()
 
 
 def followed(model: Model, interceptor: Interceptor, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,7 @@ of the network's own would. There is no silent gradient.
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -54,14 +54,14 @@ class Interceptor(TorchFunctionMode):
     module     the network, for the names of its layers.
     bounds     limits of the network's input.
     reference  where given, what has no rule passes its average slope from there, not its gradient (see `numerics/secants.py`).
-    leaks      filled during the backward pass.
+    leaks      filled during the backward pass, where they are wanted.
     """
 
     composite: Composite
     module: nn.Module
     bounds: Bounds
     reference: Reference | None = None
-    leaks: list[Leak] = field(default_factory=list)
+    leaks: list[Leak] | None = None
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -208,7 +208,7 @@ class _Ruled(torch.autograd.Function):
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         inputs, outputs = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
         found = ctx.back(inputs, *((outputs, above) if len(outputs) > 1 else (outputs[0], above[0])))
-        if ctx.operation:  # else its parts have told
+        if ctx.operation and ctx.interceptor.leaks is not None:  # without a name, its parts have told
             below = torch.stack([relevance.sum() for relevance in found]).sum()
             ctx.interceptor.leaks.append(Leak(ctx.operation, torch.stack([each.sum() for each in above]).sum(), below))
         return (None, None, None, None, *found)

@@ -11,6 +11,7 @@ PLoS ONE 2015; Montavon et al., "Layer-wise relevance propagation: an overview",
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -67,19 +68,24 @@ def propagate(layer: Linear, parts: Sequence[Part], relevance: Tensor, stabilise
     """Relevance of the layer's input. A term of zeros, as x⁻ after a ReLU is, gives and gets nothing: it is not computed."""
     total = torch.zeros_like(parts[0].terms[0][0])
     for part in parts:
-        terms = [(x, weight) for x, weight in part.terms if bool(x.any())]
+        terms = [(x, weight) for x, weight in part.terms if not _empty(x)]
         if not terms:
             continue
         with torch.enable_grad():
             inputs = [x.detach().requires_grad_() for x, _ in terms]
             outputs = [layer.apply(x, weight) for x, (_, weight) in zip(inputs, terms, strict=True)]
-            z = torch.stack([y.detach() for y in outputs]).sum(0) + part.bias
+            z = reduce(torch.add, [y.detach() for y in outputs]) + part.bias
             above = relevance if part.where is None else relevance * part.where
             flow = part.share * above / stabilise(z)
             grads = torch.autograd.grad(outputs, inputs, [flow] * len(outputs), allow_unused=True, materialize_grads=True)
         for x, grad in zip(inputs, grads, strict=True):
             total.addcmul_(x.detach(), grad)
     return total
+
+
+def _empty(x: Tensor) -> bool:
+    """Whether all is zero, or so small that its square is; NaN is not."""
+    return bool(torch.linalg.vector_norm(x) == 0)
 
 
 def transposed(layer: Linear, x: Tensor, weight: Tensor, relevance: Tensor) -> Tensor:

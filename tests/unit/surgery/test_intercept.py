@@ -12,6 +12,7 @@ from heatproof.models import Bounds, Model
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.relevance import relevance
 from heatproof.surgery.composites import Composite, EpsilonPlus, LrpEpsilon, ZPlusEverywhere
+from heatproof.surgery.intercept import Leak
 from heatproof.surgery.rules import AlphaBeta, Epsilon, Flat, Gamma, Stabiliser, Uniform
 from tests.support import zoo
 from tests.support.close import assert_close, gap
@@ -73,13 +74,15 @@ def test_every_field_of_a_composite_has_an_effect() -> None:
 def test_every_composite_runs_and_round_trips(name: str) -> None:
     composite = Composite.from_dict(name)
     assert Composite.from_dict(composite.to_dict()) == composite
-    found, _, leaks = relevance(everything(), images(), TARGET, composite)
+    leaks: list[Leak] = []
+    found, _ = relevance(everything(), images(), TARGET, composite, leaks)
     assert found.isfinite().all()
     assert bool(leaks)
 
 
 def test_what_is_not_below_was_absorbed_and_each_operation_says_so() -> None:
-    found, score, leaks = relevance(everything(), images(), TARGET, LrpEpsilon())
+    leaks: list[Leak] = []
+    found, score = relevance(everything(), images(), TARGET, LrpEpsilon(), leaks)
     absorbed = torch.stack([leak.above - leak.below for leak in leaks]).sum(0)
     assert_close(found.sum() + absorbed, score.sum(), 1e-9)
     assert {leak.operation for leak in leaks} >= {

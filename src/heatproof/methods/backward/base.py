@@ -30,14 +30,16 @@ class BackwardMethod(Method, ABC):
 
         def compute(rows: range) -> tuple[Tensor, Tensor]:
             part = slice(rows.start, rows.stop)
-            return relevance(case.model, case.images[part], case.target[part], rules)[:2]
+            return relevance(case.model, case.images[part], case.target[part], rules)
 
         found = [made for _, made in in_chunks(case.model, case.images, len(case), compute, "gradient")]
         return self.conclude(torch.cat([values for values, _ in found]), torch.cat([score for _, score in found]))
 
     def leaks(self, model: Model, images: Tensor, target: Tensor) -> list[Leak]:
         """Relevance above and below each operation that has a rule, from the output down, for one batch."""
-        return relevance(model, images, target, self.rules(model))[2]
+        found: list[Leak] = []
+        relevance(model, images, target, self.rules(model), found)
+        return found
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
         """Relevance claims the score; a gradient claims nothing."""

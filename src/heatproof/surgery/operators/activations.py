@@ -1,6 +1,7 @@
 """Elementwise nonlinearities, and normalisations of a sample by its own statistics."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -64,11 +65,14 @@ def _ruled(interceptor: "Interceptor", func: Callable[..., Any], x: Tensor, rest
     if rule is None:
         return interceptor.differentiate(elementwise, func, (x, *rest), kwargs)
 
-    def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
+    def derivative(x: Tensor) -> Tensor:
         with torch.enable_grad():
-            at = inputs[0].detach().requires_grad_()
-            (derivative,) = torch.autograd.grad(func(at, *rest, **kwargs).sum(), at)
-        return [rule.backward(at.detach(), y, derivative, above)]
+            at = x.detach().requires_grad_()
+            (found,) = torch.autograd.grad(func(at, *rest, **kwargs).sum(), at)
+        return found
+
+    def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
+        return [rule.backward(inputs[0], partial(derivative, inputs[0]), above)]
 
     return interceptor.ruled(func.__name__, lambda: func(x, *rest, **kwargs), back, [x])
 

@@ -1,7 +1,7 @@
 """What a rule is: frozen settings that say how relevance passes one kind of operation."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -30,13 +30,14 @@ class Stabiliser(Settings):
 
     def __call__(self, z: Tensor) -> Tensor:
         """The denominator; what is negligible without an ε becomes infinite, so that nothing flows through it."""
-        sign = torch.where(z >= 0, 1.0, -1.0).to(z)
-        if self.mode == "clip":
-            stable = sign * z.abs().clamp_min(self.epsilon)
+        if self.epsilon == 0:
+            stable = z
+        elif self.mode == "clip":
+            stable = z.abs().clamp_min(self.epsilon).copysign(z + 0.0)  # which is never −0
         else:
             own = (2,) if z.ndim == 3 else tuple(range(1, z.ndim))  # of three axes, the first may be time and the second the batch
-            size = z.square().mean(own, keepdim=True).sqrt() if self.mode == "norm" else 1.0
-            stable = z + self.epsilon * size * sign
+            size = z.square().mean(own, keepdim=True).sqrt() if self.mode == "norm" else z.new_ones(())
+            stable = z + (self.epsilon * size).copysign(z + 0.0)
         return torch.where(negligible(stable), torch.inf, stable)
 
 
@@ -106,8 +107,8 @@ class ActivationRule(Rule, ABC):
     """A rule for elementwise nonlinearities y = f(x)."""
 
     @abstractmethod
-    def backward(self, x: Tensor, y: Tensor, derivative: Tensor, above: Tensor) -> Tensor:
-        """What passes down, given what comes from above, and f′(x)."""
+    def backward(self, x: Tensor, derivative: Callable[[], Tensor], above: Tensor) -> Tensor:
+        """What passes down, given what comes from above; f′(x) is there for those who ask."""
 
 
 class SumRule(Rule, ABC):

@@ -3,6 +3,8 @@
 Source: Dombrowski et al., "Explanations can be manipulated and geometry is to blame", NeurIPS 2019.
 """
 
+from collections.abc import Callable
+
 from pydantic import PositiveFloat
 from torch import Tensor
 
@@ -17,5 +19,5 @@ class BetaSmooth(ActivationRule):
 
     beta: PositiveFloat = 10.0
 
-    def backward(self, x: Tensor, y: Tensor, derivative: Tensor, above: Tensor) -> Tensor:
+    def backward(self, x: Tensor, derivative: Callable[[], Tensor], above: Tensor) -> Tensor:
         return (self.beta * x).sigmoid() * above

@@ -4,6 +4,7 @@ Source: Bach et al., PLoS ONE 2015, eq. 58 with weights 1.
 """
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -20,5 +21,5 @@ class ByValue(SumRule):
     stabiliser: Stabiliser = Stabiliser()
 
     def backward(self, terms: Sequence[Tensor], above: Tensor) -> list[Tensor]:
-        flow = above / self.stabiliser(torch.stack(list(terms)).sum(0))
+        flow = above / self.stabiliser(reduce(torch.add, terms))
         return [term * flow for term in terms]

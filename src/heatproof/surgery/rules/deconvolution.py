@@ -5,6 +5,8 @@ Differs from the paper: max pooling goes back to the winners of this very image,
 as a ReLU is.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from heatproof.surgery.rules.base import ActivationRule, positive
@@ -13,5 +15,5 @@ from heatproof.surgery.rules.base import ActivationRule, positive
 class Deconvolution(ActivationRule):
     """A ReLU applied to what flows backward instead of its derivative."""
 
-    def backward(self, x: Tensor, y: Tensor, derivative: Tensor, above: Tensor) -> Tensor:
+    def backward(self, x: Tensor, derivative: Callable[[], Tensor], above: Tensor) -> Tensor:
         return positive(above)

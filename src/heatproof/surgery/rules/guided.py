@@ -6,6 +6,8 @@ Source: Springenberg et al., "Striving for simplicity: the all convolutional net
 Differs from the paper: defined for any activation by its derivative.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from heatproof.surgery.rules.base import ActivationRule, positive
@@ -14,5 +16,5 @@ from heatproof.surgery.rules.base import ActivationRule, positive
 class Guided(ActivationRule):
     """The gradient with everything negative left out on its way."""
 
-    def backward(self, x: Tensor, y: Tensor, derivative: Tensor, above: Tensor) -> Tensor:
-        return derivative * positive(above)
+    def backward(self, x: Tensor, derivative: Callable[[], Tensor], above: Tensor) -> Tensor:
+        return derivative() * positive(above)

@@ -3,6 +3,8 @@
 Source: Bach et al., PLoS ONE 2015, section "Layer-wise relevance propagation for non-linear activations".
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from heatproof.surgery.rules.base import ActivationRule
@@ -11,5 +13,5 @@ from heatproof.surgery.rules.base import ActivationRule
 class Identity(ActivationRule):
     """The activation is taken as part of the layer before it."""
 
-    def backward(self, x: Tensor, y: Tensor, derivative: Tensor, above: Tensor) -> Tensor:
+    def backward(self, x: Tensor, derivative: Callable[[], Tensor], above: Tensor) -> Tensor:
         return above
