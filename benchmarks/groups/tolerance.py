@@ -25,7 +25,7 @@ GAP = 0.05
 MAP = 0.1
 LADDER = tuple(round(2 ** (power / 2)) for power in range(6, 18))
 """8 to 362, by √2."""
-FINE = 1025
+FINE = 513
 """Nodes of the map that maps are compared with."""
 
 
