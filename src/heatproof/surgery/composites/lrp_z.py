@@ -4,11 +4,16 @@ Source: Bach et al., PLoS ONE 2015.
 """
 
 from heatproof.surgery.composites.base import Relevance
-from heatproof.surgery.rules import Epsilon, LinearRule, Stabiliser
+from heatproof.surgery.rules import ByValue, Epsilon, LinearRule, Stabiliser, SumRule
+
+_BARE = Stabiliser(epsilon=0)
 
 
 class LrpZ(Relevance):
     """The plain rule, for comparison: it blows up where outputs nearly cancel."""
 
-    convolution: LinearRule | None = Epsilon(stabiliser=Stabiliser(epsilon=0))
-    dense: LinearRule | None = Epsilon(stabiliser=Stabiliser(epsilon=0))
+    convolution: LinearRule | None = Epsilon(stabiliser=_BARE)
+    dense: LinearRule | None = Epsilon(stabiliser=_BARE)
+    normalisation: LinearRule | None = Epsilon(stabiliser=_BARE)
+    pool: LinearRule | None = Epsilon(stabiliser=_BARE)
+    sum: SumRule | None = ByValue(stabiliser=_BARE)
