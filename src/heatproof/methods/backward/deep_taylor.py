@@ -35,5 +35,5 @@ class DeepTaylor(BackwardMethod):
         return Rules(first=ZBox() if self.bounded else WSquare())
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
-        """Claim f(x); error = share of it that was lost on the way."""
+        """Claim f(x); the gap is the share of it that was lost on the way."""
         return Explanation.plain(values, scores)

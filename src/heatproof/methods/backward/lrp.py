@@ -3,7 +3,7 @@
     R_i = Σ_j share_ij R_j,    Σ_i R_i ≈ f(x)
 
 The shares are those of a composite's rules (see `heatproof.surgery.rules`). Σ R falls short of f(x) by what biases and stabilisers
-absorb; `error` says by how much, relative to f(x).
+absorb; `gap` says by how much, relative to f(x).
 
 Cost: 2 forward rows (one to see that following the network changes nothing) and 1 backward row an image.
 Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation",
@@ -37,5 +37,5 @@ class Lrp(BackwardMethod):
         return self.composite
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
-        """Claim f(x); error = share of it that biases and stabilisers absorbed."""
+        """Claim f(x); the gap is the share of it that biases and stabilisers absorbed."""
         return Explanation.plain(values, scores)
