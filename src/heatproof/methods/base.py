@@ -15,6 +15,7 @@ from torch import Tensor
 from heatproof.core.spec import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
+from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.inputs import Target, check_images, resolve_target
@@ -188,7 +189,7 @@ def clean_scores(case: Case) -> Float[Tensor, " b"]:
 def _note(values: Tensor, said: str) -> str:
     """What there is to say of a map, before what its method says; a method that says why its map is zero is believed."""
     found = ""
-    if not bool(values.isfinite().all()):
+    if not bool(finite(values[None])):
         found = "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
     elif not bool(values.any()) and ZERO not in said:
         found = f"{ZERO}: the explained output does not change where it was probed (saturated or unused input)"

@@ -21,6 +21,7 @@ from heatproof.core.records import Direction, Reduction
 from heatproof.core.spec import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
+from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
 from heatproof.passes.counting import PassCount
 from heatproof.passes.inputs import check_images, resolve_target
@@ -222,7 +223,7 @@ def _blanked(scores: Scores, where: Tensor, reason: str) -> Scores:
 
 
 def _broken(values: Tensor) -> Tensor:
-    return ~values.isfinite().flatten(1).all(1)
+    return ~finite(values)
 
 
 def _prepare(values: Tensor, reduction: Reduction) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
+from heatproof.numerics.finite import finite
 from heatproof.passes.forward import raw_outputs
 
 Target = int | Sequence[int] | Tensor | None
@@ -30,9 +31,9 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
             f"images: expected {model.dtype} on {model.device} as the model's parameters, got {images.dtype} on {images.device}; "
             f"use images.to({str(model.device)!r}, {model.dtype})"
         )
-    finite = images.isfinite().flatten(1).all(1)
-    if not bool(finite.all()):
-        bad = (~finite).nonzero().flatten().tolist()
+    whole = finite(images)
+    if not bool(whole.all()):
+        bad = (~whole).nonzero().flatten().tolist()
         raise TensorError(
             f"images: expected finite values, got NaN or infinity in sample {', '.join(map(str, bad))}; leave those out"
         )

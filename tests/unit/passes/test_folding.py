@@ -5,6 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from heatproof.methods import Lrp
+from heatproof.models import Bounds, Model
 from heatproof.passes.folding import fold
 
 
@@ -119,3 +121,85 @@ def test_networks_of_torchvision_fold_as_far_as_they_can(name, pairs):
     folded = fold(net, given)
     assert folded.pairs == pairs
     torch.testing.assert_close(folded.module(given), net(given), rtol=1e-8, atol=1e-8)
+
+
+# Padding ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Same(nn.Module):
+    """Zeros so that a convolution of stride 2 keeps ⌈n / 2⌉: which depend on the size, and differ between the sides."""
+
+    def forward(self, x):
+        h, w = x.shape[-2:]
+        return F.pad(x, (0, 1 - w % 2, (h % 2) + 1, 1))
+
+
+def pads_of(net):
+    return [child for child in net.modules() if type(child).__name__ == "_Padded"]
+
+
+def padding_net(pad, stride=2):
+    torch.manual_seed(0)
+    return (
+        nn.Sequential(pad, nn.Conv2d(4, 4, 3, stride, groups=2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).double().eval()
+    )
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["channels first", "channels last"])
+@pytest.mark.parametrize("pad", [Same, lambda: nn.ZeroPad2d(1), lambda: nn.ZeroPad2d((0, 2, 1, 0))])
+def test_padding_goes_into_the_convolution_at_every_size(pad, last):
+    net = padding_net(pad())
+    folded = fold(net, images()).module
+    assert len(pads_of(folded)) == 1
+    for h, w in [(7, 7), (8, 9), (9, 6)]:
+        given = images((2, 4, h, w))
+        a, b = (given.clone(memory_format=torch.channels_last if last else torch.preserve_format).requires_grad_() for _ in "ab")
+        torch.testing.assert_close(folded(a), net(b), rtol=1e-12, atol=1e-12)
+        grads = [torch.autograd.grad(run(x).square().sum(), x)[0] for run, x in ((folded, a), (net, b))]
+        torch.testing.assert_close(*grads, rtol=1e-12, atol=1e-12)
+        with torch.inference_mode():
+            torch.testing.assert_close(folded(given), net(given), rtol=1e-12, atol=1e-12)
+
+
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.pad, self.layer = nn.ZeroPad2d(1), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x):
+        padded = self.pad(x)
+        return (self.layer(padded).mean((2, 3)) + padded.amax((2, 3))).relu()
+
+
+class Larger(nn.Module):
+    """Larger, but not by zeros around."""
+
+    def forward(self, x):
+        return F.pad(x, (1, 1, 1, 1)) * 2
+
+
+@pytest.mark.parametrize(
+    "pad", [lambda: nn.ReflectionPad2d(1), lambda: nn.ConstantPad2d(1, 0.5), Larger, lambda: nn.Upsample(scale_factor=2)]
+)
+def test_other_padding_stays_as_it_is(pad):
+    net = padding_net(pad())
+    folded = fold(net, images()).module
+    assert not pads_of(folded)
+    torch.testing.assert_close(folded(images()), net(images()))
+
+
+def test_padding_that_is_used_twice_stays_as_it_is():
+    net = Twice().double().eval()
+    folded = fold(net, images()).module
+    assert not pads_of(folded)
+    torch.testing.assert_close(folded(images()), net(images()))
+
+
+def test_a_followed_network_pads_as_it_did():
+    """Rules tell a convolution that pads from one that is given zeros: bounds of the input hold for zeros that it is given."""
+    net = padding_net(Same())
+    rows = images()
+    model = Model(net, Bounds.of(-4, 4, 4))
+    folded = Model(fold(net, rows).module, Bounds.of(-4, 4, 4))
+    own, other = (Lrp(composite="epsilon_gamma_box").attribute(each, rows, 1).values for each in (model, folded))
+    torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from heatproof.methods.base import ZERO, Case, Explanation, Method
 from heatproof.models.model import Model
+from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount
 from heatproof.passes.memory import in_chunks
 from heatproof.passes.patterns import Fitted, Patterns
@@ -72,7 +73,7 @@ class PatternMethod(BackwardMethod, ABC):
 
 
 def _said(values: Tensor) -> str:
-    if not bool(values.isfinite().all()):
+    if not bool(finite(values[None])):
         return "signals grow from layer to layer: set `project`, or fit patterns with the linear estimator"
     if not bool(values.any()):
         return f"{ZERO}: the output does not depend on the input, or was never active in the images that patterns were fitted to"
