@@ -80,7 +80,8 @@ class IntegratedGradients(ProbeMethod):
         start = self.baseline(images, model.bounds, draws, [self.group(i) for i in k])
         path = images - start
         along = (-1, *[1] * (images.ndim - 1))
-        return Probe(at=start + alphas[node].view(along) * path, weight=weights[node].view(along) / self.baselines * path)
+        at = torch.addcmul(start, alphas[node].view(along), path)
+        return Probe(at, weight=path.mul_(weights[node].view(along) / self.baselines))
 
     def explain(self, case: Case) -> Explanation:
         if not self.adaptive:
