@@ -25,6 +25,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError
 
+from heatproof.bench.expectations import Claim, Table
 from heatproof.bench.stopping import Stop
 from heatproof.core.errors import SettingsError
 from heatproof.data.base import Dataset
@@ -77,6 +78,12 @@ class Experiment(BaseModel):
     """When the rest of the images need not be computed; None = never."""
     smoke: bool = False
     """Marks a run whose budget is too small to conclude from."""
+    budget: str = ""
+    """In what way the run was cut to fit a budget, in words; shown in its report."""
+    tables: tuple[Table, ...] = ()
+    """Published numbers to show beside the run's own."""
+    claims: tuple[Claim, ...] = ()
+    """What is said of the scores, to be tested by the run."""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -110,7 +117,12 @@ class Experiment(BaseModel):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise SettingsError(f"experiment: expected methods that differ, got {', '.join(twice)} twice; give each its own label")
-        experiment.metric_list()
+        metrics = {metric.name for metric in experiment.metric_list()}
+        for what, named in experiment._spoken_of():
+            if unknown := sorted(named - {*labels, *metrics}):
+                raise SettingsError(
+                    f"experiment: {what}: expected labels of methods and names of metrics, got {', '.join(unknown)}"
+                )
         if experiment.stop and not experiment.stop.pairs([entry.method for entry in entries]):
             missing = {"chance": "a random_map", "controls": "a control", "all": "two methods"}[experiment.stop.against]
             raise SettingsError(
@@ -118,6 +130,16 @@ class Experiment(BaseModel):
                 "add a random_map, or compare all pairs of methods with against = 'all'"
             )
         return experiment
+
+    def _spoken_of(self) -> Iterator[tuple[str, set[str]]]:
+        """What tables and claims speak of."""
+        for table in self.tables:
+            yield (
+                f"table {table.title!r}",
+                {*table.methods, *(metric for numbers in table.published.values() for metric in numbers)},
+            )
+        for claim in self.claims:
+            yield f"claim {claim.says!r}", {claim.metric, *claim.labels}
 
     def data(self) -> Dataset:
         """The data set."""

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from heatproof.cli import bench, catalogue, demo, explain, report
+from heatproof.cli import bench, catalogue, demo, explain, report, reproduce
 from heatproof.cli.console import problem
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
 app.command("bench")(bench.bench)
 app.command("report")(report.report)
+app.command("reproduce")(reproduce.reproduce)
 app.command("methods")(catalogue.methods)
 app.command("metrics")(catalogue.metrics)
 app.command("models")(catalogue.models)

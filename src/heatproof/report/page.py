@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
+from heatproof.report.claims import beside, judge
 from heatproof.report.facts import RunFacts, read_facts
 from heatproof.report.figures.curves import curve_chart, lit_at_first
 from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
@@ -17,8 +18,18 @@ from heatproof.report.figures.scores import score_chart
 from heatproof.report.figures.style import LineStyle, line_styles
 from heatproof.report.headline import headline
 from heatproof.report.panels import ModelScores, read_scores
-from heatproof.report.tables import write_scores, write_summary
-from heatproof.report.views import arrow, comparison_table, correlation_cells, image_table, pretty_json, provenance, summary_table
+from heatproof.report.tables import write_claims, write_scores, write_summary
+from heatproof.report.views import (
+    arrow,
+    claim_table,
+    comparison_table,
+    correlation_cells,
+    image_table,
+    pretty_json,
+    provenance,
+    published_table,
+    summary_table,
+)
 from heatproof.report.wording import count, listing, number, percent, percent_level, significant
 from heatproof.stats import ALPHA
 from heatproof.store import Run
@@ -40,6 +51,7 @@ def build(run: Path | str) -> Path:
     analyses = [analyse(scores, facts.looks) for scores in all_scores]
     write_scores(store)
     write_summary(store, [item for group in analyses for item in group])
+    write_claims(store, {scores.model.label: judge(scores, facts) for scores in all_scores})
     several = len(all_scores) > 1
     sections = [
         _model_section(store, facts, scores, group, styles, f"{index}-" if several else "")
@@ -74,6 +86,8 @@ def _model_section(
         "gallery": gallery,
         "captions": captions(gallery, facts, scores) if gallery is not None else {},
         "comparisons": [(item, comparison_table(item)) for item in analyses],
+        "claims": claim_table(judge(scores, facts)),
+        "published": [(table.title, *published_table(table, scores.model.label)) for table in beside(scores, facts)],
         "per_image": [(item, image_table(item)) for item in analyses],
         "agreement": correlation_cells(matrix, counts),
     }

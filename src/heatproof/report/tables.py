@@ -1,12 +1,17 @@
-"""The numbers behind the page as CSV: tables/scores.csv (a row per score) and tables/summary.csv (a row per method and metric)."""
+"""The numbers behind the page as CSV.
+
+tables/scores.csv has a row per score, tables/summary.csv one per method and metric, and tables/claims.csv, of a run that tests
+claims, one per pair of methods that a claim compares.
+"""
 
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from heatproof.report.analysis import Analysis, Test
+from heatproof.report.claims import Judged
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
 
@@ -52,6 +57,27 @@ def write_summary(run: Run, analyses: Sequence[Analysis]) -> None:
     write_atomically(
         run.path / "tables" / "summary.csv", _csv(SUMMARY_COLUMNS, (row for item in analyses for row in _summary(item)))
     )
+
+
+CLAIM_COLUMNS = [
+    *("model", "claim", "metric", "lower", "higher", "difference", "low", "high", "p", "margin", "n", "pair_finding", "finding"),
+]
+
+
+def write_claims(run: Run, judged: Mapping[str, Sequence[Judged]]) -> None:
+    """tables/claims.csv: a row per pair of every claim, by network; no file for a run without claims."""
+    rows = [
+        [
+            *(model, claim.says, claim.metric),
+            *(pair.lower, pair.higher, pair.difference, pair.low, pair.high, pair.p, pair.margin, pair.n),
+            *(str(pair.finding), str(claim.finding)),
+        ]
+        for model, claims in judged.items()
+        for claim in claims
+        for pair in claim.pairs
+    ]
+    if rows:
+        write_atomically(run.path / "tables" / "claims.csv", _csv(CLAIM_COLUMNS, rows))
 
 
 def _summary(analysis: Analysis) -> Iterable[list[Any]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, Row, Test, Verdict
+from heatproof.report.claims import Beside, Judged, Pair
 from heatproof.report.facts import MethodFacts
 from heatproof.report.panels import Floats, ModelScores
 from heatproof.report.wording import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
@@ -76,6 +77,53 @@ def image_table(analysis: Analysis) -> list[tuple[str, list[Cell]]]:
     return [
         (image.name, [Cell(number(value, decimals), sort=_key(value)) for value in panel.values[:, column]])
         for column, image in enumerate(panel.images)
+    ]
+
+
+def published_table(table: Beside, model: str) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+    """Heads and rows: of each metric ours, then theirs on the same network and the difference, or theirs on every network."""
+    networks = list(dict.fromkeys(network for row in table.rows.values() for found in row.values() for network in found.published))
+    same = [network for network in networks if network == model.rpartition(":")[2]]
+    theirs = same or networks
+    each = ["ours", *("published" if same else network for network in theirs), *(["difference"] if same else [])]
+    heads = each if len(table.metrics) == 1 else [f"{metric}, {head}" for metric in table.metrics for head in each]
+    rows = []
+    for label, row in table.rows.items():
+        cells = []
+        for metric in table.metrics:
+            found = row[metric]
+            spread = interval(found.low, found.high, 2) if found.n >= 2 else "one image" if found.n else ""
+            cells.append(
+                Cell(number(found.mean, 2), spread, _key(found.mean), title=count(found.n, "image") if found.n else "not run")
+            )
+            cells += [_published_cell(found.published.get(network)) for network in theirs]
+            cells += [Cell(number(found.difference(network), 2), sort=_key(found.difference(network))) for network in same]
+        rows.append((label, cells))
+    return heads, rows
+
+
+def _published_cell(value: float | None) -> Cell:
+    return Cell(DASH) if value is None else Cell(number(value, 2), sort=_key(value))
+
+
+def claim_table(judged: Sequence[Judged]) -> list[tuple[Judged, list[tuple[str, list[Cell]]]]]:
+    """Every claim with a row for each of its pairs: difference, interval, p or margin, finding."""
+    return [(claim, [(_pair_label(pair), _pair_cells(pair)) for pair in claim.pairs]) for claim in judged]
+
+
+def _pair_label(pair: Pair) -> str:
+    return f"{pair.lower} {'≈' if math.isfinite(pair.margin) else '<'} {pair.higher}"
+
+
+def _pair_cells(pair: Pair) -> list[Cell]:
+    decimals = decimals_for((pair.high - pair.low) / 2)
+    tested = f"± {number(pair.margin, decimals)}" if math.isfinite(pair.margin) else p_value(pair.p) if pair.n else DASH
+    return [
+        Cell(
+            number(pair.difference, decimals), interval(pair.low, pair.high, decimals) if pair.n >= 2 else "", _key(pair.difference)
+        ),
+        Cell(tested),
+        Cell(str(pair.finding)),
     ]
 
 

@@ -27,8 +27,9 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
     rows.sort(key=lambda row: row.mean, reverse=metric.direction == Direction.HIGHER)
     order = [row.method.label for row in rows]
     arrow = "← better" if metric.direction == Direction.LOWER else "better →"
-    long = "length(datum.label) > 24 && indexof(datum.label, ' (') > 0"
-    in_two = f"{long} ? split(replace(datum.label, ' (', '~('), '~') : datum.label"
+    cuts = "indexof(datum.label, ' (') > 0 ? replace(datum.label, ' (', '~(') : replace(datum.label, ', ', ',~')"
+    in_two = f"length(datum.label) > 22 ? split({cuts}, '~') : datum.label"
+    long = "length(datum.label) > 22 && (indexof(datum.label, ' (') > 0 || indexof(datum.label, ', ') > 0)"
     lift = alt.condition(long, alt.value(-6), alt.value(0))
     names = alt.Axis(
         labelExpr=in_two, labelLimit=230, labelLineHeight=12, labelOffset=lift, ticks=False, domain=False, labelPadding=8, grid=True

@@ -1,0 +1,87 @@
+"""What others found, and what they said of it: beside our numbers in a report, and no part of what decides them.
+
+    [[tables]]
+    title = "Table I"
+    methods = ["IG, black", "IG, noise"]                            # labels of methods, in the order of the rows
+    [tables.published.densenet121]                                  # network, then metric: a number a row
+    perturbation_curve = [23.63, 21.51]
+
+    [[claims]]
+    says = "Noise is a better baseline than black"
+    metric = "perturbation_curve"
+    below = ["IG, noise"]                                           # every one of these scores lower …
+    above = ["IG, black"]                                           # … than every one of those
+
+A claim says one of three things of mean scores: `below` and `above`, each of the first lower than each of the second; `falls`, each
+method lower than the one before it; `alike` and `to`, equal up to `within` times the score of the second.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+
+Labels = tuple[str, ...]
+
+
+class Table(BaseModel):
+    """A published table: methods by label, and their numbers by network and metric."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    methods: Labels = Field(min_length=1)
+    published: Mapping[str, Mapping[str, tuple[float | None, ...]]] = {}
+
+    @model_validator(mode="after")
+    def _a_number_a_row(self) -> Self:
+        for network, numbers in self.published.items():
+            for metric, values in numbers.items():
+                if len(values) != len(self.methods):
+                    raise ValueError(
+                        f"published.{network}.{metric}: expected {len(self.methods)} numbers, one a method, got {len(values)}"
+                    )
+        return self
+
+
+class Claim(BaseModel):
+    """An ordering, or a likeness, that the mean scores of methods are said to have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    says: str
+    metric: str
+    below: Labels = ()
+    above: Labels = ()
+    falls: Labels = ()
+    alike: Labels = ()
+    to: Labels = ()
+    within: PositiveFloat = 0.05
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = {name for name in ("below", "above", "falls", "alike", "to") if getattr(self, name)}
+        if given not in ({"below", "above"}, {"falls"}, {"alike", "to"}) or len(self.falls) == 1:
+            raise ValueError(f"expected below and above, falls with two methods or more, or alike and to, got {sorted(given)}")
+        return self
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """(lower, higher), or the two that are alike."""
+        if self.falls:
+            yield from ((later, earlier) for earlier, later in itertools.pairwise(self.falls))
+        yield from itertools.product(self.below or self.alike, self.above or self.to)
+
+    @property
+    def labels(self) -> set[str]:
+        """Methods that it speaks of."""
+        return {*self.below, *self.above, *self.falls, *self.alike, *self.to}
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values for a report."""
+        return {
+            "says": self.says,
+            "metric": self.metric,
+            "pairs": [list(pair) for pair in self.pairs()],
+            "within": self.within if self.alike else None,
+        }

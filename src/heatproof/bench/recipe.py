@@ -1,0 +1,142 @@
+"""An experiment that comes with the library, with what may be changed about it by name: definitions, budgets, tables.
+
+A recipe is an experiment's TOML with two more tables:
+
+    [presets.NAME]                        # which of several definitions is taken
+    says = "…"
+    [presets.NAME.settings.total_variation_curve]
+    normalise = "once"                    # changes every entry, at any depth, whose name is `total_variation_curve`
+
+    [budgets.NAME]                        # how the work is cut; `full` cuts nothing and need not stand here
+    says = "12 photographs, 3 draws a step instead of 50"
+    count = 12                            # images
+    models = ["squeezenet1_1"]            # only these networks
+    only = ["IG, black"]                  # only these methods, by label
+    [budgets.NAME.settings.perturbation_curve]
+    draws = 3
+"""
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from heatproof.bench.experiment import Experiment
+from heatproof.core.errors import SettingsError
+
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The content of a recipe's file."""
+
+    content: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, text: str) -> "Recipe":
+        """From TOML."""
+        return cls(tomllib.loads(text))
+
+    @property
+    def presets(self) -> list[str]:
+        """Their names, the default first."""
+        return list(self.content.get("presets", {}))
+
+    @property
+    def budgets(self) -> list[str]:
+        """Their names."""
+        return [FULL, *self.content.get("budgets", {})]
+
+    def says(self, kind: str, name: str) -> str:
+        """What a preset (`presets`) or budget (`budgets`) is, in words; empty if nothing is said."""
+        return str(self.content.get(kind, {}).get(name, {}).get("says", ""))
+
+    def experiment(
+        self,
+        *,
+        preset: str = "",
+        budget: str = FULL,
+        tables: Sequence[int] = (),
+        models: Sequence[Mapping[str, Any]] = (),
+        dataset: Mapping[str, Any] | None = None,
+    ) -> Experiment:
+        """The experiment as chosen.
+
+        Args:
+            preset: a name; empty = the first.
+            budget: a name.
+            tables: numbers of the tables whose methods are run, from 1; none = all methods.
+            models: networks instead of the recipe's.
+            dataset: images instead of the recipe's; a budget's count still holds.
+
+        Raises:
+            SettingsError: A name or number that the recipe does not have.
+        """
+        content = {key: value for key, value in self.content.items() if key not in ("presets", "budgets")}
+        chosen = self._chosen("presets", preset or next(iter(self.presets), ""))
+        cut = self._chosen("budgets", "" if budget == FULL else budget)
+        content = _changed(_changed(content, chosen.get("settings", {})), cut.get("settings", {}))
+        content["models"] = list(models) or [m for m in content["models"] if m["name"] in cut.get("models", [m["name"]])]
+        content["dataset"] = dict(dataset or content["dataset"])
+        if "count" in cut:
+            content["dataset"]["count"] = min(cut["count"], content["dataset"].get("count") or cut["count"])
+        content["name"] = "-".join(
+            [content["name"], *([preset] if preset not in ("", *self.presets[:1]) else []), *([budget] if cut else [])]
+        )
+        if cut:
+            content |= {"budget": cut.get("says", budget).rstrip("."), "smoke": bool(cut.get("smoke", False))}
+        kept = _kept_labels(content, tables, cut.get("only"))
+        return Experiment.parse(_restricted(content, kept))
+
+    def _chosen(self, kind: str, name: str) -> Mapping[str, Any]:
+        if not name:
+            return {}
+        known: Mapping[str, Any] = self.content.get(kind, {})
+        if name not in known:
+            offered = self.presets if kind == "presets" else self.budgets
+            raise SettingsError(f"{kind[:-1]}: expected one of {', '.join(offered) or 'none'}, got {name!r}")
+        found: Mapping[str, Any] = known[name]
+        return found
+
+
+def _changed(value: Any, settings: Mapping[str, Mapping[str, Any]]) -> Any:
+    """A copy in which every table with a name in `settings` has those settings."""
+    if isinstance(value, Mapping):
+        own = {key: _changed(inner, settings) for key, inner in value.items()}
+        return own | dict(settings.get(str(own.get("name")), {}))
+    return [_changed(item, settings) for item in value] if isinstance(value, list) else value
+
+
+def _kept_labels(content: Mapping[str, Any], tables: Sequence[int], only: Iterable[str] | None) -> Callable[[str], bool]:
+    known = content.get("tables", [])
+    if strange := [number for number in tables if not 1 <= number <= len(known)]:
+        raise SettingsError(f"table: expected 1 to {len(known)}, got {', '.join(map(str, strange))}")
+    controls = set(content.get("controls", []))
+    wanted = {label for number in tables for label in known[number - 1]["methods"]} | controls if tables else None
+    cut = {*only} | controls if only is not None else None
+    return lambda label: (wanted is None or label in wanted) and (cut is None or label in cut)
+
+
+def _restricted(content: Mapping[str, Any], kept: Callable[[str], bool]) -> dict[str, Any]:
+    """Without the methods that are not kept, the claims that speak of them, and tables of which nothing is left."""
+    parts = {key: value for key, value in content.items() if key not in ("controls", "tables", "claims", "methods")}
+    methods = [method for method in content["methods"] if kept(method["label"])]
+    claims = [claim for claim in content.get("claims", []) if all(kept(label) for label in _labels(claim))]
+    tables = [found for table in content.get("tables", []) if (found := _rows_kept(table, kept))["methods"]]
+    return parts | {"methods": methods, "claims": claims, "tables": tables}
+
+
+def _labels(claim: Mapping[str, Any]) -> list[str]:
+    return [label for key in ("below", "above", "falls", "alike", "to") for label in claim.get(key, [])]
+
+
+def _rows_kept(table: Mapping[str, Any], kept: Callable[[str], bool]) -> dict[str, Any]:
+    rows = [number for number, label in enumerate(table["methods"]) if kept(label)]
+    if len(rows) == len(table["methods"]):
+        return dict(table)
+    published = {
+        network: {metric: [values[row] for row in rows] for metric, values in numbers.items()}
+        for network, numbers in table.get("published", {}).items()
+    }
+    return {"title": table["title"], "methods": [table["methods"][row] for row in rows], "published": published}

@@ -1,0 +1,185 @@
+"""What others found, beside what the run found; and of each claim, whether it holds here.
+
+A claim is one or more pairs of methods. A pair that is said to be ordered is tested as any two methods are, on the same
+images: the sign-flip test, Holm-corrected over all pairs of all claims on one network, and multiplied by the looks. It holds if the
+difference is more than chance and has the sign that was claimed, does not if it has the other, and is undecided else. Two methods
+said to be alike are, if the whole interval of their difference lies within the margin, are not if the whole interval lies outside,
+and are undecided else. A claim holds if all its pairs hold, does not if one does not, and is undecided else. Absence of evidence
+is never called a reproduction.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from heatproof.report.analysis import SEED, level_of, sensible_draws
+from heatproof.report.facts import RunFacts
+from heatproof.report.panels import Floats, ModelScores, Panel
+from heatproof.stats import ALPHA, Comparison, compare, holm, mean_interval, resampling_weights
+
+NAN = float("nan")
+
+
+class Finding(StrEnum):
+    """What may be said of a claim."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    UNDECIDED = "undecided"
+    MISSING = "not measured"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two methods of a claim: mean(lower − higher) with its interval.
+
+    `p` is corrected, and NaN for a likeness; `margin` is NaN for an order.
+    """
+
+    lower: str
+    higher: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    margin: float
+    n: int
+    finding: Finding
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim and what came of it on one network."""
+
+    says: str
+    metric: str
+    pairs: tuple[Pair, ...]
+
+    @property
+    def finding(self) -> Finding:
+        """Of the claim as a whole."""
+        found = [pair.finding for pair in self.pairs]
+        for decisive in (Finding.FAILS, Finding.MISSING, Finding.UNDECIDED):
+            if decisive in found:
+                return decisive
+        return Finding.HOLDS if found else Finding.MISSING
+
+    @property
+    def summary(self) -> str:
+        """`holds (4 of 4)`."""
+        holding = sum(pair.finding is Finding.HOLDS for pair in self.pairs)
+        return f"{self.finding} ({holding} of {len(self.pairs)})" if len(self.pairs) > 1 else str(self.finding)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One number of a table: ours with its interval, and theirs, by network."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    published: Mapping[str, float | None]
+
+    def difference(self, network: str) -> float:
+        """Ours minus theirs on the same network; NaN where they have none."""
+        theirs = self.published.get(network)
+        return float("nan") if theirs is None else self.mean - theirs
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A published table, filled with our numbers: `rows[method][metric]`."""
+
+    title: str
+    metrics: tuple[str, ...]
+    rows: Mapping[str, Mapping[str, Found]]
+
+
+def judge(scores: ModelScores, facts: RunFacts) -> list[Judged]:
+    """Every claim of the run, on one network."""
+    asked = [(claim, _panel(scores, claim["metric"])) for claim in facts.raw.get("claims") or []]
+    compared = [[_compare(panel, a, b, facts.looks) for a, b in claim["pairs"]] for claim, panel in asked]
+    order = [(i, j) for i, (claim, _) in enumerate(asked) if not claim["within"] for j in range(len(claim["pairs"]))]
+    raw = [getattr(compared[i][j], "p", float("nan")) for i, j in order]
+    p = dict(zip(order, np.minimum(1.0, facts.looks * holm(np.array(raw))), strict=True)) if order else {}
+    return [
+        Judged(
+            claim["says"],
+            claim["metric"] if panel is None else panel.metric.label,
+            tuple(
+                _pair(lower, higher, compared[i][j], float(p.get((i, j), np.nan)), _margin(claim, panel, higher))
+                for j, (lower, higher) in enumerate(claim["pairs"])
+            ),
+        )
+        for i, (claim, panel) in enumerate(asked)
+    ]
+
+
+def beside(scores: ModelScores, facts: RunFacts) -> list[Beside]:
+    """Every published table of the run, with our numbers on one network."""
+    return [_beside(table, scores, facts) for table in facts.raw.get("tables") or []]
+
+
+def _beside(table: Mapping[str, Any], scores: ModelScores, facts: RunFacts) -> Beside:
+    wanted = list(dict.fromkeys(metric for numbers in table["published"].values() for metric in numbers))
+    panels = [panel for name in wanted or [p.metric.name for p in scores.panels] if (panel := _panel(scores, name)) is not None]
+    rows = {
+        label: {
+            panel.metric.label: _found(panel, label, _published(table, number, panel.metric.name), facts.looks) for panel in panels
+        }
+        for number, label in enumerate(table["methods"])
+    }
+    return Beside(table["title"], tuple(panel.metric.label for panel in panels), rows)
+
+
+def _published(table: Mapping[str, Any], row: int, metric: str) -> dict[str, float | None]:
+    return {network: numbers[metric][row] for network, numbers in table["published"].items() if metric in numbers}
+
+
+def _found(panel: Panel, label: str, published: Mapping[str, float | None], looks: int) -> Found:
+    values = _values(panel, label)
+    if values is None:
+        return Found(NAN, NAN, NAN, 0, published)
+    interval = mean_interval(values, _weights(len(values)), level=level_of(looks))
+    return Found(float(interval.mean), float(interval.low), float(interval.high), int(interval.n), published)
+
+
+def _panel(scores: ModelScores, metric: str) -> Panel | None:
+    return next((panel for panel in scores.panels if panel.metric.name == metric), None)
+
+
+def _values(panel: Panel, label: str) -> Floats | None:
+    return next((row for method, row in zip(panel.methods, panel.values, strict=True) if method.label == label), None)
+
+
+def _weights(n: int) -> Floats:
+    return resampling_weights(n, sensible_draws(n), np.random.default_rng(SEED))
+
+
+def _compare(panel: Panel | None, lower: str, higher: str, looks: int) -> Comparison | None:
+    first, second = (None, None) if panel is None else (_values(panel, lower), _values(panel, higher))
+    if first is None or second is None:
+        return None
+    return compare(first, second, _weights(len(first)), np.random.default_rng(SEED), level=level_of(looks))
+
+
+def _margin(claim: Mapping[str, Any], panel: Panel | None, label: str) -> float:
+    values = None if panel is None or not claim["within"] else _values(panel, label)
+    return float("nan") if values is None else float(claim["within"] * abs(np.nanmean(values)))
+
+
+def _pair(lower: str, higher: str, found: Comparison | None, p: float, margin: float) -> Pair:
+    if found is None or found.n == 0:
+        return Pair(lower, higher, NAN, NAN, NAN, NAN, NAN, 0, Finding.MISSING)
+    if np.isfinite(margin):
+        finding = Finding.HOLDS if -margin <= found.low and found.high <= margin else Finding.UNDECIDED
+        finding = Finding.FAILS if found.low > margin or found.high < -margin else finding
+    elif p < ALPHA:
+        finding = Finding.HOLDS if found.difference < 0 else Finding.FAILS
+    else:
+        finding = Finding.UNDECIDED
+    return Pair(lower, higher, found.difference, found.low, found.high, p, margin, found.n, finding)

@@ -1,0 +1,142 @@
+"""Recipes: presets and budgets change what they name and nothing else, at any depth."""
+
+import pytest
+
+from heatproof.bench.recipe import Recipe
+from heatproof.core.errors import SettingsError
+
+TEXT = """
+name = "paper"
+controls = ["Chance"]
+[dataset]
+name = "photos"
+count = 12
+[[models]]
+name = "efficientnet_lite0"
+[[models]]
+name = "squeezenet1_1"
+[[methods]]
+name = "smooth_taylor"
+label = "A"
+samples = 100
+[[methods]]
+name = "smooth_grad"
+label = "B"
+method = { name = "smooth_taylor", samples = 50 }
+[[methods]]
+name = "random_map"
+label = "Chance"
+[[metrics]]
+name = "perturbation_curve"
+[[metrics]]
+name = "total_variation_curve"
+[[tables]]
+title = "I"
+methods = ["A"]
+published = { densenet121 = { perturbation_curve = [1.0] } }
+[[tables]]
+title = "II"
+methods = ["A", "B"]
+published = { densenet121 = { perturbation_curve = [1.0, 2.0] } }
+[[claims]]
+says = "A is below B"
+metric = "perturbation_curve"
+below = ["A"]
+above = ["B"]
+[[claims]]
+says = "A is below chance"
+metric = "perturbation_curve"
+below = ["A"]
+above = ["Chance"]
+[presets.code]
+says = "as run"
+[presets.slides]
+says = "as shown"
+[presets.slides.settings]
+total_variation_curve = { normalise = "once" }
+[budgets.small]
+says = "little."
+count = 3
+models = ["squeezenet1_1"]
+only = ["A"]
+[budgets.small.settings]
+perturbation_curve = { draws = 3 }
+smooth_taylor = { samples = 7 }
+"""
+RECIPE = Recipe.parse(TEXT)
+
+
+def labels(experiment):
+    return [entry.label for entry in experiment.method_entries()]
+
+
+def test_nothing_is_changed_unless_asked():
+    experiment = RECIPE.experiment()
+    assert experiment.name == "paper"
+    assert labels(experiment) == ["A", "B", "Chance"]
+    assert experiment.metric_list()[1].normalise == "per level"
+    assert (experiment.budget, experiment.smoke, len(experiment.models)) == ("", False, 2)
+    assert [list(claim.pairs()) for claim in experiment.claims] == [[("A", "B")], [("A", "Chance")]]
+
+
+def test_a_preset_changes_definitions_and_the_name_of_the_run():
+    experiment = RECIPE.experiment(preset="slides")
+    assert experiment.metric_list()[1].normalise == "once"
+    assert experiment.name == "paper-slides"
+    assert RECIPE.experiment(preset="code") == RECIPE.experiment()
+
+
+def test_a_budget_cuts_images_networks_methods_and_settings_at_any_depth():
+    experiment = RECIPE.experiment(budget="small")
+    assert experiment.name == "paper-small"
+    assert experiment.budget == "little"
+    assert experiment.dataset["count"] == 3
+    assert [model["name"] for model in experiment.models] == ["squeezenet1_1"]
+    assert labels(experiment) == ["A", "Chance"]
+    assert next(experiment.method_entries()).method.samples == 7
+    assert experiment.metric_list()[0].candidates == 3
+    assert [(table.title, table.methods) for table in experiment.tables] == [("I", ("A",)), ("II", ("A",))]
+    assert experiment.tables[1].published["densenet121"]["perturbation_curve"] == (1.0,)
+    assert [claim.says for claim in experiment.claims] == ["A is below chance"]
+    wrapped = Recipe.parse(TEXT.replace('only = ["A"]', 'only = ["B"]')).experiment(budget="small")
+    assert next(wrapped.method_entries()).method.method.samples == 7
+
+
+def test_a_table_brings_its_methods_and_the_controls():
+    experiment = RECIPE.experiment(tables=[1])
+    assert labels(experiment) == ["A", "Chance"]
+    assert [claim.says for claim in experiment.claims] == ["A is below chance"]
+
+
+def test_other_images_keep_the_count_of_the_budget():
+    photos = {"name": "photos", "count": 2}
+    assert RECIPE.experiment(budget="small", dataset=photos).dataset["count"] == 2
+    assert RECIPE.experiment(budget="small", dataset={"name": "digits"}).dataset == {"name": "digits", "count": 3}
+    assert RECIPE.experiment(models=[{"name": "squeezenet1_1"}]).models == ({"name": "squeezenet1_1"},)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"preset": "talk"}, "preset: expected one of code, slides, got 'talk'"),
+        ({"budget": "large"}, "budget: expected one of full, small, got 'large'"),
+        ({"tables": [3]}, "table: expected 1 to 2, got 3"),
+    ],
+)
+def test_unknown_names_are_refused_with_those_there_are(asked, message):
+    with pytest.raises(SettingsError, match=message):
+        RECIPE.experiment(**asked)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('methods = ["A", "B"]', 'methods = ["A", "C"]', "got C"),
+        ('above = ["B"]', 'falls = ["B", "A"]', "expected below and above"),
+        ("[1.0, 2.0]", "[1.0]", "expected 2 numbers"),
+        ('metric = "perturbation_curve"', 'metric = "elegance"', "got elegance"),
+    ],
+)
+def test_tables_and_claims_that_speak_of_nothing_are_refused(old, new, message):
+    with pytest.raises((SettingsError, KeyError), match=message):
+        Recipe.parse(TEXT.replace(old, new)).experiment()

@@ -1,0 +1,114 @@
+"""`heatproof reproduce`: every recipe that comes with the library, as a user calls it."""
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from heatproof.bench.executors import Serial
+from heatproof.bench.recipe import Recipe
+from heatproof.bench.run import run_experiment
+from heatproof.cli.main import app
+from heatproof.cli.reproduce import RECIPES
+from heatproof.core.errors import SettingsError, UnknownNameError
+
+runner = CliRunner()
+
+
+def text(name):
+    return (files("heatproof.cli") / "experiments" / f"{name}.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_preset_budget_and_table_of_a_recipe_is_an_experiment(name):
+    recipe = Recipe.parse(text(name))
+    for preset in recipe.presets:
+        for budget in recipe.budgets:
+            whole = recipe.experiment(preset=preset, budget=budget)
+            for number in range(1, 1 + len(recipe.content["tables"])):
+                part = recipe.experiment(preset=preset, budget=budget, tables=[number])
+                assert {*labels(part)} <= {*labels(whole)}
+                assert part.name == whole.name, "tables of one recipe share a folder, and so the maps they have in common"
+
+
+def labels(experiment):
+    return [entry.label for entry in experiment.method_entries()]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_says_what_its_presets_and_budgets_are_and_can_end_in_a_minute(name):
+    recipe = Recipe.parse(text(name))
+    assert "smoke" in recipe.budgets
+    assert recipe.experiment(budget="smoke").smoke
+    assert all(recipe.says("presets", preset) for preset in recipe.presets)
+    assert all(recipe.says("budgets", budget) for budget in recipe.budgets if budget != "full")
+
+
+def test_tables_hold_the_published_numbers():
+    published = {table["title"]: table["published"] for table in Recipe.parse(text("smoothtaylor")).content["tables"]}
+    first = published["Table I: baselines and SmoothTaylor"]
+    assert first["densenet121"]["perturbation_curve"][:2] == [23.63, 21.51]
+    assert first["resnet152"]["total_variation_curve"][-1] == 1.01
+
+
+def test_what_it_would_cost_is_said_and_nothing_is_started(tmp_path):
+    result = runner.invoke(app, ["reproduce", "smoothtaylor", "--budget", "smoke", "--estimate", "--out", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "2 images, 1 network" in result.output
+    assert "forward rows, about" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_smoke_run_ends_with_tables_and_findings_and_is_not_computed_twice(tmp_path):
+    call = ["reproduce", "smoothtaylor", "--budget", "smoke", "--executor", "serial", "--out", str(tmp_path)]
+    first, second = runner.invoke(app, call), runner.invoke(app, call)
+    assert first.exit_code == second.exit_code == 0, first.output
+    assert "Table II" in first.output
+    assert "undecided" in first.output
+    assert "smoke run" in (tmp_path / "smoothtaylor-smoke" / "report.html").read_text()
+    assert "0 units computed" in second.output
+    assert first.output.splitlines()[-20:] == second.output.splitlines()[-20:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["smothtaylor"], UnknownNameError),
+        (["smoothtaylor", "--budget", "none"], SettingsError),
+        (["smoothtaylor", "--preset", "none"], SettingsError),
+        (["smoothtaylor", "--table", "9"], SettingsError),
+        (["smoothtaylor", "--model", "torchvision,architekture=resnet18"], SettingsError),
+    ],
+)
+def test_bad_input_is_refused_before_anything_runs(arguments, error, tmp_path):
+    result = runner.invoke(app, ["reproduce", *arguments, "--out", str(tmp_path)])
+    assert isinstance(result.exception, error)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("classes", [False, True], ids=["flat", "a folder a class"])
+def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_path):
+    """Twenty images, both networks, every kind of method: all but the numbers of nodes, roots and draws as published."""
+    rng = np.random.default_rng(0)
+    for number in range(1, 21):
+        folder = tmp_path / "images" / (f"n{1440764 if number % 2 else 1443537:08}" if classes else "")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = Image.fromarray(rng.integers(0, 256, (16, 20, 3), dtype=np.uint8)).resize((300, 260))
+        pixels.save(folder / f"ILSVRC2012_val_{number:08}.JPEG", format="JPEG")
+    from heatproof.cli.reproduce import _dataset, _model
+
+    few = text("smoothtaylor").replace("samples = 100", "samples = 2").replace("steps = 50", "steps = 2")
+    networks = ["densenet121", "resnet152"]
+    experiment = Recipe.parse(few.replace("draws = 2 }", "draws = 2, regions = 1 }")).experiment(
+        budget="smoke",
+        tables=[1],
+        models=[_model(f"{network},weights=random") for network in networks],
+        dataset=_dataset(tmp_path / "images", 20),
+    )
+    assert len(experiment.data().items()) == 2
+    experiment = experiment.model_copy(update={"precision": "plain", "batch": 1})
+    summary = run_experiment(experiment, tmp_path / "run", Serial())
+    assert summary.failures == ()
+    assert summary.computed == 2 * 2 * len(labels(experiment))

@@ -1,0 +1,114 @@
+"""Verdicts on claims: what holds, what does not, and what the images cannot tell."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from heatproof.report import build
+from heatproof.report.claims import Finding, beside, judge
+from heatproof.report.facts import read_facts
+from heatproof.report.panels import read_scores
+from heatproof.report.views import published_table
+
+from .synthetic_run import write_synthetic_run
+
+TAYLOR, GRADIENT, RANDOM = "SmoothTaylor (σ 0.5)", "Gradient", "Random map"
+
+
+def claim(*pairs, within=None, metric="perturbation_curve"):
+    return {"says": "It is said", "metric": metric, "pairs": [list(pair) for pair in pairs], "within": within}
+
+
+@pytest.fixture(scope="module")
+def run(demo):
+    facts = read_facts(demo)
+    return read_scores(demo, facts)[0], facts
+
+
+def judged(run, *claims, looks=1):
+    scores, facts = run
+    stop = {"looks": [*range(looks)]} if looks > 1 else None
+    return judge(scores, replace(facts, raw={**facts.raw, "claims": list(claims), "stop": stop}))
+
+
+def finding(run, *pairs, **settings):
+    return judged(run, claim(*pairs, **settings))[0].finding
+
+
+def with_row(run, label, values):
+    """The run with other scores of one method."""
+    scores, facts = run
+    panel = scores.panels[0]
+    row = [method.label for method in panel.methods].index(label)
+    changed = panel.values.copy()
+    changed[row] = values
+    return replace(scores, panels=(replace(panel, values=changed), *scores.panels[1:])), facts
+
+
+def row(run, label):
+    panel = run[0].panels[0]
+    return panel.values[[method.label for method in panel.methods].index(label)]
+
+
+def test_an_order_that_every_image_shows_holds_and_its_reverse_does_not(run):
+    shifted = with_row(run, TAYLOR, row(run, GRADIENT) - 1 - 0.1 * np.arange(12))
+    assert finding(shifted, (TAYLOR, GRADIENT)) is Finding.HOLDS
+    assert finding(shifted, (GRADIENT, TAYLOR)) is Finding.FAILS
+    assert finding(shifted, (TAYLOR, GRADIENT), (GRADIENT, TAYLOR)) is Finding.FAILS
+
+
+def test_an_order_without_evidence_is_undecided_not_refuted(run):
+    noise = np.random.default_rng(0).normal(size=12)
+    assert finding(with_row(run, TAYLOR, row(run, GRADIENT) + noise), (TAYLOR, GRADIENT)) is Finding.UNDECIDED
+
+
+def test_all_pairs_of_all_claims_are_one_family(run):
+    alone = judged(run, claim((TAYLOR, RANDOM)))[0].pairs[0].p
+    claims = judged(run, claim((TAYLOR, RANDOM)), claim((TAYLOR, GRADIENT), (GRADIENT, RANDOM)))
+    assert claims[0].pairs[0].p == pytest.approx(3 * alone)
+    assert judged(run, claim((TAYLOR, RANDOM)), looks=4)[0].pairs[0].p == pytest.approx(4 * alone)
+
+
+def test_likeness_needs_the_whole_interval_within_the_margin(run):
+    same = with_row(run, TAYLOR, row(run, GRADIENT) * (1 + 0.001 * np.tile([1, -1], 6)))
+    assert finding(same, (TAYLOR, GRADIENT), within=0.01) is Finding.HOLDS
+    assert finding(same, (TAYLOR, GRADIENT), within=1e-6) is Finding.UNDECIDED
+    far = with_row(run, TAYLOR, row(run, GRADIENT) * (1.2 + 0.01 * np.tile([1, -1], 6)))
+    assert finding(far, (TAYLOR, GRADIENT), within=0.01) is Finding.FAILS
+
+
+def test_a_method_that_did_not_run_is_not_measured_and_spoils_no_other_claim(run):
+    first, second = judged(run, claim((TAYLOR, "Absent")), claim((TAYLOR, RANDOM)))
+    assert first.finding is Finding.MISSING
+    assert second.finding is judged(run, claim((TAYLOR, RANDOM)))[0].finding
+    assert judged(run, claim((TAYLOR, RANDOM), metric="absent"))[0].finding is Finding.MISSING
+
+
+def test_tables_show_the_difference_on_the_network_that_was_published_and_on_no_other(run):
+    scores, facts = run
+    published = {"EfficientNet-Lite0": {"perturbation_curve": [20.0, None]}, "resnet152": {"perturbation_curve": [19.0, 18.0]}}
+    raw = {**facts.raw, "tables": [{"title": "T", "methods": [TAYLOR, "Absent"], "published": published}]}
+    (table,) = beside(scores, replace(facts, raw=raw))
+    assert table.rows[TAYLOR]["AUPC"].difference("EfficientNet-Lite0") == pytest.approx(row(run, TAYLOR).mean() - 20)
+    heads, rows = published_table(table, "EfficientNet-Lite0")
+    assert heads == ["ours", "published", "difference"]
+    assert [cell.text for cell in rows[1][1]] == ["—", "—", "—"]
+    heads, rows = published_table(table, "torchvision:resnet152 (random weights)")
+    assert heads == ["ours", "EfficientNet-Lite0", "resnet152"]
+    assert [cell.text for cell in rows[0][1]][1:] == ["20.00", "19.00"]
+
+
+def test_page_and_table_say_what_was_found(tmp_path):
+    store = write_synthetic_run(tmp_path / "claims", size=16, methods=(0, 6, 8), failures=False)
+    published = {"densenet121": {"perturbation_curve": [21.0, 22.0]}}
+    tables = [{"title": "Table I", "methods": [TAYLOR, GRADIENT], "published": published}]
+    store.write_facts(store.facts() | {"claims": [claim((TAYLOR, RANDOM))], "tables": tables})
+    page = build(store.path).read_text()
+    assert "What was published" in page
+    assert ">densenet121</th>" in page
+    (line,) = csv.DictReader((store.path / "tables" / "claims.csv").read_text().splitlines())
+    assert line["lower"] == TAYLOR
+    assert line["finding"] == line["pair_finding"]
+    assert line["finding"] in page
