@@ -25,7 +25,7 @@ FAMILIES: list[tuple[type[Settings], str]] = [
     (Fill, "perturb/fills"),
     (Noise, "perturb/noises"),
 ]
-NO_CONCEPT = {"__init__", "base", "attribution"}
+NO_CONCEPT = {"__init__", "base", "attribution", "objective"}
 """Stems that hold what a family shares."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from heatproof.core.spec import Settings
 from heatproof.methods import (
     AblationCam,
+    AdaptiveNoise,
     Competition,
     ConstantMap,
     DeconvNet,
@@ -37,6 +38,7 @@ from heatproof.methods import (
     SmoothTaylor,
     XgradCam,
 )
+from heatproof.methods.objective import Objective
 from heatproof.metrics import (
     Completeness,
     EnergyInMask,
@@ -68,6 +70,14 @@ def patterns(seed: int) -> Given:
 
 
 PATTERNS, OTHER_PATTERNS = patterns(9), patterns(8)
+
+CHEAP_CURVE = PerturbationCurve(side=2, regions=2, draws=2)
+
+
+def _searching(**settings: Any) -> AdaptiveNoise:
+    cheap = {"method": SmoothTaylor(samples=3), "objective": TotalVariationCurve(scaled=True), "iterations": 5, "failures": 1}
+    return AdaptiveNoise(**(cheap | settings))
+
 
 METHODS: Mapping[type[Method], dict[str, Method]] = {
     Gradient: {"": Gradient()},
@@ -106,6 +116,11 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "of grad_cam": SmoothGrad(method=GradCam(), samples=3),
         "tolerance": SmoothGrad(samples=20, tolerance=0.5),
         "variance, tolerance": SmoothGrad(samples=40, moment="variance", tolerance=0.5),
+    },
+    AdaptiveNoise: {
+        "published": _searching(),
+        "published, curve, common": _searching(objective=CHEAP_CURVE, common=True, rule="slides"),
+        "sweep of smooth grad": _searching(method=SmoothGrad(samples=2), search="sweep", map="fresh"),
     },
     Competition: {
         "": Competition(rivals=3),
@@ -184,6 +199,18 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "positions": ["adaptive", "uniform"],
         "tolerance": 9.0,
     },
+    AdaptiveNoise: {
+        "method": [SmoothTaylor(samples=4), SmoothTaylor(samples=3)],
+        "objective": [CHEAP_CURVE, TotalVariationCurve(scaled=True)],
+        "search": ["sweep", "published"],
+        "rule": ["slides", "code"],
+        "iterations": 1,
+        "step": 0.4,
+        "decay": 0.3,
+        "failures": 4,
+        "common": [True, False],
+        "map": ["fresh", "best"],
+    },
     Competition: {"method": [IntegratedGradients(), Gradient()], "rivals": 1},
     Product: {"first": [InputXGradient(), Gradient()], "second": [InputXGradient(), Gradient()]},
     DeepLift: {"baseline": [Uniform(), Reference(images=REFERENCES)], "baselines": 4},
@@ -191,10 +218,10 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},
     **{family: {"patterns": OTHER_PATTERNS, "project": [True, False]} for family in (PatternNet, PatternAttribution)},
     Given: {"tensors": OTHER_PATTERNS.tensors},
-    SmoothTaylor: {"noise": Gaussian(sigma=0.4), "samples": 9, "tolerance": 9.0},
+    SmoothTaylor: {"noise": Gaussian(sigma=0.4, antithetic=True), "samples": 9, "tolerance": 9.0},
     SmoothGrad: {
         "method": InputXGradient(),
-        "noise": Gaussian(sigma=0.4),
+        "noise": Gaussian(sigma=0.4, antithetic=True),
         "samples": 7,
         "moment": ["square", "mean"],
         "tolerance": 9.0,
@@ -244,6 +271,16 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
 }
 """For every field of every settings class: another legal value, several of which one is other, or how to make one."""
 
+FAILING = {
+    "search": "published",
+    "common": False,
+    "method": SmoothTaylor(samples=3),
+    "objective": TotalVariationCurve(scaled=True),
+    "iterations": 12,
+    "step": 3.0,
+}
+"""A search whose steps are so large that some fail in a row."""
+
 WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
     PerturbationCurve: {
         "fill": {"draws": None},
@@ -263,6 +300,15 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "positions": {"baselines": 12, "tolerance": None},
         "tolerance": {"baselines": 20, "tolerance": None},
     },
+    AdaptiveNoise: {
+        "search": {"iterations": 5},
+        "rule": FAILING,
+        "iterations": {"search": "published"},
+        "step": {"search": "published"},
+        "decay": FAILING,
+        "failures": FAILING,
+        "common": {"search": "published"},
+    },
     SmoothTaylor: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
     SmoothGrad: {"samples": {"tolerance": None}, "tolerance": {"samples": 20, "tolerance": None}},
 }
@@ -278,13 +324,17 @@ def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
     ]
 
 
+APART = (Composite, Objective)
+"""Settings whose fields are tested elsewhere: some need more operations (unit/surgery), some leave an optimum where it is."""
+
+
 def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings]]:
     """(path, before, after) for every field of the settings and of the settings they hold, each changed by itself."""
     fields = {key: getattr(settings, key) for key in type(settings).model_fields}
     for key, value in fields.items():
         before = {**fields, **WITH_OTHERS.get(type(settings), {}).get(key, {})}
         yield key, type(settings)(**before), type(settings)(**{**before, key: _other(settings, key)})
-        if isinstance(value, Settings) and not isinstance(value, Composite):  # whose fields need more operations: unit/surgery
+        if isinstance(value, Settings) and not isinstance(value, APART):
             for path, _, after in changed_fields(value):
                 yield f"{key}.{path}", settings, type(settings)(**{**fields, key: after})
 

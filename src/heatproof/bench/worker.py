@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,13 @@ def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, found: Attri
     raise ModelError(f"{metric.name}: a run cannot compute this kind of metric yet")
 
 
+def _details(found: Attribution, i: int) -> str:
+    """What the method tells of one map, as JSON: numbers and lists, without what is NaN."""
+    told = {name: values[i].tolist() for name, values in found.details.items()}
+    finite = {name: [v for v in value if isfinite(v)] if isinstance(value, list) else value for name, value in told.items()}
+    return canonical_json({name: v for name, v in finite.items() if isinstance(v, list) or isfinite(v)}) if told else ""
+
+
 def _row_maker(
     unit: Unit, model: Model, outputs: Tensor, found: Attribution, loaded: Loaded
 ) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
@@ -161,6 +169,7 @@ def _row_maker(
     )
     classes, probes = target.tolist(), found.probes.tolist()
     map_error, map_gap = found.error.tolist(), found.gap.tolist()
+    details = [_details(found, i) for i in range(n)]
 
     def rows(metric: Metric, settings: dict[str, Any], scores: Scores, passes: PassCount, seconds: float) -> list[Record]:
         curves = [[]] * n if scores.curve is None else scores.curve.tolist()
@@ -193,6 +202,7 @@ def _row_maker(
                 map_gap=map_gap[i],
                 probes=probes[i],
                 plan=found.plan,
+                details=details[i],
                 metric_forward_rows=passes.forward // n,
                 metric_backward_rows=passes.backward // n,
                 metric_seconds=seconds / n,

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Direction(StrEnum):
@@ -32,7 +32,8 @@ class Record:
     standard error of `value` (NaN where nothing was sampled). `curve` holds the points behind `value`, if any. Rows and seconds
     are an image's share of what the map cost, and of what scoring it cost, beyond the one clean forward row that all maps and
     scores of an image share and no record holds; `map_error` is the map's own relative error, `map_gap` its relative
-    completeness gap, `probes` the probes or samples it took, `plan` how its rows were computed.
+    completeness gap, `probes` the probes or samples it took, `plan` how its rows were computed, `details` what else
+    its method tells of it, as JSON.
     """
 
     unit: str
@@ -61,6 +62,7 @@ class Record:
     map_gap: float = float("nan")
     probes: int = 0
     plan: str = "plain"
+    details: str = ""
     metric_forward_rows: int = 0
     metric_backward_rows: int = 0
     metric_seconds: float = 0.0

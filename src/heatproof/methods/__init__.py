@@ -15,10 +15,11 @@ from heatproof.methods.backward import DeconvNet, DeepLift, DeepTaylor, GuidedBa
 from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
-from heatproof.methods.wrappers import Competition, Product, SmoothGrad
+from heatproof.methods.wrappers import AdaptiveNoise, Competition, Product, SmoothGrad
 
 __all__ = [
     "AblationCam",
+    "AdaptiveNoise",
     "Attribution",
     "Axiom",
     "Competition",

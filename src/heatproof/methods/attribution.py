@@ -1,7 +1,8 @@
 """The result of a method: raw signed maps and what is known of them."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float, Int
@@ -24,6 +25,7 @@ class Attribution:
     probes   `[b]` points of the path, draws or noisy copies that the map of each sample is made of; fewer than the settings
              allow where a tolerance was met, 0 for a map that is made of none.
     passes   rows that went forward and backward, for the whole batch.
+    details  further numbers by name, `[b]` or `[b, n]` with NaN after a sample's last, from methods that have any to tell.
     notes    one text per sample: "", or why its map is zero or not finite, or that it is less accurate than asked.
     """
 
@@ -41,6 +43,7 @@ class Attribution:
     """How the rows were computed."""
     seed: int
     notes: tuple[str, ...]
+    details: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def gap(self) -> Float[Tensor, " b"]:

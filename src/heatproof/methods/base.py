@@ -2,8 +2,8 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import ClassVar
 
@@ -42,6 +42,8 @@ class Case:
     images: Float[Tensor, "b c *space"]
     target: Int[Tensor, " b"]
     draws: Draws
+    seed: int = 0
+    """What the draws come from, for what takes a seed itself."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -49,13 +51,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a method answers. See `Attribution` for the meaning of `claim`, `error` and `probes`."""
+    """What a method answers. See `Attribution` for the meaning of `claim`, `error`, `probes` and `details`."""
 
     values: Float[Tensor, "b c *space"]
     claim: Float[Tensor, " b"]
     error: Float[Tensor, " b"]
     probes: Int[Tensor, " b"] | None = None
     notes: tuple[str, ...] | None = None
+    details: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def plain(
@@ -101,7 +104,7 @@ class Method(Settings, ABC):
         check_images(model, images)
         images = images.detach()
         with count_passes() as passes, model.running():
-            case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images))
+            case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images), seed)
             answer = self.explain(case)
         return Attribution(
             values=answer.values,
@@ -115,6 +118,7 @@ class Method(Settings, ABC):
             method=canonical_json(self.to_dict()),
             plan=model.plan,
             seed=seed,
+            details=answer.details,
             notes=tuple(_note(*each) for each in zip(answer.values, answer.notes or [""] * len(case), strict=True)),
         )
 

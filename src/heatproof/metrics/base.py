@@ -20,6 +20,7 @@ from heatproof.core.errors import TensorError
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.spec import Settings
 from heatproof.methods.attribution import Attribution
+from heatproof.methods.objective import Objective
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
@@ -98,7 +99,7 @@ class Metric(Settings, ABC):
         return 0
 
 
-class MapMetric(Metric, ABC):
+class MapMetric(Metric, Objective, ABC):
     """Scores the map alone."""
 
     def score(self, values: Float[Tensor, "b c h w"]) -> Scores:
@@ -108,6 +109,9 @@ class MapMetric(Metric, ABC):
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
         """Score reduced, finite maps."""
+
+    def worth(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
+        return self.score(maps).values
 
 
 class RegionMetric(Metric, ABC):
@@ -149,7 +153,7 @@ class RegionMetric(Metric, ABC):
         """Score reduced, finite maps."""
 
 
-class ModelMetric(Metric, ABC):
+class ModelMetric(Metric, Objective, ABC):
     """Scores the map by running the network on changed images."""
 
     def score(
@@ -177,6 +181,9 @@ class ModelMetric(Metric, ABC):
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Float[Tensor, "b c h w"], seed: int) -> Scores:
         """Score reduced, finite maps."""
+
+    def worth(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
+        return self.score(model, images, target, maps, seed=seed).values
 
 
 class ExplainerMetric(Metric, ABC):

@@ -50,7 +50,8 @@ class Competition(Method):
         def compute(rows: range) -> Tensor:
             sample = [row // n for row in rows]
             chosen = classes.flatten()[rows.start : rows.stop]
-            return self.method.explain(Case(case.model, case.images[sample], chosen, case.draws.rows(sample))).values
+            part = Case(case.model, case.images[sample], chosen, case.draws.rows(sample), case.seed)
+            return self.method.explain(part).values
 
         for rows, maps in in_chunks(case.model, case.images, classes.numel(), compute, "gradient"):
             for row, found in zip(rows, maps, strict=True):

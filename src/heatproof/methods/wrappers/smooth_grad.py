@@ -82,7 +82,7 @@ class SmoothGrad(Method):
     def _noisy(self, case: Case, sample: list[int], k: list[int]) -> Case:
         images, draws = case.images[sample], case.draws.rows(sample)
         noise = self.noise(images, case.model.bounds, draws, k)
-        return Case(case.model, images + noise, case.target[sample], draws.child("smooth_grad", k))
+        return Case(case.model, images + noise, case.target[sample], draws.child("smooth_grad", k), case.seed)
 
     def _moment(self, state: Welford) -> Tensor:
         return state.variance if self.moment == "variance" else state.mean
