@@ -13,7 +13,7 @@ from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.relevance import relevance
 from heatproof.surgery.composites import Composite, EpsilonPlus, LrpEpsilon, ZPlusEverywhere
 from heatproof.surgery.intercept import Leak
-from heatproof.surgery.rules import AlphaBeta, Epsilon, Flat, Gamma, Stabiliser, Uniform
+from heatproof.surgery.rules import AlphaBeta, Constant, Epsilon, Flat, Gamma, Stabiliser, Taylor, Uniform
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 
@@ -35,7 +35,8 @@ class Everything(nn.Module):
         h = F.silu(h)
         h = h * (h + 1)
         h = h * torch.sigmoid(self.gate(h.mean((2, 3))))[:, :, None, None]
-        return self.head(torch.tanh(self.hidden(F.adaptive_avg_pool2d(h, 1).flatten(1))))
+        hidden = torch.tanh(self.hidden(F.adaptive_avg_pool2d(h, 1).flatten(1)))
+        return self.head(hidden + hidden.softmax(1))
 
 
 def everything() -> Model:
@@ -55,6 +56,7 @@ CHANGES = {
     "activation": "guided",
     "sum": "by_magnitude",
     "product": Uniform(),
+    "softmax": Constant(),
     "layers": {"hid*": Flat()},
 }
 
@@ -227,6 +229,22 @@ def test_in_attention_the_values_take_all_or_half(product: str) -> None:
     half_to_values = Lrp(composite=ZPlusEverywhere(product=Uniform())).attribute(model, rows, 1).values.sum(1)
     assert_close(all_to_values, score, 1e-5)
     assert gap(half_to_values, score) > 0.01
+
+
+def test_softmax_passes_its_taylor_expansion_or_nothing() -> None:
+    x, above = zoo.normal(3, 5, seed=1).double().requires_grad_(), zoo.normal(3, 5, seed=2).double()
+    p = x.softmax(-1)
+    (vector,) = torch.autograd.grad(p, x, above / p.detach())
+    assert_close(Taylor().backward(x, p, above, -1), x * vector, 1e-12)
+    model = Model(zoo.filled(Attention("@").double(), seed=5, scale=2), Bounds.of(-4, 4, 48))
+    rows = zoo.normal(4, 48, seed=4).double()
+
+    def maps(**rules: object) -> Tensor:
+        return Lrp(composite=LrpEpsilon(**rules)).attribute(model, rows, 1).values
+
+    assert gap(maps(product=Uniform(), softmax=Taylor()), maps(product=Uniform(), softmax=Constant())) > 0.01
+    assert_close(maps(product=Uniform(), softmax=Constant()) * 2, maps(), 1e-5)  # values alone, and half of all
+    assert_close(maps(softmax=Taylor()), maps(softmax=Constant()), 1e-10)  # where attention only weighs, it has nothing to pass
 
 
 def test_rules_by_layer_name_find_the_layers_of_an_accelerated_network() -> None:

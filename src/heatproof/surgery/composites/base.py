@@ -6,7 +6,18 @@ from fnmatch import fnmatchcase
 from typing import ClassVar, Literal
 
 from heatproof.core.spec import Settings
-from heatproof.surgery.rules import ActivationRule, ByValue, Epsilon, Identity, LinearRule, ProductRule, Signal, SumRule
+from heatproof.surgery.rules import (
+    ActivationRule,
+    ByValue,
+    Epsilon,
+    Identity,
+    LinearRule,
+    ProductRule,
+    Signal,
+    SoftmaxRule,
+    SumRule,
+    Taylor,
+)
 
 Place = Literal["convolution", "dense", "normalisation", "pool"]
 """Kinds of linear operations."""
@@ -24,6 +35,7 @@ class Composite(Settings, ABC):
     sum            sums of two terms that both depend on the input.
     product        products, of values or of matrices, of two factors that both depend on the input: what share each gets. Within
                    a matrix product, that of `dense`.
+    softmax        softmax, of attention or else.
     layers         rules by module name, `*` for any part of it; they go before all others.
     """
 
@@ -40,6 +52,7 @@ class Composite(Settings, ABC):
     activation: ActivationRule | None = None
     sum: SumRule | None = None
     product: ProductRule | None = None
+    softmax: SoftmaxRule | None = None
     layers: Mapping[str, LinearRule] = {}
 
     def linear(self, place: Place, *, first: bool, name: str) -> LinearRule | None:
@@ -67,3 +80,4 @@ class Relevance(Composite, ABC):
     activation: ActivationRule | None = Identity()
     sum: SumRule | None = ByValue()
     product: ProductRule | None = Signal()
+    softmax: SoftmaxRule | None = Taylor()

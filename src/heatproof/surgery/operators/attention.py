@@ -22,16 +22,16 @@ T = Tensor
 
 
 def soften(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
-    """Softmax p of x: R_in = x ⊙ (R − p Σ R), its Taylor expansion at x; or nothing, so that attention only weighs."""
-    composite = interceptor.composite
-    if not composite.relevance:
+    """Softmax p of x, by the composite's rule for it."""
+    rule = interceptor.composite.softmax
+    if rule is None:
         return interceptor.differentiate(SMOOTH, func, args, kwargs)
     x = args[0] if args else kwargs["input"]
     axis = kwargs.get("dim", args[1] if len(args) > 1 else -1)
 
     def back(inputs: Sequence[Tensor], p: Tensor, above: Tensor) -> list[Tensor]:
         finite = torch.where(inputs[0].isfinite(), inputs[0], 0.0)
-        return [finite * (above - p * above.sum(axis, keepdim=True))]
+        return [rule.backward(finite, p, above, axis)]
 
     p = interceptor.ruled("softmax", lambda: func(*args, **kwargs), back, [x])
     return interceptor.tag(p, Tags(interceptor.tags(x).depth, gate=True))

@@ -8,12 +8,14 @@ from heatproof.surgery.rules.base import (
     ProductRule,
     Rule,
     SharingRule,
+    SoftmaxRule,
     Stabiliser,
     SumRule,
 )
 from heatproof.surgery.rules.beta_smooth import BetaSmooth
 from heatproof.surgery.rules.by_magnitude import ByMagnitude
 from heatproof.surgery.rules.by_value import ByValue
+from heatproof.surgery.rules.constant import Constant
 from heatproof.surgery.rules.deconvolution import Deconvolution
 from heatproof.surgery.rules.epsilon import Epsilon
 from heatproof.surgery.rules.flat import Flat
@@ -23,6 +25,7 @@ from heatproof.surgery.rules.identity import Identity
 from heatproof.surgery.rules.pattern_attribution import PatternAttribution
 from heatproof.surgery.rules.pattern_net import PatternNet
 from heatproof.surgery.rules.signal import Signal
+from heatproof.surgery.rules.taylor import Taylor
 from heatproof.surgery.rules.uniform import Uniform
 from heatproof.surgery.rules.w_square import WSquare
 from heatproof.surgery.rules.z_box import ZBox
@@ -34,6 +37,7 @@ __all__ = [
     "BetaSmooth",
     "ByMagnitude",
     "ByValue",
+    "Constant",
     "Deconvolution",
     "Epsilon",
     "Flat",
@@ -48,8 +52,10 @@ __all__ = [
     "Rule",
     "SharingRule",
     "Signal",
+    "SoftmaxRule",
     "Stabiliser",
     "SumRule",
+    "Taylor",
     "Uniform",
     "WSquare",
     "ZBox",

@@ -119,6 +119,14 @@ class SumRule(Rule, ABC):
         """What each term gets; terms are signed and have the shape of y."""
 
 
+class SoftmaxRule(Rule, ABC):
+    """A rule for p = softmax(x) along one axis."""
+
+    @abstractmethod
+    def backward(self, x: Tensor, p: Tensor, above: Tensor, axis: int) -> Tensor:
+        """What passes down, given what comes from above; masked places of x are 0 here."""
+
+
 class ProductRule(Rule, ABC):
     """A rule for products of two factors that both depend on the input; a constant factor passes everything on."""
 
