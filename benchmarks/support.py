@@ -20,6 +20,7 @@ from heatproof.core.errors import HeatproofError
 from heatproof.methods import Lrp
 from heatproof.models import Model
 from heatproof.models.loaders import Loader, Timm, Torchvision
+from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.memory import keep_freed_memory
 
 RESULTS = Path(__file__).parent / "support.json"
@@ -28,6 +29,10 @@ SMALL = (
     *("_m0", "_s0", "_t0", "_b0", "_t", "_s", "18", "26"),
 )
 """Parts of the names of a family's small members, smallest first."""
+
+
+OTHERWISE = dict.fromkeys(("deepseek_vit", "qwen3_vit"), Preprocessing(side=224, resize=224))
+"""For families whose record has another crop than a centred one, which a loader refuses to guess."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def networks() -> Iterator[tuple[str, str, Loader]]:
         yield "torchvision", family, Torchvision(architecture=small(members), weights=None)
     for family in timm.list_modules():
         if members := timm.list_models(module=family):
-            yield "timm", family, Timm(architecture=small(members), pretrained=False)
+            yield "timm", family, Timm(architecture=small(members), pretrained=False, preprocessing=OTHERWISE.get(family))
 
 
 def small(members: Sequence[str]) -> str:

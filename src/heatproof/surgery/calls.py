@@ -1,10 +1,12 @@
 """What is known of a call of torch: its name, its arguments by name, and the tags of the tensors that go into it."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import resolve_name
 
@@ -56,3 +58,32 @@ def writes(func: Callable[..., Any]) -> bool:
     """Whether a function changes its argument in place."""
     name = getattr(func, "__name__", "")
     return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
+
+
+T = Tensor
+OUT_OF_PLACE: Mapping[Callable[..., Any], Callable[..., Any]] = {
+    T.add_: T.add,
+    T.__iadd__: T.add,
+    T.sub_: T.sub,
+    T.__isub__: T.sub,
+    T.mul_: T.mul,
+    T.__imul__: T.mul,
+    T.div_: T.div,
+    T.__itruediv__: T.div,
+    T.relu_: T.relu,
+    torch.relu_: torch.relu,
+    F.relu_: F.relu,
+    T.sigmoid_: T.sigmoid,
+    torch.sigmoid_: torch.sigmoid,
+    T.tanh_: T.tanh,
+    torch.tanh_: torch.tanh,
+    T.clamp_: T.clamp,
+    T.clamp_min_: T.clamp_min,
+    T.clamp_max_: T.clamp_max,
+    F.leaky_relu_: F.leaky_relu,
+    F.elu_: F.elu,
+    F.selu_: F.selu,
+    F.celu_: F.celu,
+    F.hardtanh_: F.hardtanh,
+}
+"""What works in place → the same out of place."""

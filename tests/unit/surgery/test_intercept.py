@@ -128,9 +128,9 @@ class Squared(torch.autograd.Function):
         return 2 * ctx.saved_tensors[0] * above
 
 
-def written_to(h: Tensor) -> Tensor:
+def copied_into(h: Tensor) -> Tensor:
     kept = torch.zeros_like(h)
-    kept[:, 0] = h[:, 0]
+    kept.copy_(h)
     return kept
 
 
@@ -139,7 +139,7 @@ def written_to(h: Tensor) -> Tensor:
     [
         (torch.erfinv, r"Uses: expected an operation with a rule, got torch.erfinv"),
         (lambda h: Squared.apply(h), r"Uses.head: expected tensors made by operations that can be followed"),
-        (written_to, r"Uses: expected an operation with a rule, got .*__setitem__"),
+        (copied_into, r"Uses: expected an operation with a rule, got .*copy_"),
         (lambda h: h + torch.rand(()), r"expected the same outputs when its operations are followed"),
         (lambda h: h.detach(), r"got one cut from the graph"),
     ],
@@ -229,6 +229,93 @@ def test_in_attention_the_values_take_all_or_half(product: str) -> None:
     half_to_values = Lrp(composite=ZPlusEverywhere(product=Uniform())).attribute(model, rows, 1).values.sum(1)
     assert_close(all_to_values, score, 1e-5)
     assert gap(half_to_values, score) > 0.01
+
+
+class Measured(nn.Module):
+    """A response normalised by its own size, as global response normalisation does it; the size alone if asked."""
+
+    def __init__(self, size, alone: bool) -> None:
+        super().__init__()
+        self.size, self.alone, self.head = size, alone, nn.Linear(3, 4, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        size = self.size(x)
+        return self.head(size if self.alone else (x * (size / (size.mean(1, keepdim=True) + 1e-6))[:, :, None, None]).mean((2, 3)))
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(
+    "size",
+    [
+        lambda x: x.norm(p=2, dim=(2, 3)),
+        lambda x: torch.linalg.vector_norm(x, 3, dim=(2, 3)),
+        lambda x: x.std((2, 3)),
+        lambda x: torch.var(x, (2, 3)),
+        lambda x: F.fold(F.unfold(x, 3, stride=2), x.shape[-2:], 3, stride=2).mean((2, 3)),
+    ],
+    ids=["norm", "vector_norm", "std", "var", "fold"],
+)
+def test_sizes_share_relevance_out_by_what_each_value_adds(size, alone: bool) -> None:
+    model = Model(zoo.filled(Measured(size, alone).double(), seed=5), Bounds.of(-4, 4, 3))
+    x = images()
+    score = model.outputs(x)[:, 1].detach()
+    found = Lrp(composite=ZPlusEverywhere()).attribute(model, x, 1).values
+    assert_close(found.flatten(1).sum(1), score, 1e-9)
+    if alone:  # one linear layer on top, so that a channel's share is known
+        shares = Lrp(composite=ZPlusEverywhere()).attribute(Model(model.module.head, Bounds.of(-9, 9, 3)), size(x), 1).values
+        assert_close(found.sum((2, 3)), shares, 1e-9)
+    still = torch.zeros_like(x)
+    assert not Lrp(composite=ZPlusEverywhere()).attribute(model, still, 1).values.any()
+
+
+class Written(nn.Module):
+    """Part of a feature is written over by another, or added to, in place or by `where`."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.inner, self.head, self.how = nn.Linear(6, 6), nn.Linear(6, 3), how
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.inner(x)
+        if self.how == "in place":
+            buffer = torch.zeros_like(h)
+            buffer[:, :] = h
+            h = buffer
+            h[:, 2:4] = h[:, :2]
+            h[:, 4:] += h[:, 1:2]
+        else:
+            h = torch.cat([h[:, :2], h[:, :2], h[:, 4:]], 1)
+            h = torch.cat([h[:, :4], h[:, 4:] + h[:, 1:2]], 1)
+        return self.head(h)
+
+
+@pytest.mark.parametrize("composite", ["lrp_epsilon", "z_plus_everywhere"])
+def test_values_written_into_a_tensor_take_what_their_places_get(composite: str) -> None:
+    rows = zoo.normal(4, 6, seed=4).double()
+    maps = [
+        Lrp(composite=composite).attribute(Model(zoo.filled(Written(how).double(), seed=5), Bounds.of(-4, 4, 6)), rows, 1).values
+        for how in ("in place", "joined")
+    ]
+    assert_close(maps[0], maps[1], 1e-10)
+
+
+class Accumulated(nn.Module):
+    """a + 2 b c, as one operation or as two."""
+
+    def __init__(self, whole: bool) -> None:
+        super().__init__()
+        self.inner, self.head, self.whole = nn.Linear(6, 6), nn.Linear(2, 3), whole
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c = self.inner(x).chunk(3, 1)
+        return self.head(torch.addcmul(a, b, c, value=2) if self.whole else a + b * c * 2)
+
+
+@pytest.mark.parametrize("composite", ["lrp_epsilon", "attn_lrp", "z_plus_everywhere"])
+def test_a_product_added_in_one_operation_is_a_product_and_a_sum(composite: str) -> None:
+    rows = zoo.normal(4, 6, seed=4).double()
+    nets = [zoo.filled(Accumulated(whole).double(), seed=5) for whole in (True, False)]
+    assert_close(*(Lrp(composite=composite).attribute(Model(net, Bounds.of(-4, 4, 6)), rows, 1).values for net in nets), 1e-10)
 
 
 def test_softmax_passes_its_taylor_expansion_or_nothing() -> None:

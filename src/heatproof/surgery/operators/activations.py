@@ -9,31 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.numerics.secants import SMOOTH, elementwise
-from heatproof.surgery.calls import Tags, bound
+from heatproof.surgery.calls import OUT_OF_PLACE, Tags, bound
 
 if TYPE_CHECKING:
     from heatproof.surgery.intercept import Interceptor
 
 T = Tensor
 
-_SAME: dict[Callable[..., Any], Callable[..., Any]] = {
-    T.relu_: T.relu,
-    torch.relu_: torch.relu,
-    F.relu_: F.relu,
-    T.sigmoid_: T.sigmoid,
-    torch.sigmoid_: torch.sigmoid,
-    T.tanh_: T.tanh,
-    torch.tanh_: torch.tanh,
-    T.clamp_: T.clamp,
-    T.clamp_min_: T.clamp_min,
-    T.clamp_max_: T.clamp_max,
-    F.leaky_relu_: F.leaky_relu,
-    F.elu_: F.elu,
-    F.selu_: F.selu,
-    F.celu_: F.celu,
-    F.hardtanh_: F.hardtanh,
-}
-"""What works in place → the same out of place."""
 _GATES = (torch.sigmoid, T.sigmoid, F.sigmoid, F.hardsigmoid)
 """Their values lie between 0 and 1: they weigh and say nothing of their own, as a hyperbolic tangent does."""
 _ACTIVATIONS = (
@@ -46,7 +28,7 @@ _ACTIVATIONS = (
 
 def activate(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
     """Y = f(x), by the composite's rule for activations."""
-    in_place, func = func in _SAME, _SAME.get(func, func)
+    in_place, func = func in OUT_OF_PLACE, OUT_OF_PLACE.get(func, func)
     given = bound(func, args, kwargs, ())
     if "inplace" in given:
         in_place, given["inplace"] = in_place or given["inplace"], False
@@ -93,4 +75,7 @@ _ELEMENTWISE = (
 )
 """Functions of one value that are no activation."""
 _NORMS = (F.layer_norm, F.group_norm, F.instance_norm, F.local_response_norm, F.normalize, F.rms_norm)
-HANDLERS = {**dict.fromkeys([*_ACTIVATIONS, *_SAME], activate), **dict.fromkeys([*_NORMS, *_ELEMENTWISE], pass_on)}
+HANDLERS = {
+    **dict.fromkeys([*_ACTIVATIONS, *(now for now, then in OUT_OF_PLACE.items() if then in _ACTIVATIONS)], activate),
+    **dict.fromkeys([*_NORMS, *_ELEMENTWISE], pass_on),
+}

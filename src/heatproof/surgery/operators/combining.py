@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.numerics.secants import elementwise, on_line
+from heatproof.surgery.calls import OUT_OF_PLACE
 from heatproof.surgery.linear import Linear
 from heatproof.surgery.operators.whole import taken_apart
 from heatproof.surgery.rules import SharingRule
@@ -20,17 +21,6 @@ Args = Sequence[Any]
 Kwargs = dict[str, Any]
 T = Tensor
 
-_PLAIN: dict[Callable[..., Any], Callable[..., Any]] = {
-    T.add_: T.add,
-    T.__iadd__: T.add,
-    T.sub_: T.sub,
-    T.__isub__: T.sub,
-    T.mul_: T.mul,
-    T.__imul__: T.mul,
-    T.div_: T.div,
-    T.__itruediv__: T.div,
-}
-"""What works in place → the same out of place."""
 _TIMES = (torch.matmul, T.matmul, T.__matmul__, torch.mm, T.mm)
 """(A, B) → A B."""
 _TURNED = ("__rsub__", "rsub")
@@ -42,7 +32,7 @@ def _depends(value: Any) -> bool:
 
 def add(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
     """Sums a + α b and differences a − α b. What does not depend on the input takes no share; 1 − a gate is a gate."""
-    plain = _PLAIN.get(func, func)
+    plain = OUT_OF_PLACE.get(func, func)
     a, b = args
     run = partial(plain, a, b, **kwargs)
     rule = interceptor.composite.sum
@@ -63,7 +53,7 @@ def add(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs
             return [share.sum_to_size(x.shape) for share, x in zip(shares, inputs, strict=True)]
 
         y = interceptor.ruled(plain.__name__, run, back, [a, b])
-    return interceptor.stands_for(a, y) if func in _PLAIN else y
+    return interceptor.stands_for(a, y) if func in OUT_OF_PLACE else y
 
 
 def _pass(interceptor: "Interceptor", operation: str, run: Callable[[], Tensor], x: Tensor) -> Tensor:
@@ -73,7 +63,7 @@ def _pass(interceptor: "Interceptor", operation: str, run: Callable[[], Tensor],
 
 def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
     """Products a b, element by element. A constant factor passes everything on."""
-    plain = _PLAIN.get(func, func)
+    plain = OUT_OF_PLACE.get(func, func)
     a, b = args
     run, rule = partial(plain, a, b, **kwargs), interceptor.composite.product
     both = _depends(a) and _depends(b)
@@ -88,12 +78,12 @@ def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, k
             return [share * above.sum_to_size(x.shape) for share, x in zip(shares, inputs, strict=True)]
 
         y = interceptor.ruled(plain.__name__, run, back, [a, b])
-    return interceptor.stands_for(a, y) if func in _PLAIN else y
+    return interceptor.stands_for(a, y) if func in OUT_OF_PLACE else y
 
 
 def divide(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
     """A / b: relevance to the numerator, as denominators only scale; to the denominator where that alone depends on the input."""
-    plain = _PLAIN.get(func, func)
+    plain = OUT_OF_PLACE.get(func, func)
     a, b = args
     run = partial(plain, a, b, **kwargs)
     if interceptor.composite.product is not None:
@@ -104,7 +94,7 @@ def divide(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwa
         y = interceptor.differentiate(elementwise, plain, (a, b), kwargs)
     else:
         y = run()
-    return interceptor.stands_for(a, y) if func in _PLAIN else y
+    return interceptor.stands_for(a, y) if func in OUT_OF_PLACE else y
 
 
 def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
@@ -156,7 +146,20 @@ def _layer_of(
     return Linear(apply, weight, outputs=outputs, axis=x.ndim - 1, name=interceptor.parameter_name(weight))
 
 
+def add_product(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
+    """Sums a + v b c, v a number: a product and a sum."""
+    a, b, c = args
+    value = kwargs.get("value", 1)
+    parts = partial(_a_plus_v_b_c, value)
+    return taken_apart(interceptor, func, args, kwargs, parts, [a, b, c])  # type: ignore[no-any-return]  # one tensor
+
+
+def _a_plus_v_b_c(v: float, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    return a + (b * c if v == 1 else b * c * v)
+
+
 _COMBINING = {
+    add_product: (torch.addcmul, T.addcmul),
     add: (
         torch.add,
         T.add,

@@ -42,4 +42,13 @@ def carry(interceptor: Any, func: Callable[..., Any], args: Sequence[Any], kwarg
     return found
 
 
-HANDLERS = dict.fromkeys([*_EXACT, *_MAXIMA], carry)
+def write(interceptor: Any, _: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """`x[index] = value`: out of place, what was written over gets nothing, and the value what its places get."""
+    x, index, value = args
+    written = x.clone()
+    written[index] = value
+    depths = [interceptor.tags(leaf).depth for leaf in (x, value) if isinstance(leaf, Tensor) and leaf.requires_grad]
+    interceptor.stands_for(x, interceptor.tag(written, Tags(max(depths))))
+
+
+HANDLERS = {**dict.fromkeys([*_EXACT, *_MAXIMA], carry), T.__setitem__: write}
