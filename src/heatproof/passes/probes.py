@@ -93,17 +93,17 @@ def weighted_gradients(
     sums = torch.zeros(rounds.parts, *images.shape, dtype=images.dtype, device=images.device)
     scores = images.new_zeros(len(images), n)
 
-    def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor]:
+    def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         probe = source.probe(model, images[sample], draws.rows(sample), k)
         grad, explained = gradient(model, probe.at, target[sample])
-        return grad * probe.weight, explained
+        return grad, torch.as_tensor(probe.weight).to(grad).expand_as(grad), explained
 
-    def add(sample: list[int], k: list[int], found: tuple[Tensor, Tensor]) -> None:
-        weighted, scores[sample, k] = found
+    def add(sample: list[int], k: list[int], found: tuple[Tensor, Tensor, Tensor]) -> None:
+        grad, weight, scores[sample, k] = found
         for row, (i, index) in enumerate(zip(sample, k, strict=True)):
-            sums[rounds.part(index), i] += weighted[row]
+            sums[rounds.part(index), i].addcmul_(grad[row], weight[row])
         if learner:
-            learner.learn(draws.rows(sample), k, weighted.flatten(1).norm(dim=1))
+            learner.learn(draws.rows(sample), k, (grad * weight).flatten(1).norm(dim=1))
 
     def parts(still: list[int], _: int) -> Tensor:
         if learner:
