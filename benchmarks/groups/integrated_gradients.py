@@ -1,7 +1,4 @@
-"""Integrated gradients against captum at its best batch size: the same nodes, by the same rule, from the same baseline.
-
-Both say how far the map's sum is from the difference of the scores, which takes two forward rows an image.
-"""
+"""Integrated gradients against captum at its best batch size: the same nodes, by the same rule, from the same baseline."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,9 +29,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     def theirs(size: Size, batch: int) -> Tensor:
         images, target = at.images[: size.images], at.target[: size.images]
         baseline = at.black[: size.images]
-        found: Tensor = captum.attribute(
-            images, baseline, target=target, n_steps=size.probes, internal_batch_size=batch, return_convergence_delta=True
-        )[0]
+        found: Tensor = captum.attribute(images, baseline, target=target, n_steps=size.probes, internal_batch_size=batch)
         return found
 
     def ours(size: Size, model: Model) -> Attribution:

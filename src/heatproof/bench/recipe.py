@@ -60,6 +60,7 @@ class Recipe:
         tables: Sequence[int] = (),
         models: Sequence[Mapping[str, Any]] = (),
         dataset: Mapping[str, Any] | None = None,
+        images: int | None = None,
     ) -> Experiment:
         """The experiment as chosen.
 
@@ -69,6 +70,7 @@ class Recipe:
             tables: numbers of the tables whose methods are run, from 1; none = all methods.
             models: networks instead of the recipe's.
             dataset: images instead of the recipe's; a budget's count still holds.
+            images: how many, whatever the budget says.
 
         Raises:
             SettingsError: A name or number that the recipe does not have.
@@ -79,7 +81,9 @@ class Recipe:
         content = _changed(_changed(content, chosen.get("settings", {})), cut.get("settings", {}))
         content["models"] = list(models) or [m for m in content["models"] if m["name"] in cut.get("models", [m["name"]])]
         content["dataset"] = dict(dataset or content["dataset"])
-        if "count" in cut:
+        if images is not None:
+            content["dataset"]["count"] = images
+        elif "count" in cut:
             content["dataset"]["count"] = min(cut["count"], content["dataset"].get("count") or cut["count"])
         content["name"] = "-".join(
             [content["name"], *([preset] if preset not in ("", *self.presets[:1]) else []), *([budget] if cut else [])]

@@ -26,11 +26,16 @@ Data = Annotated[
     Path | None,
     typer.Option(help="A folder of images, flat or one folder a class, such as ImageNet's validation set. Else photographs."),
 ]
-Images = Annotated[int | None, typer.Option(min=1, help="The first so many images by name; 1,000 of a folder unless given.")]
+Images = Annotated[
+    int | None,
+    typer.Option(min=1, help="The first so many images, whatever the budget; 1,000 of a folder, or fewer, unless given."),
+]
 Preset = Annotated[str, typer.Option(help="Which definitions, where the published ones differ; the first unless given.")]
 Budget = Annotated[
     str,
-    typer.Option(help="full: as published; short: half an hour; smoke: a minute. Unless given, full for a folder, else short."),
+    typer.Option(
+        help="full: as published; short: three quarters of an hour for the photographs; smoke: a minute or two. Unless given, full for a folder, else short."
+    ),
 ]
 
 
@@ -58,7 +63,8 @@ def reproduce(
         budget=budget,
         tables=tables or (),
         models=[_model(text) for text in models or []],
-        dataset=_dataset(data, images),
+        dataset=_dataset(data),
+        images=images,
     )
     cost = costs.estimate(experiment)
     for sentence in (recipe.says("presets", preset or recipe.presets[0]), recipe.says("budgets", budget)):
@@ -92,11 +98,11 @@ def _model(text: str) -> dict[str, Any]:
     return settings if settings["name"] in exports(Loader) else settings | {"name": "torchvision", "architecture": settings["name"]}
 
 
-def _dataset(folder: Path | None, images: int | None) -> dict[str, Any] | None:
+def _dataset(folder: Path | None) -> dict[str, Any] | None:
     if folder is None:
-        return None if images is None else {"name": "photos", "count": images}
+        return None
     classes = folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir())
-    return {"name": "image_folder" if classes else "folder", "path": str(folder), "count": images or 1000}
+    return {"name": "image_folder" if classes else "folder", "path": str(folder), "count": 1000}
 
 
 def _print_findings(folder: Path) -> None:

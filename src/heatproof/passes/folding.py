@@ -162,7 +162,8 @@ def _state(module: nn.Module) -> Iterator[Tensor]:
 
 def _pads(call: _Call) -> bool:
     """Whether a call put zeros around its input and did nothing else."""
-    if call.into.ndim != 4 or call.out.ndim != 4 or call.into.shape == call.out.shape:
+    into, out = call.into.shape, call.out.shape
+    if len(into) != 4 or len(out) != 4 or into[:2] != out[:2] or into == out or out[2] < into[2] or out[3] < into[3]:
         return False
     amounts = _amounts(call.module, call.into)
     return amounts is not None and torch.equal(F.pad(call.into, amounts), call.out)
@@ -179,7 +180,7 @@ def _amounts(padding: nn.Module, like: Tensor) -> Amounts | None:
     """Zeros that a module puts left, right, above and below, found by padding ones; None if it does something else."""
     h, w = like.shape[-2:]
     with torch.no_grad():
-        ones = padding(torch.ones(1, 1, h, w, dtype=like.dtype, device=like.device))
+        ones = padding(torch.ones(1, like.shape[1], h, w, dtype=like.dtype, device=like.device))
     inside = ones[0, 0].nonzero() if ones.ndim == 4 else ones.nonzero()[:, :0]
     if inside.shape != (h * w, 2):
         return None

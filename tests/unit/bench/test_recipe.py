@@ -112,6 +112,8 @@ def test_other_images_keep_the_count_of_the_budget():
     photos = {"name": "photos", "count": 2}
     assert RECIPE.experiment(budget="small", dataset=photos).dataset["count"] == 2
     assert RECIPE.experiment(budget="small", dataset={"name": "digits"}).dataset == {"name": "digits", "count": 3}
+    assert RECIPE.experiment(budget="small", images=9).dataset["count"] == 9
+    assert RECIPE.experiment(images=5, dataset={"name": "digits"}).dataset == {"name": "digits", "count": 5}
     assert RECIPE.experiment(models=[{"name": "squeezenet1_1"}]).models == ({"name": "squeezenet1_1"},)
 
 

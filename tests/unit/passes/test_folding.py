@@ -188,6 +188,13 @@ def test_other_padding_stays_as_it_is(pad):
     torch.testing.assert_close(folded(images()), net(images()))
 
 
+def test_a_module_that_makes_other_channels_is_no_padding():
+    net = nn.Sequential(nn.PixelShuffle(2), nn.Conv2d(1, 4, 3), nn.Flatten()).double().eval()
+    folded = fold(net, images()).module
+    assert not pads_of(folded)
+    torch.testing.assert_close(folded(images()), net(images()))
+
+
 def test_padding_that_is_used_twice_stays_as_it_is():
     net = Twice().double().eval()
     folded = fold(net, images()).module

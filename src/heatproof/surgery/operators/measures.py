@@ -36,7 +36,7 @@ def measure(
             at = inputs[0].detach().requires_grad_()
             shares = torch.where(y != 0, above / (degree * y), 0.0)
             (found,) = torch.autograd.grad(func(at, *rest, **given), at, shares)
-        return [inputs[0] * found.nan_to_num()]
+        return [inputs[0] * found]
 
     return interceptor.ruled(func.__name__, lambda: func(x, *rest, **given), back, [x])
 
