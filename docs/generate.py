@@ -29,6 +29,8 @@ from heatproof.passes.counting import PassCount
 from heatproof.passes.patterns import Patterns
 from heatproof.perturb.fills import Fill
 from heatproof.perturb.noises import Noise
+from heatproof.surgery.composites import Composite
+from heatproof.surgery.rules import ActivationRule, LinearRule, ProductRule, SoftmaxRule, SumRule
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -89,6 +91,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
         REFERENCE / "fills.md": _fills_page(),
+        REFERENCE / "rules.md": _rules_page(),
         REFERENCE / "models.md": _models_page(),
         REFERENCE / "data-sets.md": _plain_page("Data sets", "Where images come from.", Dataset),
         REFERENCE / "command-line.md": _command_line_page(),
@@ -250,10 +253,45 @@ def _fills_page() -> str:
         ("Quadratures", "A quadrature gives nodes and weights on [0, 1].", Quadrature),
         ("Patterns", "Patterns stand for the weights of a network in `pattern_net` and `pattern_attribution`.", Patterns),
     )
-    parts = [_head("Fills, noises, quadratures and patterns", intro)]
-    for title, text, base in families:
+    return _families_page("Fills, noises, quadratures and patterns", intro, families)
+
+
+def _rules_page() -> str:
+    intro = (
+        "How relevance passes each kind of operation, and which rule a composite has where; see\n"
+        "[backward rules](../how-to/backward-rules.md). "
+        'In a composite each of its settings takes a rule by name (`first = "z_box"`) or as a table.'
+    )
+    families = (
+        (
+            "Rules for layers",
+            "Convolutions, dense layers, means; batch normalisations together with the layer they follow.",
+            LinearRule,
+        ),
+        ("Rules for nonlinearities", "Functions of one value.", ActivationRule),
+        ("Rules for sums", "Of two terms that both depend on the input, as in a residual connection.", SumRule),
+        ("Rules for products", "Of two factors that both depend on the input.", ProductRule),
+        ("Rules for softmax", "In attention, or wherever it stands.", SoftmaxRule),
+        (
+            "Composites",
+            text_of(setting_texts(inspect.getdoc(Composite) or "", list(Composite.model_fields))[0]) + _meanings(Composite),
+            Composite,
+        ),
+    )
+    return _families_page("Rules and composites", intro, families)
+
+
+def _meanings(cls: type[Settings]) -> str:
+    """A table of what each setting does."""
+    meanings = setting_texts(inspect.getdoc(cls) or "", list(cls.model_fields))[1]
+    return "\n" + table(("setting", "what it does"), [(f"`{key}`", text) for key, text in meanings.items()])
+
+
+def _families_page(title: str, intro: str, families: Sequence[tuple[str, str, type[Settings]]]) -> str:
+    parts = [_head(title, intro)]
+    for name, text, base in families:
         shared = "" if all(map(_alone, _leaves(base))) else text_of(_module_doc(base))
-        parts += [f"## {title}\n\n{text}\n", shared, *(_section(cls, {}, level=3) for cls in _leaves(base))]
+        parts += [f"## {name}\n\n{text}\n", shared, *(_section(cls, {}, level=3) for cls in _leaves(base))]
     return "\n".join(parts)
 
 

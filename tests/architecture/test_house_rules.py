@@ -16,6 +16,8 @@ from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.perturb.fills import Fill
 from heatproof.perturb.noises import Noise
+from heatproof.surgery.composites import Composite
+from heatproof.surgery.rules import Rule
 
 SOURCE = Path(inspect.getfile(heatproof)).parent
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -24,9 +26,11 @@ FAMILIES: list[tuple[type[Settings], str]] = [
     (Metric, "metrics"),
     (Fill, "perturb/fills"),
     (Noise, "perturb/noises"),
+    (Rule, "surgery/rules"),
+    (Composite, "surgery/composites"),
 ]
-NO_CONCEPT = {"__init__", "base", "attribution", "objective"}
-"""Stems that hold what a family shares."""
+NO_CONCEPT = {"__init__", "base", "attribution", "objective", "back_projection"}
+"""Stems that hold what a family shares, or a member that only a method can make."""
 
 
 def concept_files() -> list[object]:
@@ -65,8 +69,8 @@ def test_an_exported_class_says_what_it_is(cls: type[Settings]) -> None:
 
 @pytest.mark.parametrize("cls", exported())
 def test_every_setting_is_explained(cls: type[Settings]) -> None:
-    """By name in the class's docstring, or in the docstring of the module."""
-    words = f"{vars(cls).get('__doc__')} {inspect.getmodule(cls).__doc__}"
+    """By name in the docstring of the class, of the module, or of a class that the setting comes from."""
+    words = " ".join(f"{vars(c).get('__doc__')} {inspect.getmodule(c).__doc__}" for c in cls.__mro__ if issubclass(c, Settings))
     assert [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)] == []
 
 

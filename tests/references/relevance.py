@@ -13,6 +13,14 @@ def dense(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     return weight, layer(torch.zeros_like(x)[None])[0].flatten().detach()
 
 
+def held(norm: Callable[[Tensor], Tensor], x: Tensor, groups: int, centred: bool) -> tuple[Tensor, Tensor]:
+    """W and b of a normalisation `[features] → [features]` with its spread at x held; means are of equal groups of features."""
+    n = len(x) // groups
+    centre = torch.eye(len(x), dtype=x.dtype) - (torch.block_diag(*[torch.ones(n, n).to(x) / n] * groups) if centred else 0)
+    b = norm(torch.zeros_like(x))
+    return torch.diag((norm(x) - b) / (centre @ x)) @ centre, b
+
+
 def shared_out(x: Tensor, weight: Tensor, relevance: Tensor, share: Callable[[int, int], float]) -> Tensor:
     """R_i = Σ_j share(i, j) R_j."""
     found = torch.zeros_like(x)

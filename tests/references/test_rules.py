@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from heatproof.core.errors import ModelError, SettingsError
 from heatproof.methods import DeconvNet, DeepTaylor, Gradient, InputXGradient, Lrp
 from heatproof.methods import GuidedBackprop as GuidedBackpropMethod
 from heatproof.models import Bounds, Model
@@ -75,6 +76,71 @@ def test_a_rule_is_its_dense_twin(rule: str, layer: str) -> None:
         relevance[target] = (weight @ x.flatten() + b)[target]
         found = Lrp(composite=_as_lrp(fast)).attribute(model, x[None], target).values[0]
         assert_close(found.flatten(), twin(x.flatten(), weight, b, relevance), 1e-10)
+
+
+NORMS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int, bool]] = {
+    "layer": (lambda: nn.LayerNorm((2, 3)), (2, 3), 1, True),
+    "layer, bare": (lambda: nn.LayerNorm(3, elementwise_affine=False), (2, 3), 2, True),
+    "group": (lambda: nn.GroupNorm(2, 4), (4, 2, 2), 2, True),
+    "instance": (lambda: nn.InstanceNorm2d(3, affine=True), (3, 2, 2), 3, True),
+    "root mean square": (lambda: nn.RMSNorm(3), (2, 3), 1, False),
+    "unit length": (lambda: Function(nn.functional.normalize), (4,), 1, False),
+    "local response": (lambda: nn.LocalResponseNorm(3, alpha=0.5), (4, 2), 1, False),
+}
+
+
+class Function(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_normalisation_by_the_samples_own_statistics_is_linear_with_its_spread_held(norm: str) -> None:
+    make, shape, groups, centred = NORMS[norm]
+    module = zoo.filled(make().double(), seed=3, scale=1)
+    x = zoo.normal(*shape, seed=5).double()
+    scored = Scored(module)
+    scored.register_parameter(
+        "precision", nn.Parameter(torch.zeros((), dtype=torch.float64))
+    )  # some norms have no parameter to tell it
+    model = Model(scored, Bounds.of(LOWER, UPPER, shape[0]))
+    weight, b = slow.held(lambda v: module(v.view(1, *shape)).flatten().detach(), x.flatten(), groups, centred)
+    y = weight @ x.flatten() + b
+    for target in (0, len(b) - 1):
+        relevance = torch.zeros_like(b)
+        relevance[target] = y[target]
+        found = Lrp(composite=LrpZ(layer_norm=Epsilon(stabiliser=BARE))).attribute(model, x[None], target).values[0]
+        assert_close(found.flatten(), slow.bach_58_epsilon(x.flatten(), weight, b, relevance), 1e-10)
+        passed = Lrp(composite="lrp_z").attribute(model, x[None], target).values[0]
+        assert_close(passed.flatten(), relevance, 1e-12)
+        gradient = Lrp(composite={"name": "lrp_z", "layer_norm": None}).attribute(model, x[None], target).values[0]
+        slope = torch.autograd.functional.jacobian(lambda v: module(v.view(1, *shape)).flatten(), x.flatten())
+        assert_close(gradient.flatten(), y[target] * slope[target], 1e-10)
+
+
+def test_instance_normalisation_by_running_statistics_is_batch_normalisation() -> None:
+    found = []
+    for norm in (nn.InstanceNorm2d(4, affine=True, track_running_stats=True), nn.BatchNorm2d(4)):
+        parts = (nn.Conv2d(3, 4, 3), norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+        net = zoo.filled(nn.Sequential(*parts), seed=3)
+        norm.weight.data, norm.bias.data = torch.tensor([1.0, -0.5, 2.0, 0.7]), torch.tensor([0.1, 0.4, -0.3, 0.2])
+        norm.running_mean, norm.running_var = zoo.normal(4, seed=1), zoo.normal(4, seed=2).square()
+        found.append(Lrp(composite="epsilon_plus").attribute(zoo.model(net), zoo.images(2), 1).values)
+    assert_close(*found, 1e-6)
+
+
+def test_relevance_passes_as_it_is_only_where_the_shape_stays() -> None:
+    model = zoo.model(nn.Sequential(nn.Flatten(), zoo.filled(nn.Linear(zoo.images(1)[0].numel(), 3), seed=1)))
+    with pytest.raises(ModelError, match=r"identity: expected an operation that keeps its input's shape, got \[2, .*epsilon"):
+        Lrp(composite={"name": "lrp_epsilon", "dense": "identity"}).attribute(model, zoo.images(2))
+    with pytest.raises(SettingsError, match=r"layer_norm: no rule is called 'z_plus'. Known: epsilon, identity"):
+        Lrp(composite={"name": "lrp_epsilon", "layer_norm": "z_plus"})
 
 
 def _as_lrp(rule: LinearRule) -> Composite:

@@ -33,9 +33,7 @@ Images = Annotated[
 Preset = Annotated[str, typer.Option(help="Which definitions, where the published ones differ; the first unless given.")]
 Budget = Annotated[
     str,
-    typer.Option(
-        help="full: as published; short: three quarters of an hour for the photographs; smoke: a minute or two. Unless given, full for a folder, else short."
-    ),
+    typer.Option(help="full: as published; short: 45 minutes; smoke: a minute. Else full for a folder, short for photographs."),
 ]
 
 

@@ -90,7 +90,7 @@ def test_bad_input_is_refused_before_anything_runs(arguments, error, tmp_path):
 
 @pytest.mark.parametrize("classes", [False, True], ids=["flat", "a folder a class"])
 def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_path):
-    """Both networks on the first two of twenty images, the methods of a smoke run: the road is the published one, the numbers are not."""
+    """Both networks, two of twenty images, the methods of a smoke run: the road is the published one, the numbers are not."""
     rng = np.random.default_rng(0)
     for number in range(1, 21):
         folder = tmp_path / "images" / (f"n{1440764 if number % 2 else 1443537:08}" if classes else "")

@@ -21,7 +21,7 @@ TARGET = torch.tensor([1, 0])
 
 
 class Everything(nn.Module):
-    """An operation of each kind: first and second convolution, normalisation fused and alone, pool, gate, sum, product, dense."""
+    """An operation of each kind: first and second convolution, normalisations, pool, gate, sum, product, dense."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Everything(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         h = F.relu(self.norm(self.first(x)), inplace=True)
         h = h + self.second(self.alone(F.avg_pool2d(h, 3, 1, 1)))
-        h = F.silu(h)
+        h = F.group_norm(F.silu(h), 2)
         h = h * (h + 1)
         h = h * torch.sigmoid(self.gate(h.mean((2, 3))))[:, :, None, None]
         hidden = torch.tanh(self.hidden(F.adaptive_avg_pool2d(h, 1).flatten(1)))
@@ -52,6 +52,7 @@ CHANGES = {
     "convolution": Gamma(),
     "dense": AlphaBeta(),
     "normalisation": Flat(),
+    "layer_norm": Epsilon(),
     "pool": Flat(),
     "activation": "guided",
     "sum": "by_magnitude",

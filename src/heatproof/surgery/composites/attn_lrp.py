@@ -1,7 +1,6 @@
 """AttnLRP: LRP-ε, half of the relevance to each factor of every product, the softmax linearised.
 
 Source: Achtibat et al., "AttnLRP: attention-aware layer-wise relevance propagation for transformers", ICML 2024.
-Differs from the paper: normalisations by a sample's own statistics pass relevance on as it is.
 """
 
 from heatproof.surgery.composites.base import Relevance

@@ -11,6 +11,7 @@ from heatproof.surgery.rules import (
     ByValue,
     Epsilon,
     Identity,
+    LayerNormRule,
     LinearRule,
     ProductRule,
     Signal,
@@ -30,6 +31,7 @@ class Composite(Settings, ABC):
     convolution    all other convolutions, each with the batch normalisation that follows it.
     dense          all other layers that multiply by a matrix of weights.
     normalisation  batch normalisations that follow no layer with weights.
+    layer_norm     normalisations of a sample by its own statistics: identity, or epsilon of (x − mean) w / s + b with s held.
     pool           means: average pooling, mean over axes.
     activation     elementwise nonlinearities.
     sum            sums of two terms that both depend on the input.
@@ -48,6 +50,7 @@ class Composite(Settings, ABC):
     convolution: LinearRule | None = None
     dense: LinearRule | None = None
     normalisation: LinearRule | None = None
+    layer_norm: LayerNormRule | None = None
     pool: LinearRule | None = None
     activation: ActivationRule | None = None
     sum: SumRule | None = None
@@ -76,6 +79,7 @@ class Relevance(Composite, ABC):
     """Layer-wise relevance propagation: no operation is left to the gradient, unless a composite says so."""
 
     normalisation: LinearRule | None = Epsilon()
+    layer_norm: LayerNormRule | None = Identity()
     pool: LinearRule | None = Epsilon()
     activation: ActivationRule | None = Identity()
     sum: SumRule | None = ByValue()

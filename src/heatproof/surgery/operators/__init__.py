@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from heatproof.surgery.operators import activations, attention, combining, layers, measures, moving, recurrent
+from heatproof.surgery.operators import activations, attention, combining, layers, measures, moving, norms, recurrent
 
 Handler = Callable[..., Any]
 """(interceptor, func, args, kwargs) → result."""
@@ -12,7 +12,7 @@ Handler = Callable[..., Any]
 
 @cache
 def _table() -> dict[Any, Handler]:
-    kinds = (moving, layers, measures, activations, combining, attention, recurrent)
+    kinds = (moving, layers, norms, measures, activations, combining, attention, recurrent)
     return {func: handle for kind in kinds for func, handle in kind.HANDLERS.items()}
 
 

@@ -1,4 +1,4 @@
-"""Elementwise nonlinearities, and normalisations of a sample by its own statistics."""
+"""Functions of one value: activations, by the composite's rule, and others, which relevance passes."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatproof.numerics.secants import SMOOTH, elementwise
+from heatproof.numerics.secants import elementwise
 from heatproof.surgery.calls import OUT_OF_PLACE, Tags, bound
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ def _ruled(interceptor: "Interceptor", func: Callable[..., Any], x: Tensor, rest
 def pass_on(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
     """Each value keeps its relevance; among gradients there is no rule."""
     if not interceptor.composite.relevance:
-        secant = SMOOTH if func in _NORMS else elementwise
-        return interceptor.differentiate(secant, func, args, kwargs)
+        return interceptor.differentiate(elementwise, func, args, kwargs)
     x = args[0] if args else kwargs["input"]
     return interceptor.ruled(func.__name__, lambda: func(*args, **kwargs), lambda _, __, above: [above], [x])
 
@@ -74,8 +73,7 @@ _ELEMENTWISE = (
     *(torch.reciprocal, T.reciprocal),
 )
 """Functions of one value that are no activation."""
-_NORMS = (F.layer_norm, F.group_norm, F.instance_norm, F.local_response_norm, F.normalize, F.rms_norm)
 HANDLERS = {
     **dict.fromkeys([*_ACTIVATIONS, *(now for now, then in OUT_OF_PLACE.items() if then in _ACTIVATIONS)], activate),
-    **dict.fromkeys([*_NORMS, *_ELEMENTWISE], pass_on),
+    **dict.fromkeys(_ELEMENTWISE, pass_on),
 }

@@ -3,6 +3,7 @@
 from heatproof.surgery.rules.alpha_beta import AlphaBeta
 from heatproof.surgery.rules.base import (
     ActivationRule,
+    LayerNormRule,
     LinearRule,
     PatternRule,
     ProductRule,
@@ -44,6 +45,7 @@ __all__ = [
     "Gamma",
     "Guided",
     "Identity",
+    "LayerNormRule",
     "LinearRule",
     "PatternAttribution",
     "PatternNet",

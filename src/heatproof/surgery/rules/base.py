@@ -56,6 +56,10 @@ class LinearRule(Rule, ABC):
         """Relevance of x, given that of the output."""
 
 
+class LayerNormRule(LinearRule, ABC):
+    """A rule also for normalisations of a sample by its own statistics, which are linear once the spread is held."""
+
+
 class SharingRule(LinearRule, ABC):
     """Each input gets its share: which variants of x, W and b share the relevance out."""
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from heatproof.surgery.linear import Linear, Part
-from heatproof.surgery.rules.base import SharingRule, bias_of
+from heatproof.surgery.rules.base import LayerNormRule, SharingRule, bias_of
 
 
-class Epsilon(SharingRule):
-    """Each input gets its share of the output. LRP-0 for a `stabiliser` of epsilon 0.
+class Epsilon(SharingRule, LayerNormRule):
+    """Each input gets its share of the output. LRP-0 for a `stabiliser` of epsilon 0; "norm" elsewhere for layers without weights.
 
     stabiliser  of the outputs z.
     bias        whether the bias takes its share, which is then absorbed.
