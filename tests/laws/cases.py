@@ -47,6 +47,8 @@ from heatproof.metrics import (
     PixelFlipping,
     PointingGame,
     Repeatability,
+    SignChanges,
+    SimilarityTo,
     TotalVariationCurve,
 )
 from heatproof.models.outputs import Probability
@@ -181,6 +183,12 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     PointingGame: {"": PointingGame(tolerance=2), "on the object itself": PointingGame(tolerance=0)},
     EnergyInMask: {"": EnergyInMask()},
     Repeatability: {"": Repeatability(), "ranks": Repeatability(similarity="spearman")},
+    SimilarityTo: {
+        "": SimilarityTo(reference=Gradient()),
+        "ranks of sizes, drawn": SimilarityTo(reference=SmoothGrad(samples=3), similarity="spearman", signed=False),
+        "order": SimilarityTo(reference=Gradient(), similarity="kendall"),
+    },
+    SignChanges: {"": SignChanges()},
     Completeness: {"own claim": Completeness(), "from black": Completeness(baseline=Black())},
 }
 
@@ -267,6 +275,11 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     },
     PointingGame: {"tolerance": 5},
     Repeatability: {"similarity": ["spearman", "pearson"], "reliability": 0.8},
+    SimilarityTo: {
+        "reference": [InputXGradient(), EdgeMap()],
+        "similarity": ["pearson", "cosine"],
+        "signed": [False, True],
+    },
     Completeness: {"baseline": White()},
 }
 """For every field of every settings class: another legal value, several of which one is other, or how to make one."""

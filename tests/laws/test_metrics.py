@@ -20,9 +20,12 @@ from heatproof.metrics import (
     ModelMetric,
     PerturbationCurve,
     PixelFlipping,
+    ReferenceMetric,
     RegionMetric,
     Repeatability,
     Scores,
+    SignChanges,
+    SimilarityTo,
     TotalVariationCurve,
 )
 from heatproof.metrics.base import Explain
@@ -91,6 +94,8 @@ def score(
         return metric.score(values)
     if isinstance(metric, RegionMetric):
         return metric.score(values, regions(at))
+    if isinstance(metric, ReferenceMetric):
+        return metric.score(values, metric.reference.attribute(model, at, target, seed=seed + 1).values)
     if isinstance(metric, ModelMetric):
         return metric.score(model, at, target, values, seed=seed)
     assert isinstance(metric, ExplainerMetric)
@@ -178,6 +183,8 @@ def test_the_same_seed_gives_the_same_score_to_the_last_bit(metric: Metric) -> N
 
 def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
+    if isinstance(metric, ReferenceMetric):
+        return metric.reference.stochastic
     return isinstance(metric, ExplainerMetric) or (isinstance(metric, PerturbationCurve | PixelFlipping) and metric.fill.stochastic)
 
 
@@ -350,6 +357,25 @@ def test_a_deterministic_method_beats_a_random_one_on_repeatability(metric: Repe
     assert random.values.abs().max() < 0.2
 
 
+@metrics_of(SignChanges)
+def test_a_ramp_of_one_sign_beats_noise_which_tosses_signs_and_a_chessboard_changes_everywhere(metric: SignChanges) -> None:
+    noise = metric.score(zoo.normal(400, 1, SIDE, SIDE, seed=2)).values
+    assert abs(noise.mean() - 0.5) < 4 * noise.std() / 20
+    ramp = torch.linspace(1, 2, SIDE).expand(1, 1, SIDE, SIDE)
+    assert better(metric, metric.score(ramp).values, noise).all()
+    at = torch.arange(SIDE)
+    assert metric.score((-1.0) ** (at[:, None] + at)[None, None]).values.item() == 1
+
+
+@metrics_of(SimilarityTo)
+def test_the_reference_is_most_like_itself_and_magnitudes_forget_signs(metric: SimilarityTo) -> None:
+    others = zoo.images(3, side=SIDE, seed=5)
+    itself, noise = metric.score(others, others).values, metric.score(zoo.images(3, side=SIDE, seed=6), others).values
+    assert_close(itself, torch.ones(3), FLOAT32)
+    assert better(metric, itself, noise).all()
+    assert_close(metric.score(-others, others).values, -torch.ones(3) if metric.signed else torch.ones(3), FLOAT32)
+
+
 # --- scale, zero and NaN ---------------------------------------------------------------------------------------------------
 
 
@@ -450,6 +476,8 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric) -> None:
     if isinstance(metric, ExplainerMetric):
         metric.score(model, images(), 0, explain)
         assert len(asked) == 1 + metric.explanations
+    elif isinstance(metric, ReferenceMetric):
+        metric.score(maps(), maps(3)[:1].expand_as(maps()))
     else:
         score(metric, model)
     layout = (
@@ -479,7 +507,7 @@ def test_a_wrong_target_is_refused(metric: ModelMetric, target: Any) -> None:
         score(metric, target=target)
 
 
-@pytest.mark.parametrize("metric", [p for p in every(METRICS) if not isinstance(p.values[0], MapMetric | RegionMetric)])
+@pytest.mark.parametrize("metric", [p for p in every(METRICS) if isinstance(p.values[0], ModelMetric | ExplainerMetric)])
 def test_images_with_nan_are_refused(metric: Metric) -> None:
     broken = images().index_fill(0, torch.tensor([2]), torch.nan)
     with pytest.raises(TensorError, match="finite"):

@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter, sobel
+from scipy.stats import spearmanr
 from skimage.transform import pyramid_gaussian, resize
 from torch import Tensor
 
 from heatproof.methods import EdgeMap, ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothGrad, SmoothTaylor
-from heatproof.metrics import EnergyInMask, PerturbationCurve, PixelFlipping, PointingGame, TotalVariationCurve
+from heatproof.metrics import (
+    EnergyInMask,
+    PerturbationCurve,
+    PixelFlipping,
+    PointingGame,
+    SignChanges,
+    SimilarityTo,
+    TotalVariationCurve,
+)
 from heatproof.models import Model
 from heatproof.numerics.area import AreaRule, area, area_weights
 from heatproof.numerics.blur import gaussian_blur
@@ -26,6 +35,7 @@ from heatproof.perturb.masks.regions import rank_regions
 from heatproof.perturb.noises import Gaussian
 from tests.references import gradients as slow
 from tests.references import localisation
+from tests.references import similarity as slow_similarity
 from tests.references import total_variation_curve as slow_tvc
 from tests.references.adaptive_path import adaptive_integrated_gradients
 from tests.references.perturbation_curve import area_of, perturbation_curve
@@ -362,3 +372,27 @@ def test_total_variation_curve_follows_equation_12(normalise: str) -> None:
         curve = slow_tvc.eq_12_curve(heatmap, once=normalise == "once")
         assert_close(found.curve[row], torch.tensor(curve, dtype=torch.float64), 1e-11)
         assert found.values[row].item() == pytest.approx(slow_tvc.autvc(heatmap, once=normalise == "once"), rel=1e-11)
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_likenesses_are_those_of_pairs_of_pixels(signed: bool) -> None:
+    maps, others = (zoo.images(3, side=7, seed=seed, dtype=torch.float64) for seed in (1, 2))
+    maps[:, 1:], others[:, 1:] = 0, 0  # one channel, so that rounding makes ties in the sum
+    maps, others = maps.mul(3).round(), others.mul(2).round()
+    summed = [m.sum(1).flatten(1).numpy() for m in (maps, others)]
+    flat = list(zip(*(summed if signed else map(np.abs, summed)), strict=True))
+    twins = {
+        "cosine": [slow_similarity.cosine(a, b) for a, b in flat],
+        "pearson": [float(np.corrcoef(a, b)[0, 1]) for a, b in flat],
+        "spearman": [float(spearmanr(a, b).statistic) for a, b in flat],
+        "kendall": [slow_similarity.kendall_b(a, b) for a, b in flat],
+    }
+    for name, expected in twins.items():
+        found = SimilarityTo(reference=Gradient(), similarity=name, signed=signed).score(maps, others).values
+        assert_close(found, torch.tensor(expected, dtype=torch.float64), TIGHT)
+
+
+def test_sign_changes_are_counted_pair_by_pair() -> None:
+    maps = zoo.images(3, side=7, seed=1, dtype=torch.float64)
+    expected = [slow_similarity.sign_changes(m.sum(0)) for m in maps.numpy()]
+    assert_close(SignChanges().score(maps).values, torch.tensor(expected, dtype=torch.float64), TIGHT)

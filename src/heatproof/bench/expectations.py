@@ -12,8 +12,9 @@
     below = ["IG, noise"]                                           # every one of these scores lower …
     above = ["IG, black"]                                           # … than every one of those
 
-A claim says one of three things of mean scores: `below` and `above`, each of the first lower than each of the second; `falls`, each
-method lower than the one before it; `alike` and `to`, equal up to `within` times the score of the second.
+A claim says one of four things of mean scores: `below` and `above`, each of the first lower than each of the second; `falls`, each
+method lower than the one before it; `alike` and `to`, equal up to `within` times the score of the second; `reach` and `least`, no
+score of these methods lower than a number. Its metric goes by name, or by the label it has in the experiment.
 """
 
 import itertools
@@ -46,7 +47,7 @@ class Table(BaseModel):
 
 
 class Claim(BaseModel):
-    """An ordering, or a likeness, that the mean scores of methods are said to have."""
+    """An ordering, a likeness or a level that the mean scores of methods are said to have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,24 +59,30 @@ class Claim(BaseModel):
     alike: Labels = ()
     to: Labels = ()
     within: PositiveFloat = 0.05
+    reach: Labels = ()
+    least: float | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = {name for name in ("below", "above", "falls", "alike", "to") if getattr(self, name)}
-        if given not in ({"below", "above"}, {"falls"}, {"alike", "to"}) or len(self.falls) == 1:
-            raise ValueError(f"expected below and above, falls with two methods or more, or alike and to, got {sorted(given)}")
+        given = {name for name in ("below", "above", "falls", "alike", "to", "reach") if getattr(self, name)}
+        given |= {"least"} if self.least is not None else set()
+        if given not in ({"below", "above"}, {"falls"}, {"alike", "to"}, {"reach", "least"}) or len(self.falls) == 1:
+            raise ValueError(
+                f"expected below and above, falls with two methods or more, alike and to, or reach and least, got {sorted(given)}"
+            )
         return self
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """(lower, higher), or the two that are alike."""
+        """(lower, higher), the two that are alike, or (the level, what reaches it)."""
         if self.falls:
             yield from ((later, earlier) for earlier, later in itertools.pairwise(self.falls))
         yield from itertools.product(self.below or self.alike, self.above or self.to)
+        yield from ((f"{self.least:g}", label) for label in self.reach)
 
     @property
     def labels(self) -> set[str]:
         """Methods that it speaks of."""
-        return {*self.below, *self.above, *self.falls, *self.alike, *self.to}
+        return {*self.below, *self.above, *self.falls, *self.alike, *self.to, *self.reach}
 
     def facts(self) -> dict[str, Any]:
         """Plain values for a report."""
@@ -84,4 +91,5 @@ class Claim(BaseModel):
             "metric": self.metric,
             "pairs": [list(pair) for pair in self.pairs()],
             "within": self.within if self.alike else None,
+            "least": self.least,
         }

@@ -11,7 +11,9 @@
     name = "smooth_grad"                  # a method's settings, and optionally a label and a grid
     grid = { samples = [10, 50], "noise.sigma" = [0.1, 0.2] }
     [[metrics]]
-    name = "perturbation_curve"           # a metric's settings, and optionally primary = true
+    name = "perturbation_curve"           # a metric's settings, and optionally primary = true and a label
+
+A metric that compares with the map of a `reference` takes the label of a method for it.
 
 Names are those of the registries, never import paths: a file of a stranger cannot run code.
 """
@@ -49,6 +51,14 @@ class MethodEntry:
     """A method with the name that tables show."""
 
     method: Method
+    label: str
+
+
+@dataclass(frozen=True)
+class MetricEntry:
+    """A metric with the name that tables show."""
+
+    metric: Metric
     label: str
 
 
@@ -117,7 +127,8 @@ class Experiment(BaseModel):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise SettingsError(f"experiment: expected methods that differ, got {', '.join(twice)} twice; give each its own label")
-        metrics = {metric.name for metric in experiment.metric_list()}
+        metrics = {entry.metric.name for entry in experiment.metric_entries()}
+        metrics |= {entry.label for entry in experiment.metric_entries()}
         for what, named in experiment._spoken_of():
             if unknown := sorted(named - {*labels, *metrics}):
                 raise SettingsError(
@@ -161,9 +172,19 @@ class Experiment(BaseModel):
                 values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
                 yield MethodEntry(method, f"{label} ({values})" if point else label)
 
+    def metric_entries(self) -> Iterator[MetricEntry]:
+        """The metrics, in order, references by label put in."""
+        methods = {entry.label: entry.method.to_dict() for entry in self.method_entries()}
+        for entry in self.metrics:
+            settings = {key: value for key, value in entry.items() if key not in ("primary", "label")}
+            if isinstance(reference := settings.get("reference"), str):
+                settings["reference"] = methods.get(reference, reference)
+            metric = Metric.from_dict(settings)
+            yield MetricEntry(metric, str(entry.get("label") or metric.label))
+
     def metric_list(self) -> list[Metric]:
-        """The metrics, in order."""
-        return [Metric.from_dict({k: v for k, v in entry.items() if k != "primary"}) for entry in self.metrics]
+        """The metrics alone, in order."""
+        return [entry.metric for entry in self.metric_entries()]
 
     def primary_metrics(self) -> list[Metric]:
         """The metrics of the primary one's name: one, unless it is given with several settings."""

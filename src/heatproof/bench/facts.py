@@ -9,12 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from heatproof.bench.experiment import Experiment
+from heatproof.bench.experiment import Experiment, MetricEntry
 from heatproof.bench.plan import Network, Unit
 from heatproof.bench.stopping import chance_of
 from heatproof.core.spec import content_hash
 from heatproof.data.base import Dataset, Item
-from heatproof.metrics.base import Metric
 from heatproof.models.model import Model
 
 
@@ -68,7 +67,7 @@ def run_facts(
             }
             for index, entry in enumerate(entries)
         ],
-        "metrics": [_metric(metric, experiment.primary_metric()) for metric in experiment.metric_list()],
+        "metrics": [_metric(entry, experiment.primary_metric()) for entry in experiment.metric_entries()],
         "images": [
             {
                 "digest": i.digest,
@@ -97,11 +96,12 @@ def unit_facts(units: Sequence[Unit], names: Mapping[str, str]) -> list[dict[str
     ]
 
 
-def _metric(metric: Metric, primary: str) -> dict[str, Any]:
+def _metric(entry: MetricEntry, primary: str) -> dict[str, Any]:
+    metric, words = entry.metric, entry.metric.name.replace("_", " ")
     return {
         "metric": metric.name,
-        "label": metric.label,
-        "title": metric.name.replace("_", " ").capitalize(),
+        "label": entry.label,
+        "title": (words if entry.label == metric.label else entry.label).capitalize(),
         "direction": str(metric.direction),
         "bounds": [None if math.isinf(bound) else bound for bound in metric.bounds],
         "settings": metric.to_dict(),

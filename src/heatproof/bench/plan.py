@@ -13,7 +13,7 @@ from heatproof.core.records import SCHEMA_VERSION
 from heatproof.core.spec import content_hash
 from heatproof.data.base import Item
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric
+from heatproof.metrics.base import Metric, ReferenceMetric
 from heatproof.passes.counting import PassCount
 
 
@@ -72,19 +72,21 @@ class Network:
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
     """All units, in an order that finishes one batch of images for every seed and method before the next batch.
 
-    `networks` are the experiment's models, in its order. The clean forward of a batch is work of its first unit: every process
-    makes it once and the others share it (see `worker`).
+    `networks` are the experiment's models, in its order. The clean forward of a batch, and the maps that others are compared with,
+    are work of its first unit: every process makes them once and the others share them (see `worker`).
     """
     metrics = experiment.metric_list()
+    compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
     units = []
     for entry, network in zip(experiment.model_entries(), networks, strict=True):
         for start in range(0, len(items), experiment.batch):
             batch = tuple(items[start : start + experiment.batch])
             keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
-            clean = 1
-            for seed in experiment.seeds:
+            shared = 1
+            for nth, seed in enumerate(experiment.seeds):
+                shared += sum(_beyond_clean(method.cost()) for method in compared.values() if method.stochastic or nth == 0)
                 for named in experiment.method_entries():
-                    rows, clean = clean + _rows(named.method, metrics), 0
+                    rows, shared = shared + _rows(named.method, metrics), 0
                     units.append(
                         Unit(
                             model=entry.loader.to_dict(),

@@ -132,7 +132,7 @@ def _restricted(content: Mapping[str, Any], kept: Callable[[str], bool]) -> dict
 
 
 def _labels(claim: Mapping[str, Any]) -> list[str]:
-    return [label for key in ("below", "above", "falls", "alike", "to") for label in claim.get(key, [])]
+    return [label for key in ("below", "above", "falls", "alike", "to", "reach") for label in claim.get(key, [])]
 
 
 def _rows_kept(table: Mapping[str, Any], kept: Callable[[str], bool]) -> dict[str, Any]:

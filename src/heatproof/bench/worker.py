@@ -1,12 +1,13 @@
 """One unit, computed and kept. Runs in whatever process the executor chose.
 
-Between units it keeps the model, and the last batch with its clean outputs: units come batch by batch, so that all methods and
-seeds share one clean forward. That row belongs to no record; the plan counts it once a batch.
+Between units it keeps the model, the last batch with its clean outputs, and the maps that others of the batch are compared with:
+units come batch by batch, so that all methods and seeds share one clean forward. Such rows belong to no record; the plan counts
+them once a batch.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
@@ -24,7 +25,7 @@ from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import Loaded, load, load_regions
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
-from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, RegionMetric, Scores
+from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, Scores
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
@@ -72,6 +73,15 @@ class _Batch:
     loaded: Loaded
     images: Tensor
     outputs: Tensor
+    maps: dict[str, Tensor] = field(default_factory=dict)
+
+    def map_of(self, method: Method, model: Model, target: Tensor, seed: int) -> Tensor:
+        """Maps of a method that others are compared with, made once."""
+        seed = seed if method.stochastic else 0
+        key = canonical_json([method.to_dict(), str(model.output), target.tolist(), seed])
+        if key not in self.maps:
+            self.maps[key] = method.attribute(model, self.images, target, seed=seed).values
+        return self.maps[key]
 
 
 @lru_cache(maxsize=1)
@@ -119,6 +129,8 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
     records: list[Record] = []
     for settings in unit.metrics:
         metric = Metric.from_dict(settings)
+        if isinstance(metric, ReferenceMetric):
+            batch.map_of(metric.reference, model, found.target, unit.seed + 1)
         started = time.perf_counter()
         with count_passes() as passes:
             scores = _apply(metric, unit, model, batch, found, explain)
@@ -145,6 +157,8 @@ def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, found: Attri
         case RegionMetric():
             dataset = Dataset.from_dict(unit.dataset)
             return metric.score(found.values, load_regions(dataset, _preprocessing(model).region, items=batch.loaded.items))
+        case ReferenceMetric():
+            return metric.score(found.values, batch.map_of(metric.reference, model, target, seed + 1))
         case ModelMetric():
             return metric.score(model, images, target, found.values, seed=seed)
         case ExplainerMetric():

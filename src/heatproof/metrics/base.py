@@ -1,8 +1,8 @@
 """What every metric is: frozen settings, declared facts, and one call that returns a value per sample.
 
-Bases by need: `MapMetric` looks at the map alone; `RegionMetric` also at where the object lies; `ModelMetric` runs the network on
-changed images; `ExplainerMetric` asks the method for further maps. No metric averages over images, and none knows a concrete
-method.
+Bases by need: `MapMetric` looks at the map alone; `RegionMetric` also at where the object lies; `ReferenceMetric` also at the map
+of another method; `ModelMetric` runs the network on changed images; `ExplainerMetric` asks the method for further maps. No metric
+averages over images, and none knows a concrete method.
 
 NaN policy: a map with a value that is not finite scores NaN and says so in `notes`; its batch-mates are not touched.
 """
@@ -20,6 +20,7 @@ from heatproof.core.errors import TensorError
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.spec import Settings
 from heatproof.methods.attribution import Attribution
+from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
@@ -150,6 +151,30 @@ class RegionMetric(Metric, ABC):
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"], found: Bool[Tensor, "b h w"]) -> Scores:
+        """Score reduced, finite maps."""
+
+
+class ReferenceMetric(Metric, ABC):
+    """Scores the map by the map that another method makes of the same image and class.
+
+    Whoever scores makes that map, with the seed after the map's own: where both draw, they must not share their draws.
+    """
+
+    reference: Method
+
+    def score(self, values: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
+        """Score raw maps by raw maps of the reference.
+
+        Raises:
+            TensorError: Maps of two sizes.
+        """
+        maps, references = _prepare(values, self.reduction), _prepare(others.to(values), self.reduction)
+        if maps.shape != references.shape:
+            raise TensorError(f"maps: expected maps of one size, got {list(maps.shape)} and {list(references.shape)}")
+        return without_broken(self.measure(maps, references), values, others)
+
+    @abstractmethod
+    def measure(self, maps: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
         """Score reduced, finite maps."""
 
 

@@ -4,8 +4,8 @@ A claim is one or more pairs of methods. A pair that is said to be ordered is te
 images: the sign-flip test, Holm-corrected over all pairs of all claims on one network, and multiplied by the looks. It holds if the
 difference is more than chance and has the sign that was claimed, does not if it has the other, and is undecided else. Two methods
 said to be alike are, if the whole interval of their difference lies within the margin, are not if the whole interval lies outside,
-and are undecided else. A claim holds if all its pairs hold, does not if one does not, and is undecided else. Absence of evidence
-is never called a reproduction.
+and are undecided else; so with a level and what is said to reach it. A claim holds if all its pairs hold, does not if one does
+not, and is undecided else. Absence of evidence is never called a reproduction.
 """
 
 from collections.abc import Mapping
@@ -34,9 +34,9 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True)
 class Pair:
-    """Two methods of a claim: mean(lower − higher) with its interval.
+    """Two methods of a claim, or a level and a method: mean(lower − higher) with its interval.
 
-    `p` is corrected, and NaN for a likeness; `margin` is NaN for an order.
+    `p` is corrected, and NaN where no test decides; `margin` is that of a likeness, else NaN.
     """
 
     lower: str
@@ -102,8 +102,8 @@ class Beside:
 def judge(scores: ModelScores, facts: RunFacts) -> list[Judged]:
     """Every claim of the run, on one network."""
     asked = [(claim, _panel(scores, claim["metric"])) for claim in facts.raw.get("claims") or []]
-    compared = [[_compare(panel, a, b, facts.looks) for a, b in claim["pairs"]] for claim, panel in asked]
-    order = [(i, j) for i, (claim, _) in enumerate(asked) if not claim["within"] for j in range(len(claim["pairs"]))]
+    compared = [[_compare(panel, a, b, facts.looks, claim.get("least")) for a, b in claim["pairs"]] for claim, panel in asked]
+    order = [(i, j) for i, (claim, _) in enumerate(asked) if _is_tested(claim) for j in range(len(claim["pairs"]))]
     raw = [getattr(compared[i][j], "p", float("nan")) for i, j in order]
     p = dict(zip(order, np.minimum(1.0, facts.looks * holm(np.array(raw))), strict=True)) if order else {}
     return [
@@ -111,12 +111,17 @@ def judge(scores: ModelScores, facts: RunFacts) -> list[Judged]:
             claim["says"],
             claim["metric"] if panel is None else panel.metric.label,
             tuple(
-                _pair(lower, higher, compared[i][j], float(p.get((i, j), np.nan)), _margin(claim, panel, higher))
+                _pair(lower, higher, compared[i][j], float(p.get((i, j), np.nan)), _allowed(claim, panel, higher))
                 for j, (lower, higher) in enumerate(claim["pairs"])
             ),
         )
         for i, (claim, panel) in enumerate(asked)
     ]
+
+
+def _is_tested(claim: Mapping[str, Any]) -> bool:
+    """Whether a test decides it; else the interval does."""
+    return not claim["within"] and claim.get("least") is None
 
 
 def beside(scores: ModelScores, facts: RunFacts) -> list[Beside]:
@@ -149,7 +154,9 @@ def _found(panel: Panel, label: str, published: Mapping[str, float | None], look
 
 
 def _panel(scores: ModelScores, metric: str) -> Panel | None:
-    return next((panel for panel in scores.panels if panel.metric.name == metric), None)
+    """The metric of that label, else the first of that name."""
+    named = [panel for panel in scores.panels if metric in (panel.metric.label, panel.metric.name)]
+    return next((panel for panel in named if panel.metric.label == metric), named[0] if named else None)
 
 
 def _values(panel: Panel, label: str) -> Floats | None:
@@ -160,26 +167,33 @@ def _weights(n: int) -> Floats:
     return resampling_weights(n, sensible_draws(n), np.random.default_rng(SEED))
 
 
-def _compare(panel: Panel | None, lower: str, higher: str, looks: int) -> Comparison | None:
+def _compare(panel: Panel | None, lower: str, higher: str, looks: int, level: float | None) -> Comparison | None:
     first, second = (None, None) if panel is None else (_values(panel, lower), _values(panel, higher))
+    if level is not None and second is not None:
+        first = np.full_like(second, level)
     if first is None or second is None:
         return None
     return compare(first, second, _weights(len(first)), np.random.default_rng(SEED), level=level_of(looks))
 
 
-def _margin(claim: Mapping[str, Any], panel: Panel | None, label: str) -> float:
+def _allowed(claim: Mapping[str, Any], panel: Panel | None, label: str) -> tuple[float, float] | None:
+    """Between what a difference may lie: the margin of a likeness, anything below a level; None where a test decides."""
+    if claim.get("least") is not None:
+        return float("-inf"), 0.0
     values = None if panel is None or not claim["within"] else _values(panel, label)
-    return float("nan") if values is None else float(claim["within"] * abs(np.nanmean(values)))
+    margin = NAN if values is None else float(claim["within"] * abs(np.nanmean(values)))
+    return (-margin, margin) if np.isfinite(margin) else None
 
 
-def _pair(lower: str, higher: str, found: Comparison | None, p: float, margin: float) -> Pair:
+def _pair(lower: str, higher: str, found: Comparison | None, p: float, allowed: tuple[float, float] | None) -> Pair:
     if found is None or found.n == 0:
         return Pair(lower, higher, NAN, NAN, NAN, NAN, NAN, 0, Finding.MISSING)
-    if np.isfinite(margin):
-        finding = Finding.HOLDS if -margin <= found.low and found.high <= margin else Finding.UNDECIDED
-        finding = Finding.FAILS if found.low > margin or found.high < -margin else finding
+    if allowed is not None:
+        finding = Finding.HOLDS if allowed[0] <= found.low and found.high <= allowed[1] else Finding.UNDECIDED
+        finding = Finding.FAILS if found.low > allowed[1] or found.high < allowed[0] else finding
     elif p < ALPHA:
         finding = Finding.HOLDS if found.difference < 0 else Finding.FAILS
     else:
         finding = Finding.UNDECIDED
+    margin = allowed[1] if allowed is not None and np.isfinite(allowed[0]) else NAN
     return Pair(lower, higher, found.difference, found.low, found.high, p, margin, found.n, finding)

@@ -18,6 +18,9 @@ EXPERIMENT = {
         {"name": "perturbation_curve", "draws": 2, "regions": 2},
         {"name": "completeness", "baseline": "white"},
         {"name": "repeatability"},
+        {"name": "similarity_to", "reference": "SmoothTaylor (samples 2)"},
+        {"name": "similarity_to", "reference": "SmoothTaylor (samples 2)", "similarity": "kendall", "label": "order"},
+        {"name": "similarity_to", "reference": "gradient"},
     ],
     "seeds": [0, 1],
     "batch": 2,
@@ -37,10 +40,11 @@ def test_the_rows_expected_of_every_unit_are_those_that_pass_and_its_records_hol
         seen.append(passes.forward + 2 * passes.backward)
     assert seen == [unit.rows for unit in units]
 
+    references = (1 + 2) + 2 * 2 * (1 + 2)  # the gradient once, and two samples of SmoothTaylor for each seed
     recorded = """
         SELECT sum(rows)::INT AS rows FROM (
             SELECT any_value(forward_rows + 2 * backward_rows) AS rows FROM records WHERE component = '' GROUP BY unit, image
             UNION ALL
             SELECT metric_forward_rows + 2 * metric_backward_rows FROM records WHERE component = ''
         )"""
-    assert Run(tmp_path).query(recorded).to_pylist() == [{"rows": sum(seen) - len(dataset.items())}]
+    assert Run(tmp_path).query(recorded).to_pylist() == [{"rows": sum(seen) - (1 + references) * len(dataset.items())}]

@@ -17,8 +17,9 @@ from .synthetic_run import write_synthetic_run
 TAYLOR, GRADIENT, RANDOM = "SmoothTaylor (σ 0.5)", "Gradient", "Random map"
 
 
-def claim(*pairs, within=None, metric="perturbation_curve"):
-    return {"says": "It is said", "metric": metric, "pairs": [list(pair) for pair in pairs], "within": within}
+def claim(*pairs, within=None, least=None, metric="perturbation_curve"):
+    pairs = [list(pair) for pair in pairs]
+    return {"says": "It is said", "metric": metric, "pairs": pairs, "within": within, "least": least}
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,30 @@ def test_all_pairs_of_all_claims_are_one_family(run):
     claims = judged(run, claim((TAYLOR, RANDOM)), claim((TAYLOR, GRADIENT), (GRADIENT, RANDOM)))
     assert claims[0].pairs[0].p == pytest.approx(3 * alone)
     assert judged(run, claim((TAYLOR, RANDOM)), looks=4)[0].pairs[0].p == pytest.approx(4 * alone)
+
+
+def test_a_level_is_reached_if_the_whole_interval_is_above_it(run):
+    near = with_row(run, TAYLOR, 20 + np.tile([0.1, -0.1], 6))
+    found = judged(near, *(claim((f"{least}", TAYLOR), least=least) for least in (19, 20, 21)), claim((TAYLOR, GRADIENT)))
+    assert [each.finding for each in found[:3]] == [Finding.HOLDS, Finding.UNDECIDED, Finding.FAILS]
+    assert found[0].pairs[0].difference == pytest.approx(-1)
+    assert np.isnan([found[0].pairs[0].p, found[0].pairs[0].margin]).all()
+    assert found[3].pairs[0].p == pytest.approx(judged(near, claim((TAYLOR, GRADIENT)))[0].pairs[0].p), "no test, no correction"
+
+
+def test_a_metric_goes_by_its_label_before_its_name(run):
+    scores, facts = run
+    first, *rest = scores.panels
+    twin = replace(
+        first, metric=replace(first.metric, label="another"), values=first.values + np.arange(len(first.methods))[:, None]
+    )
+    found = judged(
+        (replace(scores, panels=(first, twin, *rest)), facts),
+        claim((TAYLOR, GRADIENT)),
+        claim((TAYLOR, GRADIENT), metric="another"),
+    )
+    assert found[0].pairs[0].difference != found[1].pairs[0].difference
+    assert [each.metric for each in found] == [first.metric.label, "another"]
 
 
 def test_likeness_needs_the_whole_interval_within_the_margin(run):

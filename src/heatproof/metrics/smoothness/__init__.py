@@ -1,5 +1,6 @@
 """How busy is the map?"""
 
+from heatproof.metrics.smoothness.sign_changes import SignChanges
 from heatproof.metrics.smoothness.total_variation_curve import TotalVariationCurve
 
-__all__ = ["TotalVariationCurve"]
+__all__ = ["SignChanges", "TotalVariationCurve"]
