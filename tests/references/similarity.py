@@ -10,19 +10,21 @@ def cosine(a: ndarray, b: ndarray) -> float:
     return dot / math.sqrt(first * second)
 
 
-def kendall_b(a: ndarray, b: ndarray) -> float:
-    """Kendall 1945: (concordant − discordant) / √((pairs untied in a) (pairs untied in b))."""
-    agree = untied_a = untied_b = 0
+def kendall(a: ndarray, b: ndarray, variant: str = "b") -> float:
+    """Kendall 1938 (a) and 1945 (b), Stuart 1953 (c): (concordant − discordant) / what it could be."""
+    agree = untied_a = untied_b = pairs = 0
     for i in range(len(a)):
         for j in range(i):
             first, second = sign(a[i] - a[j]), sign(b[i] - b[j])
             agree += first * second
-            untied_a, untied_b = untied_a + abs(first), untied_b + abs(second)
-    return agree / math.sqrt(untied_a * untied_b)
+            untied_a, untied_b, pairs = untied_a + abs(first), untied_b + abs(second), pairs + 1
+    fewest = min(len(set(a.tolist())), len(set(b.tolist())))
+    most = {"a": pairs, "b": math.sqrt(untied_a * untied_b), "c": len(a) ** 2 * (fewest - 1) / fewest / 2}
+    return agree / most[variant]
 
 
 def sign(x: float) -> int:
-    return (x > 0) - (x < 0)
+    return int(x > 0) - int(x < 0)
 
 
 def sign_changes(a: ndarray) -> float:
