@@ -43,7 +43,7 @@ def estimate(experiment: Experiment) -> Estimate:
         fast = apply(Plan.model_validate(network.plan), model, images)
         rows = images.expand(TIMED_ROWS, *images.shape[1:])
         target = torch.zeros(TIMED_ROWS, dtype=torch.long, device=model.device)
-        seconds += each * min(_timed(fast, rows, target) for _ in range(2)) / TIMED_ROWS
+        seconds += each * min(_timed(fast, rows, target) for _ in range(5)) / TIMED_ROWS
     return Estimate(len(items), each * len(experiment.models), seconds)
 
 

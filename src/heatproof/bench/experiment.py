@@ -62,6 +62,20 @@ class MetricEntry:
     label: str
 
 
+class Sweep(BaseModel):
+    """A figure: scores of the methods of one name against a setting, a line for each value of the others.
+
+    along and by are paths into the method's settings, such as `noise.sigma`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    method: str
+    along: str
+    by: tuple[str, ...] = ()
+
+
 class Experiment(BaseModel):
     """Everything that decides the numbers of a run, and nothing that does not."""
 
@@ -92,6 +106,8 @@ class Experiment(BaseModel):
     """In what way the run was cut to fit a budget, in words; shown in its report."""
     tables: tuple[Table, ...] = ()
     """Published numbers to show beside the run's own."""
+    sweeps: tuple[Sweep, ...] = ()
+    """Settings to draw scores against."""
     claims: tuple[Claim, ...] = ()
     """What is said of the scores, to be tested by the run."""
 
@@ -151,6 +167,9 @@ class Experiment(BaseModel):
             )
         for claim in self.claims:
             yield f"claim {claim.says!r}", {claim.metric, *claim.labels}
+        for sweep in self.sweeps:
+            if not any(entry.method.name == sweep.method for entry in self.method_entries()):
+                yield f"sweep {sweep.title!r}", {sweep.method}
 
     def data(self) -> Dataset:
         """The data set."""
@@ -165,21 +184,15 @@ class Experiment(BaseModel):
     def method_entries(self) -> Iterator[MethodEntry]:
         """The methods, grids unrolled, in order."""
         for entry in self.methods:
-            settings = {key: value for key, value in entry.items() if key not in ("label", "grid")}
-            for point in _grid_points(entry.get("grid", {})):
-                method = Method.from_dict(_with(settings, point))
-                label = entry.get("label") or method_label(method, {} if point else settings)
-                values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
-                yield MethodEntry(method, f"{label} ({values})" if point else label)
+            for settings, label in unrolled(entry):
+                yield MethodEntry(Method.from_dict(settings), label)
 
     def metric_entries(self) -> Iterator[MetricEntry]:
         """The metrics, in order, references by label put in."""
         methods = {entry.label: entry.method.to_dict() for entry in self.method_entries()}
         for entry in self.metrics:
             settings = {key: value for key, value in entry.items() if key not in ("primary", "label")}
-            if isinstance(reference := settings.get("reference"), str):
-                settings["reference"] = methods.get(reference, reference)
-            metric = Metric.from_dict(settings)
+            metric = Metric.from_dict(with_reference(settings, methods))
             yield MetricEntry(metric, str(entry.get("label") or metric.label))
 
     def metric_list(self) -> list[Metric]:
@@ -194,6 +207,23 @@ class Experiment(BaseModel):
         """Name of the metric that the headline speaks of: the one marked `primary`, else the first."""
         marked = [entry["name"] for entry in self.metrics if entry.get("primary")]
         return str(marked[0] if marked else self.metrics[0]["name"])
+
+
+def with_reference(metric: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A metric's settings, with those of a method in place of its label."""
+    reference = metric.get("reference")
+    found = methods.get(reference) if isinstance(reference, str) else None
+    return dict(metric) if found is None else {**metric, "reference": dict(found)}
+
+
+def unrolled(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """The settings and the label of each point of a method's grid; of the method itself, without one."""
+    settings = {key: value for key, value in entry.items() if key not in ("label", "grid")}
+    for point in _grid_points(entry.get("grid", {})):
+        found = _with(settings, point)
+        label = entry.get("label") or method_label(Method.from_dict(found), {} if point else settings)
+        values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
+        yield found, f"{label} ({values})" if point else label
 
 
 def _grid_points(grid: Any) -> Iterator[dict[str, Any]]:

@@ -36,6 +36,7 @@ def run_facts(
         "smoke": experiment.smoke,
         "budget": experiment.budget,
         "tables": [table.model_dump(mode="json") for table in experiment.tables],
+        "sweeps": [sweep.model_dump(mode="json") for sweep in experiment.sweeps],
         "claims": [claim.facts() for claim in experiment.claims],
         "versions": {"heatproof": _version("heatproof"), "torch": _version("torch"), "python": platform.python_version()},
         "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "device": str(models[0].device)},

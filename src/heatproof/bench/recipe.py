@@ -1,6 +1,7 @@
 """An experiment that comes with the library, with what may be changed about it by name: definitions, budgets, tables.
 
-A recipe is an experiment's TOML with two more tables:
+A recipe is an experiment's TOML, in which a model may be `optional = true`, left out where it would have to be fetched, with two
+more tables:
 
     [presets.NAME]                        # which of several definitions is taken
     says = "…"
@@ -17,12 +18,13 @@ A recipe is an experiment's TOML with two more tables:
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heatproof.bench.experiment import Experiment
+from heatproof.bench.experiment import Experiment, unrolled, with_reference
 from heatproof.core.errors import SettingsError
+from heatproof.models.loaders.base import Loader
 
 FULL = "full"
 
@@ -68,7 +70,7 @@ class Recipe:
             preset: a name; empty = the first.
             budget: a name.
             tables: numbers of the tables whose methods are run, from 1; none = all methods.
-            models: networks instead of the recipe's.
+            models: networks instead of the recipe's; what is explained of them is what the recipe explains.
             dataset: images instead of the recipe's; a budget's count still holds.
             images: how many, whatever the budget says.
 
@@ -79,7 +81,14 @@ class Recipe:
         chosen = self._chosen("presets", preset or next(iter(self.presets), ""))
         cut = self._chosen("budgets", "" if budget == FULL else budget)
         content = _changed(_changed(content, chosen.get("settings", {})), cut.get("settings", {}))
-        content["models"] = list(models) or [m for m in content["models"] if m["name"] in cut.get("models", [m["name"]])]
+        outputs = {str(model.get("output")): model["output"] for model in content["models"] if "output" in model}
+        explained = {"output": next(iter(outputs.values()))} if len(outputs) == 1 else {}
+        content["models"] = [explained | dict(model) for model in models] or [
+            *_at_hand(m for m in content["models"] if m["name"] in cut.get("models", [m["name"]]))
+        ]
+        methods = {label: settings for entry in content["methods"] for settings, label in unrolled(entry)}
+        content["methods"] = [{**settings, "label": label} for label, settings in methods.items()]
+        content["metrics"] = [with_reference(metric, methods) for metric in content["metrics"]]
         content["dataset"] = dict(dataset or content["dataset"])
         if images is not None:
             content["dataset"]["count"] = images
@@ -104,6 +113,13 @@ class Recipe:
         return found
 
 
+def _at_hand(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for model in models:
+        settings = {key: value for key, value in model.items() if key != "optional"}
+        if not model.get("optional") or Loader.from_dict({k: v for k, v in settings.items() if k != "output"}).at_hand:
+            yield settings
+
+
 def _changed(value: Any, settings: Mapping[str, Mapping[str, Any]]) -> Any:
     """A copy in which every table with a name in `settings` has those settings."""
     if isinstance(value, Mapping):
@@ -124,11 +140,12 @@ def _kept_labels(content: Mapping[str, Any], tables: Sequence[int], only: Iterab
 
 def _restricted(content: Mapping[str, Any], kept: Callable[[str], bool]) -> dict[str, Any]:
     """Without the methods that are not kept, the claims that speak of them, and tables of which nothing is left."""
-    parts = {key: value for key, value in content.items() if key not in ("controls", "tables", "claims", "methods")}
+    parts = {key: value for key, value in content.items() if key not in ("controls", "tables", "claims", "methods", "sweeps")}
     methods = [method for method in content["methods"] if kept(method["label"])]
     claims = [claim for claim in content.get("claims", []) if all(kept(label) for label in _labels(claim))]
     tables = [found for table in content.get("tables", []) if (found := _rows_kept(table, kept))["methods"]]
-    return parts | {"methods": methods, "claims": claims, "tables": tables}
+    sweeps = [sweep for sweep in content.get("sweeps", []) if sweep["method"] in {method["name"] for method in methods}]
+    return parts | {"methods": methods, "claims": claims, "tables": tables, "sweeps": sweeps}
 
 
 def _labels(claim: Mapping[str, Any]) -> list[str]:

@@ -167,10 +167,11 @@ def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, found: Attri
 
 
 def _details(found: Attribution, i: int) -> str:
-    """What the method tells of one map, as JSON: numbers and lists, without what is NaN."""
+    """What the method tells of one map, as JSON: numbers that are, and lists, null where a number is missing."""
     told = {name: values[i].tolist() for name, values in found.details.items()}
-    finite = {name: [v for v in value if isfinite(v)] if isinstance(value, list) else value for name, value in told.items()}
-    return canonical_json({name: v for name, v in finite.items() if isinstance(v, list) or isfinite(v)}) if told else ""
+    lists = {name: [v if isfinite(v) else None for v in value] for name, value in told.items() if isinstance(value, list)}
+    numbers = {name: v for name, v in told.items() if not isinstance(v, list) and isfinite(v)}
+    return canonical_json(numbers | lists) if told else ""
 
 
 def _row_maker(

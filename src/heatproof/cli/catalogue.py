@@ -44,8 +44,7 @@ def metrics(name: Name = None) -> None:
     rows = []
     for known, cls in exports(Metric).items():
         metric = Metric.from_dict(known)
-        cost = [f"{metric.cost().forward} forward"] * bool(metric.cost().forward) + ["one more map"] * bool(metric.explanations)
-        rows.append((known, str(metric.direction), ", ".join(cost) or "none", _about(cls, metric.meaning)))
+        rows.append((known, str(metric.direction), metric.price, _about(cls, metric.meaning)))
     out.print(table("metrics", "name", "better", "passes a map", "", rows=rows))
 
 

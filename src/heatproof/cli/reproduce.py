@@ -14,7 +14,7 @@ from heatproof.cli.running import run_and_report
 if TYPE_CHECKING:
     from heatproof.bench.recipe import Recipe
 
-RECIPES = ("smoothtaylor",)
+RECIPES = ("smoothtaylor", "gradients")
 
 
 Tables = Annotated[list[int] | None, typer.Option("--table", "-t", help="Only this table; may be given again.")]
@@ -65,7 +65,7 @@ def reproduce(
         images=images,
     )
     cost = costs.estimate(experiment)
-    for sentence in (recipe.says("presets", preset or recipe.presets[0]), recipe.says("budgets", budget)):
+    for sentence in (recipe.says("presets", preset or next(iter(recipe.presets), "")), recipe.says("budgets", budget)):
         if sentence:
             out.print(sentence, markup=False, soft_wrap=True)
     work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(len(experiment.methods), "method")]

@@ -117,6 +117,46 @@ def test_other_images_keep_the_count_of_the_budget():
     assert RECIPE.experiment(models=[{"name": "squeezenet1_1"}]).models == ({"name": "squeezenet1_1"},)
 
 
+SWEPT = (
+    TEXT.replace('label = "A"\nsamples = 100', 'label = "A"\ngrid = { samples = [5, 100] }')
+    .replace('"A"', '"A (samples 100)"')
+    .replace('label = "A (samples 100)"', 'label = "A"')
+    .replace('name = "total_variation_curve"', 'name = "similarity_to"\nreference = "A (samples 5)"', 1)
+    + """
+[[sweeps]]
+title = "of A"
+method = "smooth_taylor"
+along = "samples"
+[[sweeps]]
+title = "of B"
+method = "smooth_grad"
+along = "samples"
+"""
+)
+
+
+def test_grids_are_points_before_anything_is_cut_and_a_reference_need_not_be_run():
+    whole, small = (Recipe.parse(SWEPT).experiment(budget=budget) for budget in ("full", "small"))
+    assert labels(whole) == ["A (samples 5)", "A (samples 100)", "B", "Chance"]
+    assert labels(small) == ["A (samples 100)", "Chance"]
+    assert whole.metric_list()[1].reference.samples == small.metric_list()[1].reference.samples == 5
+    assert [sweep.title for sweep in whole.sweeps] == ["of A", "of B"]
+    assert [sweep.title for sweep in small.sweeps] == ["of A"]
+
+
+def test_an_optional_network_is_left_out_where_it_would_have_to_be_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    vgg = (
+        '[[models]]\nname = "torchvision"\narchitecture = "vgg16"\nweights = "IMAGENET1K_V1"\noptional = true\noutput = "margin"\n'
+    )
+    recipe = Recipe.parse(TEXT.replace("[[models]]", f"{vgg}[[models]]", 1))
+    assert [model["name"] for model in recipe.experiment().models] == ["efficientnet_lite0", "squeezenet1_1"]
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "vgg16-397923af.pth").touch()
+    assert [model["name"] for model in recipe.experiment().models] == ["torchvision", "efficientnet_lite0", "squeezenet1_1"]
+    assert recipe.experiment(models=[{"name": "squeezenet1_1"}]).models == ({"name": "squeezenet1_1", "output": "margin"},)
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [

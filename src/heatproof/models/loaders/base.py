@@ -25,6 +25,11 @@ class Loader(Settings, ABC):
         """
 
     @property
+    def at_hand(self) -> bool:
+        """Whether it loads without fetching anything."""
+        return True
+
+    @property
     def random(self) -> bool:
         """Whether the weights are drawn at random, so that a file's may take their place."""
         return False

@@ -1,5 +1,7 @@
 """A classification network of torchvision, with trained or random weights."""
 
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -45,6 +47,16 @@ class Torchvision(Loader):
     @property
     def random(self) -> bool:
         return self.weights is None
+
+    @property
+    def at_hand(self) -> bool:
+        if self.weights is None:
+            return True
+        if find_spec("torchvision") is None:
+            return False
+        models = import_package("torchvision.models")
+        url = str(self._entry(models.get_model_weights(self.architecture)).url)
+        return (Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]).exists()
 
     def load(self) -> Model:
         models = import_package("torchvision.models")
