@@ -94,6 +94,11 @@ class RunFacts:
         return bool(self.raw.get("stop"))
 
     @property
+    def sweeps(self) -> Sequence[Mapping[str, Any]]:
+        """Settings to draw scores against: title, method, along, by."""
+        return self.raw.get("sweeps") or []
+
+    @property
     def looks(self) -> int:
         """How often comparisons were to be looked at, the end included; 1 for a run that could not stop early."""
         return len(_table(self.raw.get("stop")).get("looks") or [0])

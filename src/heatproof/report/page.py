@@ -5,6 +5,7 @@ forbids the network. Without scripts it shows the same figures as drawings and t
 """
 
 import base64
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from heatproof.report.claims import beside, judge
 from heatproof.report.facts import RunFacts, read_facts
 from heatproof.report.figures.curves import curve_chart, lit_at_first
 from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
-from heatproof.report.figures.gallery import Gallery, captions, color_bar, make_gallery, write_gallery
+from heatproof.report.figures.gallery import SALIENCY, captions, color_bar, make_gallery, write_gallery
 from heatproof.report.figures.scores import score_chart
+from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.style import LineStyle, line_styles
+from heatproof.report.figures.sweeps import sweep_chart, swept
 from heatproof.report.headline import headline
 from heatproof.report.panels import ModelScores, read_scores
+from heatproof.report.searches import Search, read_searches
 from heatproof.report.tables import write_claims, write_scores, write_summary
 from heatproof.report.views import (
     arrow,
@@ -25,6 +29,7 @@ from heatproof.report.views import (
     comparison_table,
     correlation_cells,
     image_table,
+    luck_sentence,
     pretty_json,
     provenance,
     published_table,
@@ -34,6 +39,8 @@ from heatproof.report.wording import count, listing, number, percent, percent_le
 from heatproof.stats import ALPHA
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
+
+SALIENCY_IMAGES = 3
 
 
 def build(run: Path | str) -> Path:
@@ -69,6 +76,10 @@ def _model_section(
     gallery = make_gallery(run, facts, scores)
     if gallery is not None:
         write_gallery(run, gallery, run.path / "figures", f"{prefix}gallery")
+    sizes = make_gallery(run, facts, scores, SALIENCY, SALIENCY_IMAGES)
+    if sizes is not None:
+        write_gallery(run, sizes, run.path / "figures", f"{prefix}saliency")
+    searches = read_searches(run, facts, scores.model)
     names = _file_names(analyses)
     matrix, counts = metric_agreement(analyses)
     return {
@@ -83,7 +94,10 @@ def _model_section(
             for item, name in zip(analyses, names, strict=True)
             if item.bands is not None
         ],
+        "sweeps": [*_sweep_figures(run, facts, analyses, names, prefix)],
+        "searches": [_search_figure(run, search, f"{prefix}search-{index}") for index, search in enumerate(searches, start=1)],
         "gallery": gallery,
+        "saliency": sizes,
         "captions": captions(gallery, facts, scores) if gallery is not None else {},
         "comparisons": [(item, comparison_table(item)) for item in analyses],
         "claims": claim_table(judge(scores, facts)),
@@ -136,6 +150,39 @@ def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], na
     }
 
 
+def _sweep_figures(
+    run: Run, facts: RunFacts, analyses: list[Analysis], names: list[str], prefix: str
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Title and figures, one per metric, of every sweep of which two points were run."""
+    for index, sweep in enumerate(facts.sweeps, start=1):
+        figures = []
+        for analysis, metric in zip(analyses, names, strict=True):
+            lines = swept(sweep, analysis)
+            if lines:
+                title = f"{sweep['title']}: {analysis.panel.metric.title}"
+                name = f"{prefix}{metric}-sweep-{index}"
+                static = sweep_chart(sweep, lines, analysis, width=420)
+                write_figure(static, run.path / "figures", name, title)
+                spec = sweep_chart(sweep, lines, analysis, width="container")
+                figures.append({"id": name, "label": title, "spec": spec, "svg": inline_svg(static, name, title)})
+        if figures:
+            yield sweep["title"], figures
+
+
+def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
+    static = search_chart(search, width=420)
+    title = f"{search.method.label}: {search.objective}"
+    write_figure(static, run.path / "figures", name, title)
+    return {
+        "id": name,
+        "title": title,
+        "label": f"{title} against σ for {count(len(search.traces), 'image')}.",
+        "says": luck_sentence(search),
+        "spec": search_chart(search, width="container"),
+        "svg": inline_svg(static, name, title),
+    }
+
+
 def _render(run: Run, facts: RunFacts, sections: list[dict[str, Any]], analyses: list[list[Analysis]]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -145,6 +192,7 @@ def _render(run: Run, facts: RunFacts, sections: list[dict[str, Any]], analyses:
     )
     environment.filters |= {
         "data_uri": _data_uri,
+        "color_bar": color_bar,
         "number": number,
         "percent": percent,
         "significant": significant,
@@ -170,13 +218,7 @@ def _render(run: Run, facts: RunFacts, sections: list[dict[str, Any]], analyses:
         looks=facts.looks,
         level=percent_level(level_of(facts.looks)),
         bundle=script_bundle() if sections else "",
-        color_bar=color_bar() if any(_gallery(section) for section in sections) else b"",
     )
-
-
-def _gallery(section: dict[str, Any]) -> Gallery | None:
-    found: Gallery | None = section["gallery"]
-    return found
 
 
 def _data_uri(content: bytes, kind: str) -> str:

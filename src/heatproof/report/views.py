@@ -13,6 +13,7 @@ from heatproof.report.analysis import Analysis, Row, Test, Verdict
 from heatproof.report.claims import Beside, Judged, Pair
 from heatproof.report.facts import MethodFacts
 from heatproof.report.panels import Floats, ModelScores
+from heatproof.report.searches import Search
 from heatproof.report.wording import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
 
 NO_CLAIM = "makes no claim that this metric could test, or has no score"
@@ -125,6 +126,19 @@ def _pair_cells(pair: Pair) -> list[Cell]:
         Cell(tested),
         Cell(str(pair.finding)),
     ]
+
+
+def luck_sentence(search: Search) -> str:
+    """What of the optimum was luck, in words."""
+    luck, n = search.luck, len(search.traces)
+    at = sum(trace.objective for trace in search.traces) / n
+    steps = sum(len(trace.values) for trace in search.traces) / n
+    decimals = decimals_for((luck.high - luck.low) / 2)
+    spread = f" {interval(luck.low, luck.high, decimals)}" if luck.n > 1 else ""
+    return (
+        f"{number(steps, 1)} values for an image. At the optimum {search.objective} is {number(at, decimals)} as searched and "
+        f"{number(at - luck.difference, decimals)} anew: a difference of {_signed(luck.difference, decimals)}{spread} by luck."
+    )
 
 
 def correlation_cells(matrix: Floats, counts: Any) -> list[list[Cell]]:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from heatproof.report.facts import read_facts
-from heatproof.report.figures.gallery import describe, full_color, make_gallery, page_side, palette, signed_map
+from heatproof.report.figures.gallery import SALIENCY, describe, full_color, make_gallery, page_side, palette, saliency, signed_map
 from heatproof.report.panels import read_scores
 
 from .synthetic_run import write_synthetic_run
@@ -31,6 +31,14 @@ def test_full_color_is_a_percentile_of_the_size():
     assert full_color(single) == 7
 
 
+def test_saliency_runs_from_the_least_size_to_the_99th_percentile():
+    values = np.concatenate([-np.arange(1.0, 101.0), [2.0]]).reshape(1, -1)
+    shares, full = saliency(values)
+    assert full == pytest.approx(np.percentile(np.abs(values), 99))
+    np.testing.assert_allclose(shares, np.clip((np.abs(values) - 1) / (full - 1), 0, 1))
+    assert saliency(np.full((2, 2), -3.0))[0].tolist() == [[0, 0], [0, 0]]
+
+
 def test_words_tell_sign_concentration_and_place():
     values = np.zeros((11, 11))
     values[0, 10] = 2.0
@@ -54,6 +62,17 @@ def test_a_constant_map_is_full_color_everywhere(tmp_path):
     assert tile.full == pytest.approx(3.0)
     with Image.open(io.BytesIO(tile.png)) as picture:
         assert picture.convert("RGB").getcolors() == [(144, tuple(palette()[-1].tolist()))]
+
+
+def test_the_saliency_look_is_gray_and_shows_no_more_images_than_asked_for(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=3, size=12, methods=(0, 9))
+    facts = read_facts(run)
+    gallery = make_gallery(run, facts, read_scores(run, facts)[0], SALIENCY, 2)
+    assert len(gallery.rows) == 2
+    with Image.open(io.BytesIO(gallery.rows[0].tiles[0].png)) as picture:
+        colors = np.asarray(picture.convert("RGB"))
+    assert (colors == colors[..., :1]).all()
+    assert colors.max() == 255
 
 
 def test_a_map_that_was_not_kept_leaves_its_place_empty(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, level_of
-from heatproof.report.figures.style import LineStyle
+from heatproof.report.figures.style import LineStyle, plain
 from heatproof.report.wording import percent_level
 
 _LIT = "indexof(chosen, datum.method) >= 0"
@@ -89,13 +89,8 @@ def _points(analysis: Analysis) -> list[dict[str, Any]]:
     places = analysis.panel.metric.curve_x
     xs = places if len(places) == means.shape[1] else tuple(float(index) for index in range(means.shape[1]))
     return [
-        {"method": method.label, "x": x, "mean": _plain(mean), "low": _plain(low), "high": _plain(high)}
+        {"method": method.label, "x": x, "mean": plain(mean), "low": plain(low), "high": plain(high)}
         for method, *rows in zip(analysis.panel.methods, means, lows, highs, strict=True)
         for x, mean, low, high in zip(xs, *rows, strict=True)
         if np.isfinite(mean)
     ]
-
-
-def _plain(value: float) -> float | None:
-    """Six digits are plenty for a line; NaN is null."""
-    return float(f"{value:.6g}") if np.isfinite(value) else None

@@ -1,12 +1,16 @@
-"""Maps side by side: a row per image, a column per method.
+"""Maps side by side: a row per image, a column per method, in one of two looks.
 
-Channels are summed; red is positive, blue negative, white zero (RdBu_r). Full colour stands for the 99.5th percentile of |a| of
-that map, so each map has its own scale, and the number that full colour stands for is printed. Maps are averaged over pixel
-blocks to save room; the raw ones stay in the run's maps/.
+Channels are summed to A.
+
+    SIGNED      Red is positive, blue negative, white zero (RdBu_r). Full colour is the 99.5th percentile of |A|.
+    SALIENCY    S = (|A| − min|A|) / (q − min|A|) clipped to [0, 1], q the 99th percentile of |A|: black is 0, white 1.
+
+Each map has its own scale, and the number that full colour stands for is printed. Maps are averaged over pixel blocks to save
+room; the raw ones stay in the run's maps/.
 """
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,7 @@ from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
 
 PERCENTILE = 99.5
+SALIENCY_PERCENTILE = 99.0
 MOST_IMAGES = 24
 _STEPS = 16  # colours on either side of white
 _PAGE_BYTES = 2_400_000  # of all maps on one page, before base64
@@ -46,9 +51,23 @@ class GalleryRow:
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """Maps of one model, `side` pixels each on the page, and how many images were left out."""
+class Look:
+    """How a channel sum [h, w] becomes a picture.
 
+    shade takes it and the most pixels a side, and gives places on the palette in [0, 1] and the value of full colour.
+    """
+
+    palette: Callable[[], "np.ndarray[Any, np.dtype[np.uint8]]"]
+    shade: Callable[[Floats, int], tuple[Floats, float]]
+    sign: str
+    ends: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Maps of one model in one look, `side` pixels each on the page, and how many images were left out."""
+
+    look: Look
     methods: tuple[MethodFacts, ...]
     rows: tuple[GalleryRow, ...]
     side: int
@@ -77,6 +96,33 @@ def palette() -> "np.ndarray[Any, np.dtype[np.uint8]]":
     return np.round(255 * colors).astype(np.uint8)
 
 
+def grays() -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """From black to white, as many as the palette has, uint8 [33, 3]."""
+    return np.round(np.linspace(0, 255, 2 * _STEPS + 1))[:, None].repeat(3, axis=1).astype(np.uint8)
+
+
+def saliency(values: Floats) -> tuple[Floats, float]:
+    """S in [0, 1] of a channel sum, and q; zeros where all of |A| is the same."""
+    size = np.abs(values)
+    low, high = float(size.min()), float(np.percentile(size, SALIENCY_PERCENTILE))
+    return (np.clip((size - low) / (high - low), 0, 1) if high > low else np.zeros_like(size)), high
+
+
+def _signed_shade(values: Floats, side: int) -> tuple[Floats, float]:
+    small = _averaged(values, side)
+    full = full_color(small)
+    return (np.full_like(small, 0.5) if full == 0 else (np.clip(small / full, -1, 1) + 1) / 2), full
+
+
+def _saliency_shade(values: Floats, side: int) -> tuple[Floats, float]:
+    shares, full = saliency(values)
+    return _averaged(shares, side), full
+
+
+SIGNED = Look(palette, _signed_shade, "±", ("− the number", "+ the number"))
+SALIENCY = Look(grays, _saliency_shade, "≥", ("0", "the number, or more"))
+
+
 def describe(values: Floats, method: str, image: str) -> str:
     """Words for a map [h, w]: sign, concentration and where its weight lies."""
     size = np.abs(values)
@@ -97,7 +143,9 @@ def describe(values: Floats, method: str, image: str) -> str:
     )
 
 
-def make_gallery(run: Run, facts: RunFacts, scores: ModelScores) -> Gallery | None:
+def make_gallery(
+    run: Run, facts: RunFacts, scores: ModelScores, look: Look = SIGNED, most_images: int = MOST_IMAGES
+) -> Gallery | None:
     """Tiles of one model, or None if the run kept no maps of it."""
     units = {
         (row["method"], row["image"]): row["unit"] for row in run.query(_UNITS).to_pylist() if row["model"] in scores.model.keys
@@ -108,17 +156,17 @@ def make_gallery(run: Run, facts: RunFacts, scores: ModelScores) -> Gallery | No
     if not with_maps:
         return None
     methods = tuple(method for method in facts.methods if any(key == method.key for key, _ in found))
-    images = with_maps[:MOST_IMAGES]
+    images = with_maps[:most_images]
     side = page_side(len(images) * len(methods))
     rows = tuple(
         GalleryRow(
             image,
             _thumbnail(run.image_path(image.digest), side),
-            tuple(_tile(run, found.get((method.key, image.digest)), method, image, side) for method in methods),
+            tuple(_tile(run, found.get((method.key, image.digest)), method, image, side, look) for method in methods),
         )
         for image in images
     )
-    return Gallery(methods, rows, side, len(with_maps) - len(images), len(facts.raw.get("seeds") or [0]))
+    return Gallery(look, methods, rows, side, len(with_maps) - len(images), len(facts.raw.get("seeds") or [0]))
 
 
 def page_side(tiles: int) -> int:
@@ -128,9 +176,7 @@ def page_side(tiles: int) -> int:
 
 def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
     """The same as one figure, <name>.png and <name>.svg, with labels and a colour bar."""
-    from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
 
     rows, columns = len(gallery.rows), len(gallery.methods) + 1
@@ -156,19 +202,15 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
     for line, row in zip(axes, gallery.rows, strict=True):
         _show(line[0], row.thumbnail, row.image.name)
         for axis, tile in zip(line[1:], row.tiles, strict=True):
-            _show(axis, tile.png if tile else b"", f"± {significant(tile.full)}" if tile else "not kept")
+            _show(axis, tile.png if tile else b"", f"{gallery.look.sign} {significant(tile.full)}" if tile else "not kept")
     for axis, method in zip(axes[0][1:], gallery.methods, strict=True):
         axis.annotate(
             _wrapped(method.label), (0.0, 1.04), xycoords="axes fraction", fontsize=7, va="bottom", ha="left", annotation_clip=False
         )
     bar = figure.add_axes((0.6 / width, 0.36 / height, 2.2 / width, 0.1 / height))
-    bar.imshow(
-        np.linspace(-1, 1, 2 * _STEPS + 1)[None],
-        aspect="auto",
-        cmap=ListedColormap(colormaps["RdBu_r"](np.linspace(0, 1, 2 * _STEPS + 1))),
-    )
+    bar.imshow(gallery.look.palette()[None], aspect="auto")
     bar.set_yticks([])
-    bar.set_xticks([0, _STEPS, 2 * _STEPS], ["− the number", "0", "+ the number"], fontsize=7)
+    bar.set_xticks([0, 2 * _STEPS], gallery.look.ends, fontsize=7)
     bar.tick_params(length=2)
     figure.text(
         3.6 / width, 0.38 / height, "Each map has its own scale: the number beneath it is the value of full colour.", fontsize=7
@@ -179,11 +221,11 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
         write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
 
 
-def color_bar() -> bytes:
+def color_bar(look: Look) -> bytes:
     """The palette as a PNG of one row of blocks."""
     from PIL import Image
 
-    return _png(Image.fromarray(np.repeat(np.repeat(palette()[None], 12, axis=0), 8, axis=1)))
+    return _png(Image.fromarray(np.repeat(np.repeat(look.palette()[None], 12, axis=0), 8, axis=1)))
 
 
 def _show(axis: Any, encoded: bytes, caption: str) -> None:
@@ -200,17 +242,15 @@ def _wrapped(label: str) -> str:
     return "\n".join(textwrap.wrap(label, 16))
 
 
-def _tile(run: Run, unit: str | None, method: MethodFacts, image: ImageFacts, side: int) -> Tile | None:
+def _tile(run: Run, unit: str | None, method: MethodFacts, image: ImageFacts, side: int, look: Look) -> Tile | None:
     from PIL import Image
 
     if unit is None:
         return None
     values = signed_map(run.map(unit, image.digest).astype(np.float64))
-    small = _averaged(values, side)
-    full = full_color(small)
-    steps = np.zeros(small.shape) if full == 0 else np.clip(small / full, -1, 1) * _STEPS
-    picture = Image.fromarray((np.round(steps) + _STEPS).astype(np.uint8), mode="P")
-    picture.putpalette(palette().tobytes())
+    shares, full = look.shade(values, side)
+    picture = Image.fromarray(np.round(shares * 2 * _STEPS).astype(np.uint8), mode="P")
+    picture.putpalette(look.palette().tobytes())
     return Tile(_png(picture), full, describe(values, method.label, image.name))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, Row
-from heatproof.report.figures.style import FAINT, GREY, HUES
+from heatproof.report.figures.style import FAINT, GREY, HUES, plain
 from heatproof.report.wording import decimals_for, interval, number
 
 KINDS = ("leads", "other", "control")
@@ -47,7 +47,7 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
         )
     ]
     if analysis.chance is not None:
-        chance = alt.Chart({"values": [{"value": _plain(analysis.chance.mean)}]})
+        chance = alt.Chart({"values": [{"value": plain(analysis.chance.mean)}]})
         layers.append(chance.mark_rule(strokeDash=[4, 4], color=GREY).encode(x("value")))
     means = alt.Chart({"values": [_mean(row) for row in rows]})
     kinds = alt.Scale(domain=[_MEANING[kind] for kind in KINDS], range=[HUES[0], HUES[0], GREY])
@@ -68,7 +68,7 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
 def _images(analysis: Analysis) -> list[dict[str, Any]]:
     panel = analysis.panel
     return [
-        {"method": method.label, "image": image.name, "value": _plain(value)}
+        {"method": method.label, "image": image.name, "value": plain(value)}
         for method, values in zip(panel.methods, panel.values, strict=True)
         for image, value in zip(panel.images, values, strict=True)
         if np.isfinite(value)
@@ -82,14 +82,10 @@ def _mean(row: Row) -> dict[str, Any]:
     low, high = (row.low, row.high) if row.n >= 2 else (row.mean, row.mean)
     return {
         "method": row.method.label,
-        "mean": _plain(row.mean),
-        "low": _plain(low),
-        "high": _plain(high),
+        "mean": plain(row.mean),
+        "low": plain(low),
+        "high": plain(high),
         "text": text,
         "kind": _MEANING[kind],
         "leads": kind == "leads",
     }
-
-
-def _plain(value: float) -> float:
-    return float(f"{value:.6g}")

@@ -4,6 +4,7 @@ Methods take a hue and, after a round of hues, another dash; controls are grey a
 sign. The hues have middling lightness: they keep a contrast of 3 : 1 with a white and with a near-black page.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,11 @@ def config(ink: str, faint: str, rule: str) -> Mapping[str, Any]:
             "symbolSize": 260,
         },
     }
+
+
+def plain(value: float) -> float | None:
+    """Six digits are plenty for a figure; NaN is null."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 LIGHT = config(INK, "#5d5a55", "#c9c5bd")

@@ -1,0 +1,99 @@
+"""Scores against a setting: mean and interval over images, a line for each value of the other settings named.
+
+Methods that differ in anything else are kept apart, a line needs two points, and chance is a dashed rule. The axis is logarithmic
+where the setting's largest value is twenty times its smallest or more.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from heatproof.report.analysis import Analysis, Row
+from heatproof.report.figures.style import GREY, HUES, METHOD_DASHES, plain
+from heatproof.report.views import arrow
+
+_WIDE = 20.0
+
+
+def swept(sweep: Mapping[str, Any], analysis: Analysis) -> dict[str, list[tuple[float, Row]]]:
+    """The line's name → its points (value of the setting, row), in the order of the settings where they are numbers."""
+    lines: dict[str, list[tuple[float, Row]]] = {}
+    order: dict[str, tuple[float, ...]] = {}
+    for row in analysis.rows:
+        settings = row.method.settings
+        if not isinstance(settings, Mapping) or settings.get("name") != sweep["method"] or not row.n:
+            continue
+        at = _setting(settings, sweep["along"])
+        if isinstance(at, int | float):
+            others = [(path, _setting(settings, path)) for path in sweep["by"]]
+            name = ", ".join(_said(path, value) for path, value in others)
+            order[name] = tuple(float(value) if isinstance(value, int | float) else 0.0 for _, value in others)
+            lines.setdefault(name, []).append((float(at), row))
+    whole = {name: sorted(points, key=lambda point: point[0]) for name, points in lines.items() if len(points) > 1}
+    return {name: whole[name] for name in sorted(whole, key=lambda name: order[name])}
+
+
+def sweep_chart(
+    sweep: Mapping[str, Any], lines: Mapping[str, Sequence[tuple[float, Row]]], analysis: Analysis, *, width: int | str
+) -> dict[str, Any]:
+    """Vega-Lite specification. `width` in pixels, or "container" to follow the page."""
+    import altair as alt
+
+    metric, names = analysis.panel.metric, list(lines)
+    values = [at for points in lines.values() for at, _ in points]
+    wide = min(values) > 0 and max(values) / min(values) >= _WIDE
+    scale = alt.Scale(type="log", nice=False) if wide else alt.Scale(nice=False, zero=False, padding=8)
+    ticks = sorted(set(values))
+    x = alt.X("x:Q", title=sweep["along"], scale=scale, axis=alt.Axis(grid=False, values=ticks, format="~r"))
+    y_title = f"{metric.label} {arrow(metric.direction)[0]}"
+    dashes = [list(METHOD_DASHES[i // len(HUES) % len(METHOD_DASHES)]) for i in range(len(names))]
+    key = alt.Legend(title=None, orient="bottom", columns=3, symbolType="stroke", symbolOpacity=1) if names != [""] else None
+    color = alt.Color("line:N", scale=alt.Scale(domain=names, range=[HUES[i % len(HUES)] for i in range(len(names))]), legend=key)
+    base = alt.Chart({"values": [*_points(lines)]})
+    scaled = alt.Scale(zero=False)
+    band = base.mark_area(opacity=0.1).encode(x, alt.Y("low:Q", title=y_title, scale=scaled), alt.Y2("high:Q"), color)
+    drawn = base.mark_line(strokeWidth=2).encode(
+        x, alt.Y("mean:Q", title=y_title), color, alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=dashes), legend=key)
+    )
+    dots = base.mark_circle(size=32, opacity=1).encode(
+        x,
+        alt.Y("mean:Q"),
+        color,
+        tooltip=[
+            alt.Tooltip("method:N", title="method"),
+            *(alt.Tooltip(f"{name}:Q", title=said, format=".4~g") for name, said in zip(_NUMBERS, _TITLES, strict=True)),
+        ],
+    )
+    layers = [band, drawn, dots]
+    if analysis.chance is not None:
+        chance = alt.Chart({"values": [{"mean": plain(analysis.chance.mean)}]})
+        layers.append(chance.mark_rule(strokeDash=[4, 4], color=GREY).encode(alt.Y("mean:Q")))
+    return dict(alt.layer(*layers).properties(width=width, height=240).to_dict())
+
+
+_NUMBERS, _TITLES = ("mean", "low", "high"), ("mean", "from", "to")
+
+
+def _points(lines: Mapping[str, Sequence[tuple[float, Row]]]) -> Iterator[dict[str, Any]]:
+    for name, points in lines.items():
+        for at, row in points:
+            low, high = (row.low, row.high) if row.n > 1 else (row.mean, row.mean)
+            yield {
+                "line": name,
+                "x": at,
+                "method": row.method.label,
+                "mean": plain(row.mean),
+                "low": plain(low),
+                "high": plain(high),
+            }
+
+
+def _setting(settings: Any, path: str) -> Any:
+    for part in path.split("."):
+        settings = settings.get(part) if isinstance(settings, Mapping) else None
+    return settings
+
+
+def _said(path: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("name"))
+    return f"{path.rpartition('.')[2]} {value:g}" if isinstance(value, int | float) else str(value)
