@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from heatproof.methods import ExpectedGradients, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.methods import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.metrics import TotalVariationCurve
 from heatproof.models import Model
 from heatproof.models.outputs import LogProbability, Margin, Probability
@@ -189,6 +189,18 @@ def test_smooth_taylor_is_smooth_grad_of_minus_noise_times_gradient() -> None:
     assert_close(found, torch.stack(terms).mean(0), 1e-12)
     smooth = SmoothGrad(noise=noise, samples=5).attribute(model, images, 1, seed=6).values
     assert_close(smooth, torch.stack([-t / noise(images, model.bounds, draws, k) for k, t in enumerate(terms)]).mean(0), 1e-10)
+
+
+def test_smooth_taylor_with_little_noise_is_the_gradient_times_the_mean_draw() -> None:
+    """A/σ → −n̄ ⊙ ∇f(x): of first order the map shows the noise that was drawn, and the gradient by its size alone."""
+    model, images = double(zoo.smooth_conv()), doubles(2)
+    sigma = 1e-6
+    noise = Gaussian(sigma=sigma, relative_to="absolute")
+    draws = Draws.for_images(6, images)
+    mean = torch.stack([noise(images, model.bounds, draws, k) for k in range(5)]).mean(0) / sigma
+    gradient = Gradient().attribute(model, images, 1).values
+    found = SmoothTaylor(noise=noise, samples=5).attribute(model, images, 1, seed=6).values / sigma
+    assert_close(found, -mean * gradient, 1e-4 * float(gradient.abs().max()))
 
 
 def test_antithetic_roots_leave_only_even_terms_of_a_quadratic() -> None:

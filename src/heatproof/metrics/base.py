@@ -14,6 +14,7 @@ from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
+from pydantic import Field
 from torch import Tensor
 
 from heatproof.core.errors import TensorError
@@ -95,6 +96,12 @@ class Metric(Settings, ABC):
         return PassCount()
 
     @property
+    def price(self) -> str:
+        """What one score costs beyond the map, in words."""
+        rows = f"{self.cost().forward} forward" if self.cost().forward else ""
+        return ", ".join(filter(None, (rows, "one more map" if self.explanations else ""))) or "none"
+
+    @property
     def explanations(self) -> int:
         """Further maps asked of the method for each map scored."""
         return 0
@@ -160,7 +167,11 @@ class ReferenceMetric(Metric, ABC):
     Whoever scores makes that map, with the seed after the map's own: where both draw, they must not share their draws.
     """
 
-    reference: Method
+    reference: Method = Field(default_factory=lambda: Method.from_dict({"name": "gradient"}))
+
+    @property
+    def price(self) -> str:
+        return "the other map, once an image"
 
     def score(self, values: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
         """Score raw maps by raw maps of the reference.

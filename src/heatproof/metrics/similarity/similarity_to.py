@@ -23,7 +23,7 @@ _MEASURES = {"cosine": cosine, "pearson": pearson, "spearman": spearman, "kendal
 class SimilarityTo(ReferenceMetric):
     """How like another method's map it is.
 
-    reference   the other method; in an experiment also the label of one of its methods.
+    reference   the other method, else the gradient; in an experiment also the label of one of its methods.
     similarity  which measure.
     signed      whether signs count; else magnitudes are compared.
     """
