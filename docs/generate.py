@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from heatproof.core.spec import Settings, exports
 from heatproof.data import Dataset
 from heatproof.methods import Method
-from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, RegionMetric
+from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.models import Output
 from heatproof.models.loaders import Loader
 from heatproof.numerics.quadrature import Quadrature
@@ -189,7 +189,7 @@ def _metric_table() -> str:
     rows = []
     for cls in _leaves(Metric):
         metric = _built(Metric, cls)
-        rows.append((f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", _metric_cost(metric), metric.cite or "—"))
+        rows.append((f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", metric.price, metric.cite or "—"))
     return table(("metric", "what it says", "direction", "cost a map", "source"), rows)
 
 
@@ -219,6 +219,7 @@ def _methods_page() -> str:
 def _metrics_page() -> str:
     needs = {
         MapMetric: "the map",
+        ReferenceMetric: "the map, and that of another method",
         RegionMetric: "the map, and where the object lies",
         ModelMetric: "the map and the model",
         ExplainerMetric: "the method, for further maps",
@@ -235,7 +236,7 @@ def _metrics_page() -> str:
             "bounds": f"{metric.bounds[0]:g} to {metric.bounds[1]:g}".replace("inf", "∞"),
             "channels": str(metric.reduction),
             "scale of the map": "does not matter" if metric.scale_invariant else "may matter",
-            "cost": f"{_metric_cost(metric)} a map",
+            "cost": metric.price,
             "source": metric.cite or "—",
         }
         parts.append(_section(cls, facts))
@@ -453,11 +454,6 @@ def _leaves(base: type[Settings]) -> list[type[Settings]]:
 
 def _passes(cost: PassCount) -> str:
     return f"{cost.forward} forward, {cost.backward} backward" if cost.forward or cost.backward else "none"
-
-
-def _metric_cost(metric: Metric) -> str:
-    rows = f"{metric.cost().forward} forward" if metric.cost().forward else "no rows"
-    return rows + (", one further map" if metric.explanations else "")
 
 
 def _default(field: Any) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from heatproof.bench.experiment import Experiment
+from heatproof.bench.expectations import Claim
+from heatproof.bench.experiment import Experiment, Sweep
 from heatproof.bench.stopping import Stop
 from heatproof.data import Dataset
 from heatproof.methods import Method
@@ -42,7 +43,7 @@ def test_the_toml_blocks_of_a_page_are_understood(page):
         if "name" in content:
             Experiment.parse(content)
             continue
-        assert set(content) <= {"dataset", "models", "methods", "metrics", "stop"}
+        assert set(content) <= {"dataset", "models", "methods", "metrics", "stop", "sweeps", "claims"}
         if "stop" in content:
             Stop.model_validate(content["stop"])
         if "dataset" in content:
@@ -53,7 +54,12 @@ def test_the_toml_blocks_of_a_page_are_understood(page):
         for method in content.get("methods", []):
             Method.from_dict(method)
         for metric in content.get("metrics", []):
+            metric.pop("label", None)
             Metric.from_dict(metric)
+        for sweep in content.get("sweeps", []):
+            Sweep.model_validate(sweep)
+        for claim in content.get("claims", []):
+            Claim.model_validate(claim)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "experiments").glob("*.toml")), ids=name_of)
