@@ -15,12 +15,9 @@ from typing import Any
 import torch
 
 from benchmarks.paths import mean
-from benchmarks.subjects import PACKAGED
-from heatproof.data import load_images
+from benchmarks.subjects import PACKAGED, on_photographs
 from heatproof.methods import AdaptiveNoise, SmoothTaylor
 from heatproof.metrics import PerturbationCurve, TotalVariationCurve
-from heatproof.models.loaders import load_model
-from heatproof.passes.acceleration import accelerate
 from heatproof.passes.memory import keep_freed_memory
 
 SEARCHES: Mapping[str, Mapping[str, Any]] = {
@@ -36,12 +33,7 @@ def main(photographs: int = 12, roots: int = 25, networks: Sequence[str] = PACKA
     keep_freed_memory()
     heads = ("network", "objective", "search", "values", "σ", "as searched", "anew", "luck", "against published")
     print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
-    for network in networks:
-        plain = load_model(network)
-        if plain.preprocessing is None:
-            raise ValueError(f"{network}: expected a network that says how to preprocess images")
-        images = load_images("photos", plain.preprocessing, count=photographs)
-        model, _ = accelerate(plain.with_(chunk=16), images[:8], "exact")
+    for network, model, images in on_photographs(photographs, networks):
         for objective in (TotalVariationCurve(), PerturbationCurve(corners="published", draws=3)):
             first: torch.Tensor | None = None
             for label, settings in SEARCHES.items():

@@ -13,12 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.subjects import PACKAGED
-from heatproof.data import load_images
+from benchmarks.subjects import on_photographs
 from heatproof.methods import Attribution, IntegratedGradients
-from heatproof.models.loaders import load_model
 from heatproof.numerics.quadrature import GaussLegendre, Midpoint, RightRiemann, Trapezoid
-from heatproof.passes.acceleration import accelerate
 from heatproof.passes.memory import keep_freed_memory
 from heatproof.stats import mean_interval
 
@@ -53,12 +50,7 @@ def main(photographs: int = 40) -> None:
     """Print a table."""
     keep_freed_memory()
     print("| network | rule | nodes | at most | gap | map error | stated |\n| --- | --- | --- | --- | --- | --- | --- |")
-    for network in PACKAGED:
-        plain = load_model(network)
-        if plain.preprocessing is None:
-            raise ValueError(f"{network}: expected a network that says how to preprocess images")
-        images = load_images("photos", plain.preprocessing, count=photographs)
-        model, _ = accelerate(plain.with_(chunk=16), images[:8], "exact")
+    for network, model, images in on_photographs(photographs):
         fine = IntegratedGradients(quadrature=Trapezoid(steps=FINE)).attribute(model, images)
         for rule, method in RULES.items():
             found = method.attribute(model, images)

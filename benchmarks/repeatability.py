@@ -11,13 +11,10 @@ import sys
 from torch import Tensor
 
 from benchmarks.paths import mean
-from benchmarks.subjects import PACKAGED
-from heatproof.data import load_images
+from benchmarks.subjects import on_photographs
 from heatproof.methods import Attribution, Method, SmoothGrad, SmoothTaylor
 from heatproof.metrics import Repeatability
-from heatproof.models.loaders import load_model
 from heatproof.models.model import Model
-from heatproof.passes.acceleration import accelerate
 from heatproof.passes.memory import keep_freed_memory
 from heatproof.perturb.noises import Gaussian
 
@@ -29,12 +26,7 @@ def main(photographs: int = 6) -> None:
     """Print a table."""
     keep_freed_memory()
     print("| network | method | σ | R | r of two seeds | R needed for 0.9 |\n| --- | --- | --- | --- | --- | --- |")
-    for network in PACKAGED:
-        plain = load_model(network)
-        if plain.preprocessing is None:
-            raise ValueError(f"{network}: expected a network that says how to preprocess images")
-        images = load_images("photos", plain.preprocessing, count=photographs)
-        model, _ = accelerate(plain.with_(chunk=16), images, "exact")
+    for network, model, images in on_photographs(photographs):
         for kind in (SmoothTaylor, SmoothGrad):
             for sigma in SIGMAS:
                 method: Method = kind(samples=SAMPLES, noise=Gaussian(sigma=sigma, relative_to="absolute"))

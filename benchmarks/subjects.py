@@ -3,6 +3,7 @@
 Networks without weights to be had have random ones: the work is the same. `tiny` is for tests.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -64,3 +65,13 @@ def _tiny() -> Model:
             nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)
         )
     return Model(module, Bounds.of(0, 1, 3), preprocessing=Preprocessing(side=32, resize=32, mean=(0, 0, 0), std=(1, 1, 1)))
+
+
+def on_photographs(count: int, networks: Iterable[str] = PACKAGED) -> Iterator[tuple[str, Model, Tensor]]:
+    """Name, exact plan and photographs [count, c, h, w] of each packaged network, one after the other."""
+    for network in networks:
+        plain = load_model(network)
+        if plain.preprocessing is None:
+            raise ValueError(f"{network}: expected a network that says how to preprocess images")
+        images = load_images("photos", plain.preprocessing, count=count)
+        yield network, accelerate(plain.with_(chunk=CHUNK), images[:8], "exact")[0], images
