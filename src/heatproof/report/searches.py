@@ -50,14 +50,18 @@ def read_searches(run: Run, facts: RunFacts, model: ModelFacts) -> list[Search]:
     rows = [row for row in run.query(_DETAILS).to_pylist() if row["model"] in model.keys]
     found = []
     for method in facts.methods:
-        traces = tuple(_trace(row["name"], json.loads(row["details"])) for row in rows if row["method"] == method.key)
+        own = (_trace(row["name"], json.loads(row["details"])) for row in rows if row["method"] == method.key)
+        traces = tuple(trace for trace in own if trace is not None)
         if traces:
             found.append(Search(method, _objective(method.settings, facts), traces, _luck(traces, level_of(facts.looks))))
     return found
 
 
-def _trace(image: str, details: Mapping[str, Any]) -> Trace:
+def _trace(image: str, details: Mapping[str, Any]) -> Trace | None:
+    """None where the search met no number, or its optimum anew is none."""
     tried = [pair for pair in zip(details["trace_sigma"], details["trace_objective"], strict=True) if None not in pair]
+    if not tried or not {"sigma", "objective", "objective_fresh"} <= details.keys():
+        return None
     sigmas, values = zip(*tried, strict=True)
     return Trace(image, sigmas, values, details["sigma"], details["objective"], details["objective_fresh"])
 

@@ -9,7 +9,7 @@ from heatproof.report.facts import read_facts
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.sweeps import sweep_chart, swept
 from heatproof.report.panels import read_scores
-from heatproof.report.searches import read_searches
+from heatproof.report.searches import _trace, read_searches
 from heatproof.report.views import luck_sentence
 
 
@@ -60,6 +60,13 @@ def test_what_a_search_found_is_compared_with_its_fresh_value_image_by_image(dem
     assert f"{-luck:.2f}" in luck_sentence(search).replace("−", "-")
     steps, ends = (layer for layer in search_chart(search, width=300)["datasets"].values())
     assert sorted((len(steps), len(ends))) == [12, 36]
+
+
+def test_a_search_without_numbers_is_left_out():
+    whole = {"sigma": 0.5, "objective": 1.0, "objective_fresh": 2.0, "trace_sigma": [0.5, 0.6], "trace_objective": [1.0, None]}
+    assert _trace("x.jpg", whole).values == (1.0,)
+    assert _trace("x.jpg", {**whole, "trace_objective": [None, None]}) is None
+    assert _trace("x.jpg", {key: value for key, value in whole.items() if key != "objective_fresh"}) is None
 
 
 def test_the_page_and_the_figures_hold_both(demo):
