@@ -13,6 +13,7 @@ more tables:
     count = 12                            # images
     models = ["squeezenet1_1"]            # only these networks
     only = ["IG, black"]                  # only these methods, by label
+    memory = "2GB"                        # rows at once follow this, not what happens to be free: the same numbers to the last bit
     [budgets.NAME.settings.perturbation_curve]
     draws = 3
 """
@@ -99,6 +100,7 @@ class Recipe:
         )
         if cut:
             content |= {"budget": cut.get("says", budget).rstrip("."), "smoke": bool(cut.get("smoke", False))}
+            content |= {"memory": cut["memory"]} if "memory" in cut else {}
         kept = _kept_labels(content, tables, cut.get("only"))
         return Experiment.parse(_restricted(content, kept))
 
