@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 import heatproof
+from heatproof.attacks import Attack
 from heatproof.core.spec import Settings, exports, snake_case
 from heatproof.methods import Method
 from heatproof.metrics import Metric
+from heatproof.perturb.changes import Change
 from heatproof.perturb.fills import Fill
 from heatproof.perturb.noises import Noise
 from heatproof.surgery.composites import Composite
@@ -26,10 +28,12 @@ FAMILIES: list[tuple[type[Settings], str]] = [
     (Metric, "metrics"),
     (Fill, "perturb/fills"),
     (Noise, "perturb/noises"),
+    (Change, "perturb/changes"),
+    (Change, "attacks"),
     (Rule, "surgery/rules"),
     (Composite, "surgery/composites"),
 ]
-NO_CONCEPT = {"__init__", "base", "attribution", "objective", "back_projection"}
+NO_CONCEPT = {"__init__", "base", "attribution", "objective", "back_projection", "comparison", "gradient_attack", "maps"}
 """Stems that hold what a family shares, or a member that only a method can make."""
 
 
@@ -43,7 +47,7 @@ def concept_files() -> list[object]:
 
 
 def exported() -> list[object]:
-    return [pytest.param(cls, id=f"{base.family} {name}") for base, _ in FAMILIES for name, cls in exports(base).items()]
+    return [pytest.param(cls, id=f"{base.family} {name}") for base in dict(FAMILIES) for name, cls in exports(base).items()]
 
 
 @pytest.mark.parametrize(("base", "path"), concept_files())
@@ -74,12 +78,12 @@ def test_every_setting_is_explained(cls: type[Settings]) -> None:
     assert [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)] == []
 
 
-@pytest.mark.parametrize("cls", [p for p in exported() if issubclass(p.values[0], Method | Metric)])
-def test_a_method_or_metric_states_its_cost_and_its_source(cls: type[Settings]) -> None:
+@pytest.mark.parametrize("cls", [p for p in exported() if issubclass(p.values[0], Method | Metric | Attack)])
+def test_a_method_metric_or_attack_states_its_cost_and_its_source(cls: type[Settings]) -> None:
     text = inspect.getmodule(cls).__doc__
     assert "Cost:" in text
     assert "Source:" in text or getattr(cls, "control", False)
-    assert getattr(cls, "cite", "") or getattr(cls, "control", False)
+    assert getattr(cls, "cite", "") or getattr(cls, "control", False) or issubclass(cls, Attack)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -143,7 +147,13 @@ def test_a_public_name_that_does_not_exist_is_an_attribute_error_that_lists_thos
         _ = heatproof.nothing
 
 
-@pytest.mark.parametrize("package", ["methods", "metrics", "models", "perturb.fills", "perturb.noises", "data", "stats", "store"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("methods", "metrics", "models", "training", "perturb.fills", "perturb.noises", "perturb.changes", "attacks"),
+        *("data", "stats", "store"),
+    ],
+)
 def test_every_name_a_package_exports_exists_once(package: str) -> None:
     module = importlib.import_module(f"heatproof.{package}")
     assert [name for name in module.__all__ if not hasattr(module, name)] == []

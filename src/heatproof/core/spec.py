@@ -58,8 +58,8 @@ class Settings(BaseModel):
     )
 
     name: ClassVar[str] = "settings"
-    home: ClassVar[str] = ""
-    """Package whose exports are the registry of this family."""
+    home: ClassVar[str | tuple[str, ...]] = ""
+    """Package whose exports are the registry of this family, or several: a family may have rooms on more than one floor."""
     family: ClassVar[str] = "setting"
     """What a user calls a member of this family."""
 
@@ -143,8 +143,8 @@ def is_abstract(cls: type[Settings]) -> bool:
 
 def exports(base: type[Settings]) -> dict[str, type[Settings]]:
     """The concrete settings classes that the home of a family exports, by name."""
-    package = importlib.import_module(base.home)
-    members = [getattr(package, item) for item in package.__all__]
+    packages = map(importlib.import_module, (base.home,) if isinstance(base.home, str) else base.home)
+    members = [getattr(package, item) for package in packages for item in package.__all__]
     return {m.name: m for m in members if inspect.isclass(m) and issubclass(m, base) and not is_abstract(m)}
 
 

@@ -1,5 +1,6 @@
 """Image sets. One set a file; the exports are the registry. Bad input is refused here, by name and with a remedy."""
 
+from heatproof.data.arrays import Arrays
 from heatproof.data.base import UNREADABLE, Dataset, Item
 from heatproof.data.digits import Digits
 from heatproof.data.folder import Folder
@@ -15,6 +16,7 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "UNREADABLE",
+    "Arrays",
     "Dataset",
     "Digits",
     "Folder",

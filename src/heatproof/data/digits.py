@@ -5,8 +5,11 @@ The package is found, not imported: its own imports want pandas and scikit-learn
 
 import gzip
 import importlib.util
+from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +25,11 @@ _SIDE = 28
 class Digits(Dataset):
     """White digits on black, 500 of each, labels 0 to 9.
 
-    The classes take turns: the first ten items are 0 to 9. `digit 17` is row 17 of the file, counted from 0.
+    The classes take turns: the first ten items are 0 to 9. `digit 17` is row 17 of the file, counted from 0. `part` "test" is the
+    last fifth of each class, "train" the rest; `count` is taken inside the part.
     """
+
+    part: Literal["all", "train", "test"] = "all"
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -32,13 +38,24 @@ class Digits(Dataset):
     def items(self) -> list[Item]:
         table = _table(_file())
         labels = table[:, -1].tolist()
-        return [
-            Item(f"digit {row}", bytes_digest(table[row, :-1].tobytes()), labels[row]) for row in round_robin(labels)[: self.count]
-        ]
+        rows = _rows_of(self.part, labels)[: self.count]
+        return [Item(f"digit {row}", bytes_digest(table[row, :-1].tobytes()), labels[row]) for row in rows]
 
     def open(self, item: Item) -> Image.Image:
         table = _table(_file())
         return Image.fromarray(table[row_of(item, len(table), self.name), :-1].reshape(_SIDE, _SIDE))
+
+
+def _rows_of(part: str, labels: Sequence[int]) -> list[int]:
+    """Rows of a part, the classes in turns."""
+    of_class, seen, chosen = Counter(labels), Counter[int](), []
+    for row in round_robin(labels):
+        label = labels[row]
+        seen[label] += 1
+        in_test = seen[label] > of_class[label] - of_class[label] // 5
+        if part == "all" or in_test == (part == "test"):
+            chosen.append(row)
+    return chosen
 
 
 def _file() -> Path:

@@ -43,6 +43,8 @@ class Model:
     """A faster copy of the module that computes the rows in its place; frozen, in eval mode."""
     plan: str = "plain"
     """How the engine differs from the module, in words."""
+    memorised: Callable[[], "Model"] | None = None
+    """Loads the same architecture, trained on permuted labels until it knew them by heart, where the loader knows how."""
 
     def __post_init__(self) -> None:
         if self.chunk is not None and self.chunk < 1:

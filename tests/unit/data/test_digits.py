@@ -35,6 +35,26 @@ def test_a_digit_is_a_small_grey_image_with_white_ink():
 
 
 @installed
+def test_the_last_fifth_of_each_class_is_for_testing_and_the_rest_for_training():
+    whole, train, test = (Digits(part=part).items() for part in ("all", "train", "test"))
+    assert (train, test) == (whole[:4000], whole[4000:])  # all classes are of one size, so that the turns end together
+    assert np.bincount([item.label for item in train]).tolist() == [400] * 10
+    assert np.bincount([item.label for item in test]).tolist() == [100] * 10
+
+
+@installed
+def test_count_is_taken_inside_the_part():
+    assert Digits(part="test", count=20).items() == Digits(part="test").items()[:20]
+
+
+def test_classes_of_differing_size_are_split_each_by_itself():
+    labels = [0] * 10 + [1] * 5
+    train, test = (module._rows_of(part, labels) for part in ("train", "test"))
+    assert sorted(train + test) == list(range(15))
+    assert sorted(test) == [8, 9, 14]
+
+
+@installed
 def test_an_item_of_another_set_is_an_error():
     with pytest.raises(DataError, match="expected an item of this set"):
         Digits().open(Item("panda.jpg", ""))

@@ -9,6 +9,7 @@ from heatproof.models.loaders.reference import load_model, resolve
 from heatproof.models.loaders.squeezenet1_1 import Squeezenet1_1
 from heatproof.models.loaders.timm import Timm
 from heatproof.models.loaders.torchvision import Torchvision
+from heatproof.models.loaders.toy import Toy
 
 __all__ = [
     "EfficientnetLite0",
@@ -18,6 +19,7 @@ __all__ = [
     "Squeezenet1_1",
     "Timm",
     "Torchvision",
+    "Toy",
     "imagenet_classes",
     "load_model",
     "resolve",

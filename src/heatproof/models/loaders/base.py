@@ -10,7 +10,7 @@ from heatproof.models.model import Model
 class Loader(Settings, ABC):
     """Names a network; `load` builds it on the CPU with the preprocessing and class names it was trained with."""
 
-    home: ClassVar[str] = "heatproof.models.loaders"
+    home: ClassVar[str | tuple[str, ...]] = ("heatproof.models.loaders", "heatproof.training")
     family: ClassVar[str] = "model"
     shorthand: ClassVar[str] = ""
     """The field that takes what follows the colon in `torchvision:resnet18`; empty if the loader takes nothing."""

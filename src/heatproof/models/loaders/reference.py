@@ -44,6 +44,8 @@ def _from_text(text: str) -> Loader:
         if colon:
             raise SettingsError(f"{text}: {name} takes nothing after a colon; write {name}")
         return chosen()
+    if not colon and not chosen.model_fields[chosen.shorthand].is_required():
+        return chosen()
     if not rest:
         raise SettingsError(f"{text}: expected what {name} should load; write {name}:{chosen.shorthand.upper()}")
     others = [key for key, field in chosen.model_fields.items() if field.is_required() and key != chosen.shorthand]

@@ -1,0 +1,179 @@
+"""A network trained here, on a data set of the user's, once: the weights are kept in the user's cache folder.
+
+With permuted labels a network can only learn them by heart, which is what the data randomisation test compares maps with. One
+that has not is refused.
+
+Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018: one permutation of the training labels, trained to more
+than 95 % train accuracy.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from jaxtyping import Float, Int
+from platformdirs import user_cache_path
+from pydantic import NonNegativeInt, TypeAdapter, ValidationError, model_validator
+from torch import Tensor
+
+from heatproof.core.errors import DataError, ModelError
+from heatproof.core.seeds import derive, seed_of
+from heatproof.core.spec import content_hash
+from heatproof.data.base import Dataset, Item
+from heatproof.data.digits import Digits
+from heatproof.data.loading import load
+from heatproof.models.loaders.base import Loader
+from heatproof.models.loaders.toy import Toy
+from heatproof.models.model import Model
+from heatproof.store.atomic import write_atomically
+from heatproof.training.fit import Fitted, fit
+from heatproof.training.recipe import Recipe
+
+MEMORISED = 0.95
+"""Train accuracy above which permuted labels count as learnt by heart."""
+
+MEMORISED_IMAGES = 1000
+"""At most so many images with permuted labels, unless settings say otherwise: small networks cannot learn more by heart."""
+
+BY_HEART = Recipe(epochs=40, learning_rate=3e-4, schedule="constant")
+"""How they are trained: cnn and mlp on digits pass .95 well before the end. At 1e-3 the cnn stays at one class."""
+
+TRAINED_AS = 1
+"""Counted up when the loop changes, so that what was kept before is trained anew."""
+
+
+class Trained(Loader):
+    """`architecture`, a loader with random weights, trained on `dataset` as `recipe` says.
+
+    `labels` is "true" or "permuted": one permutation of all labels, so that each class keeps its number of images. `seed` decides
+    the permutation, the order of the examples and the noise; the weights at the start come from the architecture's own seed.
+    All images are held in memory. Training the same again is a read, also in another process.
+    """
+
+    architecture: Loader = Toy()
+    dataset: Dataset = Digits(part="train")
+    labels: Literal["true", "permuted"] = "true"
+    recipe: Recipe = Recipe()
+    seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _weights_are_random(self) -> Self:
+        if not self.architecture.random:
+            raise ValueError(
+                f"architecture: expected one with random weights, got {self.architecture}; "
+                "take toy, or set weights to random (torchvision) or pretrained to false (timm)"
+            )
+        return self
+
+    def load(self) -> Model:
+        return self.load_fitted()[0]
+
+    def load_fitted(self) -> tuple[Model, Fitted]:
+        """The trained network, and the history of its training.
+
+        Raises:
+            ImageRefused: the first image that cannot be used.
+            DataError: the set is missing, or an image has no label.
+            TensorError: a label that is none of the network's outputs.
+            ModelError: the loss was not finite, or permuted labels were not learnt by heart.
+        """
+        items = self.dataset.items()
+        file = self._file(items)
+        kept = _read(file, self._untrained())
+        model, fitted = kept or self._train(items)
+        if kept is None:
+            _write(file, model, fitted)
+        if self.labels == "permuted" and not fitted.accuracy > MEMORISED:
+            raise ModelError(
+                f"{model.name}: expected train accuracy above {MEMORISED} so that the labels are memorised, got "
+                f"{fitted.accuracy:.3f}; "
+                f"train for more epochs than {self.recipe.epochs} or on fewer images than {len(items)}"
+            )
+        return (model.with_(memorised=self._memorised) if self.labels == "true" else model), fitted
+
+    def _memorised(self) -> Model:
+        """The same architecture and images, a thousand of them at most, with their labels permuted."""
+        few = self.dataset.model_copy(update={"count": min(self.dataset.count or MEMORISED_IMAGES, MEMORISED_IMAGES)})
+        permuted = self.model_copy(update={"labels": "permuted", "dataset": few, "recipe": BY_HEART})
+        return _loaded(permuted.model_dump_json())
+
+    def _untrained(self) -> Model:
+        model = self.architecture.load()
+        shorthand = self.architecture.shorthand
+        what = getattr(self.architecture, shorthand) if shorthand else self.architecture.name
+        shuffled = ", labels permuted" if self.labels == "permuted" else ""
+        return model.with_(
+            name=f"{what} on {self.dataset.name}{shuffled}", class_names=self.dataset.class_names or model.class_names
+        )
+
+    def _train(self, items: list[Item]) -> tuple[Model, Fitted]:
+        model = self._untrained()
+        images, labels = self._examples(items, model)
+        return model, fit(model.module, images, labels, self.recipe, seed=self.seed)
+
+    def _examples(self, items: list[Item], model: Model) -> tuple[Float[Tensor, "n c h w"], Int[Tensor, " n"]]:
+        unlabelled = [item.name for item in items if item.label < 0]
+        if unlabelled:
+            raise DataError(
+                f"{self.dataset.name}: expected a label for every image, {unlabelled[0]} has none; give the set its labels"
+            )
+        if model.preprocessing is None:
+            raise ModelError(f"{model.name}: expected an architecture that knows its preprocessing, got none; give `preprocessing`")
+        loaded = load(self.dataset, items, model.preprocessing)
+        if loaded.refused:
+            raise loaded.refused[0]
+        labels = torch.tensor([item.label for item in items])
+        return loaded.images.to(model.dtype), permuted(labels, self.seed) if self.labels == "permuted" else labels
+
+    def _file(self, items: list[Item]) -> Path:
+        decides = [TRAINED_AS, self.to_dict(), [[item.digest, item.label] for item in items]]
+        return user_cache_path("heatproof") / "trained" / f"{content_hash(decides)}.safetensors"
+
+
+@lru_cache(maxsize=2)
+def _loaded(settings: str) -> Model:
+    return Trained.model_validate_json(settings).load()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stands beside the weights in the cache; the digest is of the model that was written."""
+
+    name: str
+    digest: str
+    fitted: Fitted
+
+
+_Kept = TypeAdapter(Kept)
+
+
+def permuted(labels: Int[Tensor, " n"], seed: int) -> Int[Tensor, " n"]:
+    """The labels in an order drawn from the seed."""
+    chance = torch.Generator().manual_seed(seed_of(derive("training", "permuted labels", seed)))
+    return labels[torch.randperm(len(labels), generator=chance)]
+
+
+def _read(file: Path, model: Model) -> tuple[Model, Fitted] | None:
+    """The model with the weights that were kept; None if there are none, or not those that were written."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as content:
+            kept = _Kept.validate_json((content.metadata() or {})["trained"])
+            state = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118 - not a dictionary
+        model.module.load_state_dict(state)
+    except (OSError, SafetensorError, RuntimeError, KeyError, ValidationError):
+        return None
+    return (model, kept.fitted) if model.digest == kept.digest else None
+
+
+def _write(file: Path, model: Model, fitted: Fitted) -> None:
+    from safetensors.torch import save
+
+    state: dict[str, Any] = {key: value.detach().cpu().contiguous().clone() for key, value in model.module.state_dict().items()}
+    told = {"trained": _Kept.dump_json(Kept(model.name, model.digest, fitted)).decode()}  # one key: their order is not kept
+    with suppress(OSError):  # a home that cannot be written to costs the same training the next time
+        write_atomically(file, save(state, told))
