@@ -165,22 +165,40 @@ class Failing(nn.Module):
         return self.inner(x)
 
 
+class Rows:
+    """Counts of rows, which copies share."""
+
+    def __init__(self) -> None:
+        self.forward, self.backward = 0, 0
+
+    def __deepcopy__(self, memo: object) -> "Rows":
+        return self
+
+    def back(self, grad: Tensor) -> None:
+        self.backward += len(grad)
+
+
 class Counting(nn.Module):
-    """Counts the rows that pass through, and the rows a gradient comes back for, wherever it ends, by itself."""
+    """Counts the rows that pass through it or its copies, and the rows a gradient comes back for, wherever it ends, by itself."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
-        self.inner, self.forward_rows, self.backward_rows = inner, 0, 0
+        self.inner, self.rows = inner, Rows()
+
+    @property
+    def forward_rows(self) -> int:
+        return self.rows.forward
+
+    @property
+    def backward_rows(self) -> int:
+        return self.rows.backward
 
     def forward(self, x: Tensor) -> Tensor:
-        self.forward_rows += len(x)
+        self.rows.forward += len(x)
         out = self.inner(x)
         if out.requires_grad:
-            out.register_hook(self._back)
+            out.register_hook(self.rows.back)
         return out
-
-    def _back(self, grad: Tensor) -> None:
-        self.backward_rows += len(grad)
 
 
 class Deaf(nn.Module):

@@ -66,12 +66,14 @@ class Interceptor(TorchFunctionMode):
     def __post_init__(self) -> None:
         super().__init__()
         refuse_what_hides(self.module)
+        self.input: Tensor | None = None
         self._tags: Any = WeakIdKeyDictionary()
         self._now: Any = WeakIdKeyDictionary()
         self._names = {id(p): name for name, p in self.module.named_parameters(remove_duplicate=False)}
 
     def begin(self, x: Tensor) -> None:
         """Follow everything that depends on this input."""
+        self.input = x.detach()
         self._tags[x] = Tags()
 
     def __torch_function__(

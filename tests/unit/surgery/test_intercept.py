@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, SettingsError
 from heatproof.core.spec import exports
-from heatproof.methods import Lrp
+from heatproof.methods import DeepTaylor, Lrp
 from heatproof.models import Bounds, Model
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.relevance import relevance
@@ -374,3 +374,23 @@ def test_the_fallback_of_z_plus_keeps_what_nothing_pushes_up() -> None:
     }
     assert values["none"] == pytest.approx([1.5, 1.5], rel=1e-4)
     assert values["flat"] == pytest.approx([3.5, 3.5], rel=1e-4)
+
+
+def test_a_dense_layer_of_the_flattened_input_knows_its_limits_as_a_convolution_of_the_whole_does() -> None:
+    """Limits differ between channels, so that an order of values other than the input's own would show."""
+    dense = zoo.filled(nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 5), nn.ReLU(), nn.Linear(5, 3)), 1)
+    whole = nn.Sequential(nn.Conv2d(3, 5, 8), nn.Flatten(), nn.ReLU(), nn.Linear(5, 3))
+    whole[0].weight.data, whole[0].bias.data = dense[1].weight.data.view(5, 3, 8, 8), dense[1].bias.data
+    whole[3].load_state_dict(dense[3].state_dict())
+    flat, convolved = (DeepTaylor().attribute(zoo.model(network), zoo.images(3), 0).values for network in (dense, whole))
+    assert_close(flat, convolved, 1e-5)
+    turned = nn.Sequential(Turned(), nn.Flatten(), dense[1], dense[2], dense[3])
+    with pytest.raises(ModelError, match="whose limits are known"):
+        DeepTaylor().attribute(zoo.model(turned), zoo.images(3), 0)
+
+
+class Turned(nn.Module):
+    """Channels last."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from heatproof.core.errors import ModelError
 from heatproof.surgery.calls import Made, Tags, bound
 from heatproof.surgery.composites.base import Place
-from heatproof.surgery.linear import Linear
+from heatproof.surgery.linear import Linear, less
 from heatproof.surgery.rules import LinearRule
 
 if TYPE_CHECKING:
@@ -24,8 +24,19 @@ Kwargs = dict[str, Any]
 _CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
 
+CONVOLUTIONS: Sequence[Callable[..., Any]] = (
+    *(torch.conv1d, torch.conv2d, torch.conv3d),
+    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+)
+AVERAGES: Sequence[Callable[..., Any]] = (
+    *(F.avg_pool1d, F.avg_pool2d, F.avg_pool3d, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d),
+    *(torch.mean, torch.Tensor.mean, torch.sum, torch.Tensor.sum, F.interpolate, F.upsample, torch.adaptive_avg_pool1d),
+)
 
-def convolve(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
+
+def convolve(
+    interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs, constant: Tensor | None = None
+) -> Tensor:
     """Convolutions and their transposes, of one to three axes."""
     transposed = "transpose" in func.__name__
     given = {**dict(zip(_TRANSPOSED if transposed else _CONVOLUTION, args, strict=False)), **kwargs}
@@ -38,21 +49,37 @@ def convolve(interceptor: "Interceptor", func: Callable[..., Any], args: Args, k
         outputs=(1 if given.get("groups", 1) == 1 else None) if transposed else 0,
         axis=x.ndim - weight.ndim + 1,
     )
-    return _with_weights(interceptor, "convolution", layer, x, weight, partial(func, *args, **kwargs))
+    return _with_weights(interceptor, "convolution", layer, x, weight, partial(func, *args, **kwargs), constant)
 
 
-def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
+def multiply(
+    interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs, constant: Tensor | None = None
+) -> Tensor:
     """Dense layers, y = x Wᵀ + b over the last axis."""
     given = {**dict(zip(("input", "weight", "bias"), args, strict=False)), **kwargs}
     x, weight, bias = given["input"], given["weight"], given.get("bias")
     layer = Linear(lambda x, w: F.linear(x, w), weight, bias, outputs=0, axis=x.ndim - 1)
-    return _with_weights(interceptor, "dense", layer, x, weight, partial(func, *args, **kwargs))
+    return _with_weights(interceptor, "dense", layer, x, weight, partial(func, *args, **kwargs), constant)
+
+
+def without(interceptor: "Interceptor", _: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
+    """A convolution or dense layer less a constant, which belongs to its bias."""
+    func, given, named, constant = args
+    return (multiply if func is F.linear else convolve)(interceptor, func, given, named, constant)
 
 
 def _with_weights(
-    interceptor: "Interceptor", place: Place, layer: Linear, x: Tensor, weight: Tensor, run: Callable[[], Tensor]
+    interceptor: "Interceptor",
+    place: Place,
+    layer: Linear,
+    x: Tensor,
+    weight: Tensor,
+    plain: Callable[[], Tensor],
+    constant: Tensor | None,
 ) -> Tensor:
-
+    run = plain if constant is None else partial(less, plain, (), {}, constant)
+    if constant is not None:
+        layer = replace(layer, bias=-constant if layer.bias is None else layer.bias - constant)
     if weight.requires_grad:
         raise ModelError(f"{place}: expected weights that do not depend on the input, got some that do; use torch.matmul or einsum")
     depth, name = interceptor.tags(x).depth, interceptor.name_of(weight)
@@ -74,8 +101,14 @@ def follow(
 
 
 def _limits(interceptor: "Interceptor", x: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Limits of the network's input, if x still has its channels."""
-    return interceptor.bounds.like(x) if x.shape[1] == len(interceptor.bounds.lower) else None
+    """Limits of the network's input, if x still has its channels, or is the input flattened."""
+    if x.shape[1] == len(interceptor.bounds.lower):
+        return interceptor.bounds.like(x)
+    whole = interceptor.input
+    if whole is None or x.shape != whole.flatten(1).shape or not torch.equal(x.detach(), whole.flatten(1)):
+        return None
+    lower, upper = (limit.expand(1, *whole.shape[1:]).flatten(1) for limit in interceptor.bounds.like(whole))
+    return lower, upper
 
 
 def normalise_batch(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
@@ -110,12 +143,10 @@ def average(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kw
 
 
 _LAYERS = {
-    convolve: (torch.conv1d, torch.conv2d, torch.conv3d, torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
+    convolve: CONVOLUTIONS,
     multiply: (F.linear,),
+    without: (less,),
     normalise_batch: (F.batch_norm,),
-    average: (
-        *(F.avg_pool1d, F.avg_pool2d, F.avg_pool3d, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d),
-        *(torch.mean, torch.Tensor.mean, torch.sum, torch.Tensor.sum, F.interpolate, F.upsample, torch.adaptive_avg_pool1d),
-    ),
+    average: AVERAGES,
 }
 HANDLERS = {func: handle for handle, functions in _LAYERS.items() for func in functions}

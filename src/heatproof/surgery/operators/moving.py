@@ -13,7 +13,7 @@ from heatproof.surgery.calls import Tags
 
 T = Tensor
 
-_EXACT: Sequence[Callable[..., Any]] = (
+EXACT: Sequence[Callable[..., Any]] = (
     *(T.view, T.reshape, T.flatten, T.permute, T.transpose, T.contiguous, T.clone, T.squeeze, T.unsqueeze, T.expand),
     *(T.expand_as, T.view_as, T.chunk, T.split, T.unbind, T.select, T.narrow, T.flip, T.roll, T.repeat, T.movedim, T.swapaxes),
     *(T.__getitem__, T.to, T.float, T.double, T.type_as, T.unflatten, T.t, T.index_select, T.gather, T.masked_fill),
@@ -51,4 +51,4 @@ def write(interceptor: Any, _: Callable[..., Any], args: Sequence[Any], kwargs: 
     interceptor.stands_for(x, interceptor.tag(written, Tags(max(depths))))
 
 
-HANDLERS = {**dict.fromkeys([*_EXACT, *_MAXIMA], carry), T.__setitem__: write}
+HANDLERS = {**dict.fromkeys([*EXACT, *_MAXIMA], carry), T.__setitem__: write}
