@@ -1,0 +1,347 @@
+"""What an attack may do, what it does to a trained network, and what it cannot do to a linear one."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from heatproof.attacks import Attack, MassCentre, RandomSign, Targeted, TopK
+from heatproof.attacks.maps import NAMES, NOISES, Twin, salience
+from heatproof.core.errors import SettingsError
+from heatproof.core.spec import exports
+from heatproof.methods import GradCam, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.models import Bounds, Model
+from heatproof.numerics.centre import centre_of_mass
+from heatproof.numerics.quadrature import GaussLegendre
+from heatproof.numerics.similarity import cosine, top_k_intersection
+from heatproof.passes.acceleration import Plan, apply
+from heatproof.passes.counting import count_passes
+from heatproof.perturb.changes import Change, Situation
+from heatproof.perturb.draws import Draws
+from tests.support import zoo
+from tests.support.close import assert_close, assert_different
+from tests.support.state import state_of, state_of_chance, state_of_tensor
+
+EPSILON = 0.08
+SHARE = 0.05
+FAST: list[Attack] = [
+    RandomSign(),
+    TopK(steps=8, rate=0.25, share=SHARE),
+    MassCentre(steps=8, rate=0.25),
+    Targeted(steps=8, rate=0.25),
+]
+MADE: dict[str, Method] = {
+    "gradient": Gradient(),
+    "input_x_gradient": InputXGradient(),
+    "integrated_gradients": IntegratedGradients(quadrature=GaussLegendre(steps=4)),
+    "smooth_grad": SmoothGrad(noise=NOISES["smooth_grad"], samples=4),
+    "smooth_taylor": SmoothTaylor(noise=NOISES["smooth_taylor"], samples=4),
+    "grad_cam": GradCam(),
+}
+by_name = pytest.mark.parametrize("attack", FAST, ids=lambda attack: attack.name)
+
+
+def situation(model: Model, images: Tensor, target: Tensor | None = None, seed: int = 0) -> Situation:
+    target = model.outputs(images).argmax(1) if target is None else target
+    return Situation(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed)
+
+
+def shapes(n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Noisy pictures of a cross, a frame, a bar or a diagonal, anywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    kinds = torch.zeros(4, 7, 7)
+    kinds[0, 3], kinds[0, :, 3] = 1, 1
+    kinds[1, [0, -1]], kinds[1, :, [0, -1]] = 1, 1
+    kinds[2, 2:5] = 1
+    kinds[3] = torch.eye(7)
+    labels = torch.randint(4, (n,), generator=generator)
+    places = torch.randint(9, (n, 2), generator=generator)
+    images = 0.2 * torch.rand(n, 1, 16, 16, generator=generator)
+    for image, label, (i, j) in zip(images, labels, places.tolist(), strict=True):
+        image[0, i : i + 7, j : j + 7] += 0.7 * kinds[label]
+    return images, labels
+
+
+class Trained(NamedTuple):
+    model: Model
+    images: Tensor
+    label: Tensor
+
+    def maps(self, images: Tensor) -> Tensor:
+        return salience(Gradient().attribute(self.model, images, self.label).values)
+
+    def after(self, attack: Attack, level: float = EPSILON) -> Tensor:
+        return attack(situation(self.model, self.images), [level])[0]
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    convs = [nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(inplace=True)]
+    network = zoo.filled(nn.Sequential(*convs, nn.AdaptiveMaxPool2d(4), nn.Flatten(), nn.Linear(256, 4)), seed=5, scale=1.4)
+    images, labels = shapes(1200, seed=1)
+    optimiser = torch.optim.Adam(network.parameters(), 3e-3)
+    for epoch in range(8):
+        for rows in torch.randperm(1200, generator=torch.Generator().manual_seed(epoch)).split(50):
+            optimiser.zero_grad()
+            F.cross_entropy(network(images[rows]), labels[rows]).backward()
+            optimiser.step()
+    network.zero_grad()
+    test, truth = shapes(200, seed=2)
+    guessed = network.eval()(test).argmax(1)
+    assert (guessed == truth).float().mean() > 0.9
+    return Trained(Model(network, Bounds.of(0, 1, 1), chunk=16), test[:12], guessed[:12])
+
+
+# --- on a trained network ----------------------------------------------------------------------------------------------------
+
+
+@by_name
+def test_the_change_is_small_legal_and_keeps_the_decision(trained: Trained, attack: Attack) -> None:
+    for level, x in zip((0.02, EPSILON), attack(situation(trained.model, trained.images), [0.02, EPSILON]), strict=True):
+        assert (x - trained.images).abs().max() <= level + 1e-6
+        assert x.min() >= 0
+        assert x.max() <= 1
+        assert torch.equal(trained.model.outputs(x).argmax(1), trained.label)
+        assert not torch.equal(x, trained.images)
+
+
+def test_aiming_at_the_top_pixels_does_more_than_chance(trained: Trained) -> None:
+    start, k = trained.maps(trained.images), round(SHARE * 256)
+    aimed, chance = (top_k_intersection(trained.maps(trained.after(a)), start, k).mean() for a in (TopK(share=SHARE), RandomSign()))
+    assert aimed < 0.7 * chance
+    assert chance < 1
+
+
+def test_aiming_at_the_centre_of_mass_moves_it_further_than_chance(trained: Trained) -> None:
+    start = centre_of_mass(trained.maps(trained.images))
+    aimed, chance = (
+        (centre_of_mass(trained.maps(trained.after(a))) - start).norm(dim=1).mean() for a in (MassCentre(), RandomSign())
+    )
+    assert aimed > 2 * chance
+
+
+@pytest.mark.parametrize("attack", [Targeted(), Targeted(top=0.6, left=0.25, height=0.4, width=0.3)], ids=str)
+def test_aiming_at_a_rectangle_brings_mass_there(trained: Trained, attack: Targeted) -> None:
+    rows, columns = attack.rectangle(16, 16)
+    inside = {name: trained.maps(x)[:, rows, columns].sum((1, 2)).mean() for name, x in {
+        "clean": trained.images, "aimed": trained.after(attack), "chance": trained.after(RandomSign())
+    }.items()}  # fmt: skip
+    assert inside["aimed"] > 1.3 * max(inside["clean"], inside["chance"])
+
+
+@pytest.mark.parametrize("attack", FAST[1:], ids=lambda attack: attack.name)
+def test_the_best_iterate_is_no_worse_than_the_image(trained: Trained, attack: Attack) -> None:
+    start = trained.maps(trained.images)
+    levels = attack(situation(trained.model, trained.images), [0, 0.001, EPSILON])
+    assert torch.equal(levels[0], trained.images)
+    for x in levels:
+        assert (attack.worth(trained.maps(x), start) >= attack.worth(start, start)).all()
+
+
+@pytest.mark.parametrize("of", NAMES)
+def test_every_map_that_is_pursued_moves_more_than_by_chance(trained: Trained, of: str) -> None:
+    attack = TopK(of=of, points=4 if of not in ("gradient", "input_x_gradient", "grad_cam") else None, steps=20, share=SHARE)
+    draws = Draws.for_images(0, trained.images)
+    twin = Twin(trained.model, trained.images, trained.label, draws, of, attack.points or 1)
+    start = twin.maps(trained.images)
+    aimed, chance = (
+        top_k_intersection(twin.maps(trained.after(a)), start, round(SHARE * 256)).mean() for a in (attack, RandomSign())
+    )
+    assert aimed < chance
+
+
+# --- the maps that are pursued -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("of", NAMES)
+def test_a_map_of_the_network_itself_is_that_of_the_method(of: str) -> None:
+    model, images, target = zoo.model(zoo.bias_free_conv(), chunk=3), zoo.images(4), torch.tensor([0, 1, 2, 3])
+    n = 1 if of in ("gradient", "input_x_gradient", "grad_cam") else 4
+    twin = Twin(model, images, target, Draws.for_images(5, images), of, n)
+    assert_close(twin.maps(images), salience(MADE[of].attribute(model, images, target, seed=5).values), 1e-5)
+
+
+@pytest.mark.parametrize("of", NAMES)
+def test_the_pull_is_the_slope_of_the_softened_map(of: str) -> None:
+    """By finite differences in float64."""
+    model, images = zoo.model(zoo.bias_free_conv(), dtype=torch.float64, chunk=3), zoo.images(2, dtype=torch.float64)
+    n = 1 if of in ("gradient", "input_x_gradient", "grad_cam") else 3
+    twin = Twin(model, images, torch.tensor([0, 1]), Draws.for_images(5, images), of, n)
+    weights = zoo.normal(2, 8, 8, seed=9, dtype=torch.float64)
+
+    def judge(maps: Tensor, rows: slice) -> Tensor:
+        return (weights[rows] * maps.square()).sum((1, 2))
+
+    way, step = zoo.normal(*images.shape, seed=10, dtype=torch.float64), 1e-6
+    found = (twin.pull(images, judge, beta=2.0) * way).flatten(1).sum(1)
+    above, below = (judge(twin.maps(images + sign * step * way, 2.0), slice(None)) for sign in (1, -1))
+    assert_close(found, (above - below) / (2 * step), 1e-5)
+    assert found.abs().max() > 0
+
+
+def test_a_map_sums_to_the_number_of_pixels_or_is_zero() -> None:
+    attribution = torch.stack([zoo.normal(3, 5, 4, seed=1), torch.zeros(3, 5, 4)])
+    assert_close(salience(attribution).sum((1, 2)), torch.tensor([20.0, 0.0]), 1e-6)
+
+
+def test_the_centre_of_one_pixel_is_that_pixel() -> None:
+    point = torch.zeros(1, 5, 4)
+    point[0, 3, 1] = 7
+    assert centre_of_mass(point).tolist() == [[3, 1]]
+    assert centre_of_mass(torch.ones(1, 5, 4)).tolist() == [[2, 1.5]]
+
+
+# --- laws ----------------------------------------------------------------------------------------------------------------------
+
+
+@by_name
+def test_the_gradient_of_a_linear_network_is_immune(attack: Attack) -> None:
+    model, images = zoo.model(zoo.Linear((3, 8, 8))), zoo.images(4)
+    at = situation(model, images)
+    (x,) = attack(at, [0.1])
+    assert_close(cosine(at.explain(x), at.explain(images)), torch.ones(4), 1e-6)
+    assert_close(top_k_intersection(at.explain(x), at.explain(images), 10), torch.ones(4), 0)
+
+
+@pytest.mark.parametrize("name", ["residual", "smooth", "bias-free relu", "relu in place"])
+@by_name
+def test_every_attack_runs_on_every_network_and_leaves_it_alone(attack: Attack, name: str) -> None:
+    model, images = zoo.model(zoo.NETWORKS[name]()), zoo.images(3)
+    model.module.train()
+    target = torch.tensor([0, 1, 2])
+    before = state_of(model.module), state_of_tensor(images), state_of_chance()
+    (x,) = attack(Situation(images, model.bounds, target, model, lambda x: x, 0), [0.05])
+    assert (state_of(model.module), state_of_tensor(images), state_of_chance()) == before
+    lower, upper = model.bounds.like(images)
+    assert ((x - images).abs() <= 0.05 * (upper - lower) + 1e-6).all()
+    assert (x <= torch.maximum(upper, images)).all()
+    assert (x >= torch.minimum(lower, images)).all()
+    assert x.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["smooth", "bias-free relu"])
+def test_the_centre_moves_on_a_network_that_is_smooth_by_itself(name: str) -> None:
+    """At the image itself the squared way gone has no slope, so that the first step goes anywhere."""
+    model, images = zoo.model(zoo.NETWORKS[name]()), zoo.images(3)
+    assert_different(MassCentre(steps=8, rate=0.25)(situation(model, images), [0.1])[0], images)
+
+
+@by_name
+@pytest.mark.parametrize("of", ["gradient", "integrated_gradients"])
+def test_an_image_does_not_depend_on_its_batch_mates_or_on_chunks(trained: Trained, attack: Attack, of: str) -> None:
+    if not isinstance(attack, RandomSign):
+        attack = type(attack)(**{**dict(attack), "of": of, "points": None if of == "gradient" else 2, "steps": 4})
+    module = trained.model.module.double()
+    try:
+        model, images = trained.model.with_(chunk=5), trained.images[:6].double()
+        at = situation(model, images)
+        (together,) = attack(at, [EPSILON])
+        apart = [attack(situation(model.with_(chunk=1), image[None]), [EPSILON])[0] for image in images[:2]]
+        assert_close(together[:2], torch.cat(apart), 1e-5)
+        (turned,) = attack(situation(model, images.flip(0)), [EPSILON])
+        assert_close(turned.flip(0), together, 1e-5)
+        assert torch.equal(attack(at, [EPSILON])[0], together)
+    finally:
+        module.float()
+
+
+def test_random_signs_are_the_seeds_and_the_same_at_every_level(trained: Trained) -> None:
+    def signs(seed: int, levels: list[float]) -> list[Tensor]:
+        middle = trained.images * 0 + 0.5 + trained.images / 100
+        constant = trained.model.with_(module=nn.Sequential(nn.Flatten(), nn.Linear(256, 1)))
+        at = Situation(middle, constant.bounds, trained.label * 0, constant, lambda x: x, seed)
+        return [(x - middle).sign() for x in RandomSign()(at, levels)]
+
+    low, high = signs(0, [0.02, 0.3])
+    assert torch.equal(low, high)
+    assert torch.equal(low, signs(0, [0.1])[0])
+    assert abs((low == signs(1, [0.1])[0]).float().mean().item() - 0.5) < 0.05
+    assert abs(low.mean().item()) < 0.05
+
+
+class Touchy(nn.Module):
+    """Decides otherwise as soon as anything has changed."""
+
+    def __init__(self, clean: Tensor) -> None:
+        super().__init__()
+        self.clean = nn.Parameter(clean)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gone = (x - self.clean).abs().flatten(1).amax(1)
+        return torch.stack([0.001 + 0 * gone, gone + x.square().flatten(1).sum(1) * 1e-6], dim=1)
+
+
+@by_name
+def test_an_image_whose_decision_cannot_be_kept_stays_as_it_is(attack: Attack) -> None:
+    images = zoo.images(1).clamp(-0.9, 0.9)
+    model = zoo.model(Touchy(images))
+    assert torch.equal(attack(situation(model, images), [0.1])[0], images)
+
+
+def test_an_accelerated_model_is_attacked_by_its_plain_module(trained: Trained) -> None:
+    fast = apply(Plan(channels_last=True), trained.model, trained.images)
+    for attack in FAST:
+        at = situation(trained.model, trained.images)
+        (found,) = attack(Situation(at.images, at.bounds, at.target, fast, at.explain, 0), [EPSILON])
+        assert torch.equal(found, attack(at, [EPSILON])[0])
+
+
+@pytest.mark.parametrize(("of", "points", "rows"), [("gradient", None, (3, 4)), ("smooth_grad", 5, (16, 25))])
+def test_the_cost_is_as_stated(of: str, points: int | None, rows: tuple[int, int]) -> None:
+    model, images, n = zoo.model(zoo.bias_free_conv()), zoo.images(2), points or 1
+    at = situation(model, images)
+    with count_passes() as spent:
+        TopK(of=of, points=points, steps=7)(at, [0.1, 0.2])
+    assert spent.forward == 2 * (n + 1 + 2 * 7 * rows[0])
+    assert spent.backward == 2 * (n + 2 * 7 * rows[1])
+
+
+def test_attention_has_a_second_derivative() -> None:
+    class Attending(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix = nn.MultiheadAttention(6, 2, batch_first=True)
+            self.head = nn.Linear(6, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            tokens = F.pixel_unshuffle(x, 2)[:, :6].flatten(2).transpose(1, 2)
+            return self.head(F.relu(self.mix(tokens, tokens, tokens, need_weights=False)[0].mean(1)))
+
+    model, images = zoo.model(zoo.filled(Attending(), seed=7)), zoo.images(2)
+    assert_different(TopK(steps=4, rate=0.25)(situation(model, images), [0.1])[0], images)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: TopK(share=0), "share"),
+        (lambda: TopK(share=1), "share"),
+        (lambda: TopK(beta=0), "beta"),
+        (lambda: TopK(steps=0), "steps"),
+        (lambda: TopK(rate=2), "rate"),
+        (lambda: TopK(of="occlusion"), "of"),
+        (lambda: TopK(points=4), "points: expected none with of=gradient"),
+        (lambda: Targeted(left=0.7), r"expected left \+ width of at most 1"),
+        (lambda: Targeted(height=1, width=1), "smaller than the image"),
+        (lambda: RandomSign(tries=0), "tries"),
+        (lambda: RandomSign(steps=3), "no such setting"),
+    ],
+)
+def test_bad_settings_are_refused(build: Callable[[], Attack], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        build()
+
+
+@by_name
+@pytest.mark.parametrize("levels", [[-0.1], [0.1, 1.5], [float("nan")]])
+def test_a_level_that_is_no_share_is_refused(attack: Attack, levels: list[float]) -> None:
+    with pytest.raises(SettingsError, match="shares of the legal range, from 0 to 1"):
+        attack(situation(zoo.model(zoo.residual()), zoo.images(1)), levels)
+
+
+def test_attacks_are_changes_by_name() -> None:
+    assert set(exports(Attack)) == {"mass_centre", "random_sign", "targeted", "top_k"} <= set(exports(Change))
+    assert Change.from_dict({"name": "top_k", "share": 0.1}) == TopK(share=0.1)
