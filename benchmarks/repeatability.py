@@ -8,13 +8,11 @@ seeds would correlate 0.9, by the Spearman–Brown formula. Means with 95 % boot
 
 import sys
 
-from torch import Tensor
-
 from benchmarks.paths import mean
 from benchmarks.subjects import on_photographs
-from heatproof.methods import Attribution, Method, SmoothGrad, SmoothTaylor
+from heatproof.methods import Method, SmoothGrad, SmoothTaylor
 from heatproof.metrics import Repeatability
-from heatproof.models.model import Model
+from heatproof.metrics.base import bound
 from heatproof.passes.memory import keep_freed_memory
 from heatproof.perturb.noises import Gaussian
 
@@ -30,11 +28,7 @@ def main(photographs: int = 6) -> None:
         for kind in (SmoothTaylor, SmoothGrad):
             for sigma in SIGMAS:
                 method: Method = kind(samples=SAMPLES, noise=Gaussian(sigma=sigma, relative_to="absolute"))
-
-                def explain(x: Tensor, target: Tensor, seed: int, model: Model = model, method: Method = method) -> Attribution:
-                    return method.attribute(model, x, target, seed=seed)
-
-                found = Repeatability().score(model, images, None, explain)
+                found = Repeatability().score(model, images, None, bound(method, model))
                 needed = found.components["samples_factor"] * SAMPLES
                 cells = [network, method.name, f"{sigma:g}", str(SAMPLES), mean(found.values), mean(needed)]
                 print(f"| {' | '.join(cells)} |", flush=True)

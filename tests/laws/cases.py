@@ -41,19 +41,31 @@ from heatproof.methods import (
 from heatproof.methods.objective import Objective
 from heatproof.metrics import (
     Completeness,
+    CosineConvergence,
+    DataRandomisation,
+    EfficientMprt,
     EnergyInMask,
+    HistogramEntropy,
+    InputInvariance,
     Metric,
+    ParameterRandomisation,
+    PerformanceInformationCurve,
     PerturbationCurve,
     PixelFlipping,
     PointingGame,
+    RandomLogit,
     Repeatability,
     SignChanges,
     SimilarityTo,
+    SimilarityUnderChange,
+    Sparseness,
     TotalVariationCurve,
 )
+from heatproof.models.loaders import Loader, Toy
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.passes.patterns import Given, fit_patterns
+from heatproof.perturb.changes import AddedNoise, Masking
 from heatproof.perturb.fills import Black, Blurred, Reference, Uniform, White, Zero
 from heatproof.perturb.noises import Gaussian
 from heatproof.surgery.composites import Composite, LrpEpsilon, ZPlusEverywhere
@@ -72,6 +84,8 @@ def patterns(seed: int) -> Given:
 
 
 PATTERNS, OTHER_PATTERNS = patterns(9), patterns(8)
+
+OTHER_NETWORK = Toy(architecture="three_blocks", side=24, channels=3, classes=4, width=0.3)
 
 CHEAP_CURVE = PerturbationCurve(side=2, regions=2, draws=2)
 
@@ -188,8 +202,38 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "ranks of sizes, drawn": SimilarityTo(reference=SmoothGrad(samples=3), similarity="spearman", signed=False),
         "order": SimilarityTo(reference=Gradient(), similarity="kendall"),
     },
+    SimilarityUnderChange: {
+        "": SimilarityUnderChange(levels=(0.1, 0.4)),
+        "fresh, clipped": SimilarityUnderChange(change=AddedNoise(kind="gaussian", fresh=True, clip=True), levels=(0.1, 0.4)),
+        "masked": SimilarityUnderChange(change=Masking(fill=Uniform()), levels=(0.2, 0.5), similarity="cosine"),
+        "masked in one channel, again and again": SimilarityUnderChange(
+            change=Masking(channel=1, cumulative=True, order="least"), levels=(0.2, 0.5), channels="each", similarity="top"
+        ),
+    },
+    ParameterRandomisation: {
+        "": ParameterRandomisation(),
+        "from the input, permuted, several": ParameterRandomisation(
+            order="bottom_up", weights="permutation", draws=2, similarity="pearson", entries="signed"
+        ),
+        "one by one, own choice": ParameterRandomisation(order="independent", weights="truncated_normal", target="own"),
+        "smoothed": ParameterRandomisation(samples=2, statistics="keep", similarity="sign", entries="signed"),
+    },
+    CosineConvergence: {"": CosineConvergence(directions=3)},
+    EfficientMprt: {"": EfficientMprt(draws=2, bins=20), "permuted": EfficientMprt(draws=1, weights="permutation")},
+    DataRandomisation: {"": DataRandomisation(other=OTHER_NETWORK)},
+    RandomLogit: {"": RandomLogit(), "pictures": RandomLogit(draws=2, similarity="ssim", entries="absolute")},
     SignChanges: {"": SignChanges()},
     Completeness: {"own claim": Completeness(), "from black": Completeness(baseline=Black())},
+    InputInvariance: {
+        "": InputInvariance(),
+        "entries of a picture": InputInvariance(shift="picture", similarity="cosine", channels="each"),
+    },
+    HistogramEntropy: {"": HistogramEntropy(bins=20)},
+    Sparseness: {"": Sparseness()},
+    PerformanceInformationCurve: {
+        "": PerformanceInformationCurve(steps=6),
+        "linear, entropy": PerformanceInformationCurve(steps=5, grid="linear", information="entropy", sigma=0.1),
+    },
 }
 
 OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
@@ -275,12 +319,63 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     },
     PointingGame: {"tolerance": 5},
     Repeatability: {"similarity": ["spearman", "pearson"], "reliability": 0.8},
+    **{
+        family: {
+            "similarity": ["cosine", "pearson"],
+            "entries": ["signed", "absolute"],
+            "channels": ["sum", "each"],
+            "support": [True, False],
+            "top": 0.5,
+            **own,
+        }
+        for family, own in {
+            SimilarityUnderChange: {"change": [Masking(), AddedNoise()], "levels": lambda now: (*now, 0.9)},
+            ParameterRandomisation: {
+                "order": ["top_down", "bottom_up"],
+                "weights": ["own", "permutation"],
+                "statistics": ["keep", "reset"],
+                "blocks": 1,
+                "draws": 3,
+                "target": ["own", "fixed"],
+                "samples": 3,
+                "sigma": 0.4,
+            },
+            RandomLogit: {"draws": 3},
+            DataRandomisation: {"other": OTHER_NETWORK.model_copy(update={"seed": 1})},
+        }.items()
+    },
+    CosineConvergence: {"directions": 4},
+    EfficientMprt: {
+        "draws": 3,
+        "bins": 7,
+        "weights": ["truncated_normal", "own"],
+        "statistics": "keep",
+    },
+    AddedNoise: {"kind": ["one_sided", "uniform"], "fresh": [True, False], "clip": [True, False]},
+    Masking: {"fill": [White(), Black()], "order": ["most", "least"], "channel": 0, "cumulative": [True, False]},
     SimilarityTo: {
         "reference": [InputXGradient(), EdgeMap()],
         "similarity": ["pearson", "cosine"],
         "signed": [False, True],
     },
     Completeness: {"baseline": White()},
+    InputInvariance: {
+        "shift": ["picture", "constant"],
+        "size": 0.2,
+        "similarity": ["pearson", "cosine"],
+        "entries": ["absolute", "signed"],
+        "channels": ["each", "sum"],
+        "support": [True, False],
+        "top": 0.2,
+    },
+    HistogramEntropy: {"bins": 30},
+    PerformanceInformationCurve: {
+        "steps": 7,
+        "grid": ["linear", "geometric"],
+        "information": ["entropy", "compressed"],
+        "performance": ["accuracy", "probability"],
+        "sigma": 0.2,
+    },
 }
 """For every field of every settings class: another legal value, several of which one is other, or how to make one."""
 
@@ -294,6 +389,14 @@ FAILING = {
 }
 """A search whose steps are so large that some fail in a row."""
 
+OF_COMPARISONS: dict[str, dict[str, object]] = {
+    "top": {"similarity": "top", "support": False},
+    "support": {"similarity": "spearman"},
+    "channels": {"similarity": "cosine"},
+    "entries": {"similarity": "cosine"},
+}
+"""Pictures are of sums, and see every entry."""
+
 WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
     PerturbationCurve: {
         "fill": {"draws": None},
@@ -302,6 +405,11 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "scaled": {"side": 3, "regions": 4},
     },
     PixelFlipping: {"fill": {"draws": None}, "draws": {"fill": Uniform()}},
+    SimilarityUnderChange: {**OF_COMPARISONS, "support": {"similarity": "spearman", "change": Masking(fill=Zero())}},
+    ParameterRandomisation: {**OF_COMPARISONS, "sigma": {"samples": 2}},
+    RandomLogit: OF_COMPARISONS,
+    DataRandomisation: OF_COMPARISONS,
+    InputInvariance: OF_COMPARISONS,
     DeepLift: {"baselines": {"baseline": Uniform()}},
     IntegratedGradients: {
         "baselines": {"baseline": Uniform()},
@@ -337,14 +445,20 @@ def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
     ]
 
 
-APART = (Composite, Objective)
+APART = (Composite, Objective, Loader)
 """Settings whose fields are tested elsewhere: some need more operations (unit/surgery), some leave an optimum where it is."""
+
+
+INERT = {(InputInvariance, "support")}
+"""Fields that change nothing here: of methods that see a constant shift, none leaves entries that are zero in both maps."""
 
 
 def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings]]:
     """(path, before, after) for every field of the settings and of the settings they hold, each changed by itself."""
     fields = {key: getattr(settings, key) for key in type(settings).model_fields}
     for key, value in fields.items():
+        if (type(settings), key) in INERT:
+            continue
         before = {**fields, **WITH_OTHERS.get(type(settings), {}).get(key, {})}
         yield key, type(settings)(**before), type(settings)(**{**before, key: _other(settings, key)})
         if isinstance(value, Settings) and not isinstance(value, APART):

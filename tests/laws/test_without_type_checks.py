@@ -10,9 +10,11 @@ import pytest
 SCRIPT = r"""
 import json, sys
 import torch
+from heatproof.attacks import RandomSign
 from heatproof.core.errors import HeatproofError
 from heatproof.methods import Attribution, EdgeMap, Gradient, RandomMap, SmoothTaylor
 from heatproof.metrics import Completeness, EnergyInMask, PerturbationCurve, Repeatability, SimilarityTo, TotalVariationCurve
+from heatproof.perturb.changes import Situation
 from tests.support import zoo
 
 torch.set_num_threads(1)
@@ -28,6 +30,9 @@ calls = {
     "one map without a batch": lambda: TotalVariationCurve(scaled=True).score(maps[0, 0]),
     "maps of fewer images": lambda: curve.score(model, images, 0, maps[:2]),
     "regions of smaller images": lambda: EnergyInMask().score(maps, torch.ones(3, 4, 4)),
+    "an attack on a table": lambda: RandomSign()(
+        Situation(zoo.table(2), table.bounds, torch.zeros(2, dtype=torch.long), table, lambda x: x, 0), [0.1]
+    ),
     "two sizes of maps": lambda: SimilarityTo(reference=Gradient()).score(maps, maps[:, :, :4]),
     "a grey mask": lambda: EnergyInMask().score(maps, maps[:, 0].sigmoid()),
     "maps of smaller images": lambda: curve.score(model, images, 0, maps[:, :, :4]),
@@ -57,6 +62,7 @@ EXPECTED = {
     "one map without a batch": ("TensorError", "one map needs a batch axis"),
     "maps of fewer images": ("TensorError", "maps: expected one per image"),
     "regions of smaller images": ("TensorError", "regions: expected one per map"),
+    "an attack on a table": ("TensorError", "random_sign: expected images [b, c, h, w]"),
     "two sizes of maps": ("TensorError", "maps: expected maps of one size"),
     "a grey mask": ("TensorError", "choose a threshold"),
     "maps of smaller images": ("TensorError", "maps: expected one per image"),

@@ -1,27 +1,39 @@
 """Metrics, one a file; the exports are the registry."""
 
-from heatproof.metrics.axioms import Completeness
+from heatproof.metrics.axioms import Completeness, InputInvariance
 from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, Scores
+from heatproof.metrics.complexity import HistogramEntropy, PerformanceInformationCurve, Sparseness
 from heatproof.metrics.faithfulness import PerturbationCurve, PixelFlipping
 from heatproof.metrics.localisation import EnergyInMask, PointingGame
-from heatproof.metrics.similarity import Repeatability, SimilarityTo
+from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
+from heatproof.metrics.similarity import Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
 
 __all__ = [
     "Completeness",
+    "CosineConvergence",
+    "DataRandomisation",
+    "EfficientMprt",
     "EnergyInMask",
     "ExplainerMetric",
+    "HistogramEntropy",
+    "InputInvariance",
     "MapMetric",
     "Metric",
     "ModelMetric",
+    "ParameterRandomisation",
+    "PerformanceInformationCurve",
     "PerturbationCurve",
     "PixelFlipping",
     "PointingGame",
+    "RandomLogit",
     "ReferenceMetric",
     "RegionMetric",
     "Repeatability",
     "Scores",
     "SignChanges",
     "SimilarityTo",
+    "SimilarityUnderChange",
+    "Sparseness",
     "TotalVariationCurve",
 ]

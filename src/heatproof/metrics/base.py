@@ -8,9 +8,9 @@ NaN policy: a map with a value that is not finite scores NaN and says so in `not
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,8 +29,22 @@ from heatproof.numerics.reduce import reduce
 from heatproof.passes.counting import PassCount
 from heatproof.passes.inputs import check_images, resolve_target
 
-Explain = Callable[[Tensor, Tensor, int], Attribution]
-"""(images, target, seed) → maps: a method bound to its model."""
+
+@runtime_checkable
+class Explain(Protocol):
+    """A method bound to its model."""
+
+    def __call__(self, images: Tensor, target: Tensor, seed: int, model: Model | None = None, /) -> Attribution:
+        """Maps of these images; with a model given, the same method's maps of that network."""
+
+
+def bound(method: Method, model: Model) -> Explain:
+    """The method bound to a model."""
+
+    def explain(images: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
+        return method.attribute(other or model, images, target, seed=seed)
+
+    return explain
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +55,8 @@ class Scores:
     error       `[b]` Monte Carlo standard error of the value; NaN where nothing was sampled.
     curve       `[b, p]` the points behind the value, where there are any.
     components  further numbers per sample, by name.
+    details     what else there is to tell of all samples, as plain JSON values.
+    maps        `[b, c, h, w]` further maps that the score is made of, by name, for a picture.
     notes       one text per sample: "" or why its value is NaN.
     """
 
@@ -48,6 +64,8 @@ class Scores:
     error: Float[Tensor, " b"]
     curve: Float[Tensor, "b p"] | None = None
     components: Mapping[str, Float[Tensor, " b"]] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    maps: Mapping[str, Float[Tensor, "b c h w"]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -58,12 +76,14 @@ class Scores:
         error: Tensor | None = None,
         curve: Tensor | None = None,
         components: Mapping[str, Tensor] | None = None,
+        details: Mapping[str, Any] | None = None,
+        maps: Mapping[str, Tensor] | None = None,
         missing: str = "",
     ) -> "Scores":
         """Scores whose NaN values carry the note `missing`."""
         notes = tuple(missing if bad else "" for bad in values.isnan().tolist())
         unknown = torch.full_like(values, torch.nan)
-        return cls(values, unknown if error is None else error, curve, components or {}, notes)
+        return cls(values, unknown if error is None else error, curve, components or {}, details or {}, maps or {}, notes)
 
 
 class Metric(Settings, ABC):
@@ -98,13 +118,28 @@ class Metric(Settings, ABC):
     @property
     def price(self) -> str:
         """What one score costs beyond the map, in words."""
+        maps = self.explanations()
         rows = f"{self.cost().forward} forward" if self.cost().forward else ""
-        return ", ".join(filter(None, (rows, "one more map" if self.explanations else ""))) or "none"
+        return ", ".join(filter(None, (rows, f"{maps} more map{'s' * (maps > 1)}" if maps else ""))) or "none"
+
+    def explanations(self, stochastic: bool = True) -> int:
+        """Further maps, at most, that are asked of a method for each map scored, one that draws or one that does not."""
+        return 0
 
     @property
-    def explanations(self) -> int:
-        """Further maps asked of the method for each map scored."""
-        return 0
+    def axes(self) -> tuple[str, str] | None:
+        """What the curve is against, and of, under these settings."""
+        return self.curve_axes
+
+    @property
+    def curve_at(self) -> tuple[float, ...]:
+        """Where on their axis the points of the curve lie; 0, 1, 2 and so on where none are given."""
+        return ()
+
+    @property
+    def asks(self) -> str:
+        """Metrics with one such name ask for the same further maps, which are made once for all of them."""
+        return self.digest
 
 
 class MapMetric(Metric, Objective, ABC):
@@ -236,7 +271,7 @@ class ExplainerMetric(Metric, ABC):
     ) -> Scores:
         """Score a method bound to its model. `explain(images, target, seed)` returns its `Attribution`."""
         check_images(model, images)
-        with model.running():
+        with torch.inference_mode(False), model.running():
             return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
 
     @abstractmethod

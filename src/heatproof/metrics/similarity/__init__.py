@@ -2,5 +2,6 @@
 
 from heatproof.metrics.similarity.repeatability import Repeatability
 from heatproof.metrics.similarity.similarity_to import SimilarityTo
+from heatproof.metrics.similarity.similarity_under_change import SimilarityUnderChange
 
-__all__ = ["Repeatability", "SimilarityTo"]
+__all__ = ["Repeatability", "SimilarityTo", "SimilarityUnderChange"]

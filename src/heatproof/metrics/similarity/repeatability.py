@@ -41,9 +41,8 @@ class Repeatability(ExplainerMetric):
     similarity: Literal["pearson", "spearman"] = "pearson"
     reliability: float = Field(default=0.9, gt=0, lt=1)
 
-    @property
-    def explanations(self) -> int:
-        return 1
+    def explanations(self, stochastic: bool = True) -> int:
+        return int(stochastic)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         once, again = (reduce(explain(images, target, s).values, self.reduction) for s in (seed, seed + 1))
