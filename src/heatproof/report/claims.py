@@ -4,12 +4,14 @@ A claim is one or more pairs of methods. A pair that is said to be ordered is te
 images: the sign-flip test, Holm-corrected over all pairs of all claims on one network, and multiplied by the looks. It holds if the
 difference is more than chance and has the sign that was claimed, does not if it has the other, and is undecided else. Two methods
 said to be alike are, if the whole interval of their difference lies within the margin, are not if the whole interval lies outside,
-and are undecided else; so with a level and what is said to reach it. A claim holds if all its pairs hold, does not if one does
+and are undecided else; so with a level and what is said to reach it. A statistic of a relation (`report.relations`) is one number a
+method: an order of two holds if the interval of their difference, over the same resamples, lies on the claimed side of zero; such
+intervals are widened for all pairs of all such claims (Bonferroni). A claim holds if all its pairs hold, does not if one does
 not, and is undecided else. Absence of evidence is never called a reproduction.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,7 +20,8 @@ import numpy as np
 from heatproof.report.analysis import SEED, level_of, sensible_draws
 from heatproof.report.facts import RunFacts
 from heatproof.report.panels import Floats, ModelScores, Panel
-from heatproof.stats import ALPHA, Comparison, compare, holm, mean_interval, resampling_weights
+from heatproof.report.relations import Related, relations
+from heatproof.stats import ALPHA, Comparison, Estimate, compare, holm, mean_interval, resampling_weights
 
 NAN = float("nan")
 
@@ -99,17 +102,27 @@ class Beside:
     rows: Mapping[str, Mapping[str, Found]]
 
 
-def judge(scores: ModelScores, facts: RunFacts) -> list[Judged]:
-    """Every claim of the run, on one network."""
-    asked = [(claim, _panel(scores, claim["metric"])) for claim in facts.raw.get("claims") or []]
-    compared = [[_compare(panel, a, b, facts.looks, claim.get("least")) for a, b in claim["pairs"]] for claim, panel in asked]
+def judge(scores: ModelScores, facts: RunFacts, related: Sequence[Related] | None = None) -> list[Judged]:
+    """Every claim of the run, on one network; `related` are its relations, where they are known already."""
+    asked = [(claim, _panel(scores, claim["metric"], claim.get("component"))) for claim in facts.raw.get("claims") or []]
+    by_title = {relation.title: relation for relation in (relations(scores, facts) if related is None else related)}
+    wide = sum(len(claim["pairs"]) for claim, _ in asked if claim.get("relation"))
+    compared = [
+        [
+            _related(by_title.get(claim["relation"]), claim, a, b, 1 - ALPHA / wide)
+            if claim.get("relation")
+            else _compare(panel, a, b, facts.looks, claim.get("least"))
+            for a, b in claim["pairs"]
+        ]
+        for claim, panel in asked
+    ]
     order = [(i, j) for i, (claim, _) in enumerate(asked) if _is_tested(claim) for j in range(len(claim["pairs"]))]
     raw = [getattr(compared[i][j], "p", float("nan")) for i, j in order]
     p = dict(zip(order, np.minimum(1.0, facts.looks * holm(np.array(raw))), strict=True)) if order else {}
     return [
         Judged(
             claim["says"],
-            claim["metric"] if panel is None else panel.metric.label,
+            _measured(claim, panel),
             tuple(
                 _pair(lower, higher, compared[i][j], float(p.get((i, j), np.nan)), _allowed(claim, panel, higher))
                 for j, (lower, higher) in enumerate(claim["pairs"])
@@ -121,7 +134,28 @@ def judge(scores: ModelScores, facts: RunFacts) -> list[Judged]:
 
 def _is_tested(claim: Mapping[str, Any]) -> bool:
     """Whether a test decides it; else the interval does."""
-    return not claim["within"] and claim.get("least") is None
+    return not claim["within"] and claim.get("least") is None and not claim.get("relation")
+
+
+def _measured(claim: Mapping[str, Any], panel: Panel | None) -> str:
+    """What the claim is of, in words."""
+    if claim.get("relation"):
+        return f"{claim['relation']}: {claim['statistic']}"
+    label = claim["metric"] if panel is None else panel.metric.label
+    return f"{label}, {claim['component']}" if claim.get("component") else label
+
+
+def _related(related: Related | None, claim: Mapping[str, Any], lower: str, higher: str, level: float) -> Comparison | None:
+    """Lower − higher of a statistic, with its interval over the resamples."""
+    found = {} if related is None else {label: r.statistics[claim["statistic"]] for label, r in related.by_method.items()}
+    if claim.get("least") is not None and higher in found:
+        found[lower] = Estimate(claim["least"], np.full_like(found[higher].draws, claim["least"]))
+    if related is None or lower not in found or higher not in found:
+        return None
+    difference = found[lower] - found[higher]
+    low, high = difference.interval(level)
+    n = related.by_method[higher].n
+    return Comparison(n, related.by_method[higher].dropped, difference.value, low, high, NAN, NAN, NAN, exact=False)
 
 
 def beside(scores: ModelScores, facts: RunFacts) -> list[Beside]:
@@ -153,8 +187,15 @@ def _found(panel: Panel, label: str, published: Mapping[str, float | None], look
     return Found(float(interval.mean), float(interval.low), float(interval.high), int(interval.n), published)
 
 
-def _panel(scores: ModelScores, metric: str) -> Panel | None:
-    """The metric of that label, else the first of that name."""
+def _panel(scores: ModelScores, metric: str, component: str | None = None) -> Panel | None:
+    """The metric of that label, else the first of that name; with a component's values in place of its own."""
+    panel = _named(scores, metric)
+    if panel is None or not component:
+        return panel
+    return replace(panel, values=panel.components[component]) if component in panel.components else None
+
+
+def _named(scores: ModelScores, metric: str) -> Panel | None:
     named = [panel for panel in scores.panels if metric in (panel.metric.label, panel.metric.name)]
     return next((panel for panel in named if panel.metric.label == metric), named[0] if named else None)
 
@@ -178,7 +219,7 @@ def _compare(panel: Panel | None, lower: str, higher: str, looks: int, level: fl
 
 def _allowed(claim: Mapping[str, Any], panel: Panel | None, label: str) -> tuple[float, float] | None:
     """Between what a difference may lie: the margin of a likeness, anything below a level; None where a test decides."""
-    if claim.get("least") is not None:
+    if claim.get("least") is not None or claim.get("relation"):
         return float("-inf"), 0.0
     values = None if panel is None or not claim["within"] else _values(panel, label)
     margin = NAN if values is None else float(claim["within"] * abs(np.nanmean(values)))

@@ -99,6 +99,11 @@ class RunFacts:
         return self.raw.get("sweeps") or []
 
     @property
+    def relations(self) -> Sequence[Mapping[str, Any]]:
+        """Metrics to draw against each other: title, and the labels x and y."""
+        return self.raw.get("relations") or []
+
+    @property
     def looks(self) -> int:
         """How often comparisons were to be looked at, the end included; 1 for a run that could not stop early."""
         return len(_table(self.raw.get("stop")).get("looks") or [0])

@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
+from heatproof.report.cascade import read_cascade
 from heatproof.report.claims import beside, judge
 from heatproof.report.facts import RunFacts, read_facts
 from heatproof.report.figures.curves import curve_chart, lit_at_first
 from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
 from heatproof.report.figures.gallery import SALIENCY, captions, color_bar, make_gallery, write_gallery
+from heatproof.report.figures.relations import relation_chart
 from heatproof.report.figures.scores import score_chart
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.style import LineStyle, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, swept
 from heatproof.report.headline import headline
 from heatproof.report.panels import ModelScores, read_scores
+from heatproof.report.relations import Related, relations
 from heatproof.report.searches import Search, read_searches
 from heatproof.report.tables import write_claims, write_scores, write_summary
 from heatproof.report.views import (
@@ -33,6 +36,7 @@ from heatproof.report.views import (
     pretty_json,
     provenance,
     published_table,
+    relation_table,
     summary_table,
 )
 from heatproof.report.wording import count, listing, number, percent, percent_level, significant
@@ -58,11 +62,14 @@ def build(run: Path | str) -> Path:
     analyses = [analyse(scores, facts.looks) for scores in all_scores]
     write_scores(store)
     write_summary(store, [item for group in analyses for item in group])
-    write_claims(store, {scores.model.label: judge(scores, facts) for scores in all_scores})
+    related = [[*relations(scores, facts)] for scores in all_scores]
+    judged = [judge(scores, facts, found) for scores, found in zip(all_scores, related, strict=True)]
+    write_claims(store, {scores.model.label: claims for scores, claims in zip(all_scores, judged, strict=True)})
     several = len(all_scores) > 1
     sections = [
         _model_section(store, facts, scores, group, styles, f"{index}-" if several else "")
-        for index, (scores, group) in enumerate(zip(all_scores, analyses, strict=True), start=1)
+        | {"claims": claim_table(claims), "relations": [*_relation_figures(store, found, facts, f"{index}-" if several else "")]}
+        for index, (scores, group, claims, found) in enumerate(zip(all_scores, analyses, judged, related, strict=True), start=1)
     ]
     page = store.path / "report.html"
     write_atomically(page, _render(store, facts, sections, analyses).encode())
@@ -79,6 +86,10 @@ def _model_section(
     sizes = make_gallery(run, facts, scores, SALIENCY, SALIENCY_IMAGES)
     if sizes is not None:
         write_gallery(run, sizes, run.path / "figures", f"{prefix}saliency")
+    cascade = read_cascade(run, facts, scores)
+    if cascade is not None:
+        for look, grid in (("sizes", cascade.sizes), ("signed", cascade.signed)):
+            write_gallery(run, grid, run.path / "figures", f"{prefix}cascade-{look}")
     searches = read_searches(run, facts, scores.model)
     names = _file_names(analyses)
     matrix, counts = metric_agreement(analyses)
@@ -96,11 +107,11 @@ def _model_section(
         ],
         "sweeps": [*_sweep_figures(run, facts, analyses, names, prefix)],
         "searches": [_search_figure(run, search, f"{prefix}search-{index}") for index, search in enumerate(searches, start=1)],
+        "cascade": cascade,
         "gallery": gallery,
         "saliency": sizes,
         "captions": captions(gallery, facts, scores) if gallery is not None else {},
         "comparisons": [(item, comparison_table(item)) for item in analyses],
-        "claims": claim_table(judge(scores, facts)),
         "published": [(table.title, *published_table(table, scores.model.label)) for table in beside(scores, facts)],
         "per_image": [(item, image_table(item)) for item in analyses],
         "agreement": correlation_cells(matrix, counts),
@@ -167,6 +178,19 @@ def _sweep_figures(
                 figures.append({"id": name, "label": title, "spec": spec, "svg": inline_svg(static, name, title)})
         if figures:
             yield sweep["title"], figures
+
+
+def _relation_figures(run: Run, found: list[Related], facts: RunFacts, prefix: str) -> Iterator[dict[str, Any]]:
+    """Every relation that was measured: its table, and a figure for each method."""
+    for index, related in enumerate(found, start=1):
+        figures = []
+        for nth, method in enumerate(related.by_method, start=1):
+            title, name = f"{related.title}: {method}", f"{prefix}relation-{index}-{nth}"
+            static = relation_chart(related, method, width=260)
+            write_figure(static, run.path / "figures", name, title)
+            spec = relation_chart(related, method, width="container")
+            figures.append({"id": name, "title": method, "label": title, "spec": spec, "svg": inline_svg(static, name, title)})
+        yield {"title": related.title, "figures": figures, "table": relation_table(related, level_of(facts.looks))}
 
 
 def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from heatproof.report.analysis import Analysis, Row, Test, Verdict
 from heatproof.report.claims import Beside, Judged, Pair
 from heatproof.report.facts import MethodFacts
 from heatproof.report.panels import Floats, ModelScores
+from heatproof.report.relations import Related
 from heatproof.report.searches import Search
 from heatproof.report.wording import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
+from heatproof.stats import STATISTICS
 
 NO_CLAIM = "makes no claim that this metric could test, or has no score"
 
@@ -126,6 +128,23 @@ def _pair_cells(pair: Pair) -> list[Cell]:
         Cell(tested),
         Cell(str(pair.finding)),
     ]
+
+
+def relation_table(related: Related, level: float) -> tuple[list[str], list[tuple[str, list[Cell]]]]:
+    """A row a method: each statistic of the relation with its interval."""
+    rows = []
+    for label, found in related.by_method.items():
+        cells = []
+        for name in STATISTICS:
+            value, (low, high) = found.statistics[name].value, found.statistics[name].interval(level)
+            cells.append(Cell(_fixed(value), f"[{_fixed(low)}, {_fixed(high)}]", _key(value)))
+        rows.append((label, [*cells, Cell(str(found.n))]))
+    return [*STATISTICS, "images"], rows
+
+
+def _fixed(value: float) -> str:
+    """Two decimals, of a number that 0.00 says enough of."""
+    return DASH if math.isnan(value) else f"{value:.2f}".replace("-", "−").replace("−0.00", "0.00")
 
 
 def luck_sentence(search: Search) -> str:

@@ -6,16 +6,20 @@ from heatproof.stats.error_sources import ErrorSources, error_sources
 from heatproof.stats.multiplicity import ALPHA, holm
 from heatproof.stats.paired import Comparison, compare, sign_flip_p, smallest_p
 from heatproof.stats.ranking import Ranking, rank
+from heatproof.stats.relation import STATISTICS, Estimate, Relation, relate
 from heatproof.stats.sample_size import images_needed
 from heatproof.stats.sequential import Settled, plan_looks, settle
 
 __all__ = [
     "ALPHA",
+    "STATISTICS",
     "Comparison",
     "Concordance",
     "ErrorSources",
+    "Estimate",
     "Interval",
     "Ranking",
+    "Relation",
     "Settled",
     "compare",
     "error_sources",
@@ -25,6 +29,7 @@ __all__ = [
     "mean_interval",
     "plan_looks",
     "rank",
+    "relate",
     "resampled_means",
     "resampling_weights",
     "settle",

@@ -84,7 +84,7 @@ def test_a_map_that_was_not_kept_leaves_its_place_empty(tmp_path):
         break
     gallery = make_gallery(run, facts, scores)
     assert gallery is not None
-    assert len(gallery.methods) == 1
+    assert len(gallery.heads) == 1
     for path in (run.path / "maps").iterdir():
         path.unlink()
     assert make_gallery(run, facts, scores) is None

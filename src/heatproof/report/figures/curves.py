@@ -24,6 +24,14 @@ def lit_at_first(analysis: Analysis) -> list[str]:
     return [row.method.label for row in scored[:2]] + ([analysis.chance.method.label] if analysis.chance else [])
 
 
+def _axis(analysis: Analysis) -> Any:
+    """Steps are counted; of levels, each has its tick."""
+    import altair as alt
+
+    levels = list(analysis.panel.metric.curve_x)
+    return alt.Axis(grid=False, values=levels, format="~r") if levels else alt.Axis(grid=False, tickMinStep=1)
+
+
 def curve_chart(
     analysis: Analysis, styles: Mapping[str, LineStyle], *, chosen: Sequence[str], legend: bool, width: int | str
 ) -> dict[str, Any]:
@@ -37,7 +45,7 @@ def curve_chart(
     key = alt.Legend(title=None, orient="right") if legend else None
 
     base = alt.Chart({"values": _points(analysis)})
-    x = alt.X("x:Q", title=x_title, scale=alt.Scale(nice=False, zero=False), axis=alt.Axis(grid=False, tickMinStep=1))
+    x = alt.X("x:Q", title=x_title, scale=alt.Scale(nice=False, zero=False), axis=_axis(analysis))
     color = alt.Color("method:N", scale=every_color, legend=key)
     unlisted = alt.Color("method:N", scale=every_color, legend=None)
     hover = alt.selection_point(name="hover", fields=["x"], nearest=True, on="pointerover", clear="pointerout", empty=False)

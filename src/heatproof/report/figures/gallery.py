@@ -13,12 +13,12 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from heatproof.core.errors import DataError
-from heatproof.report.facts import ImageFacts, MethodFacts, RunFacts
+from heatproof.report.facts import RunFacts
 from heatproof.report.panels import Floats, ModelScores
 from heatproof.report.wording import significant
 from heatproof.store import Run
@@ -41,11 +41,19 @@ class Tile:
     alt: str
 
 
+class Head(NamedTuple):
+    """What stands above a column."""
+
+    label: str
+    control: bool = False
+
+
 @dataclass(frozen=True)
 class GalleryRow:
-    """One image and its maps; a map that was not kept is None."""
+    """What its maps share, an image or a method, and the maps; one that was not kept is None."""
 
-    image: ImageFacts
+    key: str
+    name: str
     thumbnail: bytes
     tiles: tuple[Tile | None, ...]
 
@@ -68,7 +76,7 @@ class Gallery:
     """Maps of one model in one look, `side` pixels each on the page, and how many images were left out."""
 
     look: Look
-    methods: tuple[MethodFacts, ...]
+    heads: tuple[Head, ...]
     rows: tuple[GalleryRow, ...]
     side: int
     left_out: int
@@ -123,12 +131,12 @@ SIGNED = Look(palette, _signed_shade, "±", ("− the number", "+ the number"))
 SALIENCY = Look(grays, _saliency_shade, "≥", ("0", "the number, or more"))
 
 
-def describe(values: Floats, method: str, image: str) -> str:
+def describe(values: Floats, what: str) -> str:
     """Words for a map [h, w]: sign, concentration and where its weight lies."""
     size = np.abs(values)
     total = size.sum()
     if total == 0:
-        return f"{method}, {image}: zero everywhere."
+        return f"{what}: zero everywhere."
     flat = np.sort(size, axis=None)[::-1]
     top = flat[: max(1, flat.size // 10)].sum() / total
     height, width = values.shape
@@ -138,7 +146,7 @@ def describe(values: Floats, method: str, image: str) -> str:
     )
     positive = np.maximum(values, 0).sum() / total
     return (
-        f"{method}, {image}: {positive:.0%} of the weight is positive; the strongest tenth of the pixels holds {top:.0%} of it; "
+        f"{what}: {positive:.0%} of the weight is positive; the strongest tenth of the pixels holds {top:.0%} of it; "
         f"its centre is at {x:.0%} from the left and {y:.0%} from the top."
     )
 
@@ -160,13 +168,19 @@ def make_gallery(
     side = page_side(len(images) * len(methods))
     rows = tuple(
         GalleryRow(
-            image,
-            _thumbnail(run.image_path(image.digest), side),
-            tuple(_tile(run, found.get((method.key, image.digest)), method, image, side, look) for method in methods),
+            image.digest,
+            image.name,
+            thumbnail(run.image_path(image.digest), side),
+            tuple(
+                None if unit is None else make_tile(run.map(unit, image.digest), f"{method.label}, {image.name}", side, look)
+                for method in methods
+                for unit in [found.get((method.key, image.digest))]
+            ),
         )
         for image in images
     )
-    return Gallery(look, methods, rows, side, len(with_maps) - len(images), len(facts.raw.get("seeds") or [0]))
+    heads = tuple(Head(method.label, method.control) for method in methods)
+    return Gallery(look, heads, rows, side, len(with_maps) - len(images), len(facts.raw.get("seeds") or [0]))
 
 
 def page_side(tiles: int) -> int:
@@ -179,7 +193,7 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows, columns = len(gallery.rows), len(gallery.methods) + 1
+    rows, columns = len(gallery.rows), len(gallery.heads) + 1
     inch, top, bottom = 1.15, 0.75, 0.75
     figure = Figure(figsize=(inch * columns + 0.2, inch * 1.13 * rows + top + bottom), dpi=160)
     FigureCanvasAgg(figure)
@@ -200,12 +214,12 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
     for axis in axes.flat:
         axis.set_axis_off()
     for line, row in zip(axes, gallery.rows, strict=True):
-        _show(line[0], row.thumbnail, row.image.name)
+        _show(line[0], row.thumbnail, row.name)
         for axis, tile in zip(line[1:], row.tiles, strict=True):
             _show(axis, tile.png if tile else b"", f"{gallery.look.sign} {significant(tile.full)}" if tile else "not kept")
-    for axis, method in zip(axes[0][1:], gallery.methods, strict=True):
+    for axis, head in zip(axes[0][1:], gallery.heads, strict=True):
         axis.annotate(
-            _wrapped(method.label), (0.0, 1.04), xycoords="axes fraction", fontsize=7, va="bottom", ha="left", annotation_clip=False
+            _wrapped(head.label), (0.0, 1.04), xycoords="axes fraction", fontsize=7, va="bottom", ha="left", annotation_clip=False
         )
     bar = figure.add_axes((0.6 / width, 0.36 / height, 2.2 / width, 0.1 / height))
     bar.imshow(gallery.look.palette()[None], aspect="auto")
@@ -242,16 +256,15 @@ def _wrapped(label: str) -> str:
     return "\n".join(textwrap.wrap(label, 16))
 
 
-def _tile(run: Run, unit: str | None, method: MethodFacts, image: ImageFacts, side: int, look: Look) -> Tile | None:
+def make_tile(raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, look: Look) -> Tile:
+    """A raw map [c, h, w] of `what` as a picture."""
     from PIL import Image
 
-    if unit is None:
-        return None
-    values = signed_map(run.map(unit, image.digest).astype(np.float64))
+    values = signed_map(raw.astype(np.float64))
     shares, full = look.shade(values, side)
     picture = Image.fromarray(np.round(shares * 2 * _STEPS).astype(np.uint8), mode="P")
     picture.putpalette(look.palette().tobytes())
-    return Tile(_png(picture), full, describe(values, method.label, image.name))
+    return Tile(_png(picture), full, describe(values, what))
 
 
 def _averaged(values: Floats, side: int) -> Floats:
@@ -266,7 +279,8 @@ def _averaged(values: Floats, side: int) -> Floats:
     return np.asarray(sums / np.outer(heights, widths))
 
 
-def _thumbnail(path: Path, side: int) -> bytes:
+def thumbnail(path: Path, side: int) -> bytes:
+    """The image as WebP, at most so many pixels a side; empty if it was not kept."""
     from PIL import Image
 
     if not path.exists():
@@ -291,12 +305,13 @@ def _png(picture: Any) -> bytes:
 def captions(gallery: Gallery, facts: RunFacts, scores: ModelScores) -> Mapping[str, Sequence[str]]:
     """Lines under each image: the class explained there, its probability, and the label where that is another."""
     lines: dict[str, list[str]] = {}
+    known_as = {image.digest: image.label_name for image in facts.images}
     for row in gallery.rows:
-        said, known = scores.captions.get(row.image.digest), row.image.label_name
+        said, known = scores.captions.get(row.key), known_as.get(row.key, "")
         if said is None or said.target < 0:
-            lines[row.image.digest] = [known] if known else []
+            lines[row.key] = [known] if known else []
             continue
         name = facts.class_name(said.target)
         chance = [f"p\u00a0=\u00a0{said.probability:.2f}"] if np.isfinite(said.probability) else []
-        lines[row.image.digest] = [name, *chance] + ([f"label: {known}"] if known and known != name else [])
+        lines[row.key] = [name, *chance] + ([f"label: {known}"] if known and known != name else [])
     return lines
