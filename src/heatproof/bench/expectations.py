@@ -14,7 +14,16 @@
 
 A claim says one of four things of mean scores: `below` and `above`, each of the first lower than each of the second; `falls`, each
 method lower than the one before it; `alike` and `to`, equal up to `within` times the score of the second; `reach` and `least`, no
-score of these methods lower than a number. Its metric goes by name, or by the label it has in the experiment.
+score of these methods lower than a number. Its metric goes by name, or by the label it has in the experiment; with a `component`,
+the claim is of that number of the metric.
+
+    [[relations]]
+    title = "Cosine and τ under noise"
+    x = "cosine under noise"                                        # labels of two metrics with curves over the same levels
+    y = "τ under noise"
+
+Two curves of an image are drawn against each other, level by level. A claim may be of a `statistic` of such a `relation` in place
+of a metric: one number a method, of all images and levels (see `stats.relation`).
 """
 
 import itertools
@@ -22,6 +31,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+
+from heatproof.stats import STATISTICS
 
 Labels = tuple[str, ...]
 
@@ -46,13 +57,26 @@ class Table(BaseModel):
         return self
 
 
+class Relation(BaseModel):
+    """Two metrics, by label, whose curves are drawn against each other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    x: str
+    y: str
+
+
 class Claim(BaseModel):
-    """An ordering, a likeness or a level that the mean scores of methods are said to have."""
+    """An ordering, a likeness or a level that the mean scores of methods, or a statistic of a relation, are said to have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     says: str
-    metric: str
+    metric: str = ""
+    component: str = ""
+    relation: str = ""
+    statistic: str = ""
     below: Labels = ()
     above: Labels = ()
     falls: Labels = ()
@@ -70,6 +94,10 @@ class Claim(BaseModel):
             raise ValueError(
                 f"expected below and above, falls with two methods or more, alike and to, or reach and least, got {sorted(given)}"
             )
+        if bool(self.metric) == bool(self.relation) or bool(self.relation) != bool(self.statistic):
+            raise ValueError("expected a metric, or a relation and a statistic of it")
+        if self.relation and (self.statistic not in STATISTICS or self.component or self.alike):
+            raise ValueError(f"relation: expected an order or a level of one of {', '.join(STATISTICS)}, got {self.statistic!r}")
         return self
 
     def pairs(self) -> Iterator[tuple[str, str]]:
@@ -89,6 +117,9 @@ class Claim(BaseModel):
         return {
             "says": self.says,
             "metric": self.metric,
+            "component": self.component,
+            "relation": self.relation,
+            "statistic": self.statistic,
             "pairs": [list(pair) for pair in self.pairs()],
             "within": self.within if self.alike else None,
             "least": self.least,

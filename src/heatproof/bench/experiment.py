@@ -27,7 +27,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError
 
-from heatproof.bench.expectations import Claim, Table
+from heatproof.bench.expectations import Claim, Relation, Table
 from heatproof.bench.stopping import Stop
 from heatproof.core.errors import SettingsError
 from heatproof.data.base import Dataset
@@ -108,6 +108,8 @@ class Experiment(BaseModel):
     """Published numbers to show beside the run's own."""
     sweeps: tuple[Sweep, ...] = ()
     """Settings to draw scores against."""
+    relations: tuple[Relation, ...] = ()
+    """Two metrics whose curves are drawn against each other."""
     claims: tuple[Claim, ...] = ()
     """What is said of the scores, to be tested by the run."""
 
@@ -166,7 +168,11 @@ class Experiment(BaseModel):
                 {*table.methods, *(metric for numbers in table.published.values() for metric in numbers)},
             )
         for claim in self.claims:
-            yield f"claim {claim.says!r}", {claim.metric, *claim.labels}
+            yield f"claim {claim.says!r}", {*filter(None, [claim.metric]), *claim.labels}
+            if claim.relation and claim.relation not in {relation.title for relation in self.relations}:
+                yield f"claim {claim.says!r}", {claim.relation}
+        for relation in self.relations:
+            yield f"relation {relation.title!r}", {relation.x, relation.y}
         for sweep in self.sweeps:
             if not any(entry.method.name == sweep.method for entry in self.method_entries()):
                 yield f"sweep {sweep.title!r}", {sweep.method}

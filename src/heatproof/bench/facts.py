@@ -37,6 +37,7 @@ def run_facts(
         "budget": experiment.budget,
         "tables": [table.model_dump(mode="json") for table in experiment.tables],
         "sweeps": [sweep.model_dump(mode="json") for sweep in experiment.sweeps],
+        "relations": [relation.model_dump(mode="json") for relation in experiment.relations],
         "claims": [claim.facts() for claim in experiment.claims],
         "versions": {"heatproof": _version("heatproof"), "torch": _version("torch"), "python": platform.python_version()},
         "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "device": str(models[0].device)},
@@ -110,7 +111,8 @@ def _metric(entry: MetricEntry, primary: str) -> dict[str, Any]:
         "primary": metric.name == primary,
         "meaning": metric.meaning,
         "reduction": str(metric.reduction),
-        "curve_axes": list(metric.curve_axes) if metric.curve_axes else None,
+        "curve_axes": list(metric.axes) if metric.axes else None,
+        "curve_x": list(metric.curve_at),
         "components": dict(metric.component_meanings),
     }
 

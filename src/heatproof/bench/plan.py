@@ -114,11 +114,10 @@ def total_rows(units: Sequence[Unit]) -> int:
 
 
 def _rows(method: Method, metrics: Sequence[Metric]) -> int:
-    """Work of one image whose clean outputs are known: its map, and each metric with the further maps it asks of a method that
-    draws.
-    """
-    one_map = _beyond_clean(method.cost())
-    return one_map + sum(_beyond_clean(metric.cost()) + metric.explanations * method.stochastic * one_map for metric in metrics)
+    """Work of one image whose clean outputs are known: its map, each metric, and the further maps that metrics ask for."""
+    further = {metric.asks: metric.explanations(method.stochastic) for metric in metrics}
+    own = sum(_beyond_clean(metric.cost()) for metric in metrics)
+    return own + (1 + sum(further.values())) * _beyond_clean(method.cost())
 
 
 def _beyond_clean(cost: PassCount) -> int:

@@ -5,8 +5,11 @@ more tables:
 
     [presets.NAME]                        # which of several definitions is taken
     says = "…"
+    target = "predicted"                  # what stands outside the tables of the experiment, and its dataset and models, anew
+    only = ["Gradient"]                   # only these methods, by label
+    without = ["data_randomisation"]      # no metrics of these names
     [presets.NAME.settings.total_variation_curve]
-    normalise = "once"                    # changes every entry, at any depth, whose name is `total_variation_curve`
+    normalise = "once"                    # changes every entry, at any depth, whose name or label is that
 
     [budgets.NAME]                        # how the work is cut; `full` cuts nothing and need not stand here
     says = "12 photographs, 3 draws a step instead of 50"
@@ -19,7 +22,7 @@ more tables:
 """
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +75,8 @@ class Recipe:
             budget: a name.
             tables: numbers of the tables whose methods are run, from 1; none = all methods.
             models: networks instead of the recipe's; what is explained of them is what the recipe explains.
-            dataset: images instead of the recipe's; a budget's count still holds.
+            dataset: images instead of the recipe's; a budget's count still holds. Networks that the recipe trains are trained on
+                its part "train", if this is its part "test".
             images: how many, whatever the budget says.
 
         Raises:
@@ -81,6 +85,10 @@ class Recipe:
         content = {key: value for key, value in self.content.items() if key not in ("presets", "budgets")}
         chosen = self._chosen("presets", preset or next(iter(self.presets), ""))
         cut = self._chosen("budgets", "" if budget == FULL else budget)
+        content |= {key: value for key, value in chosen.items() if key in Experiment.model_fields}
+        without = [metric for metric in content["metrics"] if metric["name"] in chosen.get("without", [])]
+        gone = {metric[key] for metric in without for key in ("name", "label") if key in metric}
+        content["metrics"] = [metric for metric in content["metrics"] if metric not in without]
         content = _changed(_changed(content, chosen.get("settings", {})), cut.get("settings", {}))
         outputs = {str(model.get("output")): model["output"] for model in content["models"] if "output" in model}
         explained = {"output": next(iter(outputs.values()))} if len(outputs) == 1 else {}
@@ -90,7 +98,10 @@ class Recipe:
         methods = {label: settings for entry in content["methods"] for settings, label in unrolled(entry)}
         content["methods"] = [{**settings, "label": label} for label, settings in methods.items()]
         content["metrics"] = [with_reference(metric, methods) for metric in content["metrics"]]
-        content["dataset"] = dict(dataset or content["dataset"])
+        content["dataset"] = {"count": content["dataset"].get("count"), **dataset} if dataset else dict(content["dataset"])
+        if dataset and dataset.get("part") == "test":
+            seen = {key: value for key, value in dataset.items() if key != "count"} | {"part": "train"}
+            content["models"] = _changed(content["models"], {"trained": {"dataset": seen}})
         if images is not None:
             content["dataset"]["count"] = images
         elif "count" in cut:
@@ -101,8 +112,8 @@ class Recipe:
         if cut:
             content |= {"budget": cut.get("says", budget).rstrip("."), "smoke": bool(cut.get("smoke", False))}
             content |= {"memory": cut["memory"]} if "memory" in cut else {}
-        kept = _kept_labels(content, tables, cut.get("only"))
-        return Experiment.parse(_restricted(content, kept))
+        kept = _kept_labels(content, tables, chosen.get("only"), cut.get("only"))
+        return Experiment.parse(_restricted(content, kept, gone))
 
     def _chosen(self, kind: str, name: str) -> Mapping[str, Any]:
         if not name:
@@ -123,43 +134,54 @@ def _at_hand(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _changed(value: Any, settings: Mapping[str, Mapping[str, Any]]) -> Any:
-    """A copy in which every table with a name in `settings` has those settings."""
+    """A copy in which every table with a name, or a label, in `settings` has those settings."""
     if isinstance(value, Mapping):
         own = {key: _changed(inner, settings) for key, inner in value.items()}
-        return own | dict(settings.get(str(own.get("name")), {}))
+        return own | dict(settings.get(str(own.get("name")), {})) | dict(settings.get(str(own.get("label")), {}))
     return [_changed(item, settings) for item in value] if isinstance(value, list) else value
 
 
-def _kept_labels(content: Mapping[str, Any], tables: Sequence[int], only: Iterable[str] | None) -> Callable[[str], bool]:
+def _kept_labels(content: Mapping[str, Any], tables: Sequence[int], *only: Iterable[str] | None) -> Callable[[str], bool]:
     known = content.get("tables", [])
     if strange := [number for number in tables if not 1 <= number <= len(known)]:
         raise SettingsError(f"table: expected 1 to {len(known)}, got {', '.join(map(str, strange))}")
     controls = set(content.get("controls", []))
     wanted = {label for number in tables for label in known[number - 1]["methods"]} | controls if tables else None
-    cut = {*only} | controls if only is not None else None
-    return lambda label: (wanted is None or label in wanted) and (cut is None or label in cut)
+    cuts = [wanted, *({*labels} | controls for labels in only if labels is not None)]
+    return lambda label: all(cut is None or label in cut for cut in cuts)
 
 
-def _restricted(content: Mapping[str, Any], kept: Callable[[str], bool]) -> dict[str, Any]:
-    """Without the methods that are not kept, the claims that speak of them, and tables of which nothing is left."""
-    parts = {key: value for key, value in content.items() if key not in ("controls", "tables", "claims", "methods", "sweeps")}
+def _restricted(content: Mapping[str, Any], kept: Callable[[str], bool], gone: Collection[str]) -> dict[str, Any]:
+    """Without the methods that are not kept, and what speaks of them or of metrics that are gone."""
+    parts = {
+        key: value
+        for key, value in content.items()
+        if key not in ("controls", "tables", "claims", "methods", "sweeps", "relations")
+    }
     methods = [method for method in content["methods"] if kept(method["label"])]
-    claims = [claim for claim in content.get("claims", []) if all(kept(label) for label in _labels(claim))]
-    tables = [found for table in content.get("tables", []) if (found := _rows_kept(table, kept))["methods"]]
+    claims = [
+        claim
+        for claim in content.get("claims", [])
+        if all(kept(label) for label in _labels(claim)) and claim.get("metric") not in gone
+    ]
+    relations = [found for found in content.get("relations", []) if not {found["x"], found["y"]} & {*gone}]
+    tables = [found for table in content.get("tables", []) if (found := _rows_kept(table, kept, gone))["methods"]]
     sweeps = [sweep for sweep in content.get("sweeps", []) if sweep["method"] in {method["name"] for method in methods}]
-    return parts | {"methods": methods, "claims": claims, "tables": tables, "sweeps": sweeps}
+    return parts | {"methods": methods, "claims": claims, "tables": tables, "sweeps": sweeps, "relations": relations}
 
 
 def _labels(claim: Mapping[str, Any]) -> list[str]:
     return [label for key in ("below", "above", "falls", "alike", "to", "reach") for label in claim.get(key, [])]
 
 
-def _rows_kept(table: Mapping[str, Any], kept: Callable[[str], bool]) -> dict[str, Any]:
+def _rows_kept(table: Mapping[str, Any], kept: Callable[[str], bool], gone: Collection[str]) -> dict[str, Any]:
     rows = [number for number, label in enumerate(table["methods"]) if kept(label)]
-    if len(rows) == len(table["methods"]):
-        return dict(table)
     published = {
-        network: {metric: [values[row] for row in rows] for metric, values in numbers.items()}
+        network: {
+            metric: values if len(rows) == len(table["methods"]) else [values[row] for row in rows]
+            for metric, values in numbers.items()
+            if metric not in gone
+        }
         for network, numbers in table.get("published", {}).items()
     }
     return {"title": table["title"], "methods": [table["methods"][row] for row in rows], "published": published}

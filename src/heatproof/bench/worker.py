@@ -6,7 +6,7 @@ them once a batch.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import isfinite
@@ -33,6 +33,7 @@ from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
+from heatproof.perturb.draws import image_digest
 from heatproof.store import Run
 
 
@@ -52,8 +53,9 @@ def compute_unit(run: Path, unit: Unit) -> None:
         if item.digest in unit.keep:
             store.write_image(item.digest, pixels)
     with known_outputs(model, images, batch.outputs):
-        records, values = _score(unit, model, batch)
+        records, values, further = _score(unit, model, batch)
     kept = {item.digest: v.cpu().float().numpy() for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep}
+    kept |= {f"{item.digest}/{name}": maps[i].cpu().float().numpy() for i, item, name, maps in _pictured(unit, loaded, further)}
     store.write_part(unit.key, records, kept or None)
 
 
@@ -105,28 +107,35 @@ def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
 
 
 class _Explainer:
-    """The unit's method bound to its model. A map that was made once for a seed is not made again."""
+    """The unit's method bound to its model. A map that was made once for an image, seed and network is not made again."""
 
-    def __init__(self, method: Method, model: Model, own: Tensor) -> None:
-        self.method, self.model, self.own = method, model, own
-        self._made: dict[int, Attribution] = {}
+    def __init__(self, method: Method, model: Model) -> None:
+        self.method, self.model = method, model
+        self._made: dict[tuple[object, ...], Attribution] = {}
 
-    def __call__(self, images: Tensor, target: Tensor, seed: int) -> Attribution:
-        if not torch.equal(images, self.own):
-            return self.method.attribute(self.model, images, target, seed=seed)
+    def __call__(self, images: Tensor, target: Tensor, seed: int, model: Model | None = None, /) -> Attribution:
         seed = seed if self.method.stochastic else 0
-        if seed not in self._made:
-            self._made[seed] = self.method.attribute(self.model, images, target, seed=seed)
-        return self._made[seed]
+        key = (*map(image_digest, images), *target.tolist(), seed, model and (model.digest, model.output))
+        if key not in self._made:
+            self._made[key] = self.method.attribute(model or self.model, images, target, seed=seed)
+        return self._made[key]
 
 
-def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tensor]:
+def _pictured(unit: Unit, loaded: Loaded, further: Mapping[str, Tensor]) -> Iterator[tuple[int, Item, str, Tensor]]:
+    """The further maps that are kept: of the first image of the unit whose maps are."""
+    first = next(((i, item) for i, item in enumerate(loaded.items) if item.digest in unit.keep), None)
+    yield from ((*first, name, maps) for name, maps in further.items() if first)
+
+
+def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tensor, Mapping[str, Tensor]]:
+    """Records, maps, and the further maps of the first metric that leaves any."""
     loaded, images, outputs = batch.loaded, batch.images, batch.outputs
     target = _target(unit, model, outputs, loaded)
-    explain = _Explainer(Method.from_dict(unit.method), model, images)
+    explain = _Explainer(Method.from_dict(unit.method), model)
     found = explain(images, target, unit.seed)
     row = _row_maker(unit, model, outputs, found, loaded)
     records: list[Record] = []
+    further: Mapping[str, Tensor] = {}
     for settings in unit.metrics:
         metric = Metric.from_dict(settings)
         if isinstance(metric, ReferenceMetric):
@@ -135,7 +144,8 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
         with count_passes() as passes:
             scores = _apply(metric, unit, model, batch, found, explain)
         records += row(metric, settings, scores, passes, time.perf_counter() - started)
-    return records, found.values
+        further = further or scores.maps
+    return records, found.values, further
 
 
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: Loaded) -> Tensor:
@@ -221,6 +231,7 @@ def _row_maker(
                 metric_forward_rows=passes.forward // n,
                 metric_backward_rows=passes.backward // n,
                 metric_seconds=seconds / n,
+                metric_details=canonical_json(dict(scores.details)) if scores.details and not component else "",
                 notes="; ".join(filter(None, (found.notes[i], scores.notes[i] if scores.notes else ""))),
             )
             for component, values in parts.items()

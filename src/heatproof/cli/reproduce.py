@@ -14,7 +14,7 @@ from heatproof.cli.running import run_and_report
 if TYPE_CHECKING:
     from heatproof.bench.recipe import Recipe
 
-RECIPES = ("smoothtaylor", "gradients")
+RECIPES = ("smoothtaylor", "gradients", "kendall", "sanity", "fragility")
 
 
 Tables = Annotated[list[int] | None, typer.Option("--table", "-t", help="Only this table; may be given again.")]
@@ -24,7 +24,7 @@ Models = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="A folder of images, flat or one folder a class, such as ImageNet's validation set. Else photographs."),
+    typer.Option(help="A folder of images, flat or one folder a class, such as ImageNet’s; or arrays with labels in a .npz."),
 ]
 Images = Annotated[
     int | None,
@@ -99,6 +99,8 @@ def _model(text: str) -> dict[str, Any]:
 def _dataset(folder: Path | None) -> dict[str, Any] | None:
     if folder is None:
         return None
+    if folder.suffix == ".npz":
+        return {"name": "arrays", "path": str(folder), "part": "test"}
     classes = folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir())
     return {"name": "image_folder" if classes else "folder", "path": str(folder), "count": 1000}
 

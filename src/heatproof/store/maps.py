@@ -17,7 +17,7 @@ _SCALE = ".scale"
 
 
 def encode(maps: Mapping[str, "np.ndarray[Any, Any]"]) -> bytes:
-    """Safetensors bytes of maps [c, h, w] by image digest.
+    """Safetensors bytes of maps [c, h, w] by image digest, or `digest/name` for another map of that image.
 
     Raises:
         TensorError: a map has not three axes.
@@ -59,7 +59,7 @@ def read(path: Path, digest: str) -> "np.ndarray[Any, np.dtype[np.float32]]":
 
 
 def digests(path: Path) -> set[str]:
-    """Images whose maps the file holds; empty if there is no file."""
+    """Digests of the maps that the file holds, those of further maps with their names; empty if there is no file."""
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():

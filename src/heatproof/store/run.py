@@ -93,7 +93,12 @@ class Run:
 
     def mapped(self, unit: str) -> set[str]:
         """Digests of the images whose maps this unit keeps."""
-        return map_files.digests(self.maps_path(unit))
+        return {key for key in map_files.digests(self.maps_path(unit)) if "/" not in key}
+
+    def further(self, unit: str, digest: str) -> set[str]:
+        """Names of the further maps of an image that a metric left; `map(unit, f"{digest}/{name}")` reads one."""
+        keys = (key.partition("/") for key in map_files.digests(self.maps_path(unit)))
+        return {name for image, _, name in keys if image == digest and name}
 
     def maps_path(self, unit: str) -> Path:
         """Where the maps of a unit are, whether or not they exist."""

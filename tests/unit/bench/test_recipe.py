@@ -182,3 +182,30 @@ def test_unknown_names_are_refused_with_those_there_are(asked, message):
 def test_tables_and_claims_that_speak_of_nothing_are_refused(old, new, message):
     with pytest.raises((SettingsError, KeyError), match=message):
         Recipe.parse(TEXT.replace(old, new)).experiment()
+
+
+def test_a_preset_may_change_what_stands_outside_the_tables_and_leave_out_methods_and_metrics():
+    text = TEXT + '[presets.own]\nsays = "other"\ntarget = "label"\nonly = ["B"]\nwithout = ["perturbation_curve"]\n'
+    text += 'models = [{ name = "squeezenet1_1" }]\ndataset = { name = "digits", count = 5 }\n'
+    experiment = Recipe.parse(text).experiment(preset="own")
+    assert (experiment.target, labels(experiment)) == ("label", ["B", "Chance"])
+    assert [metric.name for metric in experiment.metric_list()] == ["total_variation_curve"]
+    assert [model["name"] for model in experiment.models] == ["squeezenet1_1"]
+    assert experiment.dataset == {"name": "digits", "count": 5}
+    assert experiment.claims == (), "claims of a metric that was left out are left out"
+
+
+def test_settings_go_to_one_of_several_of_a_name_by_its_label():
+    text = TEXT.replace("[presets.code]", "[presets.code.settings]\nB = { samples = 3 }\n[presets.code]", 1)
+    found = {
+        entry.label: entry.method.samples for entry in Recipe.parse(text).experiment().method_entries() if entry.label != "Chance"
+    }
+    assert found == {"A": 100, "B": 3}
+
+
+def test_a_network_that_the_recipe_trains_is_trained_on_the_other_part_of_the_images_given():
+    text = TEXT.replace('name = "efficientnet_lite0"', 'name = "trained"')
+    given = {"name": "arrays", "path": "pictures.npz", "part": "test"}
+    experiment = Recipe.parse(text).experiment(dataset=given)
+    assert experiment.models[0]["dataset"] == {"name": "arrays", "path": "pictures.npz", "part": "train"}
+    assert experiment.dataset == {**given, "count": 12}

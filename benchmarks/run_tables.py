@@ -1,0 +1,109 @@
+"""The tables of a run, as Markdown for a page of the documentation.
+
+    python -m benchmarks.run_tables FOLDER claims                    # one column a network; the pair that speaks least for it
+    python -m benchmarks.run_tables FOLDER curve "label of a metric" # a column a point of the curve
+    python -m benchmarks.run_tables FOLDER scores "label" …          # a column a metric
+    python -m benchmarks.run_tables FOLDER relation "title" slope …   # a column a statistic; all of them unless named
+
+Means over images with 95 % bootstrap intervals. Give several folders, joined by commas, to put their networks side by side.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from heatproof.report.claims import Judged, judge
+from heatproof.report.facts import RunFacts, read_facts
+from heatproof.report.panels import Floats, ModelScores, Panel, read_scores
+from heatproof.report.relations import relations
+from heatproof.report.views import relation_table
+from heatproof.stats import mean_interval
+from heatproof.store import Run
+
+
+def main(folders: Sequence[str], kind: str, asked: Sequence[str]) -> None:
+    """Print a table for each network, or one for all of them."""
+    found = [(scores, facts) for folder in folders for scores, facts in _read(Path(folder))]
+    if kind == "claims":
+        _print(*_claims([(scores.model.label, judge(scores, facts)) for scores, facts in found]))
+        return
+    for scores, facts in found:
+        print(f"\n**{scores.model.label}**, {len(facts.images)} images\n")
+        if kind == "relation":
+            related = next(relation for relation in relations(scores, facts) if relation.title == asked[0])
+            heads, rows = relation_table(related, 0.95)
+            chosen = [heads.index(name) for name in asked[1:] or heads]
+            cells = [[label, *(f"{row[i].text} {row[i].sub}".strip() for i in chosen)] for label, row in rows]
+            _print(["method", *(heads[i] for i in chosen)], cells)
+            continue
+        panels = {panel.metric.label: panel for panel in scores.panels}
+        shown = [panels[label] for label in asked if label in panels]
+        _print(*(_curve(shown[0]) if kind == "curve" else _scores(shown)))
+
+
+def _read(folder: Path) -> Iterator[tuple[ModelScores, RunFacts]]:
+    store = Run(folder)
+    facts = read_facts(store)
+    for scores in read_scores(store, facts):
+        yield scores, facts
+
+
+def _claims(judged: Sequence[tuple[str, Sequence[Judged]]]) -> tuple[list[str], list[list[str]]]:
+    said = dict.fromkeys((claim.says, claim.metric) for _, claims in judged for claim in claims)
+    rows = []
+    for says, metric in said:
+        cells = []
+        for _, claims in judged:
+            claim = next((c for c in claims if (c.says, c.metric) == (says, metric)), None)
+            cells.append("not asked" if claim is None else _verdict(claim))
+        rows.append([says, metric, *cells])
+    return ["claim", "by", *(label for label, _ in judged)], rows
+
+
+def _verdict(claim: Judged) -> str:
+    known = [pair for pair in claim.pairs if pair.n]
+    if not known:
+        return f"**{claim.summary}**"
+    weakest = max(known, key=lambda pair: abs(pair.difference) if np.isfinite(pair.margin) else pair.difference)
+    return f"**{claim.summary}**: {weakest.difference:+.2f} [{weakest.low:+.2f}, {weakest.high:+.2f}]".replace("-", "−")
+
+
+def _curve(panel: Panel) -> tuple[list[str], list[list[str]]]:
+    if panel.curves is None:
+        raise SystemExit(f"{panel.metric.label} has no curve")
+    points = panel.metric.curve_x or tuple(range(panel.curves.shape[2]))
+    heads = ["method", *(f"{point:g}" for point in points), *panel.components]
+    rows = []
+    for i, method in enumerate(panel.methods):
+        parts = [panel.curves[i, :, k] for k in range(panel.curves.shape[2])] + [values[i] for values in panel.components.values()]
+        rows.append([method.label, *map(_mean, parts)])
+    return heads, rows
+
+
+def _scores(panels: Sequence[Panel]) -> tuple[list[str], list[list[str]]]:
+    labels = list(dict.fromkeys(method.label for panel in panels for method in panel.methods))
+    rows = []
+    for label in labels:
+        own = [[i for i, method in enumerate(panel.methods) if method.label == label] for panel in panels]
+        rows.append([label, *(_mean(panel.values[at[0]]) if at else "—" for panel, at in zip(panels, own, strict=True))])
+    return ["method", *(panel.metric.label for panel in panels)], rows
+
+
+def _mean(values: Floats) -> str:
+    interval = mean_interval(values)
+    if not int(interval.n):
+        return "—"
+    mean, low, high = float(interval.mean), float(interval.low), float(interval.high)
+    return f"{mean:.2f} [{low:.2f}, {high:.2f}]".replace("-0.00", "0.00").replace("-", "−")
+
+
+def _print(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    print(f"| {' | '.join(head.replace('|', '&#124;') for head in heads)} |\n|{' --- |' * len(heads)}")
+    for row in rows:
+        print(f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1].split(","), sys.argv[2], sys.argv[3:])
