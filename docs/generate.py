@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from heatproof.attacks import Attack, GradientAttack
 from heatproof.core.spec import Settings, exports
 from heatproof.data import Dataset
 from heatproof.methods import Method
@@ -27,6 +28,7 @@ from heatproof.models.loaders import Loader
 from heatproof.numerics.quadrature import Quadrature
 from heatproof.passes.counting import PassCount
 from heatproof.passes.patterns import Patterns
+from heatproof.perturb.changes import Change
 from heatproof.perturb.fills import Fill
 from heatproof.perturb.noises import Noise
 from heatproof.surgery.composites import Composite
@@ -45,11 +47,14 @@ Member = TypeVar("Member", bound=Settings)
 API = (
     "heatproof.models",
     "heatproof.models.loaders",
+    "heatproof.training",
     "heatproof.methods",
     "heatproof.metrics",
+    "heatproof.attacks",
     "heatproof.data",
     "heatproof.perturb.fills",
     "heatproof.perturb.noises",
+    "heatproof.perturb.changes",
     "heatproof.perturb.draws",
     "heatproof.perturb.masks.regions",
     "heatproof.perturb.masks.ranks",
@@ -91,6 +96,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
         REFERENCE / "fills.md": _fills_page(),
+        REFERENCE / "changes.md": _changes_page(),
         REFERENCE / "rules.md": _rules_page(),
         REFERENCE / "models.md": _models_page(),
         REFERENCE / "data-sets.md": _plain_page("Data sets", "Where images come from.", Dataset),
@@ -255,6 +261,18 @@ def _fills_page() -> str:
         ("Patterns", "Patterns stand for the weights of a network in `pattern_net` and `pattern_attribution`.", Patterns),
     )
     return _families_page("Fills, noises, quadratures and patterns", intro, families)
+
+
+def _changes_page() -> str:
+    intro = (
+        "What is done to an image, more or less of it, before it is explained again. A change takes a `Situation` and levels, and\n"
+        "gives the images at each. Attacks look at the network."
+    )
+    shared = [text_of(_module_doc(base)) for base in (Attack, GradientAttack)]
+    attacks = ["## Attacks\n", *shared, _meanings(GradientAttack), *(_section(cls, {}, level=3) for cls in _leaves(Attack))]
+    others = [_section(cls, {}, level=3) for cls in _leaves(Change) if not issubclass(cls, Attack)]
+    changes = ["## Changes that do not look at the network\n", *others] if others else []
+    return "\n".join([_head("Changes and attacks", intro), *changes, *attacks])
 
 
 def _rules_page() -> str:
