@@ -42,11 +42,11 @@ def test_saliency_runs_from_the_least_size_to_the_99th_percentile():
 def test_words_tell_sign_concentration_and_place():
     values = np.zeros((11, 11))
     values[0, 10] = 2.0
-    assert describe(values, "Gradient", "panda.jpg") == (
+    assert describe(values, "Gradient, panda.jpg") == (
         "Gradient, panda.jpg: 100% of the weight is positive; the strongest tenth of the pixels holds 100% of it; "
         "its centre is at 100% from the left and 0% from the top."
     )
-    assert describe(np.zeros((3, 3)), "Gradient", "panda.jpg").endswith("zero everywhere.")
+    assert describe(np.zeros((3, 3)), "Gradient, panda.jpg").endswith("zero everywhere.")
 
 
 @pytest.mark.parametrize("tiles", [1, 144, 10_000])
