@@ -15,6 +15,7 @@ projection inside an attention) belongs to the module around it.
 
 import copy
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -41,7 +42,7 @@ _orders: "weakref.WeakKeyDictionary[nn.Module, dict[str, str]]" = weakref.WeakKe
 class Block:
     """Modules whose weights are replaced together.
 
-    name      what their names have in common.
+    name      what their names have in common; with a number where another block has the same.
     modules   names of the modules that hold the weights, in order of execution; "" is the network itself.
     kept      tensors of theirs that are no weights, so that they stay: constants and tables of positions.
     """
@@ -66,7 +67,13 @@ def blocks(model: Model, images: Float[Tensor, "b c *space"], most: int = 20) ->
     groupings = [_grouped(owners, depth) for depth in range(1, deepest + 1)]
     chosen = next((found for found in reversed(groupings) if len(found) <= most), None) or _joined(groupings[0], most)
     modules = dict(model.module.named_modules())
-    return [Block(name, tuple(names), tuple(_constants(modules, names))) for name, names in chosen]
+    met: Counter[str] = Counter()
+    found = []
+    for name, names in chosen:
+        met[name] += 1
+        unique = f"{name} ({met[name]})" if met[name] > 1 else name
+        found.append(Block(unique, tuple(names), tuple(_constants(modules, names))))
+    return found
 
 
 def randomised(

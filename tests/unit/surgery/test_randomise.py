@@ -78,6 +78,19 @@ def test_layers_are_joined_by_name_until_there_are_few_enough() -> None:
     assert [block.modules for block in blocks(nested, IMAGES, most=4)] == [("0.0", "0.1", "0.2", "0.3"), ("2",)]
 
 
+def test_blocks_of_one_prefix_that_others_run_between_have_names_of_their_own() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.ModuleList([nn.Linear(192, 192), nn.Linear(192, 192), nn.Linear(192, 192)])
+            self.b = nn.Linear(192, 192)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.a[2](self.b(self.a[1](self.a[0](x.flatten(1)))))
+
+    assert [block.name for block in blocks(model(Twice()), IMAGES, most=3)] == ["a", "b", "a (2)"]
+
+
 @pytest.mark.parametrize("how", ["own", "truncated_normal", "permutation"])
 def test_every_parameter_and_statistic_of_the_chosen_blocks_is_new_and_no_other(how: str) -> None:
     network = model(Backwards())
