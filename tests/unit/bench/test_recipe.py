@@ -209,3 +209,13 @@ def test_a_network_that_the_recipe_trains_is_trained_on_the_other_part_of_the_im
     experiment = Recipe.parse(text).experiment(dataset=given)
     assert experiment.models[0]["dataset"] == {"name": "arrays", "path": "pictures.npz", "part": "train"}
     assert experiment.dataset == {**given, "count": 12}
+
+
+def test_what_is_said_of_a_relation_goes_with_its_metrics():
+    text = TEXT.replace('name = "total_variation_curve"', 'name = "total_variation_curve"\nlabel = "TV"', 1)
+    text += '[[relations]]\ntitle = "R"\nx = "TV"\ny = "TV"\n'
+    text += '[[claims]]\nsays = "A rises"\nrelation = "R"\nstatistic = "pearson"\nreach = ["A"]\nleast = 0.0\n'
+    text += '[presets.own]\nsays = "other"\nwithout = ["total_variation_curve"]\n'
+    whole, cut = (Recipe.parse(text).experiment(preset=preset) for preset in ("code", "own"))
+    assert (len(whole.relations), [claim.relation for claim in whole.claims]) == (1, ["", "", "R"])
+    assert (len(cut.relations), [claim.relation for claim in cut.claims]) == (0, ["", ""])
