@@ -96,6 +96,8 @@ class Experiment(BaseModel):
     """Images whose raw maps are kept beside the scores; the first ones of the set."""
     precision: Precision = "exact"
     """How rows are computed: plain, exact (the fastest plan in the network's own precision), fast or auto (also bfloat16)."""
+    incremental: bool = True
+    """Whether rows that differ from an image in one rectangle are computed only where that can reach, if it pays."""
     memory: ByteSize | None = None
     """Bytes that the rows which pass through a network at once may take, such as "2GB"; a share of what is free unless given."""
     stop: Stop | None = None

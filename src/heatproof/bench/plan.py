@@ -35,6 +35,8 @@ class Unit:
     seed: int
     keep: tuple[str, ...]
     """Digests of the items whose maps are kept."""
+    incremental: bool
+    """Whether rows with one changed rectangle may be computed in part."""
     memory: int | None
     """Bytes that a chunk of rows may take."""
     rows: int
@@ -48,6 +50,7 @@ class Unit:
             "model": {k: v for k, v in self.model.items() if k != "path"},
             "weights": self.model_digest,
             "plan": self.plan,
+            "incremental": self.incremental,
             "output": self.output,
             "method": self.method,
             "metrics": list(self.metrics),
@@ -101,6 +104,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             target=experiment.target,
                             seed=seed,
                             keep=keep,
+                            incremental=experiment.incremental,
                             memory=experiment.memory,
                             rows=rows * len(batch),
                         )

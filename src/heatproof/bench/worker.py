@@ -41,7 +41,7 @@ def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part; refused images are written down and left out."""
     store = Run(run)
     network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory
-    model = _model(*network).with_(output=Output.from_dict(unit.output))
+    model = _model(*network).with_(output=Output.from_dict(unit.output), incremental=unit.incremental)
     batch = _batch(*network, canonical_json(unit.dataset), unit.items)
     loaded, images = batch.loaded, batch.images
     if loaded.refused:
@@ -230,6 +230,7 @@ def _row_maker(
                 details=details[i],
                 metric_forward_rows=passes.forward // n,
                 metric_backward_rows=passes.backward // n,
+                metric_equivalent_rows=passes.equivalent / n,
                 metric_seconds=seconds / n,
                 metric_details=canonical_json(dict(scores.details)) if scores.details and not component else "",
                 notes="; ".join(filter(None, (found.notes[i], scores.notes[i] if scores.notes else ""))),

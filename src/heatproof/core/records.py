@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 class Direction(StrEnum):
@@ -33,7 +33,8 @@ class Record:
     are an image's share of what the map cost, and of what scoring it cost, beyond the one clean forward row that all maps and
     scores of an image share and no record holds; `map_error` is the map's own relative error, `map_gap` its relative
     completeness gap, `probes` the probes or samples it took, `plan` how its rows were computed, `details` what else
-    its method tells of it, `metric_details` what the metric tells beside its values, as JSON.
+    its method tells of it, `metric_equivalent_rows` the forward rows that scoring took in work, where some were computed only in
+    part, `metric_details` what the metric tells beside its values, as JSON.
     """
 
     unit: str
@@ -65,6 +66,7 @@ class Record:
     details: str = ""
     metric_forward_rows: int = 0
     metric_backward_rows: int = 0
+    metric_equivalent_rows: float = float("nan")
     metric_seconds: float = 0.0
     metric_details: str = ""
     notes: str = ""

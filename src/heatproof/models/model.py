@@ -39,6 +39,9 @@ class Model:
     """Most rows that pass through the network at once; None = as many as fit. Results do not depend on it; memory does."""
     memory: int | None = None
     """Bytes that a chunk of rows may take; None = a share of what is free (see `passes/memory.py`)."""
+    incremental: bool = True
+    """Whether rows that differ from an image in one rectangle may be computed where that can reach, and no further, if it pays.
+    Outputs are the same up to rounding."""
     engine: nn.Module | None = None
     """A faster copy of the module that computes the rows in its place; frozen, in eval mode."""
     plan: str = "plain"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -12,11 +12,15 @@ class PassCount:
 
     `clean`, in a stated cost: how many of the forward rows are the clean image itself, which costs nothing where its outputs are
     known (`passes.forward.known_outputs`).
+
+    `equivalent`, of what was counted: the forward rows in work. A row of which only a part was computed counts as that part of the
+    network's floating-point operations, and a row that answered nothing, as one that is kept to look things up in, counts too.
     """
 
     forward: int = 0
     backward: int = 0
     clean: int = 0
+    equivalent: float = field(default=0.0, compare=False)
 
 
 _counters: ContextVar[tuple[PassCount, ...]] = ContextVar("pass counters", default=())
@@ -43,8 +47,9 @@ def uncounted() -> Iterator[None]:
         _counters.reset(token)
 
 
-def record_rows(*, forward: int = 0, backward: int = 0) -> None:
-    """Add rows to every open counter."""
+def record_rows(*, forward: int = 0, backward: int = 0, equivalent: float | None = None) -> None:
+    """Add rows to every open counter; unless told otherwise, forward rows were computed in full."""
     for counter in _counters.get():
         counter.forward += forward
+        counter.equivalent += forward if equivalent is None else equivalent
         counter.backward += backward

@@ -91,7 +91,7 @@ def fitting_rows(model: Model, like: Tensor, compute: Callable[[range], object],
 
 def fitting_copies(model: Model, images: Tensor) -> int:
     """Copies of an image that fit into the model's memory, beside a chunk of as much."""
-    return max(2, int(_limit(model, images) / images[:1].nbytes))
+    return max(2, int(memory_of(model, images) / images[:1].nbytes))
 
 
 def weighed(work: Callable[[], T]) -> tuple[T, int]:
@@ -171,10 +171,11 @@ def _key(like: Tensor, kind: Kind) -> tuple[Any, ...]:
 def _fit(model: Model, like: Tensor, peak: int) -> int:
     size = MARGIN * max(peak, 1)
     enough = max(ENOUGH_ROWS, int(ENOUGH_BYTES / size)) if like.device.type == "cpu" else MOST_ROWS
-    return max(1, min(MOST_ROWS, enough, int(_limit(model, like) / size)))
+    return max(1, min(MOST_ROWS, enough, int(memory_of(model, like) / size)))
 
 
-def _limit(model: Model, like: Tensor) -> float:
+def memory_of(model: Model, like: Tensor) -> float:
+    """Bytes that the model's rows may take where these are."""
     return SHARE * free_memory(like.device) if model.memory is None else model.memory
 
 

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -45,13 +46,20 @@ def operation_name(func: Callable[..., Any]) -> str:
 
 def bound(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     """Arguments by name: by the function's own signature where it has one, else by the names given."""
-    try:
-        signature = inspect.signature(func)
-    except (TypeError, ValueError):
+    signature = _signature(func)
+    if signature is None:
         return {**dict(zip(names, args, strict=False)), **kwargs}
     found = signature.bind(*args, **kwargs)
     found.apply_defaults()
     return dict(found.arguments)
+
+
+@cache
+def _signature(func: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(func)
+    except (TypeError, ValueError):
+        return None
 
 
 def writes(func: Callable[..., Any]) -> bool:

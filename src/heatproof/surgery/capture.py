@@ -228,8 +228,12 @@ def _compiled(network: nn.Module) -> bool:
 
 def _hooks_called(model: Model) -> AbstractContextManager[object]:
     """Compiled code does not call hooks that came later, so it runs as it was written meanwhile."""
-    compiled = any(_compiled(module) for module in (model.engine or model.module).modules())
-    return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
+    return torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
+
+
+def is_compiled(model: Model) -> bool:
+    """Whether the rows are computed by compiled code, at least in part."""
+    return any(_compiled(module) for module in (model.engine or model.module).modules())
 
 
 def _first_tensor(output: Any) -> Tensor | None:

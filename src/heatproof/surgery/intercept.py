@@ -1,10 +1,8 @@
 """One network, one forward pass, every operation seen: a rule decides what flows backward, the operation itself what flows forward.
 
-A `TorchFunctionMode` meets every call of torch that a tensor depending on the input goes into. Its handler (see `operators/`)
+Every call of torch that a tensor depending on the input goes into is met (see `following.py`). Its handler (see `operators/`)
 answers with the operation's own result, tied to a backward function that follows the rule. The ordinary autograd engine does the
-rest: fan-out, residual connections, shared layers. Nothing is hooked, replaced or registered on the module.
-
-In place becomes out of place: the result stands for its argument from then on, wherever the network meets it again.
+rest: fan-out, residual connections, shared layers.
 
 An operation that is unknown raises; so does a tensor that no known operation made, as a scripted module or an autograd.Function
 of the network's own would. There is no silent gradient.
@@ -19,8 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError
@@ -28,6 +25,7 @@ from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.secants import SMOOTH, Secant
 from heatproof.surgery.calls import Tags, operation_name, writes
 from heatproof.surgery.composites import Composite
+from heatproof.surgery.following import Follower
 from heatproof.surgery.operators import handler
 from heatproof.surgery.reference import Reference
 
@@ -46,8 +44,7 @@ class Leak:
     below: Tensor
 
 
-@dataclass
-class Interceptor(TorchFunctionMode):
+class Interceptor(Follower):
     """Give every operation of one forward pass its rule.
 
     composite  which rule where.
@@ -57,33 +54,32 @@ class Interceptor(TorchFunctionMode):
     leaks      filled during the backward pass, where they are wanted.
     """
 
-    composite: Composite
-    module: nn.Module
-    bounds: Bounds
-    reference: Reference | None = None
-    leaks: list[Leak] | None = None
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        refuse_what_hides(self.module)
+    def __init__(
+        self,
+        composite: Composite,
+        module: nn.Module,
+        bounds: Bounds,
+        reference: Reference | None = None,
+        leaks: list[Leak] | None = None,
+    ) -> None:
+        super().__init__(module)
+        self.composite, self.bounds, self.reference, self.leaks = composite, bounds, reference, leaks
         self.input: Tensor | None = None
         self._tags: Any = WeakIdKeyDictionary()
-        self._now: Any = WeakIdKeyDictionary()
-        self._names = {id(p): name for name, p in self.module.named_parameters(remove_duplicate=False)}
+        self._names = {id(p): name for name, p in module.named_parameters(remove_duplicate=False)}
 
     def begin(self, x: Tensor) -> None:
         """Follow everything that depends on this input."""
         self.input = x.detach()
         self._tags[x] = Tags()
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        args, kwargs = tree_map(self._current, (tuple(args), kwargs or {}))
-        tracked = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and leaf.requires_grad]
-        if not tracked or not torch.is_grad_enabled():
-            return func(*args, **kwargs)
-        for tensor in tracked:
+    def follows(self, tensor: Tensor) -> bool:
+        """What depends on the input."""
+        return tensor.requires_grad and torch.is_grad_enabled()
+
+    def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
+        """The operation's own result, tied to its rule."""
+        for tensor in followed:
             if tensor not in self._tags:
                 raise ModelError(
                     f"{self._where()}: expected tensors made by operations that can be followed, got {list(tensor.shape)} from a "
@@ -92,7 +88,7 @@ class Interceptor(TorchFunctionMode):
                 )
         handle = handler(func)
         result = handle(self, func, args, kwargs) if handle else self._unknown(func, args, kwargs)
-        return self._tagged(result, tracked)
+        return self._tagged(result, followed)
 
     def _unknown(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """An operation in no table: its gradient or its average slope; it carries no relevance."""
@@ -124,11 +120,6 @@ class Interceptor(TorchFunctionMode):
         """Say what is known of a tensor."""
         self._tags[tensor] = tags
         return tensor
-
-    def stands_for(self, old: Tensor, new: Tensor) -> Tensor:
-        """From now on, `new` is what the network means by `old`, which it believes it has changed in place."""
-        self._now[old] = new
-        return new
 
     def name_of(self, weight: Tensor) -> str:
         """Name of the module that holds a weight; empty if none does."""
@@ -179,11 +170,6 @@ class Interceptor(TorchFunctionMode):
         finally:
             self.reference = outer
 
-    def _current(self, leaf: Any) -> Any:
-        while isinstance(leaf, Tensor) and leaf in self._now:
-            leaf = self._now[leaf]
-        return leaf
-
     def _where(self) -> str:
         """Path of the innermost module that is running."""
         names = {id(module): name for name, module in self.module.named_modules()}
@@ -214,13 +200,3 @@ class _Ruled(torch.autograd.Function):
             below = torch.stack([relevance.sum() for relevance in found]).sum()
             ctx.interceptor.leaks.append(Leak(ctx.operation, torch.stack([each.sum() for each in above]).sum(), below))
         return (None, None, None, None, *found)
-
-
-def refuse_what_hides(module: nn.Module) -> None:
-    """Raise for modules whose operations cannot be seen."""
-    hidden = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
-    for name, child in module.named_modules():
-        if isinstance(child, hidden):
-            remedy = "use the module that was scripted" if isinstance(child, torch.jit.ScriptModule) else "use its .module"
-            path, kind = name or type(module).__name__, type(child).__name__
-            raise ModelError(f"{path}: expected modules whose operations can be seen, got {kind}; {remedy}")

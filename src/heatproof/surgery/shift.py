@@ -29,7 +29,7 @@ from heatproof.models.model import Model
 from heatproof.numerics.bounds import Bounds
 from heatproof.surgery.calls import operation_name, writes
 from heatproof.surgery.capture import named_network
-from heatproof.surgery.intercept import refuse_what_hides
+from heatproof.surgery.following import refuse_what_hides
 from heatproof.surgery.linear import less
 from heatproof.surgery.operators.layers import AVERAGES, CONVOLUTIONS
 from heatproof.surgery.operators.moving import EXACT

@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from heatproof.core.errors import ModelError
 from heatproof.surgery.calls import OUT_OF_PLACE, bound, operation_name
-from heatproof.surgery.intercept import refuse_what_hides
+from heatproof.surgery.following import refuse_what_hides
 
 T = Tensor
 Arguments = dict[str, Any]

@@ -73,6 +73,7 @@ _ELEMENTWISE = (
     *(torch.reciprocal, T.reciprocal),
 )
 """Functions of one value that are no activation."""
+FUNCTIONS = (*_ACTIVATIONS, *_ELEMENTWISE)
 HANDLERS = {
     **dict.fromkeys([*_ACTIVATIONS, *(now for now, then in OUT_OF_PLACE.items() if then in _ACTIVATIONS)], activate),
     **dict.fromkeys(_ELEMENTWISE, pass_on),

@@ -179,4 +179,6 @@ _COMBINING = {
     divide: (torch.div, T.div, T.div_, T.__truediv__, T.__rtruediv__, T.__itruediv__, torch.true_divide),
     matrix_product: (torch.matmul, T.matmul, T.__matmul__, T.__rmatmul__, torch.bmm, T.bmm, torch.mm, T.mm, torch.einsum),
 }
+ELEMENTWISE = (*_COMBINING[add], *_COMBINING[multiply], *_COMBINING[divide], *_COMBINING[add_product])
+"""All but matrix products."""
 HANDLERS = {func: handle for handle, functions in _COMBINING.items() for func in functions}

@@ -1,0 +1,180 @@
+"""What a network does again after one rectangle of its input has changed: planned once, checked, and kept for images.
+
+The plan comes from one clean row (see `surgery/changing.py`): which operations are done on parts, and which share of the network's
+floating-point operations a candidate then costs. It is taken if it spares more than it costs, and if the outputs are those of whole
+rows. Memory decides how far it goes: where what must be kept of an image takes more than its share, operations are done as a whole
+from an earlier one on.
+"""
+
+import weakref
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from heatproof.core.errors import ModelError
+from heatproof.models.model import Model
+from heatproof.passes.counting import record_rows
+from heatproof.passes.memory import in_chunks, memory_of
+from heatproof.surgery.capture import is_compiled, named_network
+from heatproof.surgery.changing import Group, Kept, Layout, Recording, Replay, Trace
+
+MOST = 0.7
+"""Share of a result above which it is computed as a whole. Measured: from 0.5 to 0.95 no network of five is faster by more than the
+timing spreads (docs/measurements/incremental.md)."""
+STEP = 3e6
+"""Floating-point operations that take as long as one step's bookkeeping, 40 µs."""
+KEPT = 0.5
+"""Share of the model's memory for what is kept; the rest is for rows."""
+ROUNDING = 1e3
+"""Largest difference of outputs that is taken for rounding, in units of the type's precision relative to the largest output."""
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Incremental:
+    """How rows with one changed rectangle are computed.
+
+    trace   the steps; None where rows pass as a whole.
+    share   of the network's floating-point operations, those of a candidate.
+    held    bytes that are kept of an image.
+    reason  why rows pass as a whole; empty if they do not.
+    """
+
+    trace: Trace | None
+    share: float = 1.0
+    held: int = 0
+    reason: str = ""
+
+    def pays(self, images: int, candidates: int, times: int) -> bool:
+        """Whether it spares more than it costs: so many images, each with so many candidates at a time, so many times."""
+        if self.trace is None:
+            return False
+        spared = self.trace.total * (1 - self.share) * candidates * images - len(self.trace.steps) * STEP
+        return times * spared > images * self.trace.total
+
+
+WHOLE = Incremental(None)
+_plans: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], Incremental]]" = weakref.WeakKeyDictionary()
+
+
+def incremental(model: Model, images: Tensor, size: Size) -> Incremental:
+    """The plan for rectangles of that height and width in images shaped as these; made once for a network.
+
+    Cost: when it is made, a few rows that no counter sees.
+    """
+    if not model.incremental:
+        return replace(WHOLE, reason="it was switched off")
+    if images.ndim != 4 or size[0] > images.shape[2] or size[1] > images.shape[3]:
+        return replace(WHOLE, reason="there is no such rectangle")
+    known = _plans.setdefault(model.engine or model.module, {})
+    key = (size, images.shape[1:], images.dtype, images.device, model.memory)
+    if key not in known:
+        try:
+            known[key] = _planned(model, images[:1], size)
+        except ModelError as error:
+            known[key] = replace(WHOLE, reason=str(error))
+    return known[key]
+
+
+def forget(model: Model, images: Tensor, size: Size, reason: str) -> None:
+    """From now on, rows pass as a whole."""
+    key = (size, images.shape[1:], images.dtype, images.device, model.memory)
+    _plans.setdefault(model.engine or model.module, {})[key] = replace(WHOLE, reason=reason)
+
+
+def images_at_once(model: Model, images: Tensor, size: Size) -> int:
+    """How many images' tensors can be kept at once."""
+    plan = incremental(model, images, size)
+    return max(1, int(KEPT * memory_of(model, images) / plan.held)) if plan.held else len(images)
+
+
+def record(model: Model, images: Tensor, trace: Trace, kind: str) -> Kept:
+    """What is kept of each image. Cost: a row an image, which answers nothing."""
+    kept: Kept = {}
+
+    def compute(rows: range) -> Kept:
+        return _recorded(model, images[rows.start : rows.stop], trace.layout).kept
+
+    for rows, found in in_chunks(model, images, len(images), compute, f"recording for {kind}"):
+        for number, tensors in found.items():
+            kept.setdefault(number, []).extend(tensors)
+        record_rows(forward=0, equivalent=len(rows))
+    return kept
+
+
+def replay(
+    model: Model, trace: Trace, kept: Kept, rectangles: Tensor, groups: list[Group], space: Size, *, renew: bool = False
+) -> Tensor:
+    """Outputs of rows that are kept images but for one rectangle each.
+
+    Raises:
+        Diverged: The network did not do what it did on the clean images.
+    """
+    with torch.inference_mode(), model.running():
+        following = Replay(named_network(model), trace, kept, groups, renew=renew)
+        with following:
+            outputs = model.outputs(following.begin(rectangles, space))
+        return following.end(outputs).clone()
+
+
+def _recorded(model: Model, images: Tensor, layout: Layout, flops: FlopCounterMode | None = None) -> Recording:
+    with torch.inference_mode(), model.running():
+        following = Recording(named_network(model), layout, flops)
+        rows = images.clone()
+        following.begin(rows)
+        with following:
+            model.outputs(rows)
+        following.end()
+    return following
+
+
+def _planned(model: Model, image: Tensor, size: Size) -> Incremental:
+    if is_compiled(model):
+        return replace(WHOLE, reason="compiled operations cannot be followed")
+    space = (image.shape[2], image.shape[3])
+    layout = Layout.of(size, space, MOST)
+    recording = _counted(model, image, layout)
+    budget, calls = KEPT * memory_of(model, image), len(recording.trace.steps)
+    if recording.trace.held(calls) > budget:
+        while calls > 0 and recording.trace.held(calls) > budget:
+            calls -= 1
+        recording = _counted(model, image, replace(layout, calls=calls))
+    trace = recording.trace
+    if trace.share == 1:
+        return replace(WHOLE, reason="nothing would be spared")
+    if difference := _difference(model, image, recording, size):
+        return replace(WHOLE, reason=difference)
+    held = sum(tensor.nbytes for tensors in recording.kept.values() for tensor in tensors)
+    return Incremental(trace, trace.share, held)
+
+
+def _counted(model: Model, image: Tensor, layout: Layout) -> Recording:
+    with FlopCounterMode(display=False) as flops:
+        return _recorded(model, image, layout, flops)
+
+
+def _difference(model: Model, image: Tensor, recording: Recording, size: Size) -> str:
+    """Why outputs are not those of whole rows; empty if they are."""
+    (h, w), (height, width) = size, image.shape[2:]
+    places = [(0, 0), ((height - h) // 2, (width - w) // 2), (height - h, width - w)]
+    rectangles = image.flip(2, 3)[..., :h, :w].expand(len(places), -1, -1, -1).clone()
+    rows = image.expand(len(places), -1, -1, -1).clone()
+    for row, (i, j), rectangle in zip(rows, places, rectangles, strict=True):
+        row[:, i : i + h, j : j + w] = rectangle
+    with torch.inference_mode(), model.running():
+        whole = model.outputs(rows).clone()
+    groups = [Group(slice(k, k + 1), 0, place) for k, place in enumerate(places)]
+    found = replay(model, recording.trace, recording.kept, rectangles, groups, (height, width))
+    gap, most = float((found - whole).abs().max()), float(whole.abs().max())
+    precision = max(torch.finfo(tensor.dtype).eps for tensor in _floats(model, image))
+    allowed = min(ROUNDING * precision, 0.1) * most
+    return "" if gap <= allowed else f"outputs would differ by {gap:.2g}, more than rounding explains ({allowed:.2g})"
+
+
+def _floats(model: Model, image: Tensor) -> list[Tensor]:
+    network = model.engine or model.module
+    return [image, *(p for p in network.parameters() if p.is_floating_point())]

@@ -1,0 +1,390 @@
+"""A network run again after one rectangle of its input has changed: only what the change can reach is computed.
+
+The first pass, on clean images, notes what each operation makes of the rectangle (see `locality/`), wherever it lies, and keeps
+those tensors that later passes look up: what lies around a part where windows reach beyond it, where branches with different parts
+meet, or where an operation needs the tensor as a whole. In later passes tensors of which only a part has changed are stand-ins of
+the same shape, which hold no values; their parts are computed a row a candidate, of the candidates and of what was kept. An
+operation that is unknown, that mixes places, or whose result is changed for the most part, gets its tensors as a whole, and what
+comes out of it is ordinary.
+
+The network must do the same operations in the same order in every pass; `Diverged` is raised where it does not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.weak import WeakIdKeyDictionary
+
+from heatproof.core.errors import ModelError
+from heatproof.surgery.calls import operation_name, writes
+from heatproof.surgery.following import Follower
+from heatproof.surgery.locality import handler
+from heatproof.surgery.locality.part import PLANE, Axes, Call, Local, Part, Window, empty_like
+from heatproof.surgery.locality.span import Span, span_of
+
+T = Tensor
+FACTS = frozenset(
+    (
+        *(T.shape.__get__, T.ndim.__get__, T.dtype.__get__, T.device.__get__, T.layout.__get__, T.requires_grad.__get__),  # type: ignore[attr-defined]
+        *(T.is_cuda.__get__, T.is_sparse.__get__, T.is_quantized.__get__, T.size, T.dim, T.numel, T.nelement, T.__len__),  # type: ignore[attr-defined]
+        *(T.is_floating_point, torch.is_floating_point, T.is_complex, torch.is_complex, torch.numel, T.element_size),
+    )
+)
+"""These look at no values."""
+LAYOUT = frozenset((T.is_contiguous, T.stride))
+"""These look at the layout alone, which a part shares."""
+
+Kept = dict[int, list[Tensor]]
+"""By a tensor's number: its values for each image, `[…]` without an axis for rows."""
+
+
+class Diverged(ModelError):
+    """A pass that cannot follow the first one: the rows must go as a whole."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where to compute parts, and where tensors as a whole.
+
+    y, x   the rectangle, in the image.
+    most   share of a result above which it is computed as a whole.
+    calls  from this call on, all are.
+    """
+
+    y: Span
+    x: Span
+    most: float
+    calls: int | None = None
+
+    @classmethod
+    def of(cls, rectangle: tuple[int, int], space: tuple[int, int], most: float) -> "Layout":
+        """A rectangle of that height and width in images of that height and width."""
+        (h, w), (height, width) = rectangle, space
+        return cls(span_of(h, height), span_of(w, width), most)
+
+
+@dataclass
+class Use:
+    """Of a tensor with a part: its bytes an image; the calls that made it, used it last, and first looked around it."""
+
+    size: int
+    made: int
+    used: int = -1
+    kept: int | None = None
+
+
+class Step(NamedTuple):
+    """A call in which parts are met: the function, the parts' numbers, and the share of its result that is computed."""
+
+    func: Callable[..., Any]
+    numbers: tuple[int, ...]
+    share: float
+
+
+@dataclass
+class Trace:
+    """What the first pass noted: steps, tensors by number, and floating-point operations of each step and of the network."""
+
+    layout: Layout
+    steps: list[Step] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+    flops: list[int] = field(default_factory=list)
+    total: int = 0
+
+    @property
+    def share(self) -> float:
+        """Of the network's floating-point operations, those that a candidate costs."""
+        spared = sum(flops * (1 - step.share) for flops, step in zip(self.flops, self.steps, strict=True))
+        return 1 - spared / self.total if self.total else 1.0
+
+    def held(self, calls: int) -> int:
+        """Bytes an image that are kept if all calls from this one on are done as a whole."""
+        early = (use for use in self.uses if use.made < calls)
+        return sum(use.size for use in early if use.used >= calls or (use.kept is not None and use.kept < calls))
+
+
+class _Following(Follower):
+    """What both passes share: which tensors have parts, which depend on the image, and that calls come in order."""
+
+    def __init__(self, module: nn.Module, layout: Layout) -> None:
+        super().__init__(module)
+        self.layout, self.calls = layout, 0
+        self._parts: Any = WeakIdKeyDictionary()
+        self._reached: Any = WeakIdKeyDictionary()
+        self._made = 0
+
+    def follows(self, tensor: Tensor) -> bool:
+        """Whether it depends on the image."""
+        return tensor in self._parts or tensor in self._reached
+
+    def part_of(self, leaf: Any) -> Part | None:
+        """The part of a tensor, if it has one."""
+        found: Part | None = self._parts.get(leaf) if isinstance(leaf, Tensor) else None
+        return found
+
+    def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
+        """On parts where that can be done, else as a whole."""
+        if func in FACTS:
+            return func(*args, **kwargs)
+        call = Call(func, args, kwargs, self.part_of)
+        if not call.parts:
+            return self._reach(func(*args, **kwargs))
+        if func in LAYOUT:
+            return self.layout_of(call)
+        handle = handler(func) if all(tensor in self._parts for tensor in followed) else None
+        early = self.layout.calls is None or self.calls < self.layout.calls
+        local = handle(call) if handle and early else None
+        if local is not None and local.share > self.layout.most:
+            local = None
+        tensors = {part.number: tensor for tensor in followed if (part := self.part_of(tensor)) is not None}
+        self.note(call, local)
+        found = self._as_whole(call, tensors) if local is None else self.compute(call, local, tensors)
+        self.calls += 1
+        if local is None:
+            return found
+        for part in call.parts if local.shared else ():
+            part.shared = True
+        if local.written is not None:
+            if local.written.shared:
+                raise Diverged(f"{operation_name(func)}: a tensor is changed in place that shares memory with another")
+            self.stands_for(tensors[local.written.number], found)
+        return found
+
+    def note(self, call: Call, local: Local | None) -> None:
+        """Before a call is computed."""
+        raise NotImplementedError
+
+    def layout_of(self, call: Call) -> Any:
+        """How a tensor lies in memory."""
+        raise NotImplementedError
+
+    def compute(self, call: Call, local: Local, tensors: Mapping[int, Tensor]) -> Any:
+        """The result of a call on parts, which have their tensors by number."""
+        raise NotImplementedError
+
+    def whole(self, part: Part, tensor: Tensor) -> Tensor:
+        """A tensor with all its values."""
+        raise NotImplementedError
+
+    def _as_whole(self, call: Call, tensors: Mapping[int, Tensor]) -> Any:
+        whole = {part.number: self.whole(part, tensors[part.number]) for part in call.parts}
+        found = call.run(*(whole[part.number] for part in call.parts))
+        first = call.part_of(call.args[0]) if call.args else None
+        for number, tensor in whole.items():
+            written = found is tensor or (writes(call.func) and first is not None and first.number == number)
+            if written:
+                self.stands_for(tensors[number], tensor)
+            self._reached[tensor] = True
+        return self._reach(found)
+
+    def _reach(self, found: Any) -> Any:
+        for leaf in tree_leaves(found):
+            if isinstance(leaf, Tensor):
+                self._reached[leaf] = True
+        return found
+
+    def _part(self, y: Span, x: Span, axes: Axes, like: Tensor, data: Tensor | None = None, *, shared: bool = False) -> Part:
+        self._made += 1
+        return Part(self._made - 1, y, x, axes, like, data, shared)
+
+
+class Recording(_Following):
+    """The first pass. After it, `kept` holds what later passes look up, and `trace` what they will do."""
+
+    def __init__(self, module: nn.Module, layout: Layout, flops: FlopCounterMode | None = None) -> None:
+        super().__init__(module, layout)
+        self.trace, self.kept = Trace(layout), Kept()
+        self._held, self._flops = dict[int, Tensor](), flops
+
+    def begin(self, images: Tensor) -> None:
+        """Follow these."""
+        self._tag(images, self.layout.y, self.layout.x, PLANE)
+
+    def end(self) -> None:
+        """Keep what was asked for, image by image."""
+        self.trace.total = self._counted()
+        self.kept = {number: list(tensor.unbind(0)) for number, tensor in self._held.items()}
+
+    def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
+        """And count the floating-point operations of a step."""
+        before, calls = self._counted(), self.calls
+        found = super().meet(func, args, kwargs, followed)
+        self.trace.flops += [self._counted() - before] * (self.calls - calls)
+        return found
+
+    def note(self, call: Call, local: Local | None) -> None:
+        """Steps in order."""
+        self.trace.steps.append(Step(call.func, tuple(part.number for part in call.parts), 1.0 if local is None else local.share))
+        for part in call.parts:
+            self.trace.uses[part.number].used = self.calls
+
+    def layout_of(self, call: Call) -> Any:
+        """Its own."""
+        return call.func(*call.args, **call.kwargs)
+
+    def compute(self, call: Call, local: Local, tensors: Mapping[int, Tensor]) -> Any:
+        """As it is, on all values; out of place."""
+        for window in local.windows:
+            if not window.is_part:
+                self._keep(window.part, tensors[window.part.number])
+        if local.written is None:
+            found = call.func(*call.args, **call.kwargs)
+        else:
+            found = local.run(*(tensors[part.number] for part in call.parts))
+        found = tree_map(lambda leaf: leaf.detach() if any(leaf is each for each in tensors.values()) else leaf, found)
+        for leaf in tree_leaves(found):
+            self._tag(leaf, local.y, local.x, local.axes, shared=local.shared)
+        return found
+
+    def whole(self, part: Part, tensor: Tensor) -> Tensor:
+        """A copy, so that nobody writes into what is kept."""
+        self._keep(part, tensor)
+        return tensor.clone()
+
+    def _tag(self, tensor: Tensor, y: Span, x: Span, axes: Axes, *, shared: bool = False) -> None:
+        self._parts[tensor] = self._part(y, x, axes, stand_in(tensor, tensor.shape), shared=shared)
+        self.trace.uses.append(Use(tensor[:1].numel() * tensor.element_size(), self.calls))
+
+    def _keep(self, part: Part, tensor: Tensor) -> None:
+        use = self.trace.uses[part.number]
+        use.kept = self.calls if use.kept is None else use.kept
+        self._held[part.number] = tensor
+
+    def _counted(self) -> int:
+        return 0 if self._flops is None else self._flops.get_total_flops()
+
+
+class Group(NamedTuple):
+    """Rows that are candidates of one image, at one place."""
+
+    rows: slice
+    image: int
+    place: tuple[int, int]
+
+
+class Replay(_Following):
+    """A later pass. With `renew`, what is kept becomes that of the candidates, one an image."""
+
+    def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group], *, renew: bool = False) -> None:
+        super().__init__(module, trace.layout)
+        self._trace, self._kept, self._groups, self._renew = trace, kept, groups, renew
+        self._places = [group.place for group in groups for _ in range(group.rows.stop - group.rows.start)]
+
+    def begin(self, rectangles: Tensor, space: tuple[int, int]) -> Tensor:
+        """A stand-in for images of that size, of which these rectangles `[r, c, h, w]` have changed."""
+        return self._stand_in(rectangles, self.layout.y, self.layout.x, PLANE)
+
+    def end(self, found: Tensor) -> Tensor:
+        """The network's answer, with all its values."""
+        part = self.part_of(self._current(found))
+        if self.calls != len(self._trace.steps):
+            raise Diverged(f"expected {len(self._trace.steps)} operations, as on the clean images, got {self.calls}")
+        return self._current(found) if part is None else self.whole(part, found)
+
+    def note(self, call: Call, local: Local | None) -> None:
+        """The same as in the first pass, or this one cannot go on."""
+        numbers, steps = tuple(part.number for part in call.parts), self._trace.steps
+        step = steps[self.calls] if self.calls < len(steps) else None
+        if (
+            step is None
+            or step.func != call.func
+            or step.numbers != numbers
+            or step.share != (1.0 if local is None else local.share)
+        ):
+            raise Diverged(f"expected the operations that ran on the clean images, got {operation_name(call.func)}")
+
+    def layout_of(self, call: Call) -> Any:
+        """That of the part."""
+        return call.run(*(part.data for part in call.parts if part.data is not None))
+
+    def compute(self, call: Call, local: Local, tensors: Mapping[int, Tensor]) -> Any:
+        """On windows around the parts."""
+        windows = [self._window(window) for window in local.windows]
+        found = local.run(*windows, self._places) if local.placed else local.run(*windows)
+        return tree_map(lambda data: self._stand_in(data, local.y, local.x, local.axes, shared=local.shared), found)
+
+    def whole(self, part: Part, tensor: Tensor) -> Tensor:
+        """The part among what was kept."""
+        if part.whole is None:
+            y, x = (Span((0,) * len(span.starts), span.whole, span.whole) for span in (part.y, part.x))
+            part.whole = self._window(Window(part, y, x))
+        return part.whole
+
+    def _stand_in(self, data: Tensor, y: Span, x: Span, axes: Axes, *, shared: bool = False) -> Tensor:
+        shape = list(data.shape)
+        shape[axes.y], shape[axes.x] = y.whole, x.whole
+        found = stand_in(data, shape)
+        part = self._parts[found] = self._part(y, x, axes, stand_in(data, shape), data, shared=shared)
+        if self._renew and part.number in self._kept:
+            for group in self._groups:
+                _cells(self._kept[part.number][group.image], part, group.place)[...] = data[group.rows.start]
+        return found
+
+    def _window(self, window: Window) -> Tensor:
+        """Cells around the part from what was kept, the part from the candidates."""
+        part, data = window.part, window.part.data
+        if data is None:
+            raise Diverged("expected a part with values")
+        if window.is_part:
+            return data
+        around = self._kept.get(part.number)
+        if around is None:
+            raise Diverged(f"expected the tensor that {part.number} others were made before, got none that was kept")
+        shape = list(data.shape)
+        shape[part.axes.y], shape[part.axes.x] = window.y.size, window.x.size
+        found = empty_like(data, shape)
+        for group in self._groups:
+            _surround(found[group.rows], data[group.rows], around[group.image], window, group.place)
+        return found
+
+
+def stand_in(like: Tensor, shape: Sequence[int]) -> Tensor:
+    """A tensor of that shape without values of its own: all are NaN, so that none goes unnoticed."""
+    return torch.full((), torch.nan, dtype=like.dtype, device=like.device).expand(tuple(shape))
+
+
+def _cells(tensor: Tensor, part: Part, place: tuple[int, int]) -> Tensor:
+    """Of one image's values, those of the part."""
+    y, x = part.y.starts[place[0]], part.x.starts[place[1]]
+    return tensor.narrow(part.axes.y, y, part.y.size).narrow(part.axes.x, x, part.x.size)
+
+
+def _surround(found: Tensor, data: Tensor, around: Tensor, window: Window, place: tuple[int, int]) -> None:
+    """Fill a window of some rows: the part with their data, the strips above, below, left and right of it with what lies there."""
+    part = window.part
+    corner = window.y.starts[place[0]], window.x.starts[place[1]]
+    at = part.y.starts[place[0]] - corner[0], part.x.starts[place[1]] - corner[1]
+    sizes, within = (window.y.size, window.x.size), (part.y.size, part.x.size)
+    inner = [(min(max(a, 0), n), min(max(a + m, 0), n)) for a, m, n in zip(at, within, sizes, strict=True)]
+    (top, bottom), (left, right) = inner
+    own = _box(data, part.axes, (top - at[0], bottom - at[0]), (left - at[1], right - at[1]))
+    _box(found, part.axes, *inner).copy_(own)
+    for y, x in (
+        ((0, top), (0, sizes[1])),
+        ((bottom, sizes[0]), (0, sizes[1])),
+        ((top, bottom), (0, left)),
+        ((top, bottom), (right, sizes[1])),
+    ):
+        if y[0] < y[1] and x[0] < x[1]:
+            _lay(found, around, window, corner, y, x)
+
+
+def _lay(found: Tensor, around: Tensor, window: Window, corner: tuple[int, int], y: tuple[int, int], x: tuple[int, int]) -> None:
+    """One strip of a window, `fill` where it lies beyond the tensor."""
+    axes, whole = window.part.axes, (window.part.y.whole, window.part.x.whole)
+    inside = [(min(max(a, -at), b), max(min(b, n - at), a)) for (a, b), at, n in zip((y, x), corner, whole, strict=True)]
+    if inside != [y, x]:
+        _box(found, axes, y, x).fill_(window.fill)
+    (top, bottom), (left, right) = inside
+    if top < bottom and left < right:
+        source = _box(around, axes, (top + corner[0], bottom + corner[0]), (left + corner[1], right + corner[1]))
+        _box(found, axes, *inside).copy_(source)
+
+
+def _box(tensor: Tensor, axes: Axes, y: tuple[int, int], x: tuple[int, int]) -> Tensor:
+    return tensor.narrow(axes.y, y[0], y[1] - y[0]).narrow(axes.x, x[0], x[1] - x[0])

@@ -1,0 +1,62 @@
+"""A running network, met at every call of torch that a followed tensor goes into. Backward rules and local changes stand on this.
+
+Nothing is hooked, replaced or registered on the module. In place becomes out of place: what is made in place of a tensor stands for
+it from then on, wherever the network meets it again.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakIdKeyDictionary
+
+from heatproof.core.errors import ModelError
+
+
+class Follower(TorchFunctionMode):
+    """A subclass says which tensors are followed, and what happens where one is met."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        refuse_what_hides(module)
+        self.module = module
+        self._now: Any = WeakIdKeyDictionary()
+
+    @abstractmethod
+    def follows(self, tensor: Tensor) -> bool:
+        """Whether calls with this tensor are met."""
+
+    @abstractmethod
+    def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
+        """What a call answers."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        args, kwargs = tree_map(self._current, (tuple(args), kwargs or {}))
+        followed = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and self.follows(leaf)]
+        return self.meet(func, args, kwargs, followed) if followed else func(*args, **kwargs)
+
+    def stands_for(self, old: Tensor, new: Tensor) -> Tensor:
+        """From now on, `new` is what the network means by `old`, which it believes it has changed in place."""
+        self._now[old] = new
+        return new
+
+    def _current(self, leaf: Any) -> Any:
+        while isinstance(leaf, Tensor) and leaf in self._now:
+            leaf = self._now[leaf]
+        return leaf
+
+
+def refuse_what_hides(module: nn.Module) -> None:
+    """Raise for modules whose operations cannot be seen."""
+    hidden = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
+    for name, child in module.named_modules():
+        if isinstance(child, hidden):
+            remedy = "use the module that was scripted" if isinstance(child, torch.jit.ScriptModule) else "use its .module"
+            path, kind = name or type(module).__name__, type(child).__name__
+            raise ModelError(f"{path}: expected modules whose operations can be seen, got {kind}; {remedy}")

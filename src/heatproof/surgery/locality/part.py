@@ -1,0 +1,138 @@
+"""What stands for a tensor of which only a part has changed, and what an operation makes of such parts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from heatproof.surgery.locality.span import Span, hull
+
+Places = Sequence[tuple[int, int]]
+"""For each row, the first pixel of its rectangle, in height and width."""
+
+
+class Axes(NamedTuple):
+    """Where a tensor has height and width, counted from its last axis: −2 and −1, or −3 and −2 with channels last."""
+
+    y: int = -2
+    x: int = -1
+
+
+PLANE = Axes()
+"""Height and width last."""
+
+
+@dataclass(eq=False)
+class Part:
+    """Of a tensor, the part that a changed rectangle reaches.
+
+    number  of the tensor among all that are followed, in order of their making: the same in every pass.
+    like    has the tensor's shape, type and device.
+    data    the part itself, a row a candidate; None where the network runs on clean images.
+    shared  whether another tensor has the same memory, so that none of them may be changed in place.
+    """
+
+    number: int
+    y: Span
+    x: Span
+    axes: Axes
+    like: Tensor
+    data: Tensor | None = None
+    shared: bool = False
+    whole: Tensor | None = None
+    """The part among what lies around it, once that was asked for."""
+
+    @property
+    def share(self) -> float:
+        """Of the tensor."""
+        return self.y.share * self.x.share
+
+
+class Window(NamedTuple):
+    """Cells of a tensor around its part, or some of it; beyond its ends there is `fill`."""
+
+    part: Part
+    y: Span
+    x: Span
+    fill: float = 0.0
+
+    @property
+    def is_part(self) -> bool:
+        """Whether these are the cells of the part, no more and no less."""
+        return self.y.covers(self.part.y) and self.x.covers(self.part.x)
+
+
+@dataclass(frozen=True)
+class Local:
+    """An operation done on a part: where its result is, the windows it reads, and how it is computed of them.
+
+    run      windows, in order → the result's part, or several of the same span.
+    placed   whether `run` also takes `places`: for each row, which place of the spans' is its own, in height and width.
+    shared   whether the result may share memory with what it was made of.
+    written  the part that the result stands for from now on, where the operation works in place; `run` does not.
+    """
+
+    y: Span
+    x: Span
+    windows: Sequence[Window]
+    run: Callable[..., Any]
+    axes: Axes = PLANE
+    placed: bool = False
+    shared: bool = False
+    written: Part | None = None
+
+    @property
+    def share(self) -> float:
+        """Of the result."""
+        return self.y.share * self.x.share
+
+
+@dataclass
+class Call:
+    """A call of torch in which parts are met. `part_of` tells the part of a tensor; None for one that no change can reach."""
+
+    func: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: dict[str, Any]
+    part_of: Callable[[Any], Part | None]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """In order of the arguments."""
+        found = (self.part_of(leaf) for leaf in tree_leaves((self.args, self.kwargs)))
+        return [part for part in found if part is not None]
+
+    @cached_property
+    def constants(self) -> list[Tensor]:
+        """Arguments that no change can reach."""
+        leaves = tree_leaves((self.args, self.kwargs))
+        return [leaf for leaf in leaves if isinstance(leaf, Tensor) and self.part_of(leaf) is None]
+
+    def run(self, *data: Tensor) -> Any:
+        """The function itself, of these in place of the parts, in order."""
+        following = iter(data)
+        args, kwargs = tree_map(
+            lambda leaf: leaf if self.part_of(leaf) is None else next(following), (tuple(self.args), self.kwargs)
+        )
+        return self.func(*args, **kwargs)
+
+    def joined(self, run: Callable[..., Any] | None = None, **facts: Any) -> Local | None:
+        """The same operation done on what covers all parts; None if they do not lie in one way."""
+        first = self.parts[0]
+        y, x = first.y, first.x
+        for part in self.parts[1:]:
+            if part.axes != first.axes or (part.y.whole, part.x.whole) != (y.whole, x.whole):
+                return None
+            y, x = hull(y, part.y), hull(x, part.x)
+        return Local(y, x, [Window(part, y, x) for part in self.parts], run or self.run, **{"axes": first.axes, **facts})
+
+
+def empty_like(tensor: Tensor, shape: Sequence[int]) -> Tensor:
+    """Memory for a tensor of another size, laid out in the same way."""
+    last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
+    layout = torch.channels_last if last else torch.contiguous_format
+    return torch.empty(tuple(shape), dtype=tensor.dtype, device=tensor.device, memory_format=layout)

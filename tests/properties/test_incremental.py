@@ -1,0 +1,291 @@
+"""Rows of which a rectangle changed are the same whether all of them is computed or only what the rectangle can reach."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torchvision.models import get_model
+
+from heatproof.models import Bounds, Model
+from heatproof.models.loaders import load_model
+from heatproof.passes.acceleration import Plan, apply
+from heatproof.passes.incremental import incremental
+from heatproof.passes.rectangles import Rectangles
+from tests.support import zoo
+
+OFTEN = {"candidates": 10_000, "times": 10_000}
+"""So often that it pays on the smallest network."""
+CHANNELS = 4
+
+
+def outputs_of_both(model: Model, images: Tensor, size: tuple[int, int], seed: int) -> list[tuple[Tensor, Tensor]]:
+    """Outputs computed in part and as a whole: in a corner, at random, then there again after candidates became the images."""
+    h, w = images.shape[2:]
+    draw = torch.Generator().manual_seed(seed)
+    ways = [Rectangles(one, images, size, **OFTEN) for one in (model, model.with_(incremental=False))]
+    rooms = (h - size[0], w - size[1])
+    places = [
+        torch.tensor([[0, 0], rooms]),
+        *(torch.stack([torch.randint(0, room + 1, (2,), generator=draw) for room in rooms], 1) for _ in range(2)),
+    ]
+    found = []
+    for corner in places:
+        rectangles = 3 * torch.randn(2, 3, images.shape[1], *size, generator=draw, dtype=torch.float64).to(images.dtype)
+        found.append(tuple(way.outputs(corner, rectangles) for way in ways))
+        for way in ways:
+            way.keep(corner, rectangles[:, 1])
+    return found
+
+
+def check(model: Model, images: Tensor, size: tuple[int, int], seed: int, limit: float, *, seen: bool = True) -> None:
+    """Equal up to rounding; and, if rectangles can be seen at all, candidates differ by much more than that."""
+    gaps, spreads = [], []
+    for part, whole in outputs_of_both(model, images, size, seed):
+        assert torch.isfinite(whole).all()
+        gaps.append(float((part - whole).abs().max() / whole.abs().max()))
+        spreads.append(float((whole[:, 0] - whole[:, 1]).abs().max() / whole.abs().max()))
+    assert max(gaps) <= limit
+    assert not seen or max(spreads) > 10 * max(gaps)
+
+
+# --- operations -----------------------------------------------------------------------------------------------------------
+
+
+class Around(nn.Module):
+    """A convolution, the operation, and all values that come out."""
+
+    def __init__(self, operation: Callable[[Tensor], Tensor], layers: nn.Module | None = None) -> None:
+        super().__init__()
+        self.first, self.layers, self.operation = nn.Conv2d(2, CHANNELS, 3, padding=1), layers, operation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.operation(self.first(x)).flatten(1)
+
+
+def layer(module: nn.Module) -> nn.Module:
+    return Around(module, module)
+
+
+small = partial(st.integers, 0)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> nn.Module:
+    kernel, stride, dilation = (draw(st.tuples(st.integers(1, most), st.integers(1, most))) for most in (4, 3, 2))
+    groups = draw(st.sampled_from([1, 2, CHANNELS]))
+    mode = draw(st.sampled_from(["zeros", "zeros", "reflect", "circular"]))
+    padding: Any = draw(st.tuples(small(2), small(2)))
+    if stride == (1, 1):
+        padding = draw(st.sampled_from([padding, "same", "valid"]))
+    return layer(nn.Conv2d(CHANNELS, 4, kernel, stride, padding, dilation, groups, padding_mode=mode))
+
+
+@st.composite
+def transposed(draw: st.DrawFn) -> nn.Module:
+    kernel, dilation = (draw(st.tuples(st.integers(1, most), st.integers(1, most))) for most in (4, 2))
+    stride = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
+    padding = tuple(draw(small(min(2, k - 1))) for k in kernel)
+    more = tuple(draw(small(max(0, max(s, d) - 1))) for s, d in zip(stride, dilation, strict=True))
+    groups = draw(st.sampled_from([1, 2]))
+    return layer(nn.ConvTranspose2d(CHANNELS, 4, kernel, stride, padding, more, groups, dilation=dilation))
+
+
+@st.composite
+def pools(draw: st.DrawFn) -> nn.Module:
+    kernel, stride = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    padding, up = draw(small(kernel // 2)), draw(st.booleans())
+    kind = draw(st.sampled_from(["max", "mean", "adaptive mean", "adaptive max"]))
+    if kind == "max":
+        return layer(nn.MaxPool2d(kernel, stride, padding, draw(st.integers(1, 2)), ceil_mode=up))
+    if kind == "mean":
+        divisor = draw(st.sampled_from([None, None, 3]))
+        return layer(nn.AvgPool2d(kernel, stride, padding, up, draw(st.booleans()), divisor))
+    grid = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    return layer(nn.AdaptiveAvgPool2d(grid) if kind == "adaptive mean" else nn.AdaptiveMaxPool2d(grid))
+
+
+@st.composite
+def interpolations(draw: st.DrawFn) -> nn.Module:
+    mode = draw(st.sampled_from(["nearest", "nearest-exact", "bilinear", "bicubic", "area"]))
+    size = draw(st.one_of(st.tuples(st.integers(5, 30), st.integers(5, 30)), st.none()))
+    factor = None if size else draw(st.sampled_from([2, 3, 0.5, 1.7]))
+    align = draw(st.booleans()) if mode in ("bilinear", "bicubic") else None
+    return Around(lambda x: F.interpolate(x, size, factor, mode, align))
+
+
+def shuffle(x: Tensor) -> Tensor:
+    b, c, h, w = x.size()
+    return x.view(b, 2, c // 2, h, w).transpose(1, 2).contiguous().view(b, c, h, w)
+
+
+def in_place(x: Tensor) -> Tensor:
+    y = x * 2
+    y += x
+    y.clamp_(-1, 2)
+    return F.relu(y, inplace=True) - F.hardtanh(x, -0.5, 0.5)
+
+
+def through_a_view(x: Tensor) -> Tensor:
+    y = x + 1
+    y[:, 1:].mul_(3)
+    y.view(len(y), -1).relu_()
+    return y
+
+
+def in_place_as_a_whole(x: Tensor) -> Tensor:
+    y = x.clone()
+    y *= x.mean((2, 3), keepdim=True)
+    y[:, 0] = 7
+    return y + x
+
+
+class Cubed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, 3, 1, 1) ** 3
+
+
+def branches(x: Tensor) -> Tensor:
+    wide = F.max_pool2d(x, (5, 3), 1, (2, 1))
+    one, two = wide.chunk(2, 1)
+    both = torch.cat([one, F.avg_pool2d(x, 3, 1, 1), two[:, :1], x[:, None].mean(1)], 1)
+    return both.softmax(1) / both.amax(1, keepdim=True)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    y = F.layer_norm(x.permute(0, 2, 3, 1), (CHANNELS,))
+    mixed = F.linear(y, torch.arange(6.0 * CHANNELS, dtype=x.dtype).view(6, CHANNELS).sin())
+    return (mixed.tanh() + y.square().mean(3, keepdim=True)).permute(0, 3, 1, 2)
+
+
+OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "branches": branches,
+    "channels last": channels_last,
+    "shuffled channels": shuffle,
+    "in place": in_place,
+    "in place, through a view": through_a_view,
+    "in place, as a whole": in_place_as_a_whole,
+    "its own autograd.Function": Cubed.apply,
+    "padding": lambda x: F.pad(F.pad(x, (1, 0, 2, 3, 0, 1), value=-1.5), (-2, 1, 1, -1)),
+    "reflection": lambda x: F.pad(x, (1, 2, 2, 1), mode="reflect"),
+    "constants": lambda x: x * torch.arange(4.0, dtype=x.dtype).view(4, 1, 1) + torch.arange(x.shape[-1]) / 9,
+    "squeeze-excite": lambda x: F.max_pool2d(x, 3, 1) * F.adaptive_avg_pool2d(x, 1).sigmoid()[:, :, :1],
+    "local response": lambda x: F.local_response_norm(x, 3),
+    "group norm": lambda x: F.group_norm(F.max_pool2d(x, 3, 1), 2),
+    "rolled": lambda x: F.max_pool2d(x, 3, 1).roll(2, 3),
+    "turned": lambda x: F.avg_pool2d(x, (3, 1), (2, 1)).transpose(2, 3),
+    "Fourier": lambda x: torch.fft.rfft2(x).abs(),
+    "sorted": lambda x: x.sort(3).values + x,
+    "unfolded": lambda x: F.unfold(x, 3, padding=1),
+    "indices": lambda x: F.max_pool2d(x, 2, return_indices=True)[0],
+    "depends on values": lambda x: x.relu() if x.mean() > 0 else x,
+    "slopes": lambda x: F.prelu(x, torch.linspace(0, 1, CHANNELS, dtype=x.dtype)),
+    "halves": lambda x: F.glu(x, 1).sigmoid() * F.silu(F.dropout(x[:, :1], 0.5, False)),
+    "no batch of its own": lambda x: torch.stack([row.exp() for row in x]),
+}
+
+
+def small_model(module: nn.Module, dtype: torch.dtype = torch.float64) -> Model:
+    return Model(zoo.filled(module, 3).to(dtype).eval(), Bounds.of(-1, 1, 2))
+
+
+def small_images(h: int, w: int) -> Tensor:
+    return zoo.normal(2, 2, h, w, seed=h * w, dtype=torch.float64)
+
+
+rectangles = st.tuples(st.integers(1, 6), st.integers(1, 6))
+sides = st.tuples(st.integers(10, 17), st.integers(10, 17))
+
+
+@settings(max_examples=150)
+@given(st.one_of(convolutions(), transposed(), pools(), interpolations()), sides, rectangles, small(99))
+def test_any_sliding_or_resampling_operation_at_any_place(
+    module: nn.Module, side: tuple[int, int], size: tuple[int, int], seed: int
+) -> None:
+    check(small_model(module), small_images(*side), size, seed, 1e-10, seen=False)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(max_examples=6)
+@given(sides, rectangles, small(99))
+def test_any_operation_is_done_in_part_or_as_a_whole(name: str, side: tuple[int, int], size: tuple[int, int], seed: int) -> None:
+    check(small_model(Around(OPERATIONS[name])), small_images(*side), size, seed, 1e-10)
+
+
+LOCAL = ["branches", "channels last", "shuffled channels", "in place", "padding", "local response", "slopes", "halves"]
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_what_sees_one_place_at_a_time_is_never_done_as_a_whole(name: str) -> None:
+    plan = incremental(small_model(Around(OPERATIONS[name])), small_images(16, 17), (3, 2))
+    assert plan.trace is not None
+    assert [step.share == 1 for step in plan.trace.steps] == [False] * (len(plan.trace.steps) - 1) + [True]  # but for flatten
+
+
+# --- networks -------------------------------------------------------------------------------------------------------------
+
+FAMILIES = {
+    "alexnet": 64, "vgg11_bn": 32, "resnet18": 64, "resnext50_32x4d": 64, "squeezenet1_0": 64, "densenet121": 64, "googlenet": 64,
+    "inception_v3": 96, "shufflenet_v2_x0_5": 64, "mobilenet_v2": 64, "mobilenet_v3_small": 64, "mnasnet0_5": 64,
+    "efficientnet_b0": 64, "efficientnet_v2_s": 64, "regnet_x_400mf": 64, "regnet_y_400mf": 64, "convnext_tiny": 64,
+    "swin_t": 64, "swin_v2_t": 64, "vit_b_32": 64, "maxvit_t": 224,
+}  # fmt: skip
+WITHOUT_PARTS = ("vit_b_32",)
+"""Their first convolution is followed by attention, with nothing local between."""
+
+
+def family(name: str, dtype: torch.dtype) -> Model:
+    more = {"image_size": 64} if name.startswith("vit") else {}
+    more |= {"init_weights": False, "aux_logits": False} if name in ("googlenet", "inception_v3") else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = get_model(name, weights=None, **more)
+        for child in module.modules():
+            if isinstance(child, nn.Linear) and not child.weight.any():
+                nn.init.normal_(child.weight)
+            if isinstance(child, nn.BatchNorm2d):
+                child.momentum = 1.0
+        with torch.no_grad():
+            module.train()(torch.randn(8, 3, FAMILIES[name], FAMILIES[name]))
+        for child in module.modules():
+            if isinstance(child, nn.BatchNorm2d):
+                child.running_var.mul_(2)  # a signal that neither dies nor makes rounding explode
+    return Model(module.to(dtype).eval(), Bounds.of(-1, 1, 3))
+
+
+LIMITS = {torch.float64: 1e-10, torch.float32: 1e-5}
+
+
+@pytest.mark.parametrize("dtype", LIMITS, ids=["float64", "float32"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_family_of_torchvision(name: str, dtype: torch.dtype) -> None:
+    model = family(name, dtype)
+    side = FAMILIES[name]
+    images = zoo.normal(2, 3, side, side, seed=4, dtype=dtype)
+    plan = incremental(model, images, (7, 5))
+    assert (plan.trace is None) == (name in WITHOUT_PARTS), plan.reason
+    check(model, images, (7, 5), 5, LIMITS[dtype])
+
+
+PLANS = {
+    "plain": (Plan(), 1e-5),
+    "folded": (Plan(fold=True), 1e-5),
+    "channels last": (Plan(channels_last=True), 1e-5),
+    "folded, channels last": (Plan(fold=True, channels_last=True), 1e-5),
+    "bfloat16": (Plan(fold=True, channels_last=True, bfloat16=True), 0.05),
+}
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_efficientnet_under_every_plan(name: str) -> None:
+    plan, limit = PLANS[name]
+    images = zoo.normal(2, 3, 96, 96, seed=6)
+    model = apply(plan, load_model("efficientnet_lite0"), images)
+    assert incremental(model, images, (9, 11)).trace is not None
+    check(model, images, (9, 11), 7, limit)
