@@ -19,6 +19,7 @@ TITLES = {
     "smooth_grad": "SmoothGrad against captum and zennit",
     "region_perturbation": "Region perturbation against quantus",
     "pixel_flipping": "Pixel flipping against quantus",
+    "incremental": "Rows with one changed region against whole rows, and against quantus",
     "backward_rules": "Layer-wise relevance propagation against zennit",
     "backward_rules_memory": "Peak memory of layer-wise relevance propagation against zennit",
     "activation_maps": "Grad-CAM against grad-cam",

@@ -9,6 +9,7 @@ GROUPS = (
     "smooth_grad",
     "region_perturbation",
     "pixel_flipping",
+    "incremental",
     "forward_rate",
     "backward_rules",
     "backward_rules_memory",

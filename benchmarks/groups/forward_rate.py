@@ -1,4 +1,4 @@
-"""The perturbation curve against the bare forward rate of the same plan: what is spent besides the network.
+"""The perturbation curve of whole rows against the bare forward rate of the same plan: what is spent besides the network.
 
 The ratio is seconds a row of full chunks that are given to the network and no more, over seconds a row of the metric.
 """
@@ -36,7 +36,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     def curve(size: Size, model: Model) -> None:
         n = size.images
         metric = PerturbationCurve(side=at.side // 14, regions=REGIONS, draws=size.candidates)
-        metric.score(model, at.images[:n], at.target[:n], maps[:n])
+        metric.score(model.with_(incremental=False), at.images[:n], at.target[:n], maps[:n])
 
     named = {"bare": bare, "curve": curve}
     works = {f"{name}, {plan}": partial(work, model=at.plans[plan][0]) for plan in PLANS for name, work in named.items()}

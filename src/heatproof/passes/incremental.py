@@ -7,6 +7,7 @@ from an earlier one on.
 """
 
 import weakref
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +20,7 @@ from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.memory import in_chunks, memory_of
 from heatproof.surgery.capture import is_compiled, named_network
-from heatproof.surgery.changing import Group, Kept, Layout, Recording, Replay, Trace
+from heatproof.surgery.changing import Group, Kept, Layout, Recording, Renewal, Renewed, Replay, Trace
 
 MOST = 0.7
 """Share of a result above which it is computed as a whole. Measured: from 0.5 to 0.95 no network of five is faster by more than the
@@ -92,33 +93,78 @@ def images_at_once(model: Model, images: Tensor, size: Size) -> int:
     return max(1, int(KEPT * memory_of(model, images) / plan.held)) if plan.held else len(images)
 
 
-def record(model: Model, images: Tensor, trace: Trace, kind: str) -> Kept:
-    """What is kept of each image. Cost: a row an image, which answers nothing."""
-    kept: Kept = {}
+class KeptImages:
+    """What is kept of images, and rows computed with it: outputs of images but for one rectangle each.
 
-    def compute(rows: range) -> Kept:
-        return _recorded(model, images[rows.start : rows.stop], trace.layout).kept
-
-    for rows, found in in_chunks(model, images, len(images), compute, f"recording for {kind}"):
-        for number, tensors in found.items():
-            kept.setdefault(number, []).extend(tensors)
-        record_rows(forward=0, equivalent=len(rows))
-    return kept
-
-
-def replay(
-    model: Model, trace: Trace, kept: Kept, rectangles: Tensor, groups: list[Group], space: Size, *, renew: bool = False
-) -> Tensor:
-    """Outputs of rows that are kept images but for one rectangle each.
-
-    Raises:
-        Diverged: The network did not do what it did on the clean images.
+    Cost: when it is made, a row an image, which answers nothing.
     """
-    with torch.inference_mode(), model.running():
-        following = Replay(named_network(model), trace, kept, groups, renew=renew)
-        with following:
-            outputs = model.outputs(following.begin(rectangles, space))
-        return following.end(outputs).clone()
+
+    def __init__(self, model: Model, images: Tensor, trace: Trace, kind: str) -> None:
+        self.tensors: Kept = {}
+        self._model, self._like, self._trace, self._kind = model, images[:1], trace, kind
+
+        def compute(rows: range) -> Kept:
+            return _recorded(model, images[_of(rows)], trace.layout).kept
+
+        for rows, found in in_chunks(model, images, len(images), compute, f"recording for {kind}"):
+            for number, tensors in found.items():
+                self.tensors.setdefault(number, []).extend(tensors)
+            record_rows(forward=0, equivalent=len(rows))
+
+    def outputs(self, corner: Tensor, rectangles: Tensor, *, keep: bool) -> Tensor:
+        """Outputs `[b p, k]` of candidates `[b, p, c, h, w]`; with `keep`, those of one candidate an image are kept from then on.
+
+        Raises:
+            Diverged: The network did not do what it did on the clean images.
+        """
+        p, all_rows = rectangles.shape[1], rectangles.flatten(0, 1)
+
+        def compute(rows: range) -> Tensor:
+            groups = _groups(rows, p, corner)
+            with torch.inference_mode(), self._model.running():
+                network = named_network(self._model)
+                given = (network, self._trace, self.tensors, groups)
+                following = Renewal(*given, only=False) if keep else Replay(*given)
+                with following:
+                    outputs = self._model.outputs(following.begin(all_rows[_of(rows)].clone()))
+                return following.end(outputs).clone()
+
+        found = []
+        for rows, outputs in in_chunks(self._model, self._like, len(all_rows), compute, self._kind):
+            record_rows(forward=len(rows), equivalent=self._trace.share * len(rows))
+            found.append(outputs)
+        return torch.cat(found)
+
+    def renew(self, corner: Tensor, rectangles: Tensor) -> None:
+        """Keep the images with these `[b, c, h, w]` in place; done as far as the last tensor that is kept.
+
+        Raises:
+            Diverged: The network did not do what it did on the clean images.
+        """
+
+        def compute(rows: range) -> None:
+            with torch.inference_mode(), self._model.running(), suppress(Renewed):
+                groups = _groups(rows, 1, corner)
+                following = Renewal(named_network(self._model), self._trace, self.tensors, groups, only=True)
+                with following:
+                    self._model.outputs(following.begin(rectangles[_of(rows)].clone()))
+
+        for rows, _ in in_chunks(self._model, self._like, len(rectangles), compute, self._kind):
+            record_rows(forward=0, equivalent=self._trace.share * len(rows))
+
+
+def _of(rows: range) -> slice:
+    return slice(rows.start, rows.stop)
+
+
+def _groups(rows: range, candidates: int, corner: Tensor) -> list[Group]:
+    """Which of a chunk's rows belong to which image, of which each has so many."""
+    found = []
+    for image in range(rows.start // candidates, (rows.stop - 1) // candidates + 1):
+        first, after = max(image * candidates, rows.start), min((image + 1) * candidates, rows.stop)
+        i, j = corner[image].tolist()
+        found.append(Group(slice(first - rows.start, after - rows.start), image, (i, j)))
+    return found
 
 
 def _recorded(model: Model, images: Tensor, layout: Layout, flops: FlopCounterMode | None = None) -> Recording:
@@ -168,7 +214,11 @@ def _difference(model: Model, image: Tensor, recording: Recording, size: Size) -
     with torch.inference_mode(), model.running():
         whole = model.outputs(rows).clone()
     groups = [Group(slice(k, k + 1), 0, place) for k, place in enumerate(places)]
-    found = replay(model, recording.trace, recording.kept, rectangles, groups, (height, width))
+    with torch.inference_mode(), model.running():
+        following = Replay(named_network(model), recording.trace, recording.kept, groups)
+        with following:
+            outputs = model.outputs(following.begin(rectangles))
+        found = following.end(outputs)
     gap, most = float((found - whole).abs().max()), float(whole.abs().max())
     precision = max(torch.finfo(tensor.dtype).eps for tensor in _floats(model, image))
     allowed = min(ROUNDING * precision, 0.1) * most

@@ -9,11 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import forward_rows
-from heatproof.passes.incremental import forget, incremental, record, replay
-from heatproof.passes.memory import in_chunks
-from heatproof.surgery.changing import Diverged, Group, Kept
+from heatproof.passes.incremental import KeptImages, forget, incremental
+from heatproof.surgery.changing import Diverged
 
 
 class Rectangles:
@@ -29,10 +27,10 @@ class Rectangles:
     def __init__(self, model: Model, images: Float[Tensor, "b c h w"], size: tuple[int, int], candidates: int, times: int) -> None:
         self.model, self.images, self.size = model, images.clone(), size
         self._kind = f"rectangles of {size[0]} × {size[1]}"
-        self._plan = incremental(model, images, size)
-        self._kept: Kept | None = None
-        if self._plan.trace is not None and self._plan.pays(len(images), candidates, times):
-            self._kept = record(model, self.images, self._plan.trace, self._kind)
+        plan = incremental(model, images, size)
+        pays = plan.trace is not None and plan.pays(len(images), candidates, times)
+        kind = f"rectangles of {size[0]} × {size[1]}"
+        self._kept = KeptImages(model, self.images, plan.trace, kind) if plan.trace is not None and pays else None
 
     def outputs(
         self, corner: Int[Tensor, "b 2"], rectangles: Float[Tensor, "b p c h w"], *, keep: bool = False
@@ -44,10 +42,13 @@ class Rectangles:
             rectangles: what is put there.
             keep: of one candidate an image, make it the image, as `keep` does, in the same rows.
         """
-        try:
-            found = self._whole(corner, rectangles) if self._kept is None else self._parts(corner, rectangles, renew=keep)
-        except Diverged as error:
-            self._give_up(str(error))
+        found = None
+        if self._kept is not None:
+            try:
+                found = self._kept.outputs(corner, rectangles, keep=keep)
+            except Diverged as error:
+                self._give_up(str(error))
+        if found is None:
             found = self._whole(corner, rectangles)
         if keep:
             self._paste(corner, rectangles[:, 0])
@@ -57,28 +58,10 @@ class Rectangles:
         """Make this the image from now on. Cost: what is computed of a row an image, which answers nothing."""
         if self._kept is not None:
             try:
-                self._parts(corner, rectangles[:, None], renew=True, answers=0)
+                self._kept.renew(corner, rectangles)
             except Diverged as error:
                 self._give_up(str(error))
         self._paste(corner, rectangles)
-
-    def _parts(self, corner: Tensor, rectangles: Tensor, *, renew: bool, answers: int = 1) -> Tensor:
-        p, places, trace, kept = rectangles.shape[1], [(i, j) for i, j in corner.tolist()], self._plan.trace, self._kept
-        rows_of_all, space = rectangles.flatten(0, 1), (self.images.shape[2], self.images.shape[3])
-        if trace is None or kept is None:
-            raise Diverged("expected a plan")
-
-        def compute(rows: range) -> Tensor:
-            images = range(rows.start // p, (rows.stop - 1) // p + 1)
-            bounds = [(max(i * p, rows.start) - rows.start, min((i + 1) * p, rows.stop) - rows.start) for i in images]
-            groups = [Group(slice(*ends), i, places[i]) for i, ends in zip(images, bounds, strict=True)]
-            return replay(self.model, trace, kept, rows_of_all[rows.start : rows.stop].clone(), groups, space, renew=renew)
-
-        found = []
-        for rows, outputs in in_chunks(self.model, self.images, len(rows_of_all), compute, self._kind):
-            record_rows(forward=answers * len(rows), equivalent=self._plan.share * len(rows))
-            found.append(outputs)
-        return torch.cat(found)
 
     def _whole(self, corner: Tensor, rectangles: Tensor) -> Tensor:
         p = rectangles.shape[1]

@@ -67,6 +67,16 @@ class ImageFacts:
 
 
 @dataclass(frozen=True)
+class Work:
+    """Forward rows that a metric asked for on a model, and what they came to in whole rows, where that is less."""
+
+    model: str
+    metric: str
+    rows: int
+    equivalent: float
+
+
+@dataclass(frozen=True)
 class RunFacts:
     """Everything the page says about a run that is not a score."""
 
@@ -76,6 +86,7 @@ class RunFacts:
     methods: tuple[MethodFacts, ...]
     metrics: tuple[MetricFacts, ...]
     images: tuple[ImageFacts, ...]
+    work: tuple["Work", ...] = ()
 
     @property
     def smoke(self) -> bool:
@@ -127,6 +138,14 @@ class RunFacts:
         return str(_table(self.raw.get("class_names")).get(str(index), f"class {index}"))
 
 
+_WORK = """
+SELECT model, metric, sum(metric_forward_rows) AS rows, sum(metric_equivalent_rows) AS equivalent
+FROM (SELECT DISTINCT model, metric, metric_settings, method, image, seed, metric_forward_rows, metric_equivalent_rows
+      FROM records WHERE isfinite(metric_equivalent_rows))
+GROUP BY ALL HAVING equivalent < rows ORDER BY model, metric
+"""
+
+
 def read_facts(run: Run) -> RunFacts:
     """Facts of a run; DataError if it has no run.json."""
     raw = run.facts()
@@ -141,6 +160,7 @@ def read_facts(run: Run) -> RunFacts:
             raw, _rows(run, "SELECT DISTINCT metric, metric_settings, direction FROM records ORDER BY metric, metric_settings")
         ),
         images=_images(raw, _rows(run, "SELECT image, min(image_name) AS name FROM records GROUP BY image ORDER BY name, image")),
+        work=tuple(Work(**row) for row in _rows(run, _WORK)),
     )
 
 

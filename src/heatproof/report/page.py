@@ -229,7 +229,7 @@ def _render(run: Run, facts: RunFacts, sections: list[dict[str, Any]], analyses:
     return environment.get_template("report.html").render(
         facts=facts,
         sections=sections,
-        provenance=provenance(facts.raw),
+        provenance=provenance(facts.raw, facts.work),
         failures=run.failures(),
         refused=run.refused(),
         units=len(facts.raw.get("units") or []),

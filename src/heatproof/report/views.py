@@ -11,7 +11,7 @@ import numpy as np
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, Row, Test, Verdict
 from heatproof.report.claims import Beside, Judged, Pair
-from heatproof.report.facts import MethodFacts
+from heatproof.report.facts import MethodFacts, Work
 from heatproof.report.panels import Floats, ModelScores
 from heatproof.report.relations import Related
 from heatproof.report.searches import Search
@@ -286,8 +286,8 @@ def _parted(lines: Sequence[Line]) -> Table:
     return Table(tuple(line for line in lines if not line.method.control), tuple(line for line in lines if line.method.control))
 
 
-def provenance(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Versions, machine, how rows were computed, seeds and time as pairs of term and text."""
+def provenance(raw: Mapping[str, Any], work: Sequence[Work] = ()) -> list[tuple[str, str]]:
+    """Versions, machine, how rows were computed and how much of them, seeds and time as pairs of term and text."""
     pairs = [("Created", str(raw.get("created", "")))]
     pairs += [(f"Version of {name}", str(version)) for name, version in (raw.get("versions") or {}).items()]
     pairs += [(f"Machine: {name}", str(value)) for name, value in (raw.get("machine") or {}).items()]
@@ -295,6 +295,14 @@ def provenance(raw: Mapping[str, Any]) -> list[tuple[str, str]]:
         (f"Rows of {model['name']}", _rows_computed(model["acceleration"]))
         for model in raw.get("models", [])
         if model.get("acceleration")
+    ]
+    pairs += [
+        (
+            f"Rows of {item.metric} on {item.model}",
+            f"{item.rows:,} asked for; {percent(item.equivalent / item.rows)} of their operations computed, those that what was "
+            "changed can reach",
+        )
+        for item in work
     ]
     pairs += [("Seeds", ", ".join(str(seed) for seed in raw.get("seeds") or []))]
     elapsed = raw.get("elapsed")

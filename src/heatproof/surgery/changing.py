@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError
 from heatproof.surgery.calls import operation_name, writes
-from heatproof.surgery.following import Follower
+from heatproof.surgery.following import Follower, leaves, mapped
 from heatproof.surgery.locality import handler
 from heatproof.surgery.locality.part import PLANE, Axes, Call, Local, Part, Window, empty_like
 from heatproof.surgery.locality.span import Span, span_of
@@ -45,6 +44,10 @@ Kept = dict[int, list[Tensor]]
 
 class Diverged(ModelError):
     """A pass that cannot follow the first one: the rows must go as a whole."""
+
+
+class Renewed(Exception):
+    """All that is kept is that of the candidates."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ class _Following(Follower):
         local = handle(call) if handle and early else None
         if local is not None and local.share > self.layout.most:
             local = None
-        tensors = {part.number: tensor for tensor in followed if (part := self.part_of(tensor)) is not None}
+        tensors = {self._parts[tensor].number: tensor for tensor in followed if tensor in self._parts}
         self.note(call, local)
         found = self._as_whole(call, tensors) if local is None else self.compute(call, local, tensors)
         self.calls += 1
@@ -183,7 +186,7 @@ class _Following(Follower):
         return self._reach(found)
 
     def _reach(self, found: Any) -> Any:
-        for leaf in tree_leaves(found):
+        for leaf in leaves(found):
             if isinstance(leaf, Tensor):
                 self._reached[leaf] = True
         return found
@@ -236,8 +239,8 @@ class Recording(_Following):
             found = call.func(*call.args, **call.kwargs)
         else:
             found = local.run(*(tensors[part.number] for part in call.parts))
-        found = tree_map(lambda leaf: leaf.detach() if any(leaf is each for each in tensors.values()) else leaf, found)
-        for leaf in tree_leaves(found):
+        found = mapped(lambda leaf: leaf.detach() if any(leaf is each for each in tensors.values()) else leaf, found)
+        for leaf in leaves(found):
             self._tag(leaf, local.y, local.x, local.axes, shared=local.shared)
         return found
 
@@ -268,15 +271,15 @@ class Group(NamedTuple):
 
 
 class Replay(_Following):
-    """A later pass. With `renew`, what is kept becomes that of the candidates, one an image."""
+    """A later pass."""
 
-    def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group], *, renew: bool = False) -> None:
+    def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group]) -> None:
         super().__init__(module, trace.layout)
-        self._trace, self._kept, self._groups, self._renew = trace, kept, groups, renew
+        self._trace, self._kept, self._groups = trace, kept, groups
         self._places = [group.place for group in groups for _ in range(group.rows.stop - group.rows.start)]
 
-    def begin(self, rectangles: Tensor, space: tuple[int, int]) -> Tensor:
-        """A stand-in for images of that size, of which these rectangles `[r, c, h, w]` have changed."""
+    def begin(self, rectangles: Tensor) -> Tensor:
+        """A stand-in for images of which these rectangles `[r, c, h, w]` have changed."""
         return self._stand_in(rectangles, self.layout.y, self.layout.x, PLANE)
 
     def end(self, found: Tensor) -> Tensor:
@@ -306,7 +309,7 @@ class Replay(_Following):
         """On windows around the parts."""
         windows = [self._window(window) for window in local.windows]
         found = local.run(*windows, self._places) if local.placed else local.run(*windows)
-        return tree_map(lambda data: self._stand_in(data, local.y, local.x, local.axes, shared=local.shared), found)
+        return mapped(lambda data: self._stand_in(data, local.y, local.x, local.axes, shared=local.shared), found)
 
     def whole(self, part: Part, tensor: Tensor) -> Tensor:
         """The part among what was kept."""
@@ -315,14 +318,15 @@ class Replay(_Following):
             part.whole = self._window(Window(part, y, x))
         return part.whole
 
+    def made(self, part: Part, data: Tensor) -> None:
+        """After a part was computed."""
+
     def _stand_in(self, data: Tensor, y: Span, x: Span, axes: Axes, *, shared: bool = False) -> Tensor:
         shape = list(data.shape)
         shape[axes.y], shape[axes.x] = y.whole, x.whole
         found = stand_in(data, shape)
         part = self._parts[found] = self._part(y, x, axes, stand_in(data, shape), data, shared=shared)
-        if self._renew and part.number in self._kept:
-            for group in self._groups:
-                _cells(self._kept[part.number][group.image], part, group.place)[...] = data[group.rows.start]
+        self.made(part, data)
         return found
 
     def _window(self, window: Window) -> Tensor:
@@ -341,6 +345,23 @@ class Replay(_Following):
         for group in self._groups:
             _surround(found[group.rows], data[group.rows], around[group.image], window, group.place)
         return found
+
+
+class Renewal(Replay):
+    """A later pass after which what is kept is that of the candidates, one an image; with `only`, it ends there by `Renewed`."""
+
+    def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group], *, only: bool) -> None:
+        super().__init__(module, trace, kept, groups)
+        self._only, self._waiting = only, set(kept)
+
+    def made(self, part: Part, data: Tensor) -> None:
+        """Write it where it belongs."""
+        if part.number in self._waiting:
+            for group in self._groups:
+                _cells(self._kept[part.number][group.image], part, group.place)[...] = data[group.rows.start]
+            self._waiting.remove(part.number)
+            if self._only and not self._waiting:
+                raise Renewed
 
 
 def stand_in(like: Tensor, shape: Sequence[int]) -> Tensor:

@@ -37,8 +37,8 @@ class Follower(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        args, kwargs = tree_map(self._current, (tuple(args), kwargs or {}))
-        followed = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and self.follows(leaf)]
+        args, kwargs = tuple(mapped(self._current, args)), mapped(self._current, kwargs or {})
+        followed = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor) and self.follows(leaf)]
         return self.meet(func, args, kwargs, followed) if followed else func(*args, **kwargs)
 
     def stands_for(self, old: Tensor, new: Tensor) -> Tensor:
@@ -50,6 +50,26 @@ class Follower(TorchFunctionMode):
         while isinstance(leaf, Tensor) and leaf in self._now:
             leaf = self._now[leaf]
         return leaf
+
+
+def leaves(nested: Any) -> list[Any]:
+    """What a nest of arguments holds, in order: as `tree_leaves`, at a tenth of the time where nothing is unusual."""
+    kind = type(nested)
+    if kind is tuple or kind is list:
+        return [leaf for each in nested for leaf in (leaves(each) if isinstance(each, tuple | list | dict) else (each,))]
+    if kind is dict:
+        return leaves(list(nested.values()))
+    return tree_leaves(nested)
+
+
+def mapped(function: Callable[[Any], Any], nested: Any) -> Any:
+    """The nest with every leaf replaced: as `tree_map`."""
+    kind = type(nested)
+    if kind is tuple or kind is list:
+        return kind(mapped(function, each) for each in nested)
+    if kind is dict:
+        return {name: mapped(function, each) for name, each in nested.items()}
+    return tree_map(function, nested) if isinstance(nested, tuple | list | dict) else function(nested)
 
 
 def refuse_what_hides(module: nn.Module) -> None:

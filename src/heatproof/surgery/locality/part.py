@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map
 
+from heatproof.surgery.following import leaves, mapped
 from heatproof.surgery.locality.span import Span, hull
 
 Places = Sequence[tuple[int, int]]
@@ -103,21 +103,22 @@ class Call:
     @cached_property
     def parts(self) -> list[Part]:
         """In order of the arguments."""
-        found = (self.part_of(leaf) for leaf in tree_leaves((self.args, self.kwargs)))
+        found = (self.part_of(leaf) for leaf in self._tensors)
         return [part for part in found if part is not None]
 
     @cached_property
     def constants(self) -> list[Tensor]:
         """Arguments that no change can reach."""
-        leaves = tree_leaves((self.args, self.kwargs))
-        return [leaf for leaf in leaves if isinstance(leaf, Tensor) and self.part_of(leaf) is None]
+        return [tensor for tensor in self._tensors if self.part_of(tensor) is None]
+
+    @cached_property
+    def _tensors(self) -> list[Tensor]:
+        return [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Tensor)]
 
     def run(self, *data: Tensor) -> Any:
         """The function itself, of these in place of the parts, in order."""
         following = iter(data)
-        args, kwargs = tree_map(
-            lambda leaf: leaf if self.part_of(leaf) is None else next(following), (tuple(self.args), self.kwargs)
-        )
+        args, kwargs = mapped(lambda leaf: leaf if self.part_of(leaf) is None else next(following), (tuple(self.args), self.kwargs))
         return self.func(*args, **kwargs)
 
     def joined(self, run: Callable[..., Any] | None = None, **facts: Any) -> Local | None:
