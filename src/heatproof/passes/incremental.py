@@ -18,15 +18,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
-from heatproof.passes.memory import in_chunks, memory_of
+from heatproof.passes.memory import ENOUGH_ROWS, in_chunks, memory_of
 from heatproof.surgery.capture import is_compiled, named_network
 from heatproof.surgery.changing import Group, Kept, Layout, Recording, Renewal, Renewed, Replay, Trace
 
-MOST = 0.7
-"""Share of a result above which it is computed as a whole. Measured: from 0.5 to 0.95 no network of five is faster by more than the
-timing spreads (docs/measurements/incremental.md)."""
-STEP = 3e6
-"""Floating-point operations that take as long as one step's bookkeeping, 40 µs."""
+MOST = 0.9
+"""Share of a result above which it is computed as a whole, as measured on five networks (docs/measurements/incremental.md)."""
+STEP = 6e6
+"""Floating-point operations in the time of one step's bookkeeping, 60 µs at 100 GFLOP/s (the same page)."""
 KEPT = 0.5
 """Share of the model's memory for what is kept; the rest is for rows."""
 ROUNDING = 1e3
@@ -40,7 +39,7 @@ class Incremental:
     """How rows with one changed rectangle are computed.
 
     trace   the steps; None where rows pass as a whole.
-    share   of the network's floating-point operations, those of a candidate.
+    share   of the network's floating-point operations, the most that a candidate costs.
     held    bytes that are kept of an image.
     reason  why rows pass as a whole; empty if they do not.
     """
@@ -81,10 +80,13 @@ def incremental(model: Model, images: Tensor, size: Size) -> Incremental:
     return known[key]
 
 
-def forget(model: Model, images: Tensor, size: Size, reason: str) -> None:
-    """From now on, rows pass as a whole."""
-    key = (size, images.shape[1:], images.dtype, images.device, model.memory)
-    _plans.setdefault(model.engine or model.module, {})[key] = replace(WHOLE, reason=reason)
+def forget(model: Model, reason: str = "") -> None:
+    """Plan anew for this network, or, for a reason, let all its rows pass as a whole from now on."""
+    known = _plans.setdefault(model.engine or model.module, {})
+    for key in known:
+        known[key] = replace(WHOLE, reason=reason)
+    if not reason:
+        known.clear()
 
 
 def images_at_once(model: Model, images: Tensor, size: Size) -> int:
@@ -117,21 +119,24 @@ class KeptImages:
         Raises:
             Diverged: The network did not do what it did on the clean images.
         """
-        p, all_rows = rectangles.shape[1], rectangles.flatten(0, 1)
+        b, p = rectangles.shape[:2]
+        alone = p >= ENOUGH_ROWS  # enough to fill a chunk: then windows are no larger than this image's rectangle needs
+        parts = [range(i * p, (i + 1) * p) for i in range(b)] if alone else [range(b * p)]
+        return torch.cat([self._outputs(part, corner, rectangles.flatten(0, 1), p, keep=keep) for part in parts])
 
-        def compute(rows: range) -> Tensor:
-            groups = _groups(rows, p, corner)
+    def _outputs(self, part: range, corner: Tensor, all_rows: Tensor, p: int, *, keep: bool) -> Tensor:
+        def compute(rows: range) -> tuple[Tensor, float]:
+            at = range(part.start + rows.start, part.start + rows.stop)
             with torch.inference_mode(), self._model.running():
-                network = named_network(self._model)
-                given = (network, self._trace, self.tensors, groups)
+                given = (named_network(self._model), self._trace, self.tensors, _groups(at, p, corner))
                 following = Renewal(*given, only=False) if keep else Replay(*given)
                 with following:
-                    outputs = self._model.outputs(following.begin(all_rows[_of(rows)].clone()))
-                return following.end(outputs).clone()
+                    outputs = self._model.outputs(following.begin(all_rows[_of(at)].clone()))
+                return following.end(outputs).clone(), following.share
 
         found = []
-        for rows, outputs in in_chunks(self._model, self._like, len(all_rows), compute, self._kind):
-            record_rows(forward=len(rows), equivalent=self._trace.share * len(rows))
+        for rows, (outputs, share) in in_chunks(self._model, self._like, len(part), compute, self._kind):
+            record_rows(forward=len(rows), equivalent=share * len(rows))
             found.append(outputs)
         return torch.cat(found)
 
@@ -142,15 +147,16 @@ class KeptImages:
             Diverged: The network did not do what it did on the clean images.
         """
 
-        def compute(rows: range) -> None:
-            with torch.inference_mode(), self._model.running(), suppress(Renewed):
+        def compute(rows: range) -> float:
+            with torch.inference_mode(), self._model.running():
                 groups = _groups(rows, 1, corner)
                 following = Renewal(named_network(self._model), self._trace, self.tensors, groups, only=True)
-                with following:
+                with suppress(Renewed), following:
                     self._model.outputs(following.begin(rectangles[_of(rows)].clone()))
+                return following.share
 
-        for rows, _ in in_chunks(self._model, self._like, len(rectangles), compute, self._kind):
-            record_rows(forward=0, equivalent=self._trace.share * len(rows))
+        for rows, share in in_chunks(self._model, self._like, len(rectangles), compute, self._kind):
+            record_rows(forward=0, equivalent=share * len(rows))
 
 
 def _of(rows: range) -> slice:
@@ -182,7 +188,7 @@ def _planned(model: Model, image: Tensor, size: Size) -> Incremental:
     if is_compiled(model):
         return replace(WHOLE, reason="compiled operations cannot be followed")
     space = (image.shape[2], image.shape[3])
-    layout = Layout.of(size, space, MOST)
+    layout = Layout(size, space, MOST)
     recording = _counted(model, image, layout)
     budget, calls = KEPT * memory_of(model, image), len(recording.trace.steps)
     if recording.trace.held(calls) > budget:
@@ -190,7 +196,7 @@ def _planned(model: Model, image: Tensor, size: Size) -> Incremental:
             calls -= 1
         recording = _counted(model, image, replace(layout, calls=calls))
     trace = recording.trace
-    if trace.share == 1:
+    if all(step.share is None for step in trace.steps) or trace.share == 1:
         return replace(WHOLE, reason="nothing would be spared")
     if difference := _difference(model, image, recording, size):
         return replace(WHOLE, reason=difference)

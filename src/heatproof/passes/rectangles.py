@@ -81,5 +81,5 @@ class Rectangles:
             image[:, i : i + self.size[0], j : j + self.size[1]] = rectangle
 
     def _give_up(self, reason: str) -> None:
-        forget(self.model, self.images, self.size, reason)
+        forget(self.model, reason)
         self._kept = None

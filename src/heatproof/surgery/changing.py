@@ -24,7 +24,7 @@ from heatproof.surgery.calls import operation_name, writes
 from heatproof.surgery.following import Follower, leaves, mapped
 from heatproof.surgery.locality import handler
 from heatproof.surgery.locality.part import PLANE, Axes, Call, Local, Part, Window, empty_like
-from heatproof.surgery.locality.span import Span, span_of
+from heatproof.surgery.locality.span import Cells, Span, span_at
 
 T = Tensor
 FACTS = frozenset(
@@ -54,21 +54,24 @@ class Renewed(Exception):
 class Layout:
     """Where to compute parts, and where tensors as a whole.
 
-    y, x   the rectangle, in the image.
-    most   share of a result above which it is computed as a whole.
+    size   height and width of the rectangle.
+    space  height and width of the images.
+    most   share of a result above which it is computed as a whole, wherever the rectangle lies.
     calls  from this call on, all are.
     """
 
-    y: Span
-    x: Span
+    size: tuple[int, int]
+    space: tuple[int, int]
     most: float
     calls: int | None = None
 
-    @classmethod
-    def of(cls, rectangle: tuple[int, int], space: tuple[int, int], most: float) -> "Layout":
-        """A rectangle of that height and width in images of that height and width."""
-        (h, w), (height, width) = rectangle, space
-        return cls(span_of(h, height), span_of(w, width), most)
+    def spans(self, places: Sequence[tuple[int, int]] | None = None) -> tuple[Span, Span]:
+        """The rectangle at these places, or wherever it may lie."""
+        if places is None:
+            rows, columns = (tuple(range(n - m + 1)) for n, m in zip(self.space, self.size, strict=True))
+        else:
+            rows, columns = zip(*places, strict=True)
+        return span_at(rows, self.size[0], self.space[0]), span_at(columns, self.size[1], self.space[1])
 
 
 @dataclass
@@ -82,11 +85,11 @@ class Use:
 
 
 class Step(NamedTuple):
-    """A call in which parts are met: the function, the parts' numbers, and the share of its result that is computed."""
+    """A call in which parts are met: the function, their numbers, the most of its result that is computed; None for all."""
 
     func: Callable[..., Any]
     numbers: tuple[int, ...]
-    share: float
+    share: float | None
 
 
 @dataclass
@@ -101,9 +104,17 @@ class Trace:
 
     @property
     def share(self) -> float:
-        """Of the network's floating-point operations, those that a candidate costs."""
-        spared = sum(flops * (1 - step.share) for flops, step in zip(self.flops, self.steps, strict=True))
-        return 1 - spared / self.total if self.total else 1.0
+        """Of the network's floating-point operations, the most that a candidate costs."""
+        return self.cost([step.share for step in self.steps])
+
+    def cost(self, shares: Sequence[float | None]) -> float:
+        """Of the network's floating-point operations, those of the first steps, if such shares of them are done; with the last
+        step goes what no part takes part in.
+        """
+        if not self.total:
+            return 1.0
+        done = sum(flops if share is None else flops * share for flops, share in zip(self.flops, shares, strict=False))
+        return (done + (self.total - sum(self.flops) if len(shares) == len(self.steps) else 0)) / self.total
 
     def held(self, calls: int) -> int:
         """Bytes an image that are kept if all calls from this one on are done as a whole."""
@@ -140,9 +151,8 @@ class _Following(Follower):
         if func in LAYOUT:
             return self.layout_of(call)
         handle = handler(func) if all(tensor in self._parts for tensor in followed) else None
-        early = self.layout.calls is None or self.calls < self.layout.calls
-        local = handle(call) if handle and early else None
-        if local is not None and local.share > self.layout.most:
+        local = handle(call) if handle else None
+        if local is not None and not self.takes(local):
             local = None
         tensors = {self._parts[tensor].number: tensor for tensor in followed if tensor in self._parts}
         self.note(call, local)
@@ -157,6 +167,10 @@ class _Following(Follower):
                 raise Diverged(f"{operation_name(func)}: a tensor is changed in place that shares memory with another")
             self.stands_for(tensors[local.written.number], found)
         return found
+
+    def takes(self, local: Local) -> bool:
+        """Whether a step is done on parts, since it can be."""
+        raise NotImplementedError
 
     def note(self, call: Call, local: Local | None) -> None:
         """Before a call is computed."""
@@ -206,7 +220,7 @@ class Recording(_Following):
 
     def begin(self, images: Tensor) -> None:
         """Follow these."""
-        self._tag(images, self.layout.y, self.layout.x, PLANE)
+        self._tag(images, *self.layout.spans(), PLANE)
 
     def end(self) -> None:
         """Keep what was asked for, image by image."""
@@ -220,9 +234,13 @@ class Recording(_Following):
         self.trace.flops += [self._counted() - before] * (self.calls - calls)
         return found
 
+    def takes(self, local: Local) -> bool:
+        """Where not too much is changed, and not too late."""
+        return local.share <= self.layout.most and (self.layout.calls is None or self.calls < self.layout.calls)
+
     def note(self, call: Call, local: Local | None) -> None:
         """Steps in order."""
-        self.trace.steps.append(Step(call.func, tuple(part.number for part in call.parts), 1.0 if local is None else local.share))
+        self.trace.steps.append(Step(call.func, tuple(part.number for part in call.parts), None if local is None else local.share))
         for part in call.parts:
             self.trace.uses[part.number].used = self.calls
 
@@ -263,11 +281,11 @@ class Recording(_Following):
 
 
 class Group(NamedTuple):
-    """Rows that are candidates of one image, at one place."""
+    """Rows that are candidates of one image, and where their rectangle begins in it."""
 
     rows: slice
     image: int
-    place: tuple[int, int]
+    corner: tuple[int, int]
 
 
 class Replay(_Following):
@@ -276,11 +294,12 @@ class Replay(_Following):
     def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group]) -> None:
         super().__init__(module, trace.layout)
         self._trace, self._kept, self._groups = trace, kept, groups
-        self._places = [group.place for group in groups for _ in range(group.rows.stop - group.rows.start)]
+        self._places = [place for place, group in enumerate(groups) for _ in range(group.rows.stop - group.rows.start)]
+        self._shares: list[float | None] = []
 
     def begin(self, rectangles: Tensor) -> Tensor:
         """A stand-in for images of which these rectangles `[r, c, h, w]` have changed."""
-        return self._stand_in(rectangles, self.layout.y, self.layout.x, PLANE)
+        return self._stand_in(rectangles, *self.layout.spans([group.corner for group in self._groups]), PLANE)
 
     def end(self, found: Tensor) -> Tensor:
         """The network's answer, with all its values."""
@@ -291,15 +310,24 @@ class Replay(_Following):
 
     def note(self, call: Call, local: Local | None) -> None:
         """The same as in the first pass, or this one cannot go on."""
-        numbers, steps = tuple(part.number for part in call.parts), self._trace.steps
-        step = steps[self.calls] if self.calls < len(steps) else None
-        if (
-            step is None
-            or step.func != call.func
-            or step.numbers != numbers
-            or step.share != (1.0 if local is None else local.share)
-        ):
+        step, numbers = self._step(), tuple(part.number for part in call.parts)
+        same = step is not None and step.func == call.func and step.numbers == numbers and (step.share is None) == (local is None)
+        if not same:
             raise Diverged(f"expected the operations that ran on the clean images, got {operation_name(call.func)}")
+        self._shares.append(None if local is None else local.share)
+
+    def takes(self, local: Local) -> bool:
+        """Where the first pass did."""
+        step = self._step()
+        return step is not None and step.share is not None
+
+    @property
+    def share(self) -> float:
+        """Of the network's floating-point operations, those that a row cost."""
+        return self._trace.cost(self._shares)
+
+    def _step(self) -> Step | None:
+        return self._trace.steps[self.calls] if self.calls < len(self._trace.steps) else None
 
     def layout_of(self, call: Call) -> Any:
         """That of the part."""
@@ -314,7 +342,7 @@ class Replay(_Following):
     def whole(self, part: Part, tensor: Tensor) -> Tensor:
         """The part among what was kept."""
         if part.whole is None:
-            y, x = (Span((0,) * len(span.starts), span.whole, span.whole) for span in (part.y, part.x))
+            y, x = (Cells((0,) * len(span.first), span.whole) for span in (part.y, part.x))
             part.whole = self._window(Window(part, y, x))
         return part.whole
 
@@ -342,8 +370,8 @@ class Replay(_Following):
         shape = list(data.shape)
         shape[part.axes.y], shape[part.axes.x] = window.y.size, window.x.size
         found = empty_like(data, shape)
-        for group in self._groups:
-            _surround(found[group.rows], data[group.rows], around[group.image], window, group.place)
+        for place, group in enumerate(self._groups):
+            _surround(found[group.rows], data[group.rows], around[group.image], window, place)
         return found
 
 
@@ -357,8 +385,8 @@ class Renewal(Replay):
     def made(self, part: Part, data: Tensor) -> None:
         """Write it where it belongs."""
         if part.number in self._waiting:
-            for group in self._groups:
-                _cells(self._kept[part.number][group.image], part, group.place)[...] = data[group.rows.start]
+            for place, group in enumerate(self._groups):
+                _cells(self._kept[part.number][group.image], part, place)[...] = data[group.rows.start]
             self._waiting.remove(part.number)
             if self._only and not self._waiting:
                 raise Renewed
@@ -369,22 +397,23 @@ def stand_in(like: Tensor, shape: Sequence[int]) -> Tensor:
     return torch.full((), torch.nan, dtype=like.dtype, device=like.device).expand(tuple(shape))
 
 
-def _cells(tensor: Tensor, part: Part, place: tuple[int, int]) -> Tensor:
+def _cells(tensor: Tensor, part: Part, place: int) -> Tensor:
     """Of one image's values, those of the part."""
-    y, x = part.y.starts[place[0]], part.x.starts[place[1]]
+    y, x = part.y.starts[place], part.x.starts[place]
     return tensor.narrow(part.axes.y, y, part.y.size).narrow(part.axes.x, x, part.x.size)
 
 
-def _surround(found: Tensor, data: Tensor, around: Tensor, window: Window, place: tuple[int, int]) -> None:
+def _surround(found: Tensor, data: Tensor, around: Tensor, window: Window, place: int) -> None:
     """Fill a window of some rows: the part with their data, the strips above, below, left and right of it with what lies there."""
     part = window.part
-    corner = window.y.starts[place[0]], window.x.starts[place[1]]
-    at = part.y.starts[place[0]] - corner[0], part.x.starts[place[1]] - corner[1]
+    corner = window.y.starts[place], window.x.starts[place]
+    at = part.y.starts[place] - corner[0], part.x.starts[place] - corner[1]
     sizes, within = (window.y.size, window.x.size), (part.y.size, part.x.size)
     inner = [(min(max(a, 0), n), min(max(a + m, 0), n)) for a, m, n in zip(at, within, sizes, strict=True)]
     (top, bottom), (left, right) = inner
-    own = _box(data, part.axes, (top - at[0], bottom - at[0]), (left - at[1], right - at[1]))
-    _box(found, part.axes, *inner).copy_(own)
+    if top < bottom and left < right:
+        own = _box(data, part.axes, (top - at[0], bottom - at[0]), (left - at[1], right - at[1]))
+        _box(found, part.axes, *inner).copy_(own)
     for y, x in (
         ((0, top), (0, sizes[1])),
         ((bottom, sizes[0]), (0, sizes[1])),

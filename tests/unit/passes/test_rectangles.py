@@ -65,11 +65,11 @@ def test_rows_are_counted_as_asked_for_and_in_work() -> None:
     with count_passes() as answered:
         way.outputs(corner, rectangles)
     assert answered.forward == 15
-    assert answered.equivalent == pytest.approx(15 * share)
+    assert 0.8 * 15 * share < answered.equivalent <= 15 * share  # less at the borders
     with count_passes() as carried:
         way.keep(corner, rectangles[:, 0])
     assert carried.forward == 0
-    assert carried.equivalent == pytest.approx(3 * share)
+    assert carried.equivalent == pytest.approx(answered.equivalent / 5, rel=0.05)  # parts of fewer places are smaller
     with count_passes() as in_full:
         whole(model).outputs(corner, rectangles)
     assert in_full.forward == in_full.equivalent == 15

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.surgery.locality.part import PLANE, Axes, Call, Local, Window
-from heatproof.surgery.locality.span import Slide, Span, read, slid
+from heatproof.surgery.locality.span import Cells, Slide, Span, read, slid
 
 T = Tensor
 
@@ -85,10 +85,10 @@ def pad(call: Call) -> Local | None:
     return Local(y, x, [window], lambda data: F.pad(data, [0] * 4 + amounts[4:], value=value) if amounts[4:] else data)
 
 
-def _shifted(span: Span, before: int, after: int) -> tuple[Span, Span]:
+def _shifted(span: Span, before: int, after: int) -> tuple[Span, Span | Cells]:
     """With so many cells in front of the axis and behind it: the result's span, and the cells that it reads."""
     outputs = slid(span, Slide(1, before=before), span.whole + before + after)
-    return outputs, read(outputs, Slide(1, before=before), span.whole)
+    return outputs, read(outputs, Slide(1, before=before), span)
 
 
 def _permutation(call: Call, n: int) -> Sequence[int]:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from heatproof.surgery.following import leaves, mapped
-from heatproof.surgery.locality.span import Span, hull
+from heatproof.surgery.locality.span import Cells, Span, hull
 
-Places = Sequence[tuple[int, int]]
-"""For each row, the first pixel of its rectangle, in height and width."""
+Places = Sequence[int]
+"""For each row, which place of the spans is its own."""
 
 
 class Axes(NamedTuple):
@@ -56,14 +56,15 @@ class Window(NamedTuple):
     """Cells of a tensor around its part, or some of it; beyond its ends there is `fill`."""
 
     part: Part
-    y: Span
-    x: Span
+    y: Span | Cells
+    x: Span | Cells
     fill: float = 0.0
 
     @property
     def is_part(self) -> bool:
-        """Whether these are the cells of the part, no more and no less."""
-        return self.y.covers(self.part.y) and self.x.covers(self.part.x)
+        """Whether these are the cells of the part, no more and no less, at every place."""
+        pairs = ((self.y, self.part.y), (self.x, self.part.x))
+        return all(isinstance(cells, Span) and cells.covers(span) for cells, span in pairs)
 
 
 @dataclass(frozen=True)

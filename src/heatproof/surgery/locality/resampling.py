@@ -34,8 +34,7 @@ def resample(call: Call) -> Local | None:
     x, read_x = _spans(part.x, matrices.x)
 
     def run(cells: Tensor, places: Places) -> Tensor:
-        rows = _cut(matrices.y, [i for i, _ in places], y, read_y).to(cells)
-        columns = _cut(matrices.x, [j for _, j in places], x, read_x).to(cells)
+        rows, columns = _cut(matrices.y, places, y, read_y).to(cells), _cut(matrices.x, places, x, read_x).to(cells)
         return torch.einsum("rnm,rcmk,rpk->rcnp", rows, cells, columns)
 
     return Local(y, x, [Window(part, read_y, read_x)], run, placed=True)
@@ -46,7 +45,7 @@ def average(call: Call) -> Local | None:
     return pool_average(call) or resample(call)
 
 
-def _cut(matrix: Tensor, places: list[int], outputs: Span, cells: Span) -> Tensor:
+def _cut(matrix: Tensor, places: Places, outputs: Span, cells: Span) -> Tensor:
     """Rows and columns of the matrix that belong to each place."""
     first = ((outputs.starts[at], cells.starts[at]) for at in places)
     return torch.stack([matrix[o : o + outputs.size, i : i + cells.size] for o, i in first])

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.surgery.locality.part import PLANE, Call, Local, Part, Places, Window
-from heatproof.surgery.locality.span import Slide, Span, gathered, read, slid, spread
+from heatproof.surgery.locality.span import Cells, Slide, Span, gathered, read, slid, spread
 
 _CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 _TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
@@ -70,16 +70,16 @@ def convolve_transposed(call: Call) -> Local | None:
 
     def run(cells: Tensor, places: Places) -> Tensor:
         more = call.func(cells, weight, given.get("bias"), strides, 0, 0, given.get("groups", 1), dilations)
-        corners = [(at_y[i], at_x[j]) for i, j in places]
+        corners = [(at_y[place], at_x[place]) for place in places]
         return torch.stack([row[:, i : i + y.size, j : j + x.size] for row, (i, j) in zip(more, corners, strict=True)])
 
     return Local(y, x, [Window(part, read_y, read_x)], run, placed=True)
 
 
-def _transposed(span: Span, slide: Slide, extra: int) -> tuple[Span, Span, tuple[int, ...]]:
+def _transposed(span: Span, slide: Slide, extra: int) -> tuple[Span, Cells, tuple[int, ...]]:
     """The result's span, the cells that go to it, and where it begins in what these make, by place."""
     made = spread(span, slide, (span.whole - 1) * slide.stride - 2 * slide.before + slide.reach + extra)
-    return made, *gathered(made, slide, span.whole)
+    return made, *gathered(made, slide)
 
 
 def _slid(
@@ -89,7 +89,7 @@ def _slid(
         slid(span, slide, _outputs(span.whole, slide, behind, up=up))
         for span, slide, behind in zip((part.y, part.x), slides, after, strict=True)
     ]
-    y, x = (read(span, slide, whole) for span, slide, whole in zip(made, slides, (part.y.whole, part.x.whole), strict=True))
+    y, x = (read(outputs, slide, span) for outputs, slide, span in zip(made, slides, (part.y, part.x), strict=True))
     return Local(made[0], made[1], [Window(part, y, x, fill)], run)
 
 

@@ -1,8 +1,7 @@
 """Where, on one axis of a tensor, the values are that a changed rectangle of the image can reach; integers, and no tensor.
 
-A span is known for every place the rectangle may have, in cells of its own tensor. All places get the same number of cells, that of
-the one that needs most, moved inwards at the borders: cells too many are computed to be what they were. So the parts of images with
-rectangles at different places stack, and how a part is computed does not depend on what it is stacked with.
+A span is known for one or more places of the rectangle. Those that stack get the same number of cells, that of the one that needs
+most, moved inwards at the borders: cells too many are computed to be what they were.
 
     a sliding window    cell o of the output reads cells o s − p + t d,  t = 0 … k − 1,  of its input
     any linear map      cell o of the output reads the cells i with M[o, i] ≠ 0
@@ -10,24 +9,35 @@ rectangles at different places stack, and how a part is computed does not depend
 Spans are remembered: the same step from the same span gives the same object.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-Cells = npt.NDArray[np.int64]
-REMEMBERED = 8192
+REMEMBERED = 4096
 
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """Cells `starts[place] … starts[place] + size − 1` of an axis with `whole` cells; of a window, some may lie beyond its ends."""
+    """At each place, cells `first` … `after` − 1 of an axis that has `whole` cells; of a window, some may lie beyond its ends."""
 
-    starts: tuple[int, ...]
-    size: int
+    first: tuple[int, ...]
+    after: tuple[int, ...]
     whole: int
+
+    @cached_property
+    def size(self) -> int:
+        """Cells at every place, so that they stack."""
+        return max(after - first for first, after in zip(self.first, self.after, strict=True))
+
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Where they begin, so that none lies beyond the end."""
+        most = self.whole - self.size
+        return tuple(min(first, most) for first in self.first)
 
     @property
     def share(self) -> float:
@@ -35,13 +45,15 @@ class Span:
         return self.size / self.whole
 
     def covers(self, other: "Span") -> bool:
-        """Whether the cells are the same, wherever the rectangle lies."""
-        return self is other or (self.size == other.size and self.starts == other.starts)
+        """Whether the cells are the same at every place."""
+        return self is other or (self.first == other.first and self.after == other.after and self.whole == other.whole)
 
-    @property
-    def ends(self) -> Cells:
-        """First cells after the span."""
-        return np.array(self.starts) + self.size
+
+class Cells(NamedTuple):
+    """Cells that are read: where they begin at each place, and how many they are. Some may lie beyond the axis."""
+
+    starts: tuple[int, ...]
+    size: int
 
 
 class Slide(NamedTuple):
@@ -58,54 +70,50 @@ class Slide(NamedTuple):
         return (self.kernel - 1) * self.dilation + 1
 
 
-def span_of(size: int, whole: int) -> Span:
-    """The rectangle itself, wherever it fits."""
-    return Span(tuple(range(whole - size + 1)), size, whole)
+ONE = Slide(1)
 
 
-def fitted(first: Cells, after: Cells, whole: int) -> Span:
-    """The smallest span that holds cells first … after − 1 at every place, at least one cell, moved inside the axis."""
-    first = first.clip(0, whole - 1)
-    size = int((after.clip(1, whole) - first).max())
-    return Span(tuple(np.minimum(first, whole - max(size, 1)).tolist()), max(size, 1), whole)
+@lru_cache(maxsize=REMEMBERED)
+def span_at(places: tuple[int, ...], size: int, whole: int) -> Span:
+    """The rectangle itself, where it begins at these places."""
+    return Span(places, tuple(place + size for place in places), whole)
 
 
 @lru_cache(maxsize=REMEMBERED)
 def slid(span: Span, slide: Slide, outputs: int) -> Span:
     """The outputs of a sliding window that read any cell of the span."""
-    if slide == Slide(1) and outputs == span.whole:
+    if slide == ONE and outputs == span.whole:
         return span
-    starts = np.array(span.starts)
-    first = -(-(starts + slide.before - slide.reach + 1) // slide.stride)
-    return fitted(first, (span.ends - 1 + slide.before) // slide.stride + 1, outputs)
+    first = (-(-(cell + slide.before - slide.reach + 1) // slide.stride) for cell in span.first)
+    return fitted(first, ((cell - 1 + slide.before) // slide.stride + 1 for cell in span.after), outputs)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def read(outputs: Span, slide: Slide, whole: int) -> Span:
-    """The cells that those outputs read."""
-    if slide == Slide(1) and outputs.whole == whole:
-        return outputs
-    starts = np.array(outputs.starts) * slide.stride - slide.before
-    return Span(tuple(starts.tolist()), (outputs.size - 1) * slide.stride + slide.reach, whole)
+def read(outputs: Span, slide: Slide, span: Span) -> Span | Cells:
+    """The cells that those outputs read; the span itself, where it is those."""
+    if slide == ONE and outputs is span:
+        return span
+    starts = tuple(start * slide.stride - slide.before for start in outputs.starts)
+    reading = Cells(starts, (outputs.size - 1) * slide.stride + slide.reach)
+    return span if slide.kernel == slide.stride == 1 and reading == Cells(span.starts, span.size) else reading
 
 
 @lru_cache(maxsize=REMEMBERED)
 def spread(span: Span, slide: Slide, outputs: int) -> Span:
     """The outputs of a transposed sliding window that any cell of the span goes to."""
-    starts = np.array(span.starts) * slide.stride - slide.before
-    return fitted(starts, (span.ends - 1) * slide.stride - slide.before + slide.reach, outputs)
+    first = (cell * slide.stride - slide.before for cell in span.first)
+    return fitted(first, ((cell - 1) * slide.stride - slide.before + slide.reach for cell in span.after), outputs)
 
 
 @lru_cache(maxsize=REMEMBERED)
-def gathered(outputs: Span, slide: Slide, whole: int) -> tuple[Span, tuple[int, ...]]:
+def gathered(outputs: Span, slide: Slide) -> tuple[Cells, tuple[int, ...]]:
     """The cells that go to those outputs of a transposed window, and where the outputs begin in what the cells alone make."""
-    starts = np.array(outputs.starts)
-    first = (starts + slide.before - slide.reach + 1) // slide.stride
-    last = (outputs.ends - 1 + slide.before) // slide.stride
-    offsets = starts + slide.before - first * slide.stride
-    enough = -(-(int(offsets.max()) + outputs.size - slide.reach) // slide.stride) + 1  # also where windows leave gaps
-    reading = Span(tuple(first.tolist()), max(int((last - first).max()) + 1, enough), whole)
-    return reading, tuple(offsets.tolist())
+    starts = tuple((start + slide.before - slide.reach + 1) // slide.stride for start in outputs.starts)
+    offsets = tuple(start + slide.before - cell * slide.stride for start, cell in zip(outputs.starts, starts, strict=True))
+    last = ((start + outputs.size - 1 + slide.before) // slide.stride for start in outputs.starts)
+    size = max(after - cell + 1 for after, cell in zip(last, starts, strict=True))
+    enough = -(-(max(offsets) + outputs.size - slide.reach) // slide.stride) + 1  # also where windows leave gaps
+    return Cells(starts, max(size, enough)), offsets
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -113,26 +121,29 @@ def hull(a: Span, b: Span) -> Span:
     """What covers both; one of the two where that does."""
     if a is b:
         return a
-    first, after = np.minimum(a.starts, b.starts), np.maximum(a.ends, b.ends)
-    both = fitted(first, after, a.whole)
+    both = fitted(map(min, a.first, b.first), map(max, a.after, b.after), a.whole)
     return next((one for one in (a, b) if one.covers(both)), both)
 
 
 def touched(span: Span, linear: npt.NDArray[np.bool_]) -> Span:
     """The outputs of a linear map `[outputs, cells]` that read any cell of the span."""
-    reads = np.concatenate([np.zeros_like(linear[:, :1], np.int64), linear.cumsum(1)], 1)
-    hit = (reads[:, span.ends] - reads[:, list(span.starts)]) > 0
-    return fitted(*_ends(hit.T), len(linear))
+    ends = [_ends(linear[:, first:after].any(1)) for first, after in zip(span.first, span.after, strict=True)]
+    return fitted([first for first, _ in ends], [after for _, after in ends], len(linear))
 
 
 def supporting(outputs: Span, linear: npt.NDArray[np.bool_]) -> Span:
     """The cells that those outputs of a linear map read."""
-    hit = np.stack([linear[start : start + outputs.size].any(0) for start in outputs.starts])
-    return fitted(*_ends(hit), linear.shape[1])
+    ends = [_ends(linear[start : start + outputs.size].any(0)) for start in outputs.starts]
+    return fitted([first for first, _ in ends], [after for _, after in ends], linear.shape[1])
 
 
-def _ends(hit: npt.NDArray[np.bool_]) -> tuple[Cells, Cells]:
-    """First and first-after-last of the cells that are true in each row; cell 0 where none is."""
-    some = hit.any(1)
-    first = np.where(some, hit.argmax(1), 0)
-    return first, np.where(some, hit.shape[1] - hit[:, ::-1].argmax(1), 1)
+def fitted(first: Iterable[int], after: Iterable[int], whole: int) -> Span:
+    """What of these cells lies on the axis, at every place one at least."""
+    starts = tuple(min(max(cell, 0), whole - 1) for cell in first)
+    return Span(starts, tuple(max(min(cell, whole), start + 1) for cell, start in zip(after, starts, strict=True)), whole)
+
+
+def _ends(hit: Any) -> tuple[int, int]:
+    """First and first-after-last cell that is true; the first cell where none is."""
+    cells = np.flatnonzero(hit)
+    return (int(cells[0]), int(cells[-1]) + 1) if len(cells) else (0, 1)
