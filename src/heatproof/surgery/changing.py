@@ -23,8 +23,9 @@ from heatproof.core.errors import ModelError
 from heatproof.surgery.calls import operation_name, writes
 from heatproof.surgery.following import Follower, leaves, mapped
 from heatproof.surgery.locality import handler
-from heatproof.surgery.locality.part import PLANE, Axes, Call, Local, Part, Window, empty_like
+from heatproof.surgery.locality.part import PLANE, Axes, Call, Local, Part, Window
 from heatproof.surgery.locality.span import Cells, Span, span_at
+from heatproof.surgery.locality.windows import cells, empty_window, fill
 
 T = Tensor
 FACTS = frozenset(
@@ -128,33 +129,30 @@ class _Following(Follower):
     def __init__(self, module: nn.Module, layout: Layout) -> None:
         super().__init__(module)
         self.layout, self.calls = layout, 0
-        self._parts: Any = WeakIdKeyDictionary()
-        self._reached: Any = WeakIdKeyDictionary()
+        self._known: Any = WeakIdKeyDictionary()
         self._made = 0
 
     def follows(self, tensor: Tensor) -> bool:
-        """Whether it depends on the image."""
-        return tensor in self._parts or tensor in self._reached
-
-    def part_of(self, leaf: Any) -> Part | None:
-        """The part of a tensor, if it has one."""
-        found: Part | None = self._parts.get(leaf) if isinstance(leaf, Tensor) else None
-        return found
+        """Whether it depends on the image: with a part, or, as None says, as a whole."""
+        return tensor in self._known
 
     def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
         """On parts where that can be done, else as a whole."""
         if func in FACTS:
             return func(*args, **kwargs)
-        call = Call(func, args, kwargs, self.part_of)
+        parts = [(tensor, self._known[tensor]) for tensor in followed]
+        call = Call(func, args, kwargs, followed, {id(tensor): part for tensor, part in parts if part is not None})
         if not call.parts:
             return self._reach(func(*args, **kwargs))
         if func in LAYOUT:
             return self.layout_of(call)
-        handle = handler(func) if all(tensor in self._parts for tensor in followed) else None
+        handle = handler(func) if len(call.parts) == len(followed) else None
         local = handle(call) if handle else None
         if local is not None and not self.takes(local):
             local = None
-        tensors = {self._parts[tensor].number: tensor for tensor in followed if tensor in self._parts}
+        tensors = {part.number: tensor for tensor, part in parts if part is not None}
+        if local is not None and local.written is not None and local.written.shared:
+            raise Diverged(f"{operation_name(func)}: a tensor is changed in place that shares memory with another")
         self.note(call, local)
         found = self._as_whole(call, tensors) if local is None else self.compute(call, local, tensors)
         self.calls += 1
@@ -163,8 +161,6 @@ class _Following(Follower):
         for part in call.parts if local.shared else ():
             part.shared = True
         if local.written is not None:
-            if local.written.shared:
-                raise Diverged(f"{operation_name(func)}: a tensor is changed in place that shares memory with another")
             self.stands_for(tensors[local.written.number], found)
         return found
 
@@ -196,13 +192,13 @@ class _Following(Follower):
             written = found is tensor or (writes(call.func) and first is not None and first.number == number)
             if written:
                 self.stands_for(tensors[number], tensor)
-            self._reached[tensor] = True
+            self._known[tensor] = None
         return self._reach(found)
 
     def _reach(self, found: Any) -> Any:
         for leaf in leaves(found):
             if isinstance(leaf, Tensor):
-                self._reached[leaf] = True
+                self._known[leaf] = None
         return found
 
     def _part(self, y: Span, x: Span, axes: Axes, like: Tensor, data: Tensor | None = None, *, shared: bool = False) -> Part:
@@ -253,10 +249,8 @@ class Recording(_Following):
         for window in local.windows:
             if not window.is_part:
                 self._keep(window.part, tensors[window.part.number])
-        if local.written is None:
-            found = call.func(*call.args, **call.kwargs)
-        else:
-            found = local.run(*(tensors[part.number] for part in call.parts))
+        own = tensors if local.written is None else {**tensors, local.written.number: tensors[local.written.number].clone()}
+        found = call.run(*(own[part.number] for part in call.parts))
         found = mapped(lambda leaf: leaf.detach() if any(leaf is each for each in tensors.values()) else leaf, found)
         for leaf in leaves(found):
             self._tag(leaf, local.y, local.x, local.axes, shared=local.shared)
@@ -268,7 +262,7 @@ class Recording(_Following):
         return tensor.clone()
 
     def _tag(self, tensor: Tensor, y: Span, x: Span, axes: Axes, *, shared: bool = False) -> None:
-        self._parts[tensor] = self._part(y, x, axes, stand_in(tensor, tensor.shape), shared=shared)
+        self._known[tensor] = self._part(y, x, axes, stand_in(tensor, tensor.shape), shared=shared)
         self.trace.uses.append(Use(tensor[:1].numel() * tensor.element_size(), self.calls))
 
     def _keep(self, part: Part, tensor: Tensor) -> None:
@@ -303,7 +297,7 @@ class Replay(_Following):
 
     def end(self, found: Tensor) -> Tensor:
         """The network's answer, with all its values."""
-        part = self.part_of(self._current(found))
+        part = self._known.get(self._current(found))
         if self.calls != len(self._trace.steps):
             raise Diverged(f"expected {len(self._trace.steps)} operations, as on the clean images, got {self.calls}")
         return self._current(found) if part is None else self.whole(part, found)
@@ -353,7 +347,7 @@ class Replay(_Following):
         shape = list(data.shape)
         shape[axes.y], shape[axes.x] = y.whole, x.whole
         found = stand_in(data, shape)
-        part = self._parts[found] = self._part(y, x, axes, stand_in(data, shape), data, shared=shared)
+        part = self._known[found] = self._part(y, x, axes, stand_in(data, shape), data, shared=shared)
         self.made(part, data)
         return found
 
@@ -367,11 +361,9 @@ class Replay(_Following):
         around = self._kept.get(part.number)
         if around is None:
             raise Diverged(f"expected the tensor that {part.number} others were made before, got none that was kept")
-        shape = list(data.shape)
-        shape[part.axes.y], shape[part.axes.x] = window.y.size, window.x.size
-        found = empty_like(data, shape)
+        found = empty_window(window, data)
         for place, group in enumerate(self._groups):
-            _surround(found[group.rows], data[group.rows], around[group.image], window, place)
+            fill(found[group.rows], window, data[group.rows], around[group.image], place)
         return found
 
 
@@ -386,7 +378,7 @@ class Renewal(Replay):
         """Write it where it belongs."""
         if part.number in self._waiting:
             for place, group in enumerate(self._groups):
-                _cells(self._kept[part.number][group.image], part, place)[...] = data[group.rows.start]
+                cells(self._kept[part.number][group.image], part, place)[...] = data[group.rows.start]
             self._waiting.remove(part.number)
             if self._only and not self._waiting:
                 raise Renewed
@@ -395,46 +387,3 @@ class Renewal(Replay):
 def stand_in(like: Tensor, shape: Sequence[int]) -> Tensor:
     """A tensor of that shape without values of its own: all are NaN, so that none goes unnoticed."""
     return torch.full((), torch.nan, dtype=like.dtype, device=like.device).expand(tuple(shape))
-
-
-def _cells(tensor: Tensor, part: Part, place: int) -> Tensor:
-    """Of one image's values, those of the part."""
-    y, x = part.y.starts[place], part.x.starts[place]
-    return tensor.narrow(part.axes.y, y, part.y.size).narrow(part.axes.x, x, part.x.size)
-
-
-def _surround(found: Tensor, data: Tensor, around: Tensor, window: Window, place: int) -> None:
-    """Fill a window of some rows: the part with their data, the strips above, below, left and right of it with what lies there."""
-    part = window.part
-    corner = window.y.starts[place], window.x.starts[place]
-    at = part.y.starts[place] - corner[0], part.x.starts[place] - corner[1]
-    sizes, within = (window.y.size, window.x.size), (part.y.size, part.x.size)
-    inner = [(min(max(a, 0), n), min(max(a + m, 0), n)) for a, m, n in zip(at, within, sizes, strict=True)]
-    (top, bottom), (left, right) = inner
-    if top < bottom and left < right:
-        own = _box(data, part.axes, (top - at[0], bottom - at[0]), (left - at[1], right - at[1]))
-        _box(found, part.axes, *inner).copy_(own)
-    for y, x in (
-        ((0, top), (0, sizes[1])),
-        ((bottom, sizes[0]), (0, sizes[1])),
-        ((top, bottom), (0, left)),
-        ((top, bottom), (right, sizes[1])),
-    ):
-        if y[0] < y[1] and x[0] < x[1]:
-            _lay(found, around, window, corner, y, x)
-
-
-def _lay(found: Tensor, around: Tensor, window: Window, corner: tuple[int, int], y: tuple[int, int], x: tuple[int, int]) -> None:
-    """One strip of a window, `fill` where it lies beyond the tensor."""
-    axes, whole = window.part.axes, (window.part.y.whole, window.part.x.whole)
-    inside = [(min(max(a, -at), b), max(min(b, n - at), a)) for (a, b), at, n in zip((y, x), corner, whole, strict=True)]
-    if inside != [y, x]:
-        _box(found, axes, y, x).fill_(window.fill)
-    (top, bottom), (left, right) = inside
-    if top < bottom and left < right:
-        source = _box(around, axes, (top + corner[0], bottom + corner[0]), (left + corner[1], right + corner[1]))
-        _box(found, axes, *inside).copy_(source)
-
-
-def _box(tensor: Tensor, axes: Axes, y: tuple[int, int], x: tuple[int, int]) -> Tensor:
-    return tensor.narrow(axes.y, y[0], y[1] - y[0]).narrow(axes.x, x[0], x[1] - x[0])

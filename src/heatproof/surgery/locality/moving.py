@@ -82,7 +82,9 @@ def pad(call: Call) -> Local | None:
     y, read_y = _shifted(part.y, above, below)
     x, read_x = _shifted(part.x, left, right)
     window = Window(part, read_y, read_x, value)
-    return Local(y, x, [window], lambda data: F.pad(data, [0] * 4 + amounts[4:], value=value) if amounts[4:] else data)
+    if amounts[4:]:
+        return Local(y, x, [window], lambda data: F.pad(data, [0] * 4 + amounts[4:], value=value))
+    return Local(y, x, [window], lambda data: data, shared=True)
 
 
 def _shifted(span: Span, before: int, after: int) -> tuple[Span, Span | Cells]:

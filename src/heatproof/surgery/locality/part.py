@@ -1,11 +1,10 @@
 """What stands for a tensor of which only a part has changed, and what an operation makes of such parts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from heatproof.surgery.following import leaves, mapped
@@ -74,7 +73,7 @@ class Local:
     run      windows, in order → the result's part, or several of the same span.
     placed   whether `run` also takes `places`: for each row, which place of the spans' is its own, in height and width.
     shared   whether the result may share memory with what it was made of.
-    written  the part that the result stands for from now on, where the operation works in place; `run` does not.
+    written  the part whose memory `run` writes to, where the operation works in place, and that the result stands for from now on.
     """
 
     y: Span
@@ -92,34 +91,35 @@ class Local:
         return self.y.share * self.x.share
 
 
-@dataclass
+@dataclass(frozen=True)
 class Call:
-    """A call of torch in which parts are met. `part_of` tells the part of a tensor; None for one that no change can reach."""
+    """A call of torch in which parts are met: the tensors that depend on the image, in order, and the part of each that has one."""
 
     func: Callable[..., Any]
     args: Sequence[Any]
     kwargs: dict[str, Any]
-    part_of: Callable[[Any], Part | None]
+    followed: Sequence[Tensor]
+    known: Mapping[int, Part]
+    """By the tensor's `id`."""
+
+    def part_of(self, leaf: Any) -> Part | None:
+        """The part of a tensor; None for one that no change can reach, and for what is no tensor."""
+        return self.known.get(id(leaf))
 
     @cached_property
     def parts(self) -> list[Part]:
         """In order of the arguments."""
-        found = (self.part_of(leaf) for leaf in self._tensors)
-        return [part for part in found if part is not None]
+        return [self.known[id(tensor)] for tensor in self.followed if id(tensor) in self.known]
 
     @cached_property
     def constants(self) -> list[Tensor]:
         """Arguments that no change can reach."""
-        return [tensor for tensor in self._tensors if self.part_of(tensor) is None]
-
-    @cached_property
-    def _tensors(self) -> list[Tensor]:
-        return [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Tensor)]
+        return [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Tensor) and id(leaf) not in self.known]
 
     def run(self, *data: Tensor) -> Any:
         """The function itself, of these in place of the parts, in order."""
         following = iter(data)
-        args, kwargs = mapped(lambda leaf: leaf if self.part_of(leaf) is None else next(following), (tuple(self.args), self.kwargs))
+        args, kwargs = mapped(lambda leaf: next(following) if id(leaf) in self.known else leaf, (tuple(self.args), self.kwargs))
         return self.func(*args, **kwargs)
 
     def joined(self, run: Callable[..., Any] | None = None, **facts: Any) -> Local | None:
@@ -131,10 +131,3 @@ class Call:
                 return None
             y, x = hull(y, part.y), hull(x, part.x)
         return Local(y, x, [Window(part, y, x) for part in self.parts], run or self.run, **{"axes": first.axes, **facts})
-
-
-def empty_like(tensor: Tensor, shape: Sequence[int]) -> Tensor:
-    """Memory for a tensor of another size, laid out in the same way."""
-    last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous()
-    layout = torch.channels_last if last else torch.contiguous_format
-    return torch.empty(tuple(shape), dtype=tensor.dtype, device=tensor.device, memory_format=layout)

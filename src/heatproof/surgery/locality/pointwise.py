@@ -32,15 +32,10 @@ def elementwise(call: Call) -> Local | None:
     """A function of the values at each place; what else goes into it must be the same at all places."""
     if not all(_everywhere(each, call.parts[0]) for each in call.constants) or _drops(call):
         return None
-    plain = OUT_OF_PLACE.get(call.func, call.func)
-    written = call.part_of(call.args[0]) if call.args and plain is not call.func else None
-    if plain is not call.func and written is None:
-        return None
-    if call.kwargs.get("inplace") or (written is None and _in_place(call)):
-        written = call.parts[0]
-    if written is None:
-        return call.joined(shared=call.func in _COPIES)
-    return call.joined(_out_of_place(call, plain), written=written)
+    if call.func in OUT_OF_PLACE:
+        written = call.part_of(call.args[0])
+        return None if written is None else call.joined(written=written)
+    return call.joined(shared=call.func in _COPIES, written=call.parts[0] if _in_place(call) else None)
 
 
 def normalise_batch(call: Call) -> Local | None:
@@ -81,17 +76,12 @@ def along(call: Call) -> Local | None:
     return call.joined() if (keeps and not new) or max(dims) < min(part.axes) else None
 
 
-def _out_of_place(call: Call, plain: Callable[..., Any]) -> Callable[..., Any]:
-    if plain is not call.func:
-        return Call(plain, call.args, call.kwargs, call.part_of).run
-    given = bound(call.func, call.args, call.kwargs, ())
-    x = given.pop("input")
-    return Call(plain, (x,), {**given, "inplace": False}, call.part_of).run
-
-
 def _in_place(call: Call) -> bool:
-    """Whether the function was asked by position to work in place."""
-    return any(each is True for each in call.args) and bool(bound(call.func, call.args, call.kwargs, ()).get("inplace", False))
+    """Whether the function was asked to work in place."""
+    given = call.kwargs if "inplace" in call.kwargs else {}
+    if not given and any(each is True for each in call.args):
+        given = bound(call.func, call.args, call.kwargs, ())
+    return bool(given.get("inplace", False))
 
 
 def _drops(call: Call) -> bool:
