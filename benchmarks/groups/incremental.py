@@ -1,7 +1,7 @@
 """Rows with one changed region, computed where it can reach, against whole rows of the same plan; and against quantus.
 
-A step of the perturbation curve scores 50 candidates for one region of 15 × 15 pixels of one image, and carries one of them on; here
-the first four of the edge map's curve. Both ways are as they come, with chunks as large as fit. quantus has one candidate a
+A step of the perturbation curve scores 50 candidates for one region of 15 × 15 pixels of one image, and carries one of them on;
+here the first four of the edge map's curve. Both ways are as they come, with chunks as large as fit. quantus has one candidate a
 step, so its whole curve is timed once and counted as often as there are candidates; so is the curve of whole rows, whose steps are
 all alike, from a few steps.
 """

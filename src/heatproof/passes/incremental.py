@@ -50,11 +50,16 @@ class Incremental:
     reason: str = ""
 
     def pays(self, images: int, candidates: int, times: int) -> bool:
-        """Whether it spares more than it costs: so many images, each with so many candidates at a time, so many times."""
+        """Whether it spares more than it costs: so many images, each with so many candidates at a time, so many times.
+
+        It costs a row an image at first, the steps of every pass, and each time another pass for what is carried on.
+        """
         if self.trace is None:
             return False
-        spared = self.trace.total * (1 - self.share) * candidates * images - len(self.trace.steps) * STEP
-        return times * spared > images * self.trace.total
+        row, carried = self.trace.total, candidates > 1
+        passes = (images if candidates >= ENOUGH_ROWS else 1) + carried
+        spared = images * row * (candidates * (1 - self.share) - carried * self.share) - passes * len(self.trace.steps) * STEP
+        return times * spared > images * row
 
 
 WHOLE = Incremental(None)
@@ -213,10 +218,12 @@ def _difference(model: Model, image: Tensor, recording: Recording, size: Size) -
     """Why outputs are not those of whole rows; empty if they are."""
     (h, w), (height, width) = size, image.shape[2:]
     places = [(0, 0), ((height - h) // 2, (width - w) // 2), (height - h, width - w)]
-    rectangles = image.flip(2, 3)[..., :h, :w].expand(len(places), -1, -1, -1).clone()
+    lower, upper = model.bounds.like(image)
+    far = torch.where(image < (lower + upper) / 2, upper, lower)  # from every value
     rows = image.expand(len(places), -1, -1, -1).clone()
-    for row, (i, j), rectangle in zip(rows, places, rectangles, strict=True):
-        row[:, i : i + h, j : j + w] = rectangle
+    for row, (i, j) in zip(rows, places, strict=True):
+        row[:, i : i + h, j : j + w] = far[0, :, i : i + h, j : j + w]
+    rectangles = torch.stack([row[:, i : i + h, j : j + w] for row, (i, j) in zip(rows, places, strict=True)])
     with torch.inference_mode(), model.running():
         whole = model.outputs(rows).clone()
     groups = [Group(slice(k, k + 1), 0, place) for k, place in enumerate(places)]

@@ -10,6 +10,7 @@ comes out of it is ordinary.
 The network must do the same operations in the same order in every pass; `Diverged` is raised where it does not.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -109,8 +110,9 @@ class Trace:
         return self.cost([step.share for step in self.steps])
 
     def cost(self, shares: Sequence[float | None]) -> float:
-        """Of the network's floating-point operations, those of the first steps, if such shares of them are done; with the last
-        step goes what no part takes part in.
+        """Of the network's floating-point operations, those of the first steps, if such shares of them are done.
+
+        With the last step goes what no part takes part in.
         """
         if not self.total:
             return 1.0
@@ -164,25 +166,25 @@ class _Following(Follower):
             self.stands_for(tensors[local.written.number], found)
         return found
 
+    @abstractmethod
     def takes(self, local: Local) -> bool:
         """Whether a step is done on parts, since it can be."""
-        raise NotImplementedError
 
+    @abstractmethod
     def note(self, call: Call, local: Local | None) -> None:
         """Before a call is computed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def layout_of(self, call: Call) -> Any:
         """How a tensor lies in memory."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compute(self, call: Call, local: Local, tensors: Mapping[int, Tensor]) -> Any:
         """The result of a call on parts, which have their tensors by number."""
-        raise NotImplementedError
 
+    @abstractmethod
     def whole(self, part: Part, tensor: Tensor) -> Tensor:
         """A tensor with all its values."""
-        raise NotImplementedError
 
     def _as_whole(self, call: Call, tensors: Mapping[int, Tensor]) -> Any:
         whole = {part.number: self.whole(part, tensors[part.number]) for part in call.parts}

@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+import pytest
+
 from heatproof.bench.experiment import Experiment
 from heatproof.bench.networks import load_networks
 from heatproof.bench.plan import plan
@@ -48,3 +52,18 @@ def test_the_rows_expected_of_every_unit_are_those_that_pass_and_its_records_hol
             SELECT metric_forward_rows + 2 * metric_backward_rows FROM records WHERE component = ''
         )"""
     assert Run(tmp_path).query(recorded).to_pylist() == [{"rows": sum(seen) - (1 + references) * len(dataset.items())}]
+
+
+@pytest.mark.parametrize("incremental", [True, False])
+def test_an_experiment_says_whether_rows_may_be_computed_in_part_and_records_say_how_much_was(tmp_path, incremental):
+    curve = {"name": "perturbation_curve", "draws": 20, "regions": 2}
+    few = {"methods": [{"name": "random_map"}], "metrics": [curve], "seeds": [0], "dataset": {"name": "photos", "count": 1}}
+    experiment = Experiment.parse({**EXPERIMENT, **few, "incremental": incremental})
+    dataset = experiment.data()
+    networks = load_networks(experiment, dataset, dataset.items(), {})
+    (unit,) = plan(experiment, dataset.items(), [network for _, network in networks])
+    compute_unit(tmp_path, unit)
+    (row,) = Run(tmp_path).query("SELECT metric_forward_rows AS asked, metric_equivalent_rows AS work FROM records").to_pylist()
+    assert row["asked"] == 40
+    assert (20 < row["work"] < 32) if incremental else row["work"] == 40
+    assert unit.key != replace(unit, incremental=not incremental).key
