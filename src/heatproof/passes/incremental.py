@@ -20,7 +20,8 @@ from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.memory import ENOUGH_ROWS, in_chunks, memory_of
 from heatproof.surgery.capture import is_compiled, named_network
-from heatproof.surgery.changing import Group, Kept, Layout, Recording, Renewal, Renewed, Replay, Trace
+from heatproof.surgery.changing import Group, Kept, Layout, Recording, Renewal, Renewed, Replay, Trace, carry_on
+from heatproof.surgery.locality.part import Part
 
 MOST = 0.9
 """Share of a result above which it is computed as a whole, as measured on five networks (docs/measurements/incremental.md)."""
@@ -41,25 +42,32 @@ class Incremental:
     trace   the steps; None where rows pass as a whole.
     share   of the network's floating-point operations, the most that a candidate costs.
     held    bytes that are kept of an image.
+    carried  bytes of a candidate that become part of them if it is carried on.
     reason  why rows pass as a whole; empty if they do not.
     """
 
     trace: Trace | None
     share: float = 1.0
     held: int = 0
+    carried: int = 0
     reason: str = ""
 
     def pays(self, images: int, candidates: int, times: int) -> bool:
         """Whether it spares more than it costs: so many images, each with so many candidates at a time, so many times.
 
-        It costs a row an image at first, the steps of every pass, and each time another pass for what is carried on.
+        It costs a row an image at first, the steps of every pass, and each time another pass for what is carried on, unless that is
+        remembered.
         """
         if self.trace is None:
             return False
-        row, carried = self.trace.total, candidates > 1
+        row, carried = self.trace.total, not self.remembers(candidates)
         passes = (images if candidates >= ENOUGH_ROWS else 1) + carried
         spared = images * row * (candidates * (1 - self.share) - carried * self.share) - passes * len(self.trace.steps) * STEP
         return times * spared > images * row
+
+    def remembers(self, candidates: int) -> bool:
+        """Whether all parts of so many candidates take no more memory than what is kept of their image."""
+        return candidates * self.carried <= self.held
 
 
 WHOLE = Incremental(None)
@@ -95,9 +103,18 @@ def forget(model: Model, reason: str = "") -> None:
 
 
 def images_at_once(model: Model, images: Tensor, size: Size) -> int:
-    """How many images' tensors can be kept at once."""
+    """How many images' tensors can be kept at once, with as much for candidates."""
     plan = incremental(model, images, size)
-    return max(1, int(KEPT * memory_of(model, images) / plan.held)) if plan.held else len(images)
+    return max(1, int(KEPT * memory_of(model, images) / (2 * plan.held))) if plan.held else len(images)
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """Rows of one pass, and their parts of the tensors that are kept."""
+
+    rows: range
+    groups: list[Group]
+    parts: dict[int, Part]
 
 
 class KeptImages:
@@ -106,9 +123,10 @@ class KeptImages:
     Cost: when it is made, a row an image, which answers nothing.
     """
 
-    def __init__(self, model: Model, images: Tensor, trace: Trace, kind: str) -> None:
+    def __init__(self, model: Model, images: Tensor, plan: Incremental, trace: Trace, kind: str) -> None:
         self.tensors: Kept = {}
-        self._model, self._like, self._trace, self._kind = model, images[:1], trace, kind
+        self._model, self._like, self._plan, self._trace, self._kind = model, images[:1], plan, trace, kind
+        self._remembered: list[_Remembered] = []
 
         def compute(rows: range) -> Kept:
             return _recorded(model, images[_of(rows)], trace.layout).kept
@@ -118,8 +136,8 @@ class KeptImages:
                 self.tensors.setdefault(number, []).extend(tensors)
             record_rows(forward=0, equivalent=len(rows))
 
-    def outputs(self, corner: Tensor, rectangles: Tensor, *, keep: bool) -> Tensor:
-        """Outputs `[b p, k]` of candidates `[b, p, c, h, w]`; with `keep`, those of one candidate an image are kept from then on.
+    def outputs(self, corner: Tensor, rectangles: Tensor) -> Tensor:
+        """Outputs `[b p, k]` of candidates `[b, p, c, h, w]`.
 
         Raises:
             Diverged: The network did not do what it did on the clean images.
@@ -127,35 +145,53 @@ class KeptImages:
         b, p = rectangles.shape[:2]
         alone = p >= ENOUGH_ROWS  # enough to fill a chunk: then windows are no larger than this image's rectangle needs
         parts = [range(i * p, (i + 1) * p) for i in range(b)] if alone else [range(b * p)]
-        return torch.cat([self._outputs(part, corner, rectangles.flatten(0, 1), p, keep=keep) for part in parts])
+        self._remembered = []
+        return torch.cat([self._outputs(part, corner, rectangles.flatten(0, 1), p) for part in parts])
 
-    def _outputs(self, part: range, corner: Tensor, all_rows: Tensor, p: int, *, keep: bool) -> Tensor:
-        def compute(rows: range) -> tuple[Tensor, float]:
+    def _outputs(self, part: range, corner: Tensor, all_rows: Tensor, p: int) -> Tensor:
+        remember = self._plan.remembers(p)
+
+        def compute(rows: range) -> tuple[Tensor, float, _Remembered]:
             at = range(part.start + rows.start, part.start + rows.stop)
+            groups = _groups(at, p, corner)
             with torch.inference_mode(), self._model.running():
-                given = (named_network(self._model), self._trace, self.tensors, _groups(at, p, corner))
-                following = Renewal(*given, only=False) if keep else Replay(*given)
+                following = Replay(named_network(self._model), self._trace, self.tensors, groups, remember=remember)
                 with following:
                     outputs = self._model.outputs(following.begin(all_rows[_of(at)].clone()))
-                return following.end(outputs).clone(), following.share
+                return following.end(outputs).clone(), following.share, _Remembered(at, groups, following.parts)
 
         found = []
-        for rows, (outputs, share) in in_chunks(self._model, self._like, len(part), compute, self._kind):
+        for rows, (outputs, share, remembered) in in_chunks(self._model, self._like, len(part), compute, self._kind):
             record_rows(forward=len(rows), equivalent=share * len(rows))
             found.append(outputs)
+            if remember:
+                self._remembered.append(remembered)
         return torch.cat(found)
 
-    def renew(self, corner: Tensor, rectangles: Tensor) -> None:
-        """Keep the images with these `[b, c, h, w]` in place; done as far as the last tensor that is kept.
+    def keep(self, corner: Tensor, rectangles: Tensor, candidate: Tensor) -> None:
+        """Keep one of each image's candidates in its place.
+
+        Cost: nothing where the last outputs are remembered, else a row an image, as far as the last tensor that is kept.
 
         Raises:
             Diverged: The network did not do what it did on the clean images.
         """
+        b, p = rectangles.shape[:2]
+        if not self._plan.remembers(p):
+            return self._renew(corner, rectangles[torch.arange(b), candidate])
+        wanted = [image * p + chosen for image, chosen in enumerate(candidate.tolist())]
+        with torch.inference_mode():
+            for seen in self._remembered:
+                for image, row in enumerate(wanted):
+                    if row in seen.rows:
+                        carry_on(self.tensors, seen.parts, seen.groups, image, row - seen.rows.start)
+        self._remembered = []
+        return None
 
+    def _renew(self, corner: Tensor, rectangles: Tensor) -> None:
         def compute(rows: range) -> float:
             with torch.inference_mode(), self._model.running():
-                groups = _groups(rows, 1, corner)
-                following = Renewal(named_network(self._model), self._trace, self.tensors, groups, only=True)
+                following = Renewal(named_network(self._model), self._trace, self.tensors, _groups(rows, 1, corner))
                 with suppress(Renewed), following:
                     self._model.outputs(following.begin(rectangles[_of(rows)].clone()))
                 return following.share
@@ -206,7 +242,7 @@ def _planned(model: Model, image: Tensor, size: Size) -> Incremental:
     if difference := _difference(model, image, recording, size):
         return replace(WHOLE, reason=difference)
     held = sum(tensor.nbytes for tensors in recording.kept.values() for tensor in tensors)
-    return Incremental(trace, trace.share, held)
+    return Incremental(trace, trace.share, held, sum(trace.uses[number].part for number in recording.kept))
 
 
 def _counted(model: Model, image: Tensor, layout: Layout) -> Recording:

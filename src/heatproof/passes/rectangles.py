@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
 from heatproof.passes.forward import forward_rows
 from heatproof.passes.incremental import KeptImages, forget, incremental
@@ -27,41 +28,46 @@ class Rectangles:
     def __init__(self, model: Model, images: Float[Tensor, "b c h w"], size: tuple[int, int], candidates: int, times: int) -> None:
         self.model, self.images, self.size = model, images.clone(), size
         self._kind = f"rectangles of {size[0]} × {size[1]}"
+        self._last: tuple[Tensor, Tensor] | None = None
         plan = incremental(model, images, size)
         pays = plan.trace is not None and plan.pays(len(images), candidates, times)
         kind = f"rectangles of {size[0]} × {size[1]}"
-        self._kept = KeptImages(model, self.images, plan.trace, kind) if plan.trace is not None and pays else None
+        self._kept = KeptImages(model, self.images, plan, plan.trace, kind) if plan.trace is not None and pays else None
 
-    def outputs(
-        self, corner: Int[Tensor, "b 2"], rectangles: Float[Tensor, "b p c h w"], *, keep: bool = False
-    ) -> Float[Tensor, "b p k"]:
+    def outputs(self, corner: Int[Tensor, "b 2"], rectangles: Float[Tensor, "b p c h w"]) -> Float[Tensor, "b p k"]:
         """The network's outputs for each candidate. Cost: `b p` forward rows.
 
         Args:
             corner: first row and column of each image's rectangle.
             rectangles: what is put there.
-            keep: of one candidate an image, make it the image, as `keep` does, in the same rows.
         """
         found = None
         if self._kept is not None:
             try:
-                found = self._kept.outputs(corner, rectangles, keep=keep)
+                found = self._kept.outputs(corner, rectangles)
             except Diverged as error:
                 self._give_up(str(error))
         if found is None:
             found = self._whole(corner, rectangles)
-        if keep:
-            self._paste(corner, rectangles[:, 0])
+        self._last = corner, rectangles
         return found.view(*rectangles.shape[:2], -1)
 
-    def keep(self, corner: Int[Tensor, "b 2"], rectangles: Float[Tensor, "b c h w"]) -> None:
-        """Make this the image from now on. Cost: what is computed of a row an image, which answers nothing."""
+    def keep(self, candidate: Int[Tensor, " b"]) -> None:
+        """Make one of each image's candidates, of the last outputs, the image from now on.
+
+        Cost: no row that answers anything; what was not remembered of candidates is computed again.
+        """
+        if self._last is None:
+            raise TensorError("keep: expected candidates whose outputs were asked for, got none")
+        corner, rectangles = self._last
         if self._kept is not None:
             try:
-                self._kept.renew(corner, rectangles)
+                self._kept.keep(corner, rectangles, candidate)
             except Diverged as error:
                 self._give_up(str(error))
-        self._paste(corner, rectangles)
+        for image, (i, j), rectangle, chosen in zip(self.images, corner.tolist(), rectangles, candidate.tolist(), strict=True):
+            image[:, i : i + self.size[0], j : j + self.size[1]] = rectangle[chosen]
+        self._last = None
 
     def _whole(self, corner: Tensor, rectangles: Tensor) -> Tensor:
         p = rectangles.shape[1]
@@ -75,10 +81,6 @@ class Rectangles:
             return changed
 
         return torch.cat([outputs for _, outputs in forward_rows(self.model, self.images, len(rows_of_all), build)])
-
-    def _paste(self, corner: Tensor, rectangles: Tensor) -> None:
-        for image, (i, j), rectangle in zip(self.images, corner.tolist(), rectangles, strict=True):
-            image[:, i : i + self.size[0], j : j + self.size[1]] = rectangle
 
     def _give_up(self, reason: str) -> None:
         forget(self.model, reason)

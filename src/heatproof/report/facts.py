@@ -139,7 +139,7 @@ class RunFacts:
 
 
 _WORK = """
-SELECT model, metric, sum(metric_forward_rows) AS rows, sum(metric_equivalent_rows) AS equivalent
+SELECT model, metric, sum(metric_forward_rows)::BIGINT AS rows, sum(metric_equivalent_rows) AS equivalent
 FROM (SELECT DISTINCT model, metric, metric_settings, method, image, seed, metric_forward_rows, metric_equivalent_rows
       FROM records WHERE isfinite(metric_equivalent_rows))
 GROUP BY ALL HAVING equivalent < rows ORDER BY model, metric

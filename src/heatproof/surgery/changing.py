@@ -78,9 +78,10 @@ class Layout:
 
 @dataclass
 class Use:
-    """Of a tensor with a part: its bytes an image; the calls that made it, used it last, and first looked around it."""
+    """Of a tensor with a part: its bytes an image, and the part's; the calls that made, last used and first looked around it."""
 
     size: int
+    part: int
     made: int
     used: int = -1
     kept: int | None = None
@@ -265,7 +266,8 @@ class Recording(_Following):
 
     def _tag(self, tensor: Tensor, y: Span, x: Span, axes: Axes, *, shared: bool = False) -> None:
         self._known[tensor] = self._part(y, x, axes, stand_in(tensor, tensor.shape), shared=shared)
-        self.trace.uses.append(Use(tensor[:1].numel() * tensor.element_size(), self.calls))
+        size = tensor[:1].numel() * tensor.element_size()
+        self.trace.uses.append(Use(size, int(size * y.share * x.share), self.calls))
 
     def _keep(self, part: Part, tensor: Tensor) -> None:
         use = self.trace.uses[part.number]
@@ -285,10 +287,12 @@ class Group(NamedTuple):
 
 
 class Replay(_Following):
-    """A later pass."""
+    """A later pass. With `remember`, `parts` holds those of the tensors that are kept, so that a candidate can be carried on."""
 
-    def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group]) -> None:
+    def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group], *, remember: bool = False) -> None:
         super().__init__(module, trace.layout)
+        self.parts: dict[int, Part] = {}
+        self._remember = remember
         self._trace, self._kept, self._groups = trace, kept, groups
         self._places = [place for place, group in enumerate(groups) for _ in range(group.rows.stop - group.rows.start)]
         self._shares: list[float | None] = []
@@ -332,6 +336,8 @@ class Replay(_Following):
     def compute(self, call: Call, local: Local, tensors: Mapping[int, Tensor]) -> Any:
         """On windows around the parts."""
         windows = [self._window(window) for window in local.windows]
+        if local.written is not None and local.written.number in self.parts:
+            windows = [window.clone() for window in windows]
         found = local.run(*windows, self._places) if local.placed else local.run(*windows)
         return mapped(lambda data: self._stand_in(data, local.y, local.x, local.axes, shared=local.shared), found)
 
@@ -344,6 +350,8 @@ class Replay(_Following):
 
     def made(self, part: Part, data: Tensor) -> None:
         """After a part was computed."""
+        if self._remember and part.number in self._kept:
+            self.parts[part.number] = part
 
     def _stand_in(self, data: Tensor, y: Span, x: Span, axes: Axes, *, shared: bool = False) -> Tensor:
         shape = list(data.shape)
@@ -370,20 +378,28 @@ class Replay(_Following):
 
 
 class Renewal(Replay):
-    """A later pass after which what is kept is that of the candidates, one an image; with `only`, it ends there by `Renewed`."""
+    """A pass of one row an image, which become the images that are kept; it ends by `Renewed` with the last tensor of these."""
 
-    def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group], *, only: bool) -> None:
+    def __init__(self, module: nn.Module, trace: Trace, kept: Kept, groups: Sequence[Group]) -> None:
         super().__init__(module, trace, kept, groups)
-        self._only, self._waiting = only, set(kept)
+        self._waiting = set(kept)
 
     def made(self, part: Part, data: Tensor) -> None:
         """Write it where it belongs."""
         if part.number in self._waiting:
-            for place, group in enumerate(self._groups):
-                cells(self._kept[part.number][group.image], part, place)[...] = data[group.rows.start]
+            for group in self._groups:
+                carry_on(self._kept, {part.number: part}, self._groups, group.image, group.rows.start)
             self._waiting.remove(part.number)
-            if self._only and not self._waiting:
+            if not self._waiting:
                 raise Renewed
+
+
+def carry_on(kept: Kept, parts: Mapping[int, Part], groups: Sequence[Group], image: int, row: int) -> None:
+    """Write the parts of one row of a pass into what is kept of its image."""
+    place = next(place for place, group in enumerate(groups) if group.image == image)
+    for number, part in parts.items():
+        if part.data is not None:
+            cells(kept[number][image], part, place)[...] = part.data[row]
 
 
 def stand_in(like: Tensor, shape: Sequence[int]) -> Tensor:

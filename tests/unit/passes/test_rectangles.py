@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from heatproof.core.errors import TensorError
 from heatproof.metrics import PerturbationCurve
 from heatproof.models import Bounds, Model
 from heatproof.passes import incremental as module_under_test
@@ -67,9 +68,15 @@ def test_rows_are_counted_as_asked_for_and_in_work() -> None:
     assert answered.forward == 15
     assert 0.8 * 15 * share < answered.equivalent <= 15 * share  # less at the borders
     with count_passes() as carried:
-        way.keep(corner, rectangles[:, 0])
+        way.keep(torch.zeros(3, dtype=torch.long))
+    assert (carried.forward, carried.equivalent) == (0, 0)  # remembered
+    many = candidates(p=40)
+    with count_passes() as answered:
+        way.outputs(*many)
+    with count_passes() as carried:
+        way.keep(torch.zeros(3, dtype=torch.long))
     assert carried.forward == 0
-    assert carried.equivalent == pytest.approx(answered.equivalent / 5, rel=0.05)  # parts of fewer places are smaller
+    assert answered.equivalent / 40 <= carried.equivalent <= 3 * share  # stacked, parts are those of the place that needs most
     with count_passes() as in_full:
         whole(model).outputs(corner, rectangles)
     assert in_full.forward == in_full.equivalent == 15
@@ -87,15 +94,13 @@ def test_a_candidate_that_becomes_the_image_leaves_what_a_new_clean_pass_would()
     model = network_model()
     plan = incremental(model, photographs(), SIZE)
     assert plan.trace is not None
-    for keep in (True, False):
+    for p in (1, 5, 40):
+        assert plan.remembers(p) == (p < 40)
         way = Rectangles(model, photographs(), SIZE, **OFTEN)
         for seed in range(4):
-            corner, rectangles = candidates(p=1, seed=seed)
-            if keep:
-                way.outputs(corner, rectangles, keep=True)
-            else:
-                way.keep(corner, rectangles[:, 0])
-        anew = KeptImages(model, way.images, plan.trace, "a test").tensors
+            way.outputs(*candidates(p=p, seed=seed))
+            way.keep(torch.tensor([0, p - 1, p // 2]))
+        anew = KeptImages(model, way.images, plan, plan.trace, "a test").tensors
         assert way._kept is not None
         kept = way._kept.tensors
         assert kept.keys() == anew.keys()
@@ -150,12 +155,15 @@ def test_a_network_that_changes_its_ways_is_given_up_on_the_spot() -> None:
     way = Rectangles(model, photographs(), SIZE, **OFTEN)
     corner, rectangles = candidates()
     before = way.outputs(corner, rectangles)
-    way.keep(corner, rectangles[:, 2])
+    way.keep(torch.full((3,), 2))
     module.turn = module.passes
     after = way.outputs(corner, rectangles)
     assert "torch.Tensor.abs" in incremental(model, photographs(), SIZE).reason
+    module.turn = 10**9
     plain = whole(model)
-    plain.keep(corner, rectangles[:, 2])
+    plain.outputs(corner, rectangles)
+    plain.keep(torch.full((3,), 2))
+    module.turn = 0
     assert torch.equal(after, plain.outputs(corner, rectangles))
     assert not torch.equal(after, before)
 
@@ -271,3 +279,9 @@ def test_images_go_through_in_groups_that_fit_into_memory(monkeypatch: pytest.Mo
     assert module_under_test.images_at_once(small, photographs(), (4, 4)) < 3
     expected = metric.score(network_model(incremental=False), photographs(), target, maps)
     torch.testing.assert_close(metric.score(small, photographs(), target, maps).values, expected.values, rtol=1e-10, atol=1e-10)
+
+
+def test_only_candidates_that_were_asked_for_can_be_kept() -> None:
+    way = Rectangles(network_model(), photographs(), SIZE, **OFTEN)
+    with pytest.raises(TensorError, match="keep: expected candidates"):
+        way.keep(torch.zeros(3, dtype=torch.long))

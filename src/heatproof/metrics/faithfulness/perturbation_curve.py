@@ -132,12 +132,12 @@ class PerturbationCurve(ModelMetric):
         for step in range(count):
             corner = corners[:, step]
             patches = self._patches(model, images, whole, draws, corner, side, step)
-            outputs = rectangles.outputs(corner, patches, keep=p == 1)
+            outputs = rectangles.outputs(corner, patches)
             found = checked_scores(model, outputs.flatten(0, 1), target.repeat_interleave(p)).view(-1, p)
             means.append(found.mean(1))
             variances.append(found.var(1) / p if p > 1 else torch.zeros_like(means[-1]))
-            if p > 1 and step < count - 1:
-                rectangles.keep(corner, patches[torch.arange(len(images)), self._carried(found)])
+            if step < count - 1:
+                rectangles.keep(self._carried(found))
         return torch.stack(means, 1), torch.stack(variances, 1)
 
     def _patches(
