@@ -335,6 +335,8 @@ class Replay(_Following):
 
     def compute(self, call: Call, local: Local, tensors: Mapping[int, Tensor]) -> Any:
         """On windows around the parts."""
+        if local.joins is not None:
+            return self._stand_in(self._joined(local.windows, local.joins), local.y, local.x, local.axes)
         windows = [self._window(window) for window in local.windows]
         if local.written is not None and local.written.number in self.parts:
             windows = [window.clone() for window in windows]
@@ -363,18 +365,30 @@ class Replay(_Following):
 
     def _window(self, window: Window) -> Tensor:
         """Cells around the part from what was kept, the part from the candidates."""
-        part, data = window.part, window.part.data
-        if data is None:
-            raise Diverged("expected a part with values")
+        data = _data(window.part)
         if window.is_part:
             return data
-        around = self._kept.get(part.number)
-        if around is None:
-            raise Diverged(f"expected the tensor that {part.number} others were made before, got none that was kept")
         found = empty_window(window, data)
+        self._fill(found, window)
+        return found
+
+    def _joined(self, windows: Sequence[Window], axis: int) -> Tensor:
+        """The windows one after the other, each written where it belongs."""
+        sizes = [_data(window.part).shape[axis] for window in windows]
+        found = empty_window(windows[0], _data(windows[0].part), {axis: sum(sizes)})
+        for window, place in zip(windows, torch.split(found, sizes, axis), strict=True):
+            if window.is_part:
+                place.copy_(_data(window.part))
+            else:
+                self._fill(place, window)
+        return found
+
+    def _fill(self, found: Tensor, window: Window) -> None:
+        data, around = _data(window.part), self._kept.get(window.part.number)
+        if around is None:
+            raise Diverged(f"expected the tensor that {window.part.number} others were made before, got none that was kept")
         for place, group in enumerate(self._groups):
             fill(found[group.rows], window, data[group.rows], around[group.image], place)
-        return found
 
 
 class Renewal(Replay):
@@ -400,6 +414,12 @@ def carry_on(kept: Kept, parts: Mapping[int, Part], groups: Sequence[Group], ima
     for number, part in parts.items():
         if part.data is not None:
             cells(kept[number][image], part, place)[...] = part.data[row]
+
+
+def _data(part: Part) -> Tensor:
+    if part.data is None:
+        raise Diverged("expected a part with values")
+    return part.data
 
 
 def stand_in(like: Tensor, shape: Sequence[int]) -> Tensor:

@@ -72,6 +72,7 @@ class Local:
 
     run      windows, in order → the result's part, or several of the same span.
     placed   whether `run` also takes `places`: for each row, which place of the spans' is its own, in height and width.
+    joins    the axis along which the windows follow one another in the result, where it is nothing but these.
     shared   whether the result may share memory with what it was made of.
     written  the part whose memory `run` writes to, where the operation works in place, and that the result stands for from now on.
     """
@@ -82,6 +83,7 @@ class Local:
     run: Callable[..., Any]
     axes: Axes = PLANE
     placed: bool = False
+    joins: int | None = None
     shared: bool = False
     written: Part | None = None
 

@@ -20,6 +20,7 @@ _OTHERS = (
     *(torch.maximum, torch.minimum, T.maximum, T.minimum, torch.where, T.clone, torch.clone, torch.sign),
     *(torch.floor, T.floor, torch.round, T.round, F.alpha_dropout, F.feature_alpha_dropout, F.dropout3d),
 )
+_JOINS = (torch.cat, torch.concat)
 _ALONG: Mapping[Any, tuple[str, ...]] = {
     **dict.fromkeys((torch.softmax, T.softmax, F.softmax, torch.log_softmax, F.log_softmax, F.glu), ("input", "dim")),
     **dict.fromkeys((torch.cat, torch.concat, torch.stack), ("tensors", "dim")),
@@ -72,6 +73,8 @@ def along(call: Call) -> Local | None:
     dims = [d if d < 0 else d - part.like.ndim - new for d in dims]
     if call.constants or not dims or any(d in part.axes or d == -part.like.ndim - new for d in dims):
         return None
+    if call.func in _JOINS and not any(part.like.dtype != other.like.dtype for other in call.parts):
+        return call.joined(joins=dims[0])
     keeps = given.get("keepdim", False) or "keepdim" not in names
     return call.joined() if (keeps and not new) or max(dims) < min(part.axes) else None
 

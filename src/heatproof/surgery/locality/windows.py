@@ -1,5 +1,6 @@
 """Windows of cells, put together of a part and of what was kept around it, or of what lies beyond the tensor."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from types import EllipsisType
 from typing import NamedTuple
@@ -71,9 +72,11 @@ def cells(tensor: Tensor, part: Part, place: int) -> Tensor:
     return tensor[_index(part.axes, _box((y, y + part.y.size), (x, x + part.x.size)))]
 
 
-def empty_window(window: Window, data: Tensor) -> Tensor:
-    """Memory for a window of all rows, laid out as their data are."""
+def empty_window(window: Window, data: Tensor, sizes: Mapping[int, int] | None = None) -> Tensor:
+    """Memory for a window of all rows, laid out as their data are; with other sizes of some axes."""
     shape = list(data.shape)
+    for axis, size in (sizes or {}).items():
+        shape[axis] = size
     shape[window.part.axes.y], shape[window.part.axes.x] = window.y.size, window.x.size
     last = data.ndim == 4 and not data.is_contiguous() and data.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if last else torch.contiguous_format
