@@ -20,8 +20,9 @@ from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.memory import ENOUGH_ROWS, in_chunks, memory_of
 from heatproof.surgery.capture import is_compiled, named_network
-from heatproof.surgery.changing import Group, Kept, Layout, Recording, Renewal, Renewed, Replay, Trace, carry_on
+from heatproof.surgery.changing import Group, Recording, Renewal, Renewed, Replay, carry_on
 from heatproof.surgery.locality.part import Part
+from heatproof.surgery.locality.trace import Kept, Layout, Trace
 
 MOST = 0.9
 """Share of a result above which it is computed as a whole, as measured on five networks (docs/measurements/incremental.md)."""
