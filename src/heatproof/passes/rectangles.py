@@ -27,7 +27,6 @@ class Rectangles:
 
     def __init__(self, model: Model, images: Float[Tensor, "b c h w"], size: tuple[int, int], candidates: int, times: int) -> None:
         self.model, self.images, self.size = model, images.clone(), size
-        self._kind = f"rectangles of {size[0]} × {size[1]}"
         self._last: tuple[Tensor, Tensor] | None = None
         plan = incremental(model, images, size)
         pays = plan.trace is not None and plan.pays(len(images), candidates, times)
@@ -40,7 +39,16 @@ class Rectangles:
         Args:
             corner: first row and column of each image's rectangle.
             rectangles: what is put there.
+
+        Raises:
+            TensorError: Rectangles of another size than was said, or that reach beyond the image.
         """
+        room = torch.tensor(self.images.shape[2:]) - torch.tensor(self.size)
+        if tuple(rectangles.shape[-2:]) != self.size or bool(((corner.cpu() < 0) | (corner.cpu() > room)).any()):
+            raise TensorError(
+                f"rectangles: expected {list(self.size)} pixels inside {list(self.images.shape[2:])}, got "
+                f"{list(rectangles.shape[-2:])} from {corner.tolist()} on"
+            )
         found = None
         if self._kept is not None:
             try:
@@ -56,6 +64,9 @@ class Rectangles:
         """Make one of each image's candidates, of the last outputs, the image from now on.
 
         Cost: no row that answers anything; what was not remembered of candidates is computed again.
+
+        Raises:
+            TensorError: No outputs were asked for since the last candidates were kept.
         """
         if self._last is None:
             raise TensorError("keep: expected candidates whose outputs were asked for, got none")

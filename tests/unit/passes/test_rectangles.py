@@ -285,3 +285,11 @@ def test_only_candidates_that_were_asked_for_can_be_kept() -> None:
     way = Rectangles(network_model(), photographs(), SIZE, **OFTEN)
     with pytest.raises(TensorError, match="keep: expected candidates"):
         way.keep(torch.zeros(3, dtype=torch.long))
+
+
+@pytest.mark.parametrize(("corner", "size"), [((37, 0), SIZE), ((0, -1), SIZE), ((0, 0), (3, 3))])
+def test_rectangles_of_another_size_or_beyond_the_image_are_refused(corner: tuple[int, int], size: tuple[int, int]) -> None:
+    for model in (network_model(), network_model(incremental=False)):
+        way = Rectangles(model, photographs(), SIZE, **OFTEN)
+        with pytest.raises(TensorError, match="rectangles: expected"):
+            way.outputs(torch.tensor([corner] * 3), torch.zeros(3, 1, 3, *size, dtype=torch.float64))
