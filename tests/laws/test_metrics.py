@@ -549,6 +549,8 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric) -> None:
         elif isinstance(metric, ModelMetric):
             metric.score(model, batch, 0, maps())
     assert passes.forward == 5 * (cost.forward - cost.clean)
+    if isinstance(metric, ModelMetric):
+        assert passes.equivalent <= metric.work(model, batch) - 5 * cost.clean + 1e-9
 
 
 # --- wrong inputs ----------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import torch
 from heatproof.bench.experiment import Experiment
 from heatproof.bench.networks import load_networks
 from heatproof.bench.plan import Network, plan, total_rows
+from heatproof.metrics.base import ModelMetric
 from heatproof.models.model import Model
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.forward import scores
@@ -17,15 +18,22 @@ TIMED_ROWS = 16
 
 @dataclass(frozen=True)
 class Estimate:
-    """Work in forward rows, a backward row counted as two, and the seconds it takes at the rate of this machine."""
+    """What a run asks for, and what that takes.
+
+    images   of the data set.
+    rows     forward rows, a backward row counted as two.
+    work     the same in work: a row of which only a part is computed counts as that part.
+    seconds  the work at the rate of this machine.
+    """
 
     images: int
     rows: int
+    work: float
     seconds: float
 
 
 def estimate(experiment: Experiment) -> Estimate:
-    """Rows of the plan times the time of a row, measured on each network by the plan it will run with.
+    """Work of the plan times the time of a row, measured on each network by the plan it will run with.
 
     A method that stops when it has enough, or a search that ends early, takes less. Cost: a few chunks a network.
 
@@ -36,15 +44,20 @@ def estimate(experiment: Experiment) -> Estimate:
     dataset = experiment.data()
     items = dataset.items()
     each = total_rows(plan(experiment, items, [Network("", {}, {}) for _ in experiment.models])) // len(experiment.models)
-    seconds = 0.0
+    scored = len(items) * len(experiment.seeds) * len(list(experiment.method_entries()))
+    metrics = [metric for metric in experiment.metric_list() if isinstance(metric, ModelMetric)]
+    work = seconds = 0.0
     for model, network in load_networks(experiment, dataset, items, {}):
         side = model.preprocessing.side if model.preprocessing else 224
         images = torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
         fast = apply(Plan.model_validate(network.plan), model, images)
         rows = images.expand(TIMED_ROWS, *images.shape[1:])
         target = torch.zeros(TIMED_ROWS, dtype=torch.long, device=model.device)
-        seconds += each * min(_timed(fast, rows, target) for _ in range(5)) / TIMED_ROWS
-    return Estimate(len(items), each * len(experiment.models), seconds)
+        batch = images.expand(min(experiment.batch, len(items)), *images.shape[1:])
+        spared = scored * sum(metric.cost().forward - metric.work(fast, batch) / len(batch) for metric in metrics)
+        work += each - spared
+        seconds += (each - spared) * min(_timed(fast, rows, target) for _ in range(5)) / TIMED_ROWS
+    return Estimate(len(items), each * len(experiment.models), work, seconds)
 
 
 def _timed(model: Model, rows: torch.Tensor, target: torch.Tensor) -> float:

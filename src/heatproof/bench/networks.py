@@ -27,7 +27,7 @@ def load_networks(
     rows = total_rows(plan(experiment, items, unknown)) // len(unknown)
     found = []
     for entry in experiment.model_entries():
-        model = entry.loader.load().with_(output=entry.output, memory=experiment.memory)
+        model = entry.loader.load().with_(output=entry.output, memory=experiment.memory, incremental=experiment.incremental)
         acceleration = chosen.get(model.digest)
         if not acceleration or acceleration["precision"] != experiment.precision:
             acceleration = _measure(experiment, dataset, items, model, rows)

@@ -69,7 +69,8 @@ def reproduce(
         if sentence:
             out.print(sentence, markup=False, soft_wrap=True)
     work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(len(experiment.methods), "method")]
-    out.print(f"{', '.join(work)}: at most {cost.rows:,} forward rows, about {clock(cost.seconds)} on this machine", soft_wrap=True)
+    rows = f"{cost.rows:,} forward rows" + (f" ({cost.work:,.0f} in work)" if round(cost.work) < cost.rows else "")
+    out.print(f"{', '.join(work)}: at most {rows}, about {clock(cost.seconds)} on this machine", soft_wrap=True)
     if estimate:
         return
     folder = out_folder / experiment.name

@@ -227,6 +227,10 @@ class ReferenceMetric(Metric, ABC):
 class ModelMetric(Metric, Objective, ABC):
     """Scores the map by running the network on changed images."""
 
+    def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
+        """Forward rows in work, at most, of scoring one map of each of these images: a row counts as what is computed of it."""
+        return len(images) * self.cost().forward
+
     def score(
         self,
         model: Model,

@@ -66,6 +66,13 @@ class Incremental:
         spared = images * row * (candidates * (1 - self.share) - carried * self.share) - passes * len(self.trace.steps) * STEP
         return times * spared > images * row
 
+    def work(self, images: int, candidates: int, times: int) -> float:
+        """Forward rows in work, at most, of so many images: a row of which a part is computed counts as that part."""
+        if not self.pays(images, candidates, times):
+            return images * candidates * times
+        carried = 0 if self.remembers(candidates) else times - 1
+        return images * (1 + (candidates * times + carried) * self.share)
+
     def remembers(self, candidates: int) -> bool:
         """Whether all parts of so many candidates take no more memory than what is kept of their image."""
         return candidates * self.carried <= self.held

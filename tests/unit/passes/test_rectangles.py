@@ -270,6 +270,9 @@ def test_the_perturbation_curve_is_the_same(fill: Fill, carry: Any, monkeypatch:
     torch.testing.assert_close(found.error, expected.error, rtol=1e-8, atol=1e-10, equal_nan=True)
     assert fewer.forward == all_of_them.forward == all_of_them.equivalent
     assert fewer.equivalent < 0.8 * fewer.forward
+    foretold = metric.work(model, photographs())
+    assert 0.8 * foretold < fewer.equivalent <= foretold
+    assert metric.work(model.with_(incremental=False), photographs()) == all_of_them.equivalent
 
 
 def test_images_go_through_in_groups_that_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from heatproof.models.outputs import Output
 from heatproof.numerics.area import AreaRule, area, area_weights
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import checked_scores, scores
-from heatproof.passes.incremental import images_at_once
+from heatproof.passes.incremental import images_at_once, incremental
 from heatproof.passes.rectangles import Rectangles
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -93,6 +93,10 @@ class PerturbationCurve(ModelMetric):
 
     def cost(self) -> PassCount:
         return PassCount(1 + self.regions * self.candidates, clean=1)
+
+    def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
+        side, count = self.layout(*images.shape[-2:])
+        return len(images) + incremental(model, images, (side, side)).work(len(images), self.candidates, count)
 
     def layout(self, h: int, w: int) -> tuple[int, int]:
         """Side and number of regions for an image of h × w pixels."""
