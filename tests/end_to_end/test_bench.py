@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from heatproof.store import Run
@@ -101,6 +102,19 @@ def test_a_run_killed_midway_and_started_again_ends_with_the_same_rows(experimen
     for unit in whole.done():
         for digest in whole.mapped(unit):
             assert (whole.map(unit, digest) == run.map(unit, digest)).all()
+
+
+def test_workers_of_a_run_that_is_killed_end_with_it(experiment, tmp_path):
+    experiment.write_text(experiment.read_text().replace("draws = 2", "draws = 5000"))  # long units
+    process = start("bench", experiment, "--workers", "2", folder=tmp_path)
+    computing = psutil.Process(process.pid)
+    while len([child for child in computing.children(recursive=True) if child.cpu_times().user > 4]) < 2:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    children = computing.children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
 def test_a_finished_run_started_again_computes_nothing_and_a_changed_method_only_itself(experiment, tmp_path):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from pebble import ProcessExpired, ProcessPool
@@ -49,11 +49,21 @@ class Local:
 
 def _start_worker(workers: int) -> None:
     import signal
+    from threading import Thread
 
     import torch
 
     from heatproof.passes.memory import keep_freed_memory
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
     keep_freed_memory()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot stop its workers, and nobody would take what they compute."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
