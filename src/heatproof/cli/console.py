@@ -1,5 +1,6 @@
 """What the commands share: one console for results, one for problems and progress."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +19,21 @@ def problem(message: str) -> None:
     """One problem, on one line of its own, to standard error."""
     err.print("[bold red]error[/]", end=" ")
     err.print(message, markup=False, soft_wrap=True)
+
+
+class _Told(logging.Handler):
+    """What is logged, a dim line each, to standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        err.print(self.format(record), style="dim", markup=False, soft_wrap=True)
+
+
+def show_log() -> None:
+    """Show what the package logs, from INFO on."""
+    log = logging.getLogger("heatproof")
+    log.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Told) for handler in log.handlers):
+        log.addHandler(_Told())
 
 
 def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from heatproof.cli import bench, catalogue, demo, explain, report, reproduce
-from heatproof.cli.console import problem
+from heatproof.cli.console import problem, show_log
 
 app = typer.Typer(
     name="heatproof",
@@ -39,6 +39,7 @@ def main(
     ] = False,
 ) -> None:
     """Options that stand before the command."""
+    show_log()
     if debug:
         os.environ["HEATPROOF_DEBUG"] = "1"
 

@@ -3,9 +3,10 @@
 Every random number comes from the seed: the order of the examples and the noise from generators of their own, dropout from a
 generator that is put back as it was. On one machine, with one number of threads, equal arguments give equal weights.
 
-Cost: epochs × n rows forward and backward, and n rows forward at the end.
+Cost: epochs × n rows forward and backward, and n rows forward at the end. Each epoch is logged, at level INFO.
 """
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.models.model import unwrap
 from heatproof.training.recipe import Recipe
+
+_log = logging.getLogger(__name__)
 
 _ROWS = 256
 """Rows of a chunk where no gradient is needed."""
@@ -61,6 +64,7 @@ def fit(module: nn.Module, images: Float[Tensor, "n *shape"], labels: Int[Tensor
                 _set_rate(optimiser, epoch, recipe)
                 history.append(_epoch(module, images, labels, optimiser, recipe, order, noise))
                 _check_loss(history[-1][0], epoch, recipe)
+                _log.info("epoch %d of %d: loss %.3f, accuracy %.3f", epoch, recipe.epochs, *history[-1])
     finally:
         module.zero_grad()
         module.eval()

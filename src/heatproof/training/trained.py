@@ -7,6 +7,7 @@ Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018: one per
 than 95 % train accuracy.
 """
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +32,8 @@ from heatproof.models.model import Model
 from heatproof.store.atomic import write_atomically
 from heatproof.training.fit import Fitted, fit
 from heatproof.training.recipe import Recipe
+
+_log = logging.getLogger(__name__)
 
 MEMORISED = 0.95
 """Train accuracy above which permuted labels count as learnt by heart."""
@@ -112,6 +115,7 @@ class Trained(Loader):
     def _train(self, items: list[Item]) -> tuple[Model, Fitted]:
         model = self._untrained()
         images, labels = self._examples(items, model)
+        _log.info("training %s, once: %d images", model.name, len(images))
         return model, fit(model.module, images, labels, self.recipe, seed=self.seed)
 
     def _examples(self, items: list[Item], model: Model) -> tuple[Float[Tensor, "n c h w"], Int[Tensor, " n"]]:

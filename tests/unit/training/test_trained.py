@@ -69,8 +69,11 @@ def test_a_table_changes_a_part_of_the_defaults():
     assert found.architecture.architecture == "mlp"
 
 
-def test_it_learns_and_says_what_came_of_it(pictures):
+def test_it_learns_and_says_what_came_of_it(pictures, caplog):
+    caplog.set_level("INFO", "heatproof")
     model, fitted = loader(pictures).load_fitted()
+    assert caplog.messages[0] == f"training mlp on arrays, once: {N} images"
+    assert caplog.messages[-1] == f"epoch 30 of 30: loss {fitted.losses[-1]:.3f}, accuracy {fitted.accuracies[-1]:.3f}"
     assert fitted.accuracy == 1 == accuracy(model, pictures.model_copy(update={"part": "test"}))
     assert fitted.losses[-1] < fitted.losses[0]
     assert (model.name, model.class_names) == ("mlp on arrays", ("up", "down"))
