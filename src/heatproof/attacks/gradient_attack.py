@@ -28,6 +28,7 @@ from torch import Tensor
 
 from heatproof.attacks.base import Attack, Case
 from heatproof.attacks.maps import MANY, Of, Twin
+from heatproof.passes.counting import PassCount
 
 POINTS = 16
 """Points of a map that is made of many, unless the attack says how many."""
@@ -55,6 +56,16 @@ class GradientAttack(Attack, ABC):
             raise ValueError(f"points: expected none with of={self.of}, which has one, got {self.points}; with {', '.join(MANY)}")
         return self
 
+    @property
+    def n_points(self) -> int:
+        """Points of the map, n."""
+        return 1 if self.of not in MANY else self.points or POINTS
+
+    def cost(self, levels: Sequence[float]) -> PassCount:
+        n, steps = self.n_points, self.steps * sum(level > 0 for level in levels)
+        forward, backward = (3, 4) if n == 1 else (3 * n + 1, 5 * n)
+        return PassCount(n + 1 + steps * forward, n + steps * backward)
+
     @abstractmethod
     def objective(self, maps: Float[Tensor, "r h w"], start: Float[Tensor, "r h w"]) -> Float[Tensor, " r"]:
         """D, to be made large: of maps that sum to their number of pixels, and those of the clean images."""
@@ -64,8 +75,7 @@ class GradientAttack(Attack, ABC):
         return self.objective(maps, start)
 
     def attacked(self, case: Case, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
-        n = 1 if self.of not in MANY else self.points or POINTS
-        twin = Twin(case.model, case.images, case.target, case.draws, self.of, n)
+        twin = Twin(case.model, case.images, case.target, case.draws, self.of, self.n_points)
         start = twin.maps(case.images)
         return [self._iterated(case, twin, start, level) if level else case.images.clone() for level in levels]
 

@@ -75,10 +75,12 @@ class Network:
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
     """All units, in an order that finishes one batch of images for every seed and method before the next batch.
 
-    `networks` are the experiment's models, in its order. The clean forward of a batch, and the maps that others are compared with,
-    are work of its first unit: every process makes them once and the others share them (see `worker`).
+    `networks` are the experiment's models, in its order. The clean forward of a batch, the maps that others are compared with, and
+    what metrics have in common for all methods, are work of its first unit: every process makes them once and the others share them
+    (see `worker`).
     """
     metrics = experiment.metric_list()
+    common = {name: cost for metric in metrics for name, cost in metric.common_cost().items()}
     compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
     units = []
     for entry, network in zip(experiment.model_entries(), networks, strict=True):
@@ -87,6 +89,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
             keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
             shared = 1
             for nth, seed in enumerate(experiment.seeds):
+                shared += sum(_beyond_clean(cost) for cost in common.values())
                 shared += sum(_beyond_clean(method.cost()) for method in compared.values() if method.stochastic or nth == 0)
                 for named in experiment.method_entries():
                     rows, shared = shared + _rows(named.method, metrics), 0

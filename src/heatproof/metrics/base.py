@@ -115,6 +115,10 @@ class Metric(Settings, ABC):
         """Rows of the network that scoring one map costs, apart from further maps."""
         return PassCount()
 
+    def common_cost(self) -> Mapping[str, PassCount]:
+        """Rows an image that serve all methods, by names under which metrics share them."""
+        return {}
+
     @property
     def price(self) -> str:
         """What one score costs beyond the map, in words."""

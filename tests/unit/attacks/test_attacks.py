@@ -18,7 +18,7 @@ from heatproof.numerics.centre import centre_of_mass
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.numerics.similarity import cosine, top_k_intersection
 from heatproof.passes.acceleration import Plan, apply
-from heatproof.passes.counting import count_passes
+from heatproof.passes.counting import PassCount, count_passes
 from heatproof.perturb.changes import Change, Situation
 from heatproof.perturb.draws import Draws
 from tests.support import zoo
@@ -208,7 +208,7 @@ def test_the_gradient_of_a_linear_network_is_immune(attack: Attack) -> None:
 
 @pytest.mark.parametrize("name", ["residual", "smooth", "bias-free relu", "relu in place"])
 @by_name
-def test_every_attack_runs_on_every_network_and_leaves_it_alone(attack: Attack, name: str) -> None:
+def test_every_chosenruns_on_every_network_and_leaves_it_alone(attack: Attack, name: str) -> None:
     model, images = zoo.model(zoo.NETWORKS[name]()), zoo.images(3)
     model.module.train()
     target = torch.tensor([0, 1, 2])
@@ -290,13 +290,23 @@ def test_an_accelerated_model_is_attacked_by_its_plain_module(trained: Trained) 
 
 
 @pytest.mark.parametrize(("of", "points", "rows"), [("gradient", None, (3, 4)), ("smooth_grad", 5, (16, 25))])
-def test_the_cost_is_as_stated(of: str, points: int | None, rows: tuple[int, int]) -> None:
+@pytest.mark.parametrize("attack", [TopK, MassCentre])
+def test_the_cost_is_as_stated(attack: type[TopK], of: str, points: int | None, rows: tuple[int, int]) -> None:
     model, images, n = zoo.model(zoo.bias_free_conv()), zoo.images(2), points or 1
-    at = situation(model, images)
+    at, levels, chosen = situation(model, images), [0, 0.1, 0.2], attack(of=of, points=points, steps=7)
     with count_passes() as spent:
-        TopK(of=of, points=points, steps=7)(at, [0.1, 0.2])
-    assert spent.forward == 2 * (n + 1 + 2 * 7 * rows[0])
-    assert spent.backward == 2 * (n + 2 * 7 * rows[1])
+        chosen(at, levels)
+    cost = chosen.cost(levels)
+    assert (cost.forward, cost.backward) == (n + 1 + 2 * 7 * rows[0], n + 2 * 7 * rows[1])
+    assert (spent.forward, spent.backward) == (2 * cost.forward, 2 * cost.backward)
+
+
+def test_random_signs_cost_a_row_a_level_and_a_try(trained: Trained) -> None:
+    with count_passes() as spent:
+        RandomSign(tries=3)(situation(trained.model, trained.images), [0, 0.01, EPSILON])
+    assert RandomSign(tries=3).cost([0, 0.01, EPSILON]) == PassCount(7)
+    assert 3 * len(trained.images) <= spent.forward <= 7 * len(trained.images)
+    assert spent.backward == 0
 
 
 def test_attention_has_a_second_derivative() -> None:

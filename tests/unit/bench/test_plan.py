@@ -82,6 +82,20 @@ def test_one_clean_forward_of_a_batch_is_expected_for_all_seeds_and_methods():
     assert units[1].rows == units[3].rows
 
 
+def test_what_metrics_have_in_common_is_expected_once_a_batch_and_seed():
+    change = {"name": "top_k", "steps": 10}
+    under = [
+        {"name": "similarity_under_change", "change": change, "levels": [0.1, 0.2], "similarity": s} for s in ("top", "cosine")
+    ]
+    labelled = [{"label": metric["similarity"], **metric} for metric in under]
+    first, second = (plan(Experiment.parse({**BASE, "metrics": metrics}), ITEMS, [network()]) for metrics in (under[:1], labelled))
+    attack = 2 + 2 * 10 * 3 + 2 * (1 + 2 * 10 * 4)
+    for units in (first, second):
+        assert units[0].rows - units[2].rows == 2  # the clean images, for both seeds
+        further = (1 + 2) * (1 + 2) + 2 * len({metric["similarity"] for metric in units[0].metrics})
+        assert units[2].rows == 2 * (attack + further)
+
+
 def test_the_order_of_metrics_changes_no_expected_work():
     metrics = BASE["metrics"]
     forward, backward = (

@@ -1,8 +1,9 @@
 """Processes on this machine. A unit that is killed, hangs or crashes its process fails alone."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, as_completed
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
@@ -10,10 +11,17 @@ from pebble import ProcessExpired, ProcessPool
 
 from heatproof.bench.executors.base import Outcome, Work, failure_of
 from heatproof.bench.plan import Unit
+from heatproof.data.base import Item
+
+Batch = tuple[str, tuple[Item, ...]]
+"""A network and images: what a process keeps from one unit to the next."""
 
 
 class Local:
-    """`workers` processes (one per core unless given), each with its share of torch's threads; `timeout` in seconds a unit."""
+    """`workers` processes (one per core unless given), each with its share of torch's threads; `timeout` in seconds a unit.
+
+    A process goes on with the batch it has, and begins one that no other has, as long as there are any.
+    """
 
     def __init__(self, workers: int | None = None, timeout: float | None = None) -> None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -21,17 +29,27 @@ class Local:
         self.timeout = timeout
 
     def run(self, work: Work, run: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[Outcome]:
-        pool = ProcessPool(self.workers, initializer=_start_worker, initargs=(self.workers,), context=get_context("spawn"))
+        spawn = get_context("spawn")
+        pools = [ProcessPool(1, initializer=_start_worker, initargs=(self.workers,), context=spawn) for _ in range(self.workers)]
+        has: list[Batch | None] = [None] * self.workers
         try:
             for units in rounds:
-                futures: dict[Future[None], Unit] = {
-                    pool.schedule(work, args=(run, unit), timeout=self.timeout): unit for unit in units
-                }
-                for future in as_completed(futures):
-                    yield self._outcome(future, futures[future])
+                waiting, idle = Waiting(units), set(range(self.workers))
+                running: dict[Future[None], tuple[Unit, int]] = {}
+                while waiting or running:
+                    while waiting and idle:
+                        i = idle.pop()
+                        unit, has[i] = waiting.take(has[i], has)
+                        running[pools[i].schedule(work, args=(run, unit), timeout=self.timeout)] = unit, i
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        unit, i = running.pop(future)
+                        idle.add(i)
+                        yield self._outcome(future, unit)
         finally:
-            pool.stop()  # type: ignore[no-untyped-call]  # pebble does not annotate it
-            pool.join()
+            for pool in pools:
+                pool.stop()  # type: ignore[no-untyped-call]  # pebble does not annotate it
+            for pool in pools:
+                pool.join()
 
     def _outcome(self, future: Future[None], unit: Unit) -> Outcome:
         try:
@@ -45,6 +63,27 @@ class Local:
         except Exception as error:  # whatever a unit raises is written down, and the run goes on
             return Outcome(unit, failure_of(unit, error))
         return Outcome(unit)
+
+
+class Waiting:
+    """Units that nobody computes yet, by batch, in the order they came."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self._units: dict[Batch, deque[Unit]] = {}
+        for unit in units:
+            self._units.setdefault((unit.model_digest, unit.items), deque()).append(unit)
+
+    def __bool__(self) -> bool:
+        return bool(self._units)
+
+    def take(self, own: Batch | None, taken: Collection[Batch | None]) -> tuple[Unit, Batch]:
+        """The next unit of one's own batch; where that is done, of a batch not taken; where all are, of the first."""
+        batch = own if own in self._units else next((b for b in self._units if b not in taken), next(iter(self._units)))
+        units = self._units[batch]
+        unit = units.popleft()
+        if not units:
+            del self._units[batch]
+        return unit, batch
 
 
 def _start_worker(workers: int) -> None:

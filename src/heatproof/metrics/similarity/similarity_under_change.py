@@ -12,6 +12,7 @@ Source: Wang & Kong, NeurIPS 2022 (cosine and Kendall's τ under change); Ghorba
 """
 
 import weakref
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -74,6 +75,9 @@ class SimilarityUnderChange(ComparingMetric):
 
     def cost(self) -> PassCount:
         return PassCount(1 + len(self.levels), clean=1)
+
+    def common_cost(self) -> Mapping[str, PassCount]:
+        return {} if self.change.by_maps else {f"{self.change.digest} {self.levels}": self.change.cost(self.levels)}
 
     def explanations(self, stochastic: bool = True) -> int:
         return len(self.levels)

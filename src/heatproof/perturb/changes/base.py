@@ -10,6 +10,7 @@ from torch import Tensor
 
 from heatproof.core.spec import Settings
 from heatproof.numerics.bounds import Bounds
+from heatproof.passes.counting import PassCount
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,10 @@ class Change(Settings, ABC):
     """What a level counts, for an axis."""
     by_maps: ClassVar[bool] = False
     """Whether it looks at maps of the method; else it is the same for all methods."""
+
+    def cost(self, levels: Sequence[float]) -> PassCount:
+        """Rows that it takes of an image, at most, apart from maps of the method."""
+        return PassCount()
 
     @abstractmethod
     def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
