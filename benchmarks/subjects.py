@@ -3,9 +3,11 @@
 Networks without weights to be had have random ones: the work is the same. `tiny` is for tests.
 """
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,3 +77,11 @@ def on_photographs(count: int, networks: Iterable[str] = PACKAGED) -> Iterator[t
             raise ValueError(f"{network}: expected a network that says how to preprocess images")
         images = load_images("photos", plain.preprocessing, count=count)
         yield network, accelerate(plain.with_(chunk=CHUNK), images[:8], "exact")[0], images
+
+
+def by_quantus(metric: Callable[..., Any], at: Subject, maps: Tensor) -> Any:
+    """A metric of quantus, of as many of the images as there are maps, all at once."""
+    n = len(maps)
+    with warnings.catch_warnings(action="ignore"):
+        arrays = (each.numpy() for each in (at.images[:n], at.target[:n], maps))
+        return metric(at.model.module, *arrays, channel_first=True, softmax=False, device="cpu", batch_size=n)

@@ -6,7 +6,6 @@ step, so its whole curve is timed once and counted as often as there are candida
 all alike, from a few steps.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from quantus import RegionPerturbation
 from torch import Tensor
 
 from benchmarks.harness import SHORT, Row, Size, Spread, Timed, Work, in_turn, peak_growth
-from benchmarks.subjects import Subject, subject
+from benchmarks.subjects import Subject, by_quantus, subject
 from heatproof.methods import EdgeMap
 from heatproof.metrics import PerturbationCurve
 from heatproof.models import Model
@@ -120,9 +119,7 @@ def _curves(at: Subject, network: str, size: Size, rounds: int) -> Iterator[Row]
         metric = RegionPerturbation(
             patch_size=side, regions_evaluation=size.regions, normalise=False, disable_warnings=True, perturb_baseline="uniform"
         )
-        with warnings.catch_warnings(action="ignore"):
-            arrays = (each.numpy() for each in (at.images[:1], at.target[:1], maps))
-            return metric(at.model.module, *arrays, channel_first=True, softmax=False, device="cpu")
+        return by_quantus(metric, at, maps)
 
     models = {precision: at.plans[precision][0].with_(chunk=None) for precision in _precisions(size)}
     works: dict[str, Work] = {precision: partial(curve, model=model) for precision, model in models.items()}

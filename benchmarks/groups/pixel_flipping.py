@@ -4,7 +4,6 @@ quantus flips every channel of a pixel by itself, and its steps must divide the 
 steps it takes three times as many, so the note gives the ratio per row too.
 """
 
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from importlib.metadata import version
 from quantus import PixelFlipping as QuantusPixelFlipping
 
 from benchmarks.harness import Row, Size, Work, in_turn
-from benchmarks.subjects import PLANS, subject
+from benchmarks.subjects import PLANS, by_quantus, subject
 from heatproof.methods import EdgeMap
 from heatproof.metrics import PixelFlipping, Scores
 from heatproof.models import Model
@@ -27,21 +26,10 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     maps = EdgeMap().attribute(at.model, at.images, at.target).values
 
     def theirs(size: Size) -> object:
-        n = size.images
         metric = QuantusPixelFlipping(
             features_in_step=at.side**2 // size.steps, normalise=False, disable_warnings=True, perturb_baseline="black"
         )
-        with warnings.catch_warnings(action="ignore"):
-            return metric(
-                at.model.module,
-                at.images[:n].numpy(),
-                at.target[:n].numpy(),
-                maps[:n].numpy(),
-                channel_first=True,
-                softmax=False,
-                device="cpu",
-                batch_size=n,
-            )
+        return by_quantus(metric, at, maps[: size.images])
 
     def ours(size: Size, model: Model) -> Scores:
         n = size.images

@@ -1,6 +1,5 @@
 """The curve of replaced regions against quantus: as many regions of one size, one candidate each, filled with black."""
 
-import warnings
 from collections.abc import Iterator
 from functools import partial
 from importlib.metadata import version
@@ -8,7 +7,7 @@ from importlib.metadata import version
 from quantus import RegionPerturbation
 
 from benchmarks.harness import Row, Size, Work, in_turn
-from benchmarks.subjects import PLANS, subject
+from benchmarks.subjects import PLANS, by_quantus, subject
 from heatproof.methods import EdgeMap
 from heatproof.metrics import PerturbationCurve, Scores
 from heatproof.models import Model
@@ -24,21 +23,10 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     maps = EdgeMap().attribute(at.model, at.images, at.target).values
 
     def theirs(size: Size) -> object:
-        n = size.images
         metric = RegionPerturbation(
             patch_size=side, regions_evaluation=size.regions, normalise=False, disable_warnings=True, perturb_baseline="black"
         )
-        with warnings.catch_warnings(action="ignore"):
-            return metric(
-                at.model.module,
-                at.images[:n].numpy(),
-                at.target[:n].numpy(),
-                maps[:n].numpy(),
-                channel_first=True,
-                softmax=False,
-                device="cpu",
-                batch_size=n,
-            )
+        return by_quantus(metric, at, maps[: size.images])
 
     def ours(size: Size, model: Model) -> Scores:
         n = size.images

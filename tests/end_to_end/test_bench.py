@@ -73,6 +73,15 @@ def finish(*arguments, folder):
     return process.returncode, output
 
 
+def kill_midway(run, *arguments, folder):
+    process = start(*arguments, folder=folder)
+    while len(run.done()) < 3:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
 def rows(run):
     return run.query(f"SELECT {COLUMNS} FROM records ORDER BY ALL").to_pylist()
 
@@ -88,12 +97,7 @@ def test_a_run_killed_midway_and_started_again_ends_with_the_same_rows(experimen
     assert len(whole.done()) == 9
 
     run = Run(tmp_path / "cut" / "trial")
-    process = start("bench", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
-    while len(run.done()) < 3:
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill_midway(run, "bench", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
     assert 3 <= len(run.done()) < 9
 
     code, output = finish("bench", experiment, "--executor", "local", "--workers", "1", "-o", "cut", folder=tmp_path)

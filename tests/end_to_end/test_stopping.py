@@ -1,8 +1,6 @@
 """A run that stops early, as a user starts it."""
 
 import json
-import signal
-import time
 
 import pytest
 
@@ -15,7 +13,7 @@ from heatproof.report.headline import headline
 from heatproof.report.panels import read_scores
 from heatproof.store import Run
 
-from .test_bench import finish, rows, same, start
+from .test_bench import finish, kill_midway, rows, same
 
 EXPERIMENT = """
 name = "early"
@@ -69,12 +67,7 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
     assert len(whole.done()) == 14
 
     run = Run(tmp_path / "cut" / "early")
-    process = start("bench", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
-    while len(run.done()) < 3:
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill_midway(run, "bench", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
     code, output = finish("bench", experiment, "--executor", "local", "--workers", "2", "-o", "cut", folder=tmp_path)
     assert code == 0, output
     assert output.count(SAYS) == 2
