@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from timm import create_model
 from torch import Tensor, nn
 from torchvision.models import get_model
 
@@ -275,6 +276,23 @@ def test_every_family_of_torchvision(name: str, dtype: torch.dtype) -> None:
     plan = incremental(model, images, (7, 5))
     assert (plan.trace is None) == (name in WITHOUT_PARTS), plan.reason
     check(model, images, (7, 5), 5, LIMITS[dtype])
+
+
+OTHERS = {
+    "test_nfnet": 96, "halonet26t": 256, "hrnet_w18": 96, "dla34": 96, "cs3darknet_s": 96, "skresnet18": 96, "mixnet_s": 96,
+    "starnet_s050": 96, "repghostnet_050": 96, "fastvit_s12": 96, "mobilevit_s": 96, "efficientformer_l1": 224, "iformer_s": 96,
+    "test_maxvit": 160, "edgenext_small": 96, "focalnet_tiny_lrf": 96, "pvt_v2_b0": 96, "xcit_nano_12_p8_224": 224, "tresnet_l": 96,
+}  # fmt: skip
+"""Of timm: standardised weights, halos, branches of many sizes, selective and mixed kernels, hybrids with all kinds of attention."""
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_networks_of_timm(name: str) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = create_model(name, num_classes=10).eval()
+    images = zoo.normal(2, 3, OTHERS[name], OTHERS[name], seed=4)
+    check(Model(module, Bounds.of(-1, 1, 3)), images, (7, 5), 5, LIMITS[torch.float32])
 
 
 PLANS = {
