@@ -283,7 +283,7 @@ OTHERS = {
     "starnet_s050": 96, "repghostnet_050": 96, "fastvit_s12": 96, "mobilevit_s": 96, "efficientformer_l1": 224, "iformer_s": 96,
     "test_maxvit": 160, "edgenext_small": 96, "focalnet_tiny_lrf": 96, "pvt_v2_b0": 96, "xcit_nano_12_p8_224": 224, "tresnet_l": 96,
 }  # fmt: skip
-"""Of timm: standardised weights, halos, branches of many sizes, selective and mixed kernels, hybrids with all kinds of attention."""
+"""Of timm: standardised weights, halos, branches of many sizes, selective kernels, hybrids with attention of all kinds."""
 
 
 @pytest.mark.parametrize("name", OTHERS)
