@@ -3,8 +3,8 @@
     |x'_c − x_c| ≤ ε (upper_c − lower_c),    lower ≤ x' ≤ upper,    argmax z(x') = argmax z(x)
 
 x the image, ε the level, z the network's outputs. Where a pixel of x itself is out of bounds, its own value is the bound. Every
-image is attacked, also one that the network gets wrong; with one output there is no decision to keep. An image for which nothing is
-found that keeps the decision stays as it is. What is random comes from (seed, image), so nothing depends on batch-mates.
+image is attacked, also one that the network gets wrong; with one output there is no decision to keep. Where nothing is found that
+keeps the decision, the image is NaN. What is random comes from (seed, image), so nothing depends on batch-mates.
 
 Source: Ghorbani, Abid & Zou, "Interpretation of neural networks is fragile", AAAI 2019.
 Differs from the paper: ε is a share of the legal range of each channel, the same for every network (their 8 of 255 is 0.031).
@@ -65,7 +65,7 @@ class Attack(Change, ABC):
     unit: ClassVar[str] = "largest change of a pixel, as a share of the legal range"
 
     def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
-        """Attacked images for each ε. An image whose decision cannot be kept stays as it is.
+        """Attacked images for each ε, NaN where the decision cannot be kept.
 
         Raises:
             SettingsError: A level that is no share.

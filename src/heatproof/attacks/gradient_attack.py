@@ -81,13 +81,15 @@ class GradientAttack(Attack, ABC):
 
     def _iterated(self, case: Case, twin: Twin, start: Float[Tensor, "b h w"], level: float) -> Float[Tensor, "b c h w"]:
         x, best, most = case.images, case.images.clone(), self.worth(start, start)
+        kept = torch.zeros_like(case.label, dtype=torch.bool)
         for step in range(self.steps):
             slope = twin.pull(x, lambda maps, rows: self.objective(maps, start[rows]), self.beta).nan_to_num(0, 0, 0)
             flat = (slope == 0).flatten(1).all(1).view(-1, 1, 1, 1)
             signs = torch.where(flat, case.signs("attack", step), slope.sign()) if bool(flat.any()) else slope.sign()
             x = case.moved(x, self.rate * level * signs, level)
-            worth = self.worth(twin.maps(x), start)
-            better = case.keeps(x) & (worth > most)
+            worth, keeps = self.worth(twin.maps(x), start), case.keeps(x)
+            better = keeps & (worth > most)
             most = torch.where(better, worth, most)
             best = torch.where(better.view(-1, 1, 1, 1), x, best)
-        return best
+            kept |= keeps
+        return best.masked_fill(~kept.view(-1, 1, 1, 1), torch.nan)

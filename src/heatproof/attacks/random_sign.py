@@ -35,8 +35,10 @@ class RandomSign(Attack):
         return [self._drawn(case, level) for level in levels]
 
     def _drawn(self, case: Case, level: float) -> Float[Tensor, "b c h w"]:
-        found, open_ = case.images.clone(), torch.ones_like(case.label, dtype=torch.bool)
-        for k in range(self.tries if level else 0):
+        if not level:
+            return case.images.clone()
+        found, open_ = torch.full_like(case.images, torch.nan), torch.ones_like(case.label, dtype=torch.bool)
+        for k in range(self.tries):
             x = case.moved(case.images, level * case.signs("random sign", k), level)
             kept = open_ & case.keeps(x)
             found, open_ = torch.where(kept.view(-1, 1, 1, 1), x, found), open_ & ~kept

@@ -13,6 +13,7 @@ from heatproof.attacks.maps import NAMES, NOISES, Twin, salience
 from heatproof.core.errors import SettingsError
 from heatproof.core.spec import exports
 from heatproof.methods import GradCam, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.metrics import SimilarityUnderChange
 from heatproof.models import Bounds, Model
 from heatproof.numerics.centre import centre_of_mass
 from heatproof.numerics.quadrature import GaussLegendre
@@ -208,7 +209,7 @@ def test_the_gradient_of_a_linear_network_is_immune(attack: Attack) -> None:
 
 @pytest.mark.parametrize("name", ["residual", "smooth", "bias-free relu", "relu in place"])
 @by_name
-def test_every_chosenruns_on_every_network_and_leaves_it_alone(attack: Attack, name: str) -> None:
+def test_every_attack_runs_on_every_network_and_leaves_it_alone(attack: Attack, name: str) -> None:
     model, images = zoo.model(zoo.NETWORKS[name]()), zoo.images(3)
     model.module.train()
     target = torch.tensor([0, 1, 2])
@@ -275,10 +276,21 @@ class Touchy(nn.Module):
 
 
 @by_name
-def test_an_image_whose_decision_cannot_be_kept_stays_as_it_is(attack: Attack) -> None:
+def test_there_is_no_image_where_the_decision_cannot_be_kept_and_nothing_is_scored(attack: Attack) -> None:
     images = zoo.images(1).clamp(-0.9, 0.9)
     model = zoo.model(Touchy(images))
-    assert torch.equal(attack(situation(model, images), [0.1])[0], images)
+    untouched, changed = attack(situation(model, images), [0, 0.1])
+    assert torch.equal(untouched, images)
+    assert changed.isnan().all()
+    gradient = Gradient()
+    scores = SimilarityUnderChange(change=attack, levels=(0, 0.1)).score(
+        model, images, 1, lambda at, target, seed, *_: gradient.attribute(model, at, target, seed=seed)
+    )
+    assert scores.curve is not None
+    assert scores.curve.isnan().tolist() == [[False, True]]
+    assert scores.values.tolist() == scores.curve[:, 0].tolist()
+    assert [scores.components[name].item() for name in ("scored", "answer")] == [0.5, 1]
+    assert all(scores.components[name].isnan() for name in ("last", "moved"))
 
 
 def test_an_accelerated_model_is_attacked_by_its_plain_module(trained: Trained) -> None:

@@ -4,8 +4,9 @@
 
 The class explained stays that of the clean image. A map that moves where the network's answer stays is fragile; one that stays
 where the answer moves explains something else: `answer` is the share of levels at which the network's own choice is still the
-clean one. Two entries with two similarities share the maps, so that one can be drawn against the other, and changes that do not
-look at maps are made once for all methods.
+clean one. A level at which the image cannot be changed as asked, as by an attack that must leave the answer alone, is not scored.
+Two entries with two similarities share the maps, so that one can be drawn against the other, and changes that do not look at maps
+are made once for all methods.
 
 Cost: a map a level, one forward row a level, and what the change itself asks for.
 Source: Wang & Kong, NeurIPS 2022 (cosine and Kendall's τ under change); Ghorbani, Abid & Zou, AAAI 2019 (attacked maps).
@@ -25,6 +26,7 @@ from heatproof.metrics.base import Explain, Scores, without_broken
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.models.model import Model
 from heatproof.numerics.centre import centre_of_mass
+from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import network_state, raw_outputs
 from heatproof.perturb.changes import AddedNoise, Change, Situation
@@ -92,18 +94,21 @@ class SimilarityUnderChange(ComparingMetric):
             return next(values for images, values in made if images is at)
 
         clean = mapped(images)
-        changed = self._changed(Situation(images, model.bounds, target, model, mapped, seed))
-        curve = torch.stack([self.compare(clean, mapped(at)) for at in changed], 1)
+        asked = self._changed(Situation(images, model.bounds, target, model, mapped, seed))
+        impossible = torch.stack([~finite(at) for at in asked], 1)
+        changed = [torch.where(no.view(-1, 1, 1, 1), images, at) for at, no in zip(asked, impossible.unbind(1), strict=True)]
+        curve = torch.stack([self.compare(clean, mapped(at)) for at in changed], 1).masked_fill(impossible, torch.nan)
         choice = raw_outputs(model, images).argmax(1)
-        answer = torch.stack([raw_outputs(model, at).argmax(1) == choice for at in changed], 1)
+        answer = torch.stack([raw_outputs(model, at).argmax(1) == choice for at in changed], 1).to(curve)
         components = {
             "first": curve[:, 0],
             "last": curve[:, -1],
             "scored": (~curve.isnan()).to(curve).mean(1),
-            "answer": answer.to(curve).mean(1),
-            "moved": _distance(clean, mapped(changed[-1])),
+            "answer": answer.masked_fill(impossible, torch.nan).nanmean(1),
+            "moved": _distance(clean, mapped(changed[-1])).masked_fill(impossible[:, -1], torch.nan),
         }
-        scores = Scores.of(curve.nanmean(1), curve=curve, components=components, missing="a map is constant at every level")
+        missing = "at no level is there a changed image, or its map is constant"
+        scores = Scores.of(curve.nanmean(1), curve=curve, components=components, missing=missing)
         return without_broken(scores, clean)
 
     def _changed(self, at: Situation) -> list[Tensor]:

@@ -49,4 +49,4 @@ class Change(Settings, ABC):
 
     @abstractmethod
     def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
-        """The images at each level, in the order of the levels. An image that cannot be changed as asked stays as it is."""
+        """The images at each level, in the order of the levels; NaN for one that cannot be changed as asked."""
