@@ -28,7 +28,6 @@ from torch import Tensor
 
 from heatproof.attacks.base import Attack, Case
 from heatproof.attacks.maps import MANY, Of, Twin
-from heatproof.passes.counting import PassCount
 
 POINTS = 16
 """Points of a map that is made of many, unless the attack says how many."""
@@ -61,10 +60,10 @@ class GradientAttack(Attack, ABC):
         """Points of the map, n."""
         return 1 if self.of not in MANY else self.points or POINTS
 
-    def cost(self, levels: Sequence[float]) -> PassCount:
+    def rows(self, levels: Sequence[float]) -> tuple[int, int]:
         n, steps = self.n_points, self.steps * sum(level > 0 for level in levels)
         forward, backward = (3, 4) if n == 1 else (3 * n + 1, 5 * n)
-        return PassCount(n + 1 + steps * forward, n + steps * backward)
+        return n + 1 + steps * forward, n + steps * backward
 
     @abstractmethod
     def objective(self, maps: Float[Tensor, "r h w"], start: Float[Tensor, "r h w"]) -> Float[Tensor, " r"]:

@@ -17,7 +17,6 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from heatproof.attacks.base import Attack, Case
-from heatproof.passes.counting import PassCount
 
 
 class RandomSign(Attack):
@@ -28,8 +27,8 @@ class RandomSign(Attack):
 
     tries: PositiveInt = 10
 
-    def cost(self, levels: Sequence[float]) -> PassCount:
-        return PassCount(1 + sum(level > 0 for level in levels) * self.tries)
+    def rows(self, levels: Sequence[float]) -> tuple[int, int]:
+        return 1 + sum(level > 0 for level in levels) * self.tries, 0
 
     def attacked(self, case: Case, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
         return [self._drawn(case, level) for level in levels]

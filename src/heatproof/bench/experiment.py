@@ -30,6 +30,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, Valida
 from heatproof.bench.expectations import Claim, Relation, Table
 from heatproof.bench.stopping import Stop
 from heatproof.core.errors import SettingsError
+from heatproof.core.wording import sentence_case
 from heatproof.data.base import Dataset
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric
@@ -257,7 +258,7 @@ def method_label(method: Method, settings: Mapping[str, Any]) -> str:
     """`Integrated gradients (baseline white)`: the name of a method in words, and the settings that were given."""
     words = method.label or method.name.replace("_", " ")
     details = ", ".join(f"{key} {_short(value)}" for key, value in settings.items() if key != "name")
-    return f"{words[0].upper()}{words[1:]}" + (f" ({details})" if details else "")
+    return sentence_case(words) + (f" ({details})" if details else "")
 
 
 def _short(value: Any) -> str:

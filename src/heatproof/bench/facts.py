@@ -13,6 +13,7 @@ from heatproof.bench.experiment import Experiment, MetricEntry
 from heatproof.bench.plan import Network, Unit
 from heatproof.bench.stopping import chance_of
 from heatproof.core.spec import content_hash
+from heatproof.core.wording import sentence_case
 from heatproof.data.base import Dataset, Item
 from heatproof.models.model import Model
 
@@ -103,7 +104,7 @@ def _metric(entry: MetricEntry, primary: str) -> dict[str, Any]:
     return {
         "metric": metric.name,
         "label": entry.label,
-        "title": (words if entry.label == metric.label else entry.label).capitalize(),
+        "title": sentence_case(words if entry.label == metric.label else entry.label),
         "direction": str(metric.direction),
         "bounds": [None if math.isinf(bound) else bound for bound in metric.bounds],
         "settings": metric.to_dict(),

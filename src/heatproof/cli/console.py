@@ -88,14 +88,3 @@ def _plain_line(progress: "Progress") -> None:
         err.print(str(stopped), markup=False, soft_wrap=True)
     last = f" {progress.last.label}" if progress.last else ""
     err.print(f"{progress.done}/{progress.total} units{last}", markup=False)
-
-
-def count(n: int, one: str, many: str = "") -> str:
-    """`1 image`, `3 images`."""
-    return f"{n} {one if n == 1 else many or one + 's'}"
-
-
-def clock(seconds: float) -> str:
-    """`8 s`, `3 min 20 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

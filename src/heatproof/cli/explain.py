@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heatproof.cli.arguments import parse_settings
-from heatproof.cli.console import count, err, out, problem, table
+from heatproof.cli.console import err, out, problem, table
+from heatproof.core.wording import count
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heatproof.cli.bench import Chosen, Runs, Timeout, Workers
-from heatproof.cli.console import clock, count, out, table
+from heatproof.cli.console import out, table
 from heatproof.cli.running import run_and_report
+from heatproof.core.wording import clock, count
 
 if TYPE_CHECKING:
     from heatproof.bench.recipe import Recipe
@@ -68,7 +69,8 @@ def reproduce(
     for sentence in (recipe.says("presets", preset or next(iter(recipe.presets), "")), recipe.says("budgets", budget)):
         if sentence:
             out.print(sentence, markup=False, soft_wrap=True)
-    work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(len(experiment.methods), "method")]
+    methods = len(list(experiment.method_entries()))
+    work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
     rows = f"{cost.rows:,} forward rows" + (f" ({cost.work:,.0f} in work)" if round(cost.work) < cost.rows else "")
     out.print(f"{', '.join(work)}: at most {rows}, about {clock(cost.seconds)} on this machine", soft_wrap=True)
     if estimate:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from heatproof.cli.console import clock, count, err, out, problem, progress_bar
+from heatproof.cli.console import err, out, problem, progress_bar
+from heatproof.core.wording import clock, count
 
 if TYPE_CHECKING:
     from heatproof.bench.experiment import Experiment

@@ -12,6 +12,7 @@ from typing import Any
 
 from heatproof.core.records import Direction
 from heatproof.core.spec import canonical_json
+from heatproof.core.wording import sentence_case
 from heatproof.store import Run
 
 
@@ -240,7 +241,7 @@ def _settings_keys(item: Mapping[str, Any]) -> set[str]:
 
 def _metric(entry: Mapping[str, Any], row: Mapping[str, Any], alone: bool) -> MetricFacts:
     name = str(row["metric"])
-    plain = name.replace("_", " ").capitalize()
+    plain = sentence_case(name.replace("_", " "))
     tag = "" if alone else f" ({str(row['metric_settings'])[:40]})"
     axes = entry.get("curve_axes") or ("step", "value")
     return MetricFacts(

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heatproof.core.records import Direction
+from heatproof.core.wording import count, decimals_for, interval, listing, number, percent, percent_level, sentence_case
 from heatproof.report.analysis import Analysis, Row, Verdict, level_of
 from heatproof.report.facts import RunFacts
 from heatproof.report.panels import Cost, ModelScores
-from heatproof.report.wording import count, decimals_for, interval, listing, number, percent, percent_level
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _controls(analysis: Analysis, best: Row) -> str:
         return ""
     names, verb = listing([_control_name(row) for row in as_good]), "scores" if len(as_good) == 1 else "score"
     text = f"{names}, which never met the network, {verb} as well as the best method: here this metric alone proves nothing."
-    return text[0].upper() + text[1:]
+    return sentence_case(text)
 
 
 def _first(analysis: Analysis, best: Row) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from heatproof.core.wording import count, listing, number, percent, percent_level, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
 from heatproof.report.cascade import read_cascade
 from heatproof.report.claims import beside, judge
@@ -39,7 +40,6 @@ from heatproof.report.views import (
     relation_table,
     summary_table,
 )
-from heatproof.report.wording import count, listing, number, percent, percent_level, significant
 from heatproof.stats import ALPHA
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from heatproof.core.records import Direction
+from heatproof.core.wording import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
 from heatproof.report.analysis import Analysis, Row, Test, Verdict
 from heatproof.report.claims import Beside, Judged, Pair
 from heatproof.report.facts import MethodFacts, Work
 from heatproof.report.panels import Floats, ModelScores
 from heatproof.report.relations import Related
 from heatproof.report.searches import Search
-from heatproof.report.wording import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
 from heatproof.stats import STATISTICS
 
 NO_CLAIM = "makes no claim that this metric could test, or has no score"

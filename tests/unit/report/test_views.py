@@ -1,6 +1,6 @@
+from heatproof.core.wording import percent
 from heatproof.report.facts import Work
 from heatproof.report.views import provenance
-from heatproof.report.wording import percent
 
 
 def test_how_rows_were_computed_is_said_with_its_measured_error():

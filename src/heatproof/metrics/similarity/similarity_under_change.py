@@ -79,7 +79,7 @@ class SimilarityUnderChange(ComparingMetric):
         return PassCount(1 + len(self.levels), clean=1)
 
     def common_cost(self) -> Mapping[str, PassCount]:
-        return {} if self.change.by_maps else {f"{self.change.digest} {self.levels}": self.change.cost(self.levels)}
+        return {} if self.change.by_maps else {f"{self.change.digest} {self.levels}": PassCount(*self.change.rows(self.levels))}
 
     def explanations(self, stochastic: bool = True) -> int:
         return len(self.levels)

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from heatproof.core.spec import Settings
 from heatproof.numerics.bounds import Bounds
-from heatproof.passes.counting import PassCount
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +42,9 @@ class Change(Settings, ABC):
     by_maps: ClassVar[bool] = False
     """Whether it looks at maps of the method; else it is the same for all methods."""
 
-    def cost(self, levels: Sequence[float]) -> PassCount:
-        """Rows that it takes of an image, at most, apart from maps of the method."""
-        return PassCount()
+    def rows(self, levels: Sequence[float]) -> tuple[int, int]:
+        """Forward and backward rows that it takes of an image, at most, apart from maps of the method."""
+        return 0, 0
 
     @abstractmethod
     def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:

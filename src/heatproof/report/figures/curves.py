@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from heatproof.core.records import Direction
+from heatproof.core.wording import percent_level
 from heatproof.report.analysis import Analysis, level_of
 from heatproof.report.figures.style import LineStyle, plain
-from heatproof.report.wording import percent_level
 
 _LIT = "indexof(chosen, datum.method) >= 0"
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from heatproof.core.wording import significant
 from heatproof.report.figures.gallery import full_color, signed_map
-from heatproof.report.wording import significant
 from heatproof.store.atomic import write_atomically
 
 COLUMNS = 5

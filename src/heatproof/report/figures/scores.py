@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from heatproof.core.records import Direction
+from heatproof.core.wording import decimals_for, interval, number
 from heatproof.report.analysis import Analysis, Row
 from heatproof.report.figures.style import FAINT, GREY, HUES, plain
-from heatproof.report.wording import decimals_for, interval, number
 
 KINDS = ("leads", "other", "control")
 HOLLOW = "#fefefe"

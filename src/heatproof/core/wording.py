@@ -83,3 +83,16 @@ def seconds(value: float) -> str:
     if value < 1:
         return f"{1000 * value:.0f} ms"
     return f"{value:.1f} s" if value < 100 else f"{value / 60:.0f} min"
+
+
+def clock(value: float) -> str:
+    """`8.2` → "8 s", "3 min 20 s", "1 h 10 min"."""
+    minutes, rest = divmod(round(value), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def sentence_case(text: str) -> str:
+    """`top share` → "Top share"; what comes after stays, and so does a Greek letter, whose capital is another sign."""
+    return text[:1].upper() + text[1:] if text[:1].isascii() else text

@@ -2,7 +2,18 @@ import math
 
 import pytest
 
-from heatproof.report.wording import decimals_for, interval, listing, number, p_value, percent, seconds, significant
+from heatproof.core.wording import (
+    clock,
+    decimals_for,
+    interval,
+    listing,
+    number,
+    p_value,
+    percent,
+    seconds,
+    sentence_case,
+    significant,
+)
 
 
 @pytest.mark.parametrize(
@@ -59,3 +70,11 @@ def test_an_interval_that_does_not_exist_is_a_dash():
 
 def test_seconds_take_the_unit_that_fits():
     assert [seconds(value) for value in (0.0123, 1.26, 720)] == ["12 ms", "1.3 s", "12 min"]
+
+
+def test_a_clock_shows_two_units():
+    assert [clock(value) for value in (8.2, 200, 4218)] == ["8 s", "3 min 20 s", "1 h 10 min"]
+
+
+def test_a_sentence_begins_with_a_capital_and_keeps_the_rest():
+    assert [sentence_case(text) for text in ("top share", "AUPC", "ρ and τ", "")] == ["Top share", "AUPC", "ρ and τ", ""]
