@@ -1,10 +1,11 @@
 """The answer at the top of the page, in sentences that the statistics allow and no stronger.
 
 First what cannot be shown (too few images, a smoke run), then chance (does anything beat the random map?), then the winner, then
-its ties, then the controls. A tie is said as a tie.
+its ties, then the controls. A tie is said as a tie. Of many metrics the lead says who comes first how often, and each has a line.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,9 @@ from heatproof.core.wording import count, decimals_for, interval, listing, numbe
 from heatproof.report.analysis import Analysis, Row, Verdict, level_of
 from heatproof.report.facts import RunFacts
 from heatproof.report.panels import Cost, ModelScores
+
+FEW = 2
+"""Metrics, at most, that have a sentence each in the lead."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +33,56 @@ def headline(scores: ModelScores, analyses: Sequence[Analysis], facts: RunFacts)
     chosen = [item for item in analyses if item.panel.metric.primary] or list(analyses[:1])
     if not chosen or all(item.best is None for item in chosen):
         return Headline("Nothing was scored: no method has a value on any image.", caveats=_caveats(facts, scores, chosen))
-    leads = [_lead(item, facts) for item in chosen]
+    if len(chosen) > FEW:
+        return Headline(_summary(chosen, facts), tuple(_of_many(chosen)), _caveats(facts, scores, chosen))
+    leads = [_lead(item, f"{_where(item.n, facts)}, ") for item in chosen]
     details = [sentence for item in chosen for sentence in _details(item, scores)]
     return Headline(" ".join(leads), tuple(details), _caveats(facts, scores, chosen))
 
 
-def _lead(analysis: Analysis, facts: RunFacts) -> str:
+def _summary(chosen: Sequence[Analysis], facts: RunFacts) -> str:
+    """Who comes first how often, and how often that is more than chance."""
+    firsts = Counter(item.best.method.label for item in chosen if item.best is not None).most_common()
+    first, *others = [f"{label} comes first by {n}" if i == 0 else f"{label} by {n}" for i, (label, n) in enumerate(firsts)]
+    said = f"{_where(max(item.n for item in chosen), facts)}, {listing([f'{first} of {len(chosen)} metrics', *others])}"
+    if not any(_can_tell(item) for item in chosen):
+        return f"{said}, but {count(max(item.n for item in chosen), 'image')} cannot tell methods apart."
+    nothing = sum(item.chance is not None and not _beating(item) for item in chosen)
+    clear = sum(_can_tell(item) and not any(row.leads for row in item.methods if not row.is_best) for item in chosen)
+    chance = f" By {nothing} no method beats a random map." if nothing else ""
+    return f"{said}. The first is told apart from all others by {clear or 'none'} of them.{chance}"
+
+
+def _of_many(chosen: Sequence[Analysis]) -> list[str]:
+    """A line for each control that does as well as the best, and one for each metric."""
+    as_good = Counter(_control_name(row) for item in chosen for row in _controls_as_good(item))
+    said = [
+        f"{sentence_case(name)}, which never met the network, did as well as the best method by {n} of {len(chosen)} metrics: "
+        f"{'this metric alone proves' if n == 1 else 'these metrics alone prove'} nothing."
+        for name, n in as_good.items()
+    ]
+    for item in chosen:
+        beaten_by_chance = _can_tell(item) and len(_beating(item)) < len(item.methods)
+        said.append(f"{_lead(item)} {_chance(item)}".strip() if beaten_by_chance else _lead(item))
+    return said
+
+
+def _can_tell(analysis: Analysis) -> bool:
+    return analysis.best is not None and analysis.best.n >= 2 and analysis.testable
+
+
+def _lead(analysis: Analysis, where: str = "") -> str:
     best = analysis.best
     if best is None:
         return f"{analysis.panel.metric.title}: no method has a score."
-    where, metric = _where(analysis.n, facts), analysis.panel.metric
+    metric = analysis.panel.metric
     extreme = "lowest" if metric.direction == Direction.LOWER else "highest"
-    score = f"{extreme} (best) {_lower_first(metric.title)}, {_score(best)}"
-    if best.n < 2 or not analysis.testable:
-        return f"{where}, {best.method.label} has the {score}, but {count(best.n, 'image')} cannot tell methods apart."
+    has = f"{where}{best.method.label} has the {extreme} (best) {_lower_first(metric.title)}, {_score(best)}"
+    if not _can_tell(analysis):
+        return f"{has}, but {count(best.n, 'image')} cannot tell methods apart." if where else f"{has}."
     if analysis.chance is not None and not _beating(analysis):
-        chance = _score(analysis.chance)
-        return f"No method here beats a random map. {where}, {best.method.label} has the {score}; chance has {chance}."
-    return f"{where}, {best.method.label} has the {score}. {_ties(analysis, best)}"
+        return f"No method here beats a random map. {has}; chance has {_score(analysis.chance)}."
+    return f"{has}. {_ties(analysis, best)}"
 
 
 def _ties(analysis: Analysis, best: Row) -> str:
@@ -65,11 +101,11 @@ def _ties(analysis: Analysis, best: Row) -> str:
 
 def _details(analysis: Analysis, scores: ModelScores) -> list[str]:
     best = analysis.best
-    if best is None or best.n < 2 or not analysis.testable:
+    if best is None or not _can_tell(analysis):
         return []
     return [
         sentence
-        for sentence in (_chance(analysis), _controls(analysis, best), _first(analysis, best), _advice(analysis, scores))
+        for sentence in (_chance(analysis), _controls(analysis), _first(analysis, best), _advice(analysis, scores))
         if sentence
     ]
 
@@ -90,16 +126,20 @@ def _chance(analysis: Analysis) -> str:
     )
 
 
-def _controls(analysis: Analysis, best: Row) -> str:
+def _controls(analysis: Analysis) -> str:
     """A control that does as well as the best is the most important thing to know about a metric."""
-    as_good = [
-        row for row in analysis.controls if row is not analysis.chance and row.n and (row.leads or _is_better(row, best, analysis))
-    ]
-    if not as_good:
+    if not (names := listing([_control_name(row) for row in _controls_as_good(analysis)])):
         return ""
-    names, verb = listing([_control_name(row) for row in as_good]), "scores" if len(as_good) == 1 else "score"
-    text = f"{names}, which never met the network, {verb} as well as the best method: here this metric alone proves nothing."
-    return sentence_case(text)
+    said = f"{names}, which never met the network, did as well as the best method: here this metric alone proves nothing."
+    return sentence_case(said)
+
+
+def _controls_as_good(analysis: Analysis) -> list[Row]:
+    best = analysis.best
+    if best is None or not _can_tell(analysis):
+        return []
+    others = [row for row in analysis.controls if row is not analysis.chance and row.n]
+    return [row for row in others if row.leads or _is_better(row, best, analysis)]
 
 
 def _first(analysis: Analysis, best: Row) -> str:

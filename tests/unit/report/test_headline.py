@@ -82,7 +82,34 @@ def test_a_control_as_good_as_the_best_is_named(write):
     for metric in facts["metrics"]:
         metric["primary"] = metric["metric"] == "total_variation_curve"
     run.write_facts(facts)
-    assert any(detail.startswith("The constant map, which never met the network, scores as well") for detail in answer(run).details)
+    assert any(detail.startswith("The constant map, which never met the network, did as well") for detail in answer(run).details)
+
+
+def test_of_many_metrics_the_lead_says_who_comes_first_how_often_and_each_has_a_line(write):
+    run = write()
+    facts = run.facts()
+    for metric in facts["metrics"]:
+        metric["primary"] = True
+    run.write_facts(facts)
+    said = answer(run)
+    assert said.lead.startswith("On these 12 photographs, SmoothTaylor (σ 0.5) comes first by ")
+    assert f"of {len(facts['metrics'])} metrics" in said.lead
+    assert "told apart from all others by" in said.lead
+    assert said.details[0].startswith("The constant map, which never met the network, did as well as the best method by 1 of")
+    lines = [line for line in said.details if "(best)" in line]
+    assert len(lines) == len(facts["metrics"])
+    assert not any("On these" in line for line in lines)
+
+
+def test_of_many_metrics_and_few_images_nothing_is_told_apart(write):
+    run = write(images=4)
+    facts = run.facts()
+    for metric in facts["metrics"]:
+        metric["primary"] = True
+    run.write_facts(facts)
+    said = answer(run)
+    assert said.lead.endswith("but 4 images cannot tell methods apart.")
+    assert not any("cannot" in line or "never met" in line for line in said.details)
 
 
 def test_of_tied_methods_the_cheapest_is_advised(demo):
