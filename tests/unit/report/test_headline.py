@@ -14,6 +14,15 @@ def answer(run):
     return headline(scores, analyse(scores), facts)
 
 
+def with_primary(run, *names):
+    """The run with these metrics as its primary ones; all of them unless named."""
+    facts = run.facts()
+    for metric in facts["metrics"]:
+        metric["primary"] = not names or metric["metric"] in names
+    run.write_facts(facts)
+    return run
+
+
 @pytest.fixture
 def write(tmp_path):
     return lambda **settings: write_synthetic_run(tmp_path / "run", size=8, **settings)
@@ -78,19 +87,13 @@ def test_without_a_random_map_chance_is_unknown(write):
 
 def test_a_control_as_good_as_the_best_is_named(write):
     run = write()
-    facts = run.facts()
-    for metric in facts["metrics"]:
-        metric["primary"] = metric["metric"] == "total_variation_curve"
-    run.write_facts(facts)
+    with_primary(run, "total_variation_curve")
     assert any(detail.startswith("The constant map, which never met the network, did as well") for detail in answer(run).details)
 
 
 def test_of_many_metrics_the_lead_says_who_comes_first_how_often_and_each_has_a_line(write):
-    run = write()
+    run = with_primary(write())
     facts = run.facts()
-    for metric in facts["metrics"]:
-        metric["primary"] = True
-    run.write_facts(facts)
     said = answer(run)
     assert said.lead.startswith("On these 12 photographs, SmoothTaylor (σ 0.5) comes first by ")
     assert f"of {len(facts['metrics'])} metrics" in said.lead
@@ -102,11 +105,7 @@ def test_of_many_metrics_the_lead_says_who_comes_first_how_often_and_each_has_a_
 
 
 def test_of_many_metrics_and_few_images_nothing_is_told_apart(write):
-    run = write(images=4)
-    facts = run.facts()
-    for metric in facts["metrics"]:
-        metric["primary"] = True
-    run.write_facts(facts)
+    run = with_primary(write(images=4))
     said = answer(run)
     assert said.lead.endswith("but 4 images cannot tell methods apart.")
     assert not any("cannot" in line or "never met" in line for line in said.details)
