@@ -96,7 +96,7 @@ class SimilarityUnderChange(ComparingMetric):
         clean = mapped(images)
         asked = self._changed(Situation(images, model.bounds, target, model, mapped, seed))
         impossible = torch.stack([~finite(at) for at in asked], 1)
-        changed = [torch.where(no.view(-1, 1, 1, 1), images, at) for at, no in zip(asked, impossible.unbind(1), strict=True)]
+        changed = [_filled(at, no, images) for at, no in zip(asked, impossible.unbind(1), strict=True)]
         curve = torch.stack([self.compare(clean, mapped(at)) for at in changed], 1).masked_fill(impossible, torch.nan)
         choice = raw_outputs(model, images).argmax(1)
         answer = torch.stack([raw_outputs(model, at).argmax(1) == choice for at in changed], 1).to(curve)
@@ -124,6 +124,11 @@ class SimilarityUnderChange(ComparingMetric):
             while len(kept) > _KEPT:
                 del kept[next(iter(kept))]
         return kept[key]
+
+
+def _filled(at: Tensor, where: Tensor, images: Tensor) -> Tensor:
+    """The images themselves where so; the same tensor if nowhere, so that its maps are known."""
+    return torch.where(where.view(-1, 1, 1, 1), images, at) if bool(where.any()) else at
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:
