@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from heatproof.bench.executors import Local
 from heatproof.bench.executors.local import Waiting
 from heatproof.bench.experiment import Experiment
 from heatproof.bench.plan import Network, Unit, plan
+from heatproof.core.errors import SettingsError
 from heatproof.data.base import Item
 
 ITEMS = [Item(name=f"{i}.png", digest=f"d{i}", label=i) for i in range(4)]
@@ -89,3 +92,9 @@ def test_a_unit_that_takes_too_long_is_stopped_and_the_others_go_on(tmp_path: Pa
 def slow(run: Path, unit: Unit) -> None:
     """A minute for one of them."""
     time.sleep(60 if unit.method["name"] == "random_map" else 0)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_fewer_than_one_process_is_refused(workers: int) -> None:
+    with pytest.raises(SettingsError, match="workers: expected at least 1"):
+        Local(workers)

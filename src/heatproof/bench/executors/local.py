@@ -11,6 +11,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from heatproof.bench.executors.base import Outcome, Work, failure_of
 from heatproof.bench.plan import Unit
+from heatproof.core.errors import SettingsError
 from heatproof.data.base import Item
 
 Batch = tuple[str, tuple[Item, ...]]
@@ -21,9 +22,14 @@ class Local:
     """`workers` processes (one per core unless given), each with its share of torch's threads; `timeout` in seconds a unit.
 
     A process goes on with the batch it has, and begins one that no other has, as long as there are any.
+
+    Raises:
+        SettingsError: Fewer than one process.
     """
 
     def __init__(self, workers: int | None = None, timeout: float | None = None) -> None:
+        if workers is not None and workers < 1:
+            raise SettingsError(f"workers: expected at least 1 process, got {workers}; leave it out for one per core")
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.workers = workers or cores
         self.timeout = timeout
