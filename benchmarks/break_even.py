@@ -18,7 +18,7 @@ from benchmarks.subjects import subject
 from heatproof.models import Bounds, Model
 from heatproof.passes import incremental
 from heatproof.passes.memory import keep_freed_memory
-from heatproof.passes.rectangles import Rectangles
+from heatproof.passes.patched_images import PatchedImages
 
 NETWORKS = ("squeezenet1_1", "efficientnet_lite0", "densenet121", "resnet50", "vgg16")
 LIMITS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.99)
@@ -59,7 +59,7 @@ def _step() -> float:
 
 def _rows(model: Model, image: Tensor, candidates: int) -> Callable[[], object]:
     channels, height, width = image.shape[1:]
-    way = Rectangles(model, image, (SIDE, SIDE), candidates=10**6, times=10**6)
+    way = PatchedImages(model, image, (SIDE, SIDE), candidates=10**6, times=10**6)
     draw = torch.Generator().manual_seed(0)
     rooms = (height - SIDE + 1, width - SIDE + 1)
     corners = [torch.stack([torch.randint(0, room, (1,), generator=draw) for room in rooms], 1) for _ in range(PLACES)]

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from heatproof.report.associations import relations
 from heatproof.report.claims import Judged, judge
-from heatproof.report.facts import RunFacts, read_facts
-from heatproof.report.panels import Floats, ModelScores, Panel, read_scores
-from heatproof.report.relations import relations
-from heatproof.report.views import relation_table
+from heatproof.report.manifest import RunFacts, read_facts
+from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix, read_scores
+from heatproof.report.table_cells import relation_table
 from heatproof.stats import mean_interval
 from heatproof.store import Run
 
@@ -70,7 +70,7 @@ def _verdict(claim: Judged) -> str:
     return f"**{claim.summary}**: {weakest.difference:+.2f} [{weakest.low:+.2f}, {weakest.high:+.2f}]".replace("-", "−")
 
 
-def _curve(panel: Panel) -> tuple[list[str], list[list[str]]]:
+def _curve(panel: ScoreMatrix) -> tuple[list[str], list[list[str]]]:
     if panel.curves is None:
         raise SystemExit(f"{panel.metric.label} has no curve")
     points = panel.metric.curve_x or tuple(range(panel.curves.shape[2]))
@@ -82,7 +82,7 @@ def _curve(panel: Panel) -> tuple[list[str], list[list[str]]]:
     return heads, rows
 
 
-def _scores(panels: Sequence[Panel]) -> tuple[list[str], list[list[str]]]:
+def _scores(panels: Sequence[ScoreMatrix]) -> tuple[list[str], list[list[str]]]:
     labels = list(dict.fromkeys(method.label for panel in panels for method in panel.methods))
     rows = []
     for label in labels:

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from heatproof.attacks import Attack, GradientAttack
-from heatproof.core.spec import Settings, exports
+from heatproof.core.settings import Settings, exports
 from heatproof.data import Dataset
 from heatproof.methods import Method
 from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
@@ -31,8 +31,8 @@ from heatproof.passes.patterns import Patterns
 from heatproof.perturb.changes import Change
 from heatproof.perturb.fills import Fill
 from heatproof.perturb.noises import Noise
-from heatproof.surgery.composites import Composite
-from heatproof.surgery.rules import ActivationRule, LinearRule, ProductRule, SoftmaxRule, SumRule
+from heatproof.relevance.composites import Composite
+from heatproof.relevance.rules import ActivationRule, LinearRule, ProductRule, SoftmaxRule, SumRule
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -63,7 +63,7 @@ API = (
     "heatproof.passes.inputs",
     "heatproof.passes.activation",
     "heatproof.passes.patterns",
-    "heatproof.surgery.capture",
+    "heatproof.tracing.capture",
     "heatproof.passes.counting",
     "heatproof.numerics.quadrature",
     "heatproof.numerics.bounds",
@@ -71,16 +71,16 @@ API = (
     "heatproof.numerics.normalise",
     "heatproof.stats",
     "heatproof.store",
-    "heatproof.bench.experiment",
-    "heatproof.bench.stopping",
-    "heatproof.bench.plan",
-    "heatproof.bench.run",
-    "heatproof.bench.executors",
+    "heatproof.evaluation.experiment",
+    "heatproof.evaluation.stopping",
+    "heatproof.evaluation.plan",
+    "heatproof.evaluation.run",
+    "heatproof.evaluation.executors",
     "heatproof.report",
     "heatproof.core.errors",
     "heatproof.core.records",
     "heatproof.core.seeds",
-    "heatproof.core.spec",
+    "heatproof.core.settings",
 )
 """Modules whose docstrings make the page of the Python interface, most used first."""
 

@@ -8,7 +8,20 @@ from jaxtyping import install_import_hook
 
 import tests.support.checking  # noqa: F401 - the hook names it
 
-SHAPED = ["numerics", "perturb", "models", "surgery", "training", "passes", "methods", "metrics", "attacks"]
+SHAPED = [
+    "numerics",
+    "perturb",
+    "models",
+    "tracing",
+    "training",
+    "relevance",
+    "partial",
+    "edits",
+    "passes",
+    "methods",
+    "metrics",
+    "attacks",
+]
 install_import_hook([f"heatproof.{name}" for name in SHAPED], "tests.support.checking.checked")  # before anything imports heatproof
 
 import pytest  # noqa: E402 - the hook above must come first

@@ -12,7 +12,7 @@ from benchmarks.harness import Row, Size, Work, in_turn
 from benchmarks.subjects import PLANS, subject
 from heatproof.methods import Attribution, GradCam
 from heatproof.models import Model
-from heatproof.surgery.capture import default_layer
+from heatproof.tracing.capture import default_layer
 
 NETWORKS = ("efficientnet_lite0", "resnet50")
 

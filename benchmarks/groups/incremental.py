@@ -21,7 +21,7 @@ from heatproof.metrics import PerturbationCurve
 from heatproof.models import Model
 from heatproof.passes.acceleration import Precision
 from heatproof.passes.incremental import incremental
-from heatproof.passes.rectangles import Rectangles
+from heatproof.passes.patched_images import PatchedImages
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.masks.regions import rank_regions
 
@@ -57,7 +57,7 @@ def _precisions(size: Size) -> tuple[Precision, ...]:
 def _step(at: Subject, model: Model, size: Size) -> Work:
     """Steps at several places; the first candidate is carried on, which is the same in every round."""
     side, image = _side(at), at.images[:1]
-    way = Rectangles(model, image, (side, side), candidates=size.candidates, times=30)
+    way = PatchedImages(model, image, (side, side), candidates=size.candidates, times=30)
     maps = EdgeMap().attribute(at.model, image, at.target[:1]).values
     draws = Draws.for_images(0, image)
     corners = rank_regions(maps.sum(1, keepdim=True), draws, side=side, count=PLACES, most_relevant_first=True, skip_last=False)

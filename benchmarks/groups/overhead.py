@@ -16,8 +16,8 @@ from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import gradient
 from heatproof.passes.relevance import followed
-from heatproof.surgery.composites.base import Plain
-from heatproof.surgery.intercept import Interceptor
+from heatproof.relevance.composites.base import Plain
+from heatproof.relevance.interceptor import Interceptor
 
 NETWORKS = ("efficientnet_lite0", "resnet50")
 MOST = 12

@@ -12,14 +12,14 @@ import pytest
 
 import heatproof
 from heatproof.attacks import Attack
-from heatproof.core.spec import Settings, exports, snake_case
+from heatproof.core.settings import Settings, exports, snake_case
 from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.perturb.changes import Change
 from heatproof.perturb.fills import Fill
 from heatproof.perturb.noises import Noise
-from heatproof.surgery.composites import Composite
-from heatproof.surgery.rules import Rule
+from heatproof.relevance.composites import Composite
+from heatproof.relevance.rules import Rule
 
 SOURCE = Path(inspect.getfile(heatproof)).parent
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -30,8 +30,8 @@ FAMILIES: list[tuple[type[Settings], str]] = [
     (Noise, "perturb/noises"),
     (Change, "perturb/changes"),
     (Change, "attacks"),
-    (Rule, "surgery/rules"),
-    (Composite, "surgery/composites"),
+    (Rule, "relevance/rules"),
+    (Composite, "relevance/composites"),
 ]
 NO_CONCEPT = {"__init__", "base", "attribution", "objective", "back_projection", "comparison", "gradient_attack", "maps"}
 """Stems that hold what a family shares, or a member that only a method can make."""

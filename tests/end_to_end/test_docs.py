@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from heatproof.bench.expectations import Claim
-from heatproof.bench.experiment import Experiment, Sweep
-from heatproof.bench.stopping import Stop
 from heatproof.data import Dataset
+from heatproof.evaluation.claims import Claim
+from heatproof.evaluation.experiment import Experiment, Sweep
+from heatproof.evaluation.stopping import Stop
 from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.models import Output

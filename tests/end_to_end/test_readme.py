@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from heatproof.bench.experiment import Experiment
-from heatproof.bench.plan import Network, plan, total_rows
 from heatproof.data import Photos
+from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.plan import Network, plan, total_rows
 from tests.support.markdown import ROOT, blocks, generator, links, run_python
 
 README = ROOT / "README.md"
@@ -65,7 +65,7 @@ def test_the_tables_say_what_the_registries_say():
 
 
 def test_the_demo_costs_what_the_readme_says():
-    source = ROOT / "src" / "heatproof" / "cli" / "experiments" / "demo.toml"
+    source = ROOT / "src" / "heatproof" / "reproductions" / "demo.toml"
     experiment = Experiment.parse(tomllib.loads(source.read_text(encoding="utf-8")))
     rows = total_rows(plan(experiment, experiment.data().items(), [Network("any", {}, {})]))
     said = re.search(r"([\d,]+) forward rows, a backward row counted as two", README.read_text(encoding="utf-8"))

@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from heatproof.bench.executors import Serial
-from heatproof.bench.experiment import Experiment
-from heatproof.bench.run import run_experiment
+from heatproof.evaluation.executors import Serial
+from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.run import run_experiment
 from heatproof.report.analysis import Verdict, analyse
-from heatproof.report.facts import read_facts
 from heatproof.report.headline import headline
-from heatproof.report.panels import read_scores
+from heatproof.report.manifest import read_facts
+from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
 
-from .test_bench import finish, kill_midway, rows, same
+from .test_evaluate import finish, kill_midway, rows, same
 
 EXPERIMENT = """
 name = "early"
@@ -58,7 +58,7 @@ def experiment(tmp_path):
 
 
 def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_place_with_the_same_rows(experiment, tmp_path):
-    code, output = finish("bench", experiment, "--executor", "serial", "-o", "whole", folder=tmp_path)
+    code, output = finish("evaluate", experiment, "--executor", "serial", "-o", "whole", folder=tmp_path)
     assert code == 0, output
     assert output.count(SAYS) == 2  # when it happens, and in the summary
     assert "14 units computed" in output
@@ -67,8 +67,8 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
     assert len(whole.done()) == 14
 
     run = Run(tmp_path / "cut" / "early")
-    kill_midway(run, "bench", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
-    code, output = finish("bench", experiment, "--executor", "local", "--workers", "2", "-o", "cut", folder=tmp_path)
+    kill_midway(run, "evaluate", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
+    code, output = finish("evaluate", experiment, "--executor", "local", "--workers", "2", "-o", "cut", folder=tmp_path)
     assert code == 0, output
     assert output.count(SAYS) == 2
     assert run.done() == whole.done()

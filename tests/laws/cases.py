@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 from heatproof.methods import (
     AblationCam,
     AdaptiveNoise,
@@ -64,23 +64,23 @@ from heatproof.metrics import (
 from heatproof.models.loaders import Loader, Toy
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
-from heatproof.passes.patterns import Given, fit_patterns
+from heatproof.passes.patterns import GivenPatterns, fit_patterns
 from heatproof.perturb.changes import AddedNoise, Masking
 from heatproof.perturb.fills import Black, Blurred, Reference, Uniform, White, Zero
 from heatproof.perturb.noises import Gaussian
-from heatproof.surgery.composites import Composite, LrpEpsilon, ZPlusEverywhere
+from heatproof.relevance.composites import Composite, LrpEpsilon, ZPlusEverywhere
 from tests.support import zoo
 
 REFERENCES, LARGE_REFERENCES = zoo.images(5, seed=9), zoo.images(4, side=24, seed=9)
 
 
-def patterns(seed: int) -> Given:
+def patterns(seed: int) -> GivenPatterns:
     """Of every network that laws run on, by itself and inside another: no two of their weights share a name and differ in shape."""
     alone = [zoo.residual(), zoo.smooth_conv(), zoo.relu_first(inplace=False)]
     layered = [zoo.layered(zoo.Linear(zoo.images(1)[0].shape)), zoo.layered(zoo.Quadratic(zoo.images(1)[0].shape, classes=3))]
     networks = [zoo.bias_free_conv(), *alone, *layered, *(zoo.Packed(network, "list") for network in (*alone, *layered))]
     found = [fit_patterns(zoo.model(network), zoo.images(6, seed=seed), "linear").tensors for network in networks]
-    return Given(tensors=dict(item for tensors in found for item in tensors.items()))
+    return GivenPatterns(tensors=dict(item for tensors in found for item in tensors.items()))
 
 
 PATTERNS, OTHER_PATTERNS = patterns(9), patterns(8)
@@ -269,7 +269,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     DeepTaylor: {"bounded": lambda now: not now},
     Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},
     **{family: {"patterns": OTHER_PATTERNS, "project": [True, False]} for family in (PatternNet, PatternAttribution)},
-    Given: {"tensors": OTHER_PATTERNS.tensors},
+    GivenPatterns: {"tensors": OTHER_PATTERNS.tensors},
     SmoothTaylor: {"noise": Gaussian(sigma=0.4, antithetic=True), "samples": 9, "tolerance": 9.0},
     SmoothGrad: {
         "method": InputXGradient(),
@@ -446,7 +446,7 @@ def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
 
 
 APART = (Composite, Objective, Loader)
-"""Settings whose fields are tested elsewhere: some need more operations (unit/surgery), some leave an optimum where it is."""
+"""Settings whose fields are tested elsewhere: some need more operations (unit/relevance), some leave an optimum where it is."""
 
 
 INERT = {(InputInvariance, "support")}

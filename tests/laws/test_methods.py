@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, TensorError
-from heatproof.core.spec import exports
+from heatproof.core.settings import exports
 from heatproof.methods import Attribution, Method
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import known_outputs, raw_outputs

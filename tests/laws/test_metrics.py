@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import TensorError
 from heatproof.core.records import Direction
-from heatproof.core.spec import exports
+from heatproof.core.settings import exports
+from heatproof.edits.randomise import blocks
 from heatproof.methods import Attribution, ConstantMap, Gradient, InputXGradient, IntegratedGradients, Method, RandomMap, SmoothGrad
 from heatproof.metrics import (
     Completeness,
@@ -42,7 +43,6 @@ from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
 from heatproof.perturb.fills import Zero
-from heatproof.surgery.randomise import blocks
 from tests.laws.cases import METRICS, every, every_change
 from tests.support import zoo
 from tests.support.close import assert_close, gap

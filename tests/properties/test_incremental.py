@@ -19,7 +19,7 @@ from heatproof.models.loaders import load_model
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.incremental import incremental
 from heatproof.passes.memory import ENOUGH_ROWS
-from heatproof.passes.rectangles import Rectangles
+from heatproof.passes.patched_images import PatchedImages
 from tests.support import zoo
 
 OFTEN = {"candidates": 10_000, "times": 10_000}
@@ -34,7 +34,7 @@ def outputs_of_both(model: Model, images: Tensor, size: tuple[int, int], seed: i
     """
     h, w = images.shape[2:]
     draw = torch.Generator().manual_seed(seed)
-    ways = [Rectangles(one, images, size, **OFTEN) for one in (model, model.with_(incremental=False))]
+    ways = [PatchedImages(one, images, size, **OFTEN) for one in (model, model.with_(incremental=False))]
     rooms = (h - size[0], w - size[1])
     places = [
         torch.tensor([[0, 0], rooms]),

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 
 from heatproof.core.seeds import derive, seed_of
-from heatproof.core.spec import Settings, canonical_json, content_hash
+from heatproof.core.settings import Settings, canonical_json, content_hash
 from heatproof.methods import ExpectedGradients, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.numerics.area import area, area_weights
 from heatproof.numerics.normalise import percentile_scale, symmetric_scale

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from heatproof.edits.shift import shifted
 from heatproof.methods import InputXGradient, IntegratedGradients, Lrp
 from heatproof.metrics import InputInvariance
 from heatproof.metrics.base import bound
 from heatproof.numerics.quadrature import Midpoint
 from heatproof.perturb.fills import Black, Zero
-from heatproof.surgery.composites import LrpZ
-from heatproof.surgery.shift import shifted
+from heatproof.relevance.composites import LrpZ
 from tests.references import input_invariance as slow
 from tests.support import zoo
 from tests.support.close import assert_close

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from heatproof.methods import Gradient, Lrp, PatternAttribution, PatternNet
 from heatproof.models import Bounds, Model
-from heatproof.passes.patterns import Given, fit_patterns
-from heatproof.surgery.composites import LrpZ
-from heatproof.surgery.patterns import Estimator
-from heatproof.surgery.rules import PatternAttribution as PatternAttributionRule
-from heatproof.surgery.rules import PatternNet as PatternNetRule
+from heatproof.passes.patterns import GivenPatterns, fit_patterns
+from heatproof.relevance.composites import LrpZ
+from heatproof.relevance.pattern_moments import Estimator
+from heatproof.relevance.rules import PatternProjection as PatternNetRule
+from heatproof.relevance.rules import WeightedPattern as PatternAttributionRule
 from tests.references import patterns as slow
 from tests.references.relevance import dense
 from tests.references.test_rules import LAYERS, Scored
@@ -259,7 +259,7 @@ def test_projection_keeps_deep_networks_from_overflowing() -> None:
     layers = [nn.Linear(3, 3, bias=False) for _ in range(60)]
     net = zoo.filled(nn.Sequential(*layers), seed=4)
     model, rows = zoo.model(net, channels=3), zoo.normal(2, 3)
-    large = Given(tensors={f"{i}.weight": torch.full((3, 3), 10.0) for i in range(60)})
+    large = GivenPatterns(tensors={f"{i}.weight": torch.full((3, 3), 10.0) for i in range(60)})
     plain, projected = (PatternNet(patterns=large, project=how).attribute(model, 1e3 * rows, 0) for how in (False, True))
     assert projected.values.isfinite().all()
     assert projected.values.any()

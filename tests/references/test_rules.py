@@ -11,8 +11,8 @@ from heatproof.methods import DeconvNet, DeepTaylor, Gradient, InputXGradient, L
 from heatproof.methods import GuidedBackprop as GuidedBackpropMethod
 from heatproof.models import Bounds, Model
 from heatproof.passes.relevance import relevance
-from heatproof.surgery.composites import Composite, EpsilonPlus, GuidedBackprop, LrpEpsilon, LrpZ
-from heatproof.surgery.rules import AlphaBeta, Epsilon, Flat, Gamma, LinearRule, Stabiliser, WSquare, ZBox, ZPlus
+from heatproof.relevance.composites import Composite, EpsilonPlus, GuidedRelu, LrpEpsilon, LrpZ
+from heatproof.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, LinearRule, Stabiliser, WSquare, ZBox, ZPlus
 from tests.references import relevance as slow
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -235,7 +235,7 @@ def test_epsilon_conserves_up_to_what_the_bias_takes() -> None:
 
 def test_without_rules_relevance_is_the_gradient() -> None:
     model, images = zoo.model(zoo.residual(), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
-    found = relevance(model, images, torch.tensor([1, 1, 1]), GuidedBackprop(activation=None))[0]
+    found = relevance(model, images, torch.tensor([1, 1, 1]), GuidedRelu(activation=None))[0]
     assert_close(found, Gradient().attribute(model, images, 1).values, 1e-12)
 
 

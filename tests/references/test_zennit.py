@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from zennit import attribution, composites
 
 from heatproof.methods import GuidedBackprop, Lrp
-from heatproof.surgery.composites import Composite
+from heatproof.relevance.composites import Composite
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 

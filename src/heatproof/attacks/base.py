@@ -28,7 +28,7 @@ from heatproof.perturb.draws import Draws
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class AttackCase:
     """The images of one call.
 
     model   the caller's own module, without any accelerated copy, which has no second derivatives.
@@ -79,9 +79,9 @@ class Attack(Change, ABC):
         with torch.inference_mode(False), torch.no_grad(), model.running():
             images = at.images.detach().clone()
             label = raw_outputs(model, images).argmax(1)
-            case = Case(model, images, at.bounds, at.target.clone(), label, Draws.for_images(at.seed, images))
+            case = AttackCase(model, images, at.bounds, at.target.clone(), label, Draws.for_images(at.seed, images))
             return self.attacked(case, levels)
 
     @abstractmethod
-    def attacked(self, case: Case, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
+    def attacked(self, case: AttackCase, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
         """The images at each level."""

@@ -2,7 +2,7 @@
 
     x ← clip(x + α ε (upper − lower) ⊙ sign(∂D(S_β(x)) / ∂x))
 
-S_β the map of the softened network (`maps.py`, `surgery/smooth.py`): a network of ReLUs is linear in pieces, so that the derivative
+S_β the map of the softened network (`maps.py`, `edits/soften.py`): a network of ReLUs is linear in pieces, so that the derivative
 of its own gradient is zero. D is the attack's objective, which looks back to the image's own map, of the original network. After
 each step the original network is asked: of the iterates that keep the decision, the one whose map is worth most is returned, and
 the image itself if none is worth more than it. The worth is D too, unless the attack says otherwise.
@@ -26,8 +26,8 @@ from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from heatproof.attacks.base import Attack, Case
-from heatproof.attacks.maps import MANY, Of, Twin
+from heatproof.attacks.base import Attack, AttackCase
+from heatproof.attacks.maps import MANY, DifferentiableMap, Of
 
 POINTS = 16
 """Points of a map that is made of many, unless the attack says how many."""
@@ -73,12 +73,14 @@ class GradientAttack(Attack, ABC):
         """By which the best iterate is chosen."""
         return self.objective(maps, start)
 
-    def attacked(self, case: Case, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
-        twin = Twin(case.model, case.images, case.target, case.draws, self.of, self.n_points)
+    def attacked(self, case: AttackCase, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
+        twin = DifferentiableMap(case.model, case.images, case.target, case.draws, self.of, self.n_points)
         start = twin.maps(case.images)
         return [self._iterated(case, twin, start, level) if level else case.images.clone() for level in levels]
 
-    def _iterated(self, case: Case, twin: Twin, start: Float[Tensor, "b h w"], level: float) -> Float[Tensor, "b c h w"]:
+    def _iterated(
+        self, case: AttackCase, twin: DifferentiableMap, start: Float[Tensor, "b h w"], level: float
+    ) -> Float[Tensor, "b c h w"]:
         x, best, most = case.images, case.images.clone(), self.worth(start, start)
         kept = torch.zeros_like(case.label, dtype=torch.bool)
         for step in range(self.steps):

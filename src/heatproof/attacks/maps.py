@@ -30,6 +30,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from heatproof.edits.soften import Softened
 from heatproof.models.model import Model
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes.counting import record_rows
@@ -38,8 +39,7 @@ from heatproof.passes.gradient import check_differentiable
 from heatproof.passes.memory import in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.noises.gaussian import Gaussian
-from heatproof.surgery.capture import capture, found_in
-from heatproof.surgery.smooth import Softened
+from heatproof.tracing.capture import capture, found_in
 
 Of = Literal["gradient", "input_x_gradient", "integrated_gradients", "smooth_grad", "smooth_taylor", "grad_cam"]
 NAMES: tuple[str, ...] = get_args(Of)
@@ -61,7 +61,7 @@ def salience(attribution: Float[Tensor, "r c h w"]) -> Float[Tensor, "r h w"]:
 
 
 @dataclass(frozen=True, eq=False)
-class Twin:
+class DifferentiableMap:
     """A differentiable map of some images, of the network or, with a β, of the softened one.
 
     images  `[b, c, h, w]` clean, for which noise is drawn.

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
-from heatproof.attacks.base import Attack, Case
+from heatproof.attacks.base import Attack, AttackCase
 
 
 class RandomSign(Attack):
@@ -30,10 +30,10 @@ class RandomSign(Attack):
     def rows(self, levels: Sequence[float]) -> tuple[int, int]:
         return 1 + sum(level > 0 for level in levels) * self.tries, 0
 
-    def attacked(self, case: Case, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
+    def attacked(self, case: AttackCase, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
         return [self._drawn(case, level) for level in levels]
 
-    def _drawn(self, case: Case, level: float) -> Float[Tensor, "b c h w"]:
+    def _drawn(self, case: AttackCase, level: float) -> Float[Tensor, "b c h w"]:
         if not level:
             return case.images.clone()
         found, open_ = torch.full_like(case.images, torch.nan), torch.ones_like(case.label, dtype=torch.bool)

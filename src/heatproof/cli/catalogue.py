@@ -11,14 +11,14 @@ from rich.markup import escape
 from heatproof.cli.console import out, table
 
 if TYPE_CHECKING:
-    from heatproof.core.spec import Settings
+    from heatproof.core.settings import Settings
 
 Name = Annotated[str | None, typer.Argument(help="Show the formula, cost, source and settings of this one.", show_default=False)]
 
 
 def methods(name: Name = None) -> None:
     """List the attribution methods and their cost in passes an image."""
-    from heatproof.core.spec import exports
+    from heatproof.core.settings import exports
     from heatproof.methods import Method
 
     if name:
@@ -35,7 +35,7 @@ def methods(name: Name = None) -> None:
 
 def metrics(name: Name = None) -> None:
     """List the metrics, which way is better, and their cost in passes a map."""
-    from heatproof.core.spec import exports
+    from heatproof.core.settings import exports
     from heatproof.metrics import Metric
 
     if name:
@@ -50,7 +50,7 @@ def metrics(name: Name = None) -> None:
 
 def models(name: Name = None) -> None:
     """List where networks can come from."""
-    from heatproof.core.spec import exports
+    from heatproof.core.settings import exports
     from heatproof.models.loaders import Loader
 
     if name:
@@ -63,7 +63,7 @@ def models(name: Name = None) -> None:
 
 def data(name: Name = None) -> None:
     """List the data sets."""
-    from heatproof.core.spec import exports
+    from heatproof.core.settings import exports
     from heatproof.data import Dataset
 
     if name:
@@ -80,7 +80,7 @@ def _about(cls: type["Settings"], text: str = "") -> str:
 
 
 def _show(family: type["Settings"], name: str) -> None:
-    from heatproof.core.spec import lookup
+    from heatproof.core.settings import lookup
 
     cls = lookup(family, name)
     out.print(f"[bold]{cls.name}[/]")

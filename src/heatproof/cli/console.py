@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from heatproof.bench.run import Progress
+    from heatproof.evaluation.run import Progress
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)

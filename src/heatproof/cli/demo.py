@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from heatproof.cli.bench import Chosen, Runs, Timeout, Workers
-from heatproof.cli.running import run_and_report
+from heatproof.cli.evaluate import Chosen, Runs, Timeout, Workers
+from heatproof.cli.run_command import run_and_report
 
 
 def demo(
@@ -26,9 +26,9 @@ def demo(
     """Which heatmap can I believe? EfficientNet-Lite0, twelve photographs, seven methods, four controls, four metrics."""
     import tomllib
 
-    from heatproof.bench.experiment import Experiment
+    from heatproof.evaluation.experiment import Experiment
 
     name = {"full": "demo.toml", "smoke": "demo_smoke.toml", "gallery": "gallery.toml"}[budget]
-    source = (files("heatproof.cli") / "experiments" / name).read_text(encoding="utf-8")
+    source = (files("heatproof.reproductions") / name).read_text(encoding="utf-8")
     experiment = Experiment.parse(tomllib.loads(source))
     run_and_report(experiment, out / experiment.name, source, executor, workers, timeout)

@@ -9,7 +9,7 @@ import typer
 
 from heatproof.cli.arguments import parse_settings
 from heatproof.cli.console import err, out, problem, table
-from heatproof.core.wording import count
+from heatproof.core.formatting import count
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,9 +39,9 @@ def explain(
         typer.Option("--leak", help="Also tell where relevance is lost, operation by operation, of methods that share it out."),
     ] = False,
 ) -> None:
-    """Draw attribution maps of your own images. To learn what they are worth, run `heatproof demo` or `heatproof bench`."""
-    from heatproof.bench.experiment import method_label
+    """Draw attribution maps of your own images. To learn what they are worth, run `heatproof demo` or `heatproof evaluate`."""
     from heatproof.core.errors import ImageRefused
+    from heatproof.evaluation.experiment import method_label
     from heatproof.methods import Method
     from heatproof.models import Output
     from heatproof.models.loaders import load_model

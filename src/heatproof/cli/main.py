@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from heatproof.cli import bench, catalogue, demo, explain, report, reproduce
+from heatproof.cli import catalogue, demo, evaluate, explain, report, reproduce
 from heatproof.cli.console import problem, show_log
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def main(
 
 app.command("demo")(demo.demo)
 app.command("explain")(explain.explain)
-app.command("bench")(bench.bench)
+app.command("evaluate")(evaluate.evaluate)
 app.command("report")(report.report)
 app.command("reproduce")(reproduce.reproduce)
 app.command("methods")(catalogue.methods)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heatproof.cli.bench import Chosen, Runs, Timeout, Workers
 from heatproof.cli.console import out, table
-from heatproof.cli.running import run_and_report
-from heatproof.core.wording import clock, count
+from heatproof.cli.evaluate import Chosen, Runs, Timeout, Workers
+from heatproof.cli.run_command import run_and_report
+from heatproof.core.formatting import clock, count
 
 if TYPE_CHECKING:
-    from heatproof.bench.recipe import Recipe
+    from heatproof.reproductions.reproduction import Reproduction
 
 RECIPES = ("smoothtaylor", "gradients", "kendall", "sanity", "fragility")
 
@@ -53,7 +53,7 @@ def reproduce(
     timeout: Timeout = None,
 ) -> None:
     """Published tables and claims, next to what your images say. Started again, it goes on where it stopped."""
-    from heatproof.bench import estimate as costs
+    from heatproof.evaluation import estimate as costs
 
     recipe = _recipe(name)
     budget = budget or ("short" if data is None else "full")
@@ -80,19 +80,19 @@ def reproduce(
     _print_findings(folder)
 
 
-def _recipe(name: str) -> "Recipe":
-    from heatproof.bench.recipe import Recipe
+def _recipe(name: str) -> "Reproduction":
     from heatproof.core.errors import UnknownNameError
+    from heatproof.reproductions.reproduction import Reproduction
 
     if name not in RECIPES:
         raise UnknownNameError("recipe", name, list(RECIPES))
-    return Recipe.parse((files("heatproof.cli") / "experiments" / f"{name}.toml").read_text(encoding="utf-8"))
+    return Reproduction.parse((files("heatproof.reproductions") / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def _model(text: str) -> dict[str, Any]:
     """A loader's settings; the bare name of an architecture is torchvision's."""
     from heatproof.cli.arguments import parse_settings
-    from heatproof.core.spec import exports
+    from heatproof.core.settings import exports
     from heatproof.models.loaders.base import Loader
 
     settings = parse_settings(text)
@@ -110,9 +110,9 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
 
 def _print_findings(folder: Path) -> None:
     from heatproof.report.claims import beside, judge
-    from heatproof.report.facts import read_facts
-    from heatproof.report.panels import read_scores
-    from heatproof.report.views import published_table
+    from heatproof.report.manifest import read_facts
+    from heatproof.report.score_matrix import read_scores
+    from heatproof.report.table_cells import published_table
     from heatproof.store import Run
 
     store = Run(folder)

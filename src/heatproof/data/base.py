@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import PositiveInt
 
 from heatproof.core.errors import DataError
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 
 UNREADABLE = "0" * 32
 """Digest of an item whose bytes cannot be read; opening it says why."""

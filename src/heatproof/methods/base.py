@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from heatproof.core.spec import Settings, canonical_json
+from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.core.records import Direction, Reduction
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective

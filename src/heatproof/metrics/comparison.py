@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.core.spec import content_hash
+from heatproof.core.settings import content_hash
 from heatproof.metrics.base import ExplainerMetric
 from heatproof.numerics import similarity
 from heatproof.numerics.normalise import percentile_scale, symmetric_scale

@@ -17,7 +17,7 @@ from pydantic import NonNegativeInt
 from torch import Tensor
 
 from heatproof.core.errors import SettingsError
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 
 __all__ = ["LogProbability", "Logit", "Margin", "Output", "Probability", "ProbabilityWeightedLogit", "Regression"]
 

@@ -9,7 +9,7 @@ from PIL import Image
 from pydantic import PositiveInt
 from torch import Tensor
 
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 from heatproof.numerics.bounds import Bounds
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

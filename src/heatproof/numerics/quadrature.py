@@ -17,7 +17,7 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 
 __all__ = ["GaussLegendre", "LeftRiemann", "Midpoint", "Quadrature", "RightRiemann", "Trapezoid"]
 

@@ -34,7 +34,7 @@ from platformdirs import user_cache_path
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from heatproof.core.spec import Settings, content_hash
+from heatproof.core.settings import Settings, content_hash
 from heatproof.models.model import Model, unwrap
 from heatproof.passes.folding import Folded, fold
 from heatproof.passes.forward import raw_outputs, scores

@@ -17,7 +17,7 @@ from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
 from heatproof.passes.memory import in_chunks
-from heatproof.surgery.capture import Site, capture, found_in, intervention
+from heatproof.tracing.capture import Site, capture, found_in, intervention
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a network does again after one rectangle of its input has changed: planned once, checked, and kept for images.
 
-The plan comes from one clean row (see `surgery/changing.py`): which operations are done on parts, and which share of the network's
+The plan comes from one clean row (see `partial/replay.py`): which operations are done on parts, and which share of the network's
 floating-point operations a candidate then costs. It is taken if it spares more than it costs, and if the outputs are those of whole
 rows. Memory decides how far it goes: where what must be kept of an image takes more than its share, operations are done as a whole
 from an earlier one on.
@@ -17,12 +17,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
+from heatproof.partial.plan import Kept, RegionLayout, ReplayPlan
+from heatproof.partial.region import Region
+from heatproof.partial.replay import Group, Recording, Renewal, Renewed, Replay, carry_on
 from heatproof.passes.counting import record_rows
 from heatproof.passes.memory import ENOUGH_ROWS, in_chunks, memory_of
-from heatproof.surgery.capture import is_compiled, named_network
-from heatproof.surgery.changing import Group, Recording, Renewal, Renewed, Replay, carry_on
-from heatproof.surgery.locality.part import Part
-from heatproof.surgery.locality.trace import Kept, Layout, Trace
+from heatproof.tracing.capture import is_compiled, named_network
 
 MOST = 0.9
 """Share of a result above which it is computed as a whole, as measured on five networks (docs/measurements/incremental.md)."""
@@ -47,7 +47,7 @@ class Incremental:
     reason  why rows pass as a whole; empty if they do not.
     """
 
-    trace: Trace | None
+    trace: ReplayPlan | None
     share: float = 1.0
     held: int = 0
     carried: int = 0
@@ -122,7 +122,7 @@ class _Remembered:
 
     rows: range
     groups: list[Group]
-    parts: dict[int, Part]
+    parts: dict[int, Region]
 
 
 class KeptImages:
@@ -131,7 +131,7 @@ class KeptImages:
     Cost: when it is made, a row an image, which answers nothing.
     """
 
-    def __init__(self, model: Model, images: Tensor, plan: Incremental, trace: Trace, kind: str) -> None:
+    def __init__(self, model: Model, images: Tensor, plan: Incremental, trace: ReplayPlan, kind: str) -> None:
         self.tensors: Kept = {}
         self._model, self._like, self._plan, self._trace, self._kind = model, images[:1], plan, trace, kind
         self._remembered: list[_Remembered] = []
@@ -222,7 +222,7 @@ def _groups(rows: range, candidates: int, corner: Tensor) -> list[Group]:
     return found
 
 
-def _recorded(model: Model, images: Tensor, layout: Layout, flops: FlopCounterMode | None = None) -> Recording:
+def _recorded(model: Model, images: Tensor, layout: RegionLayout, flops: FlopCounterMode | None = None) -> Recording:
     with torch.inference_mode(), model.running():
         following = Recording(named_network(model), layout, flops)
         rows = images.clone()
@@ -237,7 +237,7 @@ def _planned(model: Model, image: Tensor, size: Size) -> Incremental:
     if is_compiled(model):
         return replace(WHOLE, reason="compiled operations cannot be followed")
     space = (image.shape[2], image.shape[3])
-    layout = Layout(size, space, MOST)
+    layout = RegionLayout(size, space, MOST)
     recording = _counted(model, image, layout)
     budget, calls = KEPT * memory_of(model, image), len(recording.trace.steps)
     if recording.trace.held(calls) > budget:
@@ -253,7 +253,7 @@ def _planned(model: Model, image: Tensor, size: Size) -> Incremental:
     return Incremental(trace, trace.share, held, sum(trace.uses[number].part for number in recording.kept))
 
 
-def _counted(model: Model, image: Tensor, layout: Layout) -> Recording:
+def _counted(model: Model, image: Tensor, layout: RegionLayout) -> Recording:
     with FlopCounterMode(display=False) as flops:
         return _recorded(model, image, layout, flops)
 

@@ -114,7 +114,7 @@ class Piece(NamedTuple):
 
 
 @dataclass
-class Course:
+class PathRefinement:
     """The paths of one image: their pieces, in order."""
 
     paths: int
@@ -216,8 +216,8 @@ def path_gradients(
         for _, found in in_chunks(model, images, len(places), compute, "gradient"):
             yield from zip(*found, strict=True)
 
-    def refined(group: range) -> dict[int, Course]:
-        courses = {i: Course(paths) for i in group}
+    def refined(group: range) -> dict[int, PathRefinement]:
+        courses = {i: PathRefinement(paths) for i in group}
         wanted = {i: [Place(i, p, j / pieces) for p in range(paths) for j in range(pieces + 1)] for i in group}
         while wanted:
             places = [place for of_image in wanted.values() for place in of_image]

@@ -4,8 +4,9 @@ Images × probes are flattened into one stream of rows and pass through the netw
 its turn comes and dropped after, so memory = one chunk + the result, whatever the number of images or probes. Each sample's
 rows are added in the order of k: the chunk size and the batch change nothing but rounding in the network itself.
 
-With a tolerance, probes come in rounds and an image whose map is accurate enough leaves the stream (see `passes/rounds.py`). A
-source that learns is told of each chunk and takes in what it was told between rounds, so that chunks change nothing.
+With a tolerance, probes come in rounds and an image whose map is accurate enough leaves the stream (see
+`passes/adaptive_sampling.py`). A source that learns is told of each chunk and takes in what it was told between rounds, so that
+chunks change nothing.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
+from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.gradient import gradient
-from heatproof.passes.rounds import Rounds
 from heatproof.perturb.draws import Draws
 
 
@@ -89,7 +90,7 @@ def weighted_gradients(
     """Stream the probes of all images. Cost: `n_probes` forward and backward rows an image, or fewer with a tolerance."""
     n = source.n_probes()
     learner = source if isinstance(source, Learner) else None
-    rounds = Rounds(n, source.group, tolerance, learns=learner is not None)
+    rounds = AdaptiveSampling(n, source.group, tolerance, learns=learner is not None)
     sums = torch.zeros(rounds.parts, *images.shape, dtype=images.dtype, device=images.device)
     scores = images.new_zeros(len(images), n)
 

@@ -15,9 +15,9 @@ from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
-from heatproof.surgery.capture import named_network
-from heatproof.surgery.composites import Composite
-from heatproof.surgery.intercept import Interceptor, Leak
+from heatproof.relevance.composites import Composite
+from heatproof.relevance.interceptor import Interceptor, Leak
+from heatproof.tracing.capture import named_network
 
 
 def relevance(

@@ -14,8 +14,8 @@ from enum import StrEnum
 import numpy as np
 
 from heatproof.core.records import Direction
-from heatproof.report.facts import MethodFacts
-from heatproof.report.panels import Floats, ModelScores, Panel
+from heatproof.report.manifest import MethodFacts
+from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix
 from heatproof.stats import (
     ALPHA,
     Comparison,
@@ -90,7 +90,7 @@ class Row:
 class Analysis:
     """One metric on one model. `bands` are the mean curves and their intervals, each [m, points]."""
 
-    panel: Panel
+    panel: ScoreMatrix
     rows: tuple[Row, ...]
     best: Row | None
     chance: Row | None
@@ -149,7 +149,7 @@ def metric_agreement(analyses: list[Analysis]) -> tuple[Floats, "np.ndarray[tupl
     return spearman_matrix(means, [analysis.panel.metric.direction for analysis in analyses])
 
 
-def _analyse(panel: Panel, weights: Floats, looks: int) -> Analysis:
+def _analyse(panel: ScoreMatrix, weights: Floats, looks: int) -> Analysis:
     sign = -1.0 if panel.metric.direction == Direction.LOWER else 1.0
     level = level_of(looks)
     interval = mean_interval(panel.values, weights, level=level)
@@ -240,7 +240,7 @@ def _test(pair: Comparison, p: float, tests: int) -> Test:
     )
 
 
-def _bands(panel: Panel, weights: Floats, level: float) -> tuple[Floats, Floats, Floats] | None:
+def _bands(panel: ScoreMatrix, weights: Floats, level: float) -> tuple[Floats, Floats, Floats] | None:
     if panel.curves is None:
         return None
     rows = [mean_interval(np.ascontiguousarray(curve.T), weights, level=level) for curve in panel.curves]

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass
 
-from heatproof.report.facts import RunFacts
 from heatproof.report.figures.gallery import SALIENCY, SIGNED, Gallery, GalleryRow, Head, Look, make_tile, page_side, thumbnail
-from heatproof.report.panels import ModelScores
+from heatproof.report.manifest import RunFacts
+from heatproof.report.score_matrix import ModelScores
 from heatproof.store import Run
 
 _STAGES = """

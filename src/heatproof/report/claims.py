@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from heatproof.report.analysis import SEED, level_of, sensible_draws
-from heatproof.report.facts import RunFacts
-from heatproof.report.panels import Floats, ModelScores, Panel
-from heatproof.report.relations import Related, relations
-from heatproof.stats import ALPHA, Comparison, Estimate, compare, holm, mean_interval, resampling_weights
+from heatproof.report.associations import Related, relations
+from heatproof.report.manifest import RunFacts
+from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix
+from heatproof.stats import ALPHA, AssociationEstimate, Comparison, compare, holm, mean_interval, resampling_weights
 
 NAN = float("nan")
 
@@ -137,7 +137,7 @@ def _is_tested(claim: Mapping[str, Any]) -> bool:
     return not claim["within"] and claim.get("least") is None and not claim.get("relation")
 
 
-def _measured(claim: Mapping[str, Any], panel: Panel | None) -> str:
+def _measured(claim: Mapping[str, Any], panel: ScoreMatrix | None) -> str:
     """What the claim is of, in words."""
     if claim.get("relation"):
         return f"{claim['relation']}: {claim['statistic']}"
@@ -149,7 +149,7 @@ def _related(related: Related | None, claim: Mapping[str, Any], lower: str, high
     """Lower − higher of a statistic, with its interval over the resamples."""
     found = {} if related is None else {label: r.statistics[claim["statistic"]] for label, r in related.by_method.items()}
     if claim.get("least") is not None and higher in found:
-        found[lower] = Estimate(claim["least"], np.full_like(found[higher].draws, claim["least"]))
+        found[lower] = AssociationEstimate(claim["least"], np.full_like(found[higher].draws, claim["least"]))
     if related is None or lower not in found or higher not in found:
         return None
     difference = found[lower] - found[higher]
@@ -179,7 +179,7 @@ def _published(table: Mapping[str, Any], row: int, metric: str) -> dict[str, flo
     return {network: numbers[metric][row] for network, numbers in table["published"].items() if metric in numbers}
 
 
-def _found(panel: Panel, label: str, published: Mapping[str, float | None], looks: int) -> Found:
+def _found(panel: ScoreMatrix, label: str, published: Mapping[str, float | None], looks: int) -> Found:
     values = _values(panel, label)
     if values is None:
         return Found(NAN, NAN, NAN, 0, published)
@@ -187,7 +187,7 @@ def _found(panel: Panel, label: str, published: Mapping[str, float | None], look
     return Found(float(interval.mean), float(interval.low), float(interval.high), int(interval.n), published)
 
 
-def _panel(scores: ModelScores, metric: str, component: str | None = None) -> Panel | None:
+def _panel(scores: ModelScores, metric: str, component: str | None = None) -> ScoreMatrix | None:
     """The metric of that label, else the first of that name; with a component's values in place of its own."""
     panel = _named(scores, metric)
     if panel is None or not component:
@@ -195,12 +195,12 @@ def _panel(scores: ModelScores, metric: str, component: str | None = None) -> Pa
     return replace(panel, values=panel.components[component]) if component in panel.components else None
 
 
-def _named(scores: ModelScores, metric: str) -> Panel | None:
+def _named(scores: ModelScores, metric: str) -> ScoreMatrix | None:
     named = [panel for panel in scores.panels if metric in (panel.metric.label, panel.metric.name)]
     return next((panel for panel in named if panel.metric.label == metric), named[0] if named else None)
 
 
-def _values(panel: Panel, label: str) -> Floats | None:
+def _values(panel: ScoreMatrix, label: str) -> Floats | None:
     return next((row for method, row in zip(panel.methods, panel.values, strict=True) if method.label == label), None)
 
 
@@ -208,7 +208,7 @@ def _weights(n: int) -> Floats:
     return resampling_weights(n, sensible_draws(n), np.random.default_rng(SEED))
 
 
-def _compare(panel: Panel | None, lower: str, higher: str, looks: int, level: float | None) -> Comparison | None:
+def _compare(panel: ScoreMatrix | None, lower: str, higher: str, looks: int, level: float | None) -> Comparison | None:
     first, second = (None, None) if panel is None else (_values(panel, lower), _values(panel, higher))
     if level is not None and second is not None:
         first = np.full_like(second, level)
@@ -217,7 +217,7 @@ def _compare(panel: Panel | None, lower: str, higher: str, looks: int, level: fl
     return compare(first, second, _weights(len(first)), np.random.default_rng(SEED), level=level_of(looks))
 
 
-def _allowed(claim: Mapping[str, Any], panel: Panel | None, label: str) -> tuple[float, float] | None:
+def _allowed(claim: Mapping[str, Any], panel: ScoreMatrix | None, label: str) -> tuple[float, float] | None:
     """Between what a difference may lie: the margin of a likeness, anything below a level; None where a test decides."""
     if claim.get("least") is not None or claim.get("relation"):
         return float("-inf"), 0.0

@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from heatproof.core.formatting import count, decimals_for, interval, listing, number, percent, percent_level, sentence_case
 from heatproof.core.records import Direction
-from heatproof.core.wording import count, decimals_for, interval, listing, number, percent, percent_level, sentence_case
 from heatproof.report.analysis import Analysis, Row, Verdict, level_of
-from heatproof.report.facts import RunFacts
-from heatproof.report.panels import Cost, ModelScores
+from heatproof.report.manifest import RunFacts
+from heatproof.report.score_matrix import Cost, ModelScores
 
 FEW = 2
 """Metrics, at most, that have a sentence each in the lead."""

@@ -9,25 +9,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from heatproof.core.wording import count, listing, number, percent, percent_level, significant
+from heatproof.core.formatting import count, listing, number, percent, percent_level, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
+from heatproof.report.associations import Related, relations
 from heatproof.report.cascade import read_cascade
 from heatproof.report.claims import beside, judge
-from heatproof.report.facts import RunFacts, read_facts
+from heatproof.report.figures.associations import relation_chart
 from heatproof.report.figures.curves import curve_chart, lit_at_first
 from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
 from heatproof.report.figures.gallery import SALIENCY, captions, color_bar, make_gallery, write_gallery
-from heatproof.report.figures.relations import relation_chart
 from heatproof.report.figures.scores import score_chart
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.style import LineStyle, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, swept
 from heatproof.report.headline import headline
-from heatproof.report.panels import ModelScores, read_scores
-from heatproof.report.relations import Related, relations
+from heatproof.report.manifest import RunFacts, read_facts
+from heatproof.report.score_matrix import ModelScores, read_scores
 from heatproof.report.searches import Search, read_searches
-from heatproof.report.tables import write_claims, write_scores, write_summary
-from heatproof.report.views import (
+from heatproof.report.table_cells import (
     arrow,
     claim_table,
     comparison_table,
@@ -40,6 +39,7 @@ from heatproof.report.views import (
     relation_table,
     summary_table,
 )
+from heatproof.report.tables import write_claims, write_scores, write_summary
 from heatproof.stats import ALPHA
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from heatproof.report.analysis import SEED, level_of, sensible_draws
-from heatproof.report.facts import MethodFacts, ModelFacts, RunFacts
+from heatproof.report.manifest import MethodFacts, ModelFacts, RunFacts
 from heatproof.stats import Comparison, compare, resampling_weights
 from heatproof.store import Run
 
@@ -24,7 +24,7 @@ WHERE details LIKE '%"trace_sigma"%' GROUP BY ALL ORDER BY method, name
 
 
 @dataclass(frozen=True)
-class Trace:
+class SearchTrace:
     """The search of one image: σ and objective, in the order they were tried."""
 
     image: str
@@ -41,7 +41,7 @@ class Search:
 
     method: MethodFacts
     objective: str
-    traces: tuple[Trace, ...]
+    traces: tuple[SearchTrace, ...]
     luck: Comparison
 
 
@@ -57,13 +57,13 @@ def read_searches(run: Run, facts: RunFacts, model: ModelFacts) -> list[Search]:
     return found
 
 
-def _trace(image: str, details: Mapping[str, Any]) -> Trace | None:
+def _trace(image: str, details: Mapping[str, Any]) -> SearchTrace | None:
     """None where the search met no number, or its optimum anew is none."""
     tried = [pair for pair in zip(details["trace_sigma"], details["trace_objective"], strict=True) if None not in pair]
     if not tried or not {"sigma", "objective", "objective_fresh"} <= details.keys():
         return None
     sigmas, values = zip(*tried, strict=True)
-    return Trace(image, sigmas, values, details["sigma"], details["objective"], details["objective_fresh"])
+    return SearchTrace(image, sigmas, values, details["sigma"], details["objective"], details["objective_fresh"])
 
 
 def _objective(settings: Any, facts: RunFacts) -> str:
@@ -71,7 +71,7 @@ def _objective(settings: Any, facts: RunFacts) -> str:
     return next((metric.label for metric in facts.metrics if metric.name == name), name)
 
 
-def _luck(traces: Sequence[Trace], level: float) -> Comparison:
+def _luck(traces: Sequence[SearchTrace], level: float) -> Comparison:
     at, anew = (np.array([getattr(trace, name) for trace in traces]) for name in ("objective", "fresh"))
     weights = resampling_weights(len(traces), sensible_draws(len(traces)), np.random.default_rng(SEED))
     return compare(at, anew, weights, np.random.default_rng(SEED), level=level)

@@ -1,25 +1,25 @@
 """Statistics of paired, per-image scores. The unit of inference is the image; every NaN is counted; a tie is an answer."""
 
 from heatproof.stats.agreement import Concordance, kendall_w, spearman_matrix
+from heatproof.stats.association import STATISTICS, Association, AssociationEstimate, relate
 from heatproof.stats.bootstrap import Interval, mean_interval, resampled_means, resampling_weights
 from heatproof.stats.error_sources import ErrorSources, error_sources
 from heatproof.stats.multiplicity import ALPHA, holm
 from heatproof.stats.paired import Comparison, compare, sign_flip_p, smallest_p
 from heatproof.stats.ranking import Ranking, rank
-from heatproof.stats.relation import STATISTICS, Estimate, Relation, relate
 from heatproof.stats.sample_size import images_needed
 from heatproof.stats.sequential import Settled, plan_looks, settle
 
 __all__ = [
     "ALPHA",
     "STATISTICS",
+    "Association",
+    "AssociationEstimate",
     "Comparison",
     "Concordance",
     "ErrorSources",
-    "Estimate",
     "Interval",
     "Ranking",
-    "Relation",
     "Settled",
     "compare",
     "error_sources",

@@ -1,8 +1,8 @@
 """Networks trained here: a recipe, one loop, a loader that trains once, and the accuracy reached."""
 
 from heatproof.training.accuracy import accuracy
-from heatproof.training.fit import Fitted, fit
-from heatproof.training.recipe import Recipe
+from heatproof.training.fit import FittedNetwork, fit
 from heatproof.training.trained import Trained
+from heatproof.training.training_config import TrainingConfig
 
-__all__ = ["Fitted", "Recipe", "Trained", "accuracy", "fit"]
+__all__ = ["FittedNetwork", "Trained", "TrainingConfig", "accuracy", "fit"]

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.models.model import unwrap
-from heatproof.training.recipe import Recipe
+from heatproof.training.training_config import TrainingConfig
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _ROWS = 256
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedNetwork:
     """What came of a training.
 
     losses      mean cross entropy of each epoch, in nats, as met while training.
@@ -42,7 +42,9 @@ class Fitted:
     accuracy: float
 
 
-def fit(module: nn.Module, images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"], recipe: Recipe, *, seed: int) -> Fitted:
+def fit(
+    module: nn.Module, images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"], recipe: TrainingConfig, *, seed: int
+) -> FittedNetwork:
     """Train the module in place, on the device it is on. It is left in eval mode without gradients, also after an exception.
 
     Raises:
@@ -69,7 +71,7 @@ def fit(module: nn.Module, images: Float[Tensor, "n *shape"], labels: Int[Tensor
         module.zero_grad()
         module.eval()
     losses, accuracies = zip(*history, strict=True)
-    return Fitted(losses, accuracies, share_right(lambda rows: unwrap(module(rows)), images, labels))
+    return FittedNetwork(losses, accuracies, share_right(lambda rows: unwrap(module(rows)), images, labels))
 
 
 @torch.no_grad()
@@ -84,7 +86,7 @@ def _epoch(
     images: Tensor,
     labels: Int[Tensor, " n"],
     optimiser: torch.optim.Optimizer,
-    recipe: Recipe,
+    recipe: TrainingConfig,
     order: torch.Generator,
     noise: torch.Generator,
 ) -> tuple[float, float]:
@@ -120,7 +122,7 @@ def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
         )
 
 
-def _check_loss(loss: float, epoch: int, recipe: Recipe) -> None:
+def _check_loss(loss: float, epoch: int, recipe: TrainingConfig) -> None:
     if not math.isfinite(loss):
         raise ModelError(
             f"epoch {epoch} of {recipe.epochs}: expected a finite loss, got {loss}; "
@@ -128,13 +130,13 @@ def _check_loss(loss: float, epoch: int, recipe: Recipe) -> None:
         )
 
 
-def _optimiser(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+def _optimiser(parameters: list[nn.Parameter], recipe: TrainingConfig) -> torch.optim.Optimizer:
     if recipe.optimiser == "adam":
         return torch.optim.Adam(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
     return torch.optim.SGD(parameters, recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay)
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, epoch: int, recipe: Recipe) -> None:
+def _set_rate(optimiser: torch.optim.Optimizer, epoch: int, recipe: TrainingConfig) -> None:
     share = 1 - (epoch - 1) / recipe.epochs if recipe.schedule == "linear" else 1.0
     for group in optimiser.param_groups:
         group["lr"] = recipe.learning_rate * share

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from heatproof.core.errors import DataError, ModelError
 from heatproof.core.seeds import derive, seed_of
-from heatproof.core.spec import content_hash
+from heatproof.core.settings import content_hash
 from heatproof.data.base import Dataset, Item
 from heatproof.data.digits import Digits
 from heatproof.data.loading import load
@@ -30,8 +30,8 @@ from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.toy import Toy
 from heatproof.models.model import Model
 from heatproof.store.atomic import write_atomically
-from heatproof.training.fit import Fitted, fit
-from heatproof.training.recipe import Recipe
+from heatproof.training.fit import FittedNetwork, fit
+from heatproof.training.training_config import TrainingConfig
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ MEMORISED = 0.95
 MEMORISED_IMAGES = 1000
 """At most so many images with permuted labels, unless settings say otherwise: small networks cannot learn more by heart."""
 
-BY_HEART = Recipe(epochs=40, learning_rate=3e-4, schedule="constant")
+BY_HEART = TrainingConfig(epochs=40, learning_rate=3e-4, schedule="constant")
 """How they are trained: cnn and mlp on digits pass .95 well before the end. At 1e-3 the cnn stays at one class."""
 
 TRAINED_AS = 1
@@ -59,7 +59,7 @@ class Trained(Loader):
     architecture: Loader = Toy()
     dataset: Dataset = Digits(part="train")
     labels: Literal["true", "permuted"] = "true"
-    recipe: Recipe = Recipe()
+    recipe: TrainingConfig = TrainingConfig()
     seed: NonNegativeInt = 0
 
     @model_validator(mode="after")
@@ -74,7 +74,7 @@ class Trained(Loader):
     def load(self) -> Model:
         return self.load_fitted()[0]
 
-    def load_fitted(self) -> tuple[Model, Fitted]:
+    def load_fitted(self) -> tuple[Model, FittedNetwork]:
         """The trained network, and the history of its training.
 
         Raises:
@@ -112,7 +112,7 @@ class Trained(Loader):
             name=f"{what} on {self.dataset.name}{shuffled}", class_names=self.dataset.class_names or model.class_names
         )
 
-    def _train(self, items: list[Item]) -> tuple[Model, Fitted]:
+    def _train(self, items: list[Item]) -> tuple[Model, FittedNetwork]:
         model = self._untrained()
         images, labels = self._examples(items, model)
         _log.info("training %s, once: %d images", model.name, len(images))
@@ -148,7 +148,7 @@ class Kept:
 
     name: str
     digest: str
-    fitted: Fitted
+    fitted: FittedNetwork
 
 
 _Kept = TypeAdapter(Kept)
@@ -160,7 +160,7 @@ def permuted(labels: Int[Tensor, " n"], seed: int) -> Int[Tensor, " n"]:
     return labels[torch.randperm(len(labels), generator=chance)]
 
 
-def _read(file: Path, model: Model) -> tuple[Model, Fitted] | None:
+def _read(file: Path, model: Model) -> tuple[Model, FittedNetwork] | None:
     """The model with the weights that were kept; None if there are none, or not those that were written."""
     from safetensors import SafetensorError, safe_open
 
@@ -174,7 +174,7 @@ def _read(file: Path, model: Model) -> tuple[Model, Fitted] | None:
     return (model, kept.fitted) if model.digest == kept.digest else None
 
 
-def _write(file: Path, model: Model, fitted: Fitted) -> None:
+def _write(file: Path, model: Model, fitted: FittedNetwork) -> None:
     from safetensors.torch import save
 
     state: dict[str, Any] = {key: value.detach().cpu().contiguous().clone() for key, value in model.module.state_dict().items()}

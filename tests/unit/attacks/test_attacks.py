@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from heatproof.attacks import Attack, MassCentre, RandomSign, Targeted, TopK
-from heatproof.attacks.maps import NAMES, NOISES, Twin, salience
+from heatproof.attacks.maps import NAMES, NOISES, DifferentiableMap, salience
 from heatproof.core.errors import SettingsError
-from heatproof.core.spec import exports
+from heatproof.core.settings import exports
 from heatproof.methods import GradCam, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.metrics import SimilarityUnderChange
 from heatproof.models import Bounds, Model
@@ -146,7 +146,7 @@ def test_the_best_iterate_is_no_worse_than_the_image(trained: Trained, attack: A
 def test_every_map_that_is_pursued_moves_more_than_by_chance(trained: Trained, of: str) -> None:
     attack = TopK(of=of, points=4 if of not in ("gradient", "input_x_gradient", "grad_cam") else None, steps=20, share=SHARE)
     draws = Draws.for_images(0, trained.images)
-    twin = Twin(trained.model, trained.images, trained.label, draws, of, attack.points or 1)
+    twin = DifferentiableMap(trained.model, trained.images, trained.label, draws, of, attack.points or 1)
     start = twin.maps(trained.images)
     aimed, chance = (
         top_k_intersection(twin.maps(trained.after(a)), start, round(SHARE * 256)).mean() for a in (attack, RandomSign())
@@ -161,7 +161,7 @@ def test_every_map_that_is_pursued_moves_more_than_by_chance(trained: Trained, o
 def test_a_map_of_the_network_itself_is_that_of_the_method(of: str) -> None:
     model, images, target = zoo.model(zoo.bias_free_conv(), chunk=3), zoo.images(4), torch.tensor([0, 1, 2, 3])
     n = 1 if of in ("gradient", "input_x_gradient", "grad_cam") else 4
-    twin = Twin(model, images, target, Draws.for_images(5, images), of, n)
+    twin = DifferentiableMap(model, images, target, Draws.for_images(5, images), of, n)
     assert_close(twin.maps(images), salience(MADE[of].attribute(model, images, target, seed=5).values), 1e-5)
 
 
@@ -170,7 +170,7 @@ def test_the_pull_is_the_slope_of_the_softened_map(of: str) -> None:
     """By finite differences in float64."""
     model, images = zoo.model(zoo.bias_free_conv(), dtype=torch.float64, chunk=3), zoo.images(2, dtype=torch.float64)
     n = 1 if of in ("gradient", "input_x_gradient", "grad_cam") else 3
-    twin = Twin(model, images, torch.tensor([0, 1]), Draws.for_images(5, images), of, n)
+    twin = DifferentiableMap(model, images, torch.tensor([0, 1]), Draws.for_images(5, images), of, n)
     weights = zoo.normal(2, 8, 8, seed=9, dtype=torch.float64)
 
     def judge(maps: Tensor, rows: slice) -> Tensor:

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from heatproof.bench.experiment import Experiment
 from heatproof.cli import console
 from heatproof.cli.main import app
-from heatproof.core.spec import exports
+from heatproof.core.settings import exports
 from heatproof.data import Dataset
+from heatproof.evaluation.experiment import Experiment
 from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.models.loaders import Loader
@@ -61,7 +61,7 @@ def test_a_catalogue_fits_a_narrow_terminal(command, monkeypatch):
 
 
 def test_the_gallery_shows_every_method_there_is():
-    source = files("heatproof.cli") / "experiments" / "gallery.toml"
+    source = files("heatproof.reproductions") / "gallery.toml"
     experiment = Experiment.parse(tomllib.loads(source.read_text(encoding="utf-8")))
     assert {entry.method.name for entry in experiment.method_entries()} == set(exports(Method))
 

@@ -12,24 +12,24 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from heatproof.bench.executors import Serial
-from heatproof.bench.recipe import Recipe
-from heatproof.bench.run import run_experiment
 from heatproof.cli.main import app
 from heatproof.cli.reproduce import RECIPES
 from heatproof.core.errors import SettingsError, UnknownNameError
+from heatproof.evaluation.executors import Serial
+from heatproof.evaluation.run import run_experiment
+from heatproof.reproductions.reproduction import Reproduction
 from heatproof.store import Run
 
 runner = CliRunner()
 
 
 def text(name):
-    return (files("heatproof.cli") / "experiments" / f"{name}.toml").read_text(encoding="utf-8")
+    return (files("heatproof.reproductions") / f"{name}.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_preset_budget_and_table_of_a_recipe_is_an_experiment(name):
-    recipe = Recipe.parse(text(name))
+    recipe = Reproduction.parse(text(name))
     for preset in recipe.presets or [""]:
         for budget in recipe.budgets:
             whole = recipe.experiment(preset=preset, budget=budget)
@@ -45,7 +45,7 @@ def labels(experiment):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_says_what_its_presets_and_budgets_are_and_can_end_in_a_minute(name):
-    recipe = Recipe.parse(text(name))
+    recipe = Reproduction.parse(text(name))
     assert "smoke" in recipe.budgets
     assert recipe.experiment(budget="smoke").smoke
     assert all(recipe.says("presets", preset) for preset in recipe.presets)
@@ -53,7 +53,7 @@ def test_a_recipe_says_what_its_presets_and_budgets_are_and_can_end_in_a_minute(
 
 
 def test_tables_hold_the_published_numbers():
-    published = {table["title"]: table["published"] for table in Recipe.parse(text("smoothtaylor")).content["tables"]}
+    published = {table["title"]: table["published"] for table in Reproduction.parse(text("smoothtaylor")).content["tables"]}
     first = published["Table I: baselines and SmoothTaylor"]
     assert first["densenet121"]["perturbation_curve"][:2] == [23.63, 21.51]
     assert first["resnet152"]["total_variation_curve"][-1] == 1.01
@@ -111,7 +111,7 @@ def test_a_smoke_run_killed_in_the_middle_goes_on_and_what_is_computed_anew_is_w
         assert [key for key in row if not same(row[key], other[key])] == [], (row, other)
     assert findings(resumed) == findings(anew)
     assert "undecided" in findings(resumed)
-    assert ("Table II" in findings(resumed)) == bool(Recipe.parse(text(name)).content.get("tables"))
+    assert ("Table II" in findings(resumed)) == bool(Reproduction.parse(text(name)).content.get("tables"))
     assert "smoke run" in (folder / "report.html").read_text()
 
 
@@ -156,7 +156,7 @@ def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_pa
 
     few = text("smoothtaylor").replace("samples = 100", "samples = 2").replace("steps = 50", "steps = 2")
     networks = ["densenet121", "resnet152"]
-    experiment = Recipe.parse(few.replace("draws = 2 }", "draws = 2, regions = 1 }")).experiment(
+    experiment = Reproduction.parse(few.replace("draws = 2 }", "draws = 2, regions = 1 }")).experiment(
         budget="smoke",
         tables=[1],
         models=[_model(f"{network},weights=random") for network in networks],

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from heatproof.core.errors import DataError, ImageRefused, UnknownNameError
-from heatproof.core.spec import exports
+from heatproof.core.settings import exports
 from heatproof.data import UNREADABLE, Dataset, Folder, ImageFolder, Item
 
 
@@ -193,7 +193,7 @@ def test_a_flat_folder_is_no_image_folder(folder):
 
 
 def test_an_unknown_data_set_is_named_with_its_nearest():
-    from heatproof.core.spec import lookup
+    from heatproof.core.settings import lookup
 
     with pytest.raises(UnknownNameError, match="Did you mean folder"):
         lookup(Dataset, "foldr")

@@ -10,8 +10,8 @@ from heatproof.core.errors import SettingsError
 from heatproof.methods import ExpectedGradients, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes import path as path_module
+from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.path import PIECES
-from heatproof.passes.rounds import Rounds
 from heatproof.perturb.fills import Reference, Zero
 from heatproof.perturb.noises import Gaussian
 from tests.support import zoo
@@ -94,11 +94,11 @@ def test_an_image_that_reaches_the_cap_says_so(make: Callable[[int, float | None
 
 
 def test_rounds_end_at_whole_groups_and_at_the_cap() -> None:
-    pairs = Rounds(30, PAIRS.group, tolerance=0.1)
+    pairs = AdaptiveSampling(30, PAIRS.group, tolerance=0.1)
     assert [stretch.stop for stretch in pairs.stretches()] == [16, 24, 30]
     assert [k for stretch in pairs.stretches() for k in stretch] == list(range(30))
-    assert [stretch.stop for stretch in Rounds(5, lambda k: k, tolerance=0.1).stretches()] == [5]
-    assert list(Rounds(30, PAIRS.group).stretches()) == [range(30)]
+    assert [stretch.stop for stretch in AdaptiveSampling(5, lambda k: k, tolerance=0.1).stretches()] == [5]
+    assert list(AdaptiveSampling(30, PAIRS.group).stretches()) == [range(30)]
 
 
 def test_the_error_asked_for_is_about_the_error_there_is() -> None:

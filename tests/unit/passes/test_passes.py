@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from heatproof.models.outputs import Probability
+from heatproof.passes.adaptive_sampling import scatter_error
 from heatproof.passes.counting import PassCount, count_passes, record_rows
 from heatproof.passes.forward import known_outputs, raw_outputs, scores
 from heatproof.passes.gradient import gradient
-from heatproof.passes.rounds import scatter_error
 from tests.support import zoo
 from tests.support.close import assert_close
 

@@ -15,8 +15,8 @@ from heatproof.models import Model
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
-from heatproof.passes.patterns import Fitted, Given, Patterns, fit_patterns
-from heatproof.surgery.composites import LrpEpsilon
+from heatproof.passes.patterns import FittedPatterns, GivenPatterns, Patterns, fit_patterns
+from heatproof.relevance.composites import LrpEpsilon
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different
 from tests.support.state import state_of
@@ -28,7 +28,7 @@ def photographed(module: nn.Module) -> Model:
     return Model(module, preprocessing.bounds, preprocessing=preprocessing, chunk=8)
 
 
-FEW = Fitted(dataset=Photos(count=6), estimator="linear")
+FEW = FittedPatterns(dataset=Photos(count=6), estimator="linear")
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 7])
@@ -69,7 +69,7 @@ def test_a_table_or_a_name_stands_for_patterns() -> None:
     assert Method.from_dict({"name": "pattern_net", "patterns": {"dataset": "photos"}}) == PatternNet()
     asked = {"name": "pattern_net", "patterns": {"dataset": {"name": "photos", "count": 6}, "estimator": "linear"}}
     assert Method.from_dict(asked) == PatternNet(patterns=FEW)
-    for patterns in (FEW, Given(tensors={"a.weight": torch.ones(2, 3)})):
+    for patterns in (FEW, GivenPatterns(tensors={"a.weight": torch.ones(2, 3)})):
         assert Patterns.from_dict(json.loads(json.dumps(patterns.to_dict()))) == patterns
 
 
@@ -86,7 +86,7 @@ def test_fitted_patterns_are_those_of_the_data_set() -> None:
 def test_a_fit_is_made_once_and_again_only_when_the_network_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
 
-    def fit(model: Model, images: Tensor, estimator: str) -> Given:
+    def fit(model: Model, images: Tensor, estimator: str) -> GivenPatterns:
         made.append(estimator)
         return fit_patterns(model, images, estimator)
 
@@ -95,7 +95,7 @@ def test_a_fit_is_made_once_and_again_only_when_the_network_changed(monkeypatch:
     first = PatternNet(patterns=FEW).attribute(model, images, 1).values
     assert torch.equal(PatternNet(patterns=FEW).attribute(model, images, 1).values, first)
     assert made == ["linear"]
-    PatternNet(patterns=Fitted(dataset=FEW.dataset)).attribute(model, images, 1)
+    PatternNet(patterns=FittedPatterns(dataset=FEW.dataset)).attribute(model, images, 1)
     assert made == ["linear", "positive"]
     with torch.no_grad():
         model.module.stem.weight[0].mul_(-1)
@@ -152,14 +152,14 @@ def test_layers_without_patterns_are_refused_by_name(net: nn.Module, says: str) 
 )
 def test_a_network_whose_layers_lack_patterns_is_refused_by_name(tensors: dict[str, Tensor], says: str) -> None:
     with pytest.raises(ModelError, match=says):
-        PatternNet(patterns=Given(tensors=tensors)).attribute(zoo.model(zoo.residual()), zoo.images(2), 0)
+        PatternNet(patterns=GivenPatterns(tensors=tensors)).attribute(zoo.model(zoo.residual()), zoo.images(2), 0)
 
 
 def test_a_model_without_preprocessing_cannot_be_fitted_by_name() -> None:
     with pytest.raises(ModelError, match=r"expected a model with `preprocessing`.*patterns=fit_patterns\(model, images\)"):
         PatternNet().attribute(zoo.model(zoo.residual()), zoo.images(2), 0)
     with pytest.raises(SettingsError, match="estimator"):
-        Fitted(estimator="negative")
+        FittedPatterns(estimator="negative")
 
 
 def test_attention_that_comes_as_one_operation_is_refused() -> None:
@@ -185,7 +185,7 @@ def test_projection_of_steps_and_a_product_of_two_inputs_are_refused() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.step(x.view(-1, 4, 3)).mean(1)
 
-    patterns = Given(tensors={"step.weight": torch.ones(3, 3)})
+    patterns = GivenPatterns(tensors={"step.weight": torch.ones(3, 3)})
     with pytest.raises(ModelError, match=r"outputs on axis 1 .* got axis 2 of step.weight; leave `project` off"):
         PatternNet(patterns=patterns, project=True).attribute(zoo.model(Steps(), channels=12), zoo.normal(2, 12), 0)
 

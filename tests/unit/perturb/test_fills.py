@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from heatproof.core.errors import TensorError
-from heatproof.core.spec import exports
+from heatproof.core.settings import exports
 from heatproof.models import Bounds
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Black, Blurred, ChannelMean, Fill, Given, Reference, Uniform, White, Zero

@@ -1,4 +1,4 @@
-"""A run as the bench would leave it, without a network: 12 images, 12 methods, 4 metrics, plausible numbers drawn from a seed."""
+"""A run as an experiment leaves it, without a network: 12 images, 12 methods, 4 metrics, plausible numbers drawn from a seed."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from heatproof.core.records import Failure, Record
-from heatproof.core.spec import canonical_json, content_hash
+from heatproof.core.settings import canonical_json, content_hash
 from heatproof.store import Run
 
 # name, label, control, forward rows, backward rows, quality in [0, 1], roughness in [0, 1], completeness gap or None

@@ -3,8 +3,8 @@ import pytest
 
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Verdict, analyse, metric_agreement
-from heatproof.report.facts import read_facts
-from heatproof.report.panels import read_scores
+from heatproof.report.manifest import read_facts
+from heatproof.report.score_matrix import read_scores
 from heatproof.stats import holm, sign_flip_p
 
 from .synthetic_run import write_synthetic_run

@@ -3,11 +3,11 @@
 import numpy as np
 
 from heatproof.core.records import Record
-from heatproof.core.spec import canonical_json
+from heatproof.core.settings import canonical_json
 from heatproof.report import build
 from heatproof.report.cascade import read_cascade
-from heatproof.report.facts import read_facts
-from heatproof.report.panels import read_scores
+from heatproof.report.manifest import read_facts
+from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
 
 from .synthetic_run import write_synthetic_run

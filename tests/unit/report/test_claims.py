@@ -8,9 +8,9 @@ import pytest
 
 from heatproof.report import build
 from heatproof.report.claims import Finding, beside, judge
-from heatproof.report.facts import read_facts
-from heatproof.report.panels import read_scores
-from heatproof.report.views import published_table
+from heatproof.report.manifest import read_facts
+from heatproof.report.score_matrix import read_scores
+from heatproof.report.table_cells import published_table
 
 from .synthetic_run import write_synthetic_run
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatproof.report.facts import read_facts
 from heatproof.report.figures.gallery import SALIENCY, describe, full_color, make_gallery, page_side, palette, saliency, signed_map
-from heatproof.report.panels import read_scores
+from heatproof.report.manifest import read_facts
+from heatproof.report.score_matrix import read_scores
 
 from .synthetic_run import write_synthetic_run
 

@@ -1,9 +1,9 @@
 import pytest
 
 from heatproof.report.analysis import analyse
-from heatproof.report.facts import read_facts
 from heatproof.report.headline import headline
-from heatproof.report.panels import read_scores
+from heatproof.report.manifest import read_facts
+from heatproof.report.score_matrix import read_scores
 
 from .synthetic_run import write_synthetic_run
 

@@ -5,12 +5,12 @@ import pytest
 
 from heatproof.report import build
 from heatproof.report.analysis import analyse
-from heatproof.report.facts import read_facts
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.sweeps import sweep_chart, swept
-from heatproof.report.panels import read_scores
+from heatproof.report.manifest import read_facts
+from heatproof.report.score_matrix import read_scores
 from heatproof.report.searches import _trace, read_searches
-from heatproof.report.views import luck_sentence
+from heatproof.report.table_cells import luck_sentence
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from platformdirs import user_cache_path
 from safetensors import safe_open
 
 from heatproof.core.errors import DataError, ImageRefused, ModelError, SettingsError, TensorError
-from heatproof.core.spec import exports
+from heatproof.core.settings import exports
 from heatproof.data import Arrays
 from heatproof.models import Model
 from heatproof.models.loaders import File, Loader, Toy, load_model
-from heatproof.training import Recipe, Trained, accuracy
+from heatproof.training import Trained, TrainingConfig, accuracy
 
 module = importlib.import_module("heatproof.training.trained")
 N = 40
@@ -51,7 +51,7 @@ def pictures(tmp_path):
 def loader(pictures, **fields):
     toy = Toy(architecture="mlp", side=10, classes=2, width=0.02)
     return Trained(
-        **{"architecture": toy, "dataset": pictures, "recipe": Recipe(epochs=30, batch=8, learning_rate=0.005), **fields}
+        **{"architecture": toy, "dataset": pictures, "recipe": TrainingConfig(epochs=30, batch=8, learning_rate=0.005), **fields}
     )
 
 
@@ -99,7 +99,12 @@ def test_the_same_is_learnt_again_to_the_last_bit_and_no_global_generator_is_tou
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"labels": "permuted"}, {"recipe": Recipe(epochs=31)}, {"architecture": Toy(side=10, classes=2, width=0.03)}],
+    [
+        {"seed": 1},
+        {"labels": "permuted"},
+        {"recipe": TrainingConfig(epochs=31)},
+        {"architecture": Toy(side=10, classes=2, width=0.03)},
+    ],
     ids=str,
 )
 def test_other_settings_are_other_weights(pictures, cache, change):
@@ -181,7 +186,7 @@ def test_permuted_labels_are_one_permutation_that_the_seed_decides():
 def test_the_loop_is_given_the_permuted_labels(pictures, monkeypatch):
     given = []
     monkeypatch.setattr(module, "fit", lambda *a, **k: (given.append(a[2]), FIT(*a, **k))[1])
-    memorise = Recipe(epochs=150, batch=8, learning_rate=0.005)
+    memorise = TrainingConfig(epochs=150, batch=8, learning_rate=0.005)
     model, fitted = loader(pictures, labels="permuted", recipe=memorise).load_fitted()
     assert torch.equal(given[0], module.permuted(torch.arange(N) % 2, 0))
     assert fitted.accuracy > module.MEMORISED
@@ -190,7 +195,7 @@ def test_the_loop_is_given_the_permuted_labels(pictures, monkeypatch):
 
 
 def test_permuted_labels_that_are_not_memorised_are_refused_each_time_and_learnt_once(pictures, times):
-    short = loader(pictures, labels="permuted", recipe=Recipe(epochs=1))
+    short = loader(pictures, labels="permuted", recipe=TrainingConfig(epochs=1))
     for _ in range(2):
         with pytest.raises(
             ModelError, match=r"train accuracy above 0\.95 .*got 0\..*; train for more epochs than 1 or on fewer images than 40"

@@ -24,13 +24,13 @@ from heatproof.passes.counting import PassCount
 from heatproof.passes.inputs import Target, check_images, resolve_target
 from heatproof.passes.memory import in_chunks
 from heatproof.perturb.draws import Draws
-from heatproof.surgery.capture import Site
+from heatproof.tracing.capture import Site
 
 
 class ActivationMethod(Method, ABC):
     """A map on the grid of a layer, and its way to the input's shape.
 
-    layer  name of a module; None = chosen by execution (see `surgery/capture.py`).
+    layer  name of a module; None = chosen by execution (see `tracing/capture.py`).
     relu   whether the map's negative values become zero, as the published definition says or not.
     """
 

@@ -11,12 +11,12 @@ from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount
 from heatproof.passes.memory import in_chunks
-from heatproof.passes.patterns import Fitted, Patterns
+from heatproof.passes.patterns import FittedPatterns, Patterns
 from heatproof.passes.relevance import relevance
-from heatproof.surgery.composites import Composite
-from heatproof.surgery.composites.back_projection import BackProjection
-from heatproof.surgery.intercept import Leak
-from heatproof.surgery.rules import PatternRule
+from heatproof.relevance.composites import Composite
+from heatproof.relevance.composites.back_projection import BackProjection
+from heatproof.relevance.interceptor import Leak
+from heatproof.relevance.rules import PatternRule
 
 
 class BackwardMethod(Method, ABC):
@@ -59,7 +59,7 @@ class PatternMethod(BackwardMethod, ABC):
 
     rule: ClassVar[type[PatternRule]]
 
-    patterns: Patterns = Fitted()
+    patterns: Patterns = FittedPatterns()
     project: bool = False
 
     def rules(self, model: Model) -> Composite:

@@ -20,9 +20,9 @@ from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, Method
+from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import PassCount
-from heatproof.passes.difference import multipliers
-from heatproof.passes.rounds import Rounds
+from heatproof.passes.multipliers import multipliers
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.black import Black
 
@@ -52,7 +52,7 @@ class DeepLift(Method):
 
     def explain(self, case: Case) -> Explanation:
         """Claim f(x) − mean f(b); error = standard error over baselines."""
-        rounds = Rounds(self.baselines, lambda k: k, kind="difference")
+        rounds = AdaptiveSampling(self.baselines, lambda k: k, kind="difference")
         sums, claim = case.images.new_zeros(rounds.parts, *case.images.shape), case.images.new_zeros(len(case))
 
         def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor]:

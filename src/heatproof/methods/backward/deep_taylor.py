@@ -15,9 +15,9 @@ from torch import Tensor
 from heatproof.methods.backward.base import BackwardMethod
 from heatproof.methods.base import Explanation
 from heatproof.models.model import Model
-from heatproof.surgery.composites import Composite
-from heatproof.surgery.composites import DeepTaylor as Rules
-from heatproof.surgery.rules import WSquare, ZBox
+from heatproof.relevance.composites import Composite
+from heatproof.relevance.composites import ZPlusBox as Rules
+from heatproof.relevance.rules import WSquare, ZBox
 
 
 class DeepTaylor(BackwardMethod):

@@ -14,8 +14,8 @@ from typing import ClassVar
 
 from heatproof.methods.backward.base import BackwardMethod
 from heatproof.models.model import Model
-from heatproof.surgery.composites import Composite
-from heatproof.surgery.composites import GuidedBackprop as Rules
+from heatproof.relevance.composites import Composite
+from heatproof.relevance.composites import GuidedRelu as Rules
 
 
 class GuidedBackprop(BackwardMethod):

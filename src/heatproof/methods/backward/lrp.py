@@ -2,8 +2,8 @@
 
     R_i = Σ_j share_ij R_j,    Σ_i R_i ≈ f(x)
 
-The shares are those of a composite's rules (see `heatproof.surgery.rules`). Σ R falls short of f(x) by what biases and stabilisers
-absorb; `gap` says by how much, relative to f(x).
+The shares are those of a composite's rules (see `heatproof.relevance.rules`). Σ R falls short of f(x) by what biases and
+stabilisers absorb; `gap` says by how much, relative to f(x).
 
 Cost: 2 forward rows (one to see that following the network changes nothing) and 1 backward row an image.
 Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation",
@@ -19,7 +19,7 @@ from torch import Tensor
 from heatproof.methods.backward.base import BackwardMethod
 from heatproof.methods.base import Explanation
 from heatproof.models.model import Model
-from heatproof.surgery.composites import Composite, EpsilonPlus
+from heatproof.relevance.composites import Composite, EpsilonPlus
 
 
 class Lrp(BackwardMethod):

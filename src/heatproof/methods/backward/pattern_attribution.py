@@ -15,8 +15,8 @@ which the paper does not speak.
 from typing import ClassVar
 
 from heatproof.methods.backward.base import PatternMethod
-from heatproof.surgery.rules import PatternAttribution as Rule
-from heatproof.surgery.rules import PatternRule
+from heatproof.relevance.rules import PatternRule
+from heatproof.relevance.rules import WeightedPattern as Rule
 
 
 class PatternAttribution(PatternMethod):

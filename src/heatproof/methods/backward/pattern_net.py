@@ -16,8 +16,8 @@ layers, ReLU and max pooling: what else a network has is left to the gradient, o
 from typing import ClassVar
 
 from heatproof.methods.backward.base import PatternMethod
-from heatproof.surgery.rules import PatternNet as Rule
-from heatproof.surgery.rules import PatternRule
+from heatproof.relevance.rules import PatternProjection as Rule
+from heatproof.relevance.rules import PatternRule
 
 
 class PatternNet(PatternMethod):

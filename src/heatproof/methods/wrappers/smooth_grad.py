@@ -22,8 +22,8 @@ from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.numerics.welford import Welford
+from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import PassCount
-from heatproof.passes.rounds import Rounds
 from heatproof.perturb.noises.base import Noise
 from heatproof.perturb.noises.gaussian import Gaussian
 
@@ -58,7 +58,7 @@ class SmoothGrad(Method):
         return True
 
     def explain(self, case: Case) -> Explanation:
-        rounds = Rounds(self.samples, self.noise.group, self.tolerance)
+        rounds = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
         states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(rounds.parts)]
         claim = torch.zeros_like(case.target, dtype=case.images.dtype)
 

@@ -2,12 +2,12 @@
 
     value = sim(A_f1(x), A_f2(x + m)),    distance = ‖A_f1(x) − A_f2(x + m)‖ / ‖A_f1(x)‖,    f2(x + m) = f1(x) for every x
 
-f2 is f1 but for what its first layers add to take the shift m away (see `surgery/shift.py`). Outputs and input gradients are
+f2 is f1 but for what its first layers add to take the shift m away (see `edits/shift.py`). Outputs and input gradients are
 equal, so whatever differs is the method's doing: what it multiplies by the input, a fixed baseline, or noise as wide as the range
 of the image. A baseline that follows the bounds, such as black, moves with a constant shift; no baseline follows a picture.
 
 Shifts: constant, m_c = size (upper_c − lower_c), −1 as from [0, 1] to [−1, 0]; picture, m made so that input × gradient shows a
-chessboard of 8 × 8 fields, at most size (upper_c − lower_c), 0.3 (see `passes/displaying.py`). Both maps are drawn with the
+chessboard of 8 × 8 fields, at most size (upper_c − lower_c), 0.3 (see `passes/picture_shift.py`). Both maps are drawn with the
 random numbers of the unshifted image, so that chance plays no part. f2 runs without acceleration.
 
 Cost: one further map and 2 forward rows; with a picture, 1 forward and 1 backward row more.
@@ -24,14 +24,14 @@ from pydantic import model_validator
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
+from heatproof.edits.shift import shifted
 from heatproof.metrics.base import Explain, Scores, without_broken
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
-from heatproof.passes.displaying import displaying
 from heatproof.passes.forward import raw_outputs
+from heatproof.passes.picture_shift import displaying
 from heatproof.perturb.draws import drawn_as
-from heatproof.surgery.shift import shifted
 
 FIELDS = 8
 """Of the chessboard, a side."""

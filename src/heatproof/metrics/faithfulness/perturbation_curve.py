@@ -30,7 +30,7 @@ from heatproof.numerics.area import AreaRule, area, area_weights
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import checked_scores, scores
 from heatproof.passes.incremental import images_at_once, incremental
-from heatproof.passes.rectangles import Rectangles
+from heatproof.passes.patched_images import PatchedImages
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.uniform import Uniform
@@ -131,7 +131,7 @@ class PerturbationCurve(ModelMetric):
         """Mean score of the candidates at each step, and its variance."""
         p, count = self.candidates, corners.shape[1]
         whole = None if self.fill.stochastic else self.fill(images, model.bounds, draws, 0)
-        rectangles = Rectangles(model, images, (side, side), candidates=p, times=count)
+        rectangles = PatchedImages(model, images, (side, side), candidates=p, times=count)
         means, variances = [], []
         for step in range(count):
             corner = corners[:, step]

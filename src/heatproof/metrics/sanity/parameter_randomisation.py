@@ -29,6 +29,7 @@ from torch import Tensor
 
 from heatproof.core.records import Direction
 from heatproof.core.seeds import derive, seed_of
+from heatproof.edits.randomise import Block, Statistics, Weights, blocks, randomised
 from heatproof.metrics.base import Explain, Scores, without_broken
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.models.model import Model
@@ -36,7 +37,6 @@ from heatproof.passes.counting import PassCount
 from heatproof.passes.inputs import resolve_target
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.noises.gaussian import Gaussian
-from heatproof.surgery.randomise import Block, Statistics, Weights, blocks, randomised
 
 _FLOORS = 3
 

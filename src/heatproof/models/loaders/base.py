@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 from heatproof.models.model import Model
 
 

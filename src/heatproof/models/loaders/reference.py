@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from heatproof.core.errors import SettingsError
-from heatproof.core.spec import exports, lookup
+from heatproof.core.settings import exports, lookup
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 

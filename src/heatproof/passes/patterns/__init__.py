@@ -2,7 +2,7 @@
 
 from heatproof.passes.patterns.base import Patterns
 from heatproof.passes.patterns.fit import fit_patterns
-from heatproof.passes.patterns.fitted import Fitted
-from heatproof.passes.patterns.given import Given
+from heatproof.passes.patterns.fitted import FittedPatterns
+from heatproof.passes.patterns.given import GivenPatterns
 
-__all__ = ["Fitted", "Given", "Patterns", "fit_patterns"]
+__all__ = ["FittedPatterns", "GivenPatterns", "Patterns", "fit_patterns"]

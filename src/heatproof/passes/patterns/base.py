@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 from heatproof.models.model import Model
 
 

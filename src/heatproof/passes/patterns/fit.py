@@ -13,15 +13,15 @@ from heatproof.models.model import Model
 from heatproof.models.outputs import Logit
 from heatproof.passes.inputs import check_images
 from heatproof.passes.memory import in_chunks
-from heatproof.passes.patterns.given import Given
+from heatproof.passes.patterns.given import GivenPatterns
 from heatproof.passes.relevance import relevance
-from heatproof.surgery.composites.back_projection import BackProjection
-from heatproof.surgery.linear import Linear
-from heatproof.surgery.patterns import Estimator, Moments
-from heatproof.surgery.rules import LinearRule
+from heatproof.relevance.composites.back_projection import BackProjection
+from heatproof.relevance.linear import LinearLayer
+from heatproof.relevance.pattern_moments import Estimator, PatternMoments
+from heatproof.relevance.rules import LinearRule
 
 
-def fit_patterns(model: Model, images: Float[Tensor, "b c *space"], estimator: Estimator = "positive") -> Given:
+def fit_patterns(model: Model, images: Float[Tensor, "b c *space"], estimator: Estimator = "positive") -> GivenPatterns:
     """Patterns of every layer with weights that the outputs come from, in the type of the weights (float32 for half precision).
 
     Args:
@@ -38,30 +38,30 @@ def fit_patterns(model: Model, images: Float[Tensor, "b c *space"], estimator: E
     check_images(model, images)
     images, model = images.detach(), model.with_(output=Logit())
 
-    def compute(rows: range) -> dict[str, Moments]:
+    def compute(rows: range) -> dict[str, PatternMoments]:
         watch, part = _Watch(estimator=estimator), images[rows.start : rows.stop]
         relevance(model, part, torch.zeros(len(part), dtype=torch.long, device=part.device), _watching(watch))
         return watch.seen
 
-    total: dict[str, Moments] = {}
+    total: dict[str, PatternMoments] = {}
     for _, found in in_chunks(model, images, len(images), compute, "pattern"):
         total = _merged(total, found)
     dtype = torch.promote_types(model.dtype, torch.float32)
-    return Given(tensors={name: moments.pattern().to(dtype) for name, moments in total.items()})
+    return GivenPatterns(tensors={name: moments.pattern().to(dtype) for name, moments in total.items()})
 
 
 class _Watch(LinearRule):
     """Lets nothing through, and keeps the moments of what it met."""
 
     estimator: Estimator
-    _seen: dict[str, Moments] = PrivateAttr(default_factory=dict)
+    _seen: dict[str, PatternMoments] = PrivateAttr(default_factory=dict)
 
     @property
-    def seen(self) -> dict[str, Moments]:
+    def seen(self) -> dict[str, PatternMoments]:
         return self._seen
 
-    def backward(self, x: Tensor, layer: Linear, relevance: Tensor) -> Tensor:
-        self._seen.update(_merged(self._seen, {layer.name: Moments.of(layer, x, self.estimator)}))
+    def backward(self, x: Tensor, layer: LinearLayer, relevance: Tensor) -> Tensor:
+        self._seen.update(_merged(self._seen, {layer.name: PatternMoments.of(layer, x, self.estimator)}))
         return torch.zeros_like(x)
 
 
@@ -69,5 +69,5 @@ def _watching(watch: _Watch) -> BackProjection:
     return BackProjection(convolution=watch, dense=watch)
 
 
-def _merged(total: dict[str, Moments], more: dict[str, Moments]) -> dict[str, Moments]:
+def _merged(total: dict[str, PatternMoments], more: dict[str, PatternMoments]) -> dict[str, PatternMoments]:
     return total | {name: total[name].plus(found, name) if name in total else found for name, found in more.items()}

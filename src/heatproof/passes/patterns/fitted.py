@@ -14,12 +14,12 @@ from heatproof.passes.counting import uncounted
 from heatproof.passes.forward import network_state
 from heatproof.passes.patterns.base import Patterns
 from heatproof.passes.patterns.fit import fit_patterns
-from heatproof.surgery.patterns import Estimator
+from heatproof.relevance.pattern_moments import Estimator
 
 _fits: "weakref.WeakKeyDictionary[nn.Module, dict[str, tuple[Any, Mapping[str, Tensor]]]]" = weakref.WeakKeyDictionary()
 
 
-class Fitted(Patterns):
+class FittedPatterns(Patterns):
     """Patterns that a name and a data set stand for, on a command line or in an experiment.
 
     The rows of the fit are counted for no map: whether one must be made depends on what was asked before.

@@ -9,7 +9,7 @@ from heatproof.numerics.frozen_tensor import ALLOW_TENSORS, FrozenTensor
 from heatproof.passes.patterns.base import Patterns
 
 
-class Given(Patterns):
+class GivenPatterns(Patterns):
     """Tensors that were fitted before: nothing is left to do, and settings hold them whole.
 
     tensors  by the name of the parameter they belong to (`features.0.weight`), shaped as it.

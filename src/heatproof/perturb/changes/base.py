@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 from heatproof.numerics.bounds import Bounds
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
-from heatproof.core.spec import Settings
+from heatproof.core.settings import Settings
 from heatproof.numerics.bounds import Bounds
 from heatproof.perturb.draws import Draws, Index
 

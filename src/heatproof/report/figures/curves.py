@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from heatproof.core.formatting import percent_level
 from heatproof.core.records import Direction
-from heatproof.core.wording import percent_level
 from heatproof.report.analysis import Analysis, level_of
 from heatproof.report.figures.style import LineStyle, plain
 

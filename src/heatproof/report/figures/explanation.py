@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from heatproof.core.wording import significant
+from heatproof.core.formatting import significant
 from heatproof.report.figures.gallery import full_color, signed_map
 from heatproof.store.atomic import write_atomically
 

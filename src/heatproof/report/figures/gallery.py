@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from heatproof.core.errors import DataError
-from heatproof.core.wording import significant
-from heatproof.report.facts import RunFacts
-from heatproof.report.panels import Floats, ModelScores
+from heatproof.core.formatting import significant
+from heatproof.report.manifest import RunFacts
+from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from heatproof.core.formatting import decimals_for, interval, number
 from heatproof.core.records import Direction
-from heatproof.core.wording import decimals_for, interval, number
 from heatproof.report.analysis import Analysis, Row
 from heatproof.report.figures.style import FAINT, GREY, HUES, plain
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heatproof.report.facts import MethodFacts
+from heatproof.report.manifest import MethodFacts
 
 HUES = ("#3b7dc4", "#cf5f22", "#2a9a68", "#8e6bc8", "#b8860b", "#c8508a", "#1f98ab", "#96694c")
 GREY = "#868686"

@@ -9,7 +9,7 @@ from typing import Any
 
 from heatproof.report.analysis import Analysis, Row
 from heatproof.report.figures.style import GREY, HUES, METHOD_DASHES, plain
-from heatproof.report.views import arrow
+from heatproof.report.table_cells import arrow
 
 _WIDE = 20.0
 

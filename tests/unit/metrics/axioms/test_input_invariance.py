@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
+from heatproof.edits.shift import shifted
 from heatproof.methods import (
     DeconvNet,
     DeepLift,
@@ -26,13 +27,12 @@ from heatproof.metrics import InputInvariance
 from heatproof.metrics.base import bound
 from heatproof.models import Model
 from heatproof.numerics.similarity import pearson
-from heatproof.passes.displaying import displaying
 from heatproof.passes.patterns import fit_patterns
+from heatproof.passes.picture_shift import displaying
 from heatproof.perturb.draws import Draws, drawn_as
 from heatproof.perturb.fills import Black, Uniform, White, Zero
 from heatproof.perturb.noises import Gaussian
-from heatproof.surgery.composites import LrpEpsilon, LrpZ
-from heatproof.surgery.shift import shifted
+from heatproof.relevance.composites import LrpEpsilon, LrpZ
 from tests.support import zoo
 from tests.support.close import assert_close
 

@@ -1,7 +1,7 @@
 import pytest
 
 from heatproof.core.errors import SettingsError, UnknownNameError
-from heatproof.core.spec import exports
+from heatproof.core.settings import exports
 from heatproof.models.loaders import (
     EfficientnetLite0,
     File,

@@ -1,0 +1,135 @@
+"""The order of a run, in rounds, and where it ends early.
+
+A round is a model's units up to the next look. After it, the primary metric's scores so far are compared; a model whose comparisons
+are all settled gets no more units. What a look says is a pure function of the records of the batches
+before it, so that a run which was killed stops where it would have stopped, whatever computes the units.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from heatproof.core.settings import canonical_json, content_hash
+from heatproof.data.base import Item
+from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.plan import Unit, total_rows
+from heatproof.evaluation.stopping import Stop, Stopped
+from heatproof.stats import ALPHA, Settled, plan_looks, settle
+from heatproof.store import Run
+
+AGAINST = {"chance": "the random map", "controls": "controls", "all": "each other"}
+
+
+class Schedule:
+    """What is left of a run: `units`, of these the `pending` ones and their rows; all shrink when a model stops.
+
+    Args:
+        experiment: what was asked.
+        items: images, in order.
+        units: the plan.
+        names: what records call a model, by the digest of its weights.
+        store: where finished units are.
+    """
+
+    def __init__(
+        self, experiment: Experiment, items: Sequence[Item], units: Sequence[Unit], names: Mapping[str, str], store: Run
+    ) -> None:
+        self.units: Sequence[Unit] = units
+        self._done = store.done()
+        self.pending: Sequence[Unit] = _without(units, self._done)
+        self.pending_rows = total_rows(self.pending)
+        self.stopped: list[Stopped] = []
+        self._experiment, self._items, self._names, self._store = experiment, items, names, store
+        self._end = {item: place for place, item in enumerate(items, 1)}
+        self._methods = [entry.method for entry in experiment.method_entries()]
+        self._pairs = experiment.stop.pairs(self._methods) if experiment.stop else []
+        self.looks = (
+            plan_looks(len(items), experiment.batch, len(self._pairs), experiment.stop.looks) if experiment.stop else (len(items),)
+        )
+
+    def rounds(self) -> Iterator[Sequence[Unit]]:
+        """Pending units, round by round; ask for the next when all units of the one before have ended."""
+        stop = self._experiment.stop
+        if stop is None:
+            yield self.pending
+            return
+        for own in _by_network(self.units):
+            before = 0
+            for look in self.looks:
+                yield [unit for unit in own if before < self._images(unit) <= look and unit.key not in self._done]
+                before = look
+                if look < len(self._items) and self._look(stop, own, look):
+                    break
+
+    def facts(self) -> dict[str, Any] | None:
+        """The rule, the looks and what they decided, as plain JSON values; None for a run that does not stop early."""
+        if self._experiment.stop is None:
+            return None
+        return {
+            **self._experiment.stop.model_dump(mode="json"),
+            "looks": list(self.looks),
+            "alpha": ALPHA,
+            "alpha_a_look": ALPHA / len(self.looks),
+            "stopped": [asdict(stopped) for stopped in self.stopped],
+        }
+
+    def _images(self, unit: Unit) -> int:
+        """Images of the run up to the end of the unit's batch."""
+        return self._end[unit.items[-1]]
+
+    def _look(self, stop: Stop, own: Sequence[Unit], look: int) -> bool:
+        """Whether the units' model needs no more images; if so, its further units are dropped."""
+        why = self._decision(stop, [unit for unit in own if self._images(unit) <= look], look)
+        if not why:
+            return False
+        ahead = {unit.key for unit in own if self._images(unit) > look}
+        self.units, self.pending = _without(self.units, ahead), _without(self.pending, ahead)
+        self.pending_rows = total_rows(self.pending)
+        self.stopped.append(Stopped(self._names[own[0].model_digest], own[0].output["name"], look, len(self._items), why))
+        return True
+
+    def _decision(self, stop: Stop, units: Sequence[Unit], look: int) -> str:
+        """Why the units' model needs no more images; empty if it does."""
+        said = []
+        for metric in self._experiment.primary_metrics():
+            answers = settle(self._scores(units, metric.to_dict(), look), self._pairs, len(self.looks), stop.margin)
+            said += [
+                answer
+                for answer, (i, j) in zip(answers, self._pairs, strict=True)
+                if not (self._methods[i].control and self._methods[j].control)
+            ]
+        different, equal = said.count(Settled.DIFFERENT), said.count(Settled.EQUAL)
+        if Settled.OPEN in said or not different + equal:
+            return ""
+        found = f"{different} different" + (f", {equal} equal within {stop.margin:g}" if stop.margin else "")
+        level = f"{ALPHA / len(self.looks):.3g} at each of {len(self.looks)} looks"
+        return f"all comparisons of methods with {AGAINST[stop.against]} are decided, {found}, at level {level}"
+
+    def _scores(self, units: Sequence[Unit], metric: Mapping[str, Any], look: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
+        """Scores [methods, images] up to the look, seeds averaged, NaN where there is none."""
+        keys, settings = {unit.key for unit in units}, canonical_json(metric)
+        row_of = {content_hash(method.to_dict()): row for row, method in enumerate(self._methods)}
+        column_of = {item.digest: column for column, item in enumerate(self._items[:look])}
+        total, count = np.zeros((2, len(row_of), look))
+        rows = self._store.query(
+            "SELECT unit, metric_settings, method, image, value FROM records "
+            f"WHERE metric = '{metric['name']}' AND component = '' AND isfinite(value) ORDER BY method, image, seed"
+        ).to_pylist()
+        for row in rows:
+            if row["unit"] in keys and row["metric_settings"] == settings:
+                at = row_of[row["method"]], column_of[row["image"]]
+                total[at] += row["value"]
+                count[at] += 1
+        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+def _by_network(units: Sequence[Unit]) -> list[list[Unit]]:
+    """Units of each model that is explained, in the order of the plan."""
+    return [list(own) for _, own in groupby(units, key=lambda unit: (unit.model_digest, unit.model, unit.output))]
+
+
+def _without(units: Sequence[Unit], keys: Collection[str]) -> Sequence[Unit]:
+    return [unit for unit in units if unit.key not in keys]

@@ -1,0 +1,242 @@
+"""One unit, computed and kept. Runs in whatever process the executor chose.
+
+Between units it keeps the model, the last batch with its clean outputs, and the maps that others of the batch are compared with:
+units come batch by batch, so that all methods and seeds share one clean forward. Such rows belong to no record; the plan counts
+them once a batch.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from heatproof.core.errors import DataError, ModelError
+from heatproof.core.records import Failure, Record
+from heatproof.core.settings import canonical_json, content_hash
+from heatproof.data.base import Dataset, Item
+from heatproof.data.loading import Loaded, load, load_regions
+from heatproof.evaluation.plan import Unit
+from heatproof.methods.attribution import Attribution
+from heatproof.methods.base import Method
+from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, Scores
+from heatproof.models.loaders.base import Loader
+from heatproof.models.model import Model
+from heatproof.models.outputs import Output
+from heatproof.models.preprocessing import Preprocessing
+from heatproof.passes.acceleration import Plan, apply
+from heatproof.passes.counting import PassCount, count_passes
+from heatproof.passes.forward import known_outputs, raw_outputs
+from heatproof.perturb.draws import image_digest
+from heatproof.store import Run
+
+
+def compute_unit(run: Path, unit: Unit) -> None:
+    """Compute a unit and write its part; refused images are written down and left out."""
+    store = Run(run)
+    network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory
+    model = _model(*network).with_(output=Output.from_dict(unit.output), incremental=unit.incremental)
+    batch = _batch(*network, canonical_json(unit.dataset), unit.items)
+    loaded, images = batch.loaded, batch.images
+    if loaded.refused:
+        store.write_refused(unit.key, *(Failure(unit=unit.key, what=r.source, reason=r.reason) for r in loaded.refused))
+    if not loaded.items:
+        store.write_part(unit.key, [])
+        return
+    for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
+        if item.digest in unit.keep:
+            store.write_image(item.digest, pixels)
+    with known_outputs(model, images, batch.outputs):
+        records, values, further = _score(unit, model, batch)
+    kept = {item.digest: v.cpu().float().numpy() for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep}
+    kept |= {f"{item.digest}/{name}": maps[i].cpu().float().numpy() for i, item, name, maps in _pictured(unit, loaded, further)}
+    store.write_part(unit.key, records, kept or None)
+
+
+@lru_cache(maxsize=2)
+def _model(settings: str, digest: str, plan: str, memory: int | None) -> Model:
+    model = Loader.model_validate_json(settings).load().with_(memory=memory)
+    if model.digest != digest:
+        raise ModelError(f"{model.name}: the weights changed while the run was going on; start the run again")
+    side = _preprocessing(model).side
+    return apply(
+        Plan.model_validate_json(plan), model, torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    loaded: Loaded
+    images: Tensor
+    outputs: Tensor
+    maps: dict[str, Tensor] = field(default_factory=dict)
+
+    def map_of(self, method: Method, model: Model, target: Tensor, seed: int) -> Tensor:
+        """Maps of a method that others are compared with, made once."""
+        seed = seed if method.stochastic else 0
+        key = canonical_json([method.to_dict(), str(model.output), target.tolist(), seed])
+        if key not in self.maps:
+            self.maps[key] = method.attribute(model, self.images, target, seed=seed).values
+        return self.maps[key]
+
+
+@lru_cache(maxsize=1)
+def _batch(settings: str, digest: str, plan: str, memory: int | None, dataset: str, items: tuple[Item, ...]) -> _Batch:
+    """The images of a unit on the model's device, and the model's raw outputs for them."""
+    model = _model(settings, digest, plan, memory)
+    loaded = load(Dataset.model_validate_json(dataset), items, _preprocessing(model))
+    images = loaded.images.to(model.device, model.dtype)
+    return _Batch(loaded, images, raw_outputs(model, images) if loaded.items else images)
+
+
+def _preprocessing(model: Model) -> Preprocessing:
+    if model.preprocessing is None:
+        raise ModelError(f"{model.name}: expected a model that says how to preprocess images; this one does not")
+    return model.preprocessing
+
+
+def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
+    pixels = (model.bounds.to_pixels(images).clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+    return [p[0].numpy() if len(p) == 1 else p.permute(1, 2, 0).numpy() for p in pixels]
+
+
+class _Explainer:
+    """The unit's method bound to its model. A map that was made once for an image, seed and network is not made again."""
+
+    def __init__(self, method: Method, model: Model) -> None:
+        self.method, self.model = method, model
+        self._made: dict[tuple[object, ...], Attribution] = {}
+
+    def __call__(self, images: Tensor, target: Tensor, seed: int, model: Model | None = None, /) -> Attribution:
+        seed = seed if self.method.stochastic else 0
+        key = (*map(image_digest, images), *target.tolist(), seed, model and (model.digest, model.output))
+        if key not in self._made:
+            self._made[key] = self.method.attribute(model or self.model, images, target, seed=seed)
+        return self._made[key]
+
+
+def _pictured(unit: Unit, loaded: Loaded, further: Mapping[str, Tensor]) -> Iterator[tuple[int, Item, str, Tensor]]:
+    """The further maps that are kept: of the first image of the unit whose maps are."""
+    first = next(((i, item) for i, item in enumerate(loaded.items) if item.digest in unit.keep), None)
+    yield from ((*first, name, maps) for name, maps in further.items() if first)
+
+
+def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tensor, Mapping[str, Tensor]]:
+    """Records, maps, and the further maps of the first metric that leaves any."""
+    loaded, images, outputs = batch.loaded, batch.images, batch.outputs
+    target = _target(unit, model, outputs, loaded)
+    explain = _Explainer(Method.from_dict(unit.method), model)
+    found = explain(images, target, unit.seed)
+    row = _row_maker(unit, model, outputs, found, loaded)
+    records: list[Record] = []
+    further: Mapping[str, Tensor] = {}
+    for settings in unit.metrics:
+        metric = Metric.from_dict(settings)
+        if isinstance(metric, ReferenceMetric):
+            batch.map_of(metric.reference, model, found.target, unit.seed + 1)
+        started = time.perf_counter()
+        with count_passes() as passes:
+            scores = _apply(metric, unit, model, batch, found, explain)
+        records += row(metric, settings, scores, passes, time.perf_counter() - started)
+        further = further or scores.maps
+    return records, found.values, further
+
+
+def _target(unit: Unit, model: Model, outputs: Tensor, loaded: Loaded) -> Tensor:
+    if unit.target == "predicted":
+        return model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
+    unknown = [item.name for item in loaded.items if item.label < 0]
+    if unknown:
+        raise DataError(
+            f"target = 'label': expected labelled images, got none for {', '.join(unknown[:3])}; use target = 'predicted'"
+        )
+    return torch.tensor([item.label for item in loaded.items], device=outputs.device)
+
+
+def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, found: Attribution, explain: _Explainer) -> Scores:
+    images, target, seed = batch.images, found.target, unit.seed
+    match metric:
+        case MapMetric():
+            return metric.score(found.values)
+        case RegionMetric():
+            dataset = Dataset.from_dict(unit.dataset)
+            return metric.score(found.values, load_regions(dataset, _preprocessing(model).region, items=batch.loaded.items))
+        case ReferenceMetric():
+            return metric.score(found.values, batch.map_of(metric.reference, model, target, seed + 1))
+        case ModelMetric():
+            return metric.score(model, images, target, found.values, seed=seed)
+        case ExplainerMetric():
+            return metric.score(model, images, target, explain, seed=seed)
+    raise ModelError(f"{metric.name}: a run cannot compute this kind of metric yet")
+
+
+def _details(found: Attribution, i: int) -> str:
+    """What the method tells of one map, as JSON: numbers that are, and lists, null where a number is missing."""
+    told = {name: values[i].tolist() for name, values in found.details.items()}
+    lists = {name: [v if isfinite(v) else None for v in value] for name, value in told.items() if isinstance(value, list)}
+    numbers = {name: v for name, v in told.items() if not isinstance(v, list) and isfinite(v)}
+    return canonical_json(numbers | lists) if told else ""
+
+
+def _row_maker(
+    unit: Unit, model: Model, outputs: Tensor, found: Attribution, loaded: Loaded
+) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
+    target, n = found.target, len(outputs)
+    clean = model.explained(outputs, target).tolist()
+    probability = (
+        outputs.softmax(1).gather(1, target[:, None])[:, 0].tolist() if outputs.shape[1] > 1 else [float("nan")] * len(clean)
+    )
+    classes, probes = target.tolist(), found.probes.tolist()
+    map_error, map_gap = found.error.tolist(), found.gap.tolist()
+    details = [_details(found, i) for i in range(n)]
+
+    def rows(metric: Metric, settings: dict[str, Any], scores: Scores, passes: PassCount, seconds: float) -> list[Record]:
+        curves = [[]] * n if scores.curve is None else scores.curve.tolist()
+        parts = {"": scores.values, **scores.components}
+        return [
+            Record(
+                unit=unit.key,
+                model=model.name,
+                method=content_hash(unit.method),
+                method_label=unit.label,
+                method_settings=canonical_json(unit.method),
+                metric=metric.name,
+                metric_settings=canonical_json(settings),
+                component=component,
+                direction=metric.direction,
+                image=item.digest,
+                image_name=item.name,
+                label=item.label,
+                target=classes[i],
+                clean_score=clean[i],
+                clean_probability=probability[i],
+                seed=unit.seed,
+                value=float(values[i]),
+                error=float("nan") if component else float(scores.error[i]),
+                curve=[] if component else curves[i],
+                forward_rows=found.passes.forward // n,
+                backward_rows=found.passes.backward // n,
+                seconds=found.seconds / n,
+                map_error=map_error[i],
+                map_gap=map_gap[i],
+                probes=probes[i],
+                plan=found.plan,
+                details=details[i],
+                metric_forward_rows=passes.forward // n,
+                metric_backward_rows=passes.backward // n,
+                metric_equivalent_rows=passes.equivalent / n,
+                metric_seconds=seconds / n,
+                metric_details=canonical_json(dict(scores.details)) if scores.details and not component else "",
+                notes="; ".join(filter(None, (found.notes[i], scores.notes[i] if scores.notes else ""))),
+            )
+            for component, values in parts.items()
+            for i, item in enumerate(loaded.items)
+        ]
+
+    return rows

@@ -1,0 +1,47 @@
+"""A shift of the input after which input × gradient shows any picture one likes.
+
+    m = clip(ŝ / ∇f(x) − x, −l, l),    (x + m) ⊙ ∇f2(x + m) = (x + m) ⊙ ∇f(x) = ŝ wherever nothing was clipped
+
+f2 the network that makes up for the shift (see `edits/shift.py`). Where the gradient is zero nothing can be shown, and m = 0.
+Source: Kindermans et al., "The (un)reliability of saliency methods", 2017.
+"""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from heatproof.models.model import Model
+from heatproof.passes.gradient import gradient
+from heatproof.passes.memory import in_chunks
+
+
+def displaying(
+    model: Model,
+    images: Float[Tensor, "b c h w"],
+    target: Int[Tensor, " b"],
+    picture: Float[Tensor, "h w"],
+    limit: float = 0.3,
+) -> Float[Tensor, "b c h w"]:
+    """The shift of each image.
+
+    Args:
+        model: the network f.
+        images: in model space.
+        target: the class that is explained.
+        picture: ŝ up to size: it is scaled so that its mean magnitude is that of the image's own input × gradient.
+        limit: greatest shift, as a share of the range of the bounds.
+
+    Cost: one forward and one backward row an image.
+    """
+
+    def compute(rows: range) -> Tensor:
+        part = slice(rows.start, rows.stop)
+        return gradient(model, images[part], target[part])[0]
+
+    slope = torch.cat([found for _, found in in_chunks(model, images, len(images), compute, "gradient")])
+    own = (images * slope).abs().mean((1, 2, 3), keepdim=True)
+    shown = picture.to(images) / picture.to(images).abs().mean() * own
+    lower, upper = model.bounds.like(images)
+    most = limit * (upper - lower)
+    wanted = torch.where(slope != 0, shown / slope - images, 0).nan_to_num(0)
+    return torch.maximum(torch.minimum(wanted, most), -most)

@@ -1,0 +1,15 @@
+"""LRP-γ for convolutions, LRP-ε for dense layers, LRP-z^B for the first layer.
+
+Source: Montavon et al., "Layer-wise relevance propagation: an overview", 2019.
+"""
+
+from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.rules import Epsilon, Gamma, LinearRule, ZBox
+
+
+class EpsilonGammaBox(Relevance):
+    """What the overview recommends."""
+
+    first: LinearRule | None = ZBox()
+    convolution: LinearRule | None = Gamma()
+    dense: LinearRule | None = Epsilon()

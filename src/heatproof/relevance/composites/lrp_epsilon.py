@@ -1,0 +1,14 @@
+"""LRP-ε everywhere.
+
+Source: Bach et al., PLoS ONE 2015.
+"""
+
+from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.rules import Epsilon, LinearRule
+
+
+class LrpEpsilon(Relevance):
+    """One rule for all layers."""
+
+    convolution: LinearRule | None = Epsilon()
+    dense: LinearRule | None = Epsilon()

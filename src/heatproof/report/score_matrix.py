@@ -1,0 +1,146 @@
+"""Records → arrays: one panel per model and metric, scores [methods, images].
+
+Seeds of one image are averaged before the image counts, once. Where there are several seeds, their spread is the Monte Carlo
+error of the image's score; else it is the error its record carries. NaN: no score, or no claim.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from heatproof.report.manifest import ImageFacts, MethodFacts, MetricFacts, ModelFacts, RunFacts
+from heatproof.store import Run
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+_SCORES = """
+SELECT model, method, metric, metric_settings, component, image,
+       avg(value) FILTER (isfinite(value)) AS value,
+       CASE WHEN count(*) FILTER (isfinite(value)) > 1
+            THEN stddev_samp(value) FILTER (isfinite(value)) / sqrt(count(*) FILTER (isfinite(value)))
+            ELSE max(error) FILTER (isfinite(error)) END AS error
+FROM records GROUP BY ALL
+"""
+_CURVES = "SELECT model, method, metric, metric_settings, image, curve FROM records WHERE component = '' AND len(curve) > 1"
+_COSTS = """
+SELECT model, method, avg(forward_rows) AS forward, avg(backward_rows) AS backward, avg(seconds) AS seconds
+FROM (SELECT DISTINCT model, method, image, seed, forward_rows, backward_rows, seconds FROM records) GROUP BY ALL
+"""
+_CAPTIONS = "SELECT model, image, min(target) AS target, avg(clean_probability) AS probability FROM records GROUP BY ALL"
+
+
+@dataclass(frozen=True)
+class ScoreMatrix:
+    """Scores of one metric on one model. Rows are `methods`, columns `images`; `curves` is [m, n, points] or None."""
+
+    model: ModelFacts
+    metric: MetricFacts
+    methods: tuple[MethodFacts, ...]
+    images: tuple[ImageFacts, ...]
+    values: Floats
+    errors: Floats
+    components: Mapping[str, Floats]
+    curves: Floats | None
+    odd_curves: int = 0
+    """Curves left out because they have another number of points than most."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one map costs on average."""
+
+    forward: float
+    backward: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What the network said of an image."""
+
+    target: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """All that was measured on one model."""
+
+    model: ModelFacts
+    panels: tuple[ScoreMatrix, ...]
+    costs: Mapping[str, Cost]
+    captions: Mapping[str, Caption]
+
+
+def read_scores(run: Run, facts: RunFacts) -> list[ModelScores]:
+    """Scores of every model that has any."""
+    scores, curves = run.query(_SCORES).to_pylist(), run.query(_CURVES).to_pylist()
+    costs, captions = run.query(_COSTS).to_pylist(), run.query(_CAPTIONS).to_pylist()
+    found = []
+    for model in facts.models:
+        own = [row for row in scores if row["model"] in model.keys]
+        if not own:
+            continue
+        own_curves = [row for row in curves if row["model"] in model.keys]
+        panels = (_panel(model, metric, facts, own, own_curves) for metric in facts.metrics)
+        found.append(
+            ModelScores(
+                model,
+                tuple(panel for panel in panels if panel is not None),
+                {
+                    row["method"]: Cost(row["forward"], row["backward"], row["seconds"])
+                    for row in costs
+                    if row["model"] in model.keys
+                },
+                {row["image"]: Caption(row["target"], row["probability"]) for row in captions if row["model"] in model.keys},
+            )
+        )
+    return found
+
+
+def _panel(
+    model: ModelFacts, metric: MetricFacts, facts: RunFacts, scores: list[dict[str, Any]], curves: list[dict[str, Any]]
+) -> ScoreMatrix | None:
+    own = [row for row in scores if (row["metric"], row["metric_settings"]) == (metric.name, metric.settings_key)]
+    if not own:
+        return None
+    scored_methods, scored_images = {row["method"] for row in own}, {row["image"] for row in own}
+    methods = tuple(method for method in facts.methods if method.key in scored_methods)
+    images = tuple(image for image in facts.images if image.digest in scored_images)
+    row_of = {method.key: index for index, method in enumerate(methods)}
+    column_of = {image.digest: index for index, image in enumerate(images)}
+    shape = (len(methods), len(images))
+    grids: dict[str, Floats] = {row["component"]: np.full(shape, np.nan) for row in own}
+    grids.setdefault("", np.full(shape, np.nan))
+    errors = np.full(shape, np.nan)
+    for row in own:
+        at = row_of[row["method"]], column_of[row["image"]]
+        grids[row["component"]][at] = np.nan if row["value"] is None else row["value"]
+        if row["component"] == "" and row["error"] is not None:
+            errors[at] = row["error"]
+    own_curves = [row for row in curves if (row["metric"], row["metric_settings"]) == (metric.name, metric.settings_key)]
+    stacked, odd = _stack(own_curves, shape, row_of, column_of)
+    values = grids.pop("")
+    return ScoreMatrix(model, metric, methods, images, values, errors, dict(sorted(grids.items())), stacked, odd)
+
+
+def _stack(
+    rows: list[dict[str, Any]], shape: tuple[int, int], row_of: Mapping[str, int], column_of: Mapping[str, int]
+) -> tuple[Floats | None, int]:
+    """Curves [m, n, points], averaged over seeds, and how many did not fit."""
+    if not rows:
+        return None, 0
+    points = Counter(len(row["curve"]) for row in rows).most_common(1)[0][0]
+    total, count = np.zeros((*shape, points)), np.zeros((*shape, 1))
+    odd = 0
+    for row in rows:
+        if len(row["curve"]) != points:
+            odd += 1
+            continue
+        at = row_of[row["method"]], column_of[row["image"]]
+        total[at] += row["curve"]
+        count[at] += 1
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0), odd

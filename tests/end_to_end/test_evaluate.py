@@ -1,0 +1,190 @@
+"""A run as a user starts it: killed, resumed, broken input, broken units."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from heatproof.store import Run
+
+HEATPROOF = [sys.executable, "-m", "heatproof.cli"]
+EXPERIMENT = """
+name = "trial"
+batch = 1
+kept_maps = 2
+precision = "plain"
+[dataset]
+name = "folder"
+path = "{photos}"
+[[models]]
+name = "efficientnet_lite0"
+[[methods]]
+name = "gradient"
+[[methods]]
+name = "smooth_grad"
+samples = 2
+[[methods]]
+name = "random_map"
+[[metrics]]
+name = "perturbation_curve"
+draws = 2
+regions = 4
+[[metrics]]
+name = "repeatability"
+"""
+COLUMNS = "* EXCLUDE (seconds, metric_seconds)"
+
+
+@pytest.fixture
+def photos(tmp_path):
+    from heatproof.data.photos import Photos
+
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    source = Path(__import__("heatproof.data", fromlist=["data"]).__file__).parent / "photographs"
+    for item in Photos(count=3).items():
+        shutil.copy(source / item.name, folder)
+    return folder
+
+
+@pytest.fixture
+def experiment(tmp_path, photos):
+    file = tmp_path / "trial.toml"
+    file.write_text(EXPERIMENT.format(photos=photos))
+    return file
+
+
+def start(*arguments, folder):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [*HEATPROOF, *map(str, arguments)], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def finish(*arguments, folder):
+    process = start(*arguments, folder=folder)
+    output, _ = process.communicate(timeout=240)
+    return process.returncode, output
+
+
+def kill_midway(run, *arguments, folder):
+    process = start(*arguments, folder=folder)
+    while len(run.done()) < 3:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def rows(run):
+    return run.query(f"SELECT {COLUMNS} FROM records ORDER BY ALL").to_pylist()
+
+
+def same(left, right):
+    return repr(left) == repr(right)  # NaN equals NaN
+
+
+def test_a_run_killed_midway_and_started_again_ends_with_the_same_rows(experiment, tmp_path):
+    code, output = finish("evaluate", experiment, "--executor", "serial", "-o", "whole", folder=tmp_path)
+    assert code == 0, output
+    whole = Run(tmp_path / "whole" / "trial")
+    assert len(whole.done()) == 9
+
+    run = Run(tmp_path / "cut" / "trial")
+    kill_midway(run, "evaluate", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
+    assert 3 <= len(run.done()) < 9
+
+    code, output = finish("evaluate", experiment, "--executor", "local", "--workers", "1", "-o", "cut", folder=tmp_path)
+    assert code == 0, output
+    assert same(rows(run), rows(whole))
+    for unit in whole.done():
+        for digest in whole.mapped(unit):
+            assert (whole.map(unit, digest) == run.map(unit, digest)).all()
+
+
+def test_workers_of_a_run_that_is_killed_end_with_it(experiment, tmp_path):
+    experiment.write_text(experiment.read_text().replace("draws = 2", "draws = 5000"))  # long units
+    process = start("evaluate", experiment, "--workers", "2", folder=tmp_path)
+    computing = psutil.Process(process.pid)
+    while len([child for child in computing.children(recursive=True) if child.cpu_times().user > 4]) < 2:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.1)
+    children = computing.children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert psutil.wait_procs(children, timeout=10)[1] == []
+
+
+def test_a_finished_run_started_again_computes_nothing_and_a_changed_method_only_itself(experiment, tmp_path):
+    assert finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)[0] == 0
+    code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
+    assert code == 0
+    assert "0 units computed" in output
+    experiment.write_text(experiment.read_text().replace("samples = 2", "samples = 3"))
+    code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
+    assert code == 0
+    assert "3 units computed" in output
+    assert "6 taken from an earlier run" in output
+
+
+def test_bad_images_are_named_and_left_out_and_the_run_goes_on(experiment, photos, tmp_path):
+    (photos / "broken.jpg").write_bytes(b"not an image at all")
+    good = next(photos.glob("p*.jpg"))
+    (photos / "cut.jpg").write_bytes(good.read_bytes()[:3000])
+    code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
+    assert code == 0, output
+    assert "broken.jpg" in output
+    assert "cut.jpg" in output
+    assert output.count("broken.jpg") == 1
+    assert {row["image_name"] for row in rows(Run(tmp_path / "runs" / "trial"))} == {p.name for p in photos.iterdir()} - {
+        "broken.jpg",
+        "cut.jpg",
+    }
+
+
+def test_a_unit_that_fails_is_reported_at_the_end_and_the_exit_code_says_so(experiment, tmp_path):
+    experiment.write_text(experiment.read_text().replace("regions = 4", "side = 100\nregions = 30"))
+    code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
+    assert code == 1
+    assert "expected room for 30 windows" in output
+    assert "Traceback" not in output
+    failures = Run(tmp_path / "runs" / "trial").failures()
+    assert len(failures) == 9
+    assert "rank_regions" in failures[0].traceback
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("evaluate", "missing.toml"), "expected an experiment file"),
+        (("report", "nowhere"), "run.json"),
+        (("explain", "x.png", "-x", "gradeint"), "Did you mean gradient"),
+        (("explain", "x.png", "-m", "efficientnet"), "Did you mean efficientnet_lite0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_wrong_call_ends_with_one_line_and_no_traceback(arguments, says, tmp_path):
+    code, output = finish(*arguments, folder=tmp_path)
+    assert code in (1, 2)
+    assert says in output
+    assert "Traceback" not in output
+    assert len(output.strip().splitlines()) == 1
+
+
+def test_interrupting_a_local_run_stops_its_processes_and_says_how_to_go_on(experiment, tmp_path):
+    process = start("evaluate", experiment, "--workers", "1", folder=tmp_path)
+    run = Run(tmp_path / "runs" / "trial")
+    while not run.done():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on from there" in output
+    assert "Traceback" not in output

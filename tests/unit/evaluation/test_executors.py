@@ -1,0 +1,100 @@
+"""Who computes what: outcomes of units in processes, and how units are shared out."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from heatproof.core.errors import SettingsError
+from heatproof.data.base import Item
+from heatproof.evaluation.executors import Local
+from heatproof.evaluation.executors.local import Waiting
+from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.plan import Network, Unit, plan
+
+ITEMS = [Item(name=f"{i}.png", digest=f"d{i}", label=i) for i in range(4)]
+METHODS = ["gradient", "random_map", "edge_map", "input_x_gradient"]
+
+
+def units() -> list[Unit]:
+    """Four methods on each of four images."""
+    experiment = Experiment.parse(
+        {
+            "name": "shared",
+            "batch": 1,
+            "models": [{"name": "squeezenet1_1"}],
+            "dataset": {"name": "photos"},
+            "methods": [{"name": name} for name in METHODS],
+            "metrics": [{"name": "total_variation_curve"}],
+        }
+    )
+    return plan(experiment, ITEMS, [Network("a network", {}, {})])
+
+
+def noted(run: Path, unit: Unit) -> None:
+    """What happens to units of this test: a file says who had it."""
+    if unit.method["name"] == "edge_map" and unit.items == (ITEMS[2],):
+        os._exit(3)
+    if unit.method["name"] == "random_map" and unit.items == (ITEMS[0],):
+        raise ValueError("no luck")
+    time.sleep(0.05)
+    (run / unit.key).write_text(str(os.getpid()))
+
+
+def test_one_s_own_batch_comes_first_then_one_that_nobody_has_then_any() -> None:
+    waiting = Waiting(units())
+    taken: list[tuple[str, str]] = []
+
+    def take(own: int | None, others: Sequence[int] = ()) -> None:
+        batches = [("a network", (ITEMS[i],)) for i in others]
+        unit, batch = waiting.take(None if own is None else ("a network", (ITEMS[own],)), batches)
+        assert batch == (unit.model_digest, unit.items)
+        taken.append((unit.items[0].name, unit.method["name"]))
+
+    for own, others in ((None, ()), (1, (0,)), (0, (1,)), (None, (0, 1)), (None, (0, 1, 2, 3))):
+        take(own, others)
+    assert [name for name, _ in taken] == ["0.png", "1.png", "0.png", "2.png", "0.png"]
+    assert len({method for name, method in taken if name == "0.png"}) == 3
+    while waiting:
+        take(3)
+    assert len(set(taken)) == len(taken) == 16
+
+
+def test_every_unit_has_an_outcome_in_every_round_and_a_batch_has_one_process_as_long_as_there_are_others(tmp_path: Path) -> None:
+    work = units()
+    outcomes = list(Local(workers=2).run(noted, tmp_path, [work[:8], [], work[8:]]))
+    assert {outcome.unit.key for outcome in outcomes[:8]} == {unit.key for unit in work[:8]}
+    assert {outcome.unit.key for outcome in outcomes[8:]} == {unit.key for unit in work[8:]}
+    failed = {
+        (outcome.unit.items[0].name, outcome.unit.method["name"]): outcome.failure.reason for outcome in outcomes if outcome.failure
+    }
+    assert failed == {
+        ("0.png", "random_map"): "ValueError: no luck",
+        ("2.png", "edge_map"): "RuntimeError: its process died with exit code 3",
+    }
+    who = defaultdict(set)
+    for unit in work[:8]:
+        if (tmp_path / unit.key).exists():
+            who[unit.items].add((tmp_path / unit.key).read_text())
+    assert len(who) == 2
+    assert sum(map(len, who.values())) <= 3  # the one that is done first helps with the other's
+
+
+def test_a_unit_that_takes_too_long_is_stopped_and_the_others_go_on(tmp_path: Path) -> None:
+    outcomes = list(Local(workers=1, timeout=1).run(slow, tmp_path, [units()[:3]]))
+    assert [outcome.failure is not None for outcome in outcomes] == [False, True, False]
+    assert "took longer than 1 s" in outcomes[1].failure.reason if outcomes[1].failure else False
+
+
+def slow(run: Path, unit: Unit) -> None:
+    """A minute for one of them."""
+    time.sleep(60 if unit.method["name"] == "random_map" else 0)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_fewer_than_one_process_is_refused(workers: int) -> None:
+    with pytest.raises(SettingsError, match="workers: expected at least 1"):
+        Local(workers)

@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import pytest
+
+from heatproof.data.base import Item
+from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.plan import Network, plan, total_rows
+
+ITEMS = [Item(name=f"{i}.png", digest=f"{i:032x}") for i in range(5)]
+BASE = {
+    "name": "trial",
+    "dataset": {"name": "photos"},
+    "models": [{"name": "efficientnet_lite0"}],
+    "methods": [{"name": "gradient"}, {"name": "smooth_grad", "samples": 3}],
+    "metrics": [{"name": "perturbation_curve", "draws": 2, "regions": 4}, {"name": "repeatability"}],
+    "seeds": [0, 1],
+    "batch": 2,
+}
+
+
+def network(digest="w", **settings):
+    return Network(digest, {"name": "plan", **settings}, {})
+
+
+def keys(of=None, **changes):
+    return [unit.key for unit in plan(Experiment.parse({**BASE, **changes}), ITEMS, [of or network()])]
+
+
+def test_units_are_the_product_of_models_methods_seeds_and_batches():
+    units = plan(Experiment.parse(BASE), ITEMS, [network()])
+    assert len(units) == len({unit.key for unit in units}) == 2 * 2 * 3
+    assert sorted(len(unit.items) for unit in units) == [1] * 4 + [2] * 8
+
+
+def test_the_same_experiment_has_the_same_keys():
+    assert keys() == keys()
+
+
+@pytest.mark.parametrize("changes", [{"title": "another"}, {"smoke": True}], ids=str)
+def test_what_decides_no_number_changes_no_key(changes):
+    assert keys(**changes) == keys()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"of": network("other weights")},
+        {"of": network(fold=True)},
+        {"seeds": [2, 3]},
+        {"target": "label"},
+        {"models": [{"name": "efficientnet_lite0", "output": "probability"}]},
+        {"metrics": [{"name": "repeatability"}]},
+        {"kept_maps": 0},
+    ],
+    ids=str,
+)
+def test_what_decides_numbers_changes_every_key(changes):
+    assert not set(keys(**changes)) & set(keys())
+
+
+def test_another_mask_changes_the_keys_of_its_batch():
+    changed = [replace(ITEMS[0], region="mask", region_digest="drawn anew"), *ITEMS[1:]]
+    ours = [unit.key for unit in plan(Experiment.parse(BASE), changed, [network()])]
+    assert [a == b for a, b in zip(ours, keys(), strict=True)] == [False] * 4 + [True] * 8
+
+
+def test_a_changed_method_leaves_the_other_methods_alone():
+    changed = keys(methods=[{"name": "gradient"}, {"name": "smooth_grad", "samples": 4}])
+    assert len(set(changed) & set(keys())) == 6
+
+
+def test_expected_work_counts_repeated_maps_only_for_methods_that_draw():
+    units = plan(Experiment.parse({**BASE, "batch": 5, "seeds": [0]}), ITEMS, [network()])
+    curve, gradient, smooth_grad = 4 * 2, 1 + 2, 3 * (1 + 2)
+    assert [unit.rows for unit in units] == [5 * (1 + gradient + curve), 5 * (smooth_grad + curve + smooth_grad)]
+    assert total_rows(units) == sum(unit.rows for unit in units)
+
+
+def test_one_clean_forward_of_a_batch_is_expected_for_all_seeds_and_methods():
+    units = plan(Experiment.parse({**BASE, "batch": 5}), ITEMS, [network()])
+    assert units[0].rows - units[2].rows == 5
+    assert units[1].rows == units[3].rows
+
+
+def test_what_metrics_have_in_common_is_expected_once_a_batch_and_seed():
+    change = {"name": "top_k", "steps": 10}
+    under = [
+        {"name": "similarity_under_change", "change": change, "levels": [0.1, 0.2], "similarity": s} for s in ("top", "cosine")
+    ]
+    labelled = [{"label": metric["similarity"], **metric} for metric in under]
+    first, second = (plan(Experiment.parse({**BASE, "metrics": metrics}), ITEMS, [network()]) for metrics in (under[:1], labelled))
+    attack = 2 + 2 * 10 * 3 + 2 * (1 + 2 * 10 * 4)
+    for units in (first, second):
+        assert units[0].rows - units[2].rows == 2  # the clean images, for both seeds
+        further = (1 + 2) * (1 + 2) + 2 * len({metric["similarity"] for metric in units[0].metrics})
+        assert units[2].rows == 2 * (attack + further)
+
+
+def test_the_order_of_metrics_changes_no_expected_work():
+    metrics = BASE["metrics"]
+    forward, backward = (
+        total_rows(plan(Experiment.parse({**BASE, "metrics": order}), ITEMS, [network()])) for order in (metrics, metrics[::-1])
+    )
+    assert forward == backward

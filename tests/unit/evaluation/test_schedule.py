@@ -1,0 +1,174 @@
+import numpy as np
+import pytest
+
+from heatproof.core.errors import SettingsError
+from heatproof.core.records import Record
+from heatproof.core.settings import canonical_json, content_hash
+from heatproof.data.base import Item
+from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.plan import Network, plan
+from heatproof.evaluation.schedule import Schedule
+from heatproof.store import Run
+
+ITEMS = [Item(name=f"{i}.png", digest=f"{i:032x}") for i in range(30)]
+BASE = {
+    "name": "trial",
+    "dataset": {"name": "photos"},
+    "models": [{"name": "efficientnet_lite0"}, {"name": "efficientnet_lite0", "output": "probability"}],
+    "methods": [{"name": "gradient"}, {"name": "input_x_gradient"}, {"name": "random_map"}, {"name": "edge_map"}],
+    "metrics": [{"name": "repeatability"}, {"name": "total_variation_curve", "primary": True}],
+    "seeds": [0, 1],
+    "batch": 3,
+    "stop": {"against": "chance", "looks": 4},
+}
+LOOKS = (9, 15, 21, 30)
+
+
+def score(unit, item, gain):
+    noise = np.random.default_rng(int(content_hash([unit.method, item.digest, unit.seed]), 16)).normal()
+    return noise + gain * (unit.method["name"] in ("gradient", "input_x_gradient"))
+
+
+def write(store, unit, gain):
+    """Scores of one unit: noise, and a gain for the methods that are no controls."""
+    records = [
+        Record(
+            unit=unit.key,
+            model="net",
+            method=content_hash(unit.method),
+            method_label=unit.label,
+            method_settings=canonical_json(unit.method),
+            metric=metric["name"],
+            metric_settings=canonical_json(metric),
+            direction="lower",
+            image=item.digest,
+            image_name=item.name,
+            target=0,
+            clean_score=1.0,
+            clean_probability=1.0,
+            seed=unit.seed,
+            value=score(unit, item, gain) if metric["name"] == "total_variation_curve" else 0.0,
+            forward_rows=1,
+            backward_rows=1,
+            seconds=0.0,
+        )
+        for item in unit.items
+        for metric in unit.metrics
+    ]
+    store.write_part(unit.key, records)
+
+
+def course_of(folder, **changes):
+    experiment = Experiment.parse({**BASE, **changes})
+    units = plan(experiment, ITEMS, [Network("w", {}, {})] * len(experiment.models))
+    return Schedule(experiment, ITEMS, units, {"w": "net"}, Run(folder))
+
+
+def follow(folder, gain, most=10**9, **changes):
+    """Compute round by round, at most so many units; what is left of the run, and how many were computed."""
+    course, computed = course_of(folder, **changes), 0
+    for pending in course.rounds():
+        for unit in pending:
+            if computed == most:
+                return course, computed
+            write(course._store, unit, gain)
+            computed += 1
+    return course, computed
+
+
+def test_without_a_rule_all_units_are_one_round(tmp_path):
+    course = course_of(tmp_path, stop=None)
+    assert list(course.rounds()) == [course.units]
+    assert course.facts() is None
+
+
+def test_a_clear_difference_ends_each_model_at_its_first_look(tmp_path):
+    course, computed = follow(tmp_path, 6.0)
+    assert course.looks == LOOKS
+    assert [(s.output, s.images, s.of) for s in course.stopped] == [("logit", 9, 30), ("probability", 9, 30)]
+    assert "2 different" in course.stopped[0].why
+    assert "0.0125 at each of 4 looks" in course.stopped[0].why
+    assert computed == len(course.units) == 2 * (9 // 3) * 2 * 4
+    assert course.facts()["stopped"][0]["images"] == 9
+
+
+def test_no_difference_runs_to_the_end(tmp_path):
+    course, computed = follow(tmp_path, 0.0)
+    assert course.stopped == []
+    assert computed == len(course.units) == 2 * 10 * 2 * 4
+
+
+def test_models_stop_apart(tmp_path):
+    """The second model gets scores without a gain."""
+    course = course_of(tmp_path)
+    for pending in course.rounds():
+        for unit in pending:
+            write(course._store, unit, 6.0 if unit.output["name"] == "logit" else 0.0)
+    assert [s.output for s in course.stopped] == ["logit"]
+
+
+def test_controls_need_not_be_told_apart_from_each_other(tmp_path):
+    for against, pairs in {"chance": 3, "controls": 5, "all": 6}.items():
+        course, _ = follow(tmp_path / against, 6.0, stop={"against": against, "looks": 4})
+        assert len(course._pairs) == pairs
+        assert bool(course.stopped) == (against != "all")  # the two methods tie
+
+
+def test_a_margin_ends_a_run_whose_maps_are_practically_equal(tmp_path):
+    course, _ = follow(tmp_path / "wide", 0.0, stop={"against": "chance", "looks": 4, "margin": 3.0})
+    assert "0 different, 2 equal within 3" in course.stopped[0].why
+    course, _ = follow(tmp_path / "narrow", 0.0, stop={"against": "chance", "looks": 4, "margin": 0.1})
+    assert course.stopped == []
+
+
+@pytest.mark.parametrize("cut", [0, 1, 17, 24, 25, 47])
+@pytest.mark.parametrize("gain", [1.6, 6.0])
+def test_a_run_cut_anywhere_and_resumed_stops_where_it_would_have(tmp_path, cut, gain):
+    whole, computed = follow(tmp_path / "whole", gain)
+    assert whole.stopped
+    follow(tmp_path / "cut", gain, most=cut)
+    resumed, rest = follow(tmp_path / "cut", gain)
+    assert resumed.stopped == whole.stopped
+    assert [unit.key for unit in resumed.units] == [unit.key for unit in whole.units]
+    assert cut + rest == computed
+    assert follow(tmp_path / "cut", gain)[1] == 0
+
+
+def test_a_rule_given_to_a_finished_run_leaves_out_what_it_would_not_have_computed(tmp_path):
+    follow(tmp_path, 6.0, stop=None)
+    course, computed = follow(tmp_path, 6.0)
+    assert computed == 0
+    assert [s.images for s in course.stopped] == [9, 9]
+
+
+def test_units_that_failed_are_waited_for_no_longer(tmp_path):
+    """Of the gradient nothing was ever scored: the other method decides."""
+    course = course_of(tmp_path)
+    for pending in course.rounds():
+        for unit in pending:
+            if unit.method["name"] != "gradient":
+                write(course._store, unit, 6.0)
+    assert "1 different" in course.stopped[0].why
+
+
+def test_a_run_of_which_nothing_was_scored_is_not_decided(tmp_path):
+    course = course_of(tmp_path)
+    assert len(list(course.rounds())) == 2 * 4
+    assert course.stopped == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"stop": {"against": "everyone"}}, "against"),
+        ({"stop": {"against": "chance", "look": 3}}, "known settings: against, margin, looks"),
+        ({"stop": {"against": "chance", "margin": 0}}, "margin"),
+        ({"methods": [{"name": "gradient"}, {"name": "edge_map"}]}, "expected a random_map among the methods"),
+        ({"methods": [{"name": "gradient"}], "stop": {"against": "controls"}}, "expected a control among the methods"),
+        ({"methods": [{"name": "gradient"}], "stop": {"against": "all"}}, "expected two methods"),
+    ],
+    ids=str,
+)
+def test_a_rule_that_could_decide_nothing_is_refused(changes, says):
+    with pytest.raises(SettingsError, match=says):
+        Experiment.parse({**BASE, **changes})

@@ -1,0 +1,112 @@
+"""Two curves against each other: what is drawn, what the table says, and claims of a statistic or of a component."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from heatproof.report import build
+from heatproof.report.associations import relations
+from heatproof.report.claims import Finding, judge
+from heatproof.report.figures.associations import relation_chart
+from heatproof.report.manifest import read_facts
+from heatproof.report.score_matrix import read_scores
+from heatproof.report.table_cells import relation_table
+
+from .synthetic_run import write_synthetic_run
+
+LINE, CLOUD = "Gradient", "Input × gradient"
+TITLE = "One against the other"
+ASKED = {"title": TITLE, "x": "AUPC", "y": "AUTVC"}
+
+
+@pytest.fixture(scope="module")
+def run(demo):
+    """Under AUPC and AUTVC, five levels: one method's points lie on Greiner's curve, another's are a cloud."""
+    facts = read_facts(demo)
+    scores = read_scores(demo, facts)[0]
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-0.8, 0.9, (12, 12, 5))
+    y = 2 / np.pi * np.arcsin(x)
+    y[1] = rng.uniform(-0.8, 0.9, (12, 5))
+    panels = {panel.metric.label: panel for panel in scores.panels}
+    labels = [method.label for method in panels["AUPC"].methods]
+    assert labels[:2] == [LINE, CLOUD]
+    changed = [
+        replace(
+            panel,
+            curves={"AUPC": x, "AUTVC": y}.get(panel.metric.label, panel.curves),
+            metric=replace(panel.metric, curve_x=(0.1, 0.2, 0.3, 0.4, 0.5)),
+        )
+        for panel in scores.panels
+    ]
+    return replace(scores, panels=tuple(changed)), replace(facts, raw={**facts.raw, "relations": [ASKED]})
+
+
+def claim(*pairs, statistic="pearson", least=None, **more):
+    pairs = [list(pair) for pair in pairs]
+    shared = {"says": "It is said", "metric": "", "pairs": pairs, "within": None, "least": least}
+    return {**shared, "relation": TITLE, "statistic": statistic, **more}
+
+
+def finding(run, *claims):
+    scores, facts = run
+    return [found.finding for found in judge(scores, replace(facts, raw={**facts.raw, "claims": list(claims)}))]
+
+
+def test_points_and_statistics_are_those_of_the_curves(run):
+    related = next(relations(*run))
+    assert related.levels == (0.1, 0.2, 0.3, 0.4, 0.5)
+    assert related.by_method[LINE].statistics["residual"].value == pytest.approx(0, abs=1e-12)
+    assert related.by_method[LINE].statistics["spearman"].value == pytest.approx(1)
+    assert abs(related.by_method[CLOUD].statistics["spearman"].value) < 0.4
+
+
+def test_a_chart_has_a_dot_for_every_image_and_level_and_the_law_beneath(run):
+    related = next(relations(*run))
+    chart = relation_chart(related, LINE, width=260)
+    law, cloud = chart["layer"]
+    data = chart.get("datasets", {})
+    points = data.get(cloud["data"].get("name"), cloud["data"].get("values"))
+    assert len(points) == 12 * 5
+    assert law["mark"]["type"] == "line"
+
+
+def test_the_table_has_every_statistic_with_its_interval(run):
+    heads, rows = relation_table(next(relations(*run)), 0.95)
+    assert heads[0] == "pearson"
+    cells = dict(rows)[LINE]
+    assert cells[heads.index("residual")].text == "0.00"
+    assert cells[heads.index("spearman")].sub == "[1.00, 1.00]"
+    assert cells[-1].text == "12"
+
+
+def test_claims_of_a_statistic_hold_fail_or_stay_open(run):
+    ordered, reverse = claim((CLOUD, LINE)), claim((LINE, CLOUD))
+    assert finding(run, ordered, reverse) == [Finding.HOLDS, Finding.FAILS]
+    assert finding(run, claim(("0.5", LINE), least=0.5), claim(("0.5", CLOUD), least=0.5)) == [Finding.HOLDS, Finding.FAILS]
+    assert finding(run, claim(("0", CLOUD), least=0.0)) == [Finding.UNDECIDED]
+    assert finding(run, claim((LINE, "not run"))) == [Finding.MISSING]
+    assert finding(run, claim((CLOUD, LINE), relation="another")) == [Finding.MISSING]
+
+
+def test_a_claim_may_be_of_a_component(run):
+    scores, facts = run
+    panel = scores.panels[0]
+    first = np.zeros((12, 12))
+    first[0] = 1 + 0.01 * np.arange(12)
+    scores = replace(scores, panels=(replace(panel, components={"first": first}), *scores.panels[1:]))
+    asked = claim(("0.5", LINE), least=0.5, relation="", statistic="", metric="AUPC", component="first")
+    missing = {**asked, "component": "other"}
+    assert finding((scores, facts), asked, missing) == [Finding.HOLDS, Finding.MISSING]
+
+
+def test_the_page_shows_relations_that_were_measured(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=3, size=12, methods=(0, 8))
+    facts = run.facts()
+    curves = [metric["label"] for metric in facts["metrics"] if metric.get("curve_axes")]
+    asked = [{"title": TITLE, "x": curves[0], "y": curves[0]}, {"title": "Nothing", "x": curves[0], "y": "no such metric"}]
+    run.write_facts({**facts, "relations": asked})
+    page = build(run.path).read_text(encoding="utf-8")
+    assert f"<h3>{TITLE}</h3>" in page
+    assert "<h3>Nothing</h3>" not in page
