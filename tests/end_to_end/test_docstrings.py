@@ -1,0 +1,32 @@
+"""The examples that docstrings show are run, as a reader would run them."""
+
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import heatproof
+
+SOURCE = Path(inspect.getfile(heatproof)).parent
+WITH_EXAMPLES = [path for path in sorted(SOURCE.rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+def module_name(path: Path) -> str:
+    """`heatproof.methods.gradient.gradient`, of its file."""
+    return ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=module_name)
+def test_the_examples_of_a_module_run(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(module_name(path))
+    tests = [test for test in doctest.DocTestFinder(recurse=True).find(module) if test.examples]
+    runner, said = doctest.DocTestRunner(optionflags=OPTIONS), []
+    for test in tests:
+        test.globs = {}
+        runner.run(test, out=said.append)
+    assert tests, f"{path}: an example stands where no docstring is"
+    assert runner.summarize(verbose=False).failed == 0, "".join(said)
