@@ -223,7 +223,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     DataRandomisation: {"": DataRandomisation(other=OTHER_NETWORK)},
     RandomLogit: {"": RandomLogit(), "pictures": RandomLogit(draws=2, similarity="ssim", entries="absolute")},
     SignChanges: {"": SignChanges()},
-    Completeness: {"own claim": Completeness(), "from black": Completeness(baseline=Black())},
+    Completeness: {"own expected sum": Completeness(), "from black": Completeness(baseline=Black())},
     InputInvariance: {
         "": InputInvariance(),
         "entries of a picture": InputInvariance(shift="picture", similarity="cosine", channels="each"),

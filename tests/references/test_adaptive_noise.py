@@ -33,7 +33,7 @@ class Peak(Objective):
 
     better: ClassVar[Direction] = Direction.HIGHER
 
-    def worth(self, model, images, target, maps, *, seed=0):
+    def objective_value(self, model, images, target, maps, *, seed=0):
         flat = maps.flatten(1).abs()
         return flat.amax(1) / flat.sum(1)
 
@@ -49,7 +49,7 @@ def value_of(method: AdaptiveNoise, image: torch.Tensor):
         explain = method.method.model_copy(update={"noise": noise}).explain
         maps = explain(Case(MODEL, image, target, draws)).values
         seed = seed_of(derive(SEED, "objective", stream))
-        worth = method.objective.worth(MODEL, image, target, maps, seed=seed).item()
+        worth = method.objective.objective_value(MODEL, image, target, maps, seed=seed).item()
         return worth if method.objective.direction == Direction.LOWER else -worth
 
     return value
@@ -124,7 +124,7 @@ def test_a_scale_of_zero_is_survived():
 class Nothing(Objective):
     better: ClassVar[Direction] = Direction.LOWER
 
-    def worth(self, model, images, target, maps, *, seed=0):
+    def objective_value(self, model, images, target, maps, *, seed=0):
         return torch.full((len(maps),), math.nan)
 
 

@@ -21,7 +21,9 @@ def test_the_text_of_an_answer_is_short_and_says_what_it_is() -> None:
     assert "passes=104+100" in repr(found)
 
 
-@pytest.mark.parametrize(("claim", "expected"), [(2.0, 0.5), (-3.0, 2.0), (3.0, 0.0), (0.0, None), (torch.nan, None)], ids=str)
-def test_relative_gap(claim: float, expected: float | None) -> None:
-    gap = relative_gap(torch.tensor([[1.0, 2.0]]), torch.tensor([claim]))
+@pytest.mark.parametrize(
+    ("expected_sum", "expected"), [(2.0, 0.5), (-3.0, 2.0), (3.0, 0.0), (0.0, None), (torch.nan, None)], ids=str
+)
+def test_relative_gap(expected_sum: float, expected: float | None) -> None:
+    gap = relative_gap(torch.tensor([[1.0, 2.0]]), torch.tensor([expected_sum]))
     assert gap.isnan().item() if expected is None else gap.item() == pytest.approx(expected)

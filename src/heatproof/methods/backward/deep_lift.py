@@ -53,7 +53,7 @@ class DeepLift(Method):
     def explain(self, case: Case) -> Explanation:
         """Claim f(x) − mean f(b); error = standard error over baselines."""
         rounds = AdaptiveSampling(self.baselines, lambda k: k, kind="difference")
-        sums, claim = case.images.new_zeros(rounds.parts, *case.images.shape), case.images.new_zeros(len(case))
+        sums, expected_sum = case.images.new_zeros(rounds.parts, *case.images.shape), case.images.new_zeros(len(case))
 
         def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor]:
             images = case.images[sample]
@@ -64,10 +64,10 @@ class DeepLift(Method):
         def add(sample: list[int], k: list[int], found: tuple[Tensor, Tensor]) -> None:
             for i, index, values, change in zip(sample, k, *found, strict=True):
                 sums[rounds.part(index), i] += values
-                claim[i] += change
+                expected_sum[i] += change
 
         used, error = rounds.run(case.model, case.images, compute, add, lambda still, _: sums[:, still])
-        return Explanation(sums.sum(0), claim, error, used)
+        return Explanation(sums.sum(0), expected_sum, error, used)
 
     def cost(self) -> PassCount:
         return PassCount(3 * self.baselines, self.baselines)

@@ -16,7 +16,7 @@ from heatproof.methods.backward.base import BackwardMethod
 from heatproof.methods.base import Explanation
 from heatproof.models.model import Model
 from heatproof.relevance.composites import Composite
-from heatproof.relevance.composites import ZPlusBox as Rules
+from heatproof.relevance.composites import ZPlusWSquare as Rules
 from heatproof.relevance.rules import WSquare, ZBox
 
 

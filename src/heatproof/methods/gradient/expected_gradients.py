@@ -7,7 +7,8 @@ often where the image's gradients have been large, and weighted by one over thei
 expectation from fewer rows.
 Complete in expectation: Σ_i A_i ≈ f(x) − mean_n f(b_n).
 
-Cost: N M forward and backward rows an image, and N + 1 forward rows for the claim; with a tolerance, N is at most `baselines`.
+Cost: N M forward and backward rows an image, and N + 1 forward rows for the expected sum;
+with a tolerance, N is at most `baselines`.
 Source: Erion et al., "Improving performance of deep learning models with axiomatic attribution priors and expected gradients",
 Nature Machine Intelligence 2021; Lundberg & Lee, NeurIPS 2017 (GradientSHAP).
 Differs from the paper: α is stratified and every baseline is used equally often, which lowers the variance at equal cost; no

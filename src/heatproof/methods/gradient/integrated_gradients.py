@@ -92,7 +92,7 @@ class IntegratedGradients(ProbeMethod):
 
         accuracy = Accuracy(self.tolerance, self.map_tolerance, self.cost().backward)
         found = path_gradients(case.model, case.images, case.target, start, self.baselines, accuracy)
-        return Explanation(found.values, found.claim, found.error, found.probes, found.notes)
+        return Explanation(found.values, found.expected_sum, found.error, found.probes, found.notes)
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
         """Claim f(x) − mean f(b); no error is known. End points on the quadrature are not computed again."""
@@ -102,8 +102,8 @@ class IntegratedGradients(ProbeMethod):
             at_baseline = streamed.scores[:, :: len(alphas)].mean(1)
         else:
             at_baseline = mean_fill_score(case.model, case.images, case.target, case.draws, self.baseline, self.baselines)
-        claim = at_image - at_baseline
-        return Explanation.plain(streamed.values, claim)
+        expected_sum = at_image - at_baseline
+        return Explanation.plain(streamed.values, expected_sum)
 
     def cost(self) -> PassCount:
         if self.adaptive:

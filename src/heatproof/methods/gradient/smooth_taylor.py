@@ -4,7 +4,7 @@
 
 x image, z_r root, ε_r noise, f the explained output. With Gaussian noise this estimates −σ² times the diagonal of the Hessian of
 the smoothed f (Stein's lemma); at small σ it is the gradient times noise. Complete to first order only:
-f(x) ≈ mean_r f(z_r) + Σ_i A_i, exact for linear f; that is what `claim` states.
+f(x) ≈ mean_r f(z_r) + Σ_i A_i, exact for linear f; that is what `expected_sum` states.
 
 Cost: R forward and backward rows an image, and 1 forward row for f(x); R is at most `samples` with a tolerance.
 Source: Goh et al., "Understanding integrated gradients with SmoothTaylor for deep neural network attribution", ICPR 2020,

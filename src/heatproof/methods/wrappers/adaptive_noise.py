@@ -162,8 +162,10 @@ class _Search:
         self.sign = 1.0 if method.objective.direction == Direction.LOWER else -1.0
         self.rounding = 64 * torch.finfo(case.images.dtype).eps
         self.states = [_State([], []) for _ in range(len(case))]
-        claim, error = (case.images.new_full((len(case),), torch.nan) for _ in range(2))
-        self.best = Explanation(torch.zeros_like(case.images), claim, error, torch.zeros_like(case.target), ("",) * len(case))
+        expected_sum, error = (case.images.new_full((len(case),), torch.nan) for _ in range(2))
+        self.best = Explanation(
+            torch.zeros_like(case.images), expected_sum, error, torch.zeros_like(case.target), ("",) * len(case)
+        )
 
     def visit(self, rows: Iterable[int], sigmas: Iterable[float], stream: str) -> dict[int, float]:
         """Try a σ for each of these images, and remember it; their values, less is better, infinity where there is none."""
@@ -192,11 +194,15 @@ class _Search:
         scaled = _Scaled.of(self.method.method, dict(zip(draws.keys, sigmas, strict=True)))
         images, seed = self.case.images[rows], seed_of(derive(self.case.seed, "objective", stream))
         found = self.method.method.model_copy(update={"noise": scaled}).explain(Case(self.case.model, images, target, draws, seed))
-        worth = self.method.objective.worth(self.case.model, images, target, found.values, seed=seed)
+        worth = self.method.objective.objective_value(self.case.model, images, target, found.values, seed=seed)
         return found, [math.inf if math.isnan(value) else self.sign * value for value in worth.tolist()]
 
     def _keep(self, i: int, found: Explanation, row: int) -> None:
-        self.best.values[i], self.best.claim[i], self.best.error[i] = found.values[row], found.claim[row], found.error[row]
+        self.best.values[i], self.best.expected_sum[i], self.best.error[i] = (
+            found.values[row],
+            found.expected_sum[row],
+            found.error[row],
+        )
         if self.best.probes is not None and found.probes is not None:
             self.best.probes[i] = found.probes[row]
         if self.best.notes is not None and found.notes is not None:

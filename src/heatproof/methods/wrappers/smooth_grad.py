@@ -60,7 +60,7 @@ class SmoothGrad(Method):
     def explain(self, case: Case) -> Explanation:
         rounds = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
         states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(rounds.parts)]
-        claim = torch.zeros_like(case.target, dtype=case.images.dtype)
+        expected_sum = torch.zeros_like(case.target, dtype=case.images.dtype)
 
         def compute(sample: list[int], k: list[int]) -> Explanation:
             return self.method.explain(self._noisy(case, sample, k))
@@ -69,15 +69,15 @@ class SmoothGrad(Method):
             maps = answer.values.square() if self.moment == "square" else answer.values
             for row, (i, index) in enumerate(zip(sample, k, strict=True)):
                 states[rounds.part(index)].add(i, maps[row])
-                claim[i] += answer.claim[row] / self.samples
+                expected_sum[i] += answer.expected_sum[row] / self.samples
 
         def parts(still: list[int], drawn: int) -> Tensor:
             return torch.stack([self._moment(state)[still] * (state.count[still[0]] / drawn) for state in states])
 
         used, error = rounds.run(case.model, case.images, compute, add, parts)
         values = self._moment(reduce(Welford.merge, states))
-        claim = claim * (self.samples / used) if self.moment == "mean" else torch.full_like(claim, torch.nan)
-        return Explanation(values, claim, error, used, rounds.notes(used, error))
+        expected_sum = expected_sum * (self.samples / used) if self.moment == "mean" else torch.full_like(expected_sum, torch.nan)
+        return Explanation(values, expected_sum, error, used, rounds.notes(used, error))
 
     def _noisy(self, case: Case, sample: list[int], k: list[int]) -> Case:
         images, draws = case.images[sample], case.draws.rows(sample)

@@ -8,19 +8,19 @@ from typing import ClassVar, Literal
 from heatproof.core.settings import Settings
 from heatproof.relevance.rules import (
     ActivationRule,
-    ByValue,
     Epsilon,
     Identity,
     LayerNormRule,
     LinearRule,
     ProductRule,
-    Signal,
+    ProportionalToValue,
+    SignalTakeAll,
     SoftmaxRule,
     SumRule,
     Taylor,
 )
 
-Place = Literal["convolution", "dense", "normalisation", "pool"]
+LinearKind = Literal["convolution", "dense", "normalisation", "pool"]
 """Kinds of linear operations."""
 
 
@@ -58,7 +58,7 @@ class Composite(Settings, ABC):
     softmax: SoftmaxRule | None = None
     layers: Mapping[str, LinearRule] = {}
 
-    def linear(self, place: Place, *, first: bool, name: str) -> LinearRule | None:
+    def linear(self, place: LinearKind, *, first: bool, name: str) -> LinearRule | None:
         """The rule of a linear operation."""
         for pattern, rule in self.layers.items():
             if name and fnmatchcase(name, pattern):
@@ -69,19 +69,19 @@ class Composite(Settings, ABC):
         return found
 
 
-class Plain(Composite):
+class PlainGradient(Composite):
     """No rule anywhere: the gradient, or what takes its place where there is a reference."""
 
     relevance: ClassVar[bool] = False
 
 
-class Relevance(Composite, ABC):
+class RelevanceComposite(Composite, ABC):
     """Layer-wise relevance propagation: no operation is left to the gradient, unless a composite says so."""
 
     normalisation: LinearRule | None = Epsilon()
     layer_norm: LayerNormRule | None = Identity()
     pool: LinearRule | None = Epsilon()
     activation: ActivationRule | None = Identity()
-    sum: SumRule | None = ByValue()
-    product: ProductRule | None = Signal()
+    sum: SumRule | None = ProportionalToValue()
+    product: ProductRule | None = SignalTakeAll()
     softmax: SoftmaxRule | None = Taylor()

@@ -3,11 +3,11 @@
 Source: Kohlbrenner et al., "Towards best practice in explaining neural network decisions with LRP", IJCNN 2020.
 """
 
-from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.composites.base import RelevanceComposite
 from heatproof.relevance.rules import AlphaBeta, Epsilon, LinearRule
 
 
-class EpsilonAlpha2Beta1(Relevance):
+class EpsilonAlpha2Beta1(RelevanceComposite):
     """Evidence against is kept apart."""
 
     convolution: LinearRule | None = AlphaBeta(alpha=2, beta=1)

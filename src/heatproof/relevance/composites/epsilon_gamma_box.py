@@ -3,11 +3,11 @@
 Source: Montavon et al., "Layer-wise relevance propagation: an overview", 2019.
 """
 
-from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.composites.base import RelevanceComposite
 from heatproof.relevance.rules import Epsilon, Gamma, LinearRule, ZBox
 
 
-class EpsilonGammaBox(Relevance):
+class EpsilonGammaBox(RelevanceComposite):
     """What the overview recommends."""
 
     first: LinearRule | None = ZBox()

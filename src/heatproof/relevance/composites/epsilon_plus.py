@@ -3,11 +3,11 @@
 Source: Kohlbrenner et al., "Towards best practice in explaining neural network decisions with LRP", IJCNN 2020.
 """
 
-from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.composites.base import RelevanceComposite
 from heatproof.relevance.rules import Epsilon, LinearRule, ZPlus
 
 
-class EpsilonPlus(Relevance):
+class EpsilonPlus(RelevanceComposite):
     """Smooth, positive below, discriminating above."""
 
     convolution: LinearRule | None = ZPlus()

@@ -3,11 +3,11 @@
 Source: Kohlbrenner et al., "Towards best practice in explaining neural network decisions with LRP", IJCNN 2020.
 """
 
-from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.composites.base import RelevanceComposite
 from heatproof.relevance.rules import Epsilon, Flat, LinearRule, ZPlus
 
 
-class EpsilonPlusFlat(Relevance):
+class EpsilonPlusFlat(RelevanceComposite):
     """As `epsilon_plus`, spread over receptive fields at the input."""
 
     first: LinearRule | None = Flat()

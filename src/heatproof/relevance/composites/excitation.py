@@ -5,15 +5,15 @@ Differs from the paper: starts with the score, not with a probability of 1, and 
 negative weight, so that the layer that meets the image needs no shift.
 """
 
-from heatproof.relevance.composites.base import Relevance
-from heatproof.relevance.rules import ByMagnitude, LinearRule, SumRule, ZPlus
+from heatproof.relevance.composites.base import RelevanceComposite
+from heatproof.relevance.rules import LinearRule, ProportionalToMagnitude, SumRule, ZPlus
 
 
-class Excitation(Relevance):
+class Excitation(RelevanceComposite):
     """Winners take all, in proportion: what inhibits gets nothing, and what nothing excites passes nothing on."""
 
     convolution: LinearRule | None = ZPlus(bias=False)
     dense: LinearRule | None = ZPlus(bias=False)
     normalisation: LinearRule | None = ZPlus(bias=False)
     pool: LinearRule | None = ZPlus(bias=False)
-    sum: SumRule | None = ByMagnitude()
+    sum: SumRule | None = ProportionalToMagnitude()

@@ -3,17 +3,17 @@
 Source: Bach et al., PLoS ONE 2015.
 """
 
-from heatproof.relevance.composites.base import Relevance
-from heatproof.relevance.rules import ByValue, Epsilon, LinearRule, Stabiliser, SumRule
+from heatproof.relevance.composites.base import RelevanceComposite
+from heatproof.relevance.rules import Epsilon, LinearRule, ProportionalToValue, Stabiliser, SumRule
 
 _BARE = Stabiliser(epsilon=0)
 
 
-class LrpZ(Relevance):
+class LrpZ(RelevanceComposite):
     """The plain rule, for comparison: it blows up where outputs nearly cancel."""
 
     convolution: LinearRule | None = Epsilon(stabiliser=_BARE)
     dense: LinearRule | None = Epsilon(stabiliser=_BARE)
     normalisation: LinearRule | None = Epsilon(stabiliser=_BARE)
     pool: LinearRule | None = Epsilon(stabiliser=_BARE)
-    sum: SumRule | None = ByValue(stabiliser=_BARE)
+    sum: SumRule | None = ProportionalToValue(stabiliser=_BARE)

@@ -3,11 +3,11 @@
 Source: Alber et al., "iNNvestigate neural networks!", JMLR 2019.
 """
 
-from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.composites.base import RelevanceComposite
 from heatproof.relevance.rules import AlphaBeta, Epsilon, LinearRule, Stabiliser
 
 
-class PresetA(Relevance):
+class PresetA(RelevanceComposite):
     """The first preset of iNNvestigate."""
 
     convolution: LinearRule | None = AlphaBeta(alpha=1, beta=0)

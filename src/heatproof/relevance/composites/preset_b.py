@@ -3,11 +3,11 @@
 Source: Alber et al., "iNNvestigate neural networks!", JMLR 2019.
 """
 
-from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.composites.base import RelevanceComposite
 from heatproof.relevance.rules import AlphaBeta, Epsilon, LinearRule, Stabiliser
 
 
-class PresetB(Relevance):
+class PresetB(RelevanceComposite):
     """The second preset of iNNvestigate."""
 
     convolution: LinearRule | None = AlphaBeta(alpha=2, beta=1)

@@ -26,7 +26,7 @@ class Stabiliser(Settings):
     family: ClassVar[str] = "stabiliser"
 
     epsilon: NonNegativeFloat = 1e-6
-    mode: Literal["norm", "add", "clip"] = "norm"
+    mode: Literal["rms", "add", "clip"] = "rms"
 
     def __call__(self, z: Tensor) -> Tensor:
         """The denominator; what is negligible without an ε becomes infinite, so that nothing flows through it."""
@@ -36,7 +36,7 @@ class Stabiliser(Settings):
             stable = z.abs().clamp_min(self.epsilon).copysign(z + 0.0)  # which is never −0
         else:
             own = (2,) if z.ndim == 3 else tuple(range(1, z.ndim))  # of three axes, the first may be time and the second the batch
-            size = z.square().mean(own, keepdim=True).sqrt() if self.mode == "norm" else z.new_ones(())
+            size = z.square().mean(own, keepdim=True).sqrt() if self.mode == "rms" else z.new_ones(())
             stable = z + (self.epsilon * size).copysign(z + 0.0)
         return torch.where(negligible(stable), torch.inf, stable)
 
@@ -82,11 +82,11 @@ class PatternRule(LinearRule, ABC):
     project: bool = False
 
     @abstractmethod
-    def through(self, weight: Tensor, pattern: Tensor) -> Tensor:
+    def backward_weight(self, weight: Tensor, pattern: Tensor) -> Tensor:
         """What stands for the weight on the way back."""
 
     def backward(self, x: Tensor, layer: LinearLayer, relevance: Tensor) -> Tensor:
-        found = transposed(layer, x, self.through(layer.weight, self._pattern(layer)), relevance)
+        found = transposed(layer, x, self.backward_weight(layer.weight, self._pattern(layer)), relevance)
         return self._projected(found, layer) if self.project else found
 
     def _pattern(self, layer: LinearLayer) -> Tensor:

@@ -17,5 +17,5 @@ class WeightedPattern(PatternRule):
     project   whether what reaches the input of a layer is scaled to [−1, 1], sample by sample.
     """
 
-    def through(self, weight: Tensor, pattern: Tensor) -> Tensor:
+    def backward_weight(self, weight: Tensor, pattern: Tensor) -> Tensor:
         return weight * pattern

@@ -12,7 +12,7 @@ from torch import Tensor
 from heatproof.relevance.rules.base import Stabiliser, SumRule
 
 
-class ByValue(SumRule):
+class ProportionalToValue(SumRule):
     """What LRP-ε makes of a residual connection. Shares are large where the terms nearly cancel.
 
     stabiliser  of the sums y.

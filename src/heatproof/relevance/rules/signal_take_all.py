@@ -6,7 +6,7 @@ Source: Arras et al., "Explaining recurrent neural network predictions in sentim
 from heatproof.relevance.rules.base import ProductRule
 
 
-class Signal(ProductRule):
+class SignalTakeAll(ProductRule):
     """Gates only weigh what passes them; half each where neither factor, or both, is a gate."""
 
     def share(self, gates: tuple[bool, bool]) -> tuple[float, float]:

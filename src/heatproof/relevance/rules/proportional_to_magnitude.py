@@ -11,7 +11,7 @@ from torch import Tensor
 from heatproof.relevance.rules.base import SumRule
 
 
-class ByMagnitude(SumRule):
+class ProportionalToMagnitude(SumRule):
     """Positive relevance stays positive through a residual connection."""
 
     def backward(self, terms: Sequence[Tensor], above: Tensor) -> list[Tensor]:
