@@ -21,8 +21,9 @@ from heatproof.methods.activation.base import GradientActivationMethod
 
 
 class XgradCam(GradientActivationMethod):
-    """The activation of a layer, each channel weighted by the average of its gradient, in which the
-    activation is the weight; signed.
+    """The activation of a layer, each channel weighted by an average of its gradient; signed.
+
+    The activation is the weight in that average.
 
     layer  the name of a module; None selects the last module whose output has more than one position, in the order of execution.
     relu   whether negative values of the map become zero, which is not part of the published definition.
