@@ -1,4 +1,4 @@
-"""Composites: which rule where. One a file; the exports are the registry."""
+"""Composites, one per file: each assigns a rule to every kind of operation. The exports are the registry."""
 
 from heatproof.relevance.composites.attn_lrp import AttnLrp
 from heatproof.relevance.composites.base import Composite

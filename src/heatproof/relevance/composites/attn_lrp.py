@@ -1,4 +1,4 @@
-"""AttnLRP: LRP-ε, half of the relevance to each factor of every product, the softmax linearised.
+"""AttnLRP: LRP-ε for layers, half of the relevance for each factor of a product, and the Taylor rule for the softmax.
 
 Source: Achtibat et al., "AttnLRP: attention-aware layer-wise relevance propagation for transformers", ICML 2024.
 """
@@ -8,7 +8,7 @@ from heatproof.relevance.rules import Epsilon, EqualSplit, LinearRule, ProductRu
 
 
 class AttnLrp(RelevanceComposite):
-    """For transformers: queries and keys get their part, not values alone."""
+    """LRP for transformers, in which queries and keys receive relevance too, not values alone."""
 
     convolution: LinearRule | None = Epsilon()
     dense: LinearRule | None = Epsilon()

@@ -1,4 +1,4 @@
-"""LRP-γ for convolutions, LRP-ε for dense layers, LRP-z^B for the first layer.
+"""LRP-γ for convolutions, LRP-ε for dense layers, and LRP-z^B for the first layer.
 
 Source: Montavon et al., "Layer-wise relevance propagation: an overview", 2019.
 """
@@ -8,7 +8,7 @@ from heatproof.relevance.rules import Epsilon, Gamma, LinearRule, ZBox
 
 
 class EpsilonGammaBox(RelevanceComposite):
-    """What the overview recommends."""
+    """The combination of rules that the overview recommends for convolutional networks on images."""
 
     first: LinearRule | None = ZBox()
     convolution: LinearRule | None = Gamma()

@@ -1,6 +1,6 @@
-"""Deep Taylor decomposition: LRP-z⁺ without biases, LRP-w² for the first layer.
+"""The composite of deep Taylor decomposition: LRP-z⁺ without biases, and LRP-w² for the first layer.
 
-Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017.
+Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", Pattern Recognition 2017.
 """
 
 from heatproof.relevance.composites.base import RelevanceComposite
@@ -8,7 +8,10 @@ from heatproof.relevance.rules import LinearRule, ProportionalToMagnitude, SumRu
 
 
 class ZPlusWSquare(RelevanceComposite):
-    """For inputs that may be any real number; `first` = z_box for inputs with bounds."""
+    """Positive contributions in every layer but the first, whose rule suits inputs of any real value.
+
+    For inputs with bounds, set `first` to `z_box`, as the method `deep_taylor` does.
+    """
 
     first: LinearRule | None = WSquare()
     convolution: LinearRule | None = ZPlus(bias=False)

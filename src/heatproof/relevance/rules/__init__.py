@@ -1,4 +1,4 @@
-"""Backward rules. One rule a file; the exports are the registry."""
+"""Backward rules, one per file; the exports are the registry."""
 
 from heatproof.relevance.rules.alpha_beta import AlphaBeta
 from heatproof.relevance.rules.base import (

@@ -1,6 +1,11 @@
-"""Sums y = a + b: each term gets its share of the value, a / (y + ε sign y) R.
+"""LRP-ε for sums y = a + b: each term receives relevance in proportion to its value.
 
-Source: Bach et al., PLoS ONE 2015, eq. 58 with weights 1.
+    R_a = a / (y + ε sign y) R
+
+R is the relevance of y, R_a that of the term a, and ε the stabiliser.
+
+Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation", PLoS
+ONE 2015, eq. 58 with weights of 1.
 """
 
 from collections.abc import Sequence
@@ -13,9 +18,9 @@ from heatproof.relevance.rules.base import Stabiliser, SumRule
 
 
 class ProportionalToValue(SumRule):
-    """What LRP-ε makes of a residual connection. Shares are large where the terms nearly cancel.
+    """Shares in proportion to the values of the terms, which are large where the terms nearly cancel.
 
-    stabiliser  of the sums y.
+    stabiliser  the stabiliser of the sums y.
     """
 
     stabiliser: Stabiliser = Stabiliser()
