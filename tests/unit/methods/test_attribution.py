@@ -8,17 +8,17 @@ from tests.support import zoo
 
 
 def test_one_map_per_image_by_the_named_reduction() -> None:
-    found = Gradient().attribute(zoo.model(zoo.residual()), zoo.images(2))
-    assert torch.equal(found.map(), found.values.sum(1, keepdim=True))
-    assert torch.equal(found.map("l2"), found.values.norm(dim=1, keepdim=True)) or torch.allclose(
-        found.map(Reduction.L2), found.values.norm(dim=1, keepdim=True)
+    attribution = Gradient().attribute(zoo.model(zoo.residual()), zoo.images(2))
+    assert torch.equal(attribution.map(), attribution.values.sum(1, keepdim=True))
+    assert torch.equal(attribution.map("l2"), attribution.values.norm(dim=1, keepdim=True)) or torch.allclose(
+        attribution.map(Reduction.L2), attribution.values.norm(dim=1, keepdim=True)
     )
 
 
-def test_the_text_of_an_answer_is_short_and_says_what_it_is() -> None:
-    found = IntegratedGradients().attribute(zoo.model(zoo.residual()), zoo.images(2), 1)
-    assert repr(found).startswith("Attribution([2, 3, 8, 8], target=[1, 1], output=logit, gap=[0.")
-    assert "passes=104+100" in repr(found)
+def test_the_text_of_an_attribution_is_short_and_states_its_main_numbers() -> None:
+    attribution = IntegratedGradients().attribute(zoo.model(zoo.residual()), zoo.images(2), 1)
+    assert repr(attribution).startswith("Attribution([2, 3, 8, 8], target=[1, 1], output=logit, gap=[0.")
+    assert "passes=104+100" in repr(attribution)
 
 
 @pytest.mark.parametrize(
