@@ -135,7 +135,7 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     },
     AdaptiveNoise: {
         "published": _searching(),
-        "published, curve, common": _searching(objective=CHEAP_CURVE, common=True, failures=4),
+        "published, curve, common": _searching(objective=CHEAP_CURVE, common=True, failures=2),
         "sweep of smooth grad": _searching(method=SmoothGrad(samples=2), search="sweep", map="fresh"),
     },
     Competition: {
