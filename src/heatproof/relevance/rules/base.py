@@ -171,7 +171,7 @@ class ProductRule(Rule, ABC):
 
     @abstractmethod
     def share(self, gates: tuple[bool, bool]) -> tuple[float, float]:
-        """The share of each factor. `gates` states which of the factors is the output of a sigmoid or a similar function."""
+        """The share of each factor. `gates` states which of the factors is the output of a sigmoid, a softmax or the like."""
 
 
 def positive(x: Tensor) -> Tensor:

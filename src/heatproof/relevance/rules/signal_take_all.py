@@ -1,6 +1,6 @@
 """The signal-take-all rule (LRP-all) for products of a gate and a signal: the signal receives all relevance.
 
-A gate is the output of a sigmoid or a similar function, which lies between 0 and 1 and weighs the other factor, the signal.
+A gate is the output of a sigmoid, a softmax or the like, which lies between 0 and 1 and weighs the other factor, the signal.
 
 Source: Arras et al., "Explaining recurrent neural network predictions in sentiment analysis", WASSA 2017; named in Arras et al.,
 "Explaining and interpreting LSTMs", 2019.
