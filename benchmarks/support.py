@@ -104,7 +104,7 @@ def share(model: Model, composite: str, side: int) -> float:
     noise = torch.rand(1, len(model.bounds.lower), side, side, generator=torch.Generator().manual_seed(0))
     lower, upper = model.bounds.like(noise)
     found = Lrp(composite=composite).attribute(model, lower + noise * (upper - lower))
-    return float(found.values.double().sum() / found.claim.double().sum())
+    return float(found.values.double().sum() / found.expected_sum.double().sum())
 
 
 def main(wanted: Sequence[str] = ()) -> None:

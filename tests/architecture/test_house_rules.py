@@ -65,7 +65,7 @@ def test_an_exported_class_lives_in_the_file_of_its_name(cls: type[Settings]) ->
 
 @pytest.mark.parametrize("cls", exported())
 def test_an_exported_class_says_what_it_is(cls: type[Settings]) -> None:
-    own = vars(cls).get("__doc__") or ""
+    own = (vars(cls).get("__doc__") or "").partition(">>> ")[0]
     module = inspect.getmodule(cls).__doc__ or ""
     assert own.strip().endswith((".", ")", "`")), "a docstring is a sentence"
     assert len(own.split()) + len(module.split()) > 12, "more than a line for a reader who has never met it"

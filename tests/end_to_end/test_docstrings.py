@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import heatproof
+from heatproof.core.settings import exports
+from heatproof.methods import Method
 
 SOURCE = Path(inspect.getfile(heatproof)).parent
 WITH_EXAMPLES = [path for path in sorted(SOURCE.rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
@@ -30,3 +32,12 @@ def test_the_examples_of_a_module_run(path, tmp_path, monkeypatch):
         runner.run(test, out=said.append)
     assert tests, f"{path}: an example stands where no docstring is"
     assert runner.summarize(verbose=False).failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("cls", exports(Method).values(), ids=lambda cls: cls.name)
+def test_every_method_shows_an_example(cls):
+    examples = doctest.DocTestParser().get_examples(vars(cls).get("__doc__") or "")
+    assert any(f"{cls.__name__}(" in example.source for example in examples), (
+        f"{cls.__name__}: the docstring of the class has no example that calls it; add a short one, `>>> {cls.__name__}()"
+        ".attribute(model, images)`, with the imports it needs"
+    )

@@ -135,7 +135,7 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     },
     AdaptiveNoise: {
         "published": _searching(),
-        "published, curve, common": _searching(objective=CHEAP_CURVE, common=True, rule="slides"),
+        "published, curve, common": _searching(objective=CHEAP_CURVE, common=True, failures=2),
         "sweep of smooth grad": _searching(method=SmoothGrad(samples=2), search="sweep", map="fresh"),
     },
     Competition: {
@@ -223,7 +223,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     DataRandomisation: {"": DataRandomisation(other=OTHER_NETWORK)},
     RandomLogit: {"": RandomLogit(), "pictures": RandomLogit(draws=2, similarity="ssim", entries="absolute")},
     SignChanges: {"": SignChanges()},
-    Completeness: {"own claim": Completeness(), "from black": Completeness(baseline=Black())},
+    Completeness: {"own expected sum": Completeness(), "from black": Completeness(baseline=Black())},
     InputInvariance: {
         "": InputInvariance(),
         "entries of a picture": InputInvariance(shift="picture", similarity="cosine", channels="each"),
@@ -255,7 +255,6 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "method": [SmoothTaylor(samples=4), SmoothTaylor(samples=3)],
         "objective": [CHEAP_CURVE, TotalVariationCurve(scaled=True)],
         "search": ["sweep", "published"],
-        "rule": ["slides", "code"],
         "iterations": 1,
         "step": 0.4,
         "decay": 0.3,
@@ -423,7 +422,6 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
     },
     AdaptiveNoise: {
         "search": {"iterations": 5},
-        "rule": FAILING,
         "iterations": {"search": "published"},
         "step": {"search": "published"},
         "decay": FAILING,

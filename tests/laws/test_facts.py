@@ -88,7 +88,7 @@ def test_integrated_gradients_of_a_quadratic_have_a_closed_form(rule: type[Quadr
     expected = (images - black) * (net.curvature * (images + black) / 2 + net.slope[1]).detach()
     found = IntegratedGradients(quadrature=rule(steps=2)).attribute(model, images, 1)
     assert_close(found.values, expected, 1e-13)
-    assert_close(found.values.flatten(1).sum(1), found.claim, 1e-12)
+    assert_close(found.values.flatten(1).sum(1), found.expected_sum, 1e-12)
 
 
 @pytest.mark.parametrize("output", [Probability(), LogProbability(), Margin()], ids=lambda output: output.name)
@@ -102,7 +102,7 @@ def test_the_gap_is_between_sum_and_claim_and_a_fixed_rule_knows_no_error() -> N
     model, images = double(zoo.residual()), doubles()
     found = IntegratedGradients(quadrature=RightRiemann(steps=4)).attribute(model, images, 0)
     total = found.values.flatten(1).sum(1)
-    assert_close(found.gap, (total - found.claim).abs() / found.claim.abs(), 1e-12)
+    assert_close(found.gap, (total - found.expected_sum).abs() / found.expected_sum.abs(), 1e-12)
     assert found.gap.min() > 1e-3
     assert found.error.isnan().all()
 
@@ -118,7 +118,7 @@ def test_expected_gradients_sum_to_their_claim_within_their_standard_error() -> 
     model, images = double(zoo.residual()), doubles()
     sums = torch.stack(
         [
-            (found.values.flatten(1).sum(1) - found.claim)
+            (found.values.flatten(1).sum(1) - found.expected_sum)
             for seed in range(30)
             for found in [ExpectedGradients(baselines=4, strata=3).attribute(model, images, 0, seed=seed)]
         ]

@@ -71,11 +71,11 @@ def test_a_map_is_shaped_typed_and_placed_as_its_image(method: Method) -> None:
     images = zoo.images(3)
     found = method.attribute(zoo.model(zoo.residual()), images, 0)
     assert (found.values.shape, found.values.dtype, found.values.device) == (images.shape, images.dtype, images.device)
-    assert found.claim.shape == found.error.shape == found.target.shape == (3,)
-    assert found.claim.dtype == found.error.dtype == images.dtype
+    assert found.expected_sum.shape == found.error.shape == found.target.shape == (3,)
+    assert found.expected_sum.dtype == found.error.dtype == images.dtype
     assert len(found.notes) == 3
     assert not found.values.requires_grad
-    assert not found.claim.requires_grad
+    assert not found.expected_sum.requires_grad
 
 
 @methods
@@ -151,14 +151,14 @@ def test_a_network_that_overwrites_its_input_neither_changes_the_image_nor_the_m
 
 def assert_same_answer(found: Attribution, expected: Attribution, tolerance: float) -> None:
     assert_close(found.values, expected.values, tolerance)
-    assert_close(found.claim, expected.claim, 100 * tolerance)
+    assert_close(found.expected_sum, expected.expected_sum, 100 * tolerance)
     assert found.target.tolist() == expected.target.tolist()
     assert found.probes.tolist() == expected.probes.tolist()
     assert found.notes == expected.notes
 
 
 def rows_of(found: Attribution, rows: list[int]) -> Attribution:
-    per_sample = {name: getattr(found, name)[rows] for name in ("values", "claim", "error", "target", "probes")}
+    per_sample = {name: getattr(found, name)[rows] for name in ("values", "expected_sum", "error", "target", "probes")}
     return replace(found, **per_sample, notes=tuple(found.notes[row] for row in rows))
 
 
@@ -305,16 +305,16 @@ def test_rows_of_a_table_can_be_explained(method: Method) -> None:
 
 
 @methods_where(lambda method: not adapts(method))
-def test_a_claimed_sum_is_the_sum_on_linear_networks(method: Method) -> None:
-    """For linear f, every rule, every draw and every number of samples sums to the claim exactly, unless rows differ in weight."""
+def test_an_expected_sum_is_the_sum_on_linear_networks(method: Method) -> None:
+    """For linear f, any rule, draw or number of samples sums to the expected sum exactly, unless rows differ in weight."""
     model, images = zoo.model(zoo.layered(zoo.Linear((3, 8, 8))), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
     found = method.attribute(model, images, 1)
-    claims = ~found.claim.isnan()
+    stated = ~found.expected_sum.isnan()
     outputs = model.outputs(images)[:, 1]
-    allowed = found.gap * found.claim.abs() if absorbs(method) else 0.0
-    assert ((found.values.flatten(1).sum(1) - found.claim).abs() < FLOAT64 * outputs.abs() + allowed)[claims].all()
+    allowed = found.gap * found.expected_sum.abs() if absorbs(method) else 0.0
+    assert ((found.values.flatten(1).sum(1) - found.expected_sum).abs() < FLOAT64 * outputs.abs() + allowed)[stated].all()
     complete = {axiom.name for axiom in method.axioms} & {"COMPLETE"}
-    assert not complete or claims.all()
+    assert not complete or stated.all()
 
 
 def additive(seed: int) -> nn.Module:
@@ -431,7 +431,7 @@ def test_known_clean_outputs_save_the_rows_that_the_cost_calls_clean_and_change_
     saved = 3 * method.cost().clean
     assert shared.passes == PassCount(alone.passes.forward - saved, alone.passes.backward)
     assert shared.values.equal(alone.values)
-    assert shared.claim.nan_to_num().equal(alone.claim.nan_to_num())
+    assert shared.expected_sum.nan_to_num().equal(alone.expected_sum.nan_to_num())
 
 
 @methods

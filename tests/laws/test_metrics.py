@@ -67,7 +67,7 @@ def network() -> nn.Module:
 
 NETWORK = zoo.model(network())
 METHOD = SmoothGrad(samples=3, method=IntegratedGradients(quadrature=GaussLegendre(steps=2)))
-"""Stochastic, and it claims a sum."""
+"""Stochastic, and it states an expected sum."""
 FROM_ZERO = SmoothGrad(samples=3, method=IntegratedGradients(baseline=Zero(), quadrature=GaussLegendre(steps=2)))
 """The same, but its baseline does not follow a shift of the input."""
 
@@ -351,7 +351,7 @@ def test_a_complete_map_beats_the_random_map_on_completeness(metric: Completenes
     def random(images: Tensor, target: Tensor, seed: int) -> Attribution:
         """Noise that makes the promise of a path method."""
         found = RandomMap().attribute(model, images, target, seed=seed)
-        return replace(found, claim=path.attribute(model, images, target).claim)
+        return replace(found, expected_sum=path.attribute(model, images, target).expected_sum)
 
     assert better(metric, complete, metric.score(model, images(), 0, random).values).all()
 

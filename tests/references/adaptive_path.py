@@ -28,16 +28,16 @@ def adaptive_integrated_gradients(
     first = min(FIRST_PIECES, most // n - 1)
     pieces = [(path, j / first, (j + 1) / first) for path in range(n) for j in range(first)]
     while True:
-        total, claim, gaps, errors = x * 0, 0.0, [], []
+        total, expected_sum, gaps, errors = x * 0, 0.0, [], []
         for path, left, right in pieces:
             (f_left, t_left), (f_right, t_right) = node(path, left), node(path, right)
             part = (right - left) / n * (t_left + t_right) / 2
-            total, claim = total + part, claim + (f_right - f_left) / n
+            total, expected_sum = total + part, expected_sum + (f_right - f_left) / n
             gaps.append(float(part.sum()) - (f_right - f_left) / n)
             errors.append((right - left) / n * float((t_right - t_left).square().sum() / 12) ** 0.5)
         if error is not None and sum(e**2 for e in errors) > (error * float(total.norm())) ** 2:
             burdens = errors
-        elif gap is not None and abs(sum(gaps)) > gap * abs(claim):
+        elif gap is not None and abs(sum(gaps)) > gap * abs(expected_sum):
             burdens = [abs(g) for g in gaps]
         else:
             return total, len(known)

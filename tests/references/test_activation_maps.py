@@ -174,7 +174,7 @@ def test_fewer_channels_are_those_of_largest_norm_and_are_noted(pooled: Pooled) 
     method = AblationCam(channels=3, relu=False)
     found = method.attribute(zoo.model(pooled, dtype=torch.float64), images, TARGET)
     assert found.passes.forward == 2 * (1 + 3)
-    assert all("3 of the layer's 7 channels were asked about" in note for note in found.notes)
+    assert all("3 of the layer's 7 channels were evaluated" in note for note in found.notes)
     activation = pooled.features(images).detach()
     part = pooled.head.weight[TARGET].detach() * activation.mean((2, 3))
     for row, keep in enumerate(activation.flatten(2).norm(dim=2).topk(3).indices):

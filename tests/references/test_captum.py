@@ -103,11 +103,11 @@ def test_our_trapezoid_weights_sum_to_one_and_captums_do_not(steps: int) -> None
 def test_our_trapezoid_is_complete_on_a_linear_network_and_captums_is_not() -> None:
     module = zoo.Linear((3, 8, 8))
     model, images = zoo.model(module, dtype=torch.float64), zoo.images(3, dtype=torch.float64)
-    claim = module(images)[:, TARGET] - module(torch.zeros_like(images))[:, TARGET]
+    expected_sum = module(images)[:, TARGET] - module(torch.zeros_like(images))[:, TARGET]
     ours_ = ours(IntegratedGradients(quadrature=Trapezoid(steps=10), baseline=Zero()), model, images).flatten(1).sum(1)
     theirs_ = theirs(CaptumIntegratedGradients(module), images, n_steps=10, method="riemann_trapezoid").flatten(1).sum(1)
-    assert_close(ours_, claim.detach(), 1e-12)
-    assert_close(theirs_, 0.9 * claim.detach(), 1e-7)
+    assert_close(ours_, expected_sum.detach(), 1e-12)
+    assert_close(theirs_, 0.9 * expected_sum.detach(), 1e-7)
 
 
 class SteepParabola(nn.Module):

@@ -98,7 +98,7 @@ def test_a_map_sums_to_the_change_of_the_score_to_rounding(name: str) -> None:
     model, images = zoo.model(EXACT[name](), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
     found = DeepLift().attribute(model, images, TARGET)
     black = model.bounds.like(images)[0].expand_as(images)
-    assert_close(found.claim, (raw_outputs(model, images) - raw_outputs(model, black))[:, TARGET], 1e-10)
+    assert_close(found.expected_sum, (raw_outputs(model, images) - raw_outputs(model, black))[:, TARGET], 1e-10)
     assert float(found.gap.max()) < 1e-10
 
 
@@ -142,7 +142,7 @@ def compared(module: nn.Module) -> tuple[Tensor, Tensor, Tensor]:
     model, images = zoo.model(module, dtype=torch.float64), zoo.images(3, dtype=torch.float64)
     black = model.bounds.like(images)[0].expand_as(images).contiguous().double()
     found = DeepLift().attribute(model, images, TARGET)
-    return found.values, theirs(module, images, black), found.claim
+    return found.values, theirs(module, images, black), found.expected_sum
 
 
 def test_captum_agrees_on_relu_modules_used_once() -> None:
@@ -164,9 +164,9 @@ def test_captum_agrees_on_relu_modules_used_once() -> None:
 )
 def test_functions_are_complete_here_and_not_in_captum(join: Callable[..., Tensor]) -> None:
     net = Made(join, nn.Conv2d(3, 5, 3), nn.Conv2d(5, 5, 3, padding=1), nn.Linear(5, 3))
-    found, witness, claim = compared(net)
-    assert_close(found.flatten(1).sum(1), claim, 1e-10)
-    assert gap(witness.flatten(1).sum(1), claim) > 1e-2
+    found, witness, expected_sum = compared(net)
+    assert_close(found.flatten(1).sum(1), expected_sum, 1e-10)
+    assert gap(witness.flatten(1).sum(1), expected_sum) > 1e-2
 
 
 def test_a_softmax_keeps_batch_mates_apart_here_and_not_in_captum() -> None:

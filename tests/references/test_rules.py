@@ -218,7 +218,7 @@ def test_deep_taylor_of_a_positive_score_is_positive() -> None:
     images = zoo.images(6, dtype=torch.float64).clamp(lower, upper)
     for bounded in (True, False):
         found = DeepTaylor(bounded=bounded).attribute(model, images)
-        up = found.claim > 0
+        up = found.expected_sum > 0
         assert bool(up.any())
         assert float(found.values[up].min()) >= 0
 
@@ -230,7 +230,7 @@ def test_epsilon_conserves_up_to_what_the_bias_takes() -> None:
         zoo.model(module, channels=6, dtype=torch.float64), x, 1
     )
     assert found.values.sum().item() == pytest.approx(module(x)[0, 1].item() - module.bias[1].item(), rel=1e-9)
-    assert found.claim.item() == pytest.approx(module(x)[0, 1].item())
+    assert found.expected_sum.item() == pytest.approx(module(x)[0, 1].item())
 
 
 def test_without_rules_relevance_is_the_gradient() -> None:

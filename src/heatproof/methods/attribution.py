@@ -1,4 +1,4 @@
-"""The result of a method: raw signed maps and what is known of them."""
+"""The result of a method: raw signed maps, and what is known about them."""
 
 import math
 from collections.abc import Mapping
@@ -15,43 +15,61 @@ from heatproof.passes.counting import PassCount
 
 @dataclass(frozen=True, eq=False)
 class Attribution:
-    """Maps of one batch, and how they came about.
+    """The maps of one batch of images, and how they were computed.
 
-    values   `[b, c, …]` raw and signed, shaped as the input: never clipped, rescaled or made absolute.
-    target   `[b]` explained class.
-    claim    `[b]` what the map of each sample should sum to by the method's own axiom; NaN where it claims nothing.
-    error    `[b]` relative error of the map: how far it is from what more nodes or samples would make of it, ‖SE‖ / ‖A‖ of a
-             sampled map, the rule's own estimate on a path; NaN where there is none. Not to be taken for `gap`.
-    probes   `[b]` points of the path, draws or noisy copies that the map of each sample is made of; fewer than the settings
-             allow where a tolerance was met, 0 for a map that is made of none.
-    passes   rows that went forward and backward, for the whole batch.
-    details  further numbers by name, `[b]` or `[b, n]` with NaN after a sample's last, from methods that have any to tell.
-    notes    one text per sample: "", or why its map is zero or not finite, or that it is less accurate than asked.
+    values        `[b, c, …]` raw and signed, in the shape of the input. They are never clipped, rescaled or made absolute.
+    target        `[b]` the class that was explained for each image.
+    output        the name of the explained output, such as logit or probability.
+    expected_sum  `[b]` what the map of each image should sum to by the method's own axiom; NaN where the method states none.
+    error         `[b]` the estimated relative error of the map: how far it is from the map that more nodes or samples would give.
+                  It is ‖SE‖ / ‖A‖ for a sampled map, the estimate of the quadrature for a path, and NaN where there is none. It is
+                  not the `gap`: a map with a small gap may have a large error, since deviations cancel in the sum.
+    probes        `[b]` the number of path nodes, draws or noisy copies behind the map of each image. It is below the number in the
+                  settings where a tolerance was reached earlier, and 0 for a map that uses none.
+    passes        forward and backward passes of the whole batch; one pass is one image through the network.
+    seconds       wall-clock time of the call.
+    method        canonical JSON of the settings of the method.
+    plan          how the copy of the network that computed the passes differs from it; `plain` where it does not differ.
+    seed          the seed of all random numbers.
+    notes         one text per image: "", or why the map is zero, not finite, or less accurate than requested.
+    details       further numbers by name, if the method has any: `[b]`, or `[b, n]` with NaN after the last number of an image.
+
+    >>> import torch
+    >>> from heatproof.methods import IntegratedGradients
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = IntegratedGradients().attribute(model, images, target=3)
+    >>> attribution.map("l2").shape
+    torch.Size([2, 1, 28, 28])
+    >>> bool((attribution.gap < 0.05).all())
+    True
     """
 
     values: Float[Tensor, "b c *space"]
     target: Int[Tensor, " b"]
     output: str
-    claim: Float[Tensor, " b"]
+    expected_sum: Float[Tensor, " b"]
     error: Float[Tensor, " b"]
     probes: Int[Tensor, " b"]
     passes: PassCount
     seconds: float
     method: str
-    """Canonical JSON of the method's settings."""
     plan: str
-    """How the rows were computed."""
     seed: int
     notes: tuple[str, ...]
     details: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def gap(self) -> Float[Tensor, " b"]:
-        """Relative completeness gap |Σ A − claim| / |claim| per sample; NaN where nothing or zero is claimed."""
-        return relative_gap(self.values, self.claim)
+        """The relative completeness gap |Σ A − expected sum| / |expected sum| of each image, `[b]`.
+
+        It is NaN where the method states no expected sum, and where the expected sum is zero.
+        """
+        return relative_gap(self.values, self.expected_sum)
 
     def map(self, reduction: Reduction | str = Reduction.SUM) -> Float[Tensor, "b 1 *space"]:
-        """One channel: the maps reduced as named (the signed sum unless told otherwise)."""
+        """The maps with one channel, `[b, 1, …]`, reduced over the channels of the input: by default their signed sum."""
         return reduce(self.values, Reduction(reduction))
 
     def __repr__(self) -> str:
@@ -62,8 +80,11 @@ class Attribution:
         )
 
 
-def relative_gap(values: Float[Tensor, "b *shape"], claim: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
-    """|Σ values − claim| / |claim|, summed in float64; NaN where nothing is claimed, and where the claim is zero."""
+def relative_gap(values: Float[Tensor, "b *shape"], expected_sum: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """|Σ values − expected sum| / |expected sum| of each image, summed in float64, `[b]`.
+
+    It is NaN where the expected sum is NaN or zero.
+    """
     total = values.double().flatten(1).sum(1)
-    gap = (total - claim).abs() / claim.double().abs()
-    return torch.where(claim != 0, gap, torch.nan).to(values.dtype)
+    gap = (total - expected_sum).abs() / expected_sum.double().abs()
+    return torch.where(expected_sum != 0, gap, torch.nan).to(values.dtype)

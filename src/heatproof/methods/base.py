@@ -1,4 +1,8 @@
-"""What every attribution method is: frozen settings and one pure call."""
+"""The base classes of every attribution method.
+
+A method is a set of frozen settings with one pure call, `attribute`. Its subclass computes the maps in `explain`; a method that is
+a weighted average of gradients states its probe points instead, and `ProbeMethod` does the rest.
+"""
 
 import time
 from abc import ABC, abstractmethod
@@ -26,7 +30,7 @@ ZERO = "the map is zero everywhere"
 
 
 class Axiom(Enum):
-    """What a method promises; the laws hold it to that on networks with closed-form answers."""
+    """A property that a method promises for its maps. The tests check it on networks with closed-form answers."""
 
     COMPLETE = "the map sums to what the method says it sums to"
     DUMMY = "an input the function does not use gets zero"
@@ -36,14 +40,20 @@ class Axiom(Enum):
 
 @dataclass(frozen=True)
 class Case:
-    """What is asked: the map of each image, for its target, with its own random numbers."""
+    """The inputs of one attribution call: the model, the images, the class to explain for each image, and its random draws.
+
+    model   the network, with the bounds of its input and the output that is explained.
+    images  `[b, c, …]` in model space, without a gradient.
+    target  `[b]` the class that is explained for each image.
+    draws   the random numbers of each image, named by the seed and the content of the image.
+    """
 
     model: Model
     images: Float[Tensor, "b c *space"]
     target: Int[Tensor, " b"]
     draws: Draws
     seed: int = 0
-    """What the draws come from, for what takes a seed itself."""
+    """The seed of the draws, for objectives that take a seed themselves."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -51,10 +61,13 @@ class Case:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a method answers. See `Attribution` for the meaning of `claim`, `error`, `probes` and `details`."""
+    """The maps that a method computed for a case, before `attribute` adds the passes, the time and the settings.
+
+    The fields mean what they mean in `Attribution`; `probes` and `notes` are None where the method has none.
+    """
 
     values: Float[Tensor, "b c *space"]
-    claim: Float[Tensor, " b"]
+    expected_sum: Float[Tensor, " b"]
     error: Float[Tensor, " b"]
     probes: Int[Tensor, " b"] | None = None
     notes: tuple[str, ...] | None = None
@@ -64,72 +77,102 @@ class Explanation:
     def plain(
         cls,
         values: Float[Tensor, "b c *space"],
-        claim: Float[Tensor, " b"] | None = None,
+        expected_sum: Float[Tensor, " b"] | None = None,
         notes: tuple[str, ...] | None = None,
     ) -> "Explanation":
-        """A map that has no error to state; without a claim, one that claims nothing."""
+        """Maps without an estimated error; without an `expected_sum`, it is NaN for every image."""
         unknown = values.new_full((len(values),), torch.nan)
-        return cls(values, unknown if claim is None else claim, unknown, notes=notes)
+        return cls(values, unknown if expected_sum is None else expected_sum, unknown, notes=notes)
 
 
 class Method(Settings, ABC):
-    """Frozen settings + `attribute`. Nothing stays on the method, the model or the caller's tensors."""
+    """An attribution method: frozen settings and the call `attribute`.
+
+    A call changes neither the method, nor the model, nor the tensors of the caller. A method is built by its class, or by the name
+    and the settings that an experiment file holds:
+
+    >>> from heatproof.methods import IntegratedGradients, Method
+    >>> method = Method.from_dict({"name": "integrated_gradients", "baseline": "black"})
+    >>> method == IntegratedGradients()
+    True
+    """
 
     home: ClassVar[str] = "heatproof.methods"
     family: ClassVar[str] = "method"
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset()
     inert: ClassVar[frozenset[str]] = frozenset()
-    """Fields that change no value of the map."""
+    """Names of settings that change no value of the map."""
     label: ClassVar[str] = ""
-    """Name in tables and figures, where the words of the class name are not it."""
+    """The name in tables and figures; empty where the words of the class name serve."""
     control: ClassVar[bool] = False
-    """Whether this is no explanation but a yardstick that an explanation must beat."""
+    """Whether the method is a control: a map that explains nothing, and that an explanation must beat."""
     cite: ClassVar[str] = ""
+    """The publication in short form, for tables."""
 
     def attribute(self, model: Model, images: Float[Tensor, "b c *space"], target: Target = None, *, seed: int = 0) -> Attribution:
-        """Maps of a batch.
+        """Compute the maps of a batch of images.
 
         Args:
             model: the network, with the bounds of its input and the output that is explained.
             images: `[b, c, …]` in model space, of the model's type and on its device.
-            target: None (the model's own top-1 on the clean input), a class, or one class per image.
-            seed: all randomness comes from (seed, image content, draw number).
+            target: the class that is explained: None for the model's own top-1 class on the clean image, one class for all images,
+                or one class per image.
+            seed: every random number is determined by the seed, the content of the image and the number of the draw, so that an
+                image has the same map in any batch.
+
+        Returns:
+            Raw signed maps `[b, c, …]`, with what is known about them.
 
         Raises:
-            TensorError: Images or targets that do not fit the model, or are not finite.
-            ModelError: A network whose output cannot be explained.
+            TensorError: The images or targets do not fit the model, or are not finite.
+            ModelError: The output of the network cannot be explained.
+
+        >>> import torch
+        >>> from heatproof.methods import Gradient
+        >>> from heatproof.models.loaders import Toy
+        >>> model = Toy(architecture="cnn", width=0.1).load()
+        >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+        >>> attribution = Gradient().attribute(model, images, target=3)
+        >>> attribution.values.shape, attribution.target
+        (torch.Size([2, 1, 28, 28]), tensor([3, 3]))
+        >>> attribution.passes.forward, attribution.passes.backward
+        (2, 2)
         """
         started = time.perf_counter()
         check_images(model, images)
         images = images.detach()
         with count_passes() as passes, model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images), seed)
-            answer = self.explain(case)
+            explanation = self.explain(case)
         return Attribution(
-            values=answer.values,
+            values=explanation.values,
             target=case.target,
             output=model.output_label,
-            claim=answer.claim,
-            error=answer.error,
-            probes=torch.zeros_like(case.target) if answer.probes is None else answer.probes,
+            expected_sum=explanation.expected_sum,
+            error=explanation.error,
+            probes=torch.zeros_like(case.target) if explanation.probes is None else explanation.probes,
             passes=PassCount(passes.forward, passes.backward),
             seconds=time.perf_counter() - started,
             method=canonical_json(self.to_dict()),
             plan=model.plan,
             seed=seed,
-            details=answer.details,
-            notes=tuple(_note(*each) for each in zip(answer.values, answer.notes or [""] * len(case), strict=True)),
+            details=explanation.details,
+            notes=tuple(_note(*each) for each in zip(explanation.values, explanation.notes or [""] * len(case), strict=True)),
         )
 
     @abstractmethod
     def explain(self, case: Case) -> Explanation:
-        """The maps of a case; called with the model running. Wrappers call this on the method they hold."""
+        """Compute the maps of a case.
+
+        `attribute` calls this with the model in evaluation mode, and a wrapper calls it on the method that it holds.
+        """
 
     @abstractmethod
     def cost(self) -> PassCount:
-        """Rows an image costs, the target given, and how many of them are f(x) of the image itself (`clean`); with a tolerance,
-        the most it may cost.
+        """The passes that one image costs when its target is given; with a tolerance, the most that it may cost.
+
+        `clean` is the number of forward passes among them that are f(x) of the unchanged image, which a run may share.
         """
 
     @property
@@ -139,22 +182,28 @@ class Method(Settings, ABC):
 
 
 class ProbeMethod(Method, ABC):
-    """A method that is a weighted average of gradients: it says where to probe and how to weigh; the engine does the rest."""
+    """A method that is a weighted average of gradients, A(x) = Σ_k w_k ⊙ ∇f(z_k).
+
+    A subclass states the probe points z_k and the weights w_k; `passes/probes.py` streams them through the network.
+    """
 
     @abstractmethod
     def n_probes(self) -> int:
-        """Probes an image."""
+        """The number of probes of one image; with a tolerance, the most."""
 
     @abstractmethod
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
-        """Row r probes image r at its k[r]-th point."""
+        """The probe points and weights of a chunk: for each row r, probe number k[r] of `images[r]`."""
 
     def group(self, k: int) -> int:
-        """Independent group of probe k, for the standard error; groups are consecutive; one group for all = nothing was sampled."""
+        """The number of the independent group that probe k belongs to, from which the standard error is estimated.
+
+        Groups are numbered consecutively from 0. A single group for all probes means that nothing was sampled.
+        """
         return 0
 
     def source(self) -> ProbeSource:
-        """What the engine asks for probes in one call: the method, unless probes depend on what earlier ones found."""
+        """The source of the probes of one call: the method itself, unless later probes depend on the gradients of earlier ones."""
         return self
 
     def explain(self, case: Case) -> Explanation:
@@ -165,7 +214,7 @@ class ProbeMethod(Method, ABC):
         return replace(self.conclude(case, streamed), probes=streamed.probes, notes=streamed.notes)
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
-        """Claim and error; by default none is claimed and the error is the standard error over groups."""
+        """The explanation made of the streamed gradients: by default no expected sum, and the standard error over groups."""
         return Explanation(streamed.values, torch.full_like(streamed.standard_error, torch.nan), streamed.standard_error)
 
     def cost(self) -> PassCount:
@@ -173,7 +222,10 @@ class ProbeMethod(Method, ABC):
 
 
 class SampledMethod(ProbeMethod, ABC):
-    """A probe method whose probes are drawn at random: so many, or as many as an accuracy takes."""
+    """A probe method whose probes are drawn at random.
+
+    tolerance  the relative standard error ‖SE‖ / ‖A‖ at which an image needs no more draws. None draws the full number for all.
+    """
 
     tolerance: PositiveFloat | None = None
 
@@ -186,15 +238,18 @@ class SampledMethod(ProbeMethod, ABC):
 
 
 def clean_scores(case: Case) -> Float[Tensor, " b"]:
-    """f(x) of the case's images. Cost: one forward row a sample, `clean` in a method's cost."""
+    """f(x) of the images of a case, `[b]`. Cost: one forward pass an image, which counts as `clean` in a method's cost."""
     return scores(case.model, case.images, case.target)
 
 
-def _note(values: Tensor, said: str) -> str:
-    """What there is to say of a map, before what its method says; a method that says why its map is zero is believed."""
-    found = ""
+def _note(values: Tensor, note: str) -> str:
+    """The note of a map: a general warning about its values, if there is reason for one, before the note of its method.
+
+    A map of zeros gets no general warning if the method's note explains the zeros already.
+    """
+    warning = ""
     if not bool(finite(values[None])):
-        found = "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
-    elif not bool(values.any()) and ZERO not in said:
-        found = f"{ZERO}: the explained output does not change where it was probed (saturated or unused input)"
-    return "; ".join(filter(None, (found, said)))
+        warning = "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
+    elif not bool(values.any()) and ZERO not in note:
+        warning = f"{ZERO}: the explained output does not change where it was probed (saturated or unused input)"
+    return "; ".join(filter(None, (warning, note)))

@@ -157,7 +157,7 @@ class MapMetric(Metric, Objective, ABC):
     def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
         """Score reduced, finite maps."""
 
-    def worth(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
+    def objective_value(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
         return self.score(maps).values
 
 
@@ -261,7 +261,7 @@ class ModelMetric(Metric, Objective, ABC):
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Float[Tensor, "b c h w"], seed: int) -> Scores:
         """Score reduced, finite maps."""
 
-    def worth(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
+    def objective_value(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
         return self.score(model, images, target, maps, seed=seed).values
 
 

@@ -69,13 +69,13 @@ class Accuracy:
 class PathGradients:
     """Per sample, what came of its nodes.
 
-    claim   the sum that the map should have.
-    error   estimated relative error of the map; NaN for a map of zero.
-    notes   what was asked and is not reached, or "".
+    expected_sum  the sum that the map should have.
+    error         estimated relative error of the map; NaN for a map of zero.
+    notes         what was asked and is not reached, or "".
     """
 
     values: Float[Tensor, "b c *space"]
-    claim: Float[Tensor, " b"]
+    expected_sum: Float[Tensor, " b"]
     error: Float[Tensor, " b"]
     probes: Int[Tensor, " b"]
     notes: tuple[str, ...]
@@ -139,15 +139,15 @@ class PathRefinement:
         return Piece(left, right, h, gap, h * float((right.sketch - left.sketch).norm()) / sqrt(12))
 
     @property
-    def claim(self) -> float:
+    def expected_sum(self) -> float:
         """Mean over the paths of f(x) − f(b)."""
         return sum(piece.right.score - piece.left.score for piece in self.pieces) / self.paths
 
     @property
     def gap(self) -> float:
         """Relative completeness gap; infinite where a sum of zero is missed."""
-        missed, claim = abs(sum(piece.gap for piece in self.pieces)), abs(self.claim)
-        return missed / claim if claim else inf if missed else 0.0
+        missed, expected = abs(sum(piece.gap for piece in self.pieces)), abs(self.expected_sum)
+        return missed / expected if expected else inf if missed else 0.0
 
     @property
     def error(self) -> float:
@@ -232,13 +232,13 @@ def path_gradients(
         return courses
 
     values = torch.zeros_like(images)
-    claim, error, used = images.new_zeros(len(images)), images.new_zeros(len(images)), torch.zeros_like(target)
+    expected_sum, error, used = images.new_zeros(len(images)), images.new_zeros(len(images)), torch.zeros_like(target)
     notes: list[str] = []
     at_once = max(1, copies // kept)
     for first in range(0, len(images), at_once):
         again: list[tuple[Place, float]] = []
         for i, course in refined(range(len(images))[first : first + at_once]).items():
-            claim[i], error[i], used[i] = course.claim, course.error, course.nodes
+            expected_sum[i], error[i], used[i] = course.expected_sum, course.error, course.nodes
             notes.append(course.note(accuracy))
             for node, weight in course.weighted():
                 if node.step is None:
@@ -247,4 +247,4 @@ def path_gradients(
                     values[i] += weight * node.step
         for (place, weight), (step, *_) in zip(again, steps([place for place, _ in again]), strict=True):
             values[place.image] += weight * step
-    return PathGradients(values, claim, error, used, tuple(notes))
+    return PathGradients(values, expected_sum, error, used, tuple(notes))

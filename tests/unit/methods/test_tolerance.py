@@ -58,7 +58,7 @@ def test_the_map_is_that_of_as_many_samples_as_were_used(make: Callable[[int, fl
     for row, used in enumerate(found.probes.tolist()):
         exact = make(used, None).attribute(model, images[row : row + 1], 0)
         assert_close(found.values[row], exact.values[0], 1e-5)
-        assert_close(found.claim[row], exact.claim[0], 1e-3)
+        assert_close(found.expected_sum[row], exact.expected_sum[0], 1e-3)
 
 
 def near_zero() -> Reference:

@@ -135,6 +135,6 @@ def test_a_constant_map_has_no_repeatability_and_a_random_one_no_factor_where_it
 def test_completeness_of_a_method_without_a_claim_is_missing_with_a_reason() -> None:
     model, images = zoo.model(zoo.residual()), zoo.images(2)
     found = Completeness().score(model, images, 0, bound(RandomMap(), model))
-    assert found.notes == ("the method claims no sum, or claims zero",) * 2
+    assert found.notes == ("the method states no expected sum, or the sum is zero",) * 2
     held = Metric.from_dict({"name": "completeness", "baseline": "black"}).score(model, images, 0, bound(RandomMap(), model))
     assert held.values.isfinite().all()

@@ -55,7 +55,7 @@ CHANGES = {
     "layer_norm": Epsilon(),
     "pool": Flat(),
     "activation": "guided",
-    "sum": "by_magnitude",
+    "sum": "proportional_to_magnitude",
     "product": EqualSplit(),
     "softmax": Constant(),
     "layers": {"hid*": Flat()},
@@ -350,7 +350,7 @@ def test_alpha_minus_beta_is_one_up_to_rounding() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "expected"), [("add", [2.5, -2.5, 0.5]), ("clip", [2.0, -2.0, 0.5]), ("norm", [2.816, -2.816, 0.816])]
+    ("mode", "expected"), [("add", [2.5, -2.5, 0.5]), ("clip", [2.0, -2.0, 0.5]), ("rms", [2.816, -2.816, 0.816])]
 )
 def test_a_stabiliser_keeps_the_sign(mode: str, expected: list[float]) -> None:
     found = Stabiliser(epsilon=0.5, mode=mode)(torch.tensor([[2.0, -2.0, 0.0]]))

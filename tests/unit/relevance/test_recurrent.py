@@ -12,7 +12,7 @@ from heatproof.models import Bounds, Model
 from heatproof.passes.relevance import relevance
 from heatproof.relevance.composites import Composite, LrpEpsilon, LrpZ
 from heatproof.relevance.composites import GuidedRelu as Guided
-from heatproof.relevance.rules import ByValue, Epsilon, Stabiliser
+from heatproof.relevance.rules import Epsilon, ProportionalToValue, Stabiliser
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -119,7 +119,7 @@ def test_relevance_is_conserved_without_biases_and_stabilisers(name: str) -> Non
     with torch.no_grad():
         for key, weight in layer.named_parameters():
             weight.mul_("bias" not in key)
-    composite = LrpZ(first=Epsilon(stabiliser=bare), sum=ByValue(stabiliser=bare))
+    composite = LrpZ(first=Epsilon(stabiliser=bare), sum=ProportionalToValue(stabiliser=bare))
     network = model(Read(layer))
     for target in (0, network.outputs(ROWS).shape[1] - 1):
         found = Lrp(composite=composite).attribute(network, ROWS, target)
@@ -185,7 +185,7 @@ def test_gates_only_weigh() -> None:
             return self.layer(x[None])[0][0]
 
     network = Model(One(), Bounds.of(-4, 4, WIDTH))
-    bare: Composite = LrpZ(sum=ByValue(stabiliser=Stabiliser(epsilon=0)))
+    bare: Composite = LrpZ(sum=ProportionalToValue(stabiliser=Stabiliser(epsilon=0)))
     w_g = layer.weight_ih_l0[2]
     expected = (x * w_g / (x @ w_g)[:, None] * network.outputs(x)).detach()
     assert_close(Lrp(composite=bare).attribute(network, x, 0).values, expected, 1e-12)

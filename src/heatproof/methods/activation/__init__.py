@@ -1,4 +1,4 @@
-"""Methods that weigh the channels, or the values, of a layer's activation: class activation maps."""
+"""Class activation maps: methods that weight the channels, or the values, of the activation of a layer."""
 
 from heatproof.methods.activation.ablation_cam import AblationCam
 from heatproof.methods.activation.eigen_cam import EigenCam

@@ -1,16 +1,16 @@
-"""Ablation-CAM: channels weighed by what the score loses when each is silent. No gradients.
+"""Ablation-CAM, which needs no gradients.
 
     M = ReLU(Σ_k w_k A_k),    w_k = f − f_k
 
-A_k channel k of a layer's activation, f the explained output of the image, f_k that of a run in which A_k is zero at all positions.
-Leading tokens keep their channels.
+A_k is channel k of the activation of a layer, f the explained output of the image, and f_k that of a forward pass in which A_k is
+set to zero at all positions. Leading tokens keep their channels.
 
-Cost: 1 + channels forward rows an image.
-Source: Desai & Ramaswamy, "Ablation-CAM: visual explanations for deep convolutional network via gradient-free localization",
-WACV 2020.
-Differs from the paper: w is not divided by f, one number an image, which turns the map over where the score is negative and is no
-divisor where it is zero; the map is not scaled to [0, 1], and `relu=False` keeps its sign; a layer with more than `channels`
-channels is cut to the strongest, and a note says so.
+Cost: 1 + channels forward passes an image.
+Source: Desai & Ramaswamy, "Ablation-CAM: visual explanations for deep convolutional network via gradient-free localization", WACV
+2020.
+Differs from the paper because w is not divided by f, one number an image, which would invert the map where the score is negative
+and is no divisor where it is zero; because the map is not scaled to [0, 1], and `relu=False` keeps its sign; and because only the
+`channels` channels of largest norm are evaluated, with a note where a layer has more.
 """
 
 from typing import ClassVar
@@ -24,11 +24,22 @@ from heatproof.passes.activation import changed_scores
 
 
 class AblationCam(ChannelMethod):
-    """Activation weighed by what the score loses without each channel.
+    """The activation of a layer, each channel weighted by the drop of the score when that channel is set to zero.
 
-    layer     name of a module; None = the last one with more than one position, by execution.
-    relu      whether negative values become zero, as published.
-    channels  most channels that are asked about, those of largest norm; 2048 are all of most networks.
+    layer     the name of a module; None selects the last module whose output has more than one position, in the order of
+              execution.
+    relu      whether negative values of the map become zero, as published.
+    channels  the largest number of channels that are evaluated, those of largest norm; 2048 covers every channel of most
+              networks.
+
+    >>> import torch
+    >>> from heatproof.methods import AblationCam
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = AblationCam().attribute(model, images, target=3)
+    >>> attribution.passes.forward, attribution.passes.backward  # one pass for the image, one for each of 6 channels
+    (14, 0)
     """
 
     label: ClassVar[str] = "Ablation-CAM"

@@ -1,10 +1,10 @@
-"""What every class activation map is: a map on a layer's own grid, brought to the input.
+"""The base classes of class activation maps, which are computed on the grid of a layer and interpolated to the input.
 
     A(x)_c = 1/C · U(M)
 
-M [h, w] the map on the grid, U bilinear interpolation to the input's size, C channels of the input: the signed sum over the input's
-channels, which is the usual reduction, is U(M). U takes cells as areas (corners are not aligned) and does not scale: its sum is
-about the number of pixels a cell times that of M. `on_grid` gives M itself.
+M [h, w] is the map on the grid, U bilinear interpolation to the size of the input, and C the number of channels of the input, so
+that the usual reduction, the signed sum over channels, gives U(M). U treats cells as areas (corners are not aligned) and does not
+rescale: the sum of U(M) is about the sum of M times the number of pixels per cell. `on_grid` returns M itself.
 """
 
 from abc import ABC, abstractmethod
@@ -28,10 +28,10 @@ from heatproof.tracing.capture import Site
 
 
 class ActivationMethod(Method, ABC):
-    """A map on the grid of a layer, and its way to the input's shape.
+    """A method whose map lies on the grid of a layer and is interpolated to the shape of the input.
 
-    layer  name of a module; None = chosen by execution (see `tracing/capture.py`).
-    relu   whether the map's negative values become zero, as the published definition says or not.
+    layer  the name of a module; None selects a layer by the order of execution (see `tracing/capture.py`).
+    relu   whether negative values of the map become zero. The default of each method is its published definition.
     """
 
     layer: str | None = Field(default=None, min_length=1)
@@ -39,15 +39,33 @@ class ActivationMethod(Method, ABC):
 
     @abstractmethod
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
-        """Maps on the grid before any ReLU, and what there is to say of each."""
+        """The maps on the grid before any ReLU, and a note for each image."""
 
     def on_grid(self, model: Model, images: Float[Tensor, "b c h w"], target: Target = None) -> Float[Tensor, "b 1 gh gw"]:
-        """Maps on the layer's own grid, where nothing is interpolated: one value a cell.
+        """Compute the maps on the layer's own grid, one value per cell, without interpolation.
+
+        Args:
+            model: the network, with the bounds of its input and the output that is explained.
+            images: `[b, c, h, w]` in model space.
+            target: None for the model's own top-1 class, one class for all images, or one class per image.
+
+        Returns:
+            Maps `[b, 1, grid height, grid width]`.
 
         Raises:
-            TensorError: Images or targets that do not fit the model, or are not finite.
-            SettingsError: No such layer; the message lists those there are.
+            TensorError: The images or targets do not fit the model, or are not finite.
+            SettingsError: The network has no layer of that name; the message lists those it has.
             ModelError: No layer of the network has a grid.
+
+        >>> import torch
+        >>> from heatproof.methods import GradCam
+        >>> from heatproof.models.loaders import Toy
+        >>> model = Toy(architecture="cnn", width=0.1).load()
+        >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+        >>> GradCam().on_grid(model, images, target=3).shape
+        torch.Size([2, 1, 7, 7])
+        >>> GradCam(layer="conv1").on_grid(model, images, target=3).shape
+        torch.Size([2, 1, 28, 28])
         """
         check_images(model, images)
         images = images.detach()
@@ -71,24 +89,24 @@ class ActivationMethod(Method, ABC):
             return maps, notes
         positive = maps.relu()
         emptied = ((maps != 0).flatten(1).any(1) & (positive == 0).flatten(1).all(1)).tolist()
-        said = f"{ZERO}: no value of the signed map was positive, and the method's ReLU made them zero; relu=False keeps them"
-        return positive, tuple("; ".join(filter(None, (note, said * gone))) for note, gone in zip(notes, emptied, strict=True))
+        reason = f"{ZERO}: no value of the signed map was positive, and the method's ReLU made them zero; relu=False keeps them"
+        return positive, tuple("; ".join(filter(None, (note, reason * empty))) for note, empty in zip(notes, emptied, strict=True))
 
 
 class GradientActivationMethod(ActivationMethod, ABC):
-    """A map made of the layer's activation and the score's gradient with respect to it."""
+    """A map computed from the activation of a layer and the gradient of the score with respect to it."""
 
     @abstractmethod
     def combine(self, activation: Float[Tensor, "r k h w"], gradient: Float[Tensor, "r k h w"]) -> Float[Tensor, "r h w"]:
-        """The maps of a chunk of rows, k channels each."""
+        """The maps of a chunk of r images from the activation and its gradient, with k channels each."""
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
-        found = [
+        maps = [
             self.combine(part.values, part.gradient)
             for _, part in activation_gradients(case.model, case.images, case.target, self.layer)
             if part.gradient is not None
         ]
-        return torch.cat(found), ("",) * len(case)
+        return torch.cat(maps), ("",) * len(case)
 
     def cost(self) -> PassCount:
         return PassCount(1, 1)
@@ -96,7 +114,13 @@ class GradientActivationMethod(ActivationMethod, ABC):
 
 @dataclass(frozen=True)
 class Channels:
-    """The channels of each image that are asked about, k of them, and the clean score."""
+    """The k channels of each image that a channel method evaluates, and the score of the unchanged image.
+
+    site    the layer.
+    index   `[b, k]` the number of each evaluated channel.
+    values  `[b, k, h, w]` the activation of these channels.
+    clean   `[b]` the explained output of the image.
+    """
 
     site: Site
     index: Int[Tensor, "b k"]
@@ -105,20 +129,21 @@ class Channels:
 
 
 class ChannelMethod(ActivationMethod, ABC):
-    """A map whose weights come from one forward row a channel. The activations of the whole batch are kept meanwhile.
+    """A map whose channel weights need one forward pass per channel. The activations of the whole batch stay in memory meanwhile.
 
-    channels  most channels that are asked about; of a layer with more, those of largest norm, and a note says so.
+    channels  the largest number of channels that are evaluated. Of a layer with more, those of largest norm are evaluated, and a
+              note says so. The default of 2048 covers every channel of most networks.
     """
 
     channels: PositiveInt = 2048
 
     @abstractmethod
     def score(self, case: Case, channels: Channels, sample: list[int], k: list[int]) -> Float[Tensor, " r"]:
-        """Row r asks about the k[r]-th of the channels of image sample[r]. Cost: one forward row each."""
+        """The scores of a chunk of r rows: row r evaluates channel k[r] of image sample[r]. Cost: one forward pass each."""
 
     @abstractmethod
     def weights(self, scores: Float[Tensor, "b k"], clean: Float[Tensor, " b"]) -> Float[Tensor, "b k"]:
-        """What the channels' activations are multiplied by."""
+        """The factor of each channel's activation, from the scores of the channels and of the unchanged images."""
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
         parts = [part for _, part in activations(case.model, case.images, case.target, self.layer)]
@@ -126,15 +151,13 @@ class ChannelMethod(ActivationMethod, ABC):
         n = values.shape[1]
         k = min(self.channels, n)
         index = values.flatten(2).norm(dim=2).topk(k, dim=1).indices.sort(1).values
-        kept = Channels(parts[0].site, index, values[torch.arange(len(values))[:, None], index], clean)
-        weights = self.weights(self._scores(case, kept, k), clean)
-        note = (
-            f"{k} of the layer's {n} channels were asked about, those of largest norm; channels={n} asks about all" if k < n else ""
-        )
-        return (weights[:, :, None, None] * kept.values).sum(1), (note,) * len(case)
+        selected = Channels(parts[0].site, index, values[torch.arange(len(values))[:, None], index], clean)
+        weights = self.weights(self._scores(case, selected, k), clean)
+        note = f"{k} of the layer's {n} channels were evaluated, those of largest norm; channels={n} evaluates all" if k < n else ""
+        return (weights[:, :, None, None] * selected.values).sum(1), (note,) * len(case)
 
     def _scores(self, case: Case, channels: Channels, k: int) -> Float[Tensor, "b k"]:
-        """All images and channels as one stream of rows."""
+        """The scores of all channels of all images, computed as one stream of forward passes."""
         found = case.images.new_empty(len(case) * k)
 
         def compute(rows: range) -> Tensor:
@@ -145,5 +168,5 @@ class ChannelMethod(ActivationMethod, ABC):
         return found.view(len(case), k)
 
     def cost(self) -> PassCount:
-        """The most an image may cost: of a layer with fewer channels, so many."""
+        """The most that an image may cost; a layer with fewer channels costs one forward pass per channel."""
         return PassCount(1 + self.channels)

@@ -1,14 +1,14 @@
-"""Eigen-CAM: the activation along its first principal direction over channels. It knows the network and the image but no class.
+"""Eigen-CAM, which depends on the network and the image but on no class.
 
     M = O v₁,    O = U Σ Vᵀ the activation as a matrix, positions × channels
 
-v₁ is the first column of V. Its sign is that for which Σ_ij M_ij S_ij ≥ 0, S = Σ_k A_k the sum over channels: M rises where the
-layer is active. Where no activation is negative, M is not either.
+v₁ is the first column of V. The sign of M is that for which Σ_ij M_ij S_ij ≥ 0, where S = Σ_k A_k is the sum over channels, so
+that M is large where the layer is active. Where no activation is negative, M is not negative either.
 
-Cost: 1 forward row an image.
+Cost: 1 forward pass an image.
 Source: Muhammad & Yeasin, "Eigen-CAM: class activation map using principal components", IJCNN 2020.
-Differs from the paper: the sign, which the paper leaves to the decomposition; nothing is scaled for display; `centred=True`
-subtracts each channel's mean first, as some implementations do.
+Differs from the paper because it fixes the sign, which the paper leaves to the decomposition; because nothing is scaled for
+display; and because `centred=True` first subtracts the mean of each channel, as some implementations do.
 """
 
 from typing import ClassVar
@@ -24,11 +24,20 @@ from heatproof.passes.counting import PassCount
 
 
 class EigenCam(ActivationMethod):
-    """First principal component of the activation; the same for every target.
+    """The first principal component of the activation of a layer; the same for every target.
 
-    layer    name of a module; None = the last one with more than one position, by execution.
-    relu     whether negative values become zero; not in the published definition.
-    centred  whether each channel's mean over positions is subtracted first.
+    layer    the name of a module; None selects the last module whose output has more than one position, in the order of
+             execution.
+    relu     whether negative values of the map become zero, which is not part of the published definition.
+    centred  whether the mean of each channel over positions is subtracted first; not in the published definition.
+
+    >>> import torch
+    >>> from heatproof.methods import EigenCam
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> EigenCam().on_grid(model, images).shape
+    torch.Size([2, 1, 7, 7])
     """
 
     label: ClassVar[str] = "Eigen-CAM"
@@ -37,8 +46,8 @@ class EigenCam(ActivationMethod):
     centred: bool = False
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
-        found = [self._first_component(part.values) for _, part in activations(case.model, case.images, case.target, self.layer)]
-        return torch.cat(found), ("",) * len(case)
+        maps = [self._first_component(part.values) for _, part in activations(case.model, case.images, case.target, self.layer)]
+        return torch.cat(maps), ("",) * len(case)
 
     def _first_component(self, activation: Float[Tensor, "r k h w"]) -> Float[Tensor, "r h w"]:
         matrix = activation.double().flatten(2).transpose(1, 2)

@@ -1,13 +1,15 @@
-"""Grad-CAM: channels weighed by their mean gradient.
+"""Grad-CAM.
 
     M = ReLU(Σ_k w_k A_k),    w_k = 1/Z Σ_ij ∂f/∂A_kij
 
-A_k channel k of a layer's activation, Z its positions, f the explained output. M lies on the layer's grid and is brought to the
-input as `methods/activation/base.py` says. Where f is linear in the mean of A over positions, M is CAM / Z.
+A_k is channel k of the activation of a layer, Z its number of positions, and f the explained output. The map M lies on the grid
+of the layer and is interpolated to the input as `methods/activation/base.py` describes. Where f is linear in the mean of A over
+positions, M is CAM / Z.
 
-Cost: 1 forward and 1 backward row an image; the backward ends at the layer.
-Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization", ICCV 2017, eqs. 1, 2.
-Differs from the paper: the map is not scaled to [0, 1], and `relu=False` keeps its sign.
+Cost: 1 forward and 1 backward pass an image; the backward pass ends at the layer.
+Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization", ICCV 2017, eqs. 1,
+2.
+Differs from the paper because the map is not scaled to [0, 1], and `relu=False` keeps its sign.
 """
 
 from typing import ClassVar
@@ -18,10 +20,18 @@ from heatproof.methods.activation.base import GradientActivationMethod
 
 
 class GradCam(GradientActivationMethod):
-    """Activation weighed by each channel's mean gradient.
+    """The activation of a layer, each channel weighted by its mean gradient.
 
-    layer  name of a module; None = the last one with more than one position, by execution.
-    relu   whether negative values become zero, as published.
+    layer  the name of a module; None selects the last module whose output has more than one position, in the order of execution.
+    relu   whether negative values of the map become zero, as published.
+
+    >>> import torch
+    >>> from heatproof.methods import GradCam
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> GradCam(layer="conv2").attribute(model, images, target=3).values.shape
+    torch.Size([2, 1, 28, 28])
     """
 
     label: ClassVar[str] = "Grad-CAM"

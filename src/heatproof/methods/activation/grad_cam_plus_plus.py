@@ -1,15 +1,16 @@
-"""Grad-CAM++: channels weighed by their positive gradients, each divided so that small objects count as much as large ones.
+"""Grad-CAM++.
 
     M = ReLU(Σ_k w_k A_k),    w_k = Σ_ij α_kij ReLU(g_kij),    α_kij = g_kij² / (2 g_kij² + g_kij³ Σ_ab A_kab)
 
-A_k channel k of a layer's activation, g = ∂f/∂A, f the explained output. α is computed as 1 / (2 + g Σ A), the same number, in
-which small gradients do not vanish; where the denominator is exactly zero, α is.
+A_k is channel k of the activation of a layer, g = ∂f/∂A, and f the explained output. The divisor makes small objects count as
+much as large ones. α is computed as 1 / (2 + g Σ A), which is the same number and keeps small gradients from underflowing; where
+the denominator is exactly zero, α is zero.
 
-Cost: 1 forward and 1 backward row an image; the backward ends at the layer.
-Source: Chattopadhay et al., "Grad-CAM++: generalized gradient-based visual explanations for deep convolutional networks",
-WACV 2018.
-Differs from the paper: its score is exp(f), whose derivative is g times exp(f), one number an image, which is left out; the map is
-not scaled to [0, 1], and `relu=False` keeps its sign.
+Cost: 1 forward and 1 backward pass an image; the backward pass ends at the layer.
+Source: Chattopadhay et al., "Grad-CAM++: generalized gradient-based visual explanations for deep convolutional networks", WACV
+2018.
+Differs from the paper because its score is exp(f), whose derivative is g times exp(f), one number an image, which is left out;
+and because the map is not scaled to [0, 1], and `relu=False` keeps its sign.
 """
 
 from typing import ClassVar
@@ -21,10 +22,18 @@ from heatproof.methods.activation.base import GradientActivationMethod
 
 
 class GradCamPlusPlus(GradientActivationMethod):
-    """Activation weighed by each channel's positive gradients, by position.
+    """The activation of a layer, each channel weighted by its positive gradients with a coefficient per position.
 
-    layer  name of a module; None = the last one with more than one position, by execution.
-    relu   whether negative values become zero, as published.
+    layer  the name of a module; None selects the last module whose output has more than one position, in the order of execution.
+    relu   whether negative values of the map become zero, as published.
+
+    >>> import torch
+    >>> from heatproof.methods import GradCamPlusPlus
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> GradCamPlusPlus().on_grid(model, images, target=3).shape
+    torch.Size([2, 1, 7, 7])
     """
 
     label: ClassVar[str] = "Grad-CAM++"

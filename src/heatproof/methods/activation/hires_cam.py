@@ -1,13 +1,14 @@
-"""HiResCAM: gradient times activation, value by value.
+"""HiResCAM.
 
     M = Σ_k ∂f/∂A_k ⊙ A_k
 
-A_k channel k of a layer's activation, f the explained output. M lies on the layer's grid and is brought to the input as
-`methods/activation/base.py` says. Where f is linear in A, M sums to f less its bias, and a place that f does not use gets zero.
+A_k is channel k of the activation of a layer, and f the explained output. The map M lies on the grid of the layer and is
+interpolated to the input as `methods/activation/base.py` describes. Where f is linear in A, M sums to f less its bias, and a
+position that f does not use gets zero.
 
-Cost: 1 forward and 1 backward row an image; the backward ends at the layer.
+Cost: 1 forward and 1 backward pass an image; the backward pass ends at the layer.
 Source: Draelos & Carin, "Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks", 2020.
-Differs from the paper: not where its formula goes; nothing is scaled for display, and `relu=True` is there for comparison.
+Differs from the paper because nothing is scaled for display; the formula is the same, and `relu=True` is there for comparison.
 """
 
 from typing import ClassVar
@@ -18,10 +19,18 @@ from heatproof.methods.activation.base import GradientActivationMethod
 
 
 class HiresCam(GradientActivationMethod):
-    """Gradient times activation, summed over channels; signed.
+    """The activation of a layer times its gradient, summed over channels, signed.
 
-    layer  name of a module; None = the last one with more than one position, by execution.
-    relu   whether negative values become zero; not in the published definition.
+    layer  the name of a module; None selects the last module whose output has more than one position, in the order of execution.
+    relu   whether negative values of the map become zero, which is not part of the published definition.
+
+    >>> import torch
+    >>> from heatproof.methods import HiresCam
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> HiresCam().on_grid(model, images, target=3).shape
+    torch.Size([2, 1, 7, 7])
     """
 
     label: ClassVar[str] = "HiResCAM"

@@ -1,14 +1,14 @@
-"""LayerCAM: activation times positive gradient, value by value, for any layer.
+"""LayerCAM.
 
     M = ReLU(Σ_k ReLU(∂f/∂A_k) ⊙ A_k)
 
-A_k channel k of a layer's activation, f the explained output. Weights differ by position, so that early layers, of fine grids,
-serve as well.
+A_k is channel k of the activation of a layer, and f the explained output. The weights differ by position, so that early layers,
+whose grids are fine, serve as well.
 
-Cost: 1 forward and 1 backward row an image; the backward ends at the layer.
+Cost: 1 forward and 1 backward pass an image; the backward pass ends at the layer.
 Source: Jiang et al., "LayerCAM: exploring hierarchical class activation maps for localization", IEEE TIP 2021.
-Differs from the paper: maps of several layers are not fused, and a map is not scaled; `relu=False` leaves out the outer ReLU, which
-changes nothing where activations are not negative.
+Differs from the paper because maps of several layers are not fused and a map is not scaled; `relu=False` leaves out the outer
+ReLU, which changes nothing where no activation is negative.
 """
 
 from typing import ClassVar
@@ -19,10 +19,18 @@ from heatproof.methods.activation.base import GradientActivationMethod
 
 
 class LayerCam(GradientActivationMethod):
-    """Activation weighed by the positive gradient of each value.
+    """The activation of a layer, each value weighted by its positive gradient.
 
-    layer  name of a module; None = the last one with more than one position, by execution.
-    relu   whether negative values become zero, as published.
+    layer  the name of a module; None selects the last module whose output has more than one position, in the order of execution.
+    relu   whether negative values of the map become zero, as published.
+
+    >>> import torch
+    >>> from heatproof.methods import LayerCam
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> LayerCam(layer="conv1").on_grid(model, images, target=3).shape
+    torch.Size([2, 1, 28, 28])
     """
 
     label: ClassVar[str] = "LayerCAM"

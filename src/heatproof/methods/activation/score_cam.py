@@ -1,15 +1,16 @@
-"""Score-CAM: channels weighed by the score of the image seen through each of them. No gradients.
+"""Score-CAM, which needs no gradients.
 
     M = ReLU(Σ_k w_k A_k),    w = softmax over k of f(x ⊙ H_k),    H_k = (U(A_k) − min) / (max − min)
 
-A_k channel k of a layer's activation, U bilinear interpolation to the input's size, x the image in model space, f the explained
-output. A channel that is the same everywhere hides all: H_k = 0. The paper's baseline f(b) is the same for all k and cancels in
-the softmax.
+A_k is channel k of the activation of a layer, U bilinear interpolation to the size of the input, x the image in model space, and
+f the explained output. A channel of one value everywhere hides the whole image: H_k = 0. The paper subtracts f(b) of a baseline b
+from every score; being the same for all k, it cancels in the softmax.
 
-Cost: 1 + channels forward rows an image.
+Cost: 1 + channels forward passes an image.
 Source: Wang et al., "Score-CAM: score-weighted visual explanations for convolutional neural networks", CVPR workshops 2020.
-Differs from the paper: the map is not scaled to [0, 1], and `relu=False` keeps its sign; a layer with more than `channels`
-channels is cut to the strongest, and a note says so. What is hidden is zero in model space, the mean colour for most networks.
+Differs from the paper because the map is not scaled to [0, 1], and `relu=False` keeps its sign; and because only the `channels`
+channels of largest norm are evaluated, with a note where a layer has more. Hidden pixels are zero in model space, which is the
+mean colour for most networks.
 """
 
 from typing import ClassVar
@@ -24,11 +25,24 @@ from heatproof.passes.forward import scores
 
 
 class ScoreCam(ChannelMethod):
-    """Activation weighed by what the network says of the image masked with each channel.
+    """The activation of a layer, each channel weighted by the score of the image masked with that channel.
 
-    layer     name of a module; None = the last one with more than one position, by execution.
-    relu      whether negative values become zero, as published.
-    channels  most channels that are asked about, those of largest norm; 2048 are all of most networks.
+    layer     the name of a module; None selects the last module whose output has more than one position, in the order of
+              execution.
+    relu      whether negative values of the map become zero, as published.
+    channels  the largest number of channels that are evaluated, those of largest norm; 2048 covers every channel of most
+              networks.
+
+    >>> import torch
+    >>> from heatproof.methods import ScoreCam
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = ScoreCam(channels=4).attribute(model, images, target=3)
+    >>> attribution.values.shape
+    torch.Size([2, 1, 28, 28])
+    >>> attribution.notes[0]
+    "4 of the layer's 6 channels were evaluated, those of largest norm; channels=6 evaluates all"
     """
 
     label: ClassVar[str] = "Score-CAM"

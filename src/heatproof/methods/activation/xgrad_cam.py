@@ -1,14 +1,15 @@
-"""XGrad-CAM: channels weighed by their gradients' mean, weighed in turn by the activation.
+"""XGrad-CAM.
 
     M = Σ_k w_k A_k,    w_k = Σ_ij A_kij g_kij / Σ_ij A_kij
 
-A_k channel k of a layer's activation, g = ∂f/∂A, f the explained output. Each channel keeps its Σ g ⊙ A: where f is linear in A, M
-sums to f less its bias. A channel whose activations sum to exactly zero gets weight zero.
+A_k is channel k of the activation of a layer, g = ∂f/∂A, and f the explained output. Each channel of M sums to Σ g ⊙ A: where f
+is linear in A, M sums to f less its bias. A channel whose activations sum to exactly zero gets the weight zero.
 
-Cost: 1 forward and 1 backward row an image; the backward ends at the layer.
+Cost: 1 forward and 1 backward pass an image; the backward pass ends at the layer.
 Source: Fu et al., "Axiom-based Grad-CAM: towards accurate visualization and explanation of CNNs", BMVC 2020.
-Differs from the paper: not in its formula; nothing is scaled for display, and `relu=True` is there for comparison. Where a layer's
-activations have both signs, a channel's sum may be close to zero and its weight huge; the paper's are not negative.
+Differs from the paper because nothing is scaled for display; the formula is the same, and `relu=True` is there for comparison.
+Where the activations of a layer have both signs, the sum of a channel may be close to zero and its weight huge; the activations
+in the paper are not negative.
 """
 
 from typing import ClassVar
@@ -20,10 +21,20 @@ from heatproof.methods.activation.base import GradientActivationMethod
 
 
 class XgradCam(GradientActivationMethod):
-    """Activation weighed by each channel's gradient, averaged by activation; signed.
+    """The activation of a layer, each channel weighted by an average of its gradient; signed.
 
-    layer  name of a module; None = the last one with more than one position, by execution.
-    relu   whether negative values become zero; not in the published definition.
+    The activation is the weight in that average.
+
+    layer  the name of a module; None selects the last module whose output has more than one position, in the order of execution.
+    relu   whether negative values of the map become zero, which is not part of the published definition.
+
+    >>> import torch
+    >>> from heatproof.methods import XgradCam
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> XgradCam().on_grid(model, images, target=3).shape
+    torch.Size([2, 1, 7, 7])
     """
 
     label: ClassVar[str] = "XGrad-CAM"

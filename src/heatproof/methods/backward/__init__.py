@@ -1,4 +1,4 @@
-"""Methods that change what flows backward."""
+"""Backward methods: the backward pass of the network is changed, operation by operation, by rules."""
 
 from heatproof.methods.backward.deconv_net import DeconvNet
 from heatproof.methods.backward.deep_lift import DeepLift

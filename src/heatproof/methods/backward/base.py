@@ -1,4 +1,4 @@
-"""Methods that change what flows backward: one pass of a composite's rules."""
+"""The base classes of backward methods, whose map is one backward pass by the rules of a composite."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -20,11 +20,11 @@ from heatproof.relevance.rules import PatternRule
 
 
 class BackwardMethod(Method, ABC):
-    """The map is what a composite brings from the score down to the image."""
+    """A method whose map is the result of one backward pass from the score to the image, by the rules of a composite."""
 
     @abstractmethod
     def rules(self, model: Model) -> Composite:
-        """Which rule where, for this network."""
+        """The composite for this network: the rule of each kind of operation."""
 
     def explain(self, case: Case) -> Explanation:
         rules = self.rules(case.model)
@@ -33,17 +33,19 @@ class BackwardMethod(Method, ABC):
             part = slice(rows.start, rows.stop)
             return relevance(case.model, case.images[part], case.target[part], rules)
 
-        found = [made for _, made in in_chunks(case.model, case.images, len(case), compute, "gradient")]
-        return self.conclude(torch.cat([values for values, _ in found]), torch.cat([score for _, score in found]))
+        chunks = [chunk for _, chunk in in_chunks(case.model, case.images, len(case), compute, "gradient")]
+        return self.conclude(torch.cat([values for values, _ in chunks]), torch.cat([scores for _, scores in chunks]))
 
     def leaks(self, model: Model, images: Tensor, target: Tensor) -> list[Leak]:
-        """Relevance above and below each operation that has a rule, from the output down, for one batch."""
-        found: list[Leak] = []
-        relevance(model, images, target, self.rules(model), found)
-        return found
+        """The relevance of the output and of the input of each operation that has a rule, from the output of the network down,
+        for one batch.
+        """
+        leaks: list[Leak] = []
+        relevance(model, images, target, self.rules(model), leaks)
+        return leaks
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
-        """Relevance claims the score; a gradient claims nothing."""
+        """The explanation made of the maps and the scores: by default without an expected sum, as for gradients."""
         return Explanation.plain(values)
 
     def cost(self) -> PassCount:
@@ -51,10 +53,10 @@ class BackwardMethod(Method, ABC):
 
 
 class PatternMethod(BackwardMethod, ABC):
-    """A backward method whose rule flows through patterns, in every layer with weights.
+    """A backward method whose rule propagates through patterns, in every layer with weights.
 
-    patterns  where they come from.
-    project   whether what reaches the input of a layer is scaled to [−1, 1], sample by sample.
+    patterns  where the patterns come from: tensors from `fit_patterns(model, images)`, or a data set that they are fitted to.
+    project   whether the signal at the input of each layer is scaled to [−1, 1], image by image.
     """
 
     rule: ClassVar[type[PatternRule]]
@@ -63,16 +65,17 @@ class PatternMethod(BackwardMethod, ABC):
     project: bool = False
 
     def rules(self, model: Model) -> Composite:
-        with torch.inference_mode(False):  # autograd saves what the rule copies
+        with torch.inference_mode(False):  # autograd saves the tensors that the rule copies
             rule = self.rule(patterns=self.patterns.of(model), project=self.project)
         return BackProjection(convolution=rule, dense=rule)
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
-        """Claim nothing; a map that is zero or has overflowed says why."""
-        return Explanation.plain(values, notes=tuple(_said(row) for row in values))
+        """The explanation has no expected sum; the note of a map that is zero or has overflowed states the reason."""
+        return Explanation.plain(values, notes=tuple(_note(row) for row in values))
 
 
-def _said(values: Tensor) -> str:
+def _note(values: Tensor) -> str:
+    """Why a map made of patterns is not finite or zero; empty if it is neither."""
     if not bool(finite(values[None])):
         return "signals grow from layer to layer: set `project`, or fit patterns with the linear estimator"
     if not bool(values.any()):

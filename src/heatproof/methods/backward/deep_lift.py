@@ -1,17 +1,20 @@
-"""DeepLIFT, rescale rule: the score's change from a baseline, shared out by average slopes, operation by operation.
+"""DeepLIFT with the rescale rule.
 
-    A(x) = 1/N Σ_n (x − b_n) ⊙ m(x, b_n),    m = gradient with f′ of every activation replaced by (f(u) − f(u_b)) / (u − u_b)
+    A(x) = 1/N Σ_n (x − b_n) ⊙ m(x, b_n),    m = gradient with g′ of every activation g replaced by (g(u) − g(u_b)) / (u − u_b)
 
-u and u_b what the activation meets for the image and for the baseline. Saturated units, whose gradient is zero, count by what they
-changed on the way. Complete: Σ_i A_i = f(x) − mean_n f(b_n), to rounding where operations are linear, elementwise, maxima, products
-or quotients; a softmax, a layer normalisation or a nonlinear output leave the error of sixteen nodes, which `gap` tells.
+x is the image, b_n one of N baselines, and u and u_b are the inputs of an activation for the image and for the baseline.
+Saturated units, whose gradient is zero, count by their change between the two. The method is complete: Σ_i A_i = f(x) − mean_n
+f(b_n), up to rounding where operations are linear, elementwise, maxima, products or quotients. A softmax, a layer normalisation
+or a nonlinear output leaves the error of a quadrature with sixteen nodes, which `gap` states.
 
-Cost: 3 forward rows (baseline, image, and one to see that following the network changes nothing) and 1 backward row, each times N.
+Cost: 3 forward passes (baseline, image, and one that verifies that tracing the network leaves its outputs unchanged) and 1
+backward pass an image, each times N.
 Source: Shrikumar, Greenside & Kundaje, "Learning important features through propagating activation differences", ICML 2017; as a
 modified gradient: Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018.
-Differs from the paper: rescale rule only, not RevealCancel; products multiply by the other factor's mean, maxima give to the
-winners of the higher side, what mixes values passes its Jacobian averaged along a line (see `numerics/secants.py`); indices and
-masks that depend on the image are held as they are there; black pixels as the default baseline.
+Differs from the paper because it has the rescale rule only, not RevealCancel; products multiply by the mean of the other factor,
+maxima pass to the largest inputs of the side whose maximum is higher, and operations that mix values pass their Jacobian averaged
+along a line (see `numerics/secants.py`); indices and masks that depend on the image are held as they are there; the default
+baseline is black.
 """
 
 from typing import ClassVar, Self
@@ -28,10 +31,20 @@ from heatproof.perturb.fills.black import Black
 
 
 class DeepLift(Method):
-    """How the score came from the baseline's to the image's, in one backward pass.
+    """The change of the score from a baseline to the image, distributed by average slopes in one backward pass.
 
-    baseline   what the image is compared with; a random one is drawn `baselines` times and the maps are averaged.
-    baselines  draws of the baseline.
+    baseline   the input that the image is compared with: black by default, the lower bound of every channel. Of a random
+               baseline, `baselines` draws are made and their maps are averaged.
+    baselines  the number N of draws of the baseline; it must be 1 for a baseline that is not random.
+
+    >>> import torch
+    >>> from heatproof.methods import DeepLift
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = DeepLift(baseline="black").attribute(model, images, target=3)
+    >>> torch.allclose(attribution.values.flatten(1).sum(1), attribution.expected_sum, atol=1e-5)
+    True
     """
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR, Axiom.SYMMETRIC})
@@ -51,9 +64,9 @@ class DeepLift(Method):
         return self.baseline.stochastic
 
     def explain(self, case: Case) -> Explanation:
-        """Claim f(x) − mean f(b); error = standard error over baselines."""
-        rounds = AdaptiveSampling(self.baselines, lambda k: k, kind="difference")
-        sums, claim = case.images.new_zeros(rounds.parts, *case.images.shape), case.images.new_zeros(len(case))
+        """The expected sum is f(x) − mean f(b); the error is the standard error over baselines."""
+        sampling = AdaptiveSampling(self.baselines, lambda k: k, kind="difference")
+        sums, expected_sum = case.images.new_zeros(sampling.parts, *case.images.shape), case.images.new_zeros(len(case))
 
         def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor]:
             images = case.images[sample]
@@ -61,13 +74,13 @@ class DeepLift(Method):
             slopes, change = multipliers(case.model, images, start, case.target[sample])
             return (images - start) * slopes / self.baselines, change / self.baselines
 
-        def add(sample: list[int], k: list[int], found: tuple[Tensor, Tensor]) -> None:
-            for i, index, values, change in zip(sample, k, *found, strict=True):
-                sums[rounds.part(index), i] += values
-                claim[i] += change
+        def add(sample: list[int], k: list[int], maps_and_changes: tuple[Tensor, Tensor]) -> None:
+            for i, index, values, change in zip(sample, k, *maps_and_changes, strict=True):
+                sums[sampling.part(index), i] += values
+                expected_sum[i] += change
 
-        used, error = rounds.run(case.model, case.images, compute, add, lambda still, _: sums[:, still])
-        return Explanation(sums.sum(0), claim, error, used)
+        used, error = sampling.run(case.model, case.images, compute, add, lambda still, _: sums[:, still])
+        return Explanation(sums.sum(0), expected_sum, error, used)
 
     def cost(self) -> PassCount:
         return PassCount(3 * self.baselines, self.baselines)

@@ -1,11 +1,15 @@
-"""Deep Taylor decomposition: relevance by positive contribution alone, from a positive score down to the input.
+"""Deep Taylor decomposition.
 
-    R_i = Σ_j x_i w_ij⁺ / Σ_i' x_i' w_i'j⁺ R_j,    first layer: z^B within the model's bounds, or w²
+    R_i = Σ_j x_i w_ij⁺ / Σ_i' x_i' w_i'j⁺ R_j
 
-Cost: 2 forward rows (one to see that following the network changes nothing) and 1 backward row an image.
+R_j is the relevance of output j of a layer, x_i an input of it, w_ij⁺ the positive part of the weight between them, and R_i the
+relevance of the input. The first layer follows the z^B rule within the bounds of the model, or the w² rule. Relevance starts as
+the explained score and follows positive contributions alone, so that the map is positive where the score is.
+
+Cost: 2 forward passes (one of them verifies that tracing the network leaves its outputs unchanged) and 1 backward pass an image.
 Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", Pattern Recognition 2017.
-Differs from the paper: applies to any network that LRP applies to; a score that is not positive is decomposed
-with its sign.
+Differs from the paper because it applies to any network that LRP applies to, and because a score that is not positive is
+decomposed with its sign.
 """
 
 from typing import ClassVar
@@ -15,15 +19,25 @@ from torch import Tensor
 from heatproof.methods.backward.base import BackwardMethod
 from heatproof.methods.base import Explanation
 from heatproof.models.model import Model
-from heatproof.relevance.composites import Composite
-from heatproof.relevance.composites import ZPlusBox as Rules
+from heatproof.relevance.composites import Composite, ZPlusWSquare
 from heatproof.relevance.rules import WSquare, ZBox
 
 
 class DeepTaylor(BackwardMethod):
-    """Nothing speaks against: where the score is positive, so is the map.
+    """Relevance by positive contributions alone, which has the sign of the score everywhere.
 
-    bounded  whether the first layer knows the bounds of its input.
+    bounded  whether the first layer follows the z^B rule, which uses the bounds of the model's input (eq. 17 of the paper);
+             otherwise it follows the w² rule for inputs of any real value (eq. 12).
+
+    >>> import torch
+    >>> from heatproof.methods import DeepTaylor
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = DeepTaylor().attribute(model, images)
+    >>> positive = (attribution.values >= 0).flatten(1).all(1)
+    >>> bool((positive == (attribution.expected_sum > 0)).all())
+    True
     """
 
     label: ClassVar[str] = "Deep Taylor"
@@ -32,8 +46,8 @@ class DeepTaylor(BackwardMethod):
     bounded: bool = True
 
     def rules(self, model: Model) -> Composite:
-        return Rules(first=ZBox() if self.bounded else WSquare())
+        return ZPlusWSquare(first=ZBox() if self.bounded else WSquare())
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
-        """Claim f(x); the gap is the share of it that was lost on the way."""
+        """The expected sum is f(x); the gap is the share of it that the rules did not pass on."""
         return Explanation.plain(values, scores)

@@ -1,28 +1,38 @@
-"""Guided backpropagation: the gradient, with everything negative left out at every activation.
+"""Guided backpropagation.
 
-    A(x) = ∇f(x) where each activation passes f′ max(R, 0) instead of f′ R
+    A(x) = ∇f(x), where each activation y = g(u) passes g′(u) max(R, 0) instead of g′(u) R
 
-Close to a picture of edges whatever the weights are (Nie et al. 2018; Adebayo et al. 2018): a method to doubt, kept to compare
-with.
+f is the explained output and R the gradient that arrives at the output of the activation. The map resembles a picture of the
+image's edges whatever the weights are (Nie et al. 2018; Adebayo et al. 2018): the method is here for comparison, and to be
+doubted.
 
-Cost: 2 forward rows (one to see that following the network changes nothing) and 1 backward row an image.
+Cost: 2 forward passes (one of them verifies that tracing the network leaves its outputs unchanged) and 1 backward pass an image.
 Source: Springenberg et al., "Striving for simplicity: the all convolutional net", ICLR workshop 2015.
-Differs from the paper: works for activations that are called as functions and for others than ReLU, by their derivative.
+Differs from the paper because it covers activations that are called as functions, and activations other than ReLU by their
+derivative.
 """
 
 from typing import ClassVar
 
 from heatproof.methods.backward.base import BackwardMethod
 from heatproof.models.model import Model
-from heatproof.relevance.composites import Composite
-from heatproof.relevance.composites import GuidedRelu as Rules
+from heatproof.relevance.composites import Composite, GuidedRelu
 
 
 class GuidedBackprop(BackwardMethod):
-    """The gradient with negative parts left out on its way."""
+    """The gradient, with negative gradients set to zero at every activation.
+
+    >>> import torch
+    >>> from heatproof.methods import GuidedBackprop
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> GuidedBackprop().attribute(model, images, target=3).values.shape
+    torch.Size([2, 1, 28, 28])
+    """
 
     label: ClassVar[str] = "Guided backprop"
     cite: ClassVar[str] = "Springenberg et al., ICLR workshop 2015"
 
     def rules(self, model: Model) -> Composite:
-        return Rules()
+        return GuidedRelu()

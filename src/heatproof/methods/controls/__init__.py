@@ -1,4 +1,4 @@
-"""Yardsticks: maps that explain nothing, and that an explanation must beat."""
+"""Controls: maps that explain nothing, and that an explanation must beat."""
 
 from heatproof.methods.controls.constant_map import ConstantMap
 from heatproof.methods.controls.edge_map import EdgeMap

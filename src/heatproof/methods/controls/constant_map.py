@@ -1,4 +1,11 @@
-"""Constant control: A = 1 everywhere; every ranking of its pixels is a tie. Cost: no rows."""
+"""The constant control.
+
+    A = 1
+
+Every ranking of the values of this map is a tie.
+
+Cost: none.
+"""
 
 from typing import ClassVar
 
@@ -7,7 +14,18 @@ from heatproof.passes.counting import PassCount
 
 
 class ConstantMap(Method):
-    """Ones. Metrics that rank pixels break its ties at random; metrics of texture see the smoothest map there is."""
+    """A map of ones.
+
+    Metrics that rank pixels break its ties at random; metrics of smoothness see the smoothest map there is.
+
+    >>> import torch
+    >>> from heatproof.methods import ConstantMap
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> ConstantMap().attribute(model, images).values.unique()
+    tensor([1.])
+    """
 
     control: ClassVar[bool] = True
 

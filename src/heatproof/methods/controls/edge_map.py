@@ -1,6 +1,11 @@
-"""Edge control: A = Sobel gradient length of each channel, in pixels scaled to [0, 1]; it knows the image but not the network.
+"""The edge control.
 
-Cost: no rows. Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, which compares maps with an edge detector.
+    A_c = |∇x_c| by Sobel filters, for each channel c in pixels scaled to [0, 1]
+
+x is the image. The map depends on the image and not on the network.
+
+Cost: none.
+Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, which compares maps with an edge detector.
 """
 
 from typing import ClassVar
@@ -12,7 +17,18 @@ from heatproof.passes.counting import PassCount
 
 
 class EdgeMap(Method):
-    """Sobel edges. A map that looks good but scores as this one may be showing the image, not the network."""
+    """The length of the Sobel gradient of each channel of the image.
+
+    A method that looks good but scores as this map does may be showing the image, not the network.
+
+    >>> import torch
+    >>> from heatproof.methods import EdgeMap
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> EdgeMap().attribute(model, images).values.shape
+    torch.Size([2, 1, 28, 28])
+    """
 
     control: ClassVar[bool] = True
     cite: ClassVar[str] = "Adebayo et al., NeurIPS 2018"

@@ -1,4 +1,11 @@
-"""Input control: A(x) = x, in model space; what multiplying by the input alone brings. Cost: no rows."""
+"""The input control.
+
+    A(x) = x, in model space
+
+x is the image. The map shows what multiplication by the input contributes by itself.
+
+Cost: none.
+"""
 
 from typing import ClassVar
 
@@ -7,7 +14,16 @@ from heatproof.passes.counting import PassCount
 
 
 class InputMap(Method):
-    """The image itself. The control for every method that multiplies by the input."""
+    """The image itself: the control for every method that multiplies by the input.
+
+    >>> import torch
+    >>> from heatproof.methods import InputMap
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> torch.equal(InputMap().attribute(model, images).values, images)
+    True
+    """
 
     control: ClassVar[bool] = True
 

@@ -1,6 +1,11 @@
-"""Random control: A ~ N(0, 1), independent per value; it knows neither the image nor the network. Cost: no rows.
+"""The random control.
 
-Another seed, image, class or network gets another draw: whatever a map is compared with, this one has nothing in common with it.
+    A ~ N(0, 1), independently for each value
+
+The map depends on neither the image nor the network, but another seed, image, class or network gets another draw: the map has
+nothing in common with any map that it is compared with.
+
+Cost: none.
 """
 
 import hashlib
@@ -16,7 +21,19 @@ _VALUES = 16
 
 
 class RandomMap(Method):
-    """White noise. A score that a method shares with this one says nothing about the network."""
+    """White noise.
+
+    A score that a method shares with this map says nothing about the network.
+
+    >>> import torch
+    >>> from heatproof.methods import RandomMap
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> first, second = RandomMap().attribute(model, images, seed=0), RandomMap().attribute(model, images, seed=1)
+    >>> first.values.shape, torch.equal(first.values, second.values)
+    (torch.Size([2, 1, 28, 28]), False)
+    """
 
     control: ClassVar[bool] = True
 
@@ -33,7 +50,7 @@ class RandomMap(Method):
 
 
 def _name(module: nn.Module) -> str:
-    """Tells networks apart, by the first values of each of their tensors, whatever their precision and device."""
+    """A name of the network, from the first values of each of its tensors, whatever their precision and device."""
     state = hashlib.sha256()
     for tensor in module.state_dict().values():
         values = tensor.detach().flatten()[:_VALUES].to("cpu", torch.float32)

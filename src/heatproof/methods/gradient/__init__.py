@@ -1,4 +1,4 @@
-"""Methods that are weighted averages of gradients at probe points."""
+"""Gradient methods: weighted averages of gradients of the explained output at probe points."""
 
 from heatproof.methods.gradient.expected_gradients import ExpectedGradients
 from heatproof.methods.gradient.gradient import Gradient

@@ -1,17 +1,19 @@
 """Expected gradients, also known as GradientSHAP.
 
-    A(x) = E_{b, α} [(x − b) ⊙ ∇f(b + α (x − b))],    α ~ U[0, 1], b from a baseline distribution
+    A(x) = E_{b, α} [(x − b) ⊙ ∇f(b + α (x − b))],    α ~ U[0, 1], b from a distribution of baselines
 
-estimated with N baselines, each used for M values of α, one in each of M equal strata of [0, 1]. Adaptive positions are drawn more
-often where the image's gradients have been large, and weighted by one over their density (see `passes/positions.py`): the same
-expectation from fewer rows.
-Complete in expectation: Σ_i A_i ≈ f(x) − mean_n f(b_n).
+x is the image, f the explained output, b a random baseline and α a random position on the line from b to x. The expectation is
+estimated with N baselines and M positions on the line of each, one in each of M equal strata of [0, 1]. Adaptive positions are
+drawn more often where the gradients of the image have been large, and weighted by one over their density (see
+`passes/positions.py`), which gives the same expectation at fewer passes. The method is complete in expectation: Σ_i A_i ≈ f(x) −
+mean_n f(b_n).
 
-Cost: N M forward and backward rows an image, and N + 1 forward rows for the claim; with a tolerance, N is at most `baselines`.
+Cost: N M forward and backward passes an image, and N + 1 forward passes for the expected sum; with a tolerance, N is at most
+`baselines`.
 Source: Erion et al., "Improving performance of deep learning models with axiomatic attribution priors and expected gradients",
 Nature Machine Intelligence 2021; Lundberg & Lee, NeurIPS 2017 (GradientSHAP).
-Differs from the paper: α is stratified and every baseline is used equally often, which lowers the variance at equal cost; no
-Gaussian noise is added to the images (wrap it in `smooth_grad` for that).
+Differs from the paper because α is stratified and every baseline is used equally often, which lowers the variance at equal cost;
+and because no Gaussian noise is added to the images (wrap the method in `smooth_grad` for that).
 """
 
 from collections.abc import Sequence
@@ -37,11 +39,23 @@ from heatproof.perturb.fills.uniform import Uniform
 class ExpectedGradients(SampledMethod):
     """Integrated gradients averaged over random baselines, with random positions on each path.
 
-    baseline   the distribution: `uniform`, or `Reference(images=…)` for a background set.
-    baselines  baselines drawn an image; with a tolerance, at most.
-    strata     random positions on the path of each baseline, one per stratum.
-    positions  uniform on the path, or adaptive: denser where gradients were large, from the ninth baseline on.
-    tolerance  relative standard error at which an image has baselines enough; None = exactly `baselines`.
+    baseline   the distribution of baselines: `uniform` colours by default, or `Reference(images=…)` for a background set.
+    baselines  the number N of baselines drawn for each image; with a tolerance, the most.
+    strata     the number M of random positions on the path of each baseline, one per stratum of [0, 1].
+    positions  how positions are drawn: `uniform` on the path, or `adaptive`, with importance sampling by the gradients of earlier
+               draws from the ninth baseline on.
+    tolerance  the relative standard error at which an image needs no more baselines; None uses exactly `baselines`.
+
+    >>> import torch
+    >>> from heatproof.methods import ExpectedGradients
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = ExpectedGradients(baseline="uniform", baselines=8, strata=2).attribute(model, images, target=3)
+    >>> attribution.values.shape, attribution.probes
+    (torch.Size([2, 1, 28, 28]), tensor([16, 16]))
+    >>> attribution.error.shape  # the relative standard error over baselines
+    torch.Size([2])
     """
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR})
@@ -59,18 +73,18 @@ class ExpectedGradients(SampledMethod):
         return k // self.strata
 
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
-        """At a random point of the k-th stratum of the line from a random baseline."""
+        """Random points in the k-th stratum of the line from a random baseline to the image."""
         return self.probe_at(self.stratified(draws, k), model, images, draws, k)
 
     def stratified(self, draws: Draws, k: Sequence[int]) -> Float[Tensor, " r"]:
-        """A uniform number in the stratum of each probe."""
+        """A position for each probe, uniform in the stratum of the probe, `[r]`."""
         stratum = torch.tensor([i % self.strata for i in k], device=draws.device, dtype=draws.dtype)
         return (stratum + draws.uniform("alpha", k, ())) / self.strata
 
     def probe_at(
         self, alpha: Tensor, model: Model, images: Tensor, draws: Draws, k: Sequence[int], density: Tensor | None = None
     ) -> Probe:
-        """At these positions, which were drawn with this density; None = uniformly."""
+        """The probes at the given positions; `density` is the density they were drawn with, None for uniform positions."""
         start = self.baseline(images, model.bounds, draws, [self.group(i) for i in k])
         path, axes = images - start, (-1, *[1] * (images.ndim - 1))
         rows = self.n_probes() if density is None else self.n_probes() * density.view(axes)
@@ -80,7 +94,7 @@ class ExpectedGradients(SampledMethod):
         return self if self.positions == "uniform" else _Adaptive(self, Positions())
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
-        """Claim f(x) − mean f(b); error = standard error over baselines."""
+        """The expected sum is f(x) − mean f(b); the error is the standard error over baselines."""
         at_baselines = mean_fill_score(
             case.model, case.images, case.target, case.draws, self.baseline, streamed.probes // self.strata
         )
@@ -92,7 +106,7 @@ class ExpectedGradients(SampledMethod):
 
 @dataclass(frozen=True)
 class _Adaptive:
-    """The probes of one call, at positions that are learned as it goes."""
+    """A source of probes for one call, whose positions follow the gradients of earlier probes."""
 
     method: ExpectedGradients
     positions: Positions

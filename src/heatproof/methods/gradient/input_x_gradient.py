@@ -1,10 +1,14 @@
-"""Input times gradient: A(x) = x ⊙ ∇f(x), x in model space.
+"""Input times gradient.
 
-The first-order part of f(x) − f(0). Sums to f(x) on networks that are homogeneous of degree 1 (ReLU without biases), where it
-equals integrated gradients from zero; with biases it is complete only by accident, so it claims nothing.
+    A(x) = x ⊙ ∇f(x)
 
-Cost: 1 forward and 1 backward row an image.
-Source: Shrikumar et al., "Not just a black box", 2016.
+x is the image in model space and f the explained output. The map is the first-order part of f(x) − f(0). On networks that are
+homogeneous of degree 1, such as ReLU networks without biases, it sums to f(x) and equals integrated gradients from a baseline of
+zero. With biases it sums to f(x) only by accident, so the method states no expected sum.
+
+Cost: 1 forward and 1 backward pass an image.
+Source: Shrikumar et al., "Not just a black box: learning important features through propagating activation differences", arXiv
+1605.01713, 2016.
 """
 
 from collections.abc import Sequence
@@ -19,7 +23,19 @@ from heatproof.perturb.draws import Draws
 
 
 class InputXGradient(ProbeMethod):
-    """x ⊙ ∇f(x), signed. Zero wherever the model-space input is zero, whatever the network does there."""
+    """The image times its gradient, x ⊙ ∇f(x), signed.
+
+    The map is zero wherever the image is zero in model space, whatever the network computes there.
+
+    >>> import torch
+    >>> from heatproof.methods import Gradient, InputXGradient
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = InputXGradient().attribute(model, images)
+    >>> torch.equal(attribution.values, images * Gradient().attribute(model, images).values)
+    True
+    """
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.DUMMY, Axiom.LINEAR, Axiom.SYMMETRIC})
     label: ClassVar[str] = "Input × gradient"
@@ -29,5 +45,5 @@ class InputXGradient(ProbeMethod):
         return 1
 
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
-        """At the image itself, weighed by it."""
+        """The image itself, with the image as the weight."""
         return Probe(at=images, weight=images)

@@ -1,4 +1,4 @@
-"""Methods that hold other methods."""
+"""Wrappers: methods that hold another method and change or combine its maps."""
 
 from heatproof.methods.wrappers.adaptive_noise import AdaptiveNoise
 from heatproof.methods.wrappers.competition import Competition

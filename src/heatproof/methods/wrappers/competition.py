@@ -1,14 +1,15 @@
-"""Competition of classes for pixels: a value stays only if no other class claims it more.
+"""Competition among classes: a value is kept only if no other class has a more extreme value of the same sign there.
 
     A_i = M_i(t) if M_i(t) > 0 and M_i(t) > M_i(c) for every other class c,
     A_i = M_i(t) if M_i(t) < 0 and M_i(t) < M_i(c) for every other class c,    else 0
 
-M(c) the map of any method for class c, t the target. With input × gradient it is competitive gradient × input (CGI). If all
-classes' values were drawn alike from a symmetric distribution, a share (2 / C)(1 − 2^−C) of the values would stay, of C classes.
+M(c) is the map of any method for class c, and t the target. With input × gradient the method is competitive gradient × input
+(CGI). If the values of all C classes were drawn alike from a symmetric distribution, a share (2 / C)(1 − 2^−C) of the values
+would be kept.
 
-Cost: 1 forward row, and the method's cost once for the target and once for each rival, an image.
+Cost: 1 forward pass, and the cost of the method once for the target and once for each rival class, an image.
 Source: Gupta & Arora, "A simple saliency method that passes the sanity checks", 2019.
-Differs from the paper: of networks with more classes than `rivals` + 1, those with the highest scores compete.
+Differs from the paper because in networks with more than `rivals` + 1 classes only the classes with the highest scores compete.
 """
 
 from functools import partial
@@ -25,10 +26,22 @@ from heatproof.passes.memory import in_chunks
 
 
 class Competition(Method):
-    """What a class has of a method's map to itself.
+    """The values of a method's map in which the target class exceeds every rival class.
 
-    method  whose maps compete; all classes see the same random numbers.
-    rivals  most classes that the target is compared with; 999 are all of most networks.
+    method  the method whose maps compete: by default input × gradient, as in the paper. All classes use the same random numbers.
+    rivals  the largest number of classes that the target is compared with: those with the highest scores. The default of 999
+            covers all classes of a network with 1,000.
+
+    >>> import torch
+    >>> from heatproof.methods import Competition
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = Competition(method="input_x_gradient", rivals=4).attribute(model, images, target=3)
+    >>> attribution.values.shape
+    torch.Size([2, 1, 28, 28])
+    >>> attribution.passes.backward  # the target and four rivals, for each of two images
+    10
     """
 
     cite: ClassVar[str] = "Gupta & Arora, arXiv 1905.12152, 2019"

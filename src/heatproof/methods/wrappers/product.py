@@ -1,13 +1,14 @@
-"""The product of two maps, value by value: what both methods point at.
+"""The product of the maps of two methods, value by value.
 
     A(x) = M₁(x) ⊙ M₂(x)
 
-Guided Grad-CAM is the product of guided backpropagation and Grad-CAM.
+M₁ and M₂ are the maps of the two methods. Guided Grad-CAM is the product of guided backpropagation and Grad-CAM.
 
-Cost: that of both methods.
-Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization", ICCV 2017,
-section 3.2.
-Differs from the paper: an activation map is shared out to the channels of the input, so the product is smaller by their number.
+Cost: the cost of both methods.
+Source: Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based localization", ICCV 2017, section
+3.2.
+Differs from the paper because an activation map is divided among the channels of the input, so that the product is smaller by a
+factor of their number.
 """
 
 from functools import partial
@@ -20,10 +21,18 @@ from heatproof.passes.counting import PassCount
 
 
 class Product(Method):
-    """Two methods, multiplied.
+    """The maps of two methods, multiplied; by default Guided Grad-CAM.
 
-    first   the one.
-    second  the other.
+    first   the first method: by default guided backpropagation.
+    second  the second method: by default Grad-CAM.
+
+    >>> import torch
+    >>> from heatproof.methods import Product
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> Product(first="guided_backprop", second="grad_cam").attribute(model, images, target=3).values.shape
+    torch.Size([2, 1, 28, 28])
     """
 
     cite: ClassVar[str] = "Selvaraju et al., ICCV 2017"

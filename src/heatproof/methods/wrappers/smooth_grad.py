@@ -1,16 +1,18 @@
-"""SmoothGrad: a method averaged over noisy copies of the image.
+"""SmoothGrad and its variants: a method averaged over noisy copies of the image.
 
     mean      A(x) = 1/n Σ_k M(x + ε_k)
     square    A(x) = 1/n Σ_k M(x + ε_k)²
-    variance  A(x) = 1/(n−1) Σ_k (M(x + ε_k) − mean)²      (VarGrad; by Welford's update, since E[M²] − E[M]² cancels)
+    variance  A(x) = 1/(n−1) Σ_k (M(x + ε_k) − mean)²
 
-M any method, ε_k noise, squares per value. The target stays the clean image's. Noisy copies of all images are one stream of rows
-that passes through M in chunks; memory is one chunk and the result.
+M is the map of any method, ε_k noise, and n the number of noisy copies; squares are taken value by value. The variance (VarGrad)
+is computed by Welford's update, since E[M²] − E[M]² cancels in single precision. Every copy is explained for the class of the
+unchanged image. The noisy copies of all images form one stream of passes through M in chunks; memory holds one chunk and the
+result.
 
-Cost: n times the method's; n is at most `samples` with a tolerance.
-Source: Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017; variance: Adebayo et al. 2018; square: Hooker
-et al. 2019.
-Differs from the paper: any method is averaged, not only the gradient, and the signed map is kept.
+Cost: n times the cost of the method; n is at most `samples` with a tolerance.
+Source: Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017; variance: Adebayo et al. 2018; square: Hooker et al.
+2019.
+Differs from the paper because any method is averaged, not only the gradient, and because the signed map is kept.
 """
 
 from functools import partial, reduce
@@ -29,13 +31,27 @@ from heatproof.perturb.noises.gaussian import Gaussian
 
 
 class SmoothGrad(Method):
-    """Mean, mean square or variance of a method's maps under noise.
+    """The mean, mean square or variance of the maps of a method under noise.
 
-    method     what is averaged.
-    noise      what is added to the images; its σ is relative to each image's own range by default, as published.
-    samples    noisy copies an image; with a tolerance, at most.
-    moment     which moment of the maps; the variance needs at least two samples.
-    tolerance  relative standard error at which an image has copies enough; None = exactly `samples`.
+    method     the method whose maps are averaged: by default the gradient.
+    noise      the noise that is added to the images: by default Gaussian with σ = 0.15 of each image's own range (maximum −
+               minimum), within the 10 % to 20 % that Smilkov et al. recommend.
+    samples    the number n of noisy copies of an image, 50 by default as in Smilkov et al.; with a tolerance, the most.
+    moment     the moment of the maps: `mean` (SmoothGrad, Smilkov et al. 2017), `square` (Hooker et al. 2019) or `variance`
+               (VarGrad, Adebayo et al. 2018), which needs at least two samples.
+    tolerance  the relative standard error at which an image needs no more copies; None uses exactly `samples`.
+
+    >>> import torch
+    >>> from heatproof.methods import SmoothGrad
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> attribution = SmoothGrad(method="gradient", samples=10).attribute(model, images, target=3)
+    >>> attribution.values.shape, attribution.probes
+    (torch.Size([2, 1, 28, 28]), tensor([10, 10]))
+    >>> squared = SmoothGrad(moment="square", samples=10).attribute(model, images, target=3)
+    >>> bool((squared.values >= 0).all())
+    True
     """
 
     label: ClassVar[str] = "SmoothGrad"
@@ -58,26 +74,26 @@ class SmoothGrad(Method):
         return True
 
     def explain(self, case: Case) -> Explanation:
-        rounds = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
-        states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(rounds.parts)]
-        claim = torch.zeros_like(case.target, dtype=case.images.dtype)
+        sampling = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
+        states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(sampling.parts)]
+        expected_sum = torch.zeros_like(case.target, dtype=case.images.dtype)
 
         def compute(sample: list[int], k: list[int]) -> Explanation:
             return self.method.explain(self._noisy(case, sample, k))
 
-        def add(sample: list[int], k: list[int], answer: Explanation) -> None:
-            maps = answer.values.square() if self.moment == "square" else answer.values
+        def add(sample: list[int], k: list[int], explanation: Explanation) -> None:
+            maps = explanation.values.square() if self.moment == "square" else explanation.values
             for row, (i, index) in enumerate(zip(sample, k, strict=True)):
-                states[rounds.part(index)].add(i, maps[row])
-                claim[i] += answer.claim[row] / self.samples
+                states[sampling.part(index)].add(i, maps[row])
+                expected_sum[i] += explanation.expected_sum[row] / self.samples
 
         def parts(still: list[int], drawn: int) -> Tensor:
             return torch.stack([self._moment(state)[still] * (state.count[still[0]] / drawn) for state in states])
 
-        used, error = rounds.run(case.model, case.images, compute, add, parts)
+        used, error = sampling.run(case.model, case.images, compute, add, parts)
         values = self._moment(reduce(Welford.merge, states))
-        claim = claim * (self.samples / used) if self.moment == "mean" else torch.full_like(claim, torch.nan)
-        return Explanation(values, claim, error, used, rounds.notes(used, error))
+        expected_sum = expected_sum * (self.samples / used) if self.moment == "mean" else torch.full_like(expected_sum, torch.nan)
+        return Explanation(values, expected_sum, error, used, sampling.notes(used, error))
 
     def _noisy(self, case: Case, sample: list[int], k: list[int]) -> Case:
         images, draws = case.images[sample], case.draws.rows(sample)

@@ -54,9 +54,13 @@ class Completeness(ExplainerMetric):
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         found = explain(images, target, seed)
         if self.baseline is None:
-            gaps = Scores.of(relative_gap(found.values, found.claim), missing="the method claims no sum, or claims zero")
+            gaps = Scores.of(
+                relative_gap(found.values, found.expected_sum), missing="the method states no expected sum, or the sum is zero"
+            )
             return without_broken(gaps, found.values)
         draws = Draws.for_images(seed, images)
-        claim = scores(model, images, target) - mean_fill_score(model, images, target, draws, self.baseline, 1)
-        gaps = Scores.of(relative_gap(found.values, claim), missing="the output is the same at the image and at the baseline")
+        expected_sum = scores(model, images, target) - mean_fill_score(model, images, target, draws, self.baseline, 1)
+        gaps = Scores.of(
+            relative_gap(found.values, expected_sum), missing="the output is the same at the image and at the baseline"
+        )
         return without_broken(gaps, found.values)

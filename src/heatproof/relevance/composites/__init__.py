@@ -1,4 +1,4 @@
-"""Composites: which rule where. One a file; the exports are the registry."""
+"""Composites, one per file: each assigns a rule to every kind of operation. The exports are the registry."""
 
 from heatproof.relevance.composites.attn_lrp import AttnLrp
 from heatproof.relevance.composites.base import Composite
@@ -14,8 +14,8 @@ from heatproof.relevance.composites.lrp_epsilon import LrpEpsilon
 from heatproof.relevance.composites.lrp_z import LrpZ
 from heatproof.relevance.composites.preset_a import PresetA
 from heatproof.relevance.composites.preset_b import PresetB
-from heatproof.relevance.composites.z_plus_box import ZPlusBox
 from heatproof.relevance.composites.z_plus_everywhere import ZPlusEverywhere
+from heatproof.relevance.composites.z_plus_w_square import ZPlusWSquare
 
 __all__ = [
     "AttnLrp",
@@ -32,6 +32,6 @@ __all__ = [
     "LrpZ",
     "PresetA",
     "PresetB",
-    "ZPlusBox",
     "ZPlusEverywhere",
+    "ZPlusWSquare",
 ]

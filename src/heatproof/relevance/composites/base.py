@@ -1,4 +1,4 @@
-"""What a composite is: which rule where."""
+"""The base classes of composites, which assign a rule to every kind of operation."""
 
 from abc import ABC
 from collections.abc import Mapping
@@ -8,43 +8,50 @@ from typing import ClassVar, Literal
 from heatproof.core.settings import Settings
 from heatproof.relevance.rules import (
     ActivationRule,
-    ByValue,
     Epsilon,
     Identity,
     LayerNormRule,
     LinearRule,
     ProductRule,
-    Signal,
+    ProportionalToValue,
+    SignalTakeAll,
     SoftmaxRule,
     SumRule,
     Taylor,
 )
 
-Place = Literal["convolution", "dense", "normalisation", "pool"]
-"""Kinds of linear operations."""
+LinearKind = Literal["convolution", "dense", "normalisation", "pool"]
+"""The kinds of linear operations."""
 
 
 class Composite(Settings, ABC):
-    """A rule for every kind of operation; None is the ordinary gradient.
+    """A rule for every kind of operation of a network. None leaves an operation to the ordinary gradient.
 
-    first          layers with weights that no other such layer comes before, by the order in which they run.
-    convolution    all other convolutions, each with the batch normalisation that follows it.
-    dense          all other layers that multiply by a matrix of weights.
-    normalisation  batch normalisations that follow no layer with weights.
-    layer_norm     normalisations of a sample by its own statistics: identity, or epsilon of (x − mean) w / s + b with s held.
-    pool           means: average pooling, mean over axes.
-    activation     elementwise nonlinearities.
-    sum            sums of two terms that both depend on the input.
-    product        products, of values or of matrices, of two factors that both depend on the input: what share each gets. Within
-                   a matrix product, that of `dense`.
-    softmax        softmax, of attention or else.
-    layers         rules by module name, `*` for any part of it; they go before all others.
+    first          the rule of first layers: those with weights that no other layer with weights precedes, in the order of
+                   execution.
+    convolution    the rule of all other convolutions, each fused with the batch normalisation that follows it.
+    dense          the rule of all other layers that multiply by a matrix of weights.
+    normalisation  the rule of batch normalisations that follow no layer with weights.
+    layer_norm     the rule of normalisations of a sample by its own statistics: `identity`, or `epsilon` of (x − mean) w / s + b
+                   with the spread s held constant.
+    pool           the rule of means: average pooling, and means over axes.
+    activation     the rule of elementwise nonlinearities.
+    sum            the rule of sums of two terms that both depend on the input.
+    product        the rule of products, of values or of matrices, of two factors that both depend on the input. It states the
+                   share of each factor; within a matrix product, the rule of `dense` distributes that share.
+    softmax        the rule of the softmax, in attention or elsewhere.
+    layers         rules by the name of a module, with `*` for any part of a name. They take precedence over all others.
+
+    >>> from heatproof.methods import Lrp
+    >>> method = Lrp(composite={"name": "epsilon_plus", "first": "z_box", "layers": {"conv2": {"name": "gamma", "gamma": 0.5}}})
+    >>> method.composite.first.name, method.composite.layers["conv2"].gamma, method.composite.dense.name
+    ('z_box', 0.5, 'epsilon')
     """
 
     home: ClassVar[str] = "heatproof.relevance.composites"
     family: ClassVar[str] = "composite"
     relevance: ClassVar[bool] = True
-    """Whether what flows is relevance, which begins as the score; else a gradient, which begins as 1."""
+    """Whether relevance is propagated, which starts as the score, or a gradient, which starts as 1."""
 
     first: LinearRule | None = None
     convolution: LinearRule | None = None
@@ -58,30 +65,30 @@ class Composite(Settings, ABC):
     softmax: SoftmaxRule | None = None
     layers: Mapping[str, LinearRule] = {}
 
-    def linear(self, place: Place, *, first: bool, name: str) -> LinearRule | None:
-        """The rule of a linear operation."""
+    def linear(self, place: LinearKind, *, first: bool, name: str) -> LinearRule | None:
+        """The rule of a linear operation, by its kind, whether it is a first layer, and the name of its module."""
         for pattern, rule in self.layers.items():
             if name and fnmatchcase(name, pattern):
                 return rule
         if first and self.first is not None and place in ("convolution", "dense"):
             return self.first
-        found: LinearRule | None = getattr(self, place)
-        return found
+        of_kind: LinearRule | None = getattr(self, place)
+        return of_kind
 
 
-class Plain(Composite):
-    """No rule anywhere: the gradient, or what takes its place where there is a reference."""
+class PlainGradient(Composite):
+    """No rule for any operation: the ordinary gradient, or average slopes where there is a reference input (DeepLIFT)."""
 
     relevance: ClassVar[bool] = False
 
 
-class Relevance(Composite, ABC):
-    """Layer-wise relevance propagation: no operation is left to the gradient, unless a composite says so."""
+class RelevanceComposite(Composite, ABC):
+    """A composite for layer-wise relevance propagation: every kind of operation has a rule, unless a composite states otherwise."""
 
     normalisation: LinearRule | None = Epsilon()
     layer_norm: LayerNormRule | None = Identity()
     pool: LinearRule | None = Epsilon()
     activation: ActivationRule | None = Identity()
-    sum: SumRule | None = ByValue()
-    product: ProductRule | None = Signal()
+    sum: SumRule | None = ProportionalToValue()
+    product: ProductRule | None = SignalTakeAll()
     softmax: SoftmaxRule | None = Taylor()

@@ -1,4 +1,4 @@
-"""DeconvolutionRelu: the gradient, with every activation replaced by a ReLU on what flows backward.
+"""The composite of DeconvNet: the gradient, with every activation replaced by a ReLU of the gradient.
 
 Source: Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014.
 """
@@ -10,7 +10,7 @@ from heatproof.relevance.rules import ActivationRule, Deconvolution
 
 
 class DeconvolutionRelu(Composite):
-    """All operations but the activation are left to the gradient."""
+    """The `deconvolution` rule for activations; every other operation is left to the gradient."""
 
     relevance: ClassVar[bool] = False
 

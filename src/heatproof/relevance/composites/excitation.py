@@ -1,19 +1,22 @@
-"""Excitation backprop: relevance by positive weight times activation, without biases, everywhere.
+"""Excitation backprop: relevance in proportion to positive weight times activation, without biases, in every layer.
 
 Source: Zhang et al., "Top-down neural attention by excitation backprop", ECCV 2016; IJCV 2018.
-Differs from the paper: starts with the score, not with a probability of 1, and an input that is negative speaks for an output by a
-negative weight, so that the layer that meets the image needs no shift.
+Differs from the paper because propagation starts with the score, not with a probability of 1, and because a negative input counts
+as excitatory through a negative weight, so that the first layer, whose inputs are pixels, needs no shift.
 """
 
-from heatproof.relevance.composites.base import Relevance
-from heatproof.relevance.rules import ByMagnitude, LinearRule, SumRule, ZPlus
+from heatproof.relevance.composites.base import RelevanceComposite
+from heatproof.relevance.rules import LinearRule, ProportionalToMagnitude, SumRule, ZPlus
 
 
-class Excitation(Relevance):
-    """Winners take all, in proportion: what inhibits gets nothing, and what nothing excites passes nothing on."""
+class Excitation(RelevanceComposite):
+    """Relevance reaches the inputs that excite an output, in proportion.
+
+    An inhibiting input receives none, and an output that no input excites passes none on.
+    """
 
     convolution: LinearRule | None = ZPlus(bias=False)
     dense: LinearRule | None = ZPlus(bias=False)
     normalisation: LinearRule | None = ZPlus(bias=False)
     pool: LinearRule | None = ZPlus(bias=False)
-    sum: SumRule | None = ByMagnitude()
+    sum: SumRule | None = ProportionalToMagnitude()

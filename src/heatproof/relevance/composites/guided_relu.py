@@ -1,4 +1,4 @@
-"""Guided backpropagation: the gradient, with everything negative left out at every activation.
+"""The composite of guided backpropagation: the gradient, with negative gradients set to zero at every activation.
 
 Source: Springenberg et al., "Striving for simplicity: the all convolutional net", ICLR workshop 2015.
 """
@@ -10,7 +10,7 @@ from heatproof.relevance.rules import ActivationRule, Guided
 
 
 class GuidedRelu(Composite):
-    """All operations but the activation are left to the gradient."""
+    """The `guided` rule for activations; every other operation is left to the gradient."""
 
     relevance: ClassVar[bool] = False
 

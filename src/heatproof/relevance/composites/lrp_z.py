@@ -1,19 +1,23 @@
-"""LRP-0 everywhere; on ReLU networks without biases it is input × gradient.
+"""LRP-0 (LRP-z) for all layers.
 
-Source: Bach et al., PLoS ONE 2015.
+Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation", PLoS
+ONE 2015.
 """
 
-from heatproof.relevance.composites.base import Relevance
-from heatproof.relevance.rules import ByValue, Epsilon, LinearRule, Stabiliser, SumRule
+from heatproof.relevance.composites.base import RelevanceComposite
+from heatproof.relevance.rules import Epsilon, LinearRule, ProportionalToValue, Stabiliser, SumRule
 
 _BARE = Stabiliser(epsilon=0)
 
 
-class LrpZ(Relevance):
-    """The plain rule, for comparison: it blows up where outputs nearly cancel."""
+class LrpZ(RelevanceComposite):
+    """The rule without stabilisers, for comparison: relevance explodes where outputs nearly cancel.
+
+    On ReLU networks without biases the map is input × gradient.
+    """
 
     convolution: LinearRule | None = Epsilon(stabiliser=_BARE)
     dense: LinearRule | None = Epsilon(stabiliser=_BARE)
     normalisation: LinearRule | None = Epsilon(stabiliser=_BARE)
     pool: LinearRule | None = Epsilon(stabiliser=_BARE)
-    sum: SumRule | None = ByValue(stabiliser=_BARE)
+    sum: SumRule | None = ProportionalToValue(stabiliser=_BARE)

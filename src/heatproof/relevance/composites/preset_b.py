@@ -1,14 +1,14 @@
-"""LRP-α2β1 for convolutions, LRP-ε with ε = 0.1 for dense layers.
+"""LRP-α2β1 for convolutions, and LRP-ε with ε = 0.1 for dense layers.
 
 Source: Alber et al., "iNNvestigate neural networks!", JMLR 2019.
 """
 
-from heatproof.relevance.composites.base import Relevance
+from heatproof.relevance.composites.base import RelevanceComposite
 from heatproof.relevance.rules import AlphaBeta, Epsilon, LinearRule, Stabiliser
 
 
-class PresetB(Relevance):
-    """The second preset of iNNvestigate."""
+class PresetB(RelevanceComposite):
+    """The composite that iNNvestigate calls preset B."""
 
     convolution: LinearRule | None = AlphaBeta(alpha=2, beta=1)
     dense: LinearRule | None = Epsilon(stabiliser=Stabiliser(epsilon=0.1))

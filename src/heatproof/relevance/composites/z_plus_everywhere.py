@@ -1,18 +1,20 @@
-"""LRP-z⁺ everywhere without biases, evenly where nothing pushes up, sums by magnitude: all of the score arrives.
+"""LRP-z⁺ without biases for all layers, with equal shares for outputs that have no positive contribution.
 
-Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017.
-Differs from the paper: relevance of an output without a positive contribution is spread over its inputs, not dropped.
+Sums are split in proportion to the magnitudes of their terms, so that all of the score reaches the input.
+
+Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", Pattern Recognition 2017.
+Differs from the paper because the relevance of an output without a positive contribution is spread over its inputs, not dropped.
 """
 
-from heatproof.relevance.composites.base import Relevance
-from heatproof.relevance.rules import ByMagnitude, LinearRule, SumRule, ZPlus
+from heatproof.relevance.composites.base import RelevanceComposite
+from heatproof.relevance.rules import LinearRule, ProportionalToMagnitude, SumRule, ZPlus
 
 
-class ZPlusEverywhere(Relevance):
-    """Nothing can blow up and nothing is lost: every share lies between 0 and 1, and shares sum to 1."""
+class ZPlusEverywhere(RelevanceComposite):
+    """A composite that conserves relevance: every share lies between 0 and 1, and the shares of an output sum to 1."""
 
     convolution: LinearRule | None = ZPlus(bias=False, fallback="flat")
     dense: LinearRule | None = ZPlus(bias=False, fallback="flat")
     normalisation: LinearRule | None = ZPlus(bias=False, fallback="flat")
     pool: LinearRule | None = ZPlus(bias=False, fallback="flat")
-    sum: SumRule | None = ByMagnitude()
+    sum: SumRule | None = ProportionalToMagnitude()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
-from heatproof.relevance.composites.base import Place
+from heatproof.relevance.composites.base import LinearKind
 from heatproof.relevance.linear import LinearLayer, less
 from heatproof.relevance.rules import LinearRule
 from heatproof.relevance.tensor_tags import ProducingLayer, TensorTags
@@ -71,7 +71,7 @@ def without(interceptor: "Interceptor", _: Callable[..., Any], args: Args, kwarg
 
 def _with_weights(
     interceptor: "Interceptor",
-    place: Place,
+    place: LinearKind,
     layer: LinearLayer,
     x: Tensor,
     weight: Tensor,

@@ -1,4 +1,4 @@
-"""Backward rules. One rule a file; the exports are the registry."""
+"""Backward rules, one per file; the exports are the registry."""
 
 from heatproof.relevance.rules.alpha_beta import AlphaBeta
 from heatproof.relevance.rules.base import (
@@ -14,8 +14,6 @@ from heatproof.relevance.rules.base import (
     SumRule,
 )
 from heatproof.relevance.rules.beta_smooth import BetaSmooth
-from heatproof.relevance.rules.by_magnitude import ByMagnitude
-from heatproof.relevance.rules.by_value import ByValue
 from heatproof.relevance.rules.constant import Constant
 from heatproof.relevance.rules.deconvolution import Deconvolution
 from heatproof.relevance.rules.epsilon import Epsilon
@@ -25,7 +23,9 @@ from heatproof.relevance.rules.gamma import Gamma
 from heatproof.relevance.rules.guided import Guided
 from heatproof.relevance.rules.identity import Identity
 from heatproof.relevance.rules.pattern_projection import PatternProjection
-from heatproof.relevance.rules.signal import Signal
+from heatproof.relevance.rules.proportional_to_magnitude import ProportionalToMagnitude
+from heatproof.relevance.rules.proportional_to_value import ProportionalToValue
+from heatproof.relevance.rules.signal_take_all import SignalTakeAll
 from heatproof.relevance.rules.taylor import Taylor
 from heatproof.relevance.rules.w_square import WSquare
 from heatproof.relevance.rules.weighted_pattern import WeightedPattern
@@ -36,8 +36,6 @@ __all__ = [
     "ActivationRule",
     "AlphaBeta",
     "BetaSmooth",
-    "ByMagnitude",
-    "ByValue",
     "Constant",
     "Deconvolution",
     "Epsilon",
@@ -51,9 +49,11 @@ __all__ = [
     "PatternProjection",
     "PatternRule",
     "ProductRule",
+    "ProportionalToMagnitude",
+    "ProportionalToValue",
     "Rule",
     "SharingRule",
-    "Signal",
+    "SignalTakeAll",
     "SoftmaxRule",
     "Stabiliser",
     "SumRule",

@@ -1,8 +1,12 @@
-"""LRP-αβ: positive and negative contributions apart, R = α R⁺ − β R⁻ with α − β = 1.
+"""LRP-αβ, for layers.
 
-    z⁺ = x⁺ W⁺ + x⁻ W⁻ + b⁺,    z⁻ = x⁺ W⁻ + x⁻ W⁺ + b⁻
+    R_in = α R⁺ − β R⁻,    α − β = 1,    z⁺ = x⁺ W⁺ + x⁻ W⁻ + b⁺,    z⁻ = x⁺ W⁻ + x⁻ W⁺ + b⁻
 
-Source: Bach et al., PLoS ONE 2015, eq. 60.
+x is the input of a layer, W its weights and b its bias; ⁺ and ⁻ mark the positive and the negative part. R⁺ is the relevance
+distributed by positive contributions, with the denominator z⁺, and R⁻ that distributed by negative contributions, with z⁻.
+
+Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation", PLoS
+ONE 2015, eq. 60.
 """
 
 from collections.abc import Sequence
@@ -18,12 +22,18 @@ from heatproof.relevance.rules.base import SharingRule, bias_of, negative, posit
 
 
 class AlphaBeta(SharingRule):
-    """Evidence for and evidence against, weighed apart.
+    """Positive and negative contributions, weighted separately.
 
-    stabiliser  of both denominators.
-    alpha       weight of what pushes up.
-    beta        weight of what pushes down; α − β = 1.
-    bias        whether the bias takes its share, its positive part with the one and its negative part with the other.
+    stabiliser  the stabiliser of both denominators, z⁺ and z⁻.
+    alpha       the weight α of positive contributions; 2 by default, LRP-α2β1.
+    beta        the weight β of negative contributions; α − β must be 1, so that relevance is conserved.
+    bias        whether the bias takes a share: its positive part of R⁺, its negative part of R⁻. That share is absorbed.
+
+    >>> from heatproof.methods import Lrp
+    >>> from heatproof.relevance.rules import AlphaBeta
+    >>> method = Lrp(composite={"name": "epsilon_plus", "convolution": {"name": "alpha_beta", "alpha": 1, "beta": 0}})
+    >>> method.composite.convolution == AlphaBeta(alpha=1, beta=0)
+    True
     """
 
     alpha: NonNegativeFloat = 2.0

@@ -1,7 +1,11 @@
-"""Softmax taken as constant: R_in = 0, so that attention weighs and gets nothing itself.
+"""The softmax held constant: R_in = 0.
+
+No relevance reaches the input of the softmax, so that attention weighs the values and receives no relevance itself.
 
 Source: Ali et al., "XAI for transformers: better explanations through conservative propagation", ICML 2022.
-Differs from the paper: what comes from above is absorbed; leave it to the values with `product = "signal"`, and there is none.
+Differs from the paper because relevance that arrives at the softmax is absorbed. None arrives with `product = "signal_take_all"`,
+which counts the output of a softmax as a gate and gives all relevance to the values; with `product = "equal_split"` half of it
+does.
 """
 
 from torch import Tensor
@@ -10,7 +14,7 @@ from heatproof.relevance.rules.base import SoftmaxRule
 
 
 class Constant(SoftmaxRule):
-    """Nothing passes."""
+    """No relevance is propagated through the softmax."""
 
     def backward(self, x: Tensor, p: Tensor, above: Tensor, axis: int) -> Tensor:
         return above.new_zeros(x.shape)

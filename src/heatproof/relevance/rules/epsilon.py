@@ -1,6 +1,11 @@
-"""LRP-ε: relevance by contribution, R_i = Σ_j x_i w_ij / (z_j + ε sign z_j) R_j, z = W x + b.
+"""LRP-ε, for layers and normalisations.
 
-Source: Bach et al., PLoS ONE 2015, eq. 58.
+    R_i = Σ_j x_i w_ij / (z_j + ε sign z_j) R_j,    z = W x + b
+
+R_j is the relevance of output j, R_i that of input i, x_i is the input, w_ij the weight between them, and ε the stabiliser.
+
+Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation", PLoS
+ONE 2015, eq. 58.
 """
 
 from collections.abc import Sequence
@@ -12,10 +17,18 @@ from heatproof.relevance.rules.base import LayerNormRule, SharingRule, bias_of
 
 
 class Epsilon(SharingRule, LayerNormRule):
-    """Each input gets its share of the output. LRP-0 for a `stabiliser` of epsilon 0; "norm" elsewhere for layers without weights.
+    """Relevance in proportion to the contributions to an output. With a `stabiliser` of epsilon 0 the rule is LRP-0.
 
-    stabiliser  of the outputs z.
-    bias        whether the bias takes its share, which is then absorbed.
+    For operations without weights, such as average pooling, other libraries call this rule "norm".
+
+    stabiliser  the stabiliser of the outputs z.
+    bias        whether the bias takes a share of the relevance, which is then absorbed.
+
+    >>> from heatproof.methods import Lrp
+    >>> from heatproof.relevance.composites import LrpEpsilon
+    >>> from heatproof.relevance.rules import Epsilon, Stabiliser
+    >>> Lrp(composite=LrpEpsilon(dense=Epsilon(stabiliser=Stabiliser(epsilon=0.1)))).composite.dense.stabiliser.epsilon
+    0.1
     """
 
     bias: bool = True

@@ -1,6 +1,11 @@
-"""LRP-flat: relevance in equal shares to all inputs of an output, R_i = Σ_j R_j / n_j.
+"""LRP-flat, for layers: equal shares for all inputs of an output.
 
-Source: Lapuschkin et al., "Unmasking Clever Hans predictors and assessing what machines really learn", Nature Communications 2019.
+    R_i = Σ_j R_j / n_j
+
+R_j is the relevance of output j, R_i that of input i, and n_j is the number of inputs of output j.
+
+Source: Lapuschkin et al., "Unmasking Clever Hans predictors and assessing what machines really learn", Nature Communications
+2019.
 """
 
 from collections.abc import Sequence
@@ -13,9 +18,9 @@ from heatproof.relevance.rules.base import SharingRule, Stabiliser
 
 
 class Flat(SharingRule):
-    """Tells where, not what: for the first layer, to see receptive fields instead of pixels.
+    """Relevance in equal shares, used for the first layer: the map then shows receptive fields instead of pixels.
 
-    stabiliser  of the numbers of inputs.
+    stabiliser  the stabiliser of the number of inputs; off by default, as the number is never near zero.
     """
 
     stabiliser: Stabiliser = Stabiliser(epsilon=0)

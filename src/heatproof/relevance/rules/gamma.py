@@ -1,9 +1,10 @@
-"""LRP-γ, for inputs of any sign: contributions of the output's own sign count 1 + γ times.
+"""LRP-γ, for layers, with inputs of any sign: contributions of the output's own sign count 1 + γ times.
 
     z > 0:  z_γ = x⁺ (W + γ W⁺) + x⁻ (W + γ W⁻) + b + γ b⁺
     z < 0:  z_γ = x⁺ (W + γ W⁻) + x⁻ (W + γ W⁺) + b + γ b⁻
 
-γ → ∞ is z⁺ on outputs that are positive; γ = 0 is LRP-ε.
+x is the input of the layer, W its weights, b its bias, and z = W x + b its output; ⁺ and ⁻ mark the positive and the negative
+part. Relevance is distributed by the terms of z_γ. γ → ∞ is z⁺ on outputs that are positive; γ = 0 is LRP-ε.
 
 Source: Montavon et al., "Layer-wise relevance propagation: an overview", 2019 (x ≥ 0); the general form is Andéol et al., 2023.
 """
@@ -19,11 +20,11 @@ from heatproof.relevance.rules.base import SharingRule, bias_of, negative, posit
 
 
 class Gamma(SharingRule):
-    """Favours what agrees with the output, by a degree.
+    """Contributions that agree with the sign of the output count more, to a degree.
 
-    stabiliser  of the denominators z_γ.
-    gamma       γ.
-    bias        whether the bias takes its share.
+    stabiliser  the stabiliser of the denominators z_γ.
+    gamma       the degree γ ≥ 0, by which agreeing contributions are increased.
+    bias        whether the bias takes a share of the relevance, which is then absorbed.
     """
 
     gamma: NonNegativeFloat = 0.25

@@ -1,9 +1,12 @@
-"""Guided backpropagation: a gradient passes an activation where it is positive and the activation lets it, R_in = f′(x) max(R, 0).
+"""The rule of guided backpropagation for nonlinearities.
 
-For a ReLU that is 1[x > 0] 1[R > 0] R.
+    R_in = f′(x) max(R, 0)
+
+x is the input of the nonlinearity f, and R the gradient of its output. For a ReLU, R_in is R where both x and R are positive, and
+0 elsewhere.
 
 Source: Springenberg et al., "Striving for simplicity: the all convolutional net", ICLR workshop 2015.
-Differs from the paper: defined for any activation by its derivative.
+Differs from the paper because it is defined for any activation, by its derivative.
 """
 
 from collections.abc import Callable
@@ -14,7 +17,7 @@ from heatproof.relevance.rules.base import ActivationRule, positive
 
 
 class Guided(ActivationRule):
-    """The gradient with everything negative left out on its way."""
+    """The gradient, with negative gradients of the output set to zero."""
 
     def backward(self, x: Tensor, derivative: Callable[[], Tensor], above: Tensor) -> Tensor:
         return derivative() * positive(above)

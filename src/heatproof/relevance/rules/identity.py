@@ -1,7 +1,8 @@
-"""Relevance passes an operation as it is, R_in = R: a nonlinearity, or a normalisation.
+"""The identity rule for nonlinearities and normalisations: R_in = R.
 
-Source: Bach et al., PLoS ONE 2015, section "Layer-wise relevance propagation for non-linear activations"; for layer
-normalisation, Achtibat et al., ICML 2024, proposition 3.4.
+Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation", PLoS
+ONE 2015; for layer normalisation, Achtibat et al., "AttnLRP: attention-aware layer-wise relevance propagation for transformers",
+ICML 2024, proposition 3.4.
 """
 
 from typing import Any
@@ -13,7 +14,9 @@ from heatproof.relevance.rules.base import ActivationRule, LayerNormRule
 
 
 class Identity(ActivationRule, LayerNormRule):
-    """What the operation did is taken as part of the layer before it; elsewhere called "pass"."""
+    """Relevance is passed on unchanged, as if the operation were part of the layer before it. Other libraries call this rule
+    "pass".
+    """
 
     def backward(self, x: Tensor, _: Any, above: Tensor) -> Tensor:
         if x.shape != above.shape:

@@ -1,9 +1,9 @@
-"""PatternProjection: the signal in the input that made the output, R_in = L(·; A)ᵀ R.
+"""The rule of PatternNet, for layers: R_in = L(·; A)ᵀ R.
 
-A holds the pattern of each output: the direction in which its input varies with it. A weight also cancels what distracts, and
-so points elsewhere.
+L is the layer, and A holds the pattern of each output in the place of its weight: the direction in which the input of the layer
+varies with the output. A weight points elsewhere, because it also cancels distractors.
 
-Source: Kindermans et al., "Learning how to explain neural networks: PatternProjection and PatternAttribution", ICLR 2018.
+Source: Kindermans et al., "Learning how to explain neural networks: PatternNet and PatternAttribution", ICLR 2018.
 """
 
 from torch import Tensor
@@ -12,11 +12,11 @@ from heatproof.relevance.rules.base import PatternRule
 
 
 class PatternProjection(PatternRule):
-    """The gradient, with patterns in place of weights.
+    """The gradient with patterns in place of weights.
 
-    patterns  by the name of the parameter that they stand for, and shaped as it.
-    project   whether what reaches the input of a layer is scaled to [−1, 1], sample by sample.
+    patterns  the patterns, by the name of the parameter that they replace and in its shape.
+    project   whether the signal at the input of a layer is scaled to [−1, 1], image by image.
     """
 
-    def through(self, weight: Tensor, pattern: Tensor) -> Tensor:
+    def backward_weight(self, weight: Tensor, pattern: Tensor) -> Tensor:
         return pattern

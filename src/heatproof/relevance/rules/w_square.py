@@ -1,6 +1,11 @@
-"""LRP-w²: relevance by squared weight, whatever the input, R_i = Σ_j w_ij² / Σ_i' w_i'j² R_j.
+"""LRP-w², for layers: relevance in proportion to squared weights, whatever the input is.
 
-Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017, eq. 12.
+    R_i = Σ_j w_ij² / Σ_i' w_i'j² R_j
+
+R_j is the relevance of output j, R_i that of input i, and w_ij is the weight between them.
+
+Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", Pattern Recognition 2017,
+eq. 12.
 """
 
 from collections.abc import Sequence
@@ -13,9 +18,9 @@ from heatproof.relevance.rules.base import SharingRule, Stabiliser
 
 
 class WSquare(SharingRule):
-    """For inputs that may be any real number, zero among them.
+    """Relevance in proportion to squared weights, for inputs that may be any real number, zero included.
 
-    stabiliser  of the sums of squares.
+    stabiliser  the stabiliser of the sums of squares; off by default, as published.
     """
 
     stabiliser: Stabiliser = Stabiliser(epsilon=0)

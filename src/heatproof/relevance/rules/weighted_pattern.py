@@ -1,8 +1,9 @@
-"""WeightedPattern: what the signal of each input adds to the output, R_in = L(·; W ⊙ A)ᵀ R.
+"""The rule of PatternAttribution, for layers: R_in = L(·; W ⊙ A)ᵀ R.
 
-A holds the pattern of each output, with w · a = 1: where a layer meets no border, it passes on as much as it gets.
+L is the layer with weights W, and A holds the pattern a of each output, with w · a = 1: except at a border, a layer passes on as
+much relevance as it receives.
 
-Source: Kindermans et al., "Learning how to explain neural networks: PatternNet and WeightedPattern", ICLR 2018.
+Source: Kindermans et al., "Learning how to explain neural networks: PatternNet and PatternAttribution", ICLR 2018.
 """
 
 from torch import Tensor
@@ -11,11 +12,11 @@ from heatproof.relevance.rules.base import PatternRule
 
 
 class WeightedPattern(PatternRule):
-    """The gradient, with weights times patterns in place of weights.
+    """The gradient with weights times patterns in place of weights.
 
-    patterns  by the name of the parameter that they belong to, and shaped as it.
-    project   whether what reaches the input of a layer is scaled to [−1, 1], sample by sample.
+    patterns  the patterns, by the name of the parameter that they belong to and in its shape.
+    project   whether the signal at the input of a layer is scaled to [−1, 1], image by image.
     """
 
-    def through(self, weight: Tensor, pattern: Tensor) -> Tensor:
+    def backward_weight(self, weight: Tensor, pattern: Tensor) -> Tensor:
         return weight * pattern

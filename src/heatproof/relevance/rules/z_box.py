@@ -1,6 +1,12 @@
-"""LRP-z^B: for inputs that lie in a box [l, h], z = x W − l W⁺ − h W⁻.
+"""LRP-z^B, for the first layer, whose inputs lie in a box [l, h].
 
-Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017, eq. 17.
+    z = x W − l W⁺ − h W⁻
+
+x is the input, W the weights, and l and h are the lower and the upper bound of the model's input; ⁺ and ⁻ mark the positive and
+the negative part. Relevance is distributed by the terms of z.
+
+Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", Pattern Recognition 2017,
+eq. 17.
 """
 
 from collections.abc import Sequence
@@ -13,9 +19,10 @@ from heatproof.relevance.rules.base import SharingRule, Stabiliser, negative, po
 
 
 class ZBox(SharingRule):
-    """For the layer that meets the input, whose bounds are the model's. Positive relevance stays positive; the bias cancels.
+    """Relevance by contributions relative to the bounds of the input. Positive relevance stays positive, and the bias takes no
+    share.
 
-    stabiliser  of the denominators.
+    stabiliser  the stabiliser of the denominators z; off by default, as published.
     """
 
     stabiliser: Stabiliser = Stabiliser(epsilon=0)

@@ -1,7 +1,12 @@
-"""LRP-z⁺: relevance by positive contribution, z⁺ = x⁺ W⁺ + x⁻ W⁻ + b⁺.
+"""LRP-z⁺, for layers: relevance in proportion to positive contributions.
 
-Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", 2017; Bach et al. 2015
-(α = 1, β = 0).
+    z⁺ = x⁺ W⁺ + x⁻ W⁻ + b⁺
+
+x is the input of the layer, W its weights and b its bias; ⁺ and ⁻ mark the positive and the negative part. Relevance is
+distributed by the terms of z⁺.
+
+Source: Montavon et al., "Explaining nonlinear classification decisions with deep Taylor decomposition", Pattern Recognition 2017;
+Bach et al. 2015 (LRP-αβ with α = 1, β = 0).
 """
 
 from collections.abc import Sequence
@@ -15,12 +20,19 @@ from heatproof.relevance.rules.base import SharingRule, Stabiliser, bias_of, neg
 
 
 class ZPlus(SharingRule):
-    """Only what pushes an output up shares its relevance. Positive relevance stays positive.
+    """Relevance by positive contributions alone: positive relevance stays positive.
 
-    stabiliser  of the positive parts z⁺.
-    bias        whether the positive part of the bias takes its share.
-    fallback    what becomes of an output that nothing pushes up: `none` drops its relevance, `flat` spreads it evenly over its
-                inputs. After depthwise convolutions that is up to half of the outputs.
+    stabiliser  the stabiliser of the positive parts z⁺; off by default, as published.
+    bias        whether the positive part of the bias takes a share of the relevance, which is then absorbed.
+    fallback    the treatment of an output without any positive contribution: `none` drops its relevance, as published; `flat`
+                spreads it evenly over the inputs, which is heatproof's own. After depthwise convolutions up to half of the
+                outputs are such.
+
+    >>> from heatproof.methods import Lrp
+    >>> from heatproof.relevance.composites import EpsilonPlus
+    >>> from heatproof.relevance.rules import ZPlus
+    >>> Lrp(composite=EpsilonPlus(convolution=ZPlus(fallback="flat"))).composite.convolution.fallback
+    'flat'
     """
 
     stabiliser: Stabiliser = Stabiliser(epsilon=0)
