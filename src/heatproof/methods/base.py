@@ -85,6 +85,8 @@ class Method(Settings, ABC):
     """Name in tables and figures, where the words of the class name are not it."""
     control: ClassVar[bool] = False
     """Whether this is no explanation but a yardstick that an explanation must beat."""
+    chance: ClassVar[bool] = False
+    """Whether the method is the control that stands for chance: a map that knows neither the image nor the network."""
     cite: ClassVar[str] = ""
 
     def attribute(self, model: Model, images: Float[Tensor, "b c *space"], target: Target = None, *, seed: int = 0) -> Attribution:

@@ -19,6 +19,7 @@ class RandomMap(Method):
     """White noise. A score that a method shares with this one says nothing about the network."""
 
     control: ClassVar[bool] = True
+    chance: ClassVar[bool] = True
 
     @property
     def stochastic(self) -> bool:
