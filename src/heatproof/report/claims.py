@@ -1,13 +1,14 @@
 """Published tables beside the run's own numbers, and a verdict on each published claim: whether it holds here.
 
-A claim consists of one or more pairs of methods. An ordered pair is tested like any two methods, on the same images: by the sign-flip
-test, with Holm's correction over all pairs of all claims on one network, times the number of looks. The pair holds if the difference
-is more than chance and has the claimed sign, fails if it has the other sign, and is undecided otherwise. Two methods that are claimed
-to be alike hold if the whole interval of their difference lies within the margin, fail if the whole interval lies outside, and are
-undecided otherwise; a level and the method that is claimed to reach it likewise. A statistic of an association
-(`report.associations`) is one number for each method: an ordered pair holds if the interval of the difference, over the same
-resamples, lies on the claimed side of zero; these intervals are widened for all pairs of all such claims (Bonferroni). A claim holds
-if all its pairs hold, fails if one of them fails, and is undecided otherwise. A lack of evidence is never called a reproduction.
+A claim consists of one or more pairs of methods. An ordered pair is tested like any two methods, on the same images: by the
+sign-flip test, with Holm's correction over all pairs of all claims on one network, times the number of looks. The pair holds
+if the difference is more than chance and has the claimed sign, fails if it has the other sign, and is undecided otherwise.
+Two methods that are claimed to be alike hold if the whole interval of their difference lies within the margin, fail if the
+whole interval lies outside, and are undecided otherwise; a level and the method that is claimed to reach it likewise. A
+statistic of an association (`report.associations`) is one number for each method: an ordered pair holds if the interval of
+the difference, over the same resamples, lies on the claimed side of zero; these intervals are widened for all pairs of all
+such claims (Bonferroni). A claim holds if all its pairs hold, fails if one of them fails, and is undecided otherwise. A lack
+of evidence is never called a reproduction.
 """
 
 from collections.abc import Mapping, Sequence
