@@ -3,7 +3,7 @@
     python -m benchmarks.run_tables FOLDER claims                    # one column a network; the pair that speaks least for it
     python -m benchmarks.run_tables FOLDER curve "label of a metric" # a column a point of the curve
     python -m benchmarks.run_tables FOLDER scores "label" …          # a column a metric
-    python -m benchmarks.run_tables FOLDER relation "title" slope …   # a column a statistic; all of them unless named
+    python -m benchmarks.run_tables FOLDER association "title" slope … # a column a statistic; all of them unless named
 
 Means over images with 95 % bootstrap intervals. Give several folders, joined by commas, to put their networks side by side.
 """
@@ -14,26 +14,25 @@ from pathlib import Path
 
 import numpy as np
 
-from heatproof.report.associations import relations
+from heatproof.report.associations import associations
 from heatproof.report.claims import Judged, judge
-from heatproof.report.manifest import RunFacts, read_facts
 from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix, read_scores
-from heatproof.report.table_cells import relation_table
+from heatproof.report.table_cells import association_table
 from heatproof.stats import mean_interval
-from heatproof.store import Run
+from heatproof.store import Manifest, Run
 
 
 def main(folders: Sequence[str], kind: str, asked: Sequence[str]) -> None:
     """Print a table for each network, or one for all of them."""
-    found = [(scores, facts) for folder in folders for scores, facts in _read(Path(folder))]
+    found = [(scores, manifest) for folder in folders for scores, manifest in _read(Path(folder))]
     if kind == "claims":
-        _print(*_claims([(scores.model.label, judge(scores, facts)) for scores, facts in found]))
+        _print(*_claims([(scores.model.label, judge(scores, manifest)) for scores, manifest in found]))
         return
-    for scores, facts in found:
-        print(f"\n**{scores.model.label}**, {len(facts.images)} images\n")
-        if kind == "relation":
-            related = next(relation for relation in relations(scores, facts) if relation.title == asked[0])
-            heads, rows = relation_table(related, 0.95)
+    for scores, manifest in found:
+        print(f"\n**{scores.model.label}**, {len(manifest.images)} images\n")
+        if kind == "association":
+            related = next(each for each in associations(scores, manifest) if each.title == asked[0])
+            heads, rows = association_table(related, 0.95)
             chosen = [heads.index(name) for name in asked[1:] or heads]
             cells = [[label, *(f"{row[i].text} {row[i].sub}".strip() for i in chosen)] for label, row in rows]
             _print(["method", *(heads[i] for i in chosen)], cells)
@@ -43,11 +42,11 @@ def main(folders: Sequence[str], kind: str, asked: Sequence[str]) -> None:
         _print(*(_curve(shown[0]) if kind == "curve" else _scores(shown)))
 
 
-def _read(folder: Path) -> Iterator[tuple[ModelScores, RunFacts]]:
+def _read(folder: Path) -> Iterator[tuple[ModelScores, Manifest]]:
     store = Run(folder)
-    facts = read_facts(store)
-    for scores in read_scores(store, facts):
-        yield scores, facts
+    manifest = store.manifest()
+    for scores in read_scores(store, manifest):
+        yield scores, manifest
 
 
 def _claims(judged: Sequence[tuple[str, Sequence[Judged]]]) -> tuple[list[str], list[list[str]]]:

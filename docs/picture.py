@@ -4,8 +4,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from heatproof.report.figures.gallery import make_gallery, write_gallery
 from heatproof.report.manifest import read_facts
+
+from heatproof.report.figures.gallery import make_gallery, write_gallery
 from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from heatproof.data import Dataset
-from heatproof.evaluation.claims import Claim
-from heatproof.evaluation.experiment import Experiment, Sweep
+from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.stopping import Stop
 from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.models import Output
 from heatproof.models.loaders import Loader
+from heatproof.store.published import ClaimEntry, SweepEntry
 from tests.support.markdown import ROOT, blocks, generator, links, run_python
 
 DOCS = ROOT / "docs"
@@ -57,9 +57,9 @@ def test_the_toml_blocks_of_a_page_are_understood(page):
             metric.pop("label", None)
             Metric.from_dict(metric)
         for sweep in content.get("sweeps", []):
-            Sweep.model_validate(sweep)
+            SweepEntry.model_validate(sweep)
         for claim in content.get("claims", []):
-            Claim.model_validate(claim)
+            ClaimEntry.model_validate(claim)
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "experiments").glob("*.toml")), ids=name_of)

@@ -9,7 +9,6 @@ from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.run import run_experiment
 from heatproof.report.analysis import Verdict, analyse
 from heatproof.report.headline import headline
-from heatproof.report.manifest import read_facts
 from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
 
@@ -74,11 +73,11 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
     assert run.done() == whole.done()
     assert same(rows(run), rows(whole))
 
-    stop = run.facts()["stop"]
-    assert stop == whole.facts()["stop"]
+    stop = run.manifest().stop
+    assert stop == whole.manifest().stop
     assert (stop["looks"], stop["alpha_a_look"]) == ([7, 9], 0.025)
     assert [(s["model"], s["images"], s["of"]) for s in stop["stopped"]] == [("efficientnet_lite0", 7, 9)]
-    assert len(run.facts()["units"]) == 14
+    assert len(run.manifest().units) == 14
 
     page = (run.path / "report.html").read_text()
     assert "This model was stopped after 7 of 9 images" in page
@@ -90,13 +89,13 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
 def test_the_report_says_of_a_stopped_run_what_the_rule_decided(experiment, tmp_path):
     run_experiment(Experiment.read(experiment), tmp_path / "run", Serial())
     run = Run(tmp_path / "run")
-    facts = read_facts(run)
-    scores = read_scores(run, facts)[0]
-    (analysis,) = analyse(scores, facts.looks)
+    manifest = run.manifest()
+    scores = read_scores(run, manifest)[0]
+    (analysis,) = analyse(scores, manifest.looks)
     assert analysis.n == 7
     assert analysis.best.against_chance.verdict == Verdict.BETTER
     assert analysis.best.against_chance.p == pytest.approx(2 * 2 / 2**7)
-    assert any("looked at up to 2 times" in caveat for caveat in headline(scores, [analysis], facts).caveats)
+    assert any("looked at up to 2 times" in caveat for caveat in headline(scores, [analysis], manifest).caveats)
 
 
 def test_maps_that_do_not_differ_are_computed_to_the_last_image(tmp_path):

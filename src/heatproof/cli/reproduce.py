@@ -110,21 +110,20 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
 
 def _print_findings(folder: Path) -> None:
     from heatproof.report.claims import beside, judge
-    from heatproof.report.manifest import read_facts
     from heatproof.report.score_matrix import read_scores
     from heatproof.report.table_cells import published_table
     from heatproof.store import Run
 
     store = Run(folder)
-    facts = read_facts(store)
-    for scores in read_scores(store, facts):
-        for found in beside(scores, facts):
+    manifest = store.manifest()
+    for scores in read_scores(store, manifest):
+        for found in beside(scores, manifest):
             for metric in found.metrics:
                 heads, rows = published_table(replace(found, metrics=(metric,)), scores.model.label)
                 cells = [(label, *(" ".join(filter(None, (cell.text, cell.sub))) for cell in line)) for label, line in rows]
                 out.print(table(f"{found.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
                 out.print()
-        judged = judge(scores, facts)
+        judged = judge(scores, manifest)
         if judged:
             verdicts = [(claim.says, claim.metric, claim.summary) for claim in judged]
             out.print(table(f"Claims on {scores.model.label}", "claim", "by", "finding", rows=verdicts))

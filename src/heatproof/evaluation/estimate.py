@@ -43,11 +43,11 @@ def estimate(experiment: Experiment) -> CostEstimate:
     """
     dataset = experiment.data()
     items = dataset.items()
-    each = total_rows(plan(experiment, items, [Network("", {}, {}) for _ in experiment.models])) // len(experiment.models)
+    each = total_rows(plan(experiment, items, [Network("", {}) for _ in experiment.models])) // len(experiment.models)
     scored = len(items) * len(experiment.seeds) * len(list(experiment.method_entries()))
     metrics = [metric for metric in experiment.metric_list() if isinstance(metric, ModelMetric)]
     work = seconds = 0.0
-    for model, network in load_networks(experiment, dataset, items, {}):
+    for model, network in load_networks(experiment, dataset, items, None):
         side = model.preprocessing.side if model.preprocessing else 224
         images = torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
         fast = apply(Plan.model_validate(network.plan), model, images)

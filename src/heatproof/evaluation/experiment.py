@@ -25,18 +25,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from heatproof.core.errors import SettingsError
 from heatproof.core.formatting import sentence_case
 from heatproof.data.base import Dataset
-from heatproof.evaluation.claims import AssociationEntry, Claim, PublishedTable
 from heatproof.evaluation.stopping import Stop
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric
 from heatproof.models.loaders.base import Loader
 from heatproof.models.outputs import Output
 from heatproof.passes.acceleration import Precision
+from heatproof.stats import STATISTICS
+from heatproof.store.published import AssociationEntry, ClaimEntry, PublishedTable, SweepEntry
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,6 @@ class MetricChoice:
 
     metric: Metric
     label: str
-
-
-class Sweep(BaseModel):
-    """A figure: scores of the methods of one name against a setting, a line for each value of the others.
-
-    along and by are paths into the method's settings, such as `noise.sigma`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    title: str
-    method: str
-    along: str
-    by: tuple[str, ...] = ()
 
 
 class Experiment(BaseModel):
@@ -109,12 +96,20 @@ class Experiment(BaseModel):
     """In what way the run was cut to fit a budget, in words; shown in its report."""
     tables: tuple[PublishedTable, ...] = ()
     """Published numbers to show beside the run's own."""
-    sweeps: tuple[Sweep, ...] = ()
+    sweeps: tuple[SweepEntry, ...] = ()
     """Settings to draw scores against."""
-    relations: tuple[AssociationEntry, ...] = ()
+    associations: tuple[AssociationEntry, ...] = ()
     """Two metrics whose curves are drawn against each other."""
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[ClaimEntry, ...] = ()
     """What is said of the scores, to be tested by the run."""
+
+    @field_validator("claims")
+    @classmethod
+    def _statistics_exist(cls, claims: tuple[ClaimEntry, ...]) -> tuple[ClaimEntry, ...]:
+        for claim in claims:
+            if claim.statistic and claim.statistic not in STATISTICS:
+                raise ValueError(f"statistic: expected one of {', '.join(STATISTICS)}, got {claim.statistic!r}")
+        return claims
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -172,10 +167,10 @@ class Experiment(BaseModel):
             )
         for claim in self.claims:
             yield f"claim {claim.says!r}", {*filter(None, [claim.metric]), *claim.labels}
-            if claim.relation and claim.relation not in {relation.title for relation in self.relations}:
-                yield f"claim {claim.says!r}", {claim.relation}
-        for relation in self.relations:
-            yield f"relation {relation.title!r}", {relation.x, relation.y}
+            if claim.association and claim.association not in {association.title for association in self.associations}:
+                yield f"claim {claim.says!r}", {claim.association}
+        for association in self.associations:
+            yield f"association {association.title!r}", {association.x, association.y}
         for sweep in self.sweeps:
             if not any(entry.method.name == sweep.method for entry in self.method_entries()):
                 yield f"sweep {sweep.title!r}", {sweep.method}

@@ -1,121 +1,134 @@
-"""What a run says of itself: everything a report needs that is not a score."""
+"""The manifest of a run, made of its experiment, its images, its networks and its units."""
 
 import math
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from heatproof.core.formatting import sentence_case
-from heatproof.core.settings import content_hash
 from heatproof.data.base import Dataset, Item
-from heatproof.evaluation.experiment import Experiment, MetricChoice
+from heatproof.evaluation.experiment import Experiment, MetricChoice, ModelChoice
 from heatproof.evaluation.plan import Network, Unit
 from heatproof.evaluation.stopping import chance_of
 from heatproof.models.model import Model
+from heatproof.store import Manifest
+from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitEntry
 
 
-def run_facts(
+def run_manifest(
     experiment: Experiment,
     dataset: Dataset,
     items: Sequence[Item],
     networks: Sequence[tuple[Model, Network]],
     units: Sequence[Unit],
-) -> dict[str, Any]:
-    """Plain JSON values; unbounded and undefined are null."""
+) -> Manifest:
+    """The manifest of a run that is about to start; bounds that are infinite are None in it."""
     models = [model for model, _ in networks]
-    names = models[0].class_names or dataset.class_names
-    entries = list(experiment.method_entries())
-    chance = chance_of([entry.method for entry in entries])
-    return {
-        "name": experiment.name,
-        "title": experiment.title or experiment.name,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "smoke": experiment.smoke,
-        "budget": experiment.budget,
-        "tables": [table.model_dump(mode="json") for table in experiment.tables],
-        "sweeps": [sweep.model_dump(mode="json") for sweep in experiment.sweeps],
-        "relations": [relation.model_dump(mode="json") for relation in experiment.relations],
-        "claims": [claim.facts() for claim in experiment.claims],
-        "versions": {"heatproof": _version("heatproof"), "torch": _version("torch"), "python": platform.python_version()},
-        "machine": {"cpu": _cpu(), "cores": os.cpu_count(), "device": str(models[0].device)},
-        "dataset": {"settings": dataset.to_dict(), "label": f"{len(items)} {_plural(dataset.name)}"},
-        "target": experiment.target,
-        "seeds": list(experiment.seeds),
-        "models": [
-            {
-                "name": model.name,
-                "digest": model.digest,
-                "label": model.name,
-                "output": entry.output.name,
-                "settings": entry.loader.to_dict(),
-                "acceleration": network.acceleration,
-            }
-            for entry, (model, network) in zip(experiment.model_entries(), networks, strict=True)
-        ],
-        "methods": [
-            {
-                "method": content_hash(entry.method.to_dict()),
-                "name": entry.method.name,
-                "label": entry.label,
-                "control": entry.method.control,
-                "reference": index == chance,
-                "settings": entry.method.to_dict(),
-                "cite": entry.method.cite,
-                "forward": entry.method.cost().forward,
-                "backward": entry.method.cost().backward,
-            }
-            for index, entry in enumerate(entries)
-        ],
-        "metrics": [_metric(entry, experiment.primary_metric()) for entry in experiment.metric_entries()],
-        "images": [
-            {
-                "digest": i.digest,
-                "name": i.name,
-                "label": i.label,
-                "label_name": names[i.label] if 0 <= i.label < len(names) else "",
-            }
-            for i in items
-        ],
-        "units": unit_facts(units, {model.digest: model.name for model in models}),
-        "class_names": {str(i): name for i, name in enumerate(names)},
-    }
+    class_names = models[0].class_names or dataset.class_names
+    return Manifest(
+        name=experiment.name,
+        title=experiment.title,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        smoke=experiment.smoke,
+        budget=experiment.budget,
+        target=experiment.target,
+        seeds=experiment.seeds,
+        environment=_environment(models[0]),
+        dataset=DatasetEntry(settings=dataset.to_dict(), label=f"{len(items)} {_plural(dataset.name)}"),
+        models=tuple(_model(*each) for each in zip(experiment.model_entries(), networks, strict=True)),
+        methods=tuple(_methods(experiment)),
+        metrics=tuple(_metric(choice, experiment.primary_metric()) for choice in experiment.metric_entries()),
+        images=tuple(_image(item, class_names) for item in items),
+        units=unit_entries(units, {model.digest: model.name for model in models}),
+        class_names={str(i): name for i, name in enumerate(class_names)},
+        tables=experiment.tables,
+        sweeps=experiment.sweeps,
+        associations=experiment.associations,
+        claims=experiment.claims,
+    )
 
 
-def unit_facts(units: Sequence[Unit], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The units that belong to a run; `names` of models by the digest of their weights."""
-    return [
-        {
-            "unit": unit.key,
-            "model": names[unit.model_digest],
-            "method": content_hash(unit.method),
-            "images": [item.digest for item in unit.items],
-            "seed": unit.seed,
-        }
+def unit_entries(units: Sequence[Unit], names: Mapping[str, str]) -> tuple[UnitEntry, ...]:
+    """The units that belong to a run; `names` maps the digest of a network's weights to its name."""
+    return tuple(
+        UnitEntry(
+            unit=unit.key,
+            model=names[unit.model_digest],
+            method=unit.method_digest,
+            images=tuple(item.digest for item in unit.items),
+            seed=unit.seed,
+        )
         for unit in units
-    ]
+    )
 
 
-def _metric(entry: MetricChoice, primary: str) -> dict[str, Any]:
-    metric, words = entry.metric, entry.metric.name.replace("_", " ")
-    return {
-        "metric": metric.name,
-        "label": entry.label,
-        "title": sentence_case(words if entry.label == metric.label else entry.label),
-        "direction": str(metric.direction),
-        "bounds": [None if math.isinf(bound) else bound for bound in metric.bounds],
-        "settings": metric.to_dict(),
-        "cite": metric.cite,
-        "primary": metric.name == primary,
-        "meaning": metric.meaning,
-        "reduction": str(metric.reduction),
-        "curve_axes": list(metric.axes) if metric.axes else None,
-        "curve_x": list(metric.curve_at),
-        "components": dict(metric.component_meanings),
-    }
+def _environment(model: Model) -> Environment:
+    return Environment(
+        heatproof=_version("heatproof"),
+        torch=_version("torch"),
+        python=platform.python_version(),
+        cpu=_cpu(),
+        cores=os.cpu_count(),
+        device=str(model.device),
+    )
+
+
+def _model(choice: ModelChoice, loaded: tuple[Model, Network]) -> ModelEntry:
+    model, network = loaded
+    return ModelEntry(
+        name=model.name,
+        digest=model.digest,
+        output=choice.output.name,
+        settings=choice.loader.to_dict(),
+        acceleration=network.acceleration,
+    )
+
+
+def _methods(experiment: Experiment) -> Iterator[MethodEntry]:
+    choices = list(experiment.method_entries())
+    chance = chance_of([choice.method for choice in choices])
+    for index, choice in enumerate(choices):
+        method, cost = choice.method, choice.method.cost()
+        yield MethodEntry(
+            key=method.digest,
+            name=method.name,
+            label=choice.label,
+            control=method.control,
+            chance=index == chance,
+            settings=method.to_dict(),
+            cite=method.cite,
+            forward=cost.forward,
+            backward=cost.backward,
+        )
+
+
+def _metric(choice: MetricChoice, primary: str) -> MetricEntry:
+    metric, words = choice.metric, choice.metric.name.replace("_", " ")
+    low, high = (None if math.isinf(bound) else bound for bound in metric.bounds)
+    axes = {"curve_axes": metric.axes} if metric.axes else {}
+    return MetricEntry(
+        name=metric.name,
+        label=choice.label,
+        title=sentence_case(words if choice.label == metric.label else choice.label),
+        direction=metric.direction,
+        bounds=(low, high),
+        settings=metric.to_dict(),
+        cite=metric.cite,
+        primary=metric.name == primary,
+        meaning=metric.meaning,
+        reduction=str(metric.reduction),
+        curve_x=tuple(metric.curve_at),
+        components=dict(metric.component_meanings),
+        **axes,
+    )
+
+
+def _image(item: Item, class_names: Sequence[str]) -> ImageEntry:
+    label_name = class_names[item.label] if 0 <= item.label < len(class_names) else ""
+    return ImageEntry(digest=item.digest, name=item.name, label=item.label, label_name=label_name)
 
 
 def _plural(name: str) -> str:

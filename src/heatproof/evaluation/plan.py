@@ -6,6 +6,7 @@ that decides its numbers, so a changed setting recomputes and an unchanged one d
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from heatproof.core.records import SCHEMA_VERSION
@@ -15,6 +16,7 @@ from heatproof.evaluation.experiment import Experiment
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric, ReferenceMetric
 from heatproof.passes.counting import PassCount
+from heatproof.store.manifest import AccelerationEntry
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,12 @@ class Unit:
     rows: int
     """Forward rows plus twice the backward rows expected, for honest progress."""
 
-    @property
+    @cached_property
+    def method_digest(self) -> str:
+        """The digest of the method's settings, by which records name it."""
+        return content_hash(self.method)
+
+    @cached_property
     def key(self) -> str:
         """Hash of all that decides the unit's numbers; labels, sizes of other sets and estimates do not."""
         decides = {
@@ -68,8 +75,8 @@ class Network:
 
     digest: str
     plan: dict[str, Any]
-    acceleration: dict[str, Any]
-    """The plan with its measured speed-up and error, for the record."""
+    acceleration: AccelerationEntry | None = None
+    """The plan with its measured speed-up and error, for the manifest."""
 
 
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:

@@ -11,14 +11,14 @@ from heatproof.core.records import Failure
 from heatproof.data.base import Item
 from heatproof.evaluation.executors.base import Executor, Outcome
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.manifest import run_facts, unit_facts
+from heatproof.evaluation.manifest import run_manifest, unit_entries
 from heatproof.evaluation.networks import load_networks
 from heatproof.evaluation.plan import Unit, plan
 from heatproof.evaluation.schedule import Schedule
-from heatproof.evaluation.stopping import Stopped
 from heatproof.evaluation.worker import compute_unit
 from heatproof.metrics.base import RegionMetric
 from heatproof.store import Run
+from heatproof.store.manifest import StoppedEntry
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Progress:
     rows: int
     total_rows: int
     last: Unit | None = None
-    stopped: tuple[Stopped, ...] = ()
+    stopped: tuple[StoppedEntry, ...] = ()
     """Models that have just been stopped."""
 
 
@@ -45,7 +45,7 @@ class Summary:
     resumed: int
     failures: tuple[Failure, ...]
     refused: tuple[Failure, ...]
-    stopped: tuple[Stopped, ...]
+    stopped: tuple[StoppedEntry, ...]
     seconds: float
 
 
@@ -76,31 +76,31 @@ def run_experiment(
         raise DataError(f"{dataset.name}: expected at least one image, got none")
     _check_regions(experiment, items)
     store = Run(folder)
-    previous = store.facts() if (folder / "run.json").exists() else {}
+    previous = store.manifest() if store.exists else None
     networks = load_networks(experiment, dataset, items, previous)
     units = plan(experiment, items, [network for _, network in networks])
-    facts = run_facts(experiment, dataset, items, networks, units)
+    manifest = run_manifest(experiment, dataset, items, networks, units)
     names = {model.digest: model.name for model, _ in networks}
     del networks
-    course = Schedule(experiment, items, units, names, store)
-    elapsed = previous.get("elapsed", 0.0)
-    store.write_facts(facts | {"elapsed": elapsed, "stop": course.facts()})
+    schedule = Schedule(experiment, items, units, names, store)
+    elapsed = previous.elapsed if previous else 0.0
+    store.write_manifest(manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()}))
     if source:
         (folder / "experiment.toml").write_text(source, encoding="utf-8")
 
     computed = rows = 0
 
-    def show(last: Unit | None = None, stopped: Sequence[Stopped] = ()) -> None:
-        finished = len(course.units) - len(course.pending) + computed
-        progress(Progress(finished, len(course.units), rows, course.pending_rows, last, tuple(stopped)))
+    def show(last: Unit | None = None, stopped: Sequence[StoppedEntry] = ()) -> None:
+        finished = len(schedule.units) - len(schedule.pending) + computed
+        progress(Progress(finished, len(schedule.units), rows, schedule.pending_rows, last, tuple(stopped)))
 
     def rounds() -> Iterator[Sequence[Unit]]:
         show()
-        told = 0
-        for pending in chain(course.rounds(), [()]):  # the empty round at the end is there to tell of the last stop
-            if told < len(course.stopped):
-                show(stopped=course.stopped[told:])
-                told = len(course.stopped)
+        announced = 0
+        for pending in chain(schedule.rounds(), [()]):  # the empty round at the end is there to tell of the last stop
+            if announced < len(schedule.stopped):
+                show(stopped=schedule.stopped[announced:])
+                announced = len(schedule.stopped)
             yield pending
 
     for outcome in executor.run(compute_unit, folder, rounds()):
@@ -110,14 +110,18 @@ def run_experiment(
 
     seconds = time.perf_counter() - started
     elapsed += seconds if computed else 0.0
-    store.write_facts(facts | {"elapsed": elapsed, "stop": course.facts(), "units": unit_facts(course.units, names)})
+    store.write_manifest(
+        manifest.model_copy(
+            update={"elapsed": elapsed, "stop": schedule.stop_entry(), "units": unit_entries(schedule.units, names)}
+        )
+    )
     return Summary(
         path=folder,
         computed=computed,
-        resumed=len(course.units) - computed,
+        resumed=len(schedule.units) - computed,
         failures=tuple(store.failures()),
         refused=_once_each(store.refused()),
-        stopped=tuple(course.stopped),
+        stopped=tuple(schedule.stopped),
         seconds=seconds,
     )
 

@@ -6,7 +6,6 @@ before it, so that a run which was killed stops where it would have stopped, wha
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from itertools import groupby
 from typing import Any
 
@@ -16,9 +15,10 @@ from heatproof.core.settings import canonical_json, content_hash
 from heatproof.data.base import Item
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Unit, total_rows
-from heatproof.evaluation.stopping import Stop, Stopped
+from heatproof.evaluation.stopping import Stop
 from heatproof.stats import ALPHA, Settled, plan_looks, settle
 from heatproof.store import Run
+from heatproof.store.manifest import StopEntry, StoppedEntry
 
 AGAINST = {"chance": "the random map", "controls": "controls", "all": "each other"}
 
@@ -41,7 +41,7 @@ class Schedule:
         self._done = store.done()
         self.pending: Sequence[Unit] = _without(units, self._done)
         self.pending_rows = total_rows(self.pending)
-        self.stopped: list[Stopped] = []
+        self.stopped: list[StoppedEntry] = []
         self._experiment, self._items, self._names, self._store = experiment, items, names, store
         self._end = {item: place for place, item in enumerate(items, 1)}
         self._methods = [entry.method for entry in experiment.method_entries()]
@@ -64,17 +64,19 @@ class Schedule:
                 if look < len(self._items) and self._look(stop, own, look):
                     break
 
-    def facts(self) -> dict[str, Any] | None:
-        """The rule, the looks and what they decided, as plain JSON values; None for a run that does not stop early."""
-        if self._experiment.stop is None:
+    def stop_entry(self) -> StopEntry | None:
+        """The stopping rule, its looks and the networks that were stopped; None for a run that cannot stop early."""
+        stop = self._experiment.stop
+        if stop is None:
             return None
-        return {
-            **self._experiment.stop.model_dump(mode="json"),
-            "looks": list(self.looks),
-            "alpha": ALPHA,
-            "alpha_a_look": ALPHA / len(self.looks),
-            "stopped": [asdict(stopped) for stopped in self.stopped],
-        }
+        return StopEntry(
+            against=stop.against,
+            margin=stop.margin,
+            looks=self.looks,
+            alpha=ALPHA,
+            alpha_a_look=ALPHA / len(self.looks),
+            stopped=tuple(self.stopped),
+        )
 
     def _images(self, unit: Unit) -> int:
         """Images of the run up to the end of the unit's batch."""
@@ -88,7 +90,8 @@ class Schedule:
         ahead = {unit.key for unit in own if self._images(unit) > look}
         self.units, self.pending = _without(self.units, ahead), _without(self.pending, ahead)
         self.pending_rows = total_rows(self.pending)
-        self.stopped.append(Stopped(self._names[own[0].model_digest], own[0].output["name"], look, len(self._items), why))
+        model, output = self._names[own[0].model_digest], own[0].output["name"]
+        self.stopped.append(StoppedEntry(model=model, output=output, images=look, of=len(self._items), why=why))
         return True
 
     def _decision(self, stop: Stop, units: Sequence[Unit], look: int) -> str:

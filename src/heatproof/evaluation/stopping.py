@@ -4,7 +4,6 @@ stop = { against = "chance", margin = 0.5, looks = 5 }
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
@@ -40,19 +39,5 @@ class Stop(BaseModel):
 
 
 def chance_of(methods: Sequence[Method]) -> int | None:
-    """Position of the control that stands for chance: the first random one."""
-    return next((i for i, method in enumerate(methods) if method.control and "random" in method.name), None)
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """A model of which the last images were not needed."""
-
-    model: str
-    output: str
-    images: int
-    of: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.model} stopped after {self.images} of {self.of} images: {self.why}"
+    """The position of the first method that stands for chance, by the declaration of its class; None where there is none."""
+    return next((i for i, method in enumerate(methods) if method.chance), None)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from heatproof.core.errors import DataError, ModelError
 from heatproof.core.records import Failure, Record
-from heatproof.core.settings import canonical_json, content_hash
+from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import Loaded, load, load_regions
 from heatproof.evaluation.plan import Unit
@@ -195,19 +195,21 @@ def _row_maker(
     classes, probes = target.tolist(), found.probes.tolist()
     map_error, map_gap = found.error.tolist(), found.gap.tolist()
     details = [_details(found, i) for i in range(n)]
+    method_settings = canonical_json(unit.method)
 
     def rows(metric: Metric, settings: dict[str, Any], scores: Scores, passes: PassCount, seconds: float) -> list[Record]:
+        metric_settings = canonical_json(settings)
         curves = [[]] * n if scores.curve is None else scores.curve.tolist()
         parts = {"": scores.values, **scores.components}
         return [
             Record(
                 unit=unit.key,
                 model=model.name,
-                method=content_hash(unit.method),
+                method=unit.method_digest,
                 method_label=unit.label,
-                method_settings=canonical_json(unit.method),
+                method_settings=method_settings,
                 metric=metric.name,
-                metric_settings=canonical_json(settings),
+                metric_settings=metric_settings,
                 component=component,
                 direction=metric.direction,
                 image=item.digest,

@@ -107,6 +107,8 @@ class Method(Settings, ABC):
     """The name in tables and figures; empty where the words of the class name serve."""
     control: ClassVar[bool] = False
     """Whether the method is a control: a map that explains nothing, and that an explanation must beat."""
+    chance: ClassVar[bool] = False
+    """Whether the method is the control that stands for chance: a map that knows neither the image nor the network."""
     cite: ClassVar[str] = ""
     """The publication in short form, for tables."""
 

@@ -14,7 +14,6 @@ from enum import StrEnum
 import numpy as np
 
 from heatproof.core.records import Direction
-from heatproof.report.manifest import MethodFacts
 from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix
 from heatproof.stats import (
     ALPHA,
@@ -32,6 +31,7 @@ from heatproof.stats import (
     smallest_p,
     spearman_matrix,
 )
+from heatproof.store.manifest import MethodEntry
 
 SEED = 0
 
@@ -64,7 +64,7 @@ class Test:
 class Row:
     """One method under one metric. Rank numbers are NaN for controls and for methods scored on fewer than half of the images."""
 
-    method: MethodFacts
+    method: MethodEntry
     mean: float
     low: float
     high: float
@@ -165,7 +165,7 @@ def _analyse(panel: ScoreMatrix, weights: Floats, looks: int) -> Analysis:
         level=level,
     )
     best = int(np.argmax(np.where(ranked, sign * interval.mean, -np.inf))) if ranked.any() else None
-    chance = next((index for index, method in enumerate(panel.methods) if method.reference and interval.n[index]), None)
+    chance = next((index for index, method in enumerate(panel.methods) if method.chance and interval.n[index]), None)
     against_best = _tests(panel.values, best, sign, weights, looks)
     against_chance = _tests(panel.values, chance, sign, weights, looks)
     parts = {name: mean_interval(values, weights, level=level) for name, values in panel.components.items()}

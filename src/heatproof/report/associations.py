@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatproof.report.analysis import SEED
-from heatproof.report.manifest import RunFacts
 from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix
 from heatproof.stats import Association, relate, resampling_weights
+from heatproof.store.manifest import Manifest
 
 DRAWS = 1000
 
 
 @dataclass(frozen=True)
 class Related:
-    """A relation on one network: `points[method]` are x and y, each [images, levels]."""
+    """An association on one network: `points[method]` are x and y, each [images, levels]."""
 
     title: str
     x: str
@@ -26,22 +26,23 @@ class Related:
     by_method: Mapping[str, Association]
 
 
-def relations(scores: ModelScores, facts: RunFacts) -> Iterator[Related]:
-    """Every relation of the run whose two metrics have curves of one length; methods without a full image are left out."""
+def associations(scores: ModelScores, manifest: Manifest) -> Iterator[Related]:
+    """Every association of the run whose two metrics have curves of one length; methods without two full images are left out."""
     panels = {panel.metric.label: panel for panel in scores.panels if panel.curves is not None}
-    for asked in facts.relations:
-        x, y = panels.get(asked["x"]), panels.get(asked["y"])
+    for entry in manifest.associations:
+        x, y = panels.get(entry.x), panels.get(entry.y)
         if x is None or y is None:
             continue
         points = {method.label: pair for method in x.methods if (pair := _pair(x, y, method.label)) is not None}
-        found = {}
+        by_method = {}
         for label, (a, b) in points.items():
             weights = resampling_weights(len(a), DRAWS, np.random.default_rng(SEED))
-            found[label] = relate(a, b, weights)
-        kept = {label: relation for label, relation in found.items() if relation.n > 1}
-        if kept:
+            association = relate(a, b, weights)
+            if association.n > 1:
+                by_method[label] = association
+        if by_method:
             levels = x.metric.curve_x or tuple(map(float, range(next(iter(points.values()))[0].shape[1])))
-            yield Related(asked["title"], x.metric.label, y.metric.label, x.metric.curve_axes[0], levels, points, kept)
+            yield Related(entry.title, x.metric.label, y.metric.label, x.metric.curve_axes[0], levels, points, by_method)
 
 
 def _pair(x: ScoreMatrix, y: ScoreMatrix, label: str) -> tuple[Floats, Floats] | None:

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 
 from heatproof.report.figures.gallery import SALIENCY, SIGNED, Gallery, GalleryRow, Head, Look, make_tile, page_side, thumbnail
-from heatproof.report.manifest import RunFacts
 from heatproof.report.score_matrix import ModelScores
 from heatproof.store import Run
+from heatproof.store.manifest import Manifest
 
 _STAGES = """
 SELECT model, method, image, image_name, min_by(unit, seed) AS unit, min_by(metric_details, seed) AS details,
@@ -30,17 +30,17 @@ class Cascade:
     image: str
 
 
-def read_cascade(run: Run, facts: RunFacts, scores: ModelScores) -> Cascade | None:
+def read_cascade(run: Run, manifest: Manifest, scores: ModelScores) -> Cascade | None:
     """Of the first image whose further maps were kept; None if there is none."""
     rows = [row for row in run.query(_STAGES).to_pylist() if row["model"] in scores.model.keys]
-    for image in facts.images:
+    for image in manifest.images:
         own = {row["method"]: row for row in rows if row["image"] == image.digest}
         kept = {key: row for key, row in own.items() if run.further(row["unit"], image.digest)}
         if not kept:
             continue
         first = next(iter(kept.values()))
-        units = {method.key: kept[method.key]["unit"] for method in facts.methods if method.key in kept}
-        labels = {method.key: method.label for method in facts.methods}
+        units = {method.key: kept[method.key]["unit"] for method in manifest.methods if method.key in kept}
+        labels = {method.key: method.label for method in manifest.methods}
         stages = [name for name in json.loads(first["details"])["blocks"] if name in run.further(first["unit"], image.digest)]
         sizes, signed = (_gallery(run, look, units, labels, image.digest, stages) for look in (SALIENCY, SIGNED))
         return Cascade(sizes, signed, _WAYS[json.loads(first["settings"])["order"]], image.name)

@@ -1,27 +1,28 @@
-"""What others found, beside what the run found; and of each claim, whether it holds here.
+"""Published tables beside the run's own numbers, and a verdict on each published claim: whether it holds here.
 
-A claim is one or more pairs of methods. A pair that is said to be ordered is tested as any two methods are, on the same
-images: the sign-flip test, Holm-corrected over all pairs of all claims on one network, and multiplied by the looks. It holds if the
-difference is more than chance and has the sign that was claimed, does not if it has the other, and is undecided else. Two methods
-said to be alike are, if the whole interval of their difference lies within the margin, are not if the whole interval lies outside,
-and are undecided else; so with a level and what is said to reach it. A statistic of a relation (`report.relations`) is one number a
-method: an order of two holds if the interval of their difference, over the same resamples, lies on the claimed side of zero; such
-intervals are widened for all pairs of all such claims (Bonferroni). A claim holds if all its pairs hold, does not if one does
-not, and is undecided else. Absence of evidence is never called a reproduction.
+A claim consists of one or more pairs of methods. An ordered pair is tested like any two methods, on the same images: by the
+sign-flip test, with Holm's correction over all pairs of all claims on one network, times the number of looks. The pair holds
+if the difference is more than chance and has the claimed sign, fails if it has the other sign, and is undecided otherwise.
+Two methods that are claimed to be alike hold if the whole interval of their difference lies within the margin, fail if the
+whole interval lies outside, and are undecided otherwise; a level and the method that is claimed to reach it likewise. A
+statistic of an association (`report.associations`) is one number for each method: an ordered pair holds if the interval of
+the difference, over the same resamples, lies on the claimed side of zero; these intervals are widened for all pairs of all
+such claims (Bonferroni). A claim holds if all its pairs hold, fails if one of them fails, and is undecided otherwise. A lack
+of evidence is never called a reproduction.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
 from heatproof.report.analysis import SEED, level_of, sensible_draws
-from heatproof.report.associations import Related, relations
-from heatproof.report.manifest import RunFacts
+from heatproof.report.associations import Related, associations
 from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix
 from heatproof.stats import ALPHA, AssociationEstimate, Comparison, compare, holm, mean_interval, resampling_weights
+from heatproof.store.manifest import Manifest
+from heatproof.store.published import ClaimEntry, PublishedTable
 
 NAN = float("nan")
 
@@ -102,81 +103,73 @@ class Beside:
     rows: Mapping[str, Mapping[str, Found]]
 
 
-def judge(scores: ModelScores, facts: RunFacts, related: Sequence[Related] | None = None) -> list[Judged]:
-    """Every claim of the run, on one network; `related` are its relations, where they are known already."""
-    asked = [(claim, _panel(scores, claim["metric"], claim.get("component"))) for claim in facts.raw.get("claims") or []]
-    by_title = {relation.title: relation for relation in (relations(scores, facts) if related is None else related)}
-    wide = sum(len(claim["pairs"]) for claim, _ in asked if claim.get("relation"))
+def judge(scores: ModelScores, manifest: Manifest, related: Sequence[Related] | None = None) -> list[Judged]:
+    """Every claim of the run, on one network; `related` are its associations, where they are known already."""
+    asked = [(claim, _panel(scores, claim.metric, claim.component)) for claim in manifest.claims]
+    by_title = {association.title: association for association in (associations(scores, manifest) if related is None else related)}
+    family = sum(len([*claim.pairs()]) for claim in manifest.claims if claim.association)
     compared = [
         [
-            _related(by_title.get(claim["relation"]), claim, a, b, 1 - ALPHA / wide)
-            if claim.get("relation")
-            else _compare(panel, a, b, facts.looks, claim.get("least"))
-            for a, b in claim["pairs"]
+            _related(by_title.get(claim.association), claim, a, b, 1 - ALPHA / family)
+            if claim.association
+            else _compare(panel, a, b, manifest.looks, claim.least)
+            for a, b in claim.pairs()
         ]
         for claim, panel in asked
     ]
-    order = [(i, j) for i, (claim, _) in enumerate(asked) if _is_tested(claim) for j in range(len(claim["pairs"]))]
+    order = [(i, j) for i, claim in enumerate(manifest.claims) if claim.is_tested for j in range(len(compared[i]))]
     raw = [getattr(compared[i][j], "p", float("nan")) for i, j in order]
-    p = dict(zip(order, np.minimum(1.0, facts.looks * holm(np.array(raw))), strict=True)) if order else {}
+    p = dict(zip(order, np.minimum(1.0, manifest.looks * holm(np.array(raw))), strict=True)) if order else {}
     return [
         Judged(
-            claim["says"],
+            claim.says,
             _measured(claim, panel),
             tuple(
                 _pair(lower, higher, compared[i][j], float(p.get((i, j), np.nan)), _allowed(claim, panel, higher))
-                for j, (lower, higher) in enumerate(claim["pairs"])
+                for j, (lower, higher) in enumerate(claim.pairs())
             ),
         )
         for i, (claim, panel) in enumerate(asked)
     ]
 
 
-def _is_tested(claim: Mapping[str, Any]) -> bool:
-    """Whether a test decides it; else the interval does."""
-    return not claim["within"] and claim.get("least") is None and not claim.get("relation")
+def _measured(claim: ClaimEntry, panel: ScoreMatrix | None) -> str:
+    """The quantity that the claim is about, in words."""
+    if claim.association:
+        return f"{claim.association}: {claim.statistic}"
+    label = claim.metric if panel is None else panel.metric.label
+    return f"{label}, {claim.component}" if claim.component else label
 
 
-def _measured(claim: Mapping[str, Any], panel: ScoreMatrix | None) -> str:
-    """What the claim is of, in words."""
-    if claim.get("relation"):
-        return f"{claim['relation']}: {claim['statistic']}"
-    label = claim["metric"] if panel is None else panel.metric.label
-    return f"{label}, {claim['component']}" if claim.get("component") else label
-
-
-def _related(related: Related | None, claim: Mapping[str, Any], lower: str, higher: str, level: float) -> Comparison | None:
+def _related(related: Related | None, claim: ClaimEntry, lower: str, higher: str, level: float) -> Comparison | None:
     """Lower − higher of a statistic, with its interval over the resamples."""
-    found = {} if related is None else {label: r.statistics[claim["statistic"]] for label, r in related.by_method.items()}
-    if claim.get("least") is not None and higher in found:
-        found[lower] = AssociationEstimate(claim["least"], np.full_like(found[higher].draws, claim["least"]))
-    if related is None or lower not in found or higher not in found:
+    by_method = {} if related is None else {label: each.statistics[claim.statistic] for label, each in related.by_method.items()}
+    if claim.least is not None and higher in by_method:
+        by_method[lower] = AssociationEstimate(claim.least, np.full_like(by_method[higher].draws, claim.least))
+    if related is None or lower not in by_method or higher not in by_method:
         return None
-    difference = found[lower] - found[higher]
+    difference = by_method[lower] - by_method[higher]
     low, high = difference.interval(level)
     n = related.by_method[higher].n
     return Comparison(n, related.by_method[higher].dropped, difference.value, low, high, NAN, NAN, NAN, exact=False)
 
 
-def beside(scores: ModelScores, facts: RunFacts) -> list[Beside]:
+def beside(scores: ModelScores, manifest: Manifest) -> list[Beside]:
     """Every published table of the run, with our numbers on one network."""
-    return [_beside(table, scores, facts) for table in facts.raw.get("tables") or []]
+    return [_beside(table, scores, manifest) for table in manifest.tables]
 
 
-def _beside(table: Mapping[str, Any], scores: ModelScores, facts: RunFacts) -> Beside:
-    wanted = list(dict.fromkeys(metric for numbers in table["published"].values() for metric in numbers))
-    panels = [panel for name in wanted or [p.metric.name for p in scores.panels] if (panel := _panel(scores, name)) is not None]
+def _beside(table: PublishedTable, scores: ModelScores, manifest: Manifest) -> Beside:
+    panels = [
+        panel for name in table.metrics or [p.metric.name for p in scores.panels] if (panel := _panel(scores, name)) is not None
+    ]
     rows = {
         label: {
-            panel.metric.label: _found(panel, label, _published(table, number, panel.metric.name), facts.looks) for panel in panels
+            panel.metric.label: _found(panel, label, table.numbers(number, panel.metric.name), manifest.looks) for panel in panels
         }
-        for number, label in enumerate(table["methods"])
+        for number, label in enumerate(table.methods)
     }
-    return Beside(table["title"], tuple(panel.metric.label for panel in panels), rows)
-
-
-def _published(table: Mapping[str, Any], row: int, metric: str) -> dict[str, float | None]:
-    return {network: numbers[metric][row] for network, numbers in table["published"].items() if metric in numbers}
+    return Beside(table.title, tuple(panel.metric.label for panel in panels), rows)
 
 
 def _found(panel: ScoreMatrix, label: str, published: Mapping[str, float | None], looks: int) -> Found:
@@ -217,12 +210,12 @@ def _compare(panel: ScoreMatrix | None, lower: str, higher: str, looks: int, lev
     return compare(first, second, _weights(len(first)), np.random.default_rng(SEED), level=level_of(looks))
 
 
-def _allowed(claim: Mapping[str, Any], panel: ScoreMatrix | None, label: str) -> tuple[float, float] | None:
+def _allowed(claim: ClaimEntry, panel: ScoreMatrix | None, label: str) -> tuple[float, float] | None:
     """Between what a difference may lie: the margin of a likeness, anything below a level; None where a test decides."""
-    if claim.get("least") is not None or claim.get("relation"):
+    if claim.least is not None or claim.association:
         return float("-inf"), 0.0
-    values = None if panel is None or not claim["within"] else _values(panel, label)
-    margin = NAN if values is None else float(claim["within"] * abs(np.nanmean(values)))
+    values = None if panel is None or not claim.alike else _values(panel, label)
+    margin = NAN if values is None else float(claim.within * abs(np.nanmean(values)))
     return (-margin, margin) if np.isfinite(margin) else None
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from heatproof.core.formatting import count, decimals_for, interval, listing, number, percent, percent_level, sentence_case
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, Row, Verdict, level_of
-from heatproof.report.manifest import RunFacts
 from heatproof.report.score_matrix import Cost, ModelScores
+from heatproof.store.manifest import Manifest
 
 FEW = 2
 """Metrics, at most, that have a sentence each in the lead."""
@@ -28,23 +28,23 @@ class Headline:
     caveats: tuple[str, ...] = ()
 
 
-def headline(scores: ModelScores, analyses: Sequence[Analysis], facts: RunFacts) -> Headline:
+def headline(scores: ModelScores, analyses: Sequence[Analysis], manifest: Manifest) -> Headline:
     """The answer for one model, from its primary metrics; from its first metric if none is primary."""
     chosen = [item for item in analyses if item.panel.metric.primary] or list(analyses[:1])
     if not chosen or all(item.best is None for item in chosen):
-        return Headline("Nothing was scored: no method has a value on any image.", caveats=_caveats(facts, scores, chosen))
+        return Headline("Nothing was scored: no method has a value on any image.", caveats=_caveats(manifest, scores, chosen))
     if len(chosen) > FEW:
-        return Headline(_summary(chosen, facts), tuple(_of_many(chosen)), _caveats(facts, scores, chosen))
-    leads = [_lead(item, f"{_where(item.n, facts)}, ") for item in chosen]
+        return Headline(_summary(chosen, manifest), tuple(_of_many(chosen)), _caveats(manifest, scores, chosen))
+    leads = [_lead(item, f"{_where(item.n, manifest)}, ") for item in chosen]
     details = [sentence for item in chosen for sentence in _details(item, scores)]
-    return Headline(" ".join(leads), tuple(details), _caveats(facts, scores, chosen))
+    return Headline(" ".join(leads), tuple(details), _caveats(manifest, scores, chosen))
 
 
-def _summary(chosen: Sequence[Analysis], facts: RunFacts) -> str:
+def _summary(chosen: Sequence[Analysis], manifest: Manifest) -> str:
     """Who comes first how often, and how often that is more than chance."""
     firsts = Counter(item.best.method.label for item in chosen if item.best is not None).most_common()
     first, *others = [f"{label} comes first by {n}" if i == 0 else f"{label} by {n}" for i, (label, n) in enumerate(firsts)]
-    said = f"{_where(max(item.n for item in chosen), facts)}, {listing([f'{first} of {len(chosen)} metrics', *others])}"
+    said = f"{_where(max(item.n for item in chosen), manifest)}, {listing([f'{first} of {len(chosen)} metrics', *others])}"
     if not any(_can_tell(item) for item in chosen):
         return f"{said}, but {count(max(item.n for item in chosen), 'image')} cannot tell methods apart."
     nothing = sum(item.chance is not None and not _beating(item) for item in chosen)
@@ -166,21 +166,21 @@ def _advice(analysis: Analysis, scores: ModelScores) -> str:
     return f"Of the methods that lead, {cheapest.method.label} is the cheapest, at {share}: choose it unless another reason speaks."
 
 
-def _caveats(facts: RunFacts, scores: ModelScores, analyses: Sequence[Analysis]) -> tuple[str, ...]:
+def _caveats(manifest: Manifest, scores: ModelScores, analyses: Sequence[Analysis]) -> tuple[str, ...]:
     said = []
-    if facts.smoke:
+    if manifest.smoke:
         said.append("This is a smoke run. It shows that everything works; its numbers are no evidence about any method.")
-    if facts.budget:
-        said.append(f"This run was cut to a budget ({facts.budget}): its scores may differ from those of the full settings.")
-    stopped = facts.stopped(scores.model)
+    if manifest.budget:
+        said.append(f"This run was cut to a budget ({manifest.budget}): its scores may differ from those of the full settings.")
+    stopped = manifest.stopped(scores.model)
     if stopped:
         said.append(f"This model was stopped {stopped}. Comparisons that the rule did not ask for may still be open.")
-    if facts.may_stop and facts.looks == 1:
+    if manifest.stop and manifest.looks == 1:
         said.append("This run was to stop early, but could not: no fewer images could have decided so many comparisons.")
-    if facts.looks > 1:
+    if manifest.looks > 1:
         said.append(
-            f"Comparisons were looked at up to {facts.looks} times, so that the run could stop early: every p is multiplied by "
-            f"that, and every interval is a {percent_level(level_of(facts.looks))} one, which holds whenever the run stopped."
+            f"Comparisons were looked at up to {manifest.looks} times, so that the run could stop early: every p is multiplied by "
+            f"that, and every interval is a {percent_level(level_of(manifest.looks))} one, which holds whenever the run stopped."
         )
     for item in analyses:
         if item.best is not None and item.best.n >= 2 and not item.testable:
@@ -231,9 +231,9 @@ def _lower_first(text: str) -> str:
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
-def _where(n: int, facts: RunFacts) -> str:
+def _where(n: int, manifest: Manifest) -> str:
     """`On these 12 photographs`, or how many of them had scores."""
-    label = facts.dataset_label
+    label = manifest.dataset.label
     leading = re.match(r"(\d[\d,]*)\b", label)
     if leading is None:
         return f"On {count(n, 'image')}" + (f" ({label})" if label else "")

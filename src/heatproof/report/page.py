@@ -11,10 +11,10 @@ from typing import Any
 
 from heatproof.core.formatting import count, listing, number, percent, percent_level, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
-from heatproof.report.associations import Related, relations
+from heatproof.report.associations import Related, associations
 from heatproof.report.cascade import read_cascade
 from heatproof.report.claims import beside, judge
-from heatproof.report.figures.associations import relation_chart
+from heatproof.report.figures.associations import association_chart
 from heatproof.report.figures.curves import curve_chart, lit_at_first
 from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
 from heatproof.report.figures.gallery import SALIENCY, captions, color_bar, make_gallery, write_gallery
@@ -23,11 +23,12 @@ from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.style import LineStyle, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, swept
 from heatproof.report.headline import headline
-from heatproof.report.manifest import RunFacts, read_facts
+from heatproof.report.pass_equivalents import pass_equivalents
 from heatproof.report.score_matrix import ModelScores, read_scores
 from heatproof.report.searches import Search, read_searches
 from heatproof.report.table_cells import (
     arrow,
+    association_table,
     claim_table,
     comparison_table,
     correlation_cells,
@@ -36,13 +37,13 @@ from heatproof.report.table_cells import (
     pretty_json,
     provenance,
     published_table,
-    relation_table,
     summary_table,
 )
 from heatproof.report.tables import write_claims, write_scores, write_summary
 from heatproof.stats import ALPHA
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
+from heatproof.store.manifest import Manifest
 
 SALIENCY_IMAGES = 3
 
@@ -56,47 +57,50 @@ def build(run: Path | str) -> Path:
         DataError: no run.json in the folder, a torn file, or one of a newer schema.
     """
     store = Run(run)
-    facts = read_facts(store)
-    styles = line_styles(facts.methods)
-    all_scores = read_scores(store, facts)
-    analyses = [analyse(scores, facts.looks) for scores in all_scores]
+    manifest = store.manifest()
+    styles = line_styles(manifest.methods)
+    all_scores = read_scores(store, manifest)
+    analyses = [analyse(scores, manifest.looks) for scores in all_scores]
     write_scores(store)
     write_summary(store, [item for group in analyses for item in group])
-    related = [[*relations(scores, facts)] for scores in all_scores]
-    judged = [judge(scores, facts, found) for scores, found in zip(all_scores, related, strict=True)]
+    related = [[*associations(scores, manifest)] for scores in all_scores]
+    judged = [judge(scores, manifest, found) for scores, found in zip(all_scores, related, strict=True)]
     write_claims(store, {scores.model.label: claims for scores, claims in zip(all_scores, judged, strict=True)})
     several = len(all_scores) > 1
     sections = [
-        _model_section(store, facts, scores, group, styles, f"{index}-" if several else "")
-        | {"claims": claim_table(claims), "relations": [*_relation_figures(store, found, facts, f"{index}-" if several else "")]}
+        _model_section(store, manifest, scores, group, styles, f"{index}-" if several else "")
+        | {
+            "claims": claim_table(claims),
+            "associations": [*_association_figures(store, found, manifest, f"{index}-" if several else "")],
+        }
         for index, (scores, group, claims, found) in enumerate(zip(all_scores, analyses, judged, related, strict=True), start=1)
     ]
     page = store.path / "report.html"
-    write_atomically(page, _render(store, facts, sections, analyses).encode())
+    write_atomically(page, _render(store, manifest, sections, analyses).encode())
     return page
 
 
 def _model_section(
-    run: Run, facts: RunFacts, scores: ModelScores, analyses: list[Analysis], styles: dict[str, LineStyle], prefix: str
+    run: Run, manifest: Manifest, scores: ModelScores, analyses: list[Analysis], styles: dict[str, LineStyle], prefix: str
 ) -> dict[str, Any]:
     """Everything the template needs to know about one model."""
-    gallery = make_gallery(run, facts, scores)
+    gallery = make_gallery(run, manifest, scores)
     if gallery is not None:
         write_gallery(run, gallery, run.path / "figures", f"{prefix}gallery")
-    sizes = make_gallery(run, facts, scores, SALIENCY, SALIENCY_IMAGES)
+    sizes = make_gallery(run, manifest, scores, SALIENCY, SALIENCY_IMAGES)
     if sizes is not None:
         write_gallery(run, sizes, run.path / "figures", f"{prefix}saliency")
-    cascade = read_cascade(run, facts, scores)
+    cascade = read_cascade(run, manifest, scores)
     if cascade is not None:
         for look, grid in (("sizes", cascade.sizes), ("signed", cascade.signed)):
             write_gallery(run, grid, run.path / "figures", f"{prefix}cascade-{look}")
-    searches = read_searches(run, facts, scores.model)
+    searches = read_searches(run, manifest, scores.model)
     names = _file_names(analyses)
     matrix, counts = metric_agreement(analyses)
     return {
         "prefix": prefix,
         "model": scores.model,
-        "headline": headline(scores, analyses, facts),
+        "headline": headline(scores, analyses, manifest),
         "analyses": analyses,
         "summary": summary_table(scores, analyses),
         "score_figures": [_score_figure(run, item, f"{prefix}{name}-scores") for item, name in zip(analyses, names, strict=True)],
@@ -105,14 +109,14 @@ def _model_section(
             for item, name in zip(analyses, names, strict=True)
             if item.bands is not None
         ],
-        "sweeps": [*_sweep_figures(run, facts, analyses, names, prefix)],
+        "sweeps": [*_sweep_figures(run, manifest, analyses, names, prefix)],
         "searches": [_search_figure(run, search, f"{prefix}search-{index}") for index, search in enumerate(searches, start=1)],
         "cascade": cascade,
         "gallery": gallery,
         "saliency": sizes,
-        "captions": captions(gallery, facts, scores) if gallery is not None else {},
+        "captions": captions(gallery, manifest, scores) if gallery is not None else {},
         "comparisons": [(item, comparison_table(item)) for item in analyses],
-        "published": [(table.title, *published_table(table, scores.model.label)) for table in beside(scores, facts)],
+        "published": [(table.title, *published_table(table, scores.model.label)) for table in beside(scores, manifest)],
         "per_image": [(item, image_table(item)) for item in analyses],
         "agreement": correlation_cells(matrix, counts),
     }
@@ -162,35 +166,35 @@ def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], na
 
 
 def _sweep_figures(
-    run: Run, facts: RunFacts, analyses: list[Analysis], names: list[str], prefix: str
+    run: Run, manifest: Manifest, analyses: list[Analysis], names: list[str], prefix: str
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Title and figures, one per metric, of every sweep of which two points were run."""
-    for index, sweep in enumerate(facts.sweeps, start=1):
+    for index, sweep in enumerate(manifest.sweeps, start=1):
         figures = []
         for analysis, metric in zip(analyses, names, strict=True):
             lines = swept(sweep, analysis)
             if lines:
-                title = f"{sweep['title']}: {analysis.panel.metric.title}"
+                title = f"{sweep.title}: {analysis.panel.metric.title}"
                 name = f"{prefix}{metric}-sweep-{index}"
                 static = sweep_chart(sweep, lines, analysis, width=420)
                 write_figure(static, run.path / "figures", name, title)
                 spec = sweep_chart(sweep, lines, analysis, width="container")
                 figures.append({"id": name, "label": title, "spec": spec, "svg": inline_svg(static, name, title)})
         if figures:
-            yield sweep["title"], figures
+            yield sweep.title, figures
 
 
-def _relation_figures(run: Run, found: list[Related], facts: RunFacts, prefix: str) -> Iterator[dict[str, Any]]:
-    """Every relation that was measured: its table, and a figure for each method."""
+def _association_figures(run: Run, found: list[Related], manifest: Manifest, prefix: str) -> Iterator[dict[str, Any]]:
+    """Every association that was measured: its table, and a figure for each method."""
     for index, related in enumerate(found, start=1):
         figures = []
         for nth, method in enumerate(related.by_method, start=1):
-            title, name = f"{related.title}: {method}", f"{prefix}relation-{index}-{nth}"
-            static = relation_chart(related, method, width=260)
+            title, name = f"{related.title}: {method}", f"{prefix}association-{index}-{nth}"
+            static = association_chart(related, method, width=260)
             write_figure(static, run.path / "figures", name, title)
-            spec = relation_chart(related, method, width="container")
+            spec = association_chart(related, method, width="container")
             figures.append({"id": name, "title": method, "label": title, "spec": spec, "svg": inline_svg(static, name, title)})
-        yield {"title": related.title, "figures": figures, "table": relation_table(related, level_of(facts.looks))}
+        yield {"title": related.title, "figures": figures, "table": association_table(related, level_of(manifest.looks))}
 
 
 def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
@@ -207,7 +211,7 @@ def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
     }
 
 
-def _render(run: Run, facts: RunFacts, sections: list[dict[str, Any]], analyses: list[list[Analysis]]) -> str:
+def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analyses: list[list[Analysis]]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -227,20 +231,18 @@ def _render(run: Run, facts: RunFacts, sections: list[dict[str, Any]], analyses:
     }
     draws = sorted({item.draws for group in analyses for item in group})
     return environment.get_template("report.html").render(
-        facts=facts,
+        manifest=manifest,
         sections=sections,
-        provenance=provenance(facts.raw, facts.work),
+        provenance=provenance(manifest, pass_equivalents(run)),
         failures=run.failures(),
         refused=run.refused(),
-        units=len(facts.raw.get("units") or []),
-        waiting=len(
-            {str(unit["unit"]) for unit in facts.raw.get("units") or []} - run.done() - {item.unit for item in run.failures()}
-        ),
+        units=len(manifest.units),
+        waiting=len({unit.unit for unit in manifest.units} - run.done() - {failure.unit for failure in run.failures()}),
         draws=draws,
         seed=SEED,
         alpha=ALPHA,
-        looks=facts.looks,
-        level=percent_level(level_of(facts.looks)),
+        looks=manifest.looks,
+        level=percent_level(level_of(manifest.looks)),
         bundle=script_bundle() if sections else "",
     )
 

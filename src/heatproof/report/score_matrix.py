@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from heatproof.report.manifest import ImageFacts, MethodFacts, MetricFacts, ModelFacts, RunFacts
 from heatproof.store import Run
+from heatproof.store.manifest import ImageEntry, Manifest, MethodEntry, MetricEntry, ModelEntry
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -36,10 +36,10 @@ _CAPTIONS = "SELECT model, image, min(target) AS target, avg(clean_probability) 
 class ScoreMatrix:
     """Scores of one metric on one model. Rows are `methods`, columns `images`; `curves` is [m, n, points] or None."""
 
-    model: ModelFacts
-    metric: MetricFacts
-    methods: tuple[MethodFacts, ...]
-    images: tuple[ImageFacts, ...]
+    model: ModelEntry
+    metric: MetricEntry
+    methods: tuple[MethodEntry, ...]
+    images: tuple[ImageEntry, ...]
     values: Floats
     errors: Floats
     components: Mapping[str, Floats]
@@ -69,23 +69,23 @@ class Caption:
 class ModelScores:
     """All that was measured on one model."""
 
-    model: ModelFacts
+    model: ModelEntry
     panels: tuple[ScoreMatrix, ...]
     costs: Mapping[str, Cost]
     captions: Mapping[str, Caption]
 
 
-def read_scores(run: Run, facts: RunFacts) -> list[ModelScores]:
+def read_scores(run: Run, manifest: Manifest) -> list[ModelScores]:
     """Scores of every model that has any."""
     scores, curves = run.query(_SCORES).to_pylist(), run.query(_CURVES).to_pylist()
     costs, captions = run.query(_COSTS).to_pylist(), run.query(_CAPTIONS).to_pylist()
     found = []
-    for model in facts.models:
+    for model in manifest.models:
         own = [row for row in scores if row["model"] in model.keys]
         if not own:
             continue
         own_curves = [row for row in curves if row["model"] in model.keys]
-        panels = (_panel(model, metric, facts, own, own_curves) for metric in facts.metrics)
+        panels = (_panel(model, metric, manifest, own, own_curves) for metric in manifest.metrics)
         found.append(
             ModelScores(
                 model,
@@ -102,14 +102,14 @@ def read_scores(run: Run, facts: RunFacts) -> list[ModelScores]:
 
 
 def _panel(
-    model: ModelFacts, metric: MetricFacts, facts: RunFacts, scores: list[dict[str, Any]], curves: list[dict[str, Any]]
+    model: ModelEntry, metric: MetricEntry, manifest: Manifest, scores: list[dict[str, Any]], curves: list[dict[str, Any]]
 ) -> ScoreMatrix | None:
     own = [row for row in scores if (row["metric"], row["metric_settings"]) == (metric.name, metric.settings_key)]
     if not own:
         return None
     scored_methods, scored_images = {row["method"] for row in own}, {row["image"] for row in own}
-    methods = tuple(method for method in facts.methods if method.key in scored_methods)
-    images = tuple(image for image in facts.images if image.digest in scored_images)
+    methods = tuple(method for method in manifest.methods if method.key in scored_methods)
+    images = tuple(image for image in manifest.images if image.digest in scored_images)
     row_of = {method.key: index for index, method in enumerate(methods)}
     column_of = {image.digest: index for index, image in enumerate(images)}
     shape = (len(methods), len(images))

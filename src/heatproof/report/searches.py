@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from heatproof.report.analysis import SEED, level_of, sensible_draws
-from heatproof.report.manifest import MethodFacts, ModelFacts, RunFacts
 from heatproof.stats import Comparison, compare, resampling_weights
 from heatproof.store import Run
+from heatproof.store.manifest import Manifest, MethodEntry, ModelEntry
 
 _DETAILS = """
 SELECT model, method, image, min(image_name) AS name, min_by(details, seed) AS details FROM records
@@ -39,21 +39,21 @@ class SearchTrace:
 class Search:
     """All searches of one method. `luck` compares the objective at the optimum, first, with its fresh value, image by image."""
 
-    method: MethodFacts
+    method: MethodEntry
     objective: str
     traces: tuple[SearchTrace, ...]
     luck: Comparison
 
 
-def read_searches(run: Run, facts: RunFacts, model: ModelFacts) -> list[Search]:
+def read_searches(run: Run, manifest: Manifest, model: ModelEntry) -> list[Search]:
     """Searches on one model, by method, in the order of the methods; of the first seed."""
     rows = [row for row in run.query(_DETAILS).to_pylist() if row["model"] in model.keys]
     found = []
-    for method in facts.methods:
+    for method in manifest.methods:
         own = (_trace(row["name"], json.loads(row["details"])) for row in rows if row["method"] == method.key)
         traces = tuple(trace for trace in own if trace is not None)
         if traces:
-            found.append(Search(method, _objective(method.settings, facts), traces, _luck(traces, level_of(facts.looks))))
+            found.append(Search(method, _objective(method.settings, manifest), traces, _luck(traces, level_of(manifest.looks))))
     return found
 
 
@@ -66,9 +66,9 @@ def _trace(image: str, details: Mapping[str, Any]) -> SearchTrace | None:
     return SearchTrace(image, sigmas, values, details["sigma"], details["objective"], details["objective_fresh"])
 
 
-def _objective(settings: Any, facts: RunFacts) -> str:
+def _objective(settings: Any, manifest: Manifest) -> str:
     name = settings["objective"]["name"] if isinstance(settings, Mapping) and "objective" in settings else "objective"
-    return next((metric.label for metric in facts.metrics if metric.name == name), name)
+    return next((metric.label for metric in manifest.metrics if metric.name == name), name)
 
 
 def _luck(traces: Sequence[SearchTrace], level: float) -> Comparison:

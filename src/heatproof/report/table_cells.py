@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,11 @@ from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, Row, Test, Verdict
 from heatproof.report.associations import Related
 from heatproof.report.claims import Beside, Judged, Pair
-from heatproof.report.manifest import MethodFacts, Work
+from heatproof.report.pass_equivalents import PassEquivalents
 from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.report.searches import Search
 from heatproof.stats import STATISTICS
+from heatproof.store.manifest import AccelerationEntry, Manifest, MethodEntry
 
 NO_CLAIM = "makes no claim that this metric could test, or has no score"
 
@@ -37,7 +38,7 @@ class TableCell:
 class TableLine:
     """One table row: a method and its cells."""
 
-    method: MethodFacts
+    method: MethodEntry
     cells: tuple[TableCell, ...]
 
 
@@ -130,8 +131,8 @@ def _pair_cells(pair: Pair) -> list[TableCell]:
     ]
 
 
-def relation_table(related: Related, level: float) -> tuple[list[str], list[tuple[str, list[TableCell]]]]:
-    """A row a method: each statistic of the relation with its interval."""
+def association_table(related: Related, level: float) -> tuple[list[str], list[tuple[str, list[TableCell]]]]:
+    """A row a method: each statistic of the association with its interval."""
     rows = []
     for label, found in related.by_method.items():
         cells = []
@@ -213,7 +214,7 @@ def _noise_title(row: Row) -> str:
     return f"standard error {significant(row.sources.sampling)}, of which Monte Carlo {significant(row.sources.monte_carlo)}"
 
 
-def _cost_cells(scores: ModelScores, method: MethodFacts) -> tuple[TableCell, TableCell]:
+def _cost_cells(scores: ModelScores, method: MethodEntry) -> tuple[TableCell, TableCell]:
     cost = scores.costs.get(method.key)
     if cost is None:
         return TableCell(DASH), TableCell(DASH)
@@ -290,34 +291,31 @@ def _parted(lines: Sequence[TableLine]) -> ScoreTable:
     )
 
 
-def provenance(raw: Mapping[str, Any], work: Sequence[Work] = ()) -> list[tuple[str, str]]:
-    """Versions, machine, how rows were computed and how much of them, seeds and time as pairs of term and text."""
-    pairs = [("Created", str(raw.get("created", "")))]
-    pairs += [(f"Version of {name}", str(version)) for name, version in (raw.get("versions") or {}).items()]
-    pairs += [(f"Machine: {name}", str(value)) for name, value in (raw.get("machine") or {}).items()]
-    pairs += [
-        (f"Rows of {model['name']}", _rows_computed(model["acceleration"]))
-        for model in raw.get("models", [])
-        if model.get("acceleration")
-    ]
+def provenance(manifest: Manifest, equivalents: Sequence[PassEquivalents] = ()) -> list[tuple[str, str]]:
+    """Versions, machine, how passes were computed and how many were spared, seeds and time: pairs of a term and its text."""
+    environment = manifest.environment
+    pairs = [("Created", manifest.created)]
+    pairs += [(f"Version of {name}", getattr(environment, name)) for name in ("heatproof", "torch", "python")]
+    pairs += [(f"Machine: {name}", str(getattr(environment, name) or "")) for name in ("cpu", "cores", "device")]
+    pairs += [(f"Passes of {model.name}", _passes_computed(model.acceleration)) for model in manifest.models if model.acceleration]
     pairs += [
         (
-            f"Rows of {item.metric} on {item.model}",
-            f"{item.rows:,} asked for; {percent(item.equivalent / item.rows)} of their operations computed, those that what was "
-            "changed can reach",
+            f"Passes for {item.metric} on {item.model}",
+            f"{item.passes:,} forward passes, computed with {percent(item.equivalent / item.passes)} of their operations: only the "
+            "operations affected by the change of the image were computed",
         )
-        for item in work
+        for item in equivalents
     ]
-    pairs += [("Seeds", ", ".join(str(seed) for seed in raw.get("seeds") or []))]
-    elapsed = raw.get("elapsed")
-    pairs += [("Time taken", seconds(float(elapsed)))] if elapsed is not None else []
+    pairs += [("Seeds", ", ".join(map(str, manifest.seeds)))]
+    pairs += [("Time taken", seconds(manifest.elapsed))] if manifest.elapsed else []
     return [(term, text) for term, text in pairs if text]
 
 
-def _rows_computed(acceleration: Mapping[str, Any]) -> str:
-    """`exact: folded, channels last; 2.0 times the speed of plain rows; gradient maps differ by at most 0.0023`."""
-    asked, label = acceleration.get("precision"), acceleration.get("label")
-    if label == "plain":
-        return f"{asked}: plain"
-    speedup, error = float(acceleration["speedup"]), float(acceleration["map_error"])
-    return f"{asked}: {label}; {speedup:.1f} times the speed of plain rows; gradient maps differ by at most {significant(error)}"
+def _passes_computed(acceleration: AccelerationEntry) -> str:
+    """`exact: folded, channels last; 2.0 times the speed of plain passes; gradient maps differ by at most 0.0023`."""
+    precision, label, speedup, error = acceleration.precision, acceleration.label, acceleration.speedup, acceleration.map_error
+    if label == "plain" or speedup is None or error is None:
+        return f"{precision}: {label}"
+    return (
+        f"{precision}: {label}; {speedup:.1f} times the speed of plain passes; gradient maps differ by at most {significant(error)}"
+    )

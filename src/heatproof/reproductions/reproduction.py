@@ -88,7 +88,7 @@ class Reproduction:
         content |= {key: value for key, value in chosen.items() if key in Experiment.model_fields}
         without = [metric for metric in content["metrics"] if metric["name"] in chosen.get("without", [])]
         gone = {metric[key] for metric in without for key in ("name", "label") if key in metric}
-        gone |= {found["title"] for found in content.get("relations", []) if {found["x"], found["y"]} & gone}
+        gone |= {found["title"] for found in content.get("associations", []) if {found["x"], found["y"]} & gone}
         content["metrics"] = [metric for metric in content["metrics"] if metric not in without]
         content = _changed(_changed(content, chosen.get("settings", {})), cut.get("settings", {}))
         outputs = {str(model.get("output")): model["output"] for model in content["models"] if "output" in model}
@@ -157,18 +157,18 @@ def _restricted(content: Mapping[str, Any], kept: Callable[[str], bool], gone: C
     parts = {
         key: value
         for key, value in content.items()
-        if key not in ("controls", "tables", "claims", "methods", "sweeps", "relations")
+        if key not in ("controls", "tables", "claims", "methods", "sweeps", "associations")
     }
     methods = [method for method in content["methods"] if kept(method["label"])]
     claims = [
         claim
         for claim in content.get("claims", [])
-        if all(kept(label) for label in _labels(claim)) and claim.get("metric", claim.get("relation")) not in gone
+        if all(kept(label) for label in _labels(claim)) and claim.get("metric", claim.get("association")) not in gone
     ]
-    relations = [found for found in content.get("relations", []) if found["title"] not in gone]
+    associations = [found for found in content.get("associations", []) if found["title"] not in gone]
     tables = [found for table in content.get("tables", []) if (found := _rows_kept(table, kept, gone))["methods"]]
     sweeps = [sweep for sweep in content.get("sweeps", []) if sweep["method"] in {method["name"] for method in methods}]
-    return parts | {"methods": methods, "claims": claims, "tables": tables, "sweeps": sweeps, "relations": relations}
+    return parts | {"methods": methods, "claims": claims, "tables": tables, "sweeps": sweeps, "associations": associations}
 
 
 def _labels(claim: Mapping[str, Any]) -> list[str]:

@@ -59,7 +59,7 @@ class Association:
 
 
 def relate(x: Floats, y: Floats, weights: Floats) -> Association:
-    """The relation of two numbers, each [images, levels].
+    """The association of two numbers, each [images, levels].
 
     Args:
         x: the one, such as a cosine.

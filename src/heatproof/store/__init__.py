@@ -1,5 +1,6 @@
-"""What a run leaves on disk: one immutable part per unit, raw maps, images, facts and failures."""
+"""The folder of a run: its manifest, one immutable part for each unit, raw maps, images and failures."""
 
+from heatproof.store.manifest import Manifest
 from heatproof.store.run import Run
 
-__all__ = ["Run"]
+__all__ = ["Manifest", "Run"]

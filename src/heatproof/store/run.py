@@ -1,6 +1,6 @@
 """A run is a folder.
 
-    run.json                   facts of the run, rewritten atomically
+    run.json                   the manifest, rewritten atomically
     experiment.toml            copy of what was asked
     parts/<unit>.parquet       one immutable part per unit (rows = Record); a unit is done ⇔ its part exists
     maps/<unit>.safetensors    raw signed maps, written before the part
@@ -20,16 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from heatproof.core.errors import DataError, TensorError, UsageError
-from heatproof.core.records import SCHEMA_VERSION, Failure, Record
+from heatproof.core.records import Failure, Record
 from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
 from heatproof.store.atomic import write_atomically
+from heatproof.store.manifest import MANIFEST_VERSION, Manifest
+from heatproof.store.upgrade import upgraded
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+REMEDY = "Delete this file and start the run again: units whose parts exist are not computed again."
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ORDER = "model, method, metric, metric_settings, component, image, seed, unit"
 
@@ -126,41 +130,42 @@ class Run:
         """Where the crop of an image is, whether or not it exists."""
         return self._file("images", digest, "png")
 
-    # Facts and failures ───────────────────────────────────────────────────────────────────────────
+    # Manifest and failures ────────────────────────────────────────────────────────────────────────
 
-    def write_facts(self, facts: Mapping[str, Any]) -> None:
-        """Replace run.json; `schema` is set to this version's.
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace run.json."""
+        write_atomically(self.path / "run.json", manifest.model_dump_json(indent=1).encode())
 
-        Raises:
-            UsageError: a fact is no JSON value (NaN and infinity are none).
-        """
-        try:
-            text = json.dumps({**facts, "schema": SCHEMA_VERSION}, indent=1, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise UsageError(
-                f"facts of {self.path}: expected plain JSON values, got {error}. Write null for what is unbounded."
-            ) from error
-        write_atomically(self.path / "run.json", text.encode())
+    @property
+    def exists(self) -> bool:
+        """Whether the folder holds a run."""
+        return (self.path / "run.json").exists()
 
-    def facts(self) -> dict[str, Any]:
-        """What run.json says.
+    def manifest(self) -> Manifest:
+        """The content of run.json; one that an earlier version of heatproof wrote is brought up to the present one.
 
         Raises:
-            DataError: no such file, a torn one, or one of a newer schema.
+            DataError: The folder has no run.json, or its run.json is torn, of a newer version, or has fields that do not fit.
         """
         path = self.path / "run.json"
         if not path.exists():
             raise DataError(
                 f"{self.path}: expected a run folder with a run.json, found none. Give the folder that a run was written to."
             )
-        facts = _read_json(path)
-        if not isinstance(facts, dict):
-            raise DataError(f"{path}: expected a JSON object, got {type(facts).__name__}. Delete it and resume the run.")
-        if facts.get("schema", 0) > SCHEMA_VERSION:
+        content = _read_json(path)
+        if not isinstance(content, dict):
+            raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}. {REMEDY}")
+        version = content.get("version", content.get("schema", MANIFEST_VERSION))
+        if not isinstance(version, int) or version > MANIFEST_VERSION:
             raise DataError(
-                f"{path}: expected schema {SCHEMA_VERSION} or older, got {facts['schema']}. Upgrade heatproof to read this run."
+                f"{path}: expected version {MANIFEST_VERSION} or older, got {version!r}. Upgrade heatproof to read this run."
             )
-        return facts
+        try:
+            return Manifest.model_validate(upgraded(content), strict=False)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise DataError(f"{path}: {where}: {first['msg']}, got {first['input']!r:.80}. {REMEDY}") from None
 
     def write_failure(self, unit: str, *failures: Failure) -> None:
         """Say why a unit has no part, replacing what was said before."""
@@ -203,15 +208,13 @@ class Run:
         return [failure for failure in found if units is None or failure.unit in units]
 
     def _current(self) -> set[str] | None:
-        """Units that run.json lists; None where it lists none."""
-        listed = self.facts().get("units") if (self.path / "run.json").exists() else None
-        return {unit["unit"] for unit in listed} if listed else None
+        """The keys of the units that belong to the run by its manifest; None where the manifest lists none."""
+        units = self.manifest().units if self.exists else ()
+        return {unit.unit for unit in units} or None
 
 
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
-        raise DataError(
-            f"{path}: expected JSON, got a file that ends or breaks at {error}. Delete it and resume the run."
-        ) from error
+        raise DataError(f"{path}: expected JSON, got a file that ends or breaks at {error}. {REMEDY}") from error

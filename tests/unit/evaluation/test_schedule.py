@@ -79,7 +79,7 @@ def follow(folder, gain, most=10**9, **changes):
 def test_without_a_rule_all_units_are_one_round(tmp_path):
     course = course_of(tmp_path, stop=None)
     assert list(course.rounds()) == [course.units]
-    assert course.facts() is None
+    assert course.stop_entry() is None
 
 
 def test_a_clear_difference_ends_each_model_at_its_first_look(tmp_path):
@@ -89,7 +89,7 @@ def test_a_clear_difference_ends_each_model_at_its_first_look(tmp_path):
     assert "2 different" in course.stopped[0].why
     assert "0.0125 at each of 4 looks" in course.stopped[0].why
     assert computed == len(course.units) == 2 * (9 // 3) * 2 * 4
-    assert course.facts()["stopped"][0]["images"] == 9
+    assert course.stop_entry().stopped[0].images == 9
 
 
 def test_no_difference_runs_to_the_end(tmp_path):

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from heatproof.core.records import Failure, Record
+from heatproof.core.records import Direction, Failure, Record
 from heatproof.core.settings import canonical_json, content_hash
-from heatproof.store import Run
+from heatproof.store import Manifest, Run
+from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitEntry
+from heatproof.store.published import SweepEntry
 
 # name, label, control, forward rows, backward rows, quality in [0, 1], roughness in [0, 1], completeness gap or None
 METHODS: list[tuple[str, str, bool, int, int, float, float, float | None]] = [
@@ -40,58 +42,58 @@ NAMES = [
     "coffee",
     "cat",
 ]
-METRICS: list[dict[str, Any]] = [
-    {
-        "metric": "perturbation_curve",
-        "label": "AUPC",
-        "title": "Area under the perturbation curve",
-        "direction": "lower",
-        "bounds": [None, None],
-        "settings": {"name": "perturbation_curve", "regions": 30, "region_size": 8, "fill": {"name": "uniform"}},
-        "cite": "Samek et al. 2017",
-        "primary": True,
-        "components": {"": "area"},
-        "meaning": "Relevant regions are replaced first; a score that falls fast shows that the map points at what counts.",
-        "curve_axes": ["regions replaced", "relative logit"],
-    },
-    {
-        "metric": "total_variation_curve",
-        "label": "AUTVC",
-        "title": "Area under the total-variation curve",
-        "direction": "lower",
-        "bounds": [0.0, None],
-        "settings": {"name": "total_variation_curve", "factor": 1.5},
-        "cite": "Goh et al. 2020",
-        "primary": False,
-        "meaning": "How rough the map looks across scales. It also rewards concentration.",
-        "components": {"": "area"},
-        "curve_axes": ["pyramid level", "average total variation"],
-    },
-    {
-        "metric": "completeness",
-        "label": "Completeness gap",
-        "title": "Relative completeness gap",
-        "direction": "lower",
-        "bounds": [0.0, None],
-        "settings": {"name": "completeness"},
-        "cite": "Sundararajan et al. 2017",
-        "primary": False,
-        "components": {"": "relative gap"},
-        "meaning": "How far the map's sum is from the difference it claims to share out.",
-    },
-    {
-        "metric": "repeatability",
-        "label": "Repeatability",
-        "title": "Correlation between two seeds",
-        "direction": "higher",
-        "bounds": [-1.0, 1.0],
-        "settings": {"name": "repeatability"},
-        "cite": "",
-        "primary": False,
-        "meaning": "Whether a second seed would give the same map.",
-        "components": {"": "correlation", "samples_factor": "samples needed for 0.9, as a multiple"},
-    },
-]
+METRICS = (
+    MetricEntry(
+        name="perturbation_curve",
+        label="AUPC",
+        title="Area under the perturbation curve",
+        direction=Direction.LOWER,
+        bounds=(None, None),
+        settings={"name": "perturbation_curve", "regions": 30, "region_size": 8, "fill": {"name": "uniform"}},
+        cite="Samek et al. 2017",
+        primary=True,
+        components={"": "area"},
+        meaning="Relevant regions are replaced first; a score that falls fast shows that the map points at what counts.",
+        curve_axes=("regions replaced", "relative logit"),
+    ),
+    MetricEntry(
+        name="total_variation_curve",
+        label="AUTVC",
+        title="Area under the total-variation curve",
+        direction=Direction.LOWER,
+        bounds=(0.0, None),
+        settings={"name": "total_variation_curve", "factor": 1.5},
+        cite="Goh et al. 2020",
+        primary=False,
+        meaning="How rough the map looks across scales. It also rewards concentration.",
+        components={"": "area"},
+        curve_axes=("pyramid level", "average total variation"),
+    ),
+    MetricEntry(
+        name="completeness",
+        label="Completeness gap",
+        title="Relative completeness gap",
+        direction=Direction.LOWER,
+        bounds=(0.0, None),
+        settings={"name": "completeness"},
+        cite="Sundararajan et al. 2017",
+        primary=False,
+        components={"": "relative gap"},
+        meaning="How far the map's sum is from the difference it claims to share out.",
+    ),
+    MetricEntry(
+        name="repeatability",
+        label="Repeatability",
+        title="Correlation between two seeds",
+        direction=Direction.HIGHER,
+        bounds=(-1.0, 1.0),
+        settings={"name": "repeatability"},
+        cite="",
+        primary=False,
+        meaning="Whether a second seed would give the same map.",
+        components={"": "correlation", "samples_factor": "samples needed for 0.9, as a multiple"},
+    ),
+)
 
 
 def write_synthetic_run(
@@ -150,9 +152,10 @@ def write_synthetic_run(
                     rows += _rows(shared, quality * gap, rough, complete, name, image_effect, rng)
                 run.write_part(unit, rows, maps)
                 units.append(
-                    {"unit": unit, "model": content_hash(model), "method": content_hash(fields), "images": digests, "seed": seed}
+                    UnitEntry(unit=unit, model=content_hash(model), method=content_hash(fields), images=digests, seed=seed)
                 )
     if failures:
+        units.append(UnitEntry(unit="feed" * 8, model=content_hash(models[0]), method="x", images=digests, seed=0))
         run.write_failure(
             "feed" * 8,
             Failure(
@@ -165,60 +168,50 @@ def write_synthetic_run(
         run.write_refused(
             "feed" * 8, Failure(unit="feed" * 8, what="truncated.jpg", reason="expected a whole JPEG, got one that ends after 2 KB")
         )
-    run.write_facts(
-        {
-            "name": path.name,
-            "title": "Which heatmap can I believe?",
-            "created": "2026-01-02T03:04:05Z",
-            "smoke": smoke,
-            "versions": {"heatproof": "0.1.0", "torch": "2.9.0", "python": "3.11.9"},
-            "machine": {"cpu": "two cores", "cores": 2, "device": "cpu"},
-            "dataset": {"settings": {"name": "photos", "count": images}, "label": f"{images} photographs"},
-            "seeds": list(seeds),
-            "models": [
-                {
-                    "name": model.lower(),
-                    "digest": content_hash(model),
-                    "label": model,
-                    "output": "logit",
-                    "settings": {"name": model},
-                }
-                for model in models
-            ],
-            "methods": [
-                {
-                    "method": content_hash(fields),
-                    "name": name,
-                    "label": label,
-                    "control": control,
-                    "settings": fields,
-                    "cite": "",
-                    "forward": forward,
-                    "backward": backward,
-                }
+    run.write_manifest(
+        Manifest(
+            name=path.name,
+            title="Which heatmap can I believe?",
+            created="2026-01-02T03:04:05Z",
+            smoke=smoke,
+            environment=Environment(heatproof="0.1.0", torch="2.9.0", python="3.11.9", cpu="two cores", cores=2, device="cpu"),
+            dataset=DatasetEntry(settings={"name": "photos", "count": images}, label=f"{images} photographs"),
+            seeds=tuple(seeds),
+            models=tuple(
+                ModelEntry(name=model, digest=content_hash(model), output="logit", settings={"name": model}) for model in models
+            ),
+            methods=tuple(
+                MethodEntry(
+                    key=content_hash(fields),
+                    name=name,
+                    label=label,
+                    control=control,
+                    chance=name == "random_map",
+                    settings=fields,
+                    forward=forward,
+                    backward=backward,
+                )
                 for (name, label, control, forward, backward, *_), fields in zip(chosen, settings, strict=True)
-            ],
-            "metrics": METRICS,
-            "sweeps": [
-                {"title": "Integrated gradients by rows", "method": "integrated_gradients", "along": "samples", "by": []},
-                {"title": "A single point", "method": "smooth_grad", "along": "samples", "by": ["label"]},
-                {"title": "No number", "method": "integrated_gradients", "along": "label", "by": []},
-            ],
-            "images": [
-                {
-                    "digest": digest,
-                    "name": f"{NAMES[index % 12]}.jpg",
-                    "label": 300 + index,
-                    "label_name": NAMES[index % 12].replace("_", " "),
-                }
+            ),
+            metrics=METRICS,
+            sweeps=(
+                SweepEntry(title="Integrated gradients by passes", method="integrated_gradients", along="samples"),
+                SweepEntry(title="A single point", method="smooth_grad", along="samples", by=("label",)),
+                SweepEntry(title="No number", method="integrated_gradients", along="label"),
+            ),
+            images=tuple(
+                ImageEntry(
+                    digest=digest,
+                    name=f"{NAMES[index % 12]}.jpg",
+                    label=300 + index,
+                    label_name=NAMES[index % 12].replace("_", " "),
+                )
                 for index, digest in enumerate(digests)
-            ],
-            "units": [*units, {"unit": "feed" * 8, "model": content_hash(models[0]), "method": "x", "images": digests, "seed": 0}]
-            if failures
-            else units,
-            "elapsed": 412.0,
-            "class_names": {str(300 + index): NAMES[index % 12].replace("_", " ") for index in range(images)} | {"999": "toucan"},
-        }
+            ),
+            units=tuple(units),
+            elapsed=412.0,
+            class_names={str(300 + index): NAMES[index % 12].replace("_", " ") for index in range(images)} | {"999": "toucan"},
+        )
     )
     return run
 
@@ -246,7 +239,7 @@ def _rows(
         ("repeatability", "", "higher", same, float("nan"), []),
         ("repeatability", "samples_factor", "higher", 1.0 + 2 * rough if sampled else float("nan"), float("nan"), []),
     ]
-    by_name = {metric["metric"]: canonical_json(metric["settings"]) for metric in METRICS}
+    by_name = {metric.name: metric.settings_key for metric in METRICS}
     return [
         Record(
             **shared,

@@ -3,7 +3,6 @@ import pytest
 
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Verdict, analyse, metric_agreement
-from heatproof.report.manifest import read_facts
 from heatproof.report.score_matrix import read_scores
 from heatproof.stats import holm, sign_flip_p
 
@@ -11,7 +10,7 @@ from .synthetic_run import write_synthetic_run
 
 
 def analyses_of(run):
-    return analyse(read_scores(run, read_facts(run))[0])
+    return analyse(read_scores(run, run.manifest())[0])
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +20,7 @@ def curve(demo):
 
 def test_seeds_of_one_image_are_averaged_before_the_image_counts_once(tmp_path):
     run = write_synthetic_run(tmp_path / "seeds", images=5, size=8, methods=(0, 6, 8), seeds=(0, 1, 2), failures=False)
-    panel = read_scores(run, read_facts(run))[0].panels[0]
+    panel = read_scores(run, run.manifest())[0].panels[0]
     rows = run.query("SELECT image, method_label, value FROM records WHERE metric = 'perturbation_curve'").to_pylist()
     own = [row["value"] for row in rows if row["image"] == panel.images[0].digest and row["method_label"] == panel.methods[0].label]
     assert panel.values.shape == (3, 5)
@@ -104,14 +103,6 @@ def test_metrics_agree_with_themselves(demo):
     assert counts[0, 2] == 4
 
 
-def test_methods_of_one_label_are_told_apart(tmp_path):
-    run = write_synthetic_run(tmp_path / "run", images=3, size=8, methods=(0, 1, 8))
-    facts = run.facts()
-    facts["methods"][1]["label"] = facts["methods"][0]["label"]
-    run.write_facts(facts)
-    assert [method.label for method in read_facts(run).methods][:2] == ["Gradient #1", "Gradient #2"]
-
-
 def test_two_settings_of_one_metric_are_two_panels(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=3, size=8, methods=(0, 8), failures=False)
     from dataclasses import replace
@@ -123,12 +114,15 @@ def test_two_settings_of_one_metric_are_two_panels(tmp_path):
         run.write_part(
             unit, records + [replace(r, metric_settings='{"regions":50}') for r in records if r.metric == "perturbation_curve"]
         )
+    manifest = run.manifest()
+    twin = manifest.metrics[0].model_copy(update={"label": "AUPC, 50 regions", "settings": {"regions": 50}})
+    run.write_manifest(manifest.model_copy(update={"metrics": (*manifest.metrics, twin)}))
     labels = [analysis.panel.metric.label for analysis in analyses_of(run)]
     assert len(labels) == len(set(labels)) == 5
 
 
 def test_planned_looks_multiply_every_p_and_widen_every_interval(demo):
-    scores = read_scores(demo, read_facts(demo))[0]
+    scores = read_scores(demo, demo.manifest())[0]
     for once, often in zip(analyse(scores), analyse(scores, looks=5), strict=True):
         for a, b in zip(once.rows, often.rows, strict=True):
             if a.n >= 2:

@@ -6,25 +6,25 @@ import numpy as np
 import pytest
 
 from heatproof.report import build
-from heatproof.report.associations import relations
+from heatproof.report.associations import associations
 from heatproof.report.claims import Finding, judge
-from heatproof.report.figures.associations import relation_chart
-from heatproof.report.manifest import read_facts
+from heatproof.report.figures.associations import association_chart
 from heatproof.report.score_matrix import read_scores
-from heatproof.report.table_cells import relation_table
+from heatproof.report.table_cells import association_table
+from heatproof.store.published import AssociationEntry, ClaimEntry
 
 from .synthetic_run import write_synthetic_run
 
 LINE, CLOUD = "Gradient", "Input × gradient"
 TITLE = "One against the other"
-ASKED = {"title": TITLE, "x": "AUPC", "y": "AUTVC"}
+ASKED = AssociationEntry(title=TITLE, x="AUPC", y="AUTVC")
 
 
 @pytest.fixture(scope="module")
 def run(demo):
     """Under AUPC and AUTVC, five levels: one method's points lie on Greiner's curve, another's are a cloud."""
-    facts = read_facts(demo)
-    scores = read_scores(demo, facts)[0]
+    manifest = demo.manifest()
+    scores = read_scores(demo, manifest)[0]
     rng = np.random.default_rng(0)
     x = rng.uniform(-0.8, 0.9, (12, 12, 5))
     y = 2 / np.pi * np.arcsin(x)
@@ -36,26 +36,25 @@ def run(demo):
         replace(
             panel,
             curves={"AUPC": x, "AUTVC": y}.get(panel.metric.label, panel.curves),
-            metric=replace(panel.metric, curve_x=(0.1, 0.2, 0.3, 0.4, 0.5)),
+            metric=panel.metric.model_copy(update={"curve_x": (0.1, 0.2, 0.3, 0.4, 0.5)}),
         )
         for panel in scores.panels
     ]
-    return replace(scores, panels=tuple(changed)), replace(facts, raw={**facts.raw, "relations": [ASKED]})
+    return replace(scores, panels=tuple(changed)), manifest.model_copy(update={"associations": (ASKED,)})
 
 
-def claim(*pairs, statistic="pearson", least=None, **more):
-    pairs = [list(pair) for pair in pairs]
-    shared = {"says": "It is said", "metric": "", "pairs": pairs, "within": None, "least": least}
-    return {**shared, "relation": TITLE, "statistic": statistic, **more}
+def claim(lower, higher, least=None, **of):
+    kind = {"below": (lower,), "above": (higher,)} if least is None else {"reach": (higher,), "least": least}
+    return ClaimEntry(says="It is said", **kind, **{"association": TITLE, "statistic": "pearson", **of})
 
 
 def finding(run, *claims):
-    scores, facts = run
-    return [found.finding for found in judge(scores, replace(facts, raw={**facts.raw, "claims": list(claims)}))]
+    scores, manifest = run
+    return [judged.finding for judged in judge(scores, manifest.model_copy(update={"claims": claims}))]
 
 
 def test_points_and_statistics_are_those_of_the_curves(run):
-    related = next(relations(*run))
+    related = next(associations(*run))
     assert related.levels == (0.1, 0.2, 0.3, 0.4, 0.5)
     assert related.by_method[LINE].statistics["residual"].value == pytest.approx(0, abs=1e-12)
     assert related.by_method[LINE].statistics["spearman"].value == pytest.approx(1)
@@ -63,8 +62,8 @@ def test_points_and_statistics_are_those_of_the_curves(run):
 
 
 def test_a_chart_has_a_dot_for_every_image_and_level_and_the_law_beneath(run):
-    related = next(relations(*run))
-    chart = relation_chart(related, LINE, width=260)
+    related = next(associations(*run))
+    chart = association_chart(related, LINE, width=260)
     law, cloud = chart["layer"]
     data = chart.get("datasets", {})
     points = data.get(cloud["data"].get("name"), cloud["data"].get("values"))
@@ -73,7 +72,7 @@ def test_a_chart_has_a_dot_for_every_image_and_level_and_the_law_beneath(run):
 
 
 def test_the_table_has_every_statistic_with_its_interval(run):
-    heads, rows = relation_table(next(relations(*run)), 0.95)
+    heads, rows = association_table(next(associations(*run)), 0.95)
     assert heads[0] == "pearson"
     cells = dict(rows)[LINE]
     assert cells[heads.index("residual")].text == "0.00"
@@ -82,31 +81,29 @@ def test_the_table_has_every_statistic_with_its_interval(run):
 
 
 def test_claims_of_a_statistic_hold_fail_or_stay_open(run):
-    ordered, reverse = claim((CLOUD, LINE)), claim((LINE, CLOUD))
+    ordered, reverse = claim(CLOUD, LINE), claim(LINE, CLOUD)
     assert finding(run, ordered, reverse) == [Finding.HOLDS, Finding.FAILS]
-    assert finding(run, claim(("0.5", LINE), least=0.5), claim(("0.5", CLOUD), least=0.5)) == [Finding.HOLDS, Finding.FAILS]
-    assert finding(run, claim(("0", CLOUD), least=0.0)) == [Finding.UNDECIDED]
-    assert finding(run, claim((LINE, "not run"))) == [Finding.MISSING]
-    assert finding(run, claim((CLOUD, LINE), relation="another")) == [Finding.MISSING]
+    assert finding(run, claim("0.5", LINE, least=0.5), claim("0.5", CLOUD, least=0.5)) == [Finding.HOLDS, Finding.FAILS]
+    assert finding(run, claim("0", CLOUD, least=0.0)) == [Finding.UNDECIDED]
+    assert finding(run, claim(LINE, "not run")) == [Finding.MISSING]
+    assert finding(run, claim(CLOUD, LINE, association="another")) == [Finding.MISSING]
 
 
 def test_a_claim_may_be_of_a_component(run):
-    scores, facts = run
+    scores, manifest = run
     panel = scores.panels[0]
     first = np.zeros((12, 12))
     first[0] = 1 + 0.01 * np.arange(12)
     scores = replace(scores, panels=(replace(panel, components={"first": first}), *scores.panels[1:]))
-    asked = claim(("0.5", LINE), least=0.5, relation="", statistic="", metric="AUPC", component="first")
-    missing = {**asked, "component": "other"}
-    assert finding((scores, facts), asked, missing) == [Finding.HOLDS, Finding.MISSING]
+    of = {"association": "", "statistic": "", "metric": "AUPC"}
+    measured, missing = (claim("0.5", LINE, least=0.5, component=component, **of) for component in ("first", "other"))
+    assert finding((scores, manifest), measured, missing) == [Finding.HOLDS, Finding.MISSING]
 
 
-def test_the_page_shows_relations_that_were_measured(tmp_path):
+def test_the_page_shows_associations_that_were_measured(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=3, size=12, methods=(0, 8))
-    facts = run.facts()
-    curves = [metric["label"] for metric in facts["metrics"] if metric.get("curve_axes")]
-    asked = [{"title": TITLE, "x": curves[0], "y": curves[0]}, {"title": "Nothing", "x": curves[0], "y": "no such metric"}]
-    run.write_facts({**facts, "relations": asked})
+    entries = (AssociationEntry(title=TITLE, x="AUPC", y="AUPC"), AssociationEntry(title="Nothing", x="AUPC", y="no such metric"))
+    run.write_manifest(run.manifest().model_copy(update={"associations": entries}))
     page = build(run.path).read_text(encoding="utf-8")
     assert f"<h3>{TITLE}</h3>" in page
     assert "<h3>Nothing</h3>" not in page

@@ -6,7 +6,6 @@ from heatproof.core.records import Record
 from heatproof.core.settings import canonical_json
 from heatproof.report import build
 from heatproof.report.cascade import read_cascade
-from heatproof.report.manifest import read_facts
 from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
 
@@ -17,11 +16,11 @@ def with_stages(path) -> Run:
     """A run in which the second image kept further maps of two stages, for every method."""
     run = write_synthetic_run(path, images=3, size=12, methods=(0, 8), failures=False)
     changed = Run(path.parent / "with-stages")
-    changed.write_facts(run.facts())
-    for image in run.facts()["images"]:
-        changed.write_image(image["digest"], np.zeros((12, 12, 3), np.uint8))
+    changed.write_manifest(run.manifest())
+    for image in run.manifest().images:
+        changed.write_image(image.digest, np.zeros((12, 12, 3), np.uint8))
     records = run.records().to_pylist()
-    digest = run.facts()["images"][1]["digest"]
+    digest = run.manifest().images[1].digest
     for unit in sorted({row["unit"] for row in records}):
         rows = [row for row in records if row["unit"] == unit]
         for row in rows:
@@ -36,15 +35,15 @@ def with_stages(path) -> Run:
 
 def test_a_row_for_each_method_and_a_column_for_each_block(tmp_path):
     run = with_stages(tmp_path / "run")
-    facts = read_facts(run)
-    found = read_cascade(run, facts, read_scores(run, facts)[0])
+    manifest = run.manifest()
+    found = read_cascade(run, manifest, read_scores(run, manifest)[0])
     assert found is not None
     assert [head.label for head in found.signed.heads] == ["trained", "head", "stem"]
     assert [row.name for row in found.signed.rows] == ["Gradient", "Random map"]
     assert [tile.full for tile in found.signed.rows[0].tiles[1:]] == [3, 6]
     assert found.way.startswith("in the last block")
     assert found.image == "dog.jpg"
-    assert run.mapped(facts.raw["units"][0]["unit"]) == {image.digest for image in facts.images}, "stages are no images"
+    assert run.mapped(manifest.units[0].unit) == {image.digest for image in manifest.images}, "stages are no images"
 
 
 def test_the_page_and_a_picture_show_them(tmp_path):
@@ -56,6 +55,6 @@ def test_the_page_and_a_picture_show_them(tmp_path):
 
 def test_a_run_without_further_maps_has_none(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=2, size=12, methods=(0,))
-    facts = read_facts(run)
-    assert read_cascade(run, facts, read_scores(run, facts)[0]) is None
+    manifest = run.manifest()
+    assert read_cascade(run, manifest, read_scores(run, manifest)[0]) is None
     assert "Maps under other weights" not in build(run.path).read_text(encoding="utf-8")

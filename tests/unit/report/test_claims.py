@@ -8,30 +8,38 @@ import pytest
 
 from heatproof.report import build
 from heatproof.report.claims import Finding, beside, judge
-from heatproof.report.manifest import read_facts
 from heatproof.report.score_matrix import read_scores
 from heatproof.report.table_cells import published_table
+from heatproof.store.manifest import StopEntry
+from heatproof.store.published import ClaimEntry, PublishedTable
 
 from .synthetic_run import write_synthetic_run
 
 TAYLOR, GRADIENT, RANDOM = "SmoothTaylor (σ 0.5)", "Gradient", "Random map"
 
 
-def claim(*pairs, within=None, least=None, metric="perturbation_curve"):
-    pairs = [list(pair) for pair in pairs]
-    return {"says": "It is said", "metric": metric, "pairs": pairs, "within": within, "least": least}
+def claim(*pairs, within=None, least=None, metric="perturbation_curve", **of):
+    """An entry whose pairs are these: one pair, or a chain in which each method is lower than the one before it."""
+    (lower, higher), chain = pairs[0], (pairs[0][1], *(lower for lower, _ in pairs))
+    if least is not None:
+        kind = {"reach": (higher,), "least": least}
+    elif within is not None:
+        kind = {"alike": (lower,), "to": (higher,), "within": within}
+    else:
+        kind = {"falls": chain} if len(pairs) > 1 else {"below": (lower,), "above": (higher,)}
+    return ClaimEntry(says="It is said", metric=metric, **kind, **of)
 
 
 @pytest.fixture(scope="module")
 def run(demo):
-    facts = read_facts(demo)
-    return read_scores(demo, facts)[0], facts
+    manifest = demo.manifest()
+    return read_scores(demo, manifest)[0], manifest
 
 
 def judged(run, *claims, looks=1):
-    scores, facts = run
-    stop = {"looks": [*range(looks)]} if looks > 1 else None
-    return judge(scores, replace(facts, raw={**facts.raw, "claims": list(claims), "stop": stop}))
+    scores, manifest = run
+    stop = StopEntry(against="chance", looks=range(looks), alpha=0.05, alpha_a_look=0.05 / looks) if looks > 1 else None
+    return judge(scores, manifest.model_copy(update={"claims": claims, "stop": stop}))
 
 
 def finding(run, *pairs, **settings):
@@ -40,12 +48,12 @@ def finding(run, *pairs, **settings):
 
 def with_row(run, label, values):
     """The run with other scores of one method."""
-    scores, facts = run
+    scores, manifest = run
     panel = scores.panels[0]
     row = [method.label for method in panel.methods].index(label)
     changed = panel.values.copy()
     changed[row] = values
-    return replace(scores, panels=(replace(panel, values=changed), *scores.panels[1:])), facts
+    return replace(scores, panels=(replace(panel, values=changed), *scores.panels[1:])), manifest
 
 
 def row(run, label):
@@ -67,7 +75,7 @@ def test_an_order_without_evidence_is_undecided_not_refuted(run):
 
 def test_all_pairs_of_all_claims_are_one_family(run):
     alone = judged(run, claim((TAYLOR, RANDOM)))[0].pairs[0].p
-    claims = judged(run, claim((TAYLOR, RANDOM)), claim((TAYLOR, GRADIENT), (GRADIENT, RANDOM)))
+    claims = judged(run, claim((TAYLOR, RANDOM)), claim((GRADIENT, RANDOM), (TAYLOR, GRADIENT)))
     assert claims[0].pairs[0].p == pytest.approx(3 * alone)
     assert judged(run, claim((TAYLOR, RANDOM)), looks=4)[0].pairs[0].p == pytest.approx(4 * alone)
 
@@ -82,13 +90,15 @@ def test_a_level_is_reached_if_the_whole_interval_is_above_it(run):
 
 
 def test_a_metric_goes_by_its_label_before_its_name(run):
-    scores, facts = run
+    scores, manifest = run
     first, *rest = scores.panels
     twin = replace(
-        first, metric=replace(first.metric, label="another"), values=first.values + np.arange(len(first.methods))[:, None]
+        first,
+        metric=first.metric.model_copy(update={"label": "another"}),
+        values=first.values + np.arange(len(first.methods))[:, None],
     )
     found = judged(
-        (replace(scores, panels=(first, twin, *rest)), facts),
+        (replace(scores, panels=(first, twin, *rest)), manifest),
         claim((TAYLOR, GRADIENT)),
         claim((TAYLOR, GRADIENT), metric="another"),
     )
@@ -112,10 +122,10 @@ def test_a_method_that_did_not_run_is_not_measured_and_spoils_no_other_claim(run
 
 
 def test_tables_show_the_difference_on_the_network_that_was_published_and_on_no_other(run):
-    scores, facts = run
+    scores, manifest = run
     published = {"EfficientNet-Lite0": {"perturbation_curve": [20.0, None]}, "resnet152": {"perturbation_curve": [19.0, 18.0]}}
-    raw = {**facts.raw, "tables": [{"title": "T", "methods": [TAYLOR, "Absent"], "published": published}]}
-    (table,) = beside(scores, replace(facts, raw=raw))
+    published_tables = (PublishedTable(title="T", methods=(TAYLOR, "Absent"), published=published),)
+    (table,) = beside(scores, manifest.model_copy(update={"tables": published_tables}))
     assert table.rows[TAYLOR]["AUPC"].difference("EfficientNet-Lite0") == pytest.approx(row(run, TAYLOR).mean() - 20)
     heads, rows = published_table(table, "EfficientNet-Lite0")
     assert heads == ["ours", "published", "difference"]
@@ -128,8 +138,8 @@ def test_tables_show_the_difference_on_the_network_that_was_published_and_on_no_
 def test_page_and_table_say_what_was_found(tmp_path):
     store = write_synthetic_run(tmp_path / "claims", size=16, methods=(0, 6, 8), failures=False)
     published = {"densenet121": {"perturbation_curve": [21.0, 22.0]}}
-    tables = [{"title": "Table I", "methods": [TAYLOR, GRADIENT], "published": published}]
-    store.write_facts(store.facts() | {"claims": [claim((TAYLOR, RANDOM))], "tables": tables})
+    tables = (PublishedTable(title="Table I", methods=(TAYLOR, GRADIENT), published=published),)
+    store.write_manifest(store.manifest().model_copy(update={"claims": (claim((TAYLOR, RANDOM)),), "tables": tables}))
     page = build(store.path).read_text()
     assert "What was published" in page
     assert ">densenet121</th>" in page

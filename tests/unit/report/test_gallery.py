@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from heatproof.report.figures.gallery import SALIENCY, describe, full_color, make_gallery, page_side, palette, saliency, signed_map
-from heatproof.report.manifest import read_facts
 from heatproof.report.score_matrix import read_scores
 
 from .synthetic_run import write_synthetic_run
@@ -56,8 +55,8 @@ def test_tiles_stay_within_bounds(tiles):
 
 def test_a_constant_map_is_full_color_everywhere(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=2, size=12, methods=(0, 9))
-    facts = read_facts(run)
-    gallery = make_gallery(run, facts, read_scores(run, facts)[0])
+    manifest = run.manifest()
+    gallery = make_gallery(run, manifest, read_scores(run, manifest)[0])
     tile = gallery.rows[0].tiles[1]
     assert tile.full == pytest.approx(3.0)
     with Image.open(io.BytesIO(tile.png)) as picture:
@@ -66,8 +65,8 @@ def test_a_constant_map_is_full_color_everywhere(tmp_path):
 
 def test_the_saliency_look_is_gray_and_shows_no_more_images_than_asked_for(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=3, size=12, methods=(0, 9))
-    facts = read_facts(run)
-    gallery = make_gallery(run, facts, read_scores(run, facts)[0], SALIENCY, 2)
+    manifest = run.manifest()
+    gallery = make_gallery(run, manifest, read_scores(run, manifest)[0], SALIENCY, 2)
     assert len(gallery.rows) == 2
     with Image.open(io.BytesIO(gallery.rows[0].tiles[0].png)) as picture:
         colors = np.asarray(picture.convert("RGB"))
@@ -77,14 +76,14 @@ def test_the_saliency_look_is_gray_and_shows_no_more_images_than_asked_for(tmp_p
 
 def test_a_map_that_was_not_kept_leaves_its_place_empty(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=2, size=12, methods=(0, 9))
-    facts = read_facts(run)
-    scores = read_scores(run, facts)[0]
+    manifest = run.manifest()
+    scores = read_scores(run, manifest)[0]
     for path in (run.path / "maps").iterdir():
         path.unlink()
         break
-    gallery = make_gallery(run, facts, scores)
+    gallery = make_gallery(run, manifest, scores)
     assert gallery is not None
     assert len(gallery.heads) == 1
     for path in (run.path / "maps").iterdir():
         path.unlink()
-    assert make_gallery(run, facts, scores) is None
+    assert make_gallery(run, manifest, scores) is None

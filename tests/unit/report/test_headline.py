@@ -2,24 +2,31 @@ import pytest
 
 from heatproof.report.analysis import analyse
 from heatproof.report.headline import headline
-from heatproof.report.manifest import read_facts
 from heatproof.report.score_matrix import read_scores
+from heatproof.store.manifest import DatasetEntry, StopEntry, StoppedEntry
 
 from .synthetic_run import write_synthetic_run
 
 
 def answer(run):
-    facts = read_facts(run)
-    scores = read_scores(run, facts)[0]
-    return headline(scores, analyse(scores), facts)
+    manifest = run.manifest()
+    scores = read_scores(run, manifest)[0]
+    return headline(scores, analyse(scores), manifest)
+
+
+RULE = {"against": "chance", "alpha": 0.05, "alpha_a_look": 0.05}
+
+
+def change(run, **fields):
+    """Other fields of the manifest."""
+    run.write_manifest(run.manifest().model_copy(update=fields))
 
 
 def with_primary(run, *names):
     """The run with these metrics as its primary ones; all of them unless named."""
-    facts = run.facts()
-    for metric in facts["metrics"]:
-        metric["primary"] = not names or metric["metric"] in names
-    run.write_facts(facts)
+    manifest = run.manifest()
+    metrics = (metric.model_copy(update={"primary": not names or metric.name in names}) for metric in manifest.metrics)
+    run.write_manifest(manifest.model_copy(update={"metrics": tuple(metrics)}))
     return run
 
 
@@ -77,7 +84,7 @@ def test_a_smoke_run_says_that_it_is_no_evidence(write):
 
 def test_a_run_cut_to_a_budget_says_so(write):
     run = write()
-    run.write_facts({**run.facts(), "budget": "20 of 150 samples"})
+    change(run, budget="20 of 150 samples")
     assert any("20 of 150 samples" in caveat for caveat in answer(run).caveats)
 
 
@@ -93,14 +100,14 @@ def test_a_control_as_good_as_the_best_is_named(write):
 
 def test_of_many_metrics_the_lead_says_who_comes_first_how_often_and_each_has_a_line(write):
     run = with_primary(write())
-    facts = run.facts()
+    manifest = run.manifest()
     said = answer(run)
     assert said.lead.startswith("On these 12 photographs, SmoothTaylor (σ 0.5) comes first by ")
-    assert f"of {len(facts['metrics'])} metrics" in said.lead
+    assert f"of {len(manifest.metrics)} metrics" in said.lead
     assert "told apart from all others by" in said.lead
     assert said.details[0].startswith("The constant map, which never met the network, did as well as the best method by 1 of")
     lines = [line for line in said.details if "(best)" in line]
-    assert len(lines) == len(facts["metrics"])
+    assert len(lines) == len(manifest.metrics)
     assert not any("On these" in line for line in lines)
 
 
@@ -120,15 +127,15 @@ def test_of_tied_methods_the_cheapest_is_advised(demo):
 
 def test_images_without_a_score_are_not_counted_as_if_they_had_one(write):
     run = write()
-    run.write_facts({**run.facts(), "dataset": {"label": "40 photographs"}})
+    change(run, dataset=DatasetEntry(label="40 photographs"))
     assert answer(run).lead.startswith("On 12 of these 40 photographs,")
 
 
 def test_a_run_that_could_stop_early_says_how_its_numbers_are_corrected_and_where_it_stopped(write):
     run = write()
-    model = run.facts()["models"][0]
-    stopped = {"model": model["name"], "output": model["output"], "images": 12, "of": 40, "why": "all is decided"}
-    run.write_facts({**run.facts(), "stop": {"looks": [12, 24, 40], "stopped": [stopped]}})
+    model = run.manifest().models[0]
+    stopped = StoppedEntry(model=model.name, output=model.output, images=12, of=40, why="all is decided")
+    change(run, stop=StopEntry(**RULE, looks=(12, 24, 40), stopped=(stopped,)))
     caveats = answer(run).caveats
     assert caveats[0].startswith("This model was stopped after 12 of 40 images, since all is decided.")
     assert "up to 3 times" in caveats[1]
@@ -137,5 +144,5 @@ def test_a_run_that_could_stop_early_says_how_its_numbers_are_corrected_and_wher
 
 def test_a_run_too_small_to_stop_early_says_so(write):
     run = write()
-    run.write_facts({**run.facts(), "stop": {"looks": [12], "stopped": []}})
+    change(run, stop=StopEntry(**RULE, looks=(12,)))
     assert answer(run).caveats[0].startswith("This run was to stop early, but could not")

@@ -8,9 +8,19 @@ import pytest
 from heatproof.core.errors import DataError
 from heatproof.core.records import Failure
 from heatproof.report import build
-from heatproof.store import Run
+from heatproof.store import Manifest, Run
+from heatproof.store.manifest import UnitEntry
 
 from .synthetic_run import write_synthetic_run
+
+UNIT = UnitEntry(unit="u1", model="m", method="d", images=("i1",), seed=0)
+
+
+def relabel(run, label, **fields):
+    """The run with another label of its first method, and other fields."""
+    manifest = run.manifest()
+    first = manifest.methods[0].model_copy(update={"label": label})
+    run.write_manifest(manifest.model_copy(update={"methods": (first, *manifest.methods[1:]), **fields}))
 
 
 class Tags(HTMLParser):
@@ -130,10 +140,7 @@ def test_what_failed_and_what_was_refused_is_told_with_its_reason(page):
 
 def test_names_are_text_and_never_markup(tmp_path):
     run = write_synthetic_run(tmp_path / "evil", images=3, size=16, methods=(0, 8))
-    facts = run.facts()
-    facts["title"] = "<script>alert(1)</script>"
-    facts["methods"][0]["label"] = "<b>bold</b></script><img src=x>"
-    run.write_facts(facts)
+    relabel(run, "<b>bold</b></script><img src=x>", title="<script>alert(1)</script>")
     page = build(run.path).read_text()
     assert "<script>alert" not in page
     assert "<b>bold" not in page
@@ -142,9 +149,7 @@ def test_names_are_text_and_never_markup(tmp_path):
 
 def test_a_csv_cell_is_never_a_formula(tmp_path):
     run = write_synthetic_run(tmp_path / "evil", images=3, size=16, methods=(0, 8))
-    facts = run.facts()
-    facts["methods"][0]["label"] = "=HYPERLINK()"
-    run.write_facts(facts)
+    relabel(run, "=HYPERLINK()")
     build(run.path)
     assert ",'=HYPERLINK()" in (run.path / "tables" / "summary.csv").read_text()
 
@@ -165,7 +170,7 @@ def test_every_model_has_its_own_section(tmp_path):
 
 def test_a_run_of_failures_only_still_has_a_page(tmp_path):
     run = Run(tmp_path / "failed")
-    run.write_facts({"title": "Nothing worked", "units": [{"unit": "u1"}]})
+    run.write_manifest(Manifest(name="failed", title="Nothing worked", units=(UNIT,)))
     run.write_failure("u1", Failure(unit="u1", what="Gradient", reason="no memory"))
     page = build(run.path).read_text()
     assert "Nothing was measured: 1 unit failed." in page
@@ -174,18 +179,10 @@ def test_a_run_of_failures_only_still_has_a_page(tmp_path):
 
 def test_a_run_still_going_on_says_what_is_missing(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=3, size=16, methods=(0, 8), failures=False)
-    facts = run.facts()
-    run.write_facts({**facts, "units": [*facts["units"], {"unit": "later"}]})
+    manifest = run.manifest()
+    later = UNIT.model_copy(update={"unit": "later"})
+    run.write_manifest(manifest.model_copy(update={"units": (*manifest.units, later)}))
     assert "1 unit of 3 has not run yet" in build(run.path).read_text()
-
-
-def test_bare_facts_are_enough(tmp_path):
-    run = write_synthetic_run(tmp_path / "bare", images=4, size=16, methods=(0, 8))
-    run.write_facts({"name": "bare"})
-    page = build(run.path).read_text()
-    assert "<h1>bare</h1>" in page
-    assert "No random map was run" not in page  # four images: too few to speak of chance at all
-    assert "Perturbation curve" in page
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

@@ -7,27 +7,30 @@ from heatproof.report import build
 from heatproof.report.analysis import analyse
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.sweeps import sweep_chart, swept
-from heatproof.report.manifest import read_facts
 from heatproof.report.score_matrix import read_scores
 from heatproof.report.searches import _trace, read_searches
 from heatproof.report.table_cells import luck_sentence
+from heatproof.store.published import SweepEntry
 
 
 @pytest.fixture(scope="module")
 def analysis(demo):
-    return analyse(read_scores(demo, read_facts(demo))[0])[0]
+    return analyse(read_scores(demo, demo.manifest())[0])[0]
 
 
 def settled(analysis, settings):
     """The analysis with these settings for its first methods, a dictionary each."""
-    rows = [replace(row, method=replace(row.method, settings=given)) for row, given in zip(analysis.rows, settings, strict=False)]
+    rows = [
+        replace(row, method=row.method.model_copy(update={"settings": given}))
+        for row, given in zip(analysis.rows, settings, strict=False)
+    ]
     return replace(analysis, rows=tuple(rows))
 
 
 def test_a_line_for_each_value_of_the_other_settings_in_the_order_of_their_numbers(analysis):
     grid = [(2.0, 50), (0.1, 50), (0.1, 10), (0.5, 10), (0.1, 7)]
     settings = [{"name": "smooth_grad", "noise": {"sigma": sigma}, "samples": samples} for sigma, samples in grid]
-    sweep = {"title": "", "method": "smooth_grad", "along": "noise.sigma", "by": ["samples"]}
+    sweep = SweepEntry(title="", method="smooth_grad", along="noise.sigma", by=("samples",))
     changed = settled(analysis, [*settings, {**settings[0], "name": "smooth_taylor"}])
     lines = swept(sweep, changed)
     assert {name: [at for at, _ in points] for name, points in lines.items()} == {
@@ -44,13 +47,22 @@ def test_a_line_for_each_value_of_the_other_settings_in_the_order_of_their_numbe
 
 def test_settings_with_a_name_are_called_by_it_and_words_as_they_are(analysis):
     settings = [{"name": "ig", "steps": steps, "baseline": base, "path": {"name": "line"}} for steps in (1, 5) for base in "ab"]
-    sweep = {"title": "", "method": "ig", "along": "steps", "by": ["path", "baseline", "nothing.here"]}
+    sweep = SweepEntry(
+        title="",
+        method="ig",
+        along="steps",
+        by=(
+            "path",
+            "baseline",
+            "nothing.here",
+        ),
+    )
     assert list(swept(sweep, settled(analysis, settings))) == ["line, a, None", "line, b, None"]
 
 
 def test_what_a_search_found_is_compared_with_its_fresh_value_image_by_image(demo):
-    facts = read_facts(demo)
-    (search,) = read_searches(demo, facts, facts.models[0])
+    manifest = demo.manifest()
+    (search,) = read_searches(demo, manifest, manifest.models[0])
     assert search.method.label == "SmoothTaylor (σ 0.5)"
     assert len(search.traces) == 12
     assert search.traces[0].sigmas == (0.5, 0.6, 0.4)
@@ -71,7 +83,7 @@ def test_a_search_without_numbers_is_left_out():
 
 def test_the_page_and_the_figures_hold_both(demo):
     page = build(demo.path).read_text()
-    assert "Integrated gradients by rows" in page
+    assert "Integrated gradients by passes" in page
     assert "A single point" not in page
     assert "No number" not in page
     assert "by luck" in page

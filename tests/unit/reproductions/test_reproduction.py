@@ -213,11 +213,11 @@ def test_a_network_that_the_recipe_trains_is_trained_on_the_other_part_of_the_im
     assert experiment.dataset == {**given, "count": 12}
 
 
-def test_what_is_said_of_a_relation_goes_with_its_metrics():
+def test_what_is_said_of_an_association_goes_with_its_metrics():
     text = TEXT.replace('name = "total_variation_curve"', 'name = "total_variation_curve"\nlabel = "TV"', 1)
-    text += '[[relations]]\ntitle = "R"\nx = "TV"\ny = "TV"\n'
-    text += '[[claims]]\nsays = "A rises"\nrelation = "R"\nstatistic = "pearson"\nreach = ["A"]\nleast = 0.0\n'
+    text += '[[associations]]\ntitle = "R"\nx = "TV"\ny = "TV"\n'
+    text += '[[claims]]\nsays = "A rises"\nassociation = "R"\nstatistic = "pearson"\nreach = ["A"]\nleast = 0.0\n'
     text += '[presets.own]\nsays = "other"\nwithout = ["total_variation_curve"]\n'
     whole, cut = (Reproduction.parse(text).experiment(preset=preset) for preset in ("code", "own"))
-    assert (len(whole.relations), [claim.relation for claim in whole.claims]) == (1, ["", "", "R"])
-    assert (len(cut.relations), [claim.relation for claim in cut.claims]) == (0, ["", ""])
+    assert (len(whole.associations), [claim.association for claim in whole.claims]) == (1, ["", "", "R"])
+    assert (len(cut.associations), [claim.association for claim in cut.claims]) == (0, ["", ""])

@@ -1,4 +1,3 @@
-import json
 from dataclasses import fields, replace
 
 import numpy as np
@@ -207,31 +206,6 @@ def test_refused_images_do_not_fail_their_unit(run):
     run.write_part("u1", [])
     assert run.refused() == [refused]
     assert run.failures() == []
-
-
-def test_facts_come_back_with_the_schema(run):
-    run.write_facts({"title": "A run", "bounds": [None, 1.0]})
-    assert run.facts() == {"title": "A run", "bounds": [None, 1.0], "schema": SCHEMA_VERSION}
-
-
-def test_facts_that_are_no_json_are_refused(run):
-    with pytest.raises(UsageError, match="null for what is unbounded"):
-        run.write_facts({"bounds": [0.0, float("inf")]})
-
-
-def test_a_folder_without_facts_is_no_run(run):
-    with pytest.raises(DataError, match=r"run folder with a run\.json"):
-        run.facts()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"), [("{", "ends or breaks"), ("[]", "JSON object"), (json.dumps({"schema": 99}), "Upgrade")]
-)
-def test_facts_that_cannot_be_read_are_named(run, content, message):
-    run.path.mkdir()
-    (run.path / "run.json").write_text(content)
-    with pytest.raises(DataError, match=message):
-        run.facts()
 
 
 def test_an_image_comes_back_pixel_for_pixel_and_is_written_once(run):

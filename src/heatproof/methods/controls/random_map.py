@@ -36,6 +36,7 @@ class RandomMap(Method):
     """
 
     control: ClassVar[bool] = True
+    chance: ClassVar[bool] = True
 
     @property
     def stochastic(self) -> bool:

@@ -15,7 +15,7 @@ from heatproof.report.figures.style import GREY, plain
 _CURVE_POINTS = 61
 
 
-def relation_chart(related: Related, method: str, *, width: int | str) -> dict[str, Any]:
+def association_chart(related: Related, method: str, *, width: int | str) -> dict[str, Any]:
     """Vega-Lite specification. `width` in pixels, or "container" to follow the page."""
     import altair as alt
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from heatproof.core.errors import DataError
 from heatproof.core.formatting import significant
-from heatproof.report.manifest import RunFacts
 from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
+from heatproof.store.manifest import Manifest
 
 PERCENTILE = 99.5
 SALIENCY_PERCENTILE = 99.0
@@ -152,7 +152,7 @@ def describe(values: Floats, what: str) -> str:
 
 
 def make_gallery(
-    run: Run, facts: RunFacts, scores: ModelScores, look: Look = SIGNED, most_images: int = MOST_IMAGES
+    run: Run, manifest: Manifest, scores: ModelScores, look: Look = SIGNED, most_images: int = MOST_IMAGES
 ) -> Gallery | None:
     """Tiles of one model, or None if the run kept no maps of it."""
     units = {
@@ -160,10 +160,10 @@ def make_gallery(
     }
     kept = {unit: run.mapped(unit) for unit in set(units.values())}
     found = {key: unit for key, unit in units.items() if key[1] in kept[unit]}
-    with_maps = [image for image in facts.images if any(digest == image.digest for _, digest in found)]
+    with_maps = [image for image in manifest.images if any(digest == image.digest for _, digest in found)]
     if not with_maps:
         return None
-    methods = tuple(method for method in facts.methods if any(key == method.key for key, _ in found))
+    methods = tuple(method for method in manifest.methods if any(key == method.key for key, _ in found))
     images = with_maps[:most_images]
     side = page_side(len(images) * len(methods))
     rows = tuple(
@@ -180,7 +180,7 @@ def make_gallery(
         for image in images
     )
     heads = tuple(Head(method.label, method.control) for method in methods)
-    return Gallery(look, heads, rows, side, len(with_maps) - len(images), len(facts.raw.get("seeds") or [0]))
+    return Gallery(look, heads, rows, side, len(with_maps) - len(images), len(manifest.seeds))
 
 
 def page_side(tiles: int) -> int:
@@ -302,16 +302,16 @@ def _png(picture: Any) -> bytes:
     return buffer.getvalue()
 
 
-def captions(gallery: Gallery, facts: RunFacts, scores: ModelScores) -> Mapping[str, Sequence[str]]:
+def captions(gallery: Gallery, manifest: Manifest, scores: ModelScores) -> Mapping[str, Sequence[str]]:
     """Lines under each image: the class explained there, its probability, and the label where that is another."""
     lines: dict[str, list[str]] = {}
-    known_as = {image.digest: image.label_name for image in facts.images}
+    known_as = {image.digest: image.label_name for image in manifest.images}
     for row in gallery.rows:
         said, known = scores.captions.get(row.key), known_as.get(row.key, "")
         if said is None or said.target < 0:
             lines[row.key] = [known] if known else []
             continue
-        name = facts.class_name(said.target)
+        name = manifest.class_name(said.target)
         chance = [f"p\u00a0=\u00a0{said.probability:.2f}"] if np.isfinite(said.probability) else []
         lines[row.key] = [name, *chance] + ([f"label: {known}"] if known and known != name else [])
     return lines

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from heatproof.report.manifest import MethodFacts
+from heatproof.store.manifest import MethodEntry
 
 HUES = ("#3b7dc4", "#cf5f22", "#2a9a68", "#8e6bc8", "#b8860b", "#c8508a", "#1f98ab", "#96694c")
 GREY = "#868686"
@@ -29,7 +29,7 @@ class LineStyle:
     dash: tuple[int, ...]
 
 
-def line_styles(methods: Sequence[MethodFacts]) -> dict[str, LineStyle]:
+def line_styles(methods: Sequence[MethodEntry]) -> dict[str, LineStyle]:
     """A style per label, the same on every figure of the page."""
     plain = [method.label for method in methods if not method.control]
     controls = [method.label for method in methods if method.control]

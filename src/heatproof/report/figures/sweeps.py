@@ -10,21 +10,22 @@ from typing import Any
 from heatproof.report.analysis import Analysis, Row
 from heatproof.report.figures.style import GREY, HUES, METHOD_DASHES, plain
 from heatproof.report.table_cells import arrow
+from heatproof.store.published import SweepEntry
 
 _WIDE = 20.0
 
 
-def swept(sweep: Mapping[str, Any], analysis: Analysis) -> dict[str, list[tuple[float, Row]]]:
+def swept(sweep: SweepEntry, analysis: Analysis) -> dict[str, list[tuple[float, Row]]]:
     """The line's name → its points (value of the setting, row), in the order of the settings where they are numbers."""
     lines: dict[str, list[tuple[float, Row]]] = {}
     order: dict[str, tuple[float, ...]] = {}
     for row in analysis.rows:
         settings = row.method.settings
-        if not isinstance(settings, Mapping) or settings.get("name") != sweep["method"] or not row.n:
+        if not isinstance(settings, Mapping) or settings.get("name") != sweep.method or not row.n:
             continue
-        at = _setting(settings, sweep["along"])
+        at = _setting(settings, sweep.along)
         if isinstance(at, int | float):
-            others = [(path, _setting(settings, path)) for path in sweep["by"]]
+            others = [(path, _setting(settings, path)) for path in sweep.by]
             name = ", ".join(_said(path, value) for path, value in others)
             order[name] = tuple(float(value) if isinstance(value, int | float) else 0.0 for _, value in others)
             lines.setdefault(name, []).append((float(at), row))
@@ -33,7 +34,7 @@ def swept(sweep: Mapping[str, Any], analysis: Analysis) -> dict[str, list[tuple[
 
 
 def sweep_chart(
-    sweep: Mapping[str, Any], lines: Mapping[str, Sequence[tuple[float, Row]]], analysis: Analysis, *, width: int | str
+    sweep: SweepEntry, lines: Mapping[str, Sequence[tuple[float, Row]]], analysis: Analysis, *, width: int | str
 ) -> dict[str, Any]:
     """Vega-Lite specification. `width` in pixels, or "container" to follow the page."""
     import altair as alt
@@ -43,7 +44,7 @@ def sweep_chart(
     wide = min(values) > 0 and max(values) / min(values) >= _WIDE
     scale = alt.Scale(type="log", nice=False) if wide else alt.Scale(nice=False, zero=False, padding=8)
     ticks = sorted(set(values))
-    x = alt.X("x:Q", title=sweep["along"], scale=scale, axis=alt.Axis(grid=False, values=ticks, format="~r"))
+    x = alt.X("x:Q", title=sweep.along, scale=scale, axis=alt.Axis(grid=False, values=ticks, format="~r"))
     y_title = f"{metric.label} {arrow(metric.direction)[0]}"
     dashes = [list(METHOD_DASHES[i // len(HUES) % len(METHOD_DASHES)]) for i in range(len(names))]
     key = alt.Legend(title=None, orient="bottom", columns=3, symbolType="stroke", symbolOpacity=1) if names != [""] else None

@@ -1,0 +1,26 @@
+"""What partial recomputation saved: the passes that scoring took, and the full forward passes that they amount to in work."""
+
+from typing import NamedTuple
+
+from heatproof.store import Run
+
+_SQL = """
+SELECT model, metric, sum(metric_forward_rows)::BIGINT AS passes, sum(metric_equivalent_rows) AS equivalent
+FROM (SELECT DISTINCT model, metric, metric_settings, method, image, seed, metric_forward_rows, metric_equivalent_rows
+      FROM records WHERE isfinite(metric_equivalent_rows))
+GROUP BY ALL HAVING equivalent < passes ORDER BY model, metric
+"""
+
+
+class PassEquivalents(NamedTuple):
+    """The forward passes that one metric took on one network, and their number in full-forward equivalents, which is smaller."""
+
+    model: str
+    metric: str
+    passes: int
+    equivalent: float
+
+
+def pass_equivalents(run: Run) -> list[PassEquivalents]:
+    """The passes of every network and metric for which some were computed only in part."""
+    return [PassEquivalents(**row) for row in run.query(_SQL).to_pylist()]
