@@ -188,7 +188,7 @@ def _method_table() -> str:
         (f"`{m.name}`", first_sentence(type(m)), _passes(m.cost()), m.cite or "—")
         for m in sorted(found, key=lambda m: (m.control, m.name))
     ]
-    return table(("method", "what it is", "rows an image", "source"), rows)
+    return table(("method", "what it is", "passes per image", "source"), rows)
 
 
 def _metric_table() -> str:
@@ -196,7 +196,7 @@ def _metric_table() -> str:
     for cls in _leaves(Metric):
         metric = _built(Metric, cls)
         rows.append((f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", metric.price, metric.cite or "—"))
-    return table(("metric", "what it says", "direction", "cost a map", "source"), rows)
+    return table(("metric", "what it says", "direction", "cost per map", "source"), rows)
 
 
 # Reference pages ──────────────────────────────────────────────────────────────────────────────────
@@ -207,12 +207,12 @@ def _methods_page() -> str:
     parts = [
         _head("Methods", "One attribution method a section; controls stand last."),
         "Every method is called alike: `method.attribute(model, images, target=None, *, seed=0)` returns an `Attribution` with\n"
-        "raw, signed maps. Cost is counted in rows through the network, at the default settings.\n",
+        "raw, signed maps. Cost is counted in passes, at the default settings; one pass is one image through the network.\n",
     ]
     for method in found:
         axioms = sorted(f"{axiom.name.lower()} ({axiom.value})" for axiom in method.axioms)
         facts = {
-            "cost": f"{_passes(method.cost())} an image",
+            "cost": f"{_passes(method.cost())} per image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
             "control": "yes: a yardstick, not an explanation" if method.control else "no",
@@ -236,7 +236,7 @@ def _metrics_page() -> str:
     for cls in _leaves(Metric):
         metric = _built(Metric, cls)
         facts = {
-            "says": metric.meaning,
+            "meaning": metric.meaning,
             "needs": next(text for base, text in needs.items() if isinstance(metric, base)),
             "direction": f"{metric.direction} is better",
             "bounds": f"{metric.bounds[0]:g} to {metric.bounds[1]:g}".replace("inf", "∞"),
@@ -430,6 +430,9 @@ def text_of(doc: str) -> str:
     """A plain docstring as Markdown: formulas and tables stay as they are typed, everything else flows."""
     parts = []
     for literal, block in paragraphs(inspect.cleandoc(doc)):
+        if block.startswith(">>> "):
+            parts.append(f"```pycon\n{block}\n```\n")
+            continue
         if literal:
             parts.append(f"```text\n{inspect.cleandoc(block)}\n```\n")
             continue

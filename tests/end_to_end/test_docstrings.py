@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import heatproof
+from heatproof.core.settings import exports
+from heatproof.metrics import Metric
 
 SOURCE = Path(inspect.getfile(heatproof)).parent
 WITH_EXAMPLES = [path for path in sorted(SOURCE.rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
@@ -30,3 +32,8 @@ def test_the_examples_of_a_module_run(path, tmp_path, monkeypatch):
         runner.run(test, out=said.append)
     assert tests, f"{path}: an example stands where no docstring is"
     assert runner.summarize(verbose=False).failed == 0, "".join(said)
+
+
+@pytest.mark.parametrize("metric", exports(Metric).values(), ids=lambda metric: metric.name)
+def test_every_metric_shows_an_example(metric):
+    assert ">>> " in (vars(metric).get("__doc__") or ""), f"{metric.__name__}: write a >>> example in the docstring of the class"
