@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from heatproof.cli.main import app
-from heatproof.cli.reproduce import RECIPES
+from heatproof.cli.reproduce import REPRODUCTIONS
 from heatproof.core.errors import SettingsError, UnknownNameError
 from heatproof.evaluation.executors import Serial
 from heatproof.evaluation.run import run_experiment
@@ -27,7 +27,7 @@ def text(name):
     return (files("heatproof.reproductions") / f"{name}.toml").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", REPRODUCTIONS)
 def test_every_preset_budget_and_table_of_a_recipe_is_an_experiment(name):
     recipe = Reproduction.parse(text(name))
     for preset in recipe.presets or [""]:
@@ -43,7 +43,7 @@ def labels(experiment):
     return [entry.label for entry in experiment.method_entries()]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", REPRODUCTIONS)
 def test_a_recipe_says_what_its_presets_and_budgets_are_and_can_end_in_a_minute(name):
     recipe = Reproduction.parse(text(name))
     assert "smoke" in recipe.budgets
@@ -63,7 +63,9 @@ def test_what_it_would_cost_is_said_and_nothing_is_started(tmp_path):
     result = runner.invoke(app, ["reproduce", "smoothtaylor", "--budget", "smoke", "--estimate", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "2 images, 1 network" in result.output
-    asked, work = map(number, re.search(r"at most ([\d,]+) forward rows \(([\d,]+) in work\), about", result.output).groups())
+    asked, work = map(
+        number, re.search(r"at most ([\d,]+) forward passes \(([\d,]+) full-forward equivalents\), about", result.output).groups()
+    )
     assert 0.5 * asked < work < asked
     assert not list(tmp_path.iterdir())
 
@@ -82,7 +84,7 @@ def smoke(name, tmp_path):
     return [*call, "--executor", "serial", "--out", str(tmp_path)], tmp_path / f"{name}-smoke"
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name not in KILLED])
+@pytest.mark.parametrize("name", [name for name in REPRODUCTIONS if name not in KILLED])
 def test_a_smoke_run_ends_with_findings_and_a_report(name, tmp_path):
     call, folder = smoke(name, tmp_path)
     told = subprocess.run(call, capture_output=True, text=True, check=True).stdout
