@@ -1,4 +1,4 @@
-"""Write what the registries and the measurements know: the tables of README.md and of measurements/, the pages of docs/reference/.
+"""Writes everything in the documentation that comes from the code or from measurements: tables and the pages of docs/reference/.
 
 python docs/generate.py            write what has changed, and say what
 python docs/generate.py --check    write nothing; exit with 1 and a list if anything is stale
@@ -36,7 +36,7 @@ from heatproof.relevance.rules import ActivationRule, LinearRule, ProductRule, S
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-MEASUREMENTS = ROOT / "docs" / "measurements"
+MEASUREMENTS = ROOT / "docs" / "project" / "measurements"
 SPEED = MEASUREMENTS / "speed.md"
 SPEED_PICTURE = ROOT / "docs" / "pictures" / "speed.svg"
 COMMAND = "python docs/generate.py"
@@ -90,7 +90,7 @@ def pages() -> dict[Path, str]:
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table()),
-        SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../pictures/{SPEED_PICTURE.name}")),
+        SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         sampling: with_blocks(sampling, **_sampling_tables()),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
@@ -423,18 +423,16 @@ def paragraphs(text: str) -> Iterator[tuple[bool, str]]:
         lines = block.splitlines()
         aligned = sum(bool(re.match(r"\s*\S+(?: \S+)*\s{2,}\S", line)) for line in lines)
         shaped = any(re.match(r"\s*[├└│]|\s*-{3,}$", line) for line in lines)
-        yield bool(block[:1].isspace() or shaped or aligned > len(lines) / 2), block
+        yield bool(block[:1].isspace() or block.startswith(">>> ") or shaped or aligned > len(lines) / 2), block
 
 
 def text_of(doc: str) -> str:
     """A plain docstring as Markdown: formulas and tables stay as they are typed, everything else flows."""
     parts = []
     for literal, block in paragraphs(inspect.cleandoc(doc)):
-        if block.startswith(">>> "):
-            parts.append(f"```pycon\n{block}\n```\n")
-            continue
         if literal:
-            parts.append(f"```text\n{inspect.cleandoc(block)}\n```\n")
+            language = "pycon" if block.startswith(">>> ") else "text"
+            parts.append(f"```{language}\n{inspect.cleandoc(block)}\n```\n")
             continue
         lines = re.split(r"\n(?=(?:Cost|Source|Differs from[^:\n]*|Complete[^:\n]*|NaN policy)\b)", block)
         parts += [" ".join(line.split()) + "\n" for line in lines]
