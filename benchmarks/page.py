@@ -1,4 +1,4 @@
-"""What docs/measurements/speed.md shows of results.json: tables by group, and one picture of the ratios against peers."""
+"""What docs/project/measurements/speed.md shows of results.json: tables by group, and one picture of the ratios against peers."""
 
 import hashlib
 import json

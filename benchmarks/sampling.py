@@ -2,7 +2,7 @@
 
 A scheme is judged by its variance per row over that of independent draws, on the same photographs: below 1 it needs that share of
 the rows for the same error. Ratios are geometric means over photographs with a bootstrap interval. The tables of
-`docs/measurements/sampling.md` are made from the file.
+`docs/project/measurements/sampling.md` are made from the file.
 
     method               row t_k                                  noise
     SmoothGrad           ∇f(x + ε)                                σ of the image's range

@@ -1,4 +1,4 @@
-"""Write what the registries and the measurements know: the tables of README.md and of measurements/, the pages of docs/reference/.
+"""Writes everything in the documentation that comes from the code or from measurements: tables and the pages of docs/reference/.
 
 python docs/generate.py            write what has changed, and say what
 python docs/generate.py --check    write nothing; exit with 1 and a list if anything is stale
@@ -36,7 +36,7 @@ from heatproof.relevance.rules import ActivationRule, LinearRule, ProductRule, S
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
-MEASUREMENTS = ROOT / "docs" / "measurements"
+MEASUREMENTS = ROOT / "docs" / "project" / "measurements"
 SPEED = MEASUREMENTS / "speed.md"
 SPEED_PICTURE = ROOT / "docs" / "pictures" / "speed.svg"
 COMMAND = "python docs/generate.py"
@@ -90,7 +90,7 @@ def pages() -> dict[Path, str]:
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table()),
-        SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../pictures/{SPEED_PICTURE.name}")),
+        SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         sampling: with_blocks(sampling, **_sampling_tables()),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
@@ -188,7 +188,7 @@ def _method_table() -> str:
         (f"`{m.name}`", first_sentence(type(m)), _passes(m.cost()), m.cite or "—")
         for m in sorted(found, key=lambda m: (m.control, m.name))
     ]
-    return table(("method", "what it is", "rows an image", "source"), rows)
+    return table(("method", "what it is", "passes per image", "source"), rows)
 
 
 def _metric_table() -> str:
@@ -196,7 +196,7 @@ def _metric_table() -> str:
     for cls in _leaves(Metric):
         metric = _built(Metric, cls)
         rows.append((f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", metric.price, metric.cite or "—"))
-    return table(("metric", "what it says", "direction", "cost a map", "source"), rows)
+    return table(("metric", "what it says", "direction", "cost per map", "source"), rows)
 
 
 # Reference pages ──────────────────────────────────────────────────────────────────────────────────
@@ -207,12 +207,12 @@ def _methods_page() -> str:
     parts = [
         _head("Methods", "One attribution method a section; controls stand last."),
         "Every method is called alike: `method.attribute(model, images, target=None, *, seed=0)` returns an `Attribution` with\n"
-        "raw, signed maps. Cost is counted in rows through the network, at the default settings.\n",
+        "raw, signed maps. Cost is counted in passes, at the default settings; one pass is one image through the network.\n",
     ]
     for method in found:
         axioms = sorted(f"{axiom.name.lower()} ({axiom.value})" for axiom in method.axioms)
         facts = {
-            "cost": f"{_passes(method.cost())} an image",
+            "cost": f"{_passes(method.cost())} per image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
             "control": "yes: a yardstick, not an explanation" if method.control else "no",
@@ -236,7 +236,7 @@ def _metrics_page() -> str:
     for cls in _leaves(Metric):
         metric = _built(Metric, cls)
         facts = {
-            "says": metric.meaning,
+            "meaning": metric.meaning,
             "needs": next(text for base, text in needs.items() if isinstance(metric, base)),
             "direction": f"{metric.direction} is better",
             "bounds": f"{metric.bounds[0]:g} to {metric.bounds[1]:g}".replace("inf", "∞"),

@@ -21,7 +21,7 @@ SHOWN = [ROOT / "ARCHITECTURE.md", *sorted((DOCS / "tutorials").glob("*.md")), *
 WRITTEN = [ROOT / name for name in ("ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")] + [
     page for page in sorted(DOCS.rglob("*.md")) if "_build" not in page.parts
 ]
-PAPER_MAP = DOCS / "paper-map.md"
+PAPER_MAP = DOCS / "project" / "paper-map.md"
 
 
 def name_of(page: Path) -> str:

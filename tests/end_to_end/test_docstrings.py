@@ -10,6 +10,7 @@ import pytest
 import heatproof
 from heatproof.core.settings import exports
 from heatproof.methods import Method
+from heatproof.metrics import Metric
 
 SOURCE = Path(inspect.getfile(heatproof)).parent
 WITH_EXAMPLES = [path for path in sorted(SOURCE.rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
@@ -41,3 +42,8 @@ def test_every_method_shows_an_example(cls):
         f"{cls.__name__}: the docstring of the class has no example that calls it; add a short one, `>>> {cls.__name__}()"
         ".attribute(model, images)`, with the imports it needs"
     )
+
+
+@pytest.mark.parametrize("metric", exports(Metric).values(), ids=lambda metric: metric.name)
+def test_every_metric_shows_an_example(metric):
+    assert ">>> " in (vars(metric).get("__doc__") or ""), f"{metric.__name__}: write a >>> example in the docstring of the class"

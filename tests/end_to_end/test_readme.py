@@ -55,7 +55,7 @@ def test_the_shell_blocks_run_line_by_line(tmp_path):
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{shlex.join([program, *arguments])}\n{done.stdout}\n{done.stderr}"
 
-    assert (tmp_path / "maps" / "photo.png").is_file()
+    assert (tmp_path / "maps" / "photo.maps.png").is_file()
     assert (tmp_path / "runs" / "my-experiment" / "report.html").is_file()
 
 
@@ -68,7 +68,7 @@ def test_the_demo_costs_what_the_readme_says():
     source = ROOT / "src" / "heatproof" / "reproductions" / "demo.toml"
     experiment = Experiment.parse(tomllib.loads(source.read_text(encoding="utf-8")))
     rows = total_rows(plan(experiment, experiment.data().items(), [Network("any", {}, {})]))
-    said = re.search(r"([\d,]+) forward rows, a backward row counted as two", README.read_text(encoding="utf-8"))
+    said = re.search(r"([\d,]+) forward passes, a backward pass counted as two", README.read_text(encoding="utf-8"))
     assert said is not None
     assert said[1] == f"{rows:,}"
 

@@ -38,11 +38,12 @@ def rise(clean: Array, maps: Sequence[Array], bins: int) -> float:
 
 
 def convergence(maps: Sequence[Array]) -> float:
-    """The middle |cosine| over pairs; of an even number of pairs, the lower of the two in the middle."""
+    """The median |cosine| over pairs: of an even number of pairs, the mean of the two in the middle."""
     cosines = []
     for a, b in combinations(maps, 2):
         cosines.append(abs(float((a * b).sum()) / float(np.sqrt((a * a).sum() * (b * b).sum()))))
-    return sorted(cosines)[(len(cosines) - 1) // 2]
+    lower, upper = sorted(cosines)[(len(cosines) - 1) // 2], sorted(cosines)[len(cosines) // 2]
+    return (lower + upper) / 2
 
 
 def under_change(

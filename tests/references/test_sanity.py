@@ -103,10 +103,11 @@ def test_random_logit_is_of_another_class_each_as_likely(model: Model, images: T
         assert found.values[i].item() == pytest.approx(slow.rank_similarity(*maps, absolute=False), abs=1e-9)
 
 
-def test_cosine_convergence(model: Model, images: Tensor) -> None:
-    found = CosineConvergence(directions=4).score(model, images, TARGET, bound(Gradient(), model), seed=4)
+@pytest.mark.parametrize("n", [3, 4], ids=["3 pairs", "6 pairs"])
+def test_cosine_convergence_is_the_median_over_pairs(model: Model, images: Tensor, n: int) -> None:
+    found = CosineConvergence(directions=n).score(model, images, TARGET, bound(Gradient(), model), seed=4)
     generator = torch.Generator().manual_seed(seed_of(derive(4, "directions of the output")))
-    directions = torch.randn(4, 4, generator=generator, dtype=torch.float64)
+    directions = torch.randn(n, 4, generator=generator, dtype=torch.float64)
     for i, image in enumerate(images):
         each = [gradient(model.module, image, k) for k in range(4)]
         maps = [sum(float(v[k]) * each[k] for k in range(4)) for v in directions]

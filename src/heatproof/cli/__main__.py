@@ -1,4 +1,4 @@
-"""`python -m heatproof.cli` is the `heatproof` command."""
+"""Makes `python -m heatproof.cli` the same as the command `heatproof`."""
 
 from heatproof.cli.main import run
 

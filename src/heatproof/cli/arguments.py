@@ -1,4 +1,4 @@
-"""Settings on a command line: `smooth_grad,samples=20,noise.sigma=0.2`."""
+"""Reads settings from the command line, such as `smooth_grad,samples=20,noise.sigma=0.2`."""
 
 import tomllib
 from typing import Any
@@ -7,10 +7,22 @@ from heatproof.core.errors import SettingsError
 
 
 def parse_settings(text: str) -> dict[str, Any]:
-    """A name, then settings as TOML values after commas; a dotted key reaches into a nested table, bare words are text.
+    """Parse a name that is followed by settings, separated by commas.
+
+    Values are TOML; a value that is no TOML is text. A key with dots sets a value in a nested table.
+
+    Args:
+        text: The text, such as `smooth_grad,samples=20`.
+
+    Returns:
+        The settings as a table, with the name under the key `name`.
 
     Raises:
-        SettingsError: a part is not `key=value`.
+        SettingsError: One of the settings is not of the form `key=value`.
+
+    >>> from heatproof.cli.arguments import parse_settings
+    >>> parse_settings("smooth_grad,samples=20,noise.sigma=0.2")
+    {'name': 'smooth_grad', 'samples': 20, 'noise': {'sigma': 0.2}}
     """
     name, *parts = _split(text)
     settings: dict[str, Any] = {"name": name.strip()}
@@ -23,7 +35,7 @@ def parse_settings(text: str) -> dict[str, Any]:
 
 
 def _split(text: str) -> list[str]:
-    """Split at commas that stand in no bracket."""
+    """Split the text at every comma that is not inside brackets."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in "[{") - (character in "]}")

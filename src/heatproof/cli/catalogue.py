@@ -1,4 +1,7 @@
-"""`heatproof methods`, `metrics`, `models`, `data`: what there is, read from the registries; with a name, all about that one."""
+"""The commands `heatproof methods`, `metrics`, `models` and `data`, which list what the library contains.
+
+With a name, each command shows everything about that one item. All of it is read from the classes themselves.
+"""
 
 import inspect
 import re
@@ -13,11 +16,14 @@ from heatproof.cli.console import out, table
 if TYPE_CHECKING:
     from heatproof.core.settings import Settings
 
-Name = Annotated[str | None, typer.Argument(help="Show the formula, cost, source and settings of this one.", show_default=False)]
+Name = Annotated[
+    str | None,
+    typer.Argument(help="Show the definition, cost, source and settings of this one only.", show_default=False, metavar="NAME"),
+]
 
 
 def methods(name: Name = None) -> None:
-    """List the attribution methods and their cost in passes an image."""
+    """List the attribution methods and how many passes each costs per image."""
     from heatproof.core.settings import exports
     from heatproof.methods import Method
 
@@ -28,13 +34,13 @@ def methods(name: Name = None) -> None:
     for known, cls in exports(Method).items():
         method = Method.from_dict(known)
         cost = method.cost()
-        kind = "control, no passes" if method.control else f"{cost.forward} forward, {cost.backward} backward"
+        kind = "control, no passes" if method.control else f"{cost.forward:,} forward, {cost.backward:,} backward"
         rows.append((known, kind, _about(cls)))
-    out.print(table("methods", "name", "passes an image", "", rows=rows))
+    out.print(table("Methods", "name", "passes per image", "", rows=rows))
 
 
 def metrics(name: Name = None) -> None:
-    """List the metrics, which way is better, and their cost in passes a map."""
+    """List the metrics, whether higher or lower is better, and what each costs per map."""
     from heatproof.core.settings import exports
     from heatproof.metrics import Metric
 
@@ -45,11 +51,11 @@ def metrics(name: Name = None) -> None:
     for known, cls in exports(Metric).items():
         metric = Metric.from_dict(known)
         rows.append((known, str(metric.direction), metric.price, _about(cls, metric.meaning)))
-    out.print(table("metrics", "name", "better", "passes a map", "", rows=rows))
+    out.print(table("Metrics", "name", "better", "cost per map", "", rows=rows))
 
 
 def models(name: Name = None) -> None:
-    """List where networks can come from."""
+    """List the sources that networks can be loaded from."""
     from heatproof.core.settings import exports
     from heatproof.models.loaders import Loader
 
@@ -58,7 +64,7 @@ def models(name: Name = None) -> None:
         return
     loaders = [(known, cls) for known, cls in exports(Loader).items() if issubclass(cls, Loader)]
     rows = [(f"{known}:{cls.shorthand.upper()}" if cls.shorthand else known, _about(cls)) for known, cls in loaders]
-    out.print(table("models", "reference", "", rows=rows))
+    out.print(table("Models", "write", "", rows=rows))
 
 
 def data(name: Name = None) -> None:
@@ -69,17 +75,18 @@ def data(name: Name = None) -> None:
     if name:
         _show(Dataset, name)
         return
-    out.print(table("data sets", "name", "", rows=[(known, _about(cls)) for known, cls in exports(Dataset).items()]))
+    out.print(table("Data sets", "name", "", rows=[(known, _about(cls)) for known, cls in exports(Dataset).items()]))
 
 
 def _about(cls: type["Settings"], text: str = "") -> str:
-    """One line on what it is, one on what can be set."""
+    """Return one line that says what the item is, and one line with the names of its settings."""
     settings = ", ".join(cls.model_fields)
     line = escape(text or (inspect.getdoc(cls) or "").splitlines()[0])
     return f"{line}\n[dim]{escape(settings)}[/]" if settings else line
 
 
 def _show(family: type["Settings"], name: str) -> None:
+    """Print the docstring of the item's module, and a table of its settings."""
     from heatproof.core.settings import lookup
 
     cls = lookup(family, name)
@@ -88,20 +95,14 @@ def _show(family: type["Settings"], name: str) -> None:
     rows = []
     for key, field in cls.model_fields.items():
         default = "required" if field.is_required() else str(field.get_default(call_default_factory=True))
-        rows.append(
-            (
-                key,
-                escape(default),
-                escape(_type(str(field.annotation))),
-            )
-        )
+        rows.append((key, escape(default), escape(_type(str(field.annotation)))))
     if rows:
         out.print()
-        out.print(table("settings", "name", "default", "type", rows=rows))
+        out.print(table("Settings", "name", "default", "type", rows=rows))
 
 
 def _unwrapped(text: str) -> str:
-    """Running text in whole lines, for the terminal to wrap; formulas, which are indented, and `Cost:` and its like stay."""
+    """Join the lines of each paragraph, so that the terminal wraps them; indented formulas and lines such as `Cost:` stay lines."""
     lines: list[str] = []
     for line in text.splitlines():
         goes_on = (
@@ -119,6 +120,6 @@ def _unwrapped(text: str) -> str:
 
 
 def _type(annotation: str) -> str:
-    """`Optional[int]` rather than `typing.Optional[typing.Annotated[int, Gt(gt=0)]]`."""
+    """Shorten the text of a type: `Optional[int]` rather than `typing.Optional[typing.Annotated[int, Gt(gt=0)]]`."""
     plain = re.sub(r"typing\.Annotated\[([^,\]]+),[^\]]*\]", r"\1", annotation)
     return re.sub(r"<class '(.+)'>", r"\1", plain).replace("typing.", "").replace("heatproof.", "")

@@ -1,4 +1,4 @@
-"""What the commands share: one console for results, one for problems and progress."""
+"""Output that all commands share: one console for results, and one on standard error for problems and progress."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -16,28 +16,28 @@ err = Console(stderr=True, highlight=False)
 
 
 def problem(message: str) -> None:
-    """One problem, on one line of its own, to standard error."""
+    """Print an error message on one line of standard error."""
     err.print("[bold red]error[/]", end=" ")
     err.print(message, markup=False, soft_wrap=True)
 
 
-class _Told(logging.Handler):
-    """What is logged, a dim line each, to standard error."""
+class _ConsoleHandler(logging.Handler):
+    """Prints each log record as one dim line on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         err.print(self.format(record), style="dim", markup=False, soft_wrap=True)
 
 
 def show_log() -> None:
-    """Show what the package logs, from INFO on."""
+    """Print the log messages of the package, from level INFO on."""
     log = logging.getLogger("heatproof")
     log.setLevel(logging.INFO)
-    if not any(isinstance(handler, _Told) for handler in log.handlers):
-        log.addHandler(_Told())
+    if not any(isinstance(handler, _ConsoleHandler) for handler in log.handlers):
+        log.addHandler(_ConsoleHandler())
 
 
 def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
-    """A plain table that fits narrow terminals: the first column wraps only where it is long."""
+    """Return a table without borders that fits narrow terminals; the first column wraps only if it is long."""
     result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0), leading=0)
     for index, column in enumerate(columns):
         result.add_column(
@@ -50,7 +50,10 @@ def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[["Progress"], None]]:
-    """Yield a callback that shows how far a run is: a bar with honest totals on a terminal, plain lines elsewhere."""
+    """Yield a callback that shows the progress of a run: a bar on a terminal, and plain lines elsewhere.
+
+    The bar advances with the forward passes that are done, not with the number of units, since units differ in their cost.
+    """
     if not err.is_terminal:
         yield _plain_line
         return
@@ -84,6 +87,7 @@ def progress_bar() -> Iterator[Callable[["Progress"], None]]:
 
 
 def _plain_line(progress: "Progress") -> None:
+    """Print the progress as one line of text."""
     for stopped in progress.stopped:
         err.print(str(stopped), markup=False, soft_wrap=True)
     last = f" {progress.last.label}" if progress.last else ""

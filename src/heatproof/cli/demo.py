@@ -1,12 +1,12 @@
-"""`heatproof demo`: the main job, on photographs that come with the package."""
+"""The command `heatproof demo`: an evaluation of methods on photographs that come with the package."""
 
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from heatproof.cli.evaluate import Chosen, Runs, Timeout, Workers
+from heatproof import reproductions
+from heatproof.cli.evaluate import Executor, Runs, Timeout, Workers
 from heatproof.cli.run_command import run_and_report
 
 
@@ -15,20 +15,23 @@ def demo(
     budget: Annotated[
         Literal["full", "smoke", "gallery"],
         typer.Option(
-            help="full: twelve photographs; smoke: two, a minute, nothing to conclude from; gallery: every method there is on six, "
-            "two minutes, to look at."
+            metavar="NAME",
+            help="How much to run. full: twelve photographs. smoke: two photographs, in a minute; too few to conclude anything. "
+            "gallery: the maps of every method on six photographs, in two minutes, to look at.",
         ),
     ] = "full",
-    executor: Chosen = "local",
+    executor: Executor = "local",
     workers: Workers = None,
     timeout: Timeout = None,
 ) -> None:
-    """Which heatmap can I believe? EfficientNet-Lite0, twelve photographs, seven methods, four controls, four metrics."""
+    """Find out which heatmap to believe, on an example.
+
+    The example is EfficientNet-Lite0 on twelve photographs, with seven methods, four controls and four metrics.
+    """
     import tomllib
 
     from heatproof.evaluation.experiment import Experiment
 
-    name = {"full": "demo.toml", "smoke": "demo_smoke.toml", "gallery": "gallery.toml"}[budget]
-    source = (files("heatproof.reproductions") / name).read_text(encoding="utf-8")
+    source = reproductions.read({"full": "demo", "smoke": "demo_smoke", "gallery": "gallery"}[budget])
     experiment = Experiment.parse(tomllib.loads(source))
     run_and_report(experiment, out / experiment.name, source, executor, workers, timeout)

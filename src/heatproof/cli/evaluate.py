@@ -1,4 +1,4 @@
-"""`heatproof evaluate FILE`."""
+"""The command `heatproof evaluate FILE`, which runs an experiment."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,22 +7,35 @@ import typer
 
 from heatproof.cli.run_command import ExecutorName, run_and_report
 
-Runs = Annotated[Path, typer.Option("--out", "-o", help="Folder that run folders are made in.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; one per core unless given.")]
-Timeout = Annotated[float | None, typer.Option(min=1, help="Seconds after which a unit is stopped and written down as failed.")]
-Chosen = Annotated[
-    ExecutorName, typer.Option("--executor", help="Processes on this machine, or one unit after another in this one.")
+Runs = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="The folder in which the folder of the run is created.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="The number of processes. If it is not given, there is one per core.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(min=1, metavar="SECONDS", help="The time after which a unit of work is stopped and recorded as failed."),
+]
+Executor = Annotated[
+    ExecutorName,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="local: several processes on this machine. serial: one unit after another, in this process.",
+    ),
 ]
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(help="Experiment file (TOML).", show_default=False)],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The experiment, a TOML file.", show_default=False)],
     out: Runs = Path("runs"),
-    executor: Chosen = "local",
+    executor: Executor = "local",
     workers: Workers = None,
     timeout: Timeout = None,
 ) -> None:
-    """Run an experiment: models × methods × metrics × images. Started again, it goes on where it stopped."""
+    """Run an experiment and write its report.
+
+    An experiment compares methods on models and images, by metrics. If it is stopped, the same command continues it.
+    """
     from heatproof.evaluation.experiment import Experiment
 
     experiment = Experiment.read(file)

@@ -1,7 +1,7 @@
-"""`heatproof explain IMAGE…`: maps of your own images, as pictures and numbers, and no verdict."""
+"""The command `heatproof explain IMAGES`, which draws maps of your own images and prints their numbers, without a verdict."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,24 +22,42 @@ DEFAULT_METHODS = ("gradient", "integrated_gradients", "smooth_grad", "edge_map"
 
 
 def explain(
-    images: Annotated[list[Path], typer.Argument(help="Image files.", show_default=False)],
-    model: Annotated[str, typer.Option("--model", "-m", help="See `heatproof models`.")] = "efficientnet_lite0",
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES", help="The image files to explain.", show_default=False)],
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="MODEL", help="The network; `heatproof models` lists the choices.")
+    ] = "efficientnet_lite0",
     method: Annotated[
         list[str] | None,
         typer.Option(
-            "--method", "-x", help="A method and its settings, such as smooth_grad,samples=20; may be given several times."
+            "--method",
+            "-x",
+            metavar="METHOD",
+            help="A method and its settings, such as smooth_grad,samples=20. May be given several times.",
         ),
     ] = None,
-    target: Annotated[int | None, typer.Option(min=0, help="Class to explain; the model's own top-1 unless given.")] = None,
-    output: Annotated[str, typer.Option(help="Scalar to explain: logit, probability, log_probability, margin, …")] = "logit",
-    seed: Annotated[int, typer.Option(help="All randomness comes from this, the image and the draw number.")] = 0,
-    folder: Annotated[Path, typer.Option("--out", "-o", help="Folder that the pictures go to.")] = Path("maps"),
+    target: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="CLASS", help="The number of the class to explain. If it is not given, the network's top-1."),
+    ] = None,
+    output: Annotated[
+        str, typer.Option(metavar="NAME", help="The output to explain: logit, probability, log_probability, margin and others.")
+    ] = "logit",
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of all random draws. The same seed gives the same maps.")] = 0,
+    folder: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="The folder in which the pictures are written, as STEM.maps.png.")
+    ] = Path("maps"),
     leak: Annotated[
         bool,
-        typer.Option("--leak", help="Also tell where relevance is lost, operation by operation, of methods that share it out."),
+        typer.Option(
+            "--leak",
+            help="Also print at which operations relevance is lost, for methods that redistribute relevance layer by layer.",
+        ),
     ] = False,
 ) -> None:
-    """Draw attribution maps of your own images. To learn what they are worth, run `heatproof demo` or `heatproof evaluate`."""
+    """Draw attribution maps of your own images.
+
+    To find out which map to believe, use `heatproof demo` or `heatproof evaluate`.
+    """
     from heatproof.core.errors import ImageRefused
     from heatproof.evaluation.experiment import method_label
     from heatproof.methods import Method
@@ -47,17 +65,17 @@ def explain(
     from heatproof.models.loaders import load_model
     from heatproof.passes.memory import keep_freed_memory
 
+    pictures = _pictures(images, folder)
     keep_freed_memory()
-    asked = [parse_settings(text) for text in method or DEFAULT_METHODS]
-    methods = [Method.from_dict(settings) for settings in asked]
-    chosen = {method_label(one, settings): one for one, settings in zip(methods, asked, strict=True)}
+    settings = [parse_settings(text) for text in method or DEFAULT_METHODS]
+    methods = {method_label(one, given): one for given in settings for one in [Method.from_dict(given)]}
     explained = Output.from_dict(parse_settings(output))
     with err.status(f"loading {model}"):
         network = load_model(model).with_(output=explained)
     refused = 0
-    for path in images:
+    for path, picture in pictures.items():
         try:
-            _explain_one(network, path, chosen, target, seed, folder, leak)
+            _explain_one(network, path, methods, target, seed, picture, leak)
         except ImageRefused as refusal:
             refused += 1
             problem(str(refusal))
@@ -66,65 +84,97 @@ def explain(
         raise typer.Exit(1)
 
 
+def _pictures(images: "Sequence[Path]", folder: Path) -> dict[Path, Path]:
+    """Return the file to write for each image, and raise `UsageError` if it is one of the images or belongs to another image."""
+    from heatproof.core.errors import UsageError
+
+    inputs = {path.resolve() for path in images}
+    pictures: dict[Path, Path] = {}
+    for path in dict.fromkeys(images):
+        picture = folder / f"{path.stem}.maps.png"
+        if picture.resolve() in inputs:
+            raise UsageError(
+                f"{path}: expected an output that is none of the images, got {picture}; choose another folder with --out"
+            )
+        same = next((other for other, known in pictures.items() if known == picture), None)
+        if same is not None:
+            raise UsageError(
+                f"{path}: expected images with different names, got {same} too, which would also be written as {picture}; "
+                "explain them in two calls with different folders"
+            )
+        pictures[path] = picture
+    return pictures
+
+
 def _explain_one(
-    model: "Model", path: Path, methods: "Mapping[str, Method]", target: int | None, seed: int, folder: Path, leak: bool
+    model: "Model", path: Path, methods: "Mapping[str, Method]", target: int | None, seed: int, picture: Path, leak: bool
 ) -> None:
+    """Explain one image by every method, write the picture and print the table of its maps."""
     from heatproof.core.errors import ModelError
     from heatproof.data import open_image
     from heatproof.passes.forward import raw_outputs
     from heatproof.passes.inputs import resolve_target
 
     if model.preprocessing is None:
-        raise ModelError(f"{model.name}: expected a model that says how to preprocess images; this one does not")
+        raise ModelError(
+            f"{model.name}: expected a model that defines how images are preprocessed, got one without; use another model"
+        )
     photograph = open_image(path, str(path))
     tensor = model.preprocessing(photograph)[None].to(model.device, model.dtype)
     classes = resolve_target(model, tensor, target)
-    found = {}
+    attributions = {}
     for label, method in methods.items():
         with err.status(f"{path.name}: {label}"):
-            found[label] = method.attribute(model, tensor, classes, seed=seed)
+            attributions[label] = method.attribute(model, tensor, classes, seed=seed)
     outputs = raw_outputs(model, tensor)
     probability = outputs.softmax(1)[0, classes[0]].item()
     caption = (
         f"{model.class_name(int(classes[0]))}, p = {probability:.2f}" if outputs.shape[1] > 1 else f"output {outputs[0, 0]:.3g}"
     )
-    picture = _draw(model.preprocessing.crop(photograph), found, f"{path.name}: {caption}", folder / f"{path.stem}.png")
+    _draw(model.preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture)
     rows = [
         (label, _number(a.error.item()), _number(a.gap.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
-        for label, a in found.items()
+        for label, a in attributions.items()
     ]
     title = f"{path.name}: {model.name}, {model.output_label}, {caption}"
-    out.print(table(title, "method", "map error", "gap", "passes", "time", rows=rows))
-    for label, attribution in found.items():
+    out.print(table(title, "method", "map error", "completeness gap", "passes", "time", rows=rows))
+    for label, attribution in attributions.items():
         if attribution.notes[0]:
             err.print(f"{label}: {attribution.notes[0]}", markup=False, soft_wrap=True)
     if leak:
         for label, method in methods.items():
-            _tell_leaks(label, method, model, tensor, classes)
+            _print_leaks(label, method, model, tensor, classes)
     out.print(f"[bold]picture[/]  {picture}\n", soft_wrap=True)
 
 
-def _tell_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor", classes: "Tensor") -> None:
+def _print_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor", classes: "Tensor") -> None:
+    """Print the operations at which a backward method loses relevance."""
     from heatproof.methods.backward.base import BackwardMethod
 
     if not isinstance(method, BackwardMethod) or not method.rules(model).relevance:
-        err.print(f"{label}: shares no relevance out, so none is lost", markup=False, soft_wrap=True)
+        err.print(
+            f"{label}: this method does not redistribute relevance layer by layer, so no relevance can be lost",
+            markup=False,
+            soft_wrap=True,
+        )
         return
     rows = [
         (leak.operation, f"{leak.above:.3g}", f"{leak.below:.3g}", f"{leak.above - leak.below:.2g}")
         for leak in method.leaks(model, tensor, classes)
     ]
-    out.print(table(f"{label}: relevance", "operation", "above", "below", "lost", rows=rows))
+    out.print(table(f"{label}: relevance", "operation", "received", "passed on", "lost", rows=rows))
 
 
-def _draw(image: "Image.Image", found: "Mapping[str, Attribution]", title: str, path: Path) -> Path:
+def _draw(image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path) -> None:
+    """Write the picture of an image and its maps."""
     import numpy as np
 
     from heatproof.report.figures.explanation import draw_explanation
 
-    maps = {label: attribution.values[0].cpu().double().numpy() for label, attribution in found.items()}
-    return draw_explanation(np.asarray(image), maps, title, path)
+    maps = {label: attribution.values[0].cpu().double().numpy() for label, attribution in attributions.items()}
+    draw_explanation(np.asarray(image), maps, title, path)
 
 
 def _number(error: float) -> str:
+    """Return the number with two digits, or a dash if it is NaN."""
     return "—" if math.isnan(error) else f"{error:.2f}"

@@ -1,7 +1,7 @@
-"""The command line. Thin: every command parses, calls one function of a lower floor, and prints what came back.
+"""The command `heatproof`. Every subcommand parses its arguments, calls one function of the library and prints the result.
 
-Exit codes: 0 fine · 1 a run or its data failed · 2 the call was wrong · 130 stopped by the user. An error is one line plus the
-remedy; `--debug` shows the traceback instead.
+The exit code is 0 after success, 1 if a run or its data failed, 2 if the call was wrong, and 130 if the user stopped the command.
+An error message is one line that includes the remedy; with `--debug`, the traceback is shown instead.
 """
 
 import os
@@ -23,8 +23,9 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    """Print the version and exit, if it is requested."""
+    if requested:
         from heatproof import __version__
 
         typer.echo(f"heatproof {__version__}")
@@ -33,12 +34,12 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def main(
-    debug: Annotated[bool, typer.Option("--debug", help="Show the full traceback of an error.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Options that stand before the command."""
+    """Read the options that stand before the name of the command."""
     show_log()
     if debug:
         os.environ["HEATPROOF_DEBUG"] = "1"
@@ -56,7 +57,7 @@ app.command("data")(catalogue.data)
 
 
 def run() -> None:
-    """Entry point of the `heatproof` command."""
+    """Run the command `heatproof`, and turn errors of the library into one line and an exit code."""
     from heatproof.core.errors import HeatproofError, UsageError
 
     try:

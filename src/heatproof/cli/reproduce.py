@@ -1,63 +1,93 @@
-"""`heatproof reproduce NAME`: what a paper reports, anew, on your images, with intervals; and whether its claims hold there."""
+"""The command `heatproof reproduce NAME`, which repeats a published experiment on your images and tests its claims there."""
 
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heatproof import reproductions
 from heatproof.cli.console import out, table
-from heatproof.cli.evaluate import Chosen, Runs, Timeout, Workers
+from heatproof.cli.evaluate import Executor, Runs, Timeout, Workers
 from heatproof.cli.run_command import run_and_report
 from heatproof.core.formatting import clock, count
 
 if TYPE_CHECKING:
     from heatproof.reproductions.reproduction import Reproduction
 
-RECIPES = ("smoothtaylor", "gradients", "kendall", "sanity", "fragility")
+_UNITS_OF_COST = "One pass is one image through the network; a backward pass counts as two forward passes."
+_PARTIAL_COST = " A pass that recomputes only part of the network counts in full-forward equivalents as that part."
 
-
-Tables = Annotated[list[int] | None, typer.Option("--table", "-t", help="Only this table; may be given again.")]
+Tables = Annotated[
+    list[int] | None,
+    typer.Option("--table", "-t", metavar="N", help="Compute only the methods of this table. May be given several times."),
+]
 Models = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", help="This network instead: a loader's settings or one of torchvision; may be given again."),
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="Explain this network instead: the name of a torchvision architecture, or a loader with its settings. "
+        "May be given several times.",
+    ),
 ]
 Data = Annotated[
     Path | None,
-    typer.Option(help="A folder of images, flat or one folder a class, such as ImageNet’s; or arrays with labels in a .npz."),
+    typer.Option(
+        metavar="PATH",
+        help="Your images instead of the packaged photographs: a folder, a folder with one subfolder per class (as ImageNet has), "
+        "or an .npz file with images and labels.",
+    ),
 ]
 Images = Annotated[
     int | None,
-    typer.Option(min=1, help="The first so many images, whatever the budget; 1,000 of a folder, or fewer, unless given."),
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Use the first N images, whatever the budget says. If it is not given, a folder provides at most 1,000.",
+    ),
 ]
-Preset = Annotated[str, typer.Option(help="Which definitions, where the published ones differ; the first unless given.")]
+Preset = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Which definitions to use where the publications differ; a wrong name lists them. The first if it is not given.",
+    ),
+]
 Budget = Annotated[
     str,
-    typer.Option(help="full: as published; short: 45 minutes; smoke: a minute. Else full for a folder, short for photographs."),
+    typer.Option(
+        metavar="NAME",
+        help="How much to run. full: as published. short: about 45 minutes. smoke: about a minute. If it is not given: full for "
+        "your own images, short for the packaged photographs.",
+    ),
 ]
 
 
 def reproduce(
-    name: Annotated[str, typer.Argument(help=f"What to reproduce: {', '.join(RECIPES)}.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"One of {', '.join(reproductions.names())}.", show_default=False)],
     tables: Tables = None,
     models: Models = None,
     data: Data = None,
     images: Images = None,
     preset: Preset = "",
     budget: Budget = "",
-    estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would cost, and stop.")] = False,
+    estimate: Annotated[bool, typer.Option("--estimate", help="Print what the run would cost, and do not start it.")] = False,
     out_folder: Runs = Path("runs"),
-    executor: Chosen = "local",
+    executor: Executor = "local",
     workers: Workers = None,
     timeout: Timeout = None,
 ) -> None:
-    """Published tables and claims, next to what your images say. Started again, it goes on where it stopped."""
+    """Repeat a published experiment, and compare its tables and claims with the results on your images.
+
+    If it is stopped, the same command continues it.
+    """
     from heatproof.evaluation import estimate as costs
 
-    recipe = _recipe(name)
+    reproduction = _reproduction(name)
     budget = budget or ("short" if data is None else "full")
-    experiment = recipe.experiment(
+    experiment = reproduction.experiment(
         preset=preset,
         budget=budget,
         tables=tables or (),
@@ -66,13 +96,18 @@ def reproduce(
         images=images,
     )
     cost = costs.estimate(experiment)
-    for sentence in (recipe.says("presets", preset or next(iter(recipe.presets), "")), recipe.says("budgets", budget)):
+    for sentence in (
+        reproduction.says("presets", preset or next(iter(reproduction.presets), "")),
+        reproduction.says("budgets", budget),
+    ):
         if sentence:
             out.print(sentence, markup=False, soft_wrap=True)
     methods = len(list(experiment.method_entries()))
     work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
-    rows = f"{cost.rows:,} forward rows" + (f" ({cost.work:,.0f} in work)" if round(cost.work) < cost.rows else "")
-    out.print(f"{', '.join(work)}: at most {rows}, about {clock(cost.seconds)} on this machine", soft_wrap=True)
+    partial = round(cost.work) < cost.rows
+    passes = f"{cost.rows:,} forward passes" + (f" ({cost.work:,.0f} full-forward equivalents)" if partial else "")
+    out.print(f"{', '.join(work)}: at most {passes}, about {clock(cost.seconds)} on this machine", soft_wrap=True)
+    out.print(_UNITS_OF_COST + (_PARTIAL_COST if partial else ""), style="dim", soft_wrap=True)
     if estimate:
         return
     folder = out_folder / experiment.name
@@ -80,17 +115,18 @@ def reproduce(
     _print_findings(folder)
 
 
-def _recipe(name: str) -> "Reproduction":
+def _reproduction(name: str) -> "Reproduction":
+    """Return the reproduction of this name, or raise `UnknownNameError`."""
     from heatproof.core.errors import UnknownNameError
     from heatproof.reproductions.reproduction import Reproduction
 
-    if name not in RECIPES:
-        raise UnknownNameError("recipe", name, list(RECIPES))
-    return Reproduction.parse((files("heatproof.reproductions") / f"{name}.toml").read_text(encoding="utf-8"))
+    if name not in reproductions.names():
+        raise UnknownNameError("reproduction", name, reproductions.names())
+    return Reproduction.parse(reproductions.read(name))
 
 
 def _model(text: str) -> dict[str, Any]:
-    """A loader's settings; the bare name of an architecture is torchvision's."""
+    """Parse a loader and its settings; the name of an architecture alone means the one of torchvision."""
     from heatproof.cli.arguments import parse_settings
     from heatproof.core.settings import exports
     from heatproof.models.loaders.base import Loader
@@ -100,6 +136,7 @@ def _model(text: str) -> dict[str, Any]:
 
 
 def _dataset(folder: Path | None) -> dict[str, Any] | None:
+    """Return the data set that a path stands for, as settings: arrays, a folder with one subfolder per class, or a flat folder."""
     if folder is None:
         return None
     if folder.suffix == ".npz":
@@ -109,6 +146,7 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
 
 
 def _print_findings(folder: Path) -> None:
+    """Print each published table beside the results of the run, and whether each claim holds."""
     from heatproof.report.claims import beside, judge
     from heatproof.report.score_matrix import read_scores
     from heatproof.report.table_cells import published_table

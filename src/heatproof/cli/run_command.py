@@ -1,4 +1,4 @@
-"""Run an experiment, build its report and say how it went; what `demo`, `evaluate` and `reproduce` share."""
+"""Runs an experiment, writes its report and prints a summary, for the commands `demo`, `evaluate` and `reproduce`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +18,19 @@ ExecutorName = Literal["local", "serial"]
 def run_and_report(
     experiment: "Experiment", folder: Path, source: str, executor: ExecutorName, workers: int | None, timeout: float | None
 ) -> None:
-    """Compute what is missing, write the report, print a summary; exit with 1 if a unit failed."""
+    """Compute the units that are missing, write the report and print a summary.
+
+    Args:
+        experiment: The experiment.
+        folder: The folder of the run. Results of an earlier run in it are used again.
+        source: The text of the experiment's file, which is stored with the run.
+        executor: Whether units are computed in several processes (local) or one after another (serial).
+        workers: The number of processes; None means one per core.
+        timeout: The time in seconds after which a unit is stopped; None means never.
+
+    Raises:
+        typer.Exit: The user stopped the run (exit code 130), or a unit failed (exit code 1).
+    """
     from heatproof.evaluation.executors import Local, Serial
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
@@ -29,7 +41,7 @@ def run_and_report(
         with progress_bar() as show:
             summary = run_experiment(experiment, folder, chosen, show, source)
     except KeyboardInterrupt:
-        problem("stopped; what was finished is kept, and the same command goes on from there")
+        problem("stopped; finished results are stored, and the same command continues from there")
         raise typer.Exit(130) from None
     _summarise(summary)
     if summary.computed + summary.resumed > len({f.unit for f in summary.failures}):
@@ -43,8 +55,9 @@ def run_and_report(
 
 
 def _summarise(summary: "Summary") -> None:
-    done = f"{count(summary.computed, 'unit')} computed in {clock(summary.seconds)}"
-    out.print(done + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
+    """Print how many units were computed, and every image that was refused and every unit that failed."""
+    computed = f"{count(summary.computed, 'unit')} computed in {clock(summary.seconds)}"
+    out.print(computed + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
     for stopped in summary.stopped:
         out.print(str(stopped), markup=False, soft_wrap=True)
     for refusal in summary.refused:
@@ -54,5 +67,7 @@ def _summarise(summary: "Summary") -> None:
         problem(f"{failure.what}: {failure.reason}")
     if summary.failures:
         err.print(
-            f"tracebacks are in {summary.path / 'failed'}; the same command tries these units again", markup=False, soft_wrap=True
+            f"the tracebacks are in {summary.path / 'failed'}; the same command computes these units again",
+            markup=False,
+            soft_wrap=True,
         )

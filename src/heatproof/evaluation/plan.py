@@ -129,7 +129,7 @@ def total_rows(units: Sequence[Unit]) -> int:
 
 def _rows(method: Method, metrics: Sequence[Metric]) -> int:
     """Work of one image whose clean outputs are known: its map, each metric, and the further maps that metrics ask for."""
-    further = {metric.asks: metric.explanations(method.stochastic) for metric in metrics}
+    further = {metric.cache_key: metric.explanations(method.stochastic) for metric in metrics}
     own = sum(_beyond_clean(metric.cost()) for metric in metrics)
     return own + (1 + sum(further.values())) * _beyond_clean(method.cost())
 

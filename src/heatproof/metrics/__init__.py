@@ -1,4 +1,4 @@
-"""Metrics, one a file; the exports are the registry."""
+"""Metrics: scores of attribution maps, one metric per file. Every exported metric can be named in experiments and commands."""
 
 from heatproof.metrics.axioms import Completeness, InputInvariance
 from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, Scores

@@ -1,10 +1,12 @@
-"""What every metric is: frozen settings, declared facts, and one call that returns a value per sample.
+"""Base classes of all metrics. A metric has frozen settings, declared class facts, and a `score` method with one value per image.
 
-Bases by need: `MapMetric` looks at the map alone; `RegionMetric` also at where the object lies; `ReferenceMetric` also at the map
-of another method; `ModelMetric` runs the network on changed images; `ExplainerMetric` asks the method for further maps. No metric
-averages over images, and none knows a concrete method.
+There is one base class for each kind of input. `MapMetric` scores the map alone. `RegionMetric` also needs the region of the
+object. `ReferenceMetric` compares the map with the map of another method. `ModelMetric` runs the network on changed images.
+`ExplainerMetric` computes further maps with the method itself. No metric averages over images, and no metric imports a concrete
+method.
 
-NaN policy: a map with a value that is not finite scores NaN and says so in `notes`; its batch-mates are not touched.
+NaN policy: a map that holds NaN or infinity scores NaN, and `notes` says why. The scores of the other images of the batch do not
+change.
 """
 
 from abc import ABC, abstractmethod
@@ -32,14 +34,31 @@ from heatproof.passes.inputs import check_images, resolve_target
 
 @runtime_checkable
 class Explain(Protocol):
-    """A method bound to its model."""
+    """A function that explains images with one fixed method and one default model; `bound` makes one."""
 
     def __call__(self, images: Tensor, target: Tensor, seed: int, model: Model | None = None, /) -> Attribution:
-        """Maps of these images; with a model given, the same method's maps of that network."""
+        """Explain a batch of images.
+
+        Args:
+            images: The images `[b, c, h, w]`.
+            target: The class to explain for each image `[b]`.
+            seed: The seed of all random draws.
+            model: Another network to explain; None means the default model.
+        """
 
 
 def bound(method: Method, model: Model) -> Explain:
-    """The method bound to a model."""
+    """Return a function that explains images with this method and, unless it is given another model, with this model.
+
+    >>> import torch
+    >>> from heatproof.methods import Gradient
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> explain = bound(Gradient(), model)
+    >>> explain(torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28), torch.tensor([3, 7]), 0).values.shape
+    torch.Size([2, 1, 28, 28])
+    """
 
     def explain(images: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
         return method.attribute(other or model, images, target, seed=seed)
@@ -49,15 +68,23 @@ def bound(method: Method, model: Model) -> Explain:
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One value per sample.
+    """The result of scoring a batch: one value per image, never an average over images.
 
-    values      `[b]` the headline number.
-    error       `[b]` Monte Carlo standard error of the value; NaN where nothing was sampled.
-    curve       `[b, p]` the points behind the value, where there are any.
-    components  further numbers per sample, by name.
-    details     what else there is to tell of all samples, as plain JSON values.
-    maps        `[b, c, h, w]` further maps that the score is made of, by name, for a picture.
-    notes       one text per sample: "" or why its value is NaN.
+    values      The score of each image `[b]`.
+    error       The Monte Carlo standard error of each score `[b]`; NaN if the metric draws no random numbers.
+    curve       The points of the curve that the score summarises `[b, p]`, or None if the metric has no curve.
+    components  Further numbers per image `[b]`, by name.
+    details     Facts about the whole batch, as plain JSON values.
+    maps        Further maps `[b, c, h, w]` that the score was computed from, by name, for a figure.
+    notes       One text per image: the reason why its score is NaN, or "".
+
+    >>> import torch
+    >>> from heatproof.metrics import Scores
+    >>> scores = Scores.of(torch.tensor([0.5, torch.nan]), missing="the map is zero everywhere")
+    >>> scores.values
+    tensor([0.5000,    nan])
+    >>> scores.notes
+    ('', 'the map is zero everywhere')
     """
 
     values: Float[Tensor, " b"]
@@ -80,107 +107,138 @@ class Scores:
         maps: Mapping[str, Tensor] | None = None,
         missing: str = "",
     ) -> "Scores":
-        """Scores whose NaN values carry the note `missing`."""
+        """Build scores from values `[b]`; each image whose value is NaN receives the note `missing`."""
         notes = tuple(missing if bad else "" for bad in values.isnan().tolist())
         unknown = torch.full_like(values, torch.nan)
         return cls(values, unknown if error is None else error, curve, components or {}, details or {}, maps or {}, notes)
 
 
 class Metric(Settings, ABC):
-    """Settings and facts shared by all metrics. Facts are declared once; reports, tables and tests read them from here."""
+    """The settings and class facts that all metrics share. Reports, tables and tests read the facts from here.
+
+    >>> from heatproof.metrics import Metric
+    >>> metric = Metric.from_dict({"name": "perturbation_curve", "order": "least"})
+    >>> metric.label, metric.direction.value
+    ('AUPC', 'higher')
+    """
 
     home: ClassVar[str] = "heatproof.metrics"
     family: ClassVar[str] = "metric"
 
     label: ClassVar[str]
-    """Short name for a table's head."""
+    """The short name of the metric in the heading of a table."""
     meaning: ClassVar[str]
-    """One sentence for a reader who has never met the metric."""
+    """One sentence that explains the score to a reader who does not know the metric."""
     better: ClassVar[Direction]
+    """Whether a higher or a lower score is better under the default settings."""
     bounds: ClassVar[tuple[float, float]]
+    """The smallest and the largest possible score."""
     reduction: ClassVar[Reduction]
-    """How the raw map's channels become what is scored."""
+    """How the channels of the raw map are combined before the map is scored."""
     scale_invariant: ClassVar[bool] = False
-    """Whether the score is the same for c·map, c > 0."""
+    """Whether multiplying the map by a positive number leaves the score unchanged."""
     curve_axes: ClassVar[tuple[str, str] | None] = None
+    """The names of the horizontal and the vertical axis of the curve, or None if the metric has no curve."""
     component_meanings: ClassVar[Mapping[str, str]] = {}
+    """The meaning of each component of the scores, by name."""
     cite: ClassVar[str] = ""
+    """The publication that the metric comes from."""
 
     @property
     def direction(self) -> Direction:
-        """Which way is better, under these settings."""
+        """Whether a higher or a lower score is better under these settings."""
         return self.better
 
     def cost(self) -> PassCount:
-        """Rows of the network that scoring one map costs, apart from further maps."""
+        """Return the passes that scoring one map costs, without the passes of further maps."""
         return PassCount()
 
     def common_cost(self) -> Mapping[str, PassCount]:
-        """Rows an image that serve all methods, by names under which metrics share them."""
+        """Return the passes per image that are run once for all methods, by the key under which metrics share them."""
         return {}
 
     @property
     def price(self) -> str:
-        """What one score costs beyond the map, in words."""
-        maps = self.explanations()
-        rows = f"{self.cost().forward} forward" if self.cost().forward else ""
-        return ", ".join(filter(None, (rows, f"{maps} more map{'s' * (maps > 1)}" if maps else ""))) or "none"
+        """The cost of one score in words, without the cost of the map itself."""
+        maps, forward = self.explanations(), self.cost().forward
+        passes = f"{forward:,} forward pass{'es' * (forward > 1)}" if forward else ""
+        return ", ".join(filter(None, (passes, f"{maps} more map{'s' * (maps > 1)}" if maps else ""))) or "none"
 
     def explanations(self, stochastic: bool = True) -> int:
-        """Further maps, at most, that are asked of a method for each map scored, one that draws or one that does not."""
+        """Return the largest number of further maps that one score needs, of a stochastic or of a deterministic method."""
         return 0
 
     @property
     def axes(self) -> tuple[str, str] | None:
-        """What the curve is against, and of, under these settings."""
+        """The names of the horizontal and the vertical axis of the curve under these settings, or None without a curve."""
         return self.curve_axes
 
     @property
     def curve_at(self) -> tuple[float, ...]:
-        """Where on their axis the points of the curve lie; 0, 1, 2 and so on where none are given."""
+        """The positions of the points of the curve on the horizontal axis; empty means 0, 1, 2 and so on."""
         return ()
 
     @property
-    def asks(self) -> str:
-        """Metrics with one such name ask for the same further maps, which are made once for all of them."""
+    def cache_key(self) -> str:
+        """The key of the further maps: metrics with equal keys use the same further maps, so these are computed once for all."""
         return self.digest
 
 
 class MapMetric(Metric, Objective, ABC):
-    """Scores the map alone."""
+    """A metric that scores the map alone.
+
+    >>> import torch
+    >>> from heatproof.metrics import Sparseness
+    >>> maps = torch.zeros(1, 3, 8, 8)
+    >>> maps[0, :, 3, 4] = 1.0
+    >>> Sparseness().score(maps).values
+    tensor([0.9844])
+    """
 
     def score(self, values: Float[Tensor, "b c h w"]) -> Scores:
-        """Score raw maps `[b, c, h, w]`; the declared reduction is applied here."""
+        """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`."""
         return without_broken(self.measure(_prepare(values, self.reduction)), values)
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
-        """Score reduced, finite maps."""
+        """Score finite maps whose channels are already reduced. Called by `score`; subclasses implement it."""
 
     def objective_value(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
         return self.score(maps).values
 
 
 class RegionMetric(Metric, ABC):
-    """Scores the map by where the object lies.
+    """A metric that compares the map with the region of the object in the image.
 
-    Beside each value stands `chance`: what a map that knows nothing can expect on that image. Where the image has no region, or one
-    that leaves nothing to find, both are NaN and a note says why.
+    The component `chance` is the score that an uninformative map can expect on that image. If the image has no region, or if the
+    region is empty or covers the whole image, the score and `chance` are NaN and a note says why.
+
+    >>> import torch
+    >>> from heatproof.metrics import EnergyInMask
+    >>> region = torch.zeros(1, 8, 8)
+    >>> region[0, :4] = 1
+    >>> scores = EnergyInMask().score(torch.ones(1, 3, 8, 8), region)
+    >>> scores.values, scores.components["chance"]
+    (tensor([0.5000]), tensor([0.5000]))
     """
 
-    component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: what a map that knows nothing scores"}
+    component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
     def score(self, values: Float[Tensor, "b c h w"], regions: Float[Tensor, "b h w"] | Bool[Tensor, "b h w"]) -> Scores:
-        """Score raw maps by regions of the same size: 1 inside, 0 outside, NaN all over where an image has none.
+        """Score raw maps against the regions of the objects.
+
+        Args:
+            values: The raw maps `[b, c, h, w]`.
+            regions: The regions `[b, h, w]`: 1 inside, 0 outside, and NaN everywhere for an image without a region.
 
         Raises:
-            TensorError: Regions that are not shaped as the maps, or hold other values.
+            TensorError: The regions do not have the size of the maps, or they hold other values.
         """
         maps = _prepare(values, self.reduction)
-        unknown, inside = _read(regions, maps)
-        found = self.found(inside)
-        flat = found.flatten(1)
-        scores = self.measure(maps, found)
+        unknown, inside = _parse_regions(regions, maps)
+        hits = self.hit_area(inside)
+        flat = hits.flatten(1)
+        scores = self.measure(maps, hits)
         scores = replace(scores, components={**scores.components, "chance": flat.double().mean(1).to(maps.dtype)})
         for reason, where in {
             "": scores.values.isnan(),
@@ -188,35 +246,48 @@ class RegionMetric(Metric, ABC):
             "nothing of the region is in view": ~flat.any(1),
             "the image comes without a region": unknown,
         }.items():
-            scores = _blanked(scores, where, reason)
+            scores = _masked(scores, where, reason)
         return without_broken(scores, values)
 
-    def found(self, inside: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
-        """The pixels that count as the object."""
+    def hit_area(self, inside: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
+        """Return the pixels that count as the object, given the pixels inside the region; by default they are the same."""
         return inside
 
     @abstractmethod
-    def measure(self, maps: Float[Tensor, "b c h w"], found: Bool[Tensor, "b h w"]) -> Scores:
-        """Score reduced, finite maps."""
+    def measure(self, maps: Float[Tensor, "b c h w"], hits: Bool[Tensor, "b h w"]) -> Scores:
+        """Score finite, reduced maps against the pixels that count as the object. Called by `score`."""
 
 
 class ReferenceMetric(Metric, ABC):
-    """Scores the map by the map that another method makes of the same image and class.
+    """A metric that compares the map with the map of another method, for the same image and class.
 
-    Whoever scores makes that map, with the seed after the map's own: where both draw, they must not share their draws.
+    The caller computes the maps of `reference` and passes them to `score`. It uses the seed after the map's own seed, so that two
+    stochastic methods do not share their random draws.
+
+    reference  The other method.
+
+    >>> import torch
+    >>> from heatproof.metrics import SimilarityTo
+    >>> maps = torch.linspace(-1, 1, 64).view(1, 1, 8, 8)
+    >>> SimilarityTo(similarity="spearman").score(maps, 2 * maps).values
+    tensor([1.])
     """
 
     reference: Method = Field(default_factory=lambda: Method.from_dict({"name": "gradient"}))
 
     @property
     def price(self) -> str:
-        return "the other map, once an image"
+        return "the map of the other method, once per image"
 
     def score(self, values: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
-        """Score raw maps by raw maps of the reference.
+        """Score raw maps against raw maps of the reference method.
+
+        Args:
+            values: The raw maps `[b, c, h, w]`.
+            others: The raw maps of the reference method; after the reduction of channels they have the same size.
 
         Raises:
-            TensorError: Maps of two sizes.
+            TensorError: The reduced maps have different sizes.
         """
         maps, references = _prepare(values, self.reduction), _prepare(others.to(values), self.reduction)
         if maps.shape != references.shape:
@@ -225,14 +296,27 @@ class ReferenceMetric(Metric, ABC):
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
-        """Score reduced, finite maps."""
+        """Score finite, reduced maps against those of the reference method. Called by `score`."""
 
 
 class ModelMetric(Metric, Objective, ABC):
-    """Scores the map by running the network on changed images."""
+    """A metric that runs the network on images that are changed according to the map.
+
+    >>> import torch
+    >>> from heatproof.metrics import PixelFlipping
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> scores = PixelFlipping(steps=4).score(model, images, None, images)
+    >>> scores.values.shape, scores.curve.shape
+    (torch.Size([2]), torch.Size([2, 5]))
+    """
 
     def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
-        """Forward rows in work, at most, of scoring one map of each of these images: a row counts as what is computed of it."""
+        """Return the largest cost of scoring one map of each image, in full-forward equivalents.
+
+        A forward pass that recomputes only part of the network counts as the share of the operations that it computes.
+        """
         return len(images) * self.cost().forward
 
     def score(
@@ -244,10 +328,17 @@ class ModelMetric(Metric, Objective, ABC):
         *,
         seed: int = 0,
     ) -> Scores:
-        """Score raw maps of these images for this target. All randomness comes from (seed, image, draw number).
+        """Score raw maps of images.
+
+        Args:
+            model: The model that the maps explain.
+            images: The images `[b, c, h, w]`.
+            target: The class that the maps explain: one class, one class per image, or None for the model's own top-1.
+            values: The raw maps, with one map per image and the height and width of the images.
+            seed: The seed. A random draw depends only on the seed, the content of the image and the number of the draw.
 
         Raises:
-            TensorError: Maps that are not shaped as the images, or images that do not fit the model.
+            TensorError: The maps do not have the size of the images, or the images do not fit the model.
         """
         check_images(model, images)
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
@@ -259,14 +350,25 @@ class ModelMetric(Metric, Objective, ABC):
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Float[Tensor, "b c h w"], seed: int) -> Scores:
-        """Score reduced, finite maps."""
+        """Score finite, reduced maps. Called by `score` with the class of each image `[b]`."""
 
     def objective_value(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
         return self.score(model, images, target, maps, seed=seed).values
 
 
 class ExplainerMetric(Metric, ABC):
-    """Scores the method by asking it for further maps."""
+    """A metric that scores a method by computing further maps with it, for example of changed images or networks.
+
+    >>> import torch
+    >>> from heatproof.methods import EdgeMap
+    >>> from heatproof.metrics import Repeatability
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> Repeatability().score(model, images, None, bound(EdgeMap(), model)).values
+    tensor([1., 1.])
+    """
 
     def score(
         self,
@@ -277,24 +379,35 @@ class ExplainerMetric(Metric, ABC):
         *,
         seed: int = 0,
     ) -> Scores:
-        """Score a method bound to its model. `explain(images, target, seed)` returns its `Attribution`."""
+        """Score a method on images.
+
+        Args:
+            model: The model that is explained.
+            images: The images `[b, c, h, w]`.
+            target: The class to explain: one class, one class per image, or None for the model's own top-1.
+            explain: The method, bound to the model by `bound(method, model)`.
+            seed: The seed of the maps and of all random draws of the metric.
+        """
         check_images(model, images)
         with torch.inference_mode(False), model.running():
             return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        """Score the method, its broken maps `without_broken`."""
+        """Score the method. Called by `score`; subclasses pass the maps they use through `without_broken`."""
 
 
 def without_broken(scores: Scores, *maps: Tensor) -> Scores:
-    """The NaN policy: samples of which a map is not finite score NaN, with a note; the others are left as they are."""
-    broken = torch.stack([_broken(values) for values in maps]).any(0)
-    return _blanked(scores, broken, "the map holds NaN or infinity")
+    """Apply the NaN policy: set the scores of each image with a map that is not finite to NaN, and note the reason.
+
+    The scores of the other images are returned unchanged.
+    """
+    broken = torch.stack([~finite(values) for values in maps]).any(0)
+    return _masked(scores, broken, "the map holds NaN or infinity")
 
 
-def _blanked(scores: Scores, where: Tensor, reason: str) -> Scores:
-    """NaN in every number of the samples where so, and the reason, if one is given, in their notes."""
+def _masked(scores: Scores, where: Tensor, reason: str) -> Scores:
+    """Set all values of the masked images to NaN, and write the reason, unless it is empty, into their notes."""
     if not bool(where.any()):
         return scores
     nan = torch.nan
@@ -308,22 +421,18 @@ def _blanked(scores: Scores, where: Tensor, reason: str) -> Scores:
     )
 
 
-def _broken(values: Tensor) -> Tensor:
-    return ~finite(values)
-
-
 def _prepare(values: Tensor, reduction: Reduction) -> Tensor:
-    """Reduced maps, with zeros in place of broken ones."""
+    """Reduce the channels of the maps, after replacing each map that is not finite by zeros."""
     if values.ndim != 4:
         raise TensorError(
             f"maps: expected raw maps [b, c, h, w], got {list(values.shape)}; one map needs a batch axis, values[None]"
         )
-    keep = ~_broken(values).view(-1, 1, 1, 1)
-    return reduce(torch.where(keep, values, torch.zeros_like(values)), reduction)
+    usable = finite(values).view(-1, 1, 1, 1)
+    return reduce(torch.where(usable, values, torch.zeros_like(values)), reduction)
 
 
-def _read(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Which samples have no region, and which pixels lie inside."""
+def _parse_regions(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which images have no region `[b]`, and which pixels lie inside a region `[b, h, w]`."""
     if regions.shape != maps[:, 0].shape:
         raise TensorError(
             f"regions: expected one per map and the maps' size {list(maps[:, 0].shape)}, got {list(regions.shape)}; "

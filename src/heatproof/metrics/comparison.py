@@ -1,11 +1,12 @@
-"""The one place that says how two maps of an image are compared: which entries, and by which measure.
+"""How two maps of one image are compared: which values enter the comparison, and by which measure.
 
-    signed      A_c summed over channels, or entry by entry
-    absolute    |A_c| summed over channels, or entry by entry
-    support     only entries that are zero in not both maps: x·u and x·v agree wherever x is zero, whatever u and v are
+    signed      the values A_c, summed over channels or value by value
+    absolute    the magnitudes |A_c|, summed over channels or value by value
+    support     only the values that differ from zero in at least one of the two maps
 
-On sparse images the rank correlation of magnitudes is near 1 for any two maps that carry the image as a factor; the null floor of
-`parameter_randomisation` says how near.
+`support` matters for sparse images: the maps x ⊙ u and x ⊙ v agree wherever x is zero, whatever u and v are. Without it, the rank
+correlation of the magnitudes of two maps that both carry the image as a factor is near 1. The component `floor` of
+`parameter_randomisation` measures how near.
 """
 
 from abc import ABC
@@ -63,15 +64,18 @@ _PICTURES = ("ssim", "hog", "hog_spearman")
 
 
 class ComparingMetric(ExplainerMetric, ABC):
-    """Compares maps of one method with each other.
+    """A metric that compares two maps of one method with each other, by a similarity that the user chooses.
 
-    similarity  of entries: cosine, pearson, spearman, kendall (τ-b), kendall_a, kendall_c, sign (share of equal signs), top (share
-                in common among the greatest `top`); of pictures: ssim, hog (Pearson of its features), hog_spearman.
-    entries     signed values or their magnitudes. SSIM and HOG see magnitudes scaled to [0, 1] and signed values to [−1, 1], by
-                their 99th percentile.
-    channels    their sum, or each entry of every channel by itself; pictures are of sums.
-    support     whether entries that are zero in both maps are left out; not for pictures.
-    top         share of the entries that `top` compares.
+    similarity  The measure. Of values: cosine, pearson, spearman, kendall (τ-b), kendall_a (τ-a), kendall_c (τ-c), sign (the
+                share of values with equal signs) and top (the share that the largest values of both maps have in common). Of
+                pictures: ssim (structural similarity; Wang et al., IEEE TIP 2004), hog and hog_spearman (Pearson's or Spearman's
+                correlation of histograms of oriented gradients; Dalal & Triggs, CVPR 2005).
+    entries     Whether signed values or their magnitudes are compared. For ssim and the two hog measures, magnitudes are scaled to
+                [0, 1] and signed values to [−1, 1], by their 99th percentile.
+    channels    Whether the channels are summed first (sum) or every value of every channel is compared by itself (each). ssim and
+                the two hog measures always compare sums.
+    support     Whether values that are zero in both maps are left out. ssim, the two hog measures and top need every value.
+    top         The share of values that the similarity `top` compares.
     """
 
     reduction: ClassVar[Reduction] = Reduction.NONE
@@ -93,17 +97,18 @@ class ComparingMetric(ExplainerMetric, ABC):
 
     @property
     def compared(self) -> str:
-        """The comparison in words."""
+        """The comparison in words, for the axis of a figure."""
         where = " on the support" if self.support else ""
         return f"{_NAMES[self.similarity]}, {self.entries} values{where}"
 
     @property
-    def asks(self) -> str:
-        asked = {key: value for key, value in self.to_dict().items() if key not in ComparingMetric.model_fields}
-        return content_hash(asked)
+    def cache_key(self) -> str:
+        """The digest of all settings except those of the comparison, which do not change the maps that are compared."""
+        others = {key: value for key, value in self.to_dict().items() if key not in ComparingMetric.model_fields}
+        return content_hash(others)
 
     def compare(self, a: Tensor, b: Tensor) -> Tensor:
-        """The similarity of raw maps `[b, c, h, w]`, one number a sample."""
+        """Return the similarity `[b]` of raw maps `[b, c, h, w]`, one number per image."""
         x, y = (self._entries(maps) for maps in (a, b))
         if self.similarity in _PICTURES:
             return self._picture_similarity(x, y)

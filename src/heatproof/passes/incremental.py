@@ -25,7 +25,7 @@ from heatproof.passes.memory import ENOUGH_ROWS, in_chunks, memory_of
 from heatproof.tracing.capture import is_compiled, named_network
 
 MOST = 0.9
-"""Share of a result above which it is computed as a whole, as measured on five networks (docs/measurements/incremental.md)."""
+"""Share of a result above which it is computed as a whole, measured on five networks (docs/project/measurements/incremental.md)."""
 STEP = 6e6
 """Floating-point operations in the time of one step's bookkeeping, 60 µs at 100 GFLOP/s (the same page)."""
 KEPT = 0.5

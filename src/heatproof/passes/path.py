@@ -14,7 +14,7 @@ A path begins with `PIECES` equal pieces. Each round halves a quarter of an imag
 Why √12: along a path, the gradient of a piecewise linear network is constant but for jumps. A jump J at the share u of a piece
 makes the trapezoid err by J h (u − ½), in mean square J² h² / 12 where every u is as likely, and jumps of different pieces add up
 in square. Where the gradient changes evenly, this overstates. Gaps, on the other hand, cancel, and may do so by luck: a map with a
-gap of 5 % may be off by 15 %. The error of the map is the stricter thing to ask for. Measured: docs/measurements/paths.md.
+gap of 5 % may be off by 15 %. The error of the map is the stricter thing to ask for. Measured: docs/project/measurements/paths.md.
 
 Memory: what a node is kept as is a sketch of its gradient (see `numerics/sketch.py`), from which lengths are told, and the gradient
 itself for the first `KEPT` nodes of an image. The gradients of further nodes are computed again at the end, when their weights are

@@ -1,6 +1,5 @@
 """Experiments that come with the library: published ones, which `heatproof reproduce` runs, and those of `heatproof demo`."""
 
-import tomllib
 from importlib.resources import files
 
 
@@ -14,4 +13,4 @@ def names() -> list[str]:
     stems = sorted(
         entry.name.removesuffix(".toml") for entry in files("heatproof.reproductions").iterdir() if entry.name.endswith(".toml")
     )
-    return [stem for stem in stems if "budgets" in tomllib.loads(read(stem))]
+    return [stem for stem in stems if "\n[budgets." in read(stem)]

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from heatproof.cli import console
 from heatproof.cli.main import app
+from heatproof.core.errors import UsageError
 from heatproof.core.settings import exports
 from heatproof.data import Dataset
 from heatproof.evaluation.experiment import Experiment
@@ -75,8 +76,40 @@ def test_explain_draws_a_picture_and_goes_on_after_a_bad_image(tmp_path):
     assert result.exit_code == 1
     assert "bad.png" in result.stderr
     assert "1 image of 2 refused" in result.stderr
-    with Image.open(tmp_path / "maps" / "good.png") as picture:
+    with Image.open(tmp_path / "maps" / "good.maps.png") as picture:
         assert picture.size[0] > 500
+
+
+def test_explain_beside_the_image_leaves_the_image_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save("cat.png")
+    before = (tmp_path / "cat.png").read_bytes()
+    page = output("explain", "cat.png", "-x", "edge_map", "-o", ".")
+    assert (tmp_path / "cat.png").read_bytes() == before
+    assert (tmp_path / "cat.maps.png").is_file()
+    assert "cat.maps.png" in page
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (["cat.png", "cat.maps.png"], "expected an output that is none of the images, got cat.maps.png"),
+        (["cat.png", "link.png"], "expected an output that is none of the images, got link.maps.png"),
+        (["cat.png", "cats/cat.png"], "expected images with different names, got cat.png too"),
+    ],
+    ids=["the output is an image", "the output is a link to an image", "two images have one output"],
+)
+def test_explain_refuses_to_write_over_an_image_or_over_another_picture(names, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cats").mkdir()
+    for name in names:
+        Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save(name)
+    (tmp_path / "link.maps.png").symlink_to(tmp_path / "cat.png")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
+    result = runner.invoke(app, ["explain", *names, "-x", "edge_map", "-o", "."])
+    assert isinstance(result.exception, UsageError)
+    assert reason in str(result.exception)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
 
 
 def test_explain_tells_where_relevance_is_lost(tmp_path):

@@ -1,19 +1,18 @@
-"""`heatproof reproduce`: every recipe that comes with the library, as a user calls it."""
+"""`heatproof reproduce`: every reproduction that comes with the library, as a user calls it."""
 
 import math
 import re
 import subprocess
 import sys
 import time
-from importlib.resources import files
 
 import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from heatproof import reproductions
 from heatproof.cli.main import app
-from heatproof.cli.reproduce import RECIPES
 from heatproof.core.errors import SettingsError, UnknownNameError
 from heatproof.evaluation.executors import Serial
 from heatproof.evaluation.run import run_experiment
@@ -23,33 +22,32 @@ from heatproof.store import Run
 runner = CliRunner()
 
 
-def text(name):
-    return (files("heatproof.reproductions") / f"{name}.toml").read_text(encoding="utf-8")
+REPRODUCTIONS = reproductions.names()
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", REPRODUCTIONS)
 def test_every_preset_budget_and_table_of_a_recipe_is_an_experiment(name):
-    recipe = Reproduction.parse(text(name))
-    for preset in recipe.presets or [""]:
-        for budget in recipe.budgets:
-            whole = recipe.experiment(preset=preset, budget=budget)
-            for number in range(1, 1 + len(recipe.content.get("tables", []))):
-                part = recipe.experiment(preset=preset, budget=budget, tables=[number])
+    reproduction = Reproduction.parse(reproductions.read(name))
+    for preset in reproduction.presets or [""]:
+        for budget in reproduction.budgets:
+            whole = reproduction.experiment(preset=preset, budget=budget)
+            for number in range(1, 1 + len(reproduction.content.get("tables", []))):
+                part = reproduction.experiment(preset=preset, budget=budget, tables=[number])
                 assert {*labels(part)} <= {*labels(whole)}
-                assert part.name == whole.name, "tables of one recipe share a folder, and so the maps they have in common"
+                assert part.name == whole.name, "tables of one reproduction share a folder, and so the maps they have in common"
 
 
 def labels(experiment):
     return [entry.label for entry in experiment.method_entries()]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", REPRODUCTIONS)
 def test_a_recipe_says_what_its_presets_and_budgets_are_and_can_end_in_a_minute(name):
-    recipe = Reproduction.parse(text(name))
-    assert "smoke" in recipe.budgets
-    assert recipe.experiment(budget="smoke").smoke
-    assert all(recipe.says("presets", preset) for preset in recipe.presets)
-    assert all(recipe.says("budgets", budget) for budget in recipe.budgets if budget != "full")
+    reproduction = Reproduction.parse(reproductions.read(name))
+    assert "smoke" in reproduction.budgets
+    assert reproduction.experiment(budget="smoke").smoke
+    assert all(reproduction.says("presets", preset) for preset in reproduction.presets)
+    assert all(reproduction.says("budgets", budget) for budget in reproduction.budgets if budget != "full")
 
 
 def test_tables_hold_the_published_numbers():
@@ -63,7 +61,9 @@ def test_what_it_would_cost_is_said_and_nothing_is_started(tmp_path):
     result = runner.invoke(app, ["reproduce", "smoothtaylor", "--budget", "smoke", "--estimate", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "2 images, 1 network" in result.output
-    asked, work = map(number, re.search(r"at most ([\d,]+) forward rows \(([\d,]+) in work\), about", result.output).groups())
+    asked, work = map(
+        number, re.search(r"at most ([\d,]+) forward passes \(([\d,]+) full-forward equivalents\), about", result.output).groups()
+    )
     assert 0.5 * asked < work < asked
     assert not list(tmp_path.iterdir())
 
@@ -73,7 +73,7 @@ def number(text):
 
 
 KILLED = ("smoothtaylor", "kendall")
-"""One recipe with tables and one without are stopped; what stops and goes on is the same for all."""
+"""One reproduction with tables and one without are stopped; what stops and goes on is the same for all."""
 
 
 def smoke(name, tmp_path):
@@ -82,7 +82,7 @@ def smoke(name, tmp_path):
     return [*call, "--executor", "serial", "--out", str(tmp_path)], tmp_path / f"{name}-smoke"
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name not in KILLED])
+@pytest.mark.parametrize("name", [name for name in REPRODUCTIONS if name not in KILLED])
 def test_a_smoke_run_ends_with_findings_and_a_report(name, tmp_path):
     call, folder = smoke(name, tmp_path)
     told = subprocess.run(call, capture_output=True, text=True, check=True).stdout
@@ -111,7 +111,7 @@ def test_a_smoke_run_killed_in_the_middle_goes_on_and_what_is_computed_anew_is_w
         assert [key for key in row if not same(row[key], other[key])] == [], (row, other)
     assert findings(resumed) == findings(anew)
     assert "undecided" in findings(resumed)
-    assert ("Table II" in findings(resumed)) == bool(Reproduction.parse(text(name)).content.get("tables"))
+    assert ("Table II" in findings(resumed)) == bool(Reproduction.parse(reproductions.read(name)).content.get("tables"))
     assert "smoke run" in (folder / "report.html").read_text()
 
 

@@ -1,12 +1,16 @@
-"""Completeness: by how much a map fails to sum to what its method says it sums to.
+"""Completeness gap: the relative difference between the sum of a map and the sum that its method promises.
 
-    gap = |Σ_i A_i − claim| / |claim|,    claim = f(x) − f(baseline) for path methods
+    gap = |Σ_i A_i − S| / |S|
 
-A number, never a boolean: a quadrature or a sample always leaves a gap. With `baseline=None` each method is held to its own claim
-(integrated gradients: its own baselines; expected gradients: the mean over its baselines; SmoothTaylor: f(x) − mean f(roots), which
-holds to first order only); a method that claims nothing scores NaN. With a baseline given, every map is held to f(x) − f(baseline).
+A_i are the values of the map, and S is the expected sum, for example f(x) − f(baseline) for integrated gradients. With
+`baseline=None`, each method is compared with its own expected sum: f(x) − f(baseline) with the method's own baseline for
+integrated gradients, the mean over its baselines for expected gradients, and f(x) minus the mean of f over its roots for
+SmoothTaylor, where the equation holds to first order only. A method that states no expected sum scores NaN. With a baseline
+given, every map is compared with f(x) − f(baseline). The gap is a number and not a yes or no, because a quadrature or a sample
+always leaves a gap.
 
-Cost: no rows for the own claim; 2 forward rows a map otherwise. Source: Sundararajan, Taly & Yan, ICML 2017, section 3.
+Cost: no passes if the method's own expected sum is used; otherwise 2 forward passes per map.
+Source: Sundararajan, Taly & Yan, "Axiomatic attribution for deep networks", ICML 2017, section 3.
 """
 
 from typing import ClassVar, Self
@@ -26,15 +30,25 @@ from heatproof.perturb.fills.base import Fill
 
 
 class Completeness(ExplainerMetric):
-    """Relative completeness gap.
+    """The relative completeness gap of a map.
 
-    baseline  None = each method's own claim; or a fill that is not random, the same for all methods.
+    baseline  None compares each map with the expected sum of its own method. A fill that is not random compares the maps of all
+              methods with f(x) − f(baseline).
+
+    >>> import torch
+    >>> from heatproof.methods import IntegratedGradients
+    >>> from heatproof.metrics import Completeness
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> scores = Completeness().score(model, images, None, bound(IntegratedGradients(), model))
+    >>> scores.values < 0.05
+    tensor([True, True])
     """
 
     label: ClassVar[str] = "completeness gap"
-    meaning: ClassVar[str] = (
-        "Share of the explained difference in output that the map's sum misses; only for methods that promise a sum."
-    )
+    meaning: ClassVar[str] = "Relative difference between the sum of the map and the sum that its method promises; 0 = complete."
     better: ClassVar[Direction] = Direction.LOWER
     bounds: ClassVar[tuple[float, float]] = (0.0, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.NONE
@@ -52,15 +66,16 @@ class Completeness(ExplainerMetric):
         return PassCount() if self.baseline is None else PassCount(2, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        found = explain(images, target, seed)
+        attribution = explain(images, target, seed)
         if self.baseline is None:
             gaps = Scores.of(
-                relative_gap(found.values, found.expected_sum), missing="the method states no expected sum, or the sum is zero"
+                relative_gap(attribution.values, attribution.expected_sum),
+                missing="the method states no expected sum, or the sum is zero",
             )
-            return without_broken(gaps, found.values)
+            return without_broken(gaps, attribution.values)
         draws = Draws.for_images(seed, images)
         expected_sum = scores(model, images, target) - mean_fill_score(model, images, target, draws, self.baseline, 1)
         gaps = Scores.of(
-            relative_gap(found.values, expected_sum), missing="the output is the same at the image and at the baseline"
+            relative_gap(attribution.values, expected_sum), missing="the output is the same at the image and at the baseline"
         )
-        return without_broken(gaps, found.values)
+        return without_broken(gaps, attribution.values)

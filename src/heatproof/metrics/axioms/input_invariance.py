@@ -1,18 +1,22 @@
-"""Input invariance: whether a method sees a difference between two networks that have none.
+"""Input invariance: the similarity of a method's maps of two networks that compute the same function up to a shift of the input.
 
     value = sim(A_f1(x), A_f2(x + m)),    distance = ‖A_f1(x) − A_f2(x + m)‖ / ‖A_f1(x)‖,    f2(x + m) = f1(x) for every x
 
-f2 is f1 but for what its first layers add to take the shift m away (see `edits/shift.py`). Outputs and input gradients are
-equal, so whatever differs is the method's doing: what it multiplies by the input, a fixed baseline, or noise as wide as the range
-of the image. A baseline that follows the bounds, such as black, moves with a constant shift; no baseline follows a picture.
+A_f is the map of network f, m is the shift, and sim is the chosen similarity. The network f2 equals f1 except for constants in
+its first layers that subtract the shift again (see `edits/shift.py`). The outputs and the input gradients of both networks are
+equal, so every difference between the maps comes from the method: from a multiplication by the input, from a fixed baseline, or
+from noise whose scale follows the range of the image. A baseline that is defined by the bounds, such as black, moves with a
+constant shift. No baseline moves with a shift that differs from pixel to pixel.
 
-Shifts: constant, m_c = size (upper_c − lower_c), −1 as from [0, 1] to [−1, 0]; picture, m made so that input × gradient shows a
-chessboard of 8 × 8 fields, at most size (upper_c − lower_c), 0.3 (see `passes/picture_shift.py`). Both maps are drawn with the
-random numbers of the unshifted image, so that chance plays no part. f2 runs without acceleration.
+A constant shift is m_c = size · (upper_c − lower_c) in channel c; the default size −1 shifts images in [0, 1] to [−1, 0]. A
+picture shift is chosen such that input × gradient shows a chessboard of 8 × 8 fields, with at most size · (upper_c − lower_c) in
+each value; the default size is 0.3 (see `passes/picture_shift.py`). Both maps use the random draws of the unshifted image, so
+that randomness does not contribute to the difference. The network f2 runs without acceleration.
 
-Cost: one further map and 2 forward rows; with a picture, 1 forward and 1 backward row more.
+Cost: 1 further map and 2 forward passes; a picture shift costs 1 forward and 1 backward pass more.
 Source: Kindermans, Hooker, Adebayo, Alber, Schütt, Dähne, Erhan & Kim, "The (un)reliability of saliency methods", 2017.
-Differs from the paper: a number in place of a look; a padded convolution's correction is a map, so that f2 is exact at borders.
+Differs from the paper because the paper compares maps by eye, while this metric returns a number; and because the correction of a
+padded convolution is a map rather than a constant, so that f2 is exact at the borders too.
 """
 
 from collections.abc import Mapping
@@ -34,20 +38,35 @@ from heatproof.passes.picture_shift import displaying
 from heatproof.perturb.draws import drawn_as
 
 FIELDS = 8
-"""Of the chessboard, a side."""
+"""The number of fields along each side of the chessboard."""
 SIZES = {"constant": -1.0, "picture": 0.3}
+"""The default size of each kind of shift, as a share of the range of legal values."""
 
 
 class InputInvariance(ComparingMetric):
-    """Similarity of a method's maps of two networks that are the same up to a shift of the input.
+    """Similarity of a method's maps of two networks that compute the same function up to a shift of the input.
 
-    shift  the same for all pixels of a channel, or the one that makes input × gradient show a picture.
-    size   of a constant shift, or the limit of a picture's, as a share of the bounds' range; None = −1, or 0.3.
+    shift  constant adds one number per channel to all pixels; picture adds the shift that makes input × gradient show a chessboard
+           (both: Kindermans et al., 2017).
+    size   The size of a constant shift, or the largest value of a picture shift, as a share of the range of legal values. None
+           means −1 for a constant shift and 0.3 for a picture shift.
+
+    >>> import torch
+    >>> from heatproof.methods import Gradient
+    >>> from heatproof.metrics import InputInvariance
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> InputInvariance().score(model, images, None, bound(Gradient(), model)).values > 0.999
+    tensor([True, True])
     """
 
     label: ClassVar[str] = "input invariance"
-    meaning: ClassVar[str] = "Likeness of the map to that of a network which differs by a shift of its input alone; 1 if invariant."
-    component_meanings: ClassVar[Mapping[str, str]] = {"distance": "distance: of the maps, as a share of the first one's length"}
+    meaning: ClassVar[str] = "Similarity to the map of a network that computes the same function of a shifted image; 1 = invariant."
+    component_meanings: ClassVar[Mapping[str, str]] = {
+        "distance": "distance: norm of the difference of the maps, divided by the norm of the first"
+    }
     cite: ClassVar[str] = "Kindermans et al. 2017"
 
     shift: Literal["constant", "picture"] = "constant"
@@ -80,12 +99,12 @@ class InputInvariance(ComparingMetric):
         scores = Scores.of(
             self.compare(once, again),
             components={"distance": torch.where(size > 0, gap / size, torch.nan).to(once.dtype)},
-            missing="one of the maps is constant, so that nothing can be like it",
+            missing="one of the maps is constant, so that no similarity is defined",
         )
         return without_broken(scores, once, again)
 
     def _shifts(self, model: Model, images: Tensor, target: Tensor) -> list[tuple[slice, Float[Tensor, "c *space"]]]:
-        """Which images share a shift, and the shift."""
+        """Return each group of images that share a shift, as a slice of the batch, together with its shift."""
         size = SIZES[self.shift] if self.size is None else self.size
         if self.shift == "constant":
             lower, upper = model.bounds.like(images)
@@ -99,11 +118,11 @@ def _chessboard(height: int, width: int) -> Float[Tensor, "h w"]:
     return 1.0 - 2.0 * ((row[:, None] + column) % 2)
 
 
-def _check(other: Model, found: Tensor, expected: Tensor) -> None:
-    """Raise `ModelError` unless outputs are the same up to rounding: to half the digits of their type."""
-    gap = float((found - expected).abs().max() / expected.abs().max().clamp_min(1))
+def _check(other: Model, outputs: Tensor, expected: Tensor) -> None:
+    """Raise `ModelError` unless the outputs agree to half the digits of their number type."""
+    gap = float((outputs - expected).abs().max() / expected.abs().max().clamp_min(1))
     if not gap <= torch.finfo(expected.dtype).eps ** 0.5:
         raise ModelError(
             f"{other.name}: expected the outputs that the network has without a shift, got a relative difference of {gap:.2g}; "
-            "something sees the input otherwise than by torch's own operations: leave this network out"
+            "part of the network reads its input by something other than a torch operation: leave this network out"
         )

@@ -1,6 +1,7 @@
-"""How much does the map say, and how much of the image does it need?
+"""Complexity metrics: how simple is the map, and how much of the image does the network need?
 
-"FSM (Adel et al.)", named in a talk on sanity checks, could not be found in print; these stand in for it.
+A metric that a talk on sanity checks names "FSM (Adel et al.)" could not be found in print. The metrics of this folder take its
+place.
 """
 
 from heatproof.metrics.complexity.histogram_entropy import HistogramEntropy

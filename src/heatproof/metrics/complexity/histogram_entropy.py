@@ -1,13 +1,15 @@
-"""Histogram entropy: how many different values a map is made of, in nats.
+"""Histogram entropy: the entropy of the distribution of a map's values, in nats.
 
-    H = −Σ_k p_k ln p_k,    p_k = share of pixels in the k-th of `bins` equal bins from min A to max A
+    H = −Σ_k p_k ln p_k
 
-A the signed Σ_channels map. From 0 (a constant map) to ln `bins`; the same for a A + b. It measures simplicity, not truth: a map
-of one bright pixel scores best wherever that pixel is. Its rise when the network's weights are randomised says more than its
-value (Hedström et al., 2024).
+A is the signed sum of the map over channels, and p_k is the share of its pixels in the k-th of `bins` equal bins between min A
+and max A. The value lies between 0 (a constant map) and ln `bins`, and it is the same for a · A + b with a ≠ 0. The entropy
+measures how simple a map is, not whether it is right: a map with one bright pixel scores best wherever that pixel lies. How much
+the entropy rises when the weights of the network are randomised says more than its value (Hedström et al., 2024).
 
-Cost: none. Source: Hedström, Weber, Bommer, Lapuschkin, Samek & Höhne, "A fresh look at sanity checks for saliency maps", 2024.
-Differs from what is in use: the bins are as many as asked for.
+Cost: no passes. Source: Hedström, Weber, Bommer, Lapuschkin, Samek & Höhne, "A fresh look at sanity checks for saliency maps",
+2024.
+Differs from the implementations in use because the number of bins is a setting.
 """
 
 from typing import Annotated, ClassVar
@@ -22,13 +24,20 @@ from heatproof.numerics.entropy import histogram_entropy
 
 
 class HistogramEntropy(MapMetric):
-    """Entropy of the histogram of a map's signed values.
+    """Entropy of the histogram of a map's signed values, in nats.
 
-    bins  between the smallest and the greatest value.
+    bins  The number of bins between the smallest and the largest value.
+
+    >>> import torch
+    >>> from heatproof.metrics import HistogramEntropy
+    >>> HistogramEntropy(bins=4).score(torch.linspace(0, 1, 64).view(1, 1, 8, 8)).values
+    tensor([1.3863])
     """
 
     label: ClassVar[str] = "histogram entropy"
-    meaning: ClassVar[str] = "Entropy of the map's values in nats: how simple it is, not how true; 0 for a constant map."
+    meaning: ClassVar[str] = (
+        "Entropy of the distribution of the map's values, in nats: how simple the map is, not whether it is right."
+    )
     better: ClassVar[Direction] = Direction.LOWER
     bounds: ClassVar[tuple[float, float]] = (0.0, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.SUM

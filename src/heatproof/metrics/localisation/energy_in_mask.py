@@ -1,15 +1,16 @@
-"""Energy in the mask: the share of the map's positive part that lies on the object.
+"""Energy in the mask: the share of the positive part of a map that lies on the object.
 
-    E = Σ_{p ∈ object} max(A_p, 0) / Σ_p max(A_p, 0)
+    E = Σ_(p ∈ object) max(A_p, 0) / Σ_p max(A_p, 0)
 
-A the channel sum of the map. A constant map scores `chance`, the object's share of the image.
+A is the sum of the map over channels, and p is a pixel. A constant positive map scores `chance`, the share of the image that the
+object covers. A map that lies on the object need not show what the network uses, and a map that lies beside the object may show it:
+networks use the surroundings of objects.
 
-A map that lies on the object need not show what the network uses, and one that lies beside it may: networks use the surroundings.
-
-Cost: none. Source: Wang et al., "Score-CAM: score-weighted visual explanations for convolutional neural networks", CVPR workshops
-2020, energy-based pointing game.
-Differs from the paper: any region, not one box alone; large objects are not left out, since `chance` says what they are worth;
-only the positive part counts, which is all there is of the paper's maps, after their ReLU.
+Cost: no passes. Source: Wang et al., "Score-CAM: score-weighted visual explanations for convolutional neural networks", CVPR
+workshops 2020, energy-based pointing game.
+Differs from the paper because the region may have any shape rather than one box; because large objects are not left out, since
+`chance` shows what a score on them is worth; and because only the positive part counts, which for the paper's maps, taken after a
+ReLU, is the whole map.
 """
 
 from typing import ClassVar
@@ -21,7 +22,17 @@ from heatproof.metrics.base import RegionMetric, Scores
 
 
 class EnergyInMask(RegionMetric):
-    """Share of the positive part of the map inside the region."""
+    """Share of the positive part of the map that lies inside the region of the object.
+
+    >>> import torch
+    >>> from heatproof.metrics import EnergyInMask
+    >>> region = torch.zeros(1, 8, 8)
+    >>> region[0, :2] = 1
+    >>> maps = torch.ones(1, 1, 8, 8)
+    >>> maps[0, 0, :2] = 3.0
+    >>> EnergyInMask().score(maps, region).values
+    tensor([0.5000])
+    """
 
     label: ClassVar[str] = "energy"
     meaning: ClassVar[str] = "Share of the map's positive part that lies on the object."
@@ -31,7 +42,7 @@ class EnergyInMask(RegionMetric):
     scale_invariant: ClassVar[bool] = True
     cite: ClassVar[str] = "Wang et al., CVPR workshops 2020"
 
-    def measure(self, maps: Tensor, found: Tensor) -> Scores:
+    def measure(self, maps: Tensor, hits: Tensor) -> Scores:
         positive = maps.flatten(1).double().clamp(min=0)
-        share = (positive * found.flatten(1)).sum(1) / positive.sum(1)
-        return Scores.of(share.to(maps.dtype), missing="the map is positive nowhere")
+        share = (positive * hits.flatten(1)).sum(1) / positive.sum(1)
+        return Scores.of(share.to(maps.dtype), missing="no value of the map is positive")

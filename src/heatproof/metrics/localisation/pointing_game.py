@@ -1,18 +1,18 @@
-"""Pointing game: whether the map is highest on the object, or near it.
+"""Pointing game: whether the highest point of a map lies on the object, or near it.
 
     hit = |{p ∈ M : d(p, object) ≤ t}| / |M|,    M = {p : A_p = max A}
 
-A the channel sum of the map, d the distance in pixels, t the tolerance. Most maps have one highest pixel, and a hit is 0 or 1.
-Where several tie, as in a constant map, it is the share of them that hit: what one of them, chosen at random, would score.
-`chance` is that share for a constant map. The mean over images is the published accuracy.
+A is the sum of the map over channels, p is a pixel, d is the distance in pixels, and t is the tolerance. Most maps have one
+highest pixel, and the score is then 0 or 1. If several pixels tie, as in a constant map, the score is the share of them that hit:
+the expected score of one of them chosen at random. `chance` is the score of a constant map. The mean of the score over images is
+the published accuracy. A map that lies on the object need not show what the network uses, and a map that lies beside the object
+may show it: networks use the surroundings of objects.
 
-A map that lies on the object need not show what the network uses, and one that lies beside it may: networks use the surroundings.
-
-Cost: none. Source: Zhang et al., "Top-down neural attention by excitation backprop", IJCV 2018; 15 pixels are the published
-tolerance.
-Differs from the paper: pixels are the map's, and of 224 of them 15 are a larger share than of a photograph of 500; a distance
-equal to the tolerance hits, so that 0 means the object itself; the mean is over images, not over classes first; maps of gradients
-are scored as they are, signed, channels summed.
+Cost: no passes. Source: Zhang et al., "Top-down neural attention by excitation backprop", IJCV 2018, with a tolerance of 15 pixels.
+Differs from the paper because distances are measured in pixels of the map, so that 15 pixels are a larger share of a map of 224
+pixels than of a photograph of 500; because a distance equal to the tolerance is a hit, so that a tolerance of 0 means the object
+itself; because the mean is taken over images rather than over classes first; and because the maps of gradient methods are scored as
+they are, signed, with their channels summed.
 """
 
 from typing import ClassVar
@@ -26,9 +26,17 @@ from heatproof.numerics.dilate import dilate
 
 
 class PointingGame(RegionMetric):
-    """Whether the highest point of the map hits the object.
+    """Whether the highest point of the map lies on the object.
 
-    tolerance  pixels that it may lie beside.
+    tolerance  The distance in pixels up to which a point beside the object counts as a hit.
+
+    >>> import torch
+    >>> from heatproof.metrics import PointingGame
+    >>> region, maps = torch.zeros(1, 8, 8), torch.zeros(1, 1, 8, 8)
+    >>> region[0, 2:4, 2:4] = 1
+    >>> maps[0, 0, 2, 5] = 1.0
+    >>> PointingGame(tolerance=1).score(maps, region).values, PointingGame(tolerance=2).score(maps, region).values
+    (tensor([0.]), tensor([1.]))
     """
 
     label: ClassVar[str] = "pointing"
@@ -41,11 +49,11 @@ class PointingGame(RegionMetric):
 
     tolerance: NonNegativeInt = 15
 
-    def found(self, inside: Tensor) -> Tensor:
+    def hit_area(self, inside: Tensor) -> Tensor:
         return dilate(inside, self.tolerance)
 
-    def measure(self, maps: Tensor, found: Tensor) -> Scores:
+    def measure(self, maps: Tensor, hits: Tensor) -> Scores:
         flat = maps.flatten(1)
         highest = flat == flat.amax(1, keepdim=True)
-        hits = (highest & found.flatten(1)).sum(1).double() / highest.sum(1)
-        return Scores.of(hits.to(maps.dtype))
+        share = (highest & hits.flatten(1)).sum(1).double() / highest.sum(1)
+        return Scores.of(share.to(maps.dtype))

@@ -1,4 +1,4 @@
-"""Does the map depend on what the network has learnt?"""
+"""Sanity checks: does the map depend on what the network has learnt, and on what is explained?"""
 
 from heatproof.metrics.sanity.cosine_convergence import CosineConvergence
 from heatproof.metrics.sanity.data_randomisation import DataRandomisation

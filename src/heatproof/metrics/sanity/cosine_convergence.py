@@ -1,14 +1,17 @@
-"""Cosine convergence: whether a method sends every output to the same map.
+"""Cosine convergence: whether a method gives the same map for every output, up to a factor.
 
-    value = median over pairs |cos(A(v_j · f), A(v_k · f))|,    v_1 … v_n ~ N(0, I) over the network's outputs
+    value = median over pairs j < k of |cos(A(v_j · f), A(v_k · f))|
 
-Rules that pass relevance on through non-negative matrices alone (z⁺, αβ with β = 0, deep Taylor, excitation) multiply matrices
-whose product tends to rank 1: wherever relevance starts, it arrives in one pattern, and what is explained only sets its size and
-sign. Then the value is near 1.
+f is the vector of the network's outputs, v_1 … v_n ~ N(0, I) are random directions, and A(v · f) is the map of the mixture v · f
+of outputs. Rules that propagate relevance through non-negative matrices only (z⁺, αβ with β = 0, deep Taylor, excitation
+backprop) multiply matrices whose product tends to rank 1. Relevance then arrives in one pattern wherever it starts, and what is
+explained only sets the size and sign of the map. In that case the value is near 1.
 
-Cost: n further maps. Source: Sixt, Granz & Landgraf, "When explanations lie", ICML 2020 (CSC).
-Differs from the paper: relevance starts at the outputs, and whole maps of the input are compared, not the channels of each position
-at each layer; so it can be asked of any method, and of images with one channel. The sign of a cosine does not count.
+Cost: n further maps and 1 forward pass. Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions
+fail", ICML 2020 (cosine similarity convergence).
+Differs from the paper because relevance starts at the outputs, and whole maps of the input are compared rather than the channels of
+each position at each layer, so that the metric applies to every method and to images with one channel; and because the sign of the
+cosine does not count.
 """
 
 from functools import partial
@@ -30,13 +33,23 @@ from heatproof.passes.forward import raw_outputs
 
 
 class CosineConvergence(ExplainerMetric):
-    """Median |cosine| between maps of random directions of the output.
+    """Median absolute cosine between the maps of random mixtures of the outputs.
 
-    directions   n of them, the same for every image.
+    directions  The number n of random mixtures, which are the same for every image.
+
+    >>> import torch
+    >>> from heatproof.methods import EdgeMap
+    >>> from heatproof.metrics import CosineConvergence
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> CosineConvergence().score(model, images, None, bound(EdgeMap(), model)).values
+    tensor([1., 1.])
     """
 
     label: ClassVar[str] = "cosine convergence"
-    meaning: ClassVar[str] = "Likeness of maps of random mixtures of the outputs; 1 = one map, whatever is explained."
+    meaning: ClassVar[str] = "Similarity of the maps of random mixtures of the outputs; 1 = the same map, whatever is explained."
     better: ClassVar[Direction] = Direction.LOWER
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     reduction: ClassVar[Reduction] = Reduction.NONE
@@ -61,10 +74,11 @@ class CosineConvergence(ExplainerMetric):
             explain(images, (target + k) % outputs, seed, model.with_(output=partial(_along, v))).values
             for k, v in enumerate(directions)
         ]
-        each = torch.stack([cosine(a, b).abs() for a, b in combinations(maps, 2)])
-        return without_broken(Scores.of(each.nanmedian(0).values, missing="every map is zero"), *maps)
+        cosines = torch.stack([cosine(a, b).abs() for a, b in combinations(maps, 2)])
+        median = cosines.double().nanquantile(0.5, dim=0).to(images.dtype)
+        return without_broken(Scores.of(median, missing="no two maps differ from zero"), *maps)
 
 
-# the class named is none of the output's business: it tells maps apart that know nothing of the output, such as noise
+# The mixture does not depend on the class; each direction has its own, so that maps which ignore the output, as noise does, differ.
 def _along(direction: Float[Tensor, " k"], outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
     return outputs @ direction.to(outputs)

@@ -1,12 +1,13 @@
-"""Data randomisation: how much of a map is left when the network has learnt labels that mean nothing.
+"""Data randomisation: the similarity of a map to the map of a network that was trained on meaningless labels.
 
     value = similarity(A(x; θ), A(x; θ'))
 
-θ' are the weights of the same architecture, trained on the same images with their labels permuted until it knows them by heart.
-What is left says what the map owes to the images and the architecture. As with new weights, a low similarity is no merit by itself;
-two networks trained on the same labels from two starts differ too, and are the control to compare with.
+A(x; θ) is the map of image x for the network with weights θ. The weights θ' belong to the same architecture, trained on the same
+images with permuted labels until it has memorised them. What the maps have in common comes from the images and the architecture. A
+low similarity is no merit by itself. Two networks that are trained on the same labels from two starting points differ too; they are
+the control to compare with.
 
-Cost: one further map; the other network is trained once and kept.
+Cost: 1 further map. The other network is trained once and cached.
 Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018.
 """
 
@@ -26,12 +27,23 @@ from heatproof.models.model import Model
 class DataRandomisation(ComparingMetric):
     """Similarity to the map of a network that was trained on other labels.
 
-    other   that network; None = what a `trained` network says of itself: the same architecture, on a thousand of its images, their
-            labels permuted. It refuses to load unless it has learnt them by heart.
+    other  The loader of the other network. None trains the architecture of a `trained` network on a thousand of its images with
+           permuted labels; loading fails unless the network has memorised these labels.
+
+    >>> import torch
+    >>> from heatproof.methods import EdgeMap
+    >>> from heatproof.metrics import DataRandomisation
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> other = Toy(architecture="cnn", width=0.1, seed=1)
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> DataRandomisation(other=other).score(model, images, None, bound(EdgeMap(), model)).values
+    tensor([1., 1.])
     """
 
     label: ClassVar[str] = "data randomisation"
-    meaning: ClassVar[str] = "Similarity to the map of a network trained on permuted labels; near that of noise = depends on them."
+    meaning: ClassVar[str] = "Similarity to the map of a network that was trained on permuted labels; 1 = the labels do not matter."
     better: ClassVar[Direction] = Direction.LOWER
     cite: ClassVar[str] = "Adebayo et al., NeurIPS 2018"
 
@@ -43,7 +55,7 @@ class DataRandomisation(ComparingMetric):
 
     @property
     def price(self) -> str:
-        return "one more map; the other network is trained once"
+        return "1 more map; the other network is trained once"
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         other = self._other(model)

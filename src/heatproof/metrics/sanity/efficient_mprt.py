@@ -1,14 +1,17 @@
-"""Efficient parameter randomisation (eMPRT): by how much a map's values spread out when every weight is replaced.
+"""Efficient model parameter randomisation test (eMPRT): how much the entropy of a map rises when all weights are replaced.
 
-    value = 1/K Σ_k (H(A(x; θ_k)) − H(A(x; θ))) / H(A(x; θ)),    H the entropy of a histogram of the signed values
+    value = 1/K Σ_k (H(A(x; θ_k)) − H(A(x; θ))) / H(A(x; θ))
 
-A network that knows nothing should have maps less simple than one that does; and no two maps are compared, so that the noise of
-rankings among near-zeros does not enter. Entropy looks at values alone: a map of noise scores near 0, so does an edge map, and maps
-of sparse images have little entropy to gain.
+A(x; θ) is the map of image x for the network with weights θ, θ_1 … θ_K are K draws of random weights, and H is the entropy of the
+histogram of the signed values. The maps of a network that has learnt nothing should be less simple than those of a trained
+network. No two maps are compared, so that the noise in the order of values near zero does not enter. The entropy depends on the
+values alone: a map of noise scores near 0, an edge map scores 0, and maps of sparse images can gain little entropy.
 
-Cost: K further maps, and one forward row for the blocks. Source: Hedström et al., "Sanity checks revisited", 2023 (eMPRT).
-Differs from the paper: several networks, since one draw decides the sign of small values; the number of bins is given, not guessed
-from the number of axes; entries of all channels count by themselves.
+Cost: K further maps and 1 forward pass, which finds the order of the network's blocks.
+Source: Hedström et al., "Sanity checks revisited: an exploration to repair the model parameter randomisation test", 2023 (eMPRT).
+Differs from the paper because it averages over several networks, since one draw decides the sign of a small value; because the
+number of bins is a setting rather than guessed from the shape of the map; and because every value of every channel counts by
+itself.
 """
 
 from typing import ClassVar
@@ -26,16 +29,27 @@ from heatproof.numerics.entropy import histogram_entropy
 
 
 class EfficientMprt(ExplainerMetric):
-    """Relative rise of a map's entropy from the trained to random networks.
+    """Relative rise of the entropy of a map when the weights of the network are replaced.
 
-    draws       random networks, K.
-    bins        of the histogram, between a map's least and greatest value.
-    weights     what replaces the network's, as in `parameter_randomisation`.
-    statistics  running means and variances of batch normalisations: reset, or kept.
+    draws       The number K of networks with random weights.
+    bins        The number of bins of the histogram, between the smallest and the largest value of a map.
+    weights     What replaces the weights: the module's own initialisation (own), truncated normal numbers (truncated_normal; both
+                Adebayo et al., 2018) or the same weights in another order (permutation).
+    statistics  Whether the running means and variances of batch normalisations are reset (reset) or kept (keep).
+
+    >>> import torch
+    >>> from heatproof.methods import EdgeMap
+    >>> from heatproof.metrics import EfficientMprt
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> EfficientMprt().score(model, images, None, bound(EdgeMap(), model)).values
+    tensor([0., 0.], dtype=torch.float64)
     """
 
     label: ClassVar[str] = "eMPRT"
-    meaning: ClassVar[str] = "Relative rise of the map's entropy when all weights are replaced; 0 = it spreads no more than before."
+    meaning: ClassVar[str] = "Relative rise of the entropy of the map when all weights are replaced; 0 = it does not rise."
     better: ClassVar[Direction] = Direction.HIGHER
     bounds: ClassVar[tuple[float, float]] = (-1.0, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.NONE
@@ -51,17 +65,19 @@ class EfficientMprt(ExplainerMetric):
         return self.draws
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        found = blocks(model, images)
+        all_blocks = blocks(model, images)
         clean = explain(images, target, seed).values
         networks = (
-            randomised(model, found, self.weights, self.statistics, seed=seed_of(derive(seed, "randomisation", k)))
+            randomised(model, all_blocks, self.weights, self.statistics, seed=seed_of(derive(seed, "randomisation", k)))
             for k in range(self.draws)
         )
         after = torch.stack([self._entropy(explain(images, target, seed, network).values) for network in networks])
         before = self._entropy(clean)
         rise = torch.where(before > 0, (after - before) / before, torch.nan)
         error = rise.std(0) / self.draws**0.5 if self.draws > 1 else None
-        return without_broken(Scores.of(rise.mean(0), error=error, missing="the map is constant, so it has no entropy"), clean)
+        return without_broken(
+            Scores.of(rise.mean(0), error=error, missing="the map is constant, so that its entropy is zero"), clean
+        )
 
     def _entropy(self, maps: Tensor) -> Tensor:
         return histogram_entropy(maps.flatten(1), self.bins)

@@ -1,21 +1,26 @@
-"""Parameter randomisation: how much of a map is left when the network's weights are replaced, block after block.
+"""Model parameter randomisation: the similarity of a map to the map after the network's weights are replaced, block by block.
 
-    s_i = similarity(A(x; θ), A(x; θ_i)),  i = 1 … L,    value = 1/L Σ s_i,    floor = similarity(u ⊙ x, v ⊙ x)
+    s_i = similarity(A(x; θ), A(x; θ_i)),  i = 1 … L,    value = 1/L Σ_i s_i,    floor = similarity(u ⊙ x, v ⊙ x)
 
-θ_i has new weights in the last i blocks (`top_down`), the first i (`bottom_up`), or the i-th last alone (`independent`). u and v
-are independent normal noise: the floor is what two maps have in common that know nothing of the network but carry the image. A map
-is insensitive only as far as it lies above its floor. A low similarity is no merit by itself: noise has the lowest of all. So it
-reads with a control on either side, an edge map (1 throughout) and a random map (0), and never alone.
+A(x; θ) is the map of image x for the network with weights θ. The weights θ_i are new in the last i of L blocks (`top_down`), in
+the first i blocks (`bottom_up`), or in the i-th last block alone (`independent`). u and v are independent normal noise. The floor
+is the similarity of two maps that do not depend on the network but carry the image as a factor; a map is insensitive to the
+weights only as far as its similarity lies above this floor. A low similarity is no merit by itself, because noise has the lowest
+of all. The value is therefore read beside two controls: an edge map scores 1 and a random map scores 0.
 
-Weights are new in a copy. Stages that leave a map without a correlation (it is constant, say) are left out of the mean; `scored` is
-the share of those that are not. `gap` is the completeness gap at the last stage, where the method claims a sum: random networks are
-rough, and a quadrature that was fine may not be.
+The weights are replaced in a copy of the network. Stages at which the similarity is not defined, for example because a map is
+constant, are left out of the mean; the component `scored` is the share of the other stages. The component `gap` is the completeness
+gap at the last stage, if the method states an expected sum: networks with random weights are rough functions, and a quadrature that
+was accurate for the trained network may not be accurate for them.
 
-Cost: a map a block and draw, one forward row for the blocks' order, and with `target = "own"` one for each choice.
-Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018; smoothed maps: Hedström et al., 2023 (sMPRT).
-Differs from the papers: the target may stay what it was (the released code explains the new network's own choice); batch statistics
-may stay, as in the released code, or not, as in the text; the untouched network is no stage of the mean (the peer's code counts
-it); noise of smoothed maps is the same at all stages, so that it adds no difference of its own.
+Cost: 1 map per block and draw, 1 forward pass for the order of the blocks, and with `target="own"` 1 forward pass per block and
+draw.
+Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018; for smoothed maps: Hedström et al., "Sanity checks
+revisited", 2023 (sMPRT).
+Differs from the papers because the class to explain stays fixed by default, while the released code explains the new network's
+own top-1; because the statistics of batch normalisations may be kept, as in the released code, or reset, as in the text; because
+the trained network is not a stage of the mean, while the released code of sMPRT counts it; and because smoothed maps use the same
+noise at every stage, so that the noise adds no difference of its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,27 +47,47 @@ _FLOORS = 3
 
 
 class ParameterRandomisation(ComparingMetric):
-    """Mean similarity to the map of the trained network, over the stages.
+    """Mean similarity to the map of the trained network, over the stages of randomisation.
 
-    order       which blocks are new at stage i: the last i, the first i, or the i-th last alone.
-    weights     what replaces them: the module's own start, truncated normal numbers, or their own values in another order.
-    statistics  running means and variances of batch normalisations: reset with their block, or kept.
-    blocks      at most so many; layers are joined by name.
-    draws       networks a stage, from seeds of their own.
-    target      fixed, or the new network's own choice.
-    samples     noisy copies of the image over which every map is averaged; 1 = the image itself.
-    sigma       deviation of that noise as a share of the image's range.
+    order       Which blocks have new weights at stage i: the last i (top_down), the first i (bottom_up) or the i-th last alone
+                (independent); Adebayo et al., 2018.
+    weights     What replaces the weights: the module's own initialisation (own), truncated normal numbers (truncated_normal; both
+                Adebayo et al., 2018) or the same weights in another order (permutation).
+    statistics  Whether the running means and variances of batch normalisations are reset with their block (reset; Adebayo et al.,
+                2018, text) or kept (keep; released code).
+    blocks      The largest number of blocks; layers are joined into blocks by their names.
+    draws       The number of networks per stage, each with weights from its own seed.
+    target      Whether the explained class stays fixed (fixed) or is the top-1 of the network with new weights (own; released
+                code).
+    samples     The number of noisy copies of the image over which every map is averaged (Hedström et al., 2023); 1 means the image
+                itself.
+    sigma       The standard deviation of this noise, as a share of the range of legal values.
+
+    >>> import torch
+    >>> from heatproof.methods import EdgeMap
+    >>> from heatproof.metrics import ParameterRandomisation
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> scores = ParameterRandomisation().score(model, images, None, bound(EdgeMap(), model))
+    >>> scores.values
+    tensor([1., 1.])
+    >>> sorted(scores.components)
+    ['first', 'floor', 'gap', 'last', 'scored']
     """
 
     label: ClassVar[str] = "parameter randomisation"
-    meaning: ClassVar[str] = "Similarity to the map of the trained network when weights are replaced; near its floor = sensitive."
+    meaning: ClassVar[str] = (
+        "Similarity to the map of the trained network when its weights are replaced; near the floor = sensitive."
+    )
     better: ClassVar[Direction] = Direction.LOWER
-    curve_axes: ClassVar[tuple[str, str]] = ("blocks with other weights", "similarity")
+    curve_axes: ClassVar[tuple[str, str]] = ("blocks with new weights", "similarity")
     component_meanings: ClassVar[dict[str, str]] = {
-        "floor": "what two maps of noise times the image have in common",
+        "floor": "similarity of two maps of noise times the image",
         "first": "after the first stage",
         "last": "after the last stage",
-        "scored": "share of stages that leave a map to compare",
+        "scored": "share of stages at which the similarity is defined",
         "gap": "completeness gap of the map after the last stage",
     }
     cite: ClassVar[str] = "Adebayo et al., NeurIPS 2018"
@@ -91,7 +116,7 @@ class ParameterRandomisation(ComparingMetric):
     @property
     def price(self) -> str:
         copies = f" of {self.samples} noisy copies" if self.samples > 1 else ""
-        return f"a map{copies} a block" + (f" for each of {self.draws} draws" if self.draws > 1 else "")
+        return f"1 map{copies} per block" + (f" and draw, of {self.draws} draws" if self.draws > 1 else "")
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         draws = Draws.for_images(seed, images)
@@ -99,56 +124,58 @@ class ParameterRandomisation(ComparingMetric):
         copies = [images] if self.samples == 1 else [images + noise(images, model.bounds, draws, k) for k in range(self.samples)]
 
         def mapped(target: Tensor, network: Model | None) -> tuple[Tensor, Tensor]:
-            """The map, or its mean over copies with the same noise whatever the network; and its gap."""
-            found = [explain(copy, target, seed, network) for copy in copies]
-            return torch.stack([each.values for each in found]).mean(0), torch.stack([each.gap for each in found]).mean(0)
+            """Return the mean map and the mean completeness gap over the copies, whose noise is the same for every network."""
+            each = [explain(copy, target, seed, network) for copy in copies]
+            return torch.stack([one.values for one in each]).mean(0), torch.stack([one.gap for one in each]).mean(0)
 
         clean, gap = mapped(target, None)
-        found = blocks(model, images, self.blocks)
-        each, pictures = [], []
+        all_blocks = blocks(model, images, self.blocks)
+        similarities, pictures = [], []
         for k in range(self.draws):
             stages = []
-            for network in self._networks(model, found, seed_of(derive(seed, "randomisation", k))):
+            for network in self._networks(model, all_blocks, seed_of(derive(seed, "randomisation", k))):
                 other, gap = mapped(target if self.target == "fixed" else resolve_target(network, images, None), network)
                 stages.append(self.compare(clean, other))
                 pictures += [other] if k == 0 else []
-            each.append(torch.stack(stages, 1))
-        names = [block.name or "(network)" for block in (found if self.order == "bottom_up" else found[::-1])]
-        kept = [name for block in found for name in block.kept]
-        scores = self._conclude(torch.stack(each), self.floor(images, draws), gap, {"blocks": names, "not randomised": kept})
+            similarities.append(torch.stack(stages, 1))
+        names = [block.name or "(network)" for block in (all_blocks if self.order == "bottom_up" else all_blocks[::-1])]
+        unchanged = [name for block in all_blocks for name in block.kept]
+        details = {"blocks": names, "not randomised": unchanged}
+        scores = self._conclude(torch.stack(similarities), self.floor(images, draws), gap, details)
         return replace(without_broken(scores, clean), maps=dict(zip(names, pictures, strict=True)))
 
-    def _networks(self, model: Model, found: Sequence[Block], seed: int) -> Iterator[Model]:
-        n = len(found)
+    def _networks(self, model: Model, all_blocks: Sequence[Block], seed: int) -> Iterator[Model]:
+        """Yield the network of each stage."""
+        n = len(all_blocks)
         for i in range(1, n + 1):
             if self.order == "independent":
-                part = found[n - i : n - i + 1]
+                part = all_blocks[n - i : n - i + 1]
             else:
-                part = found[n - i :] if self.order == "top_down" else found[:i]
+                part = all_blocks[n - i :] if self.order == "top_down" else all_blocks[:i]
             yield randomised(model, part, self.weights, self.statistics, seed=seed)
 
     def _conclude(
-        self, each: Float[Tensor, "draws b stages"], floor: Tensor, gap: Tensor, details: Mapping[str, Sequence[str]]
+        self, similarities: Float[Tensor, "draws b stages"], floor: Tensor, gap: Tensor, details: Mapping[str, Sequence[str]]
     ) -> Scores:
-        curve, mean = each.nanmean(0), each.nanmean(2)
+        curve, mean = similarities.nanmean(0), similarities.nanmean(2)
         components = {
             "floor": floor,
             "first": curve[:, 0],
             "last": curve[:, -1],
-            "scored": (~each.isnan()).to(each).mean((0, 2)),
+            "scored": (~similarities.isnan()).to(similarities).mean((0, 2)),
             "gap": gap,
         }
         return Scores.of(
             mean.nanmean(0),
-            error=mean.std(0) / len(each) ** 0.5 if len(each) > 1 else None,
+            error=mean.std(0) / len(similarities) ** 0.5 if len(similarities) > 1 else None,
             curve=torch.cat([torch.ones_like(curve[:, :1]), curve], 1),
             components=components,
             details=details,
-            missing="a map is constant, before or after every stage, so that there is nothing to compare",
+            missing="the map of the trained network, or the map at every stage, is constant, so that no similarity is defined",
         )
 
     def floor(self, images: Tensor, draws: Draws) -> Float[Tensor, " b"]:
-        """Similarity of two maps of noise times the image, the mean of a few."""
+        """Return the similarity `[b]` of two maps of noise times the image, averaged over three pairs of noise."""
 
         def noise(k: int) -> Tensor:
             return draws.normal("floor", k, images.shape[1:]) * images

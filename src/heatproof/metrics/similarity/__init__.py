@@ -1,4 +1,4 @@
-"""Does the map repeat itself, or another?"""
+"""Similarity metrics: does the map agree with itself, or with the map of another method?"""
 
 from heatproof.metrics.similarity.repeatability import Repeatability
 from heatproof.metrics.similarity.similarity_to import SimilarityTo

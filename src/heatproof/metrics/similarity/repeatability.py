@@ -1,11 +1,14 @@
-"""Repeatability: the correlation of a map with itself under another seed, and the samples that would make it reliable.
+"""Repeatability: the correlation of a map with itself under another seed, and the number of samples that would make it reliable.
 
-    r = corr(A_seed, A_seed+1),    factor = ρ (1 − r) / (r (1 − ρ))
+    r = corr(A_seed, A_(seed+1)),    samples_factor = ρ (1 − r) / (r (1 − ρ))
 
-By Spearman–Brown, a map averaged over `factor` times as many samples correlates ρ (0.9) with its own repetition. A map that does
-not depend on the seed has r = 1 and factor 0. r says nothing about being right: a constant bias repeats perfectly.
+A_seed is the map for a seed, summed over channels. By the formula of Spearman and Brown, a map that is averaged over
+`samples_factor` times as many samples has the correlation ρ (0.9 by default) with its own repetition. A map that does not depend on
+the seed has r = 1 and a factor of 0. The correlation does not show whether a map is right: a constant bias repeats perfectly.
 
-Cost: one further map. Source: Spearman 1910, Brown 1910 (prophecy formula), applied to maps.
+Cost: 1 further map; none is computed in an evaluation if the method draws no random numbers.
+Source: Spearman, "Correlation calculated from faulty data", 1910; Brown, "Some experimental results in the correlation of mental
+abilities", 1910 (prophecy formula); here applied to maps.
 """
 
 from typing import ClassVar, Literal
@@ -22,19 +25,30 @@ from heatproof.numerics.similarity import pearson, spearman
 
 
 class Repeatability(ExplainerMetric):
-    """Correlation between maps of two seeds.
+    """Correlation between the maps of two seeds.
 
-    similarity   correlation of values or of ranks.
-    reliability  correlation ρ that `samples_factor` aims at.
+    similarity   Whether values (pearson) or ranks (spearman) are correlated.
+    reliability  The correlation ρ that the component `samples_factor` is computed for (Spearman, 1910; Brown, 1910).
+
+    >>> import torch
+    >>> from heatproof.methods import SmoothGrad
+    >>> from heatproof.metrics import Repeatability
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> scores = Repeatability().score(model, images, None, bound(SmoothGrad(samples=50), model))
+    >>> scores.values > 0.8
+    tensor([True, True])
     """
 
     label: ClassVar[str] = "repeatability"
-    meaning: ClassVar[str] = "Correlation of the map with itself when only the random seed changes; 1 = nothing left to chance."
+    meaning: ClassVar[str] = "Correlation of the map with itself when only the random seed changes; 1 = the seed does not matter."
     better: ClassVar[Direction] = Direction.HIGHER
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     reduction: ClassVar[Reduction] = Reduction.SUM
     component_meanings: ClassVar[dict[str, str]] = {
-        "samples_factor": "times the present samples that the aimed-at correlation needs"
+        "samples_factor": "factor by which the number of samples must grow to reach the chosen correlation"
     }
     cite: ClassVar[str] = "Spearman 1910; Brown 1910"
 

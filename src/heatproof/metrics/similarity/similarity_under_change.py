@@ -1,15 +1,20 @@
-"""Similarity under change: how a map moves as its image is changed more and more.
+"""Similarity under change: the similarity of a map to itself while the image is changed more and more.
 
-    s(ε) = similarity(A(x), A(x + change at level ε)),    value = mean over the levels
+    s(ε) = similarity(A(x), A(x_ε)),    value = mean of s(ε) over the levels ε
 
-The class explained stays that of the clean image. A map that moves where the network's answer stays is fragile; one that stays
-where the answer moves explains something else: `answer` is the share of levels at which the network's own choice is still the
-clean one. A level at which the image cannot be changed as asked, as by an attack that must leave the answer alone, is not scored.
-Two entries with two similarities share the maps, so that one can be drawn against the other, and changes that do not look at maps
-are made once for all methods.
+A(x) is the map of image x, and x_ε is the image changed at level ε. The explained class remains that of the unchanged image. A
+map that changes while the network's decision does not is fragile. A map that does not change while the decision does explains
+something else; the component `answer` is the share of levels at which the network's own top-1 is still that of the unchanged
+image. A level at which the image cannot be changed as required, for example by an attack that must preserve the decision, is not
+scored.
 
-Cost: a map a level, one forward row a level, and what the change itself asks for.
-Source: Wang & Kong, NeurIPS 2022 (cosine and Kendall's τ under change); Ghorbani, Abid & Zou, AAAI 2019 (attacked maps).
+Two metrics that differ only in how maps are compared use the same maps, so that one can be drawn against the other. Changes that do
+not depend on the maps are computed once for all methods.
+
+Cost: 1 map and 1 forward pass per level, 1 forward pass more, and the passes of the change itself.
+Source: Wang & Kong, "Exploiting the relationship between Kendall's rank correlation and cosine similarity for attribution
+protection", NeurIPS 2022 (cosine and Kendall's τ under change); Ghorbani, Abid & Zou, "Interpretation of neural networks is
+fragile", AAAI 2019 (attacked maps).
 """
 
 import weakref
@@ -32,27 +37,41 @@ from heatproof.passes.forward import network_state, raw_outputs
 from heatproof.perturb.changes import AddedNoise, Change, Situation
 from heatproof.perturb.draws import image_digest
 
-_KEPT = 8
-_kept: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], list[Tensor]]]" = weakref.WeakKeyDictionary()
+_CACHE_SIZE = 8
+_changed_images: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], list[Tensor]]]" = weakref.WeakKeyDictionary()
 
 
 class SimilarityUnderChange(ComparingMetric):
-    """Mean similarity to the map of the clean image, over levels of a change.
+    """Mean similarity to the map of the unchanged image, over increasing levels of a change.
 
-    change   what is done to the image.
-    levels   of it, increasing.
+    change  What is done to the image, such as added noise or an attack.
+    levels  The strengths of the change, in increasing order and in the unit of the change.
+
+    >>> import torch
+    >>> from heatproof.methods import Gradient
+    >>> from heatproof.metrics import SimilarityUnderChange
+    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> metric = SimilarityUnderChange(levels=(0.0, 0.1))
+    >>> scores = metric.score(model, images, None, bound(Gradient(), model))
+    >>> scores.curve.shape, scores.components["first"]
+    (torch.Size([2, 2]), tensor([1., 1.]))
     """
 
     label: ClassVar[str] = "similarity under change"
-    meaning: ClassVar[str] = "Similarity to the map of the untouched image as it is changed more and more; 1 = the map stays."
+    meaning: ClassVar[str] = (
+        "Similarity to the map of the unchanged image while the image is changed more and more; 1 = the map does not change."
+    )
     better: ClassVar[Direction] = Direction.HIGHER
     curve_axes: ClassVar[tuple[str, str]] = ("level", "similarity")
     component_meanings: ClassVar[dict[str, str]] = {
         "first": "at the lowest level",
         "last": "at the highest level",
-        "scored": "share of levels that leave a map to compare",
-        "moved": "pixels by which the centre of mass moves, at the highest level",
-        "answer": "share of levels at which the network still chooses the same class",
+        "scored": "share of levels at which the similarity is defined",
+        "moved": "distance in pixels by which the centre of mass moves, at the highest level",
+        "answer": "share of levels at which the network still predicts the same class",
     }
     cite: ClassVar[str] = "Wang & Kong, NeurIPS 2022; Ghorbani et al., AAAI 2019"
 
@@ -85,19 +104,19 @@ class SimilarityUnderChange(ComparingMetric):
         return len(self.levels)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        made: list[tuple[Tensor, Tensor]] = []
+        computed: list[tuple[Tensor, Tensor]] = []
 
-        def mapped(at: Tensor) -> Tensor:
-            """Made once, whoever asks."""
-            if not any(images is at for images, _ in made):
-                made.append((at, explain(at, target, seed).values))
-            return next(values for images, values in made if images is at)
+        def map_of(at: Tensor) -> Tensor:
+            """Return the maps of these images, and compute them only at the first call with the same tensor."""
+            if not any(images is at for images, _ in computed):
+                computed.append((at, explain(at, target, seed).values))
+            return next(values for images, values in computed if images is at)
 
-        clean = mapped(images)
-        asked = self._changed(Situation(images, model.bounds, target, model, mapped, seed))
-        impossible = torch.stack([~finite(at) for at in asked], 1)
-        changed = [_filled(at, no, images) for at, no in zip(asked, impossible.unbind(1), strict=True)]
-        curve = torch.stack([self.compare(clean, mapped(at)) for at in changed], 1).masked_fill(impossible, torch.nan)
+        clean = map_of(images)
+        requested = self._changed(Situation(images, model.bounds, target, model, map_of, seed))
+        impossible = torch.stack([~finite(at) for at in requested], 1)
+        changed = [_filled(at, no, images) for at, no in zip(requested, impossible.unbind(1), strict=True)]
+        curve = torch.stack([self.compare(clean, map_of(at)) for at in changed], 1).masked_fill(impossible, torch.nan)
         choice = raw_outputs(model, images).argmax(1)
         answer = torch.stack([raw_outputs(model, at).argmax(1) == choice for at in changed], 1).to(curve)
         components = {
@@ -105,33 +124,33 @@ class SimilarityUnderChange(ComparingMetric):
             "last": curve[:, -1],
             "scored": (~curve.isnan()).to(curve).mean(1),
             "answer": answer.masked_fill(impossible, torch.nan).nanmean(1),
-            "moved": _distance(clean, mapped(changed[-1])).masked_fill(impossible[:, -1], torch.nan),
+            "moved": _distance(clean, map_of(changed[-1])).masked_fill(impossible[:, -1], torch.nan),
         }
-        missing = "at no level is there a changed image, or its map is constant"
+        missing = "at every level the image cannot be changed as required, or a map is constant"
         scores = Scores.of(curve.nanmean(1), curve=curve, components=components, missing=missing)
         return without_broken(scores, clean)
 
     def _changed(self, at: Situation) -> list[Tensor]:
-        """Images at each level; those that are the same for all methods are kept for the next one, a few of them."""
+        """Return the changed images at each level. If they do not depend on the method, they are cached for the next one."""
         if self.change.by_maps:
             return self.change(at, self.levels)
         network = at.model.module
-        kept = _kept.setdefault(network, {})
+        cached = _changed_images.setdefault(network, {})
         state = network_state(network), at.model.output, *at.target.tolist(), *map(image_digest, at.images)
         key = self.change.digest, self.levels, at.seed, state
-        if key not in kept:
-            kept[key] = self.change(at, self.levels)
-            while len(kept) > _KEPT:
-                del kept[next(iter(kept))]
-        return kept[key]
+        if key not in cached:
+            cached[key] = self.change(at, self.levels)
+            while len(cached) > _CACHE_SIZE:
+                del cached[next(iter(cached))]
+        return cached[key]
 
 
 def _filled(at: Tensor, where: Tensor, images: Tensor) -> Tensor:
-    """The images themselves where so; the same tensor if nowhere, so that its maps are known."""
+    """Replace the masked samples by the unchanged images; return the same tensor if none is masked, so that its maps are reused."""
     return torch.where(where.view(-1, 1, 1, 1), images, at) if bool(where.any()) else at
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:
-    """Between the centres of the magnitudes of raw maps, in pixels."""
+    """Return the distance `[b]` in pixels between the centres of mass of the magnitudes of two batches of raw maps."""
     x, y = (centre_of_mass(maps.abs().sum(1)) for maps in (a, b))
     return (x - y).square().sum(1).sqrt()

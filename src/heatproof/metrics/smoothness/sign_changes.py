@@ -1,10 +1,12 @@
-"""Sign changes: how much of a map's weight lies beside weight of the other sign.
+"""Sign changes: the share of a map's weight that lies next to weight of the opposite sign.
 
-    Σ_(p,q) min(|A_p|, |A_q|) [A_p A_q < 0] / Σ_(p,q) min(|A_p|, |A_q|)    over pairs of pixels side by side
+    value = Σ_(p,q) min(|A_p|, |A_q|) [A_p A_q < 0] / Σ_(p,q) min(|A_p|, |A_q|)
 
-A the channel sum. 0 where regions of one sign are wide, 1/2 where signs are tossed, 1 on a chessboard.
+A is the sum of the map over channels, and the sums run over all pairs (p, q) of pixels that share a side. The value is near 0 if
+the map consists of wide regions of one sign, about 1/2 if the signs are random, and 1 on a chessboard.
 
-Cost: none. Source: this project; it measures what source texts call positive and negative values mixed along edges.
+Cost: no passes. Source: this project. The metric puts a number on the observation in papers that positive and negative values mix
+along edges.
 """
 
 from typing import ClassVar
@@ -17,10 +19,18 @@ from heatproof.metrics.base import MapMetric, Scores
 
 
 class SignChanges(MapMetric):
-    """The share of neighbouring pixels of opposite sign, by the smaller of their magnitudes."""
+    """Share of neighbouring pixels of opposite sign, where each pair is weighted by the smaller magnitude.
+
+    >>> import torch
+    >>> from heatproof.metrics import SignChanges
+    >>> maps = torch.ones(1, 1, 8, 8)
+    >>> maps[0, 0, ::2, ::2] = maps[0, 0, 1::2, 1::2] = -1.0
+    >>> SignChanges().score(maps).values
+    tensor([1.])
+    """
 
     label: ClassVar[str] = "sign changes"
-    meaning: ClassVar[str] = "Share of neighbouring pixels of opposite sign, weighed by magnitude; 1/2 if signs were tossed."
+    meaning: ClassVar[str] = "Share of neighbouring pixels of opposite sign, weighted by magnitude; about 1/2 for random signs."
     better: ClassVar[Direction] = Direction.LOWER
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     reduction: ClassVar[Reduction] = Reduction.SUM
@@ -37,4 +47,4 @@ class SignChanges(MapMetric):
             total = total + weight.flatten(1).sum(1)
             opposite = opposite + (weight * (first * second < 0)).flatten(1).sum(1)
         share = torch.where(total > 0, opposite / total, torch.nan)
-        return Scores.of(share.to(maps.dtype), missing="no two neighbouring pixels have a value")
+        return Scores.of(share.to(maps.dtype), missing="of every two neighbouring pixels at least one is zero")

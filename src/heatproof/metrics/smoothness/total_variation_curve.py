@@ -1,17 +1,19 @@
-"""Multi-scale average total variation of a heatmap, and the area under it (AUTVC).
+"""Multi-scale average total variation of a map, and the area under its curve (AUTVC).
 
-    ATV(S) = (Σ|S_{i,j+1} − S_{i,j}| + Σ|S_{i+1,j} − S_{i,j}|) / (h w)
+    ATV(S) = (Σ |S_(i,j+1) − S_(i,j)| + Σ |S_(i+1,j) − S_(i,j)|) / (h w)
 
-S = the absolute value of the channel sum, scaled to [0, 1] between its minimum and its 99th percentile, at each level anew.
-Levels: a Gaussian pyramid of the signed map with factor 1.5 while the shorter side is ≥ 30 pixels (224, 150, 100, 67, 45, 30).
-AUTVC = Simpson's rule over the levels, step 1; for an even number of levels the mean of both end corrections.
+S is the absolute value of the sum of the map over channels, scaled to [0, 1] between its minimum and its 99th percentile; h and w
+are its height and width. The curve holds one value for each level of a Gaussian pyramid of the signed map. Each level is smaller
+than the one before by the factor 1.5, down to a shorter side of 30 pixels (224, 150, 100, 67, 45 and 30), and S is scaled anew at
+every level. AUTVC is the area under the curve by Simpson's rule with step 1; for an even number of levels it is the mean of both
+end corrections.
 
-Lower is smoother. Beware: it also rewards concentration (a blob on black scores better than an even texture), and a constant map
-scores 0. White noise scores about 2.36 at 224 pixels.
+A lower value is smoother. A lower value also rewards concentration: a single blob on black scores better than an even texture,
+and a constant map scores 0. White noise scores about 2.36 at 224 pixels.
 
-Cost: none. Source: Goh et al., "Understanding integrated gradients with SmoothTaylor", ICPR 2020, eq. 12.
-Differs from the slides: they normalise once, before the pyramid; the published figures need it per level. `normalise="once"`
-gives the slides' version, which scores white noise lower than noise blurred by 1 to 4 pixels.
+Cost: no passes. Source: Goh et al., "Understanding integrated gradients with SmoothTaylor", ICPR 2020, eq. 12.
+Differs from the authors' slides because these scale S once, before the pyramid, while the published figures need it at every level.
+`normalise="once"` computes the version of the slides, which scores white noise lower than noise blurred by 1 to 4 pixels.
 """
 
 from typing import ClassVar, Literal
@@ -32,18 +34,28 @@ PUBLISHED_SIDE = 224
 
 
 class TotalVariationCurve(MapMetric):
-    """Area under the multi-scale total variation curve.
+    """Area under the multi-scale total variation curve (AUTVC).
 
-    factor         by which each level is smaller than the one before.
-    smallest_side  pixels of the shorter side at which the pyramid ends.
-    scaled         take the smallest side as meant for 224 pixels and scale it to the map, so that there are as many levels.
-    normalise      rescale the map at every level (published figures) or once before the pyramid (slides).
-    percentile     of |map| that counts as 1.
-    area_rule      Simpson (published) or trapezoid.
+    factor         The factor by which each level of the pyramid is smaller than the level before.
+    smallest_side  The length of the shorter side, in pixels, at which the pyramid ends.
+    scaled         Whether `smallest_side` is meant for maps of 224 pixels and is scaled to the size of the map, so that every map
+                   has the same number of levels.
+    normalise      Whether the map is scaled at every level (per level; Goh et al., published figures) or once before the pyramid
+                   (once; Goh et al., slides).
+    percentile     The percentile of the magnitudes that is scaled to 1.
+    area_rule      The rule of the area: simpson (as published) or trapezoid.
+
+    >>> import torch
+    >>> from heatproof.metrics import TotalVariationCurve
+    >>> maps = torch.linspace(-1, 1, 28 * 28).view(1, 1, 28, 28)
+    >>> TotalVariationCurve(scaled=True).score(maps).curve.shape
+    torch.Size([1, 6])
     """
 
     label: ClassVar[str] = "AUTVC"
-    meaning: ClassVar[str] = "How much neighbouring pixels of the map differ, summed over scales; low means smooth or concentrated."
+    meaning: ClassVar[str] = (
+        "How much neighbouring pixels of the map differ, summed over scales; a low value is smooth or concentrated."
+    )
     better: ClassVar[Direction] = Direction.LOWER
     bounds: ClassVar[tuple[float, float]] = (0.0, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.SUM
