@@ -1,1 +1,1 @@
-"""Speed and memory against peers: same work, same machine, one run. `make bench` writes results.json."""
+"""Speed and memory against peers: same work, same machine, one run. `make benchmarks` writes results.json."""

@@ -35,7 +35,7 @@ COLOURS = dict(zip(("plain", "exact", "fast"), HUES, strict=False))
 def text(rows: Sequence[Row], picture: str) -> str:
     """The generated part of the page; `picture` is the link to what `draw` writes."""
     if not rows:
-        return "No results yet: `make bench` writes `benchmarks/results.json`.\n"
+        return "No results yet: `make benchmarks` writes `benchmarks/results.json`.\n"
     parts = [f"![Times faster than each peer, by network and plan]({picture})\n"] if drawn(rows) else []
     for group, title in TITLES.items():
         own = [row for row in rows if row.group == group]

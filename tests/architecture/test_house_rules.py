@@ -33,7 +33,7 @@ FAMILIES: list[tuple[type[Settings], str]] = [
     (Rule, "relevance/rules"),
     (Composite, "relevance/composites"),
 ]
-NO_CONCEPT = {"__init__", "base", "attribution", "objective", "back_projection", "comparison", "gradient_attack", "maps"}
+NO_CONCEPT = {"__init__", "base", "attribution", "objective", "back_projection", "comparison", "gradient_attack", "maps", "scores"}
 """Stems that hold what a family shares, or a member that only a method can make."""
 
 

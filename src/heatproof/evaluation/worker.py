@@ -25,7 +25,8 @@ from heatproof.data.loading import Loaded, load, load_regions
 from heatproof.evaluation.plan import Unit
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
-from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, Scores
+from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
+from heatproof.metrics.scores import Scores
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output

@@ -1,11 +1,12 @@
 """Metrics: scores of attribution maps, one metric per file. Every exported metric can be named in experiments and commands."""
 
 from heatproof.metrics.axioms import Completeness, InputInvariance
-from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, Scores
+from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.metrics.complexity import HistogramEntropy, PerformanceInformationCurve, Sparseness
 from heatproof.metrics.faithfulness import PerturbationCurve, PixelFlipping
 from heatproof.metrics.localisation import EnergyInMask, PointingGame
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
+from heatproof.metrics.scores import Scores
 from heatproof.metrics.similarity import Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
 

@@ -14,7 +14,7 @@ from benchmarks.subjects import subject
 PEERS = {"captum", "pytorch_grad_cam", "quantus", "zennit"}
 """What a group may import that is not installed with the tests."""
 PROCESSES = {"memory", "backward_rules_memory", "growth"}
-"""Groups that start processes of their own; `make bench` with --smoke runs them."""
+"""Groups that start processes of their own; `python -m benchmarks --smoke` runs them."""
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,7 @@ def test_the_page_shows_what_is_there_and_says_what_is_not() -> None:
 
 
 def test_the_page_without_results_says_how_to_get_them() -> None:
-    assert "make bench" in page.text([], "speed.svg")
+    assert "make benchmarks" in page.text([], "speed.svg")
     assert "![" not in page.text([ROWS[0]], "speed.svg")
 
 

@@ -4,7 +4,7 @@ import torch
 from heatproof.core.errors import SettingsError
 from heatproof.methods import ConstantMap, Method, RandomMap, SmoothTaylor
 from heatproof.metrics import Completeness, Metric, PerturbationCurve, PixelFlipping, Repeatability, Scores, TotalVariationCurve
-from heatproof.metrics.base import without_broken
+from heatproof.metrics.scores import without_broken
 from heatproof.numerics.similarity import pearson
 from tests.support import zoo
 

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.methods.attribution import relative_gap
-from heatproof.metrics.base import Explain, ExplainerMetric, Scores, without_broken
+from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import mean_fill_score, scores

@@ -29,8 +29,9 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.edits.shift import shifted
-from heatproof.metrics.base import Explain, Scores, without_broken
+from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import raw_outputs

@@ -19,7 +19,8 @@ from pydantic import Field
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import MapMetric, Scores
+from heatproof.metrics.base import MapMetric
+from heatproof.metrics.scores import Scores
 from heatproof.numerics.entropy import histogram_entropy
 
 

@@ -28,7 +28,8 @@ from torch import Tensor
 
 from heatproof.core.errors import SettingsError
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import ModelMetric, Scores
+from heatproof.metrics.base import ModelMetric
+from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Probability
 from heatproof.numerics.blur import gaussian_blur

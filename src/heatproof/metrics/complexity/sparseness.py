@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import MapMetric, Scores
+from heatproof.metrics.base import MapMetric
+from heatproof.metrics.scores import Scores
 
 
 class Sparseness(MapMetric):

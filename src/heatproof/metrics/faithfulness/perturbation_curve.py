@@ -23,7 +23,8 @@ from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import ModelMetric, Scores
+from heatproof.metrics.base import ModelMetric
+from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 from heatproof.numerics.area import AreaRule, area, area_weights

@@ -18,7 +18,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import RegionMetric, Scores
+from heatproof.metrics.base import RegionMetric
+from heatproof.metrics.scores import Scores
 
 
 class EnergyInMask(RegionMetric):

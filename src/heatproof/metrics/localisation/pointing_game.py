@@ -21,7 +21,8 @@ from pydantic import NonNegativeInt
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import RegionMetric, Scores
+from heatproof.metrics.base import RegionMetric
+from heatproof.metrics.scores import Scores
 from heatproof.numerics.dilate import dilate
 
 

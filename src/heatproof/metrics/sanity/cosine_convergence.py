@@ -25,7 +25,8 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.seeds import derive, seed_of
-from heatproof.metrics.base import Explain, ExplainerMetric, Scores, without_broken
+from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.similarity import cosine
 from heatproof.passes.counting import PassCount

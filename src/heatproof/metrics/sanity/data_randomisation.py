@@ -18,8 +18,9 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain, Scores, without_broken
+from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 

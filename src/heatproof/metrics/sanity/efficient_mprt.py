@@ -23,7 +23,8 @@ from torch import Tensor
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.seeds import derive, seed_of
 from heatproof.edits.randomise import Statistics, Weights, blocks, randomised
-from heatproof.metrics.base import Explain, ExplainerMetric, Scores, without_broken
+from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.entropy import histogram_entropy
 

@@ -35,8 +35,9 @@ from torch import Tensor
 from heatproof.core.records import Direction
 from heatproof.core.seeds import derive, seed_of
 from heatproof.edits.randomise import Block, Statistics, Weights, blocks, randomised
-from heatproof.metrics.base import Explain, Scores, without_broken
+from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.inputs import resolve_target
@@ -71,10 +72,10 @@ class ParameterRandomisation(ComparingMetric):
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> scores = ParameterRandomisation().score(model, images, None, bound(EdgeMap(), model))
-    >>> scores.values
-    tensor([1., 1.])
     >>> sorted(scores.components)
     ['first', 'floor', 'gap', 'last', 'scored']
+    >>> scores.values
+    tensor([1., 1.])
     """
 
     label: ClassVar[str] = "parameter randomisation"

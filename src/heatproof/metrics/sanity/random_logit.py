@@ -19,8 +19,9 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain, Scores, without_broken
+from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import raw_outputs

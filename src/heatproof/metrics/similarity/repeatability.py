@@ -18,7 +18,8 @@ from pydantic import Field
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import Explain, ExplainerMetric, Scores, without_broken
+from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.reduce import reduce
 from heatproof.numerics.similarity import pearson, spearman

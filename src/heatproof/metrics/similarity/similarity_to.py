@@ -16,7 +16,8 @@ from typing import ClassVar, Literal
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import ReferenceMetric, Scores
+from heatproof.metrics.base import ReferenceMetric
+from heatproof.metrics.scores import Scores
 from heatproof.numerics.similarity import cosine, kendall, pearson, spearman
 
 _MEASURES = {"cosine": cosine, "pearson": pearson, "spearman": spearman, "kendall": kendall}

@@ -27,8 +27,9 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain, Scores, without_broken
+from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
+from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.centre import centre_of_mass
 from heatproof.numerics.finite import finite

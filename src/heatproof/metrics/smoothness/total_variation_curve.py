@@ -24,7 +24,8 @@ from torch import Tensor
 
 from heatproof.core.errors import SettingsError
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import MapMetric, Scores
+from heatproof.metrics.base import MapMetric
+from heatproof.metrics.scores import Scores
 from heatproof.numerics.area import AreaRule, area
 from heatproof.numerics.normalise import percentile_scale
 from heatproof.numerics.pyramid import pyramid
