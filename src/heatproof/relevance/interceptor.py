@@ -27,7 +27,8 @@ from heatproof.relevance.composites import Composite
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.relevance.tensor_tags import TensorTags
-from heatproof.tracing.catalogue import operation_name, writes
+from heatproof.tracing.catalogue import writes_in_place
+from heatproof.tracing.signatures import operation_name
 from heatproof.tracing.tracer import Tracer
 
 Backward = Callable[[Sequence[Tensor], Any, Any], Sequence[Tensor]]
@@ -64,6 +65,7 @@ class Interceptor(Tracer):
         leaks: list[Leak] | None = None,
     ) -> None:
         super().__init__(module)
+        self.module = module
         self.composite, self.bounds, self.reference, self.leaks = composite, bounds, reference, leaks
         self.input: Tensor | None = None
         self._tags: Any = WeakIdKeyDictionary()
@@ -74,13 +76,13 @@ class Interceptor(Tracer):
         self.input = x.detach()
         self._tags[x] = TensorTags()
 
-    def follows(self, tensor: Tensor) -> bool:
+    def is_tracked(self, tensor: Tensor) -> bool:
         """What depends on the input."""
         return tensor.requires_grad and torch.is_grad_enabled()
 
-    def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
+    def intercept(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tracked: Sequence[Tensor]) -> Any:
         """The operation's own result, tied to its rule."""
-        for tensor in followed:
+        for tensor in tracked:
             if tensor not in self._tags:
                 raise ModelError(
                     f"{self._where()}: expected tensors made by operations that can be followed, got {list(tensor.shape)} from a "
@@ -89,16 +91,16 @@ class Interceptor(Tracer):
                 )
         handle = handler(func)
         result = handle(self, func, args, kwargs) if handle else self._unknown(func, args, kwargs)
-        return self._tagged(result, followed)
+        return self._tagged(result, tracked)
 
     def _unknown(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """An operation in no table: its gradient or its average slope; it carries no relevance."""
         result = func(*args, **kwargs)
         if not self.composite.relevance and self.reference is None:
             return result
-        if not writes(func) and not any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(result)):
+        if not writes_in_place(func) and not any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(result)):
             return result
-        if self.composite.relevance or writes(func) or not isinstance(result, Tensor):
+        if self.composite.relevance or writes_in_place(func) or not isinstance(result, Tensor):
             raise ModelError(
                 f"{self._where()}: expected an operation with a rule, got {operation_name(func)}; "
                 "add it to the tables in heatproof/relevance/handlers"

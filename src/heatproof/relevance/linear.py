@@ -12,11 +12,10 @@ PLoS ONE 2015; Montavon et al., "Layer-wise relevance propagation: an overview",
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.overrides import handle_torch_function, has_torch_function
 
 Stabilise = Callable[[Tensor], Tensor]
 
@@ -48,14 +47,6 @@ class LinearLayer:
         shape = (-1, *[1] * (axes - 2))
         bias = shift.view(shape) if self.bias is None else scale.view(shape) * self.bias + shift.view(shape)
         return replace(self, weight=self.weight * scale.view(along), bias=bias)
-
-
-def less(func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any], constant: Tensor) -> Tensor:
-    """A layer's result less a constant, as one operation: for a rule, the constant belongs to the layer's bias."""
-    if has_torch_function((constant,)):
-        found: Tensor = handle_torch_function(less, (constant,), func, args, kwargs, constant)
-        return found
-    return func(*args, **kwargs) - constant
 
 
 class TermGroup(NamedTuple):

@@ -12,17 +12,14 @@ from heatproof.numerics.secants import elementwise, on_line
 from heatproof.relevance.handlers.decomposition import taken_apart
 from heatproof.relevance.linear import LinearLayer
 from heatproof.relevance.rules import SharingRule
-from heatproof.tracing.catalogue import OUT_OF_PLACE
+from heatproof.tracing import catalogue
+from heatproof.tracing.catalogue import OUT_OF_PLACE, with_in_place
 
 if TYPE_CHECKING:
     from heatproof.relevance.interceptor import Interceptor
 
 Args = Sequence[Any]
 Kwargs = dict[str, Any]
-T = Tensor
-
-_TIMES = (torch.matmul, T.matmul, T.__matmul__, torch.mm, T.mm)
-"""(A, B) → A B."""
 _TURNED = ("__rsub__", "rsub")
 
 
@@ -53,7 +50,7 @@ def add(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs
             return [share.sum_to_size(x.shape) for share, x in zip(shares, inputs, strict=True)]
 
         y = interceptor.ruled(plain.__name__, run, back, [a, b])
-    return interceptor.stands_for(a, y) if func in OUT_OF_PLACE else y
+    return interceptor.replace_in_place(a, y) if func in OUT_OF_PLACE else y
 
 
 def _pass(interceptor: "Interceptor", operation: str, run: Callable[[], Tensor], x: Tensor) -> Tensor:
@@ -78,7 +75,7 @@ def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, k
             return [share * above.sum_to_size(x.shape) for share, x in zip(shares, inputs, strict=True)]
 
         y = interceptor.ruled(plain.__name__, run, back, [a, b])
-    return interceptor.stands_for(a, y) if func in OUT_OF_PLACE else y
+    return interceptor.replace_in_place(a, y) if func in OUT_OF_PLACE else y
 
 
 def divide(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
@@ -90,11 +87,11 @@ def divide(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwa
         y = _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
     elif _depends(a) and _depends(b):
         y = taken_apart(interceptor, plain, (a, b), kwargs, lambda a, b: a * torch.reciprocal(b), [a, b])
-    elif _depends(b) or plain is T.__rtruediv__:
+    elif _depends(b) or plain in catalogue.REVERSED_QUOTIENTS:
         y = interceptor.differentiate(elementwise, plain, (a, b), kwargs)
     else:
         y = run()
-    return interceptor.stands_for(a, y) if func in OUT_OF_PLACE else y
+    return interceptor.replace_in_place(a, y) if func in OUT_OF_PLACE else y
 
 
 def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
@@ -142,7 +139,7 @@ def _layer_of(
         found: Tensor = func(*given, **kwargs)
         return found
 
-    outputs = 1 if func in _TIMES and other > place and weight.ndim == 2 else None
+    outputs = 1 if func in catalogue.MATRIX_PRODUCTS and other > place and weight.ndim == 2 else None
     return LinearLayer(apply, weight, outputs=outputs, axis=x.ndim - 1, name=interceptor.parameter_name(weight))
 
 
@@ -158,27 +155,10 @@ def _a_plus_v_b_c(v: float, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     return a + (b * c if v == 1 else b * c * v)
 
 
-_COMBINING = {
-    add_product: (torch.addcmul, T.addcmul),
-    add: (
-        torch.add,
-        T.add,
-        T.add_,
-        T.__add__,
-        T.__radd__,
-        T.__iadd__,
-        torch.sub,
-        T.sub,
-        T.sub_,
-        T.__sub__,
-        T.__rsub__,
-        T.__isub__,
-        torch.rsub,
-    ),
-    multiply: (torch.mul, T.mul, T.mul_, T.__mul__, T.__rmul__, T.__imul__, torch.multiply, T.multiply),
-    divide: (torch.div, T.div, T.div_, T.__truediv__, T.__rtruediv__, T.__itruediv__, torch.true_divide),
-    matrix_product: (torch.matmul, T.matmul, T.__matmul__, T.__rmatmul__, torch.bmm, T.bmm, torch.mm, T.mm, torch.einsum),
+HANDLERS = {
+    **dict.fromkeys(with_in_place(catalogue.SUMS), add),
+    **dict.fromkeys(with_in_place(catalogue.PRODUCTS), multiply),
+    **dict.fromkeys(with_in_place((*catalogue.QUOTIENTS, *catalogue.REVERSED_QUOTIENTS)), divide),
+    **dict.fromkeys(catalogue.SUMS_WITH_PRODUCT, add_product),
+    **dict.fromkeys((*catalogue.MATRIX_PRODUCTS, *catalogue.OTHER_MATRIX_PRODUCTS), matrix_product),
 }
-ELEMENTWISE = (*_COMBINING[add], *_COMBINING[multiply], *_COMBINING[divide], *_COMBINING[add_product])
-"""All but matrix products."""
-HANDLERS = {func: handle for handle, functions in _COMBINING.items() for func in functions}

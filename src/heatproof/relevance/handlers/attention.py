@@ -14,12 +14,11 @@ from heatproof.core.errors import ModelError
 from heatproof.numerics.secants import SMOOTH
 from heatproof.relevance.handlers.decomposition import taken_apart
 from heatproof.relevance.tensor_tags import TensorTags
-from heatproof.tracing.catalogue import bound
+from heatproof.tracing.catalogue import ATTENTIONS, MULTI_HEAD_ATTENTIONS, SOFTMAXES
+from heatproof.tracing.signatures import bind_arguments
 
 if TYPE_CHECKING:
     from heatproof.relevance.interceptor import Interceptor
-
-T = Tensor
 
 
 def soften(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
@@ -41,7 +40,7 @@ def soften(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[
 def attend(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
     """Scaled dot-product attention."""
     names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
-    given = bound(func, args, kwargs, names)
+    given = bind_arguments(func, args, kwargs, names)
 
     def parts(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         size = given.get("scale") or query.shape[-1] ** -0.5
@@ -58,7 +57,7 @@ def attend(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[
 
 def attend_with_heads(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Multi-head attention with its projections."""
-    given = bound(func, args, kwargs, ())
+    given = bind_arguments(func, args, kwargs, ())
     heads, weight, bias = given["num_heads"], given["in_proj_weight"], given["in_proj_bias"]
 
     def parts(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -99,9 +98,7 @@ def attend_with_heads(interceptor: "Interceptor", func: Callable[..., Any], args
 
 
 HANDLERS = {
-    F.softmax: soften,
-    torch.softmax: soften,
-    T.softmax: soften,
-    F.scaled_dot_product_attention: attend,
-    F.multi_head_attention_forward: attend_with_heads,
+    **dict.fromkeys(SOFTMAXES, soften),
+    **dict.fromkeys(ATTENTIONS, attend),
+    **dict.fromkeys(MULTI_HEAD_ATTENTIONS, attend_with_heads),
 }

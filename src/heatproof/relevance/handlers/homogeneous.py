@@ -11,15 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.numerics.secants import SMOOTH
+from heatproof.tracing.catalogue import NORMS, OVERLAPPING_SUMS, VARIANCES
 
 if TYPE_CHECKING:
     from heatproof.relevance.interceptor import Interceptor
-
-T = Tensor
 
 
 def measure(
@@ -41,8 +39,7 @@ def measure(
     return interceptor.ruled(func.__name__, lambda: func(x, *rest, **given), back, [x])
 
 
-_FIRST = (T.norm, torch.norm, torch.linalg.norm, torch.linalg.vector_norm, T.std, torch.std, F.fold)
 HANDLERS = {
-    **dict.fromkeys(_FIRST, partial(measure, degree=1)),
-    **dict.fromkeys((T.var, torch.var), partial(measure, degree=2)),
+    **dict.fromkeys((*NORMS, *OVERLAPPING_SUMS), partial(measure, degree=1)),
+    **dict.fromkeys(VARIANCES, partial(measure, degree=2)),
 }

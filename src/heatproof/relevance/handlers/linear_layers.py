@@ -11,10 +11,20 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.relevance.composites.base import Place
-from heatproof.relevance.linear import LinearLayer, less
+from heatproof.relevance.linear import LinearLayer
 from heatproof.relevance.rules import LinearRule
 from heatproof.relevance.tensor_tags import ProducingLayer, TensorTags
-from heatproof.tracing.catalogue import bound
+from heatproof.tracing.catalogue import (
+    AVERAGES,
+    BATCH_NORMALISATIONS,
+    CONVOLUTION_ARGUMENTS,
+    CONVOLUTIONS,
+    DENSE,
+    TRANSPOSED_CONVOLUTION_ARGUMENTS,
+    TRANSPOSED_CONVOLUTIONS,
+)
+from heatproof.tracing.layer_minus_constant import layer_minus_constant
+from heatproof.tracing.signatures import bind_arguments
 
 if TYPE_CHECKING:
     from heatproof.relevance.interceptor import Interceptor
@@ -22,25 +32,13 @@ if TYPE_CHECKING:
 Args = Sequence[Any]
 Kwargs = dict[str, Any]
 
-_CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-_TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
-
-CONVOLUTIONS: Sequence[Callable[..., Any]] = (
-    *(torch.conv1d, torch.conv2d, torch.conv3d),
-    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
-)
-AVERAGES: Sequence[Callable[..., Any]] = (
-    *(F.avg_pool1d, F.avg_pool2d, F.avg_pool3d, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d),
-    *(torch.mean, torch.Tensor.mean, torch.sum, torch.Tensor.sum, F.interpolate, F.upsample, torch.adaptive_avg_pool1d),
-)
-
 
 def convolve(
     interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs, constant: Tensor | None = None
 ) -> Tensor:
     """Convolutions and their transposes, of one to three axes."""
-    transposed = "transpose" in func.__name__
-    given = {**dict(zip(_TRANSPOSED if transposed else _CONVOLUTION, args, strict=False)), **kwargs}
+    transposed = func in TRANSPOSED_CONVOLUTIONS
+    given = {**dict(zip(TRANSPOSED_CONVOLUTION_ARGUMENTS if transposed else CONVOLUTION_ARGUMENTS, args, strict=False)), **kwargs}
     x, weight, bias = given.pop("input"), given.pop("weight"), given.pop("bias", None)
     shape = (-1, *[1] * (weight.ndim - 2))
     layer = LinearLayer(
@@ -66,7 +64,7 @@ def multiply(
 def without(interceptor: "Interceptor", _: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
     """A convolution or dense layer less a constant, which belongs to its bias."""
     func, given, named, constant = args
-    return (multiply if func is F.linear else convolve)(interceptor, func, given, named, constant)
+    return (multiply if func in DENSE else convolve)(interceptor, func, given, named, constant)
 
 
 def _with_weights(
@@ -78,7 +76,7 @@ def _with_weights(
     plain: Callable[[], Tensor],
     constant: Tensor | None,
 ) -> Tensor:
-    run = plain if constant is None else partial(less, plain, (), {}, constant)
+    run = plain if constant is None else partial(layer_minus_constant, plain, (), {}, constant)
     if constant is not None:
         layer = replace(layer, bias=-constant if layer.bias is None else layer.bias - constant)
     if weight.requires_grad:
@@ -114,7 +112,7 @@ def _limits(interceptor: "Interceptor", x: Tensor) -> tuple[Tensor, Tensor] | No
 
 def normalise_batch(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
     """Batch normalisation: fused with the layer that made its input, alone where there is none."""
-    given = bound(func, args, kwargs, ())
+    given = bind_arguments(func, args, kwargs, ())
     x, training = given["input"], given.get("training", False)
     if training or given["running_mean"] is None:
         raise ModelError("batch normalisation: expected running statistics, got those of the batch; rows would see each other")
@@ -143,11 +141,10 @@ def average(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kw
     return follow(interceptor, func.__name__, rule, layer, x, lambda: func(x, *rest, **kwargs))
 
 
-_LAYERS = {
-    convolve: CONVOLUTIONS,
-    multiply: (F.linear,),
-    without: (less,),
-    normalise_batch: (F.batch_norm,),
-    average: AVERAGES,
+HANDLERS = {
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS), convolve),
+    **dict.fromkeys(DENSE, multiply),
+    **dict.fromkeys(BATCH_NORMALISATIONS, normalise_batch),
+    **dict.fromkeys(AVERAGES, average),
+    layer_minus_constant: without,
 }
-HANDLERS = {func: handle for handle, functions in _LAYERS.items() for func in functions}

@@ -11,19 +11,16 @@ from torch import Tensor
 from heatproof.numerics.secants import SMOOTH
 from heatproof.relevance.handlers.linear_layers import normalise_batch
 from heatproof.relevance.linear import LinearLayer
-from heatproof.tracing.catalogue import bound
+from heatproof.tracing.catalogue import CENTRED_NORMALISATIONS, SCALED_NORMALISATIONS
+from heatproof.tracing.signatures import bind_arguments
 
 if TYPE_CHECKING:
     from heatproof.relevance.interceptor import Interceptor
 
-_CENTRED = (F.layer_norm, F.group_norm, F.instance_norm)
-_SCALED = (F.rms_norm, F.normalize, F.local_response_norm)
-"""Without a mean: y = x s(x)."""
-
 
 def normalise(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
     """By the composite's rule for such normalisations, given the spread s as it is for this sample."""
-    given = bound(func, args, kwargs, ())
+    given = bind_arguments(func, args, kwargs, ())
     if given.get("use_input_stats") is False:
         return normalise_batch(interceptor, func, args, kwargs)
     rule = interceptor.composite.layer_norm
@@ -32,7 +29,7 @@ def normalise(interceptor: "Interceptor", func: Callable[..., Any], args: Sequen
 
     def back(inputs: Sequence[Tensor], _: Tensor, above: Tensor) -> list[Tensor]:
         at = {**given, "input": inputs[0]}
-        return [rule.backward(inputs[0], _centred(func, at) if func in _CENTRED else _scaled(func, at), above)]
+        return [rule.backward(inputs[0], _centred(func, at) if func in CENTRED_NORMALISATIONS else _scaled(func, at), above)]
 
     return interceptor.ruled(func.__name__, partial(func, *args, **kwargs), back, [given["input"]])
 
@@ -60,4 +57,4 @@ def _scaled(func: Callable[..., Any], given: dict[str, Any]) -> LinearLayer:
     return LinearLayer(torch.mul, torch.where(x != 0, func(**given) / x, 0.0))
 
 
-HANDLERS = dict.fromkeys([*_CENTRED, *_SCALED], normalise)
+HANDLERS = dict.fromkeys((*CENTRED_NORMALISATIONS, *SCALED_NORMALISATIONS), normalise)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.relevance.handlers.decomposition import taken_apart
+from heatproof.tracing.catalogue import RECURRENT_CELLS, RECURRENT_LAYERS
 
 if TYPE_CHECKING:
     from heatproof.relevance.interceptor import Interceptor
@@ -111,4 +112,4 @@ def recur_once(interceptor: "Interceptor", func: Callable[..., Any], args: Args,
     return taken_apart(interceptor, func, args, kwargs, parts, [given["input"], *start])
 
 
-HANDLERS = {func: recur_once if func.__name__.endswith("_cell") else recur for func in _STEPS}
+HANDLERS = {**dict.fromkeys(RECURRENT_LAYERS, recur), **dict.fromkeys(RECURRENT_CELLS, recur_once)}
