@@ -1,4 +1,4 @@
-"""Operations that move, copy, cut, join or select values: the gradient carries relevance exactly where it came from."""
+"""Operations that copy, move, cut, join or select values: the gradient carries relevance exactly to the values that were copied."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from heatproof.numerics.secants import maxima
+from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.tensor_tags import TensorTags
 from heatproof.tracing.catalogue import EXACT_COPIES, INDEXED_WRITES, MAX_POOLING, MAXIMA_OVER_AXES
 
@@ -14,22 +15,22 @@ MAXIMA = (*MAX_POOLING, *MAXIMA_OVER_AXES)
 """The relevance goes to the largest values."""
 
 
-def carry(interceptor: Any, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """As autograd does it; what was a gate remains one. Dropout in eval mode is no operation, also in place."""
-    found = interceptor.differentiate(maxima, func, args, kwargs) if func in MAXIMA else func(*args, **kwargs)
-    tags = [interceptor.tags(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and leaf.requires_grad]
-    if isinstance(found, Tensor) and found.requires_grad and all(tag.gate for tag in tags):
-        interceptor.tag(found, TensorTags(max(tag.depth for tag in tags), gate=True))
-    return found
+def copy_values(context: HandlerContext, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Leave relevance to autograd. Copies of gates are gates; dropout in evaluation mode gives the tensor itself, also in place."""
+    result = context.differentiate(maxima, func, args, kwargs) if func in MAXIMA else func(*args, **kwargs)
+    tags = [context.tags(leaf) for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor) and leaf.requires_grad]
+    if isinstance(result, Tensor) and result.requires_grad and all(tag.gate for tag in tags):
+        context.set_tags(result, TensorTags(max(tag.depth for tag in tags), gate=True))
+    return result
 
 
-def write(interceptor: Any, _: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-    """`x[index] = value`: out of place, what was written over gets nothing, and the value what its places get."""
+def write(context: HandlerContext, _: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
+    """`x[index] = value`, out of place: overwritten values get no relevance, and the value gets that of its places."""
     x, index, value = args
     written = x.clone()
     written[index] = value
-    depths = [interceptor.tags(leaf).depth for leaf in (x, value) if isinstance(leaf, Tensor) and leaf.requires_grad]
-    interceptor.replace_in_place(x, interceptor.tag(written, TensorTags(max(depths))))
+    depths = [context.tags(leaf).depth for leaf in (x, value) if isinstance(leaf, Tensor) and leaf.requires_grad]
+    context.replace_in_place(x, context.set_tags(written, TensorTags(max(depths))))
 
 
-HANDLERS = {**dict.fromkeys((*EXACT_COPIES, *MAXIMA), carry), **dict.fromkeys(INDEXED_WRITES, write)}
+HANDLERS = {**dict.fromkeys((*EXACT_COPIES, *MAXIMA), copy_values), **dict.fromkeys(INDEXED_WRITES, write)}
