@@ -148,10 +148,10 @@ EXACT_COPIES: Category = (
     *(torch.gather, T.masked_fill, torch.masked_fill, torch.hstack, torch.vstack, T.unfold, F.unfold, F.pixel_shuffle),
     *(F.pixel_unshuffle, F.channel_shuffle, T.requires_grad_),
 )
-"""The gradient carries relevance back exactly to the values that were copied. What a copy has in common with a view of the same
-memory, or with a value that a condition or an index selects, is that no arithmetic is done."""
+"""The gradient of a copy is exact for relevance: it goes to the values that were copied. Views of the same memory, joins, and
+selections by an index or a condition are copies in this sense, since they do no arithmetic."""
 
-# --- what a network asks about a tensor besides its values -----------------------------------------------------------------
+# --- queries of a tensor that read no values -------------------------------------------------------------------------------
 
 METADATA: frozenset[Function] = frozenset(
     (

@@ -114,7 +114,7 @@ class ParameterRandomisation(ComparingMetric):
                 pictures += [other] if k == 0 else []
             each.append(torch.stack(stages, 1))
         names = [block.name or "(network)" for block in (found if self.order == "bottom_up" else found[::-1])]
-        kept = [name for block in found for name in block.kept]
+        kept = [name for block in found for name in block.constants]
         scores = self._conclude(torch.stack(each), self.floor(images, draws), gap, {"blocks": names, "not randomised": kept})
         return replace(without_broken(scores, clean), maps=dict(zip(names, pictures, strict=True)))
 
