@@ -39,7 +39,7 @@ from heatproof.passes.gradient import check_differentiable
 from heatproof.passes.memory import in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.noises.gaussian import Gaussian
-from heatproof.tracing.capture import capture, found_in
+from heatproof.tracing.capture import capture, captured_activation
 
 Of = Literal["gradient", "input_x_gradient", "integrated_gradients", "smooth_grad", "smooth_taylor", "grad_cam"]
 NAMES: tuple[str, ...] = get_args(Of)
@@ -163,7 +163,7 @@ class DifferentiableMap:
     def _grad_cam(self, x: Tensor, sample: list[int], beta: float | None, graph: bool) -> Float[Tensor, "r 1 h w"]:
         with capture(self.model, x, None) as seen:
             scores = self._scores(x, sample, beta)
-        site, values = found_in(seen, self.model, x)
+        site, values = captured_activation(seen, self.model, x)
         weights = site.grid.of(_derivative(scores.sum(), values, graph=graph)).mean((2, 3), keepdim=True)
         maps = (weights * site.grid.of(values)).sum(1, keepdim=True).relu()
         return F.interpolate(maps.to(x.dtype), size=tuple(x.shape[2:]), mode="bilinear", align_corners=False)

@@ -1,16 +1,17 @@
-"""The same network with other weights in some of its blocks.
+"""A copy of a network with new weights in some of its blocks.
 
-    own               what the module starts training from (`reset_parameters`); modules without it as truncated_normal
-    truncated_normal  mean and deviation of the tensor's own values, drawn again beyond two deviations
+    own               the module's own initial weights, by its `reset_parameters`; a module without one gets truncated_normal
+    truncated_normal  normal, with the mean and deviation of the tensor's own values, drawn again beyond two deviations
     permutation       the tensor's own values in another order
 
 The caller's network is never touched: the weights are changed in a copy, so that there is nothing to restore after an error, an
-interruption or a killed process. A module's new weights come from (seed, its name) alone: randomising two blocks at once or one
-after the other gives the same network, and layers of one shape do not get one set of weights.
+interruption or a killed process. The new weights of a module depend on (seed, name of the module) only: randomising two blocks at
+once or one after the other gives the same network, and two layers of the same shape get different weights.
 
-Blocks are ordered by when the network first enters them, not by where they are written. A block is what shares the longest prefix
-of names that leaves at most so many blocks, or several of those with the shortest; a module that runs without being called (the
-projection inside an attention) belongs to the module around it.
+Blocks are ordered by when the network first runs them, not by where they are written in the code. Modules belong to one block if
+the first parts of their names agree: as many parts as possible, so that there are at most as many blocks as asked for. If even the
+first part alone gives more blocks, neighbours are joined. A module that runs without being called, such as the projection inside
+an attention, belongs to the module around it.
 """
 
 import copy
@@ -35,28 +36,43 @@ Statistics = Literal["reset", "keep"]
 _DEVIATIONS = 2.0
 
 _orders: "weakref.WeakKeyDictionary[nn.Module, dict[str, str]]" = weakref.WeakKeyDictionary()
-"""What ran when, of networks seen: it does not change with the weights."""
+"""The order of execution of networks that were run before; it does not change with the weights."""
 
 
 @dataclass(frozen=True)
 class Block:
     """Modules whose weights are replaced together.
 
-    name      what their names have in common; with a number where another block has the same.
-    modules   names of the modules that hold the weights, in order of execution; "" is the network itself.
-    kept      tensors of theirs that are no weights, so that they stay: constants and tables of positions.
+    Attributes:
+        name: The common part of their names, with a number where another block has the same.
+        modules: Names of the modules that hold the weights, in the order of execution; "" is the network itself.
+        constants: Names of their tensors that are no weights and stay as they are, such as tables of positions.
     """
 
     name: str
     modules: tuple[str, ...]
-    kept: tuple[str, ...] = ()
+    constants: tuple[str, ...] = ()
 
 
 def blocks(model: Model, images: Float[Tensor, "b c *space"], most: int = 20) -> list[Block]:
-    """The network's blocks, from input to output. The first time, one row runs through the plain network.
+    """The network's blocks, from input to output. Cost: one forward pass for a network that was not run before.
+
+    Args:
+        model: The model; the blocks are those of its plain network, also where it has an accelerated copy.
+        images: The first of them is run through the network.
+        most: The largest number of blocks.
 
     Raises:
-        ModelError: There are no weights.
+        ModelError: The network has no weights.
+
+    >>> import torch
+    >>> from heatproof.edits.randomise import blocks, randomised
+    >>> from heatproof.models.loaders import Toy
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.zeros(1, 1, 28, 28)
+    >>> first, *others = blocks(model, images)
+    >>> copy = randomised(model, [first], seed=1)
+    >>> bool((copy.outputs(images) == model.outputs(images)).all())
+    False
     """
     if model.module not in _orders:
         _orders[model.module] = _owners(model, images[:1])
@@ -65,23 +81,28 @@ def blocks(model: Model, images: Float[Tensor, "b c *space"], most: int = 20) ->
         raise ModelError(f"{model.name}: expected a network with weights, got none; there is nothing to randomise")
     deepest = max(within.count(".") + 1 for within in owners.values())
     groupings = [_grouped(owners, depth) for depth in range(1, deepest + 1)]
-    chosen = next((found for found in reversed(groupings) if len(found) <= most), None) or _joined(groupings[0], most)
+    chosen = next((grouping for grouping in reversed(groupings) if len(grouping) <= most), None) or _joined(groupings[0], most)
     modules = dict(model.module.named_modules())
-    met: Counter[str] = Counter()
-    found = []
+    count: Counter[str] = Counter()
+    result = []
     for name, names in chosen:
-        met[name] += 1
-        unique = f"{name} ({met[name]})" if met[name] > 1 else name
-        found.append(Block(unique, tuple(names), tuple(_constants(modules, names))))
-    return found
+        count[name] += 1
+        unique = f"{name} ({count[name]})" if count[name] > 1 else name
+        result.append(Block(unique, tuple(names), tuple(_constants(modules, names))))
+    return result
 
 
 def randomised(
     model: Model, chosen: Iterable[Block], weights: Weights = "own", statistics: Statistics = "reset", *, seed: int = 0
 ) -> Model:
-    """A copy with new weights in the chosen blocks, computed plainly.
+    """A copy of the model with new weights in the chosen blocks, without acceleration.
 
-    statistics  running means and variances of batch normalisations: reset to 0 and 1, or kept as trained.
+    Args:
+        model: The model.
+        chosen: Blocks of the model.
+        weights: Where the new weights come from: own, truncated_normal or permutation (see above).
+        statistics: Whether the running means and variances of batch normalisations are reset to 0 and 1, or kept as trained.
+        seed: Another seed gives other weights.
 
     Raises:
         ModelError: The network cannot be copied.
@@ -90,14 +111,14 @@ def randomised(
         module = copy.deepcopy(model.module)
     except (TypeError, RuntimeError, AttributeError) as error:
         raise ModelError(f"{model.name}: expected a network that copy.deepcopy can copy; it says: {error}") from error
-    found = dict(module.named_modules())
+    modules = dict(module.named_modules())
     for name in (name for block in chosen for name in block.modules):
-        _redraw(found[name], weights, statistics, (seed, name))
+        _redraw(modules[name], weights, statistics, (seed, name))
     return model.with_(module=module, engine=None, plan="plain")
 
 
 def _owners(model: Model, image: Tensor) -> dict[str, str]:
-    """Modules that hold weights, as they first run; of each, the module that was called: itself, or what is around it."""
+    """The modules with weights in the order of their first runs → the module that was called for it: itself, or one around it."""
     names = {id(module): name for name, module in model.module.named_modules()}
     order: dict[str, int] = {}
 
@@ -115,16 +136,17 @@ def _owners(model: Model, image: Tensor) -> dict[str, str]:
     def called(name: str) -> str:
         return name if name in order or not name else called(name.rpartition(".")[0])
 
-    found = {name: called(name) for name, module in model.module.named_modules() if _weights(module)}
-    return dict(sorted(found.items(), key=lambda item: order.get(item[1], 0)))
+    owners = {name: called(name) for name, module in model.module.named_modules() if _weights(module)}
+    return dict(sorted(owners.items(), key=lambda item: order.get(item[1], 0)))
 
 
 def _grouped(owners: Mapping[str, str], depth: int) -> list[tuple[str, list[str]]]:
-    return [(name, list(found)) for name, found in groupby(owners, key=lambda owner: ".".join(owners[owner].split(".")[:depth]))]
+    """Neighbours whose names agree in the first `depth` parts: the common part of the names, and the modules."""
+    return [(name, list(group)) for name, group in groupby(owners, key=lambda owner: ".".join(owners[owner].split(".")[:depth]))]
 
 
 def _joined(groups: list[tuple[str, list[str]]], most: int) -> list[tuple[str, list[str]]]:
-    """Neighbours, as evenly as can be."""
+    """Neighbouring groups joined into at most so many, as evenly as possible."""
     edges = [i * len(groups) // most for i in range(most + 1)]
     parts = [groups[a:b] for a, b in pairwise(edges)]
     named = [(f"{part[0][0]} … {part[-1][0]}" if part[1:] else part[0][0], part) for part in parts]
@@ -132,7 +154,7 @@ def _joined(groups: list[tuple[str, list[str]]], most: int) -> list[tuple[str, l
 
 
 def _weights(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a module itself that training changed."""
+    """The tensors of a module itself, without its children, that training changes."""
     own = {name: p for name, p in module._parameters.items() if p is not None}
     return own | {name: b for name, b in module._buffers.items() if b is not None and name in _STATISTICS}
 
@@ -141,14 +163,15 @@ _STATISTICS: Mapping[str, Callable[[Tensor], Tensor]] = {"running_mean": torch.z
 
 
 def _constants(modules: Mapping[str, nn.Module], names: Iterable[str]) -> list[str]:
-    found = ((name, key, b) for name in names for key, b in modules[name]._buffers.items() if b is not None)
-    return [f"{name}.{key}" for name, key, b in found if key not in (*_STATISTICS, "num_batches_tracked")]
+    """Names of the buffers that are no running statistics."""
+    buffers = ((name, key) for name in names for key, b in modules[name]._buffers.items() if b is not None)
+    return [f"{name}.{key}" for name, key in buffers if key not in (*_STATISTICS, "num_batches_tracked")]
 
 
 def _redraw(module: nn.Module, weights: Weights, statistics: Statistics, name: tuple[Any, ...]) -> None:
     with torch.no_grad():
-        if weights == "own" and _start(module) is not None:
-            fresh = _started(module, seed_of(derive(*name)))
+        if weights == "own" and _initialiser(module) is not None:
+            fresh = _initialised(module, seed_of(derive(*name)))
         else:
             fresh = {key: _drawn(p, weights, seed_of(derive(*name, key))) for key, p in module._parameters.items() if p is not None}
         if statistics == "reset":
@@ -158,22 +181,22 @@ def _redraw(module: nn.Module, weights: Weights, statistics: Statistics, name: t
             now[key].copy_(value)
 
 
-def _start(module: nn.Module) -> Callable[[], Any] | None:
+def _initialiser(module: nn.Module) -> Callable[[], Any] | None:
     return getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
 
 
-def _started(module: nn.Module, seed: int) -> dict[str, Tensor]:
-    """What the module's initialiser draws, in float32 on the CPU, so that every type and device gets the same."""
+def _initialised(module: nn.Module, seed: int) -> dict[str, Tensor]:
+    """The weights that the module's initialiser draws, in float32 on the CPU, so that every type and device gets the same."""
     twin = copy.deepcopy(module).to("cpu", torch.float32)
-    start = _start(twin)
+    initialise = _initialiser(twin)
     with seeded(seed):
-        if start is not None:
-            start()
+        if initialise is not None:
+            initialise()
     return dict(twin.named_parameters(remove_duplicate=False))
 
 
 def _drawn(values: Tensor, weights: Weights, seed: int) -> Tensor:
-    """On the CPU in float64, so that every type and device gets the same."""
+    """New values of one tensor, drawn on the CPU in float64, so that every type and device gets the same."""
     generator = torch.Generator().manual_seed(seed)
     if weights == "permutation":
         order = torch.randperm(values.numel(), generator=generator).to(values.device)

@@ -1,13 +1,17 @@
-"""A network that answers to a shifted input as another one does to the input itself.
+"""A network that gives the same outputs for shifted inputs as another one does for the inputs themselves.
 
-    f2(x + m) = f1(x),    L2(x2) = L1(x2) − (L1(m) − L1(0))    for the first layers L with weights, by execution
+    f2(x + m) = f1(x),    L2(x2) = L1(x2) − (L1(m) − L1(0))
 
-Exact for any layer that is affine in its input, padded, strided or grouped: where a shift of the bias would be wrong at padded
-borders, the correction is a map. What comes before those layers must be affine too (padding, slices, normalisation by
-constants) and takes its shift along. For a rule, the layer and its correction are one operation: the correction belongs to the
-bias. Gradients of f2 at x + m are those of f1 at x.
+f1 is the network, m the shift of its input, and L1 a first layer with weights: one that the input reaches through no other layer
+with weights, in the order of execution. L2 is the same layer in f2, and x2 = x1 + m its input there.
 
-It acts on a deep copy: the caller's module is never touched, and parameters keep their names.
+The correction L1(m) − L1(0) is a map, one value for each value of the layer's result, so that it is exact for every layer that is
+affine in its input, also where padding, strides or groups make a changed bias wrong at the borders. Operations before the first
+layers must be affine too (padding, slices, normalisation by constants); the shift passes through them. For a backward rule the
+layer and its correction are one operation, and the correction counts as a part of the bias. The gradients of f2 at x + m are
+those of f1 at x.
+
+The edit is made on a deep copy: the caller's module is never touched, and parameters keep their names.
 
 Source: Kindermans, Hooker, Adebayo, Alber, Schütt, Dähne, Erhan & Kim, "The (un)reliability of saliency methods", 2017.
 """
@@ -17,67 +21,71 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.models.model import Model
 from heatproof.numerics.bounds import Bounds
-from heatproof.relevance.handlers.linear_layers import AVERAGES, CONVOLUTIONS
-from heatproof.relevance.handlers.shape_ops import EXACT
-from heatproof.relevance.linear import less
+from heatproof.tracing import catalogue
 from heatproof.tracing.capture import named_network
-from heatproof.tracing.catalogue import operation_name, writes
-from heatproof.tracing.tracer import refuse_what_hides
+from heatproof.tracing.catalogue import writes_in_place
+from heatproof.tracing.layer_minus_constant import layer_minus_constant
+from heatproof.tracing.signatures import bind_arguments, operation_name
+from heatproof.tracing.tracer import Tracer, leaves, mapped, refuse_hidden_operations
 
-T = Tensor
 SHIFT = "shift_of_the_input"
 """Name of the buffer that holds m on the copy."""
 
-_SUMS = (torch.add, T.add, T.__add__, T.__radd__, torch.sub, T.sub, T.__sub__, T.__rsub__, torch.rsub, T.neg, torch.neg, T.__neg__)
-_QUOTIENTS = (torch.div, T.div, T.__truediv__)
-_PRODUCTS = (torch.mul, T.mul, T.__mul__, T.__rmul__)
-_CARRYING = frozenset((*EXACT, *AVERAGES, *_SUMS, *_QUOTIENTS, *_PRODUCTS, F.batch_norm))
-"""Affine, and no layer of its own: what comes out has a shift too."""
-_LAYERS = frozenset((*CONVOLUTIONS, F.linear))
-_WEIGHING = frozenset((*_LAYERS, torch.matmul, T.matmul, T.__matmul__, torch.mm, T.mm))
-"""Where the shift ends."""
-_BILINEAR = frozenset((*_PRODUCTS, *_QUOTIENTS, *_WEIGHING))
-"""Affine in one factor at a time."""
+_LAYERS = frozenset((*catalogue.CONVOLUTIONS, *catalogue.TRANSPOSED_CONVOLUTIONS, *catalogue.DENSE))
+_CORRECTED = frozenset((*_LAYERS, *catalogue.MATRIX_PRODUCTS))
+"""Layers with weights: their results are corrected, and the shift ends there."""
+_BILINEAR = frozenset((*catalogue.PRODUCTS, *catalogue.QUOTIENTS, *_CORRECTED))
+"""Operations that are affine in one argument at a time: in a quotient, in the numerator."""
+_AFFINE = frozenset((*catalogue.EXACT_COPIES, *catalogue.AVERAGES, *catalogue.SUMS, *catalogue.NEGATIONS))
+"""Operations that are affine in all their arguments together."""
 
 
 def shifted(model: Model, shift: Float[Tensor, "c *space"]) -> Model:
     """The model f2 with f2(x + m) = f1(x), on a copy of the module, without acceleration.
 
+    The bounds of f2 become lower + min m and upper + max m of each channel. With a shift that is the same at all places, black
+    stays black; otherwise no single colour is black at all places. A forward pass of f2 raises `ModelError` if, before the first
+    layers with weights, the input goes into an operation that is not affine, or is combined with something that depends on it.
+
     Args:
         model: f1.
-        shift: m, `[c, …]`: sizes 1 stand for all places.
+        shift: m, `[c, …]`; an axis of size 1 stands for all places.
 
-    The bounds become lower + min m and upper + max m of each channel: with a shift that is the same at all places black stays
-    black, with another there is no black for all places. A run raises `ModelError` if the input meets anything that is not
-    affine, or anything that depends on itself, before a layer with weights.
+    Returns:
+        f2.
 
     Raises:
-        ModelError: Modules whose operations cannot be seen.
-        TensorError: A shift that does not fit the channels, or is not finite.
+        ModelError: A module of the network hides its operations.
+        TensorError: The shift does not fit the channels, or is not finite.
+
+    >>> import torch
+    >>> from heatproof.edits.shift import shifted
+    >>> from heatproof.models.loaders import Toy
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> moved = shifted(model, torch.tensor([0.25]))
+    >>> torch.allclose(moved.outputs(images + 0.25), model.outputs(images), atol=1e-5)
+    True
     """
     channels = len(model.bounds.lower)
     if shift.ndim < 1 or len(shift) != channels or not bool(shift.isfinite().all()):
         raise TensorError(f"shift: expected finite values for {channels} channels, [{channels}, …], got {list(shift.shape)}")
-    with torch.inference_mode(False), torch.no_grad():  # so that autograd may save what is copied
+    with torch.inference_mode(False), torch.no_grad():  # so that autograd may save the copied tensors
         module = copy.deepcopy(named_network(model.with_(engine=None)))
-        refuse_what_hides(module)
+        refuse_hidden_operations(module)
         shift = shift.detach().to(model.device, model.dtype, copy=True)
         if hasattr(module, SHIFT):
-            before: Tensor = getattr(module, SHIFT)
-            axes = max(before.ndim, shift.ndim)
-            setattr(module, SHIFT, _over(before, axes) + _over(shift, axes))
+            earlier: Tensor = getattr(module, SHIFT)
+            axes = max(earlier.ndim, shift.ndim)
+            setattr(module, SHIFT, _with_axes(earlier, axes) + _with_axes(shift, axes))
         else:
-            module.__class__ = _shifting(type(module))
+            module.__class__ = _shifted_class(type(module))
             module.register_buffer(SHIFT, shift)
     least, most = shift.double().reshape(channels, -1).aminmax(dim=1)
     lower, upper = model.bounds.lower, model.bounds.upper
@@ -85,55 +93,66 @@ def shifted(model: Model, shift: Float[Tensor, "c *space"]) -> Model:
     return model.with_(module=module, bounds=bounds, preprocessing=None, name=f"{model.name}, shifted", engine=None, plan="plain")
 
 
-def _shifting(kind: type[nn.Module]) -> type[nn.Module]:
+def _shifted_class(kind: type[nn.Module]) -> type[nn.Module]:
+    """A subclass of the network's own class whose forward pass corrects the first layers."""
+
     def forward(self: nn.Module, x: Tensor, *args: Any, **kwargs: Any) -> Any:
         with _ShiftTracer(kind.__name__, x, getattr(self, SHIFT)):
             return kind.forward(self, x, *args, **kwargs)
 
-    return type(f"Shifted{kind.__name__}", (kind,), {"forward": forward, "__doc__": "The network, less a shift of its input."})
+    return type(f"Shifted{kind.__name__}", (kind,), {"forward": forward, "__doc__": "The network for inputs with a shift."})
 
 
-def _over(shift: Tensor, axes: int) -> Tensor:
-    """With so many axes, the last ones of size 1."""
+def _with_axes(shift: Tensor, axes: int) -> Tensor:
+    """The shift with as many axes, the added ones last and of size 1."""
     return shift.view(*shift.shape, *[1] * (axes - shift.ndim))
 
 
-class _ShiftTracer(TorchFunctionMode):
-    """Takes the shift of the input along from operation to operation, until layers with weights take it away."""
+class _ShiftTracer(Tracer):
+    """Passes the shift of the input on from operation to operation, until the first layers with weights are corrected for it.
+
+    Args:
+        name: The network's class, for messages.
+        x: The input, which is tracked with its shift; results of corrected layers are tracked without one.
+        shift: m.
+    """
 
     def __init__(self, name: str, x: Tensor, shift: Tensor) -> None:
         super().__init__()
         self._name = name
         self._shifts: Any = WeakIdKeyDictionary()
-        self._found: Any = WeakIdKeyDictionary()
-        whole = _over(shift, x.ndim - 1)
+        self._corrected: Any = WeakIdKeyDictionary()
+        whole = _with_axes(shift, x.ndim - 1)
         if whole.ndim != x.ndim - 1 or any(n not in (1, there) for n, there in zip(whole.shape, x.shape[1:], strict=True)):
             raise TensorError(f"shift: expected one that fits images {list(x.shape[1:])}, got {list(shift.shape)}")
         self._shifts[x] = whole.expand_as(x)
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        moved = [leaf for leaf in leaves if leaf in self._shifts]
-        if not moved:
-            return self._depending(func(*args, **kwargs), any(leaf in self._found for leaf in leaves))
-        if not _affine(func, args, kwargs, moved) or any(leaf in self._found for leaf in leaves):
-            found = func(*args, **kwargs)
-            if writes(func) or any(isinstance(leaf, Tensor) for leaf in tree_leaves(found)):
+    def is_tracked(self, tensor: Tensor) -> bool:
+        """Whether the tensor depends on the input."""
+        return tensor in self._shifts or tensor in self._corrected
+
+    def intercept(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tracked: Sequence[Tensor]) -> Any:
+        """Compute the operation, and the shift of its result or the correction for it."""
+        shifted = [tensor for tensor in tracked if tensor in self._shifts]
+        if not shifted:
+            return self._mark_corrected(func(*args, **kwargs))
+        if len(shifted) < len(tracked) or not _is_affine(func, args, kwargs, shifted):
+            result = func(*args, **kwargs)
+            if writes_in_place(func) or any(isinstance(leaf, Tensor) for leaf in leaves(result)):
                 self._refuse(func)
-            return found
+            return result
         with torch.no_grad():
-            end, start = (func(*tree_map(at, tuple(args)), **tree_map(at, kwargs)) for at in (self._shift_of, self._zero_of))
-            response = tree_map(torch.sub, end, start)
-        if func in _WEIGHING:
-            made = less(func, tuple(args), kwargs, response) if func in _LAYERS else func(*args, **kwargs) - response
-            return self._depending(made, True)
-        found = func(*args, **kwargs)
-        for leaf, part in zip(tree_leaves(found), tree_leaves(response), strict=True):
-            self._shifts[leaf] = part
-        return found
+            of_shift, of_zero = (func(*mapped(at, args), **mapped(at, kwargs)) for at in (self._shift_of, self._zero_of))
+            responses = [a - b for a, b in zip(leaves(of_shift), leaves(of_zero), strict=True)]
+        if func in _CORRECTED:
+            (response,) = responses
+            if func in _LAYERS:
+                return self._mark_corrected(layer_minus_constant(func, args, kwargs, response))
+            return self._mark_corrected(func(*args, **kwargs) - response)
+        result = func(*args, **kwargs)
+        for leaf, response in zip(leaves(result), responses, strict=True):
+            self._shifts[leaf] = response
+        return result
 
     def _shift_of(self, leaf: Any) -> Any:
         return self._shifts.get(leaf, leaf) if isinstance(leaf, Tensor) else leaf
@@ -141,11 +160,11 @@ class _ShiftTracer(TorchFunctionMode):
     def _zero_of(self, leaf: Any) -> Any:
         return torch.zeros_like(leaf) if isinstance(leaf, Tensor) and leaf in self._shifts else leaf
 
-    def _depending(self, found: Any, depends: bool) -> Any:
-        for leaf in tree_leaves(found) if depends else ():
+    def _mark_corrected(self, result: Any) -> Any:
+        for leaf in leaves(result):
             if isinstance(leaf, Tensor):
-                self._found[leaf] = True
-        return found
+                self._corrected[leaf] = True
+        return result
 
     def _refuse(self, func: Callable[..., Any]) -> None:
         raise ModelError(
@@ -154,10 +173,10 @@ class _ShiftTracer(TorchFunctionMode):
         )
 
 
-def _affine(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], moved: Sequence[Tensor]) -> bool:
-    """Whether an operation is affine in those of its arguments together; for batch normalisation, if it runs by its statistics."""
-    if func is F.batch_norm:
-        return len(moved) == 1 and not (kwargs.get("training", False) or any(flag is True for flag in args[5:6]))
+def _is_affine(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], shifted: Sequence[Tensor]) -> bool:
+    """Whether an operation is affine in the shifted tensors together; batch normalisation is if it uses running statistics."""
+    if func in catalogue.BATCH_NORMALISATIONS:
+        return len(shifted) == 1 and not bind_arguments(func, args, kwargs, ())["training"]
     if func in _BILINEAR:
-        return len(moved) == 1 and (func not in _QUOTIENTS or args[0] is moved[0])
-    return func in _CARRYING
+        return len(shifted) == 1 and (func not in catalogue.QUOTIENTS or args[0] is shifted[0])
+    return func in _AFFINE

@@ -25,20 +25,9 @@ from heatproof.partial.interval import AxisInterval, CellRange
 from heatproof.partial.operations import handler
 from heatproof.partial.plan import Kept, RegionLayout, ReplayPlan, ReplayStep, TensorUse
 from heatproof.partial.region import PLANE, Axes, InputWindow, Region, RegionResult, TracedCall
-from heatproof.tracing.catalogue import operation_name, writes
+from heatproof.tracing.catalogue import MEMORY_LAYOUT, METADATA, writes_in_place
+from heatproof.tracing.signatures import operation_name
 from heatproof.tracing.tracer import Tracer, leaves, mapped
-
-T = Tensor
-FACTS = frozenset(
-    (
-        *(T.shape.__get__, T.ndim.__get__, T.dtype.__get__, T.device.__get__, T.layout.__get__, T.requires_grad.__get__),  # type: ignore[attr-defined]
-        *(T.is_cuda.__get__, T.is_sparse.__get__, T.is_quantized.__get__, T.size, T.dim, T.numel, T.nelement, T.__len__),  # type: ignore[attr-defined]
-        *(T.is_floating_point, torch.is_floating_point, T.is_complex, torch.is_complex, torch.numel, T.element_size),
-    )
-)
-"""These look at no values."""
-LAYOUT = frozenset((T.is_contiguous, T.stride))
-"""These look at the layout alone, which a part shares."""
 
 
 class Diverged(ModelError):
@@ -58,21 +47,21 @@ class _RegionTracer(Tracer):
         self._known: Any = WeakIdKeyDictionary()
         self._made = 0
 
-    def follows(self, tensor: Tensor) -> bool:
+    def is_tracked(self, tensor: Tensor) -> bool:
         """Whether it depends on the image: with a part, or, as None says, as a whole."""
         return tensor in self._known
 
-    def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
+    def intercept(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tracked: Sequence[Tensor]) -> Any:
         """On parts where that can be done, else as a whole."""
-        if func in FACTS:
+        if func in METADATA:
             return func(*args, **kwargs)
-        parts = [(tensor, self._known[tensor]) for tensor in followed]
-        call = TracedCall(func, args, kwargs, followed, {id(tensor): part for tensor, part in parts if part is not None})
+        parts = [(tensor, self._known[tensor]) for tensor in tracked]
+        call = TracedCall(func, args, kwargs, tracked, {id(tensor): part for tensor, part in parts if part is not None})
         if not call.parts:
             return self._reach(func(*args, **kwargs))
-        if func in LAYOUT:
+        if func in MEMORY_LAYOUT:
             return self.layout_of(call)
-        handle = handler(func) if len(call.parts) == len(followed) else None
+        handle = handler(func) if len(call.parts) == len(tracked) else None
         local = handle(call) if handle else None
         if local is not None and not self.takes(local):
             local = None
@@ -87,7 +76,7 @@ class _RegionTracer(Tracer):
         for part in call.parts if local.shared else ():
             part.shared = True
         if local.written is not None:
-            self.stands_for(tensors[local.written.number], found)
+            self.replace_in_place(tensors[local.written.number], found)
         return found
 
     @abstractmethod
@@ -115,9 +104,9 @@ class _RegionTracer(Tracer):
         found = call.run(*(whole[part.number] for part in call.parts))
         first = call.part_of(call.args[0]) if call.args else None
         for number, tensor in whole.items():
-            written = found is tensor or (writes(call.func) and first is not None and first.number == number)
+            written = found is tensor or (writes_in_place(call.func) and first is not None and first.number == number)
             if written:
-                self.stands_for(tensors[number], tensor)
+                self.replace_in_place(tensors[number], tensor)
             self._known[tensor] = None
         return self._reach(found)
 
@@ -151,10 +140,10 @@ class Recording(_RegionTracer):
         self.trace.total = self._counted()
         self.kept = {number: list(tensor.unbind(0)) for number, tensor in self._held.items()}
 
-    def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
+    def intercept(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tracked: Sequence[Tensor]) -> Any:
         """And count the floating-point operations of a step."""
         before, calls = self._counted(), self.calls
-        found = super().meet(func, args, kwargs, followed)
+        found = super().intercept(func, args, kwargs, tracked)
         self.trace.flops += [self._counted() - before] * (self.calls - calls)
         return found
 

@@ -17,7 +17,7 @@ from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
 from heatproof.passes.memory import in_chunks
-from heatproof.tracing.capture import Site, capture, found_in, intervention
+from heatproof.tracing.capture import Site, capture, captured_activation, intervention
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _stream(
 def _activation(model: Model, images: Tensor, target: Tensor, layer: str | None) -> Activation:
     with torch.inference_mode(), model.running(), capture(model, images, layer) as seen:
         outputs = model.outputs(images.clone())
-    site, values = found_in(seen, model, images)
+    site, values = captured_activation(seen, model, images)
     record_rows(forward=len(images))
     explained = checked_scores(model, outputs.clone(), target)
     return Activation(site, site.grid.of(values).to(images.dtype, copy=True), explained)
@@ -99,7 +99,7 @@ def _activation_gradient(model: Model, images: Tensor, target: Tensor, layer: st
     with torch.inference_mode(False), torch.enable_grad(), model.running():
         with capture(model, images, layer) as seen:
             outputs = model.outputs(images.detach().clone())
-        site, values = found_in(seen, model, images)
+        site, values = captured_activation(seen, model, images)
         explained = checked_scores(model, outputs, target.clone())
         check_differentiable(model, explained)
         (grad,) = torch.autograd.grad(explained.sum(), values, allow_unused=True, materialize_grads=True)

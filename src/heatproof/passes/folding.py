@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
-from torch.overrides import TorchFunctionMode, has_torch_function_unary
-from torch.utils import _pytree as pytree
+from torch.overrides import has_torch_function_unary
 
 from heatproof.core.errors import ModelError
+from heatproof.tracing.tracer import Tracer, leaves
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -45,7 +45,7 @@ class _Call:
     out: Tensor
 
 
-class _Uses(TorchFunctionMode):
+class _UseCounter(Tracer):
     """Counts how often each tensor goes into an operation that makes a tensor; keeps them alive so that identities stay unique."""
 
     def __init__(self) -> None:
@@ -53,14 +53,16 @@ class _Uses(TorchFunctionMode):
         self.count: Counter[int] = Counter()
         self.alive: list[Tensor] = []
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(result)):
-            inputs = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-            self.alive += inputs
-            self.count.update({id(tensor) for tensor in inputs})
+    def is_tracked(self, tensor: Tensor) -> bool:
+        """Every tensor is tracked."""
+        return True
+
+    def intercept(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tracked: Sequence[Tensor]) -> Any:
+        """Compute the operation, and count its inputs."""
+        result = func(*args, **kwargs)
+        if any(isinstance(leaf, Tensor) for leaf in leaves(result)):
+            self.alive += tracked
+            self.count.update({id(tensor) for tensor in tracked})
         return result
 
 
@@ -107,7 +109,7 @@ def _watch(module: nn.Module, images: Tensor) -> tuple[list[_Call], Counter[int]
     layers = [child for child in module.modules() if isinstance(child, _LAYERS) or _may_pad(child)]
     handles = [layer.register_forward_hook(note) for layer in layers]
     try:
-        with torch.no_grad(), _Uses() as uses:
+        with torch.no_grad(), _UseCounter() as uses:
             module(images.clone())
     finally:
         for handle in handles:

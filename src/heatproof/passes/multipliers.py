@@ -16,6 +16,7 @@ from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.relevance import check_unchanged, followed
 from heatproof.relevance.composites.base import PlainGradient
+from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.tracing.capture import named_network
@@ -32,7 +33,7 @@ def multipliers(
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
         reference = ReferenceActivations()
-        interceptor = Interceptor(PlainGradient(), named_network(model), model.bounds, reference)
+        interceptor = Interceptor(PlainGradient(), named_network(model), model.bounds, handler, reference=reference)
         _, at_baseline = followed(model, interceptor, baselines)
         reference.read()
         inputs, at_image = followed(model, interceptor, images)

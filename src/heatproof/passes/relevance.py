@@ -16,6 +16,7 @@ from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
 from heatproof.relevance.composites import Composite
+from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor, Leak
 from heatproof.tracing.capture import named_network
 
@@ -35,7 +36,7 @@ def relevance(
         ModelError: An operation without a rule, one that cannot be followed, or outputs that change when they are.
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
-        interceptor = Interceptor(composite, named_network(model), model.bounds, leaks=leaks)
+        interceptor = Interceptor(composite, named_network(model), model.bounds, handler, leaks=leaks)
         inputs, outputs = followed(model, interceptor, images)
         check_unchanged(model, images, outputs)
         at = outputs.detach().requires_grad_()

@@ -1,11 +1,11 @@
-"""One network, one forward pass, every operation seen: a rule decides what flows backward, the operation itself what flows forward.
+"""The interceptor gives every operation of one forward pass the backward rule that a composite assigns to it.
 
-Every call of torch that a tensor depending on the input goes into is met (see `following.py`). Its handler (see `operators/`)
-answers with the operation's own result, tied to a backward function that follows the rule. The ordinary autograd engine does the
-rest: fan-out, residual connections, shared layers.
+It intercepts every torch operation on a tensor that depends on the input (see `heatproof/tracing/tracer.py`). A handler computes
+the operation's own result, so that the forward pass is the network's, and ties it to a backward function that follows the rule. The
+ordinary autograd engine does the rest: branches, residual connections, layers that are used twice.
 
-An operation that is unknown raises; so does a tensor that no known operation made, as a scripted module or an autograd.Function
-of the network's own would. There is no silent gradient.
+An operation without a handler raises an error, and so does a tensor that no intercepted operation made, for instance one from a
+scripted module or from an autograd.Function of the network's own. No gradient takes the place of a rule silently.
 """
 
 import sys
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -24,21 +24,25 @@ from heatproof.core.errors import ModelError
 from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.secants import SMOOTH, Secant
 from heatproof.relevance.composites import Composite
-from heatproof.relevance.handlers import handler
+from heatproof.relevance.handler_context import Backward, BackwardWithReference, HandlerLookup
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.relevance.tensor_tags import TensorTags
-from heatproof.tracing.catalogue import operation_name, writes
+from heatproof.tracing.catalogue import writes_in_place
+from heatproof.tracing.signatures import operation_name
 from heatproof.tracing.tracer import Tracer
-
-Backward = Callable[[Sequence[Tensor], Any, Any], Sequence[Tensor]]
-"""(inputs, output, relevance of the output) → relevance of each input; of an operation with several outputs, tuples of each."""
-Contrast = Callable[[Sequence[Tensor], Any, Any, Sequence[Tensor] | None], Sequence[Tensor]]
-"""The same, given also the inputs at the reference; None where there is none."""
 
 
 @dataclass(frozen=True)
 class Leak:
-    """Relevance above and below one operation, summed; what is missing below was absorbed there."""
+    """The relevance above and below one operation.
+
+    The difference of the two sums was absorbed in the operation, for instance by a bias.
+
+    Attributes:
+        operation: Name of the operation, with the name of its module where it has weights.
+        above: Sum of the relevance of its outputs.
+        below: Sum of the relevance of its inputs.
+    """
 
     operation: str
     above: Tensor
@@ -46,13 +50,19 @@ class Leak:
 
 
 class Interceptor(Tracer):
-    """Give every operation of one forward pass its rule.
+    """The tracer of one forward pass whose backward pass follows rules; it is a `HandlerContext`.
 
-    composite  which rule where.
-    module     the network, for the names of its layers.
-    bounds     limits of the network's input.
-    reference  where given, what has no rule passes its average slope from there, not its gradient (see `numerics/secants.py`).
-    leaks      filled during the backward pass, where they are wanted.
+    Args:
+        composite: Which rule applies where.
+        module: The network, for the names of its layers.
+        bounds: The limits of the network's input.
+        handler: Looks up the handler of a torch function: `heatproof.relevance.handlers.handler`.
+        reference: Where it is given, an operation without a rule passes its average slope from the reference, not its gradient (see
+            `numerics/secants.py`).
+        leaks: Where it is given, this list receives the leaks of all operations during the backward pass.
+
+    Raises:
+        ModelError: A part of the network hides its operations.
     """
 
     def __init__(
@@ -60,110 +70,127 @@ class Interceptor(Tracer):
         composite: Composite,
         module: nn.Module,
         bounds: Bounds,
+        handler: HandlerLookup,
+        *,
         reference: ReferenceActivations | None = None,
         leaks: list[Leak] | None = None,
     ) -> None:
         super().__init__(module)
-        self.composite, self.bounds, self.reference, self.leaks = composite, bounds, reference, leaks
+        self.composite, self.module, self.bounds = composite, module, bounds
+        self.reference, self.leaks = reference, leaks
         self.input: Tensor | None = None
+        self._handler = handler
+        self._depth = 0
         self._tags: Any = WeakIdKeyDictionary()
         self._names = {id(p): name for name, p in module.named_parameters(remove_duplicate=False)}
 
     def begin(self, x: Tensor) -> None:
-        """Follow everything that depends on this input."""
+        """Track this input and everything that depends on it."""
         self.input = x.detach()
         self._tags[x] = TensorTags()
 
-    def follows(self, tensor: Tensor) -> bool:
-        """What depends on the input."""
+    def __enter__(self) -> Self:
+        self._depth += 1
+        super().__enter__()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Stop intercepting. Replacements are forgotten, since their graphs lead back to this tracer and would never be freed."""
+        super().__exit__(*error)  # type: ignore[no-untyped-call]  # likewise
+        self._depth -= 1
+        if self._depth == 0:
+            self.forget_replacements()
+
+    def is_tracked(self, tensor: Tensor) -> bool:
+        """Whether the tensor depends on the input."""
         return tensor.requires_grad and torch.is_grad_enabled()
 
-    def meet(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], followed: Sequence[Tensor]) -> Any:
-        """The operation's own result, tied to its rule."""
-        for tensor in followed:
+    def intercept(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tracked: Sequence[Tensor]) -> Any:
+        """Compute the operation's own result, tied to its rule."""
+        for tensor in tracked:
             if tensor not in self._tags:
                 raise ModelError(
-                    f"{self._where()}: expected tensors made by operations that can be followed, got {list(tensor.shape)} from a "
-                    "scripted module, a custom autograd.Function or another thread before "
+                    f"{self._running_module()}: expected tensors made by operations that can be followed, got "
+                    f"{list(tensor.shape)} from a scripted module, a custom autograd.Function or another thread before "
                     f"{operation_name(func)}; write that part with torch's own operations"
                 )
-        handle = handler(func)
-        result = handle(self, func, args, kwargs) if handle else self._unknown(func, args, kwargs)
-        return self._tagged(result, followed)
-
-    def _unknown(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """An operation in no table: its gradient or its average slope; it carries no relevance."""
-        result = func(*args, **kwargs)
-        if not self.composite.relevance and self.reference is None:
-            return result
-        if not writes(func) and not any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(result)):
-            return result
-        if self.composite.relevance or writes(func) or not isinstance(result, Tensor):
-            raise ModelError(
-                f"{self._where()}: expected an operation with a rule, got {operation_name(func)}; "
-                "add it to the tables in heatproof/relevance/handlers"
-            )
-        return self.differentiate(SMOOTH, func, args, kwargs)
-
-    def _tagged(self, result: Any, tracked: Sequence[Tensor]) -> Any:
+        handle = self._handler(func)
+        result = handle(self, func, args, kwargs) if handle else self._without_handler(func, args, kwargs)
         depth = max(self.tags(tensor).depth for tensor in tracked)
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor) and leaf.requires_grad and leaf not in self._tags:
                 self._tags[leaf] = TensorTags(depth)
         return result
 
-    def tags(self, tensor: Tensor) -> TensorTags:
-        """What is known of a tensor."""
-        found: TensorTags = self._tags.get(tensor, TensorTags())
-        return found
+    def _without_handler(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Compute an operation that no handler knows: with its gradient or average slope, if what flows back is no relevance."""
+        result = func(*args, **kwargs)
+        in_place = writes_in_place(func)
+        if not self.composite.relevance and self.reference is None:
+            return result
+        if not in_place and not any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(result)):
+            return result
+        if self.composite.relevance or in_place or not isinstance(result, Tensor):
+            raise ModelError(
+                f"{self._running_module()}: expected an operation with a rule, got {operation_name(func)}; "
+                "add it to the tables in heatproof/relevance/handlers"
+            )
+        return self.differentiate(SMOOTH, func, args, kwargs)
 
-    def tag(self, tensor: Tensor, tags: TensorTags) -> Tensor:
-        """Say what is known of a tensor."""
+    def tags(self, tensor: Tensor) -> TensorTags:
+        """What is recorded about a tensor."""
+        tags: TensorTags = self._tags.get(tensor, TensorTags())
+        return tags
+
+    def set_tags(self, tensor: Tensor, tags: TensorTags) -> Tensor:
+        """Record something about a tensor, and return it."""
         self._tags[tensor] = tags
         return tensor
 
-    def name_of(self, weight: Tensor) -> str:
-        """Name of the module that holds a weight; empty if none does."""
+    def module_name(self, weight: Tensor) -> str:
+        """The name of the module that holds a weight; empty if no module does."""
         return self.parameter_name(weight).rpartition(".")[0]
 
     def parameter_name(self, weight: Tensor) -> str:
-        """Name of the parameter that a weight is, or is another view of; empty if there is none."""
+        """The name of the parameter that a weight is, or is a view of the same size of; empty if there is none."""
         whole = weight._base is not None and weight._base.numel() == weight.numel()
         return self._names.get(id(weight)) or self._names.get(id(weight._base) if whole else 0, "")
 
-    def ruled(self, operation: str, run: Callable[[], Tensor], back: Backward, inputs: Sequence[Tensor]) -> Tensor:
-        """The operation's own result; `back` decides what its inputs get."""
-        found: Tensor = _Ruled.apply(self, operation, run, back, *inputs)
-        return found
+    def apply_rule(self, operation: str, run: Callable[[], Tensor], back: Backward, inputs: Sequence[Tensor]) -> Tensor:
+        """Compute an operation whose backward pass is a rule; see `HandlerContext`."""
+        result: Tensor = _RuleFunction.apply(self, operation, run, back, *inputs)
+        return result
 
-    def contrasted(self, operation: str, run: Callable[[], Any], back: Contrast, inputs: Sequence[Tensor]) -> Any:
-        """Like `ruled`, for a rule that looks at the reference as well, and for several outputs."""
-        met = None if self.reference is None else self.reference.meet(operation, inputs)
-        return _Ruled.apply(self, operation, run, lambda at, output, above: back(at, output, above, met), *inputs)
+    def apply_rule_with_reference(
+        self, operation: str, run: Callable[[], Any], back: BackwardWithReference, inputs: Sequence[Tensor]
+    ) -> Any:
+        """The same for a rule that also needs the inputs at the reference; see `HandlerContext`."""
+        at_reference = None if self.reference is None else self.reference.visit(operation, inputs)
+        return _RuleFunction.apply(self, operation, run, lambda at, output, above: back(at, output, above, at_reference), *inputs)
 
     def differentiate(self, secant: Secant, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
-        """An operation without a rule: its gradient, or its average slope from the reference."""
+        """Compute an operation that no rule applies to; see `HandlerContext`."""
         run = partial(func, *args, **kwargs)
         if self.reference is None:
             return run()
-        leaves, form = tree_flatten((args, kwargs))
-        where = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad]
+        leaves, structure = tree_flatten((args, kwargs))
+        places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad]
 
         def function(*inputs: Tensor) -> Tensor:
-            given = dict(zip(where, inputs, strict=True))
-            args, kwargs = tree_unflatten([given.get(k, leaf) for k, leaf in enumerate(leaves)], form)
-            found: Tensor = func(*args, **kwargs)
-            return found
+            given = dict(zip(places, inputs, strict=True))
+            args, kwargs = tree_unflatten([given.get(k, leaf) for k, leaf in enumerate(leaves)], structure)
+            result: Tensor = func(*args, **kwargs)
+            return result
 
-        def back(at: Sequence[Tensor], _: Tensor, above: Tensor, met: Sequence[Tensor] | None) -> Sequence[Tensor]:
-            return secant(function, at, met or at, above)
+        def back(at: Sequence[Tensor], _: Tensor, above: Tensor, at_reference: Sequence[Tensor] | None) -> Sequence[Tensor]:
+            return secant(function, at, at_reference or at, above)
 
-        found: Tensor = self.contrasted(operation_name(func), run, back, [leaves[k] for k in where])
-        return found
+        result: Tensor = self.apply_rule_with_reference(operation_name(func), run, back, [leaves[k] for k in places])
+        return result
 
     @contextmanager
     def nested(self, reference: ReferenceActivations | None = None) -> Iterator[None]:
-        """Follow operations that a rule itself runs, as the parts of an operation that came as one."""
+        """A block in which the operations that a handler itself runs are intercepted, with this reference."""
         outer, self.reference = self.reference, reference
         try:
             with torch.enable_grad(), self:
@@ -171,8 +198,8 @@ class Interceptor(Tracer):
         finally:
             self.reference = outer
 
-    def _where(self) -> str:
-        """Path of the innermost module that is running."""
+    def _running_module(self) -> str:
+        """Path of the innermost module whose forward is running, for messages."""
         names = {id(module): name for name, module in self.module.named_modules()}
         frame = sys._getframe()
         while frame.f_back is not None:
@@ -183,21 +210,21 @@ class Interceptor(Tracer):
         return type(self.module).__name__
 
 
-class _Ruled(torch.autograd.Function):
+class _RuleFunction(torch.autograd.Function):
     """An operation whose backward pass is a rule."""
 
     @staticmethod
     def forward(ctx: Any, interceptor: Interceptor, operation: str, run: Callable[[], Any], back: Backward, *inputs: Tensor) -> Any:
         output = run()
-        ctx.interceptor, ctx.operation, ctx.back, ctx.inputs = interceptor, operation, back, len(inputs)
+        ctx.leaks, ctx.operation, ctx.back, ctx.inputs = interceptor.leaks, operation, back, len(inputs)
         ctx.save_for_backward(*inputs, *(output if isinstance(output, tuple) else [output]))
         return output
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         inputs, outputs = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
-        found = ctx.back(inputs, *((outputs, above) if len(outputs) > 1 else (outputs[0], above[0])))
-        if ctx.operation and ctx.interceptor.leaks is not None:  # without a name, its parts have told
-            below = torch.stack([relevance.sum() for relevance in found]).sum()
-            ctx.interceptor.leaks.append(Leak(ctx.operation, torch.stack([each.sum() for each in above]).sum(), below))
-        return (None, None, None, None, *found)
+        relevances = ctx.back(inputs, *((outputs, above) if len(outputs) > 1 else (outputs[0], above[0])))
+        if ctx.operation and ctx.leaks is not None:  # the parts of an operation without a name are listed instead
+            below = torch.stack([relevance.sum() for relevance in relevances]).sum()
+            ctx.leaks.append(Leak(ctx.operation, torch.stack([each.sum() for each in above]).sum(), below))
+        return (None, None, None, None, *relevances)

@@ -2,8 +2,11 @@
 
     R_in = Σ_parts s Σ_terms x_t ⊙ L(·; W_t)ᵀ (R / stab(z)),    z = Σ_terms L(x_t; W_t) + b_part
 
-A rule says which variants x_t, W_t of input and weights make up its parts; everything else is here. One vector–Jacobian product a
-term; no dense matrix is ever made. What R sums to above and R_in does not below was absorbed by b and by the stabiliser.
+R is the relevance of the output and R_in that of the input. A rule defines its parts: the variants x_t of the input and W_t of the
+weights that share a denominator z, the share s of the whole part, and the bias b_part in z. The rest is here. The bias and the
+stabiliser absorb relevance, so that R_in may sum to less than R.
+
+Cost: one vector–Jacobian product of the layer for each term; no dense matrix is ever made.
 
 Source: Bach et al., "On pixel-wise explanations for non-linear classifier decisions by layer-wise relevance propagation",
 PLoS ONE 2015; Montavon et al., "Layer-wise relevance propagation: an overview", 2019.
@@ -12,11 +15,10 @@ PLoS ONE 2015; Montavon et al., "Layer-wise relevance propagation: an overview",
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.overrides import handle_torch_function, has_torch_function
 
 Stabilise = Callable[[Tensor], Tensor]
 
@@ -25,12 +27,14 @@ Stabilise = Callable[[Tensor], Tensor]
 class LinearLayer:
     """A layer as y = apply(x, weight) + bias.
 
-    bias      broadcasts against y.
-    outputs   axis of the weight that numbers the outputs; None where there is no such axis.
-    axis      axis of y that numbers the outputs.
-    name      of the parameter that the weight is; empty where it is none.
-    box       lower and upper limit of x, for a layer that meets the input itself.
-    A layer without parameters has a weight of one number, 1.
+    Attributes:
+        apply: The layer without its bias, linear in the input x and in the weight.
+        weight: The weight; the number 1 for a layer without parameters.
+        bias: The bias, which broadcasts against y; None for none.
+        outputs: The axis of the weight that numbers the outputs; None where there is no such axis.
+        axis: The axis of y that numbers the outputs.
+        name: Name of the parameter that the weight is; empty where it is none.
+        box: Lower and upper limits of x, for a layer that reads the input of the network itself.
     """
 
     apply: Callable[[Tensor, Tensor], Tensor]
@@ -42,7 +46,16 @@ class LinearLayer:
     box: tuple[Tensor, Tensor] | None = None
 
     def then(self, scale: Tensor, shift: Tensor, axes: int) -> "LinearLayer":
-        """The layer followed by y → scale y + shift, one number each an output; the module's own weights are not touched."""
+        """The layer followed by y → scale y + shift.
+
+        Args:
+            scale: One number for each output.
+            shift: Likewise.
+            axes: Number of axes of y.
+
+        Returns:
+            A new layer; the module's own weights are not touched.
+        """
         along = [1] * self.weight.ndim
         along[self.outputs or 0] = -1
         shape = (-1, *[1] * (axes - 2))
@@ -50,21 +63,14 @@ class LinearLayer:
         return replace(self, weight=self.weight * scale.view(along), bias=bias)
 
 
-def less(func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any], constant: Tensor) -> Tensor:
-    """A layer's result less a constant, as one operation: for a rule, the constant belongs to the layer's bias."""
-    if has_torch_function((constant,)):
-        found: Tensor = handle_torch_function(less, (constant,), func, args, kwargs, constant)
-        return found
-    return func(*args, **kwargs) - constant
-
-
 class TermGroup(NamedTuple):
-    """Terms that share a denominator.
+    """The terms of one part of a rule, which share a denominator.
 
-    terms  variants (x_t, W_t).
-    bias   what the denominator has besides the terms.
-    share  s, the factor of the whole part.
-    where  1 where the part counts, by the outputs; None = everywhere.
+    Attributes:
+        terms: The variants (x_t, W_t).
+        bias: What is added to the terms in the denominator.
+        share: The factor s of the whole part.
+        where: 1 for the outputs for which the part counts, else 0; None = all outputs.
     """
 
     terms: Sequence[tuple[Tensor, Tensor]]
@@ -74,7 +80,17 @@ class TermGroup(NamedTuple):
 
 
 def propagate(layer: LinearLayer, parts: Sequence[TermGroup], relevance: Tensor, stabilise: Stabilise) -> Tensor:
-    """Relevance of the layer's input. A term of zeros, as x⁻ after a ReLU is, gives and gets nothing: it is not computed."""
+    """The relevance of a layer's input.
+
+    Args:
+        layer: The layer.
+        parts: The parts of the rule; a term whose input is all zeros, such as min(x, 0) after a ReLU, is not computed.
+        relevance: The relevance of the layer's output.
+        stabilise: Keeps a denominator away from zero.
+
+    Returns:
+        Relevance in the shape of the input.
+    """
     total = torch.zeros_like(parts[0].terms[0][0])
     for part in parts:
         terms = [(x, weight) for x, weight in part.terms if not _empty(x)]
@@ -93,13 +109,13 @@ def propagate(layer: LinearLayer, parts: Sequence[TermGroup], relevance: Tensor,
 
 
 def _empty(x: Tensor) -> bool:
-    """Whether all is zero, or so small that its square is; NaN is not."""
+    """Whether all values are zero, or so small that their squares are; NaN counts as a value."""
     return bool(torch.linalg.vector_norm(x) == 0)
 
 
 def transposed(layer: LinearLayer, x: Tensor, weight: Tensor, relevance: Tensor) -> Tensor:
-    """L(·; W)ᵀ R for an input shaped as x: relevance through given weights, neither divided nor multiplied by anything."""
+    """L(·; W)ᵀ R: relevance passed back through given weights, with no denominator and no factor, for an input shaped as x."""
     with torch.enable_grad():
         at = x.detach().requires_grad_()
-        (found,) = torch.autograd.grad(layer.apply(at, weight), at, relevance)
-    return found
+        (below,) = torch.autograd.grad(layer.apply(at, weight), at, relevance)
+    return below

@@ -1,13 +1,14 @@
-"""What data say of a layer's weights: sums over all its patches, and the pattern of each output, which they make.
+"""Moments of a layer's input patches and outputs over a data set, and the pattern of each output that follows from them.
 
     a = c / (w · c),    c = E⁺[x y] − E⁺[x] E[y],    y = w · x without bias
 
-E is the mean over all samples and positions. For the positive estimator E⁺ is the mean over those where the output is active,
-that is w · x + b > 0 with the batch normalisation that follows taken in; for the linear one E⁺ = E, so that a = cov[x, y] / var[y].
-The sum of x g over all patches is the vector–Jacobian product of L(x; W) with respect to W, for any layer that is linear in W:
-patches are never cut out. All in float64.
+a is the pattern of one output, x a patch of the input (the values that the output reads), w its weights. E is the mean over all
+samples and positions. For the positive estimator, E⁺ is the mean over the patches for which the output is active, that is
+w · x + b > 0 after the batch normalisation that follows; for the linear estimator E⁺ = E, so that a = cov[x, y] / var[y]. For a
+layer L(x; W) that is linear in W, the sum of x g over all patches is the vector–Jacobian product with respect to W, so that patches
+are never cut out. All sums are in float64.
 
-An output that was never active, or whose input does not vary with it, has the pattern 0: nothing passes it.
+An output that is never active, or that does not vary with its input, has the pattern 0 and passes nothing back.
 
 Source: Kindermans et al., "Learning how to explain neural networks: PatternNet and PatternAttribution", ICLR 2018.
 """
@@ -23,19 +24,21 @@ from heatproof.relevance.linear import LinearLayer
 
 Estimator = Literal["positive", "linear"]
 ROUNDING = 1e-12
-"""Of the size of its terms: a denominator below that is 0."""
+"""A denominator below this share of the size of its terms counts as zero."""
 
 
 @dataclass(frozen=True)
 class PatternMoments:
-    """Sums over patches, all that a pattern needs; those of two sets of patches add up.
+    """The sums over patches that a pattern is computed from. The sums of two sets of patches can be added.
 
-    weight   the layer's own, after fusing.
-    outputs  axis of the weight that numbers the outputs.
-    n        patches an output has seen.
-    active   `[outputs]` those that count for E⁺.
-    y        `[outputs]` Σ y over all.
-    x, xy    shaped as the weight: Σ x and Σ x y over those that count.
+    Attributes:
+        weight: The layer's weight, with the batch normalisation that follows fused into it.
+        outputs: The axis of the weight that numbers the outputs.
+        n: Number of patches of each output.
+        active: `[outputs]`, the number of patches that count for E⁺.
+        y: `[outputs]`, Σ y over all patches.
+        x: Σ x over the patches that count, in the shape of the weight.
+        xy: Σ x y over the patches that count, likewise.
     """
 
     weight: Tensor
@@ -48,10 +51,15 @@ class PatternMoments:
 
     @classmethod
     def of(cls, layer: LinearLayer, x: Tensor, estimator: Estimator) -> "PatternMoments":
-        """Those of one batch of a layer's inputs.
+        """The moments of one batch.
+
+        Args:
+            layer: The layer.
+            x: A batch of its inputs.
+            estimator: Which patches count for E⁺: those with an active output, or all.
 
         Raises:
-            ModelError: A weight that is no parameter, or has no axis that numbers its outputs.
+            ModelError: The weight is no parameter, or has no axis that numbers its outputs.
         """
         if not layer.name or layer.outputs is None:
             raise ModelError(
@@ -69,10 +77,14 @@ class PatternMoments:
         return cls(weight.detach(), layer.outputs, y.numel() // len(total), active, total, *sums)
 
     def plus(self, other: "PatternMoments", name: str) -> "PatternMoments":
-        """Both sets of patches together.
+        """The moments of both sets of patches together.
+
+        Args:
+            other: The moments of the other set.
+            name: Name of the parameter, for messages.
 
         Raises:
-            ModelError: The weights differ: the parameter is used with and without a normalisation, or in two shapes.
+            ModelError: The weights differ, since the parameter is used with and without a normalisation, or in two shapes.
         """
         if self.weight.shape != other.weight.shape or not torch.equal(self.weight, other.weight):
             raise ModelError(
@@ -83,7 +95,7 @@ class PatternMoments:
         return PatternMoments(self.weight, self.outputs, **sums)
 
     def pattern(self) -> Tensor:
-        """A, shaped as the weight, with w · a = 1 for every output that has one."""
+        """The patterns in the shape of the weight, with w · a = 1 for every output whose pattern is not 0."""
         along, others = [1] * self.weight.ndim, [axis for axis in range(self.weight.ndim) if axis != self.outputs]
         along[self.outputs] = -1
         active, mean = self.active.clamp_min(1).view(along), (self.y / self.n).view(along)

@@ -1,6 +1,7 @@
-"""What the operations of a network met at a reference, to be looked up when they run again on the input.
+"""The inputs of a network's operations at a reference, looked up when the same operations run on the image.
 
-The two runs meet operation by operation, in the order of execution, so that no axis of any tensor need be known to hold the batch.
+The operations of the two forward passes are matched one by one in the order of execution, so that no axis of any tensor need be
+known to hold the batch.
 """
 
 from collections import deque
@@ -14,37 +15,48 @@ from heatproof.core.errors import ModelError
 
 @dataclass
 class ReferenceActivations:
-    """Notes what each operation meets until `read` is called, then gives it back in the same order."""
+    """A queue of the inputs of operations: filled at the reference, and after `read` emptied in the same order on the image."""
 
-    _met: deque[tuple[str, list[Tensor]]] = field(default_factory=deque)
+    _inputs: deque[tuple[str, list[Tensor]]] = field(default_factory=deque)
     _reading: bool = False
 
     def read(self) -> None:
-        """What comes now is the input."""
+        """End the pass at the reference; the operations that follow are those of the image."""
         self._reading = True
 
-    def meet(self, operation: str, inputs: Sequence[Tensor]) -> list[Tensor] | None:
-        """What the operation met at the reference; None while that is noted.
+    def visit(self, operation: str, inputs: Sequence[Tensor]) -> list[Tensor] | None:
+        """Store or look up the inputs of one operation.
+
+        Args:
+            operation: Its name.
+            inputs: Its inputs in the pass that is running.
+
+        Returns:
+            On the image, the inputs of the same operation at the reference; at the reference, None.
 
         Raises:
-            ModelError: Another operation ran there.
+            ModelError: Another operation, or one of other shapes, ran at the reference.
         """
         if not self._reading:
-            self._met.append((operation, [x.detach() for x in inputs]))
+            self._inputs.append((operation, [x.detach() for x in inputs]))
             return None
-        before, met = self._met.popleft() if self._met else ("none", [])
-        if before != operation or [x.shape for x in met] != [x.shape for x in inputs]:
-            self._refuse(_described(operation, inputs), _described(before, met))
-        return met
+        earlier, at_reference = self._inputs.popleft() if self._inputs else ("none", [])
+        if earlier != operation or [x.shape for x in at_reference] != [x.shape for x in inputs]:
+            self._refuse(_described(operation, inputs), _described(earlier, at_reference))
+        return at_reference
 
     def finish(self) -> None:
-        """Raise `ModelError` if the reference met more operations than the input did."""
-        if self._met:
-            self._refuse("none", _described(*self._met[0]))
+        """End the pass on the image.
 
-    def _refuse(self, found: str, expected: str) -> None:
+        Raises:
+            ModelError: More operations ran at the reference than on the image.
+        """
+        if self._inputs:
+            self._refuse("none", _described(*self._inputs[0]))
+
+    def _refuse(self, got: str, expected: str) -> None:
         raise ModelError(
-            f"expected the same operations for an image as for its baseline, got {found} where {expected} ran; a network that "
+            f"expected the same operations for an image as for its baseline, got {got} where {expected} ran; a network that "
             "chooses its operations by its input cannot be compared with itself, or only with a baseline for which it chooses alike"
         )
 

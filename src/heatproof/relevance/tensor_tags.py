@@ -10,7 +10,14 @@ from heatproof.relevance.rules import LinearRule
 
 @dataclass(frozen=True)
 class ProducingLayer:
-    """The layer with weights that made a tensor, its input and its rule: what a batch normalisation after it is fused with."""
+    """The layer with weights that made a tensor, to be fused with a batch normalisation that follows.
+
+    Attributes:
+        operation: Its name in the list of leaks.
+        layer: The layer.
+        x: Its input.
+        rule: Its rule; None for the gradient.
+    """
 
     operation: str
     layer: LinearLayer
@@ -20,10 +27,14 @@ class ProducingLayer:
 
 @dataclass(frozen=True)
 class TensorTags:
-    """What is known of a tensor that depends on the input."""
+    """The record of one tensor.
+
+    Attributes:
+        depth: Number of layers with weights between the input and the tensor, on the longest way.
+        gate: Whether a sigmoid, a softmax or a similar function made the tensor, so that it weighs other signals.
+        producer: The layer with weights that made the tensor; None if another operation did.
+    """
 
     depth: int = 0
-    """Layers with weights on the way here."""
     gate: bool = False
-    """Whether a sigmoid or its like made it."""
-    made: ProducingLayer | None = None
+    producer: ProducingLayer | None = None

@@ -1,17 +1,18 @@
-"""The activation of a layer inside a running network, read as a grid of positions, and a change of it.
+"""Capture of a layer's activation inside a running network, read as a grid of positions, and changes of it.
 
-    [b, c, h, w]   as it stands
-    [b, h, w, c]   channels last, as Swin has them → [b, c, h, w]
-    [b, t + n, c]  tokens → the t leading ones (class, distillation, registers) dropped → [b, c, h, w],  h w = n, h : w as the image
+    [b, c, h, w]   is read as it stands
+    [b, h, w, c]   with channels last, as in Swin, is read as [b, c, h, w]
+    [b, t + n, c]  tokens without the t leading ones (class, distillation, registers) are read as [b, c, h, w] with h w = n, where
+                   h : w is the ratio of the image
 
-The layer is a module, known by its name; what functions compute between modules is not seen. Of a module that runs more than once,
-the last call counts; of an output with several tensors, the first. Hooks stand while a block lasts and are gone after it, also
-after an exception; parameters and their gradients are never touched. Modules are sought where the rows are computed: in the
-accelerated copy, if the model has one. There, a layer before a folded normalisation is normalised already.
+A layer is a module, known by its name; what functions compute between modules is not captured. Of a module that runs more than
+once, the last call counts; of an output with several tensors, the first. Hooks exist inside a block only, also after an exception,
+and parameters and their gradients are never touched. Modules are looked up in the network that computes the passes: in the
+accelerated copy, if the model has one, where a layer before a folded normalisation is normalised already.
 
-With no name, the layer is chosen by execution: the last module but the network itself whose output has more than one position. If
-that one has leading tokens, the output may read nothing but those, and the positions' gradient be zero: then it is the last one
-before the last attention.
+Where no layer is named, one is chosen by execution: the last module, other than the network itself, whose output has more than one
+position. If that output has leading tokens, the network's output may read nothing but those, so that the gradient at the positions
+is zero: then the last activation before the last attention is chosen.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,15 +29,22 @@ from heatproof.core.errors import ModelError, SettingsError
 from heatproof.models.model import Model
 
 LEADING = (0, 1, 2, 5)
-"""Tokens that may come before those of the positions: none; class; class and distillation; class and four registers."""
+"""Numbers of tokens before those of the positions: none; class; class and distillation; class and four registers."""
 ATTENTION = ("attention", "attn")
-"""What the class of a module that mixes tokens has in its name."""
+"""Words in the class names of modules that mix tokens."""
 LISTED = 12
-"""Layers that a refusal names."""
+"""How many layers an error message lists."""
 
 
 class Grid(NamedTuple):
-    """How a tensor is read as `[b, c, h, w]`."""
+    """How a tensor is read as `[b, c, h, w]`.
+
+    Attributes:
+        layout: The order of its axes.
+        h: Height of the grid.
+        w: Width of the grid.
+        leading: Number of tokens before those of the positions.
+    """
 
     layout: Literal["channels first", "channels last", "tokens"]
     h: int
@@ -54,7 +62,13 @@ class Grid(NamedTuple):
 
 
 class Site(NamedTuple):
-    """Where in a run an activation is: the module's name, which of its calls, and its grid."""
+    """Where in a forward pass an activation is.
+
+    Attributes:
+        name: Name of the module.
+        call: Which call of the module, counted from 1.
+        grid: How its output is read.
+    """
 
     name: str
     call: int
@@ -63,54 +77,75 @@ class Site(NamedTuple):
 
 @dataclass
 class Capture:
-    """What the hooks of a block have seen.
+    """What the hooks of a `capture` block have recorded.
 
-    layer   name of the module; None = chosen among all.
-    held    the last activation, and where it was.
-    before  that before the last attention began.
-    shapes  of all modules seen that have a grid, in order of their last call: channels, height, width.
+    Attributes:
+        space: Height and width of the images.
+        layer: Name of the module to capture; None = chosen among all.
+        latest: The last activation with a grid, and its site.
+        before_attention: The activation that was the last one when the last attention began.
+        shapes: Channels, height and width of every module with a grid, in the order of their last calls.
+        calls: How often each module ran.
     """
 
     space: tuple[int, int]
     layer: str | None
-    held: tuple[Site, Tensor] | None = None
-    before: tuple[Site, Tensor] | None = None
+    latest: tuple[Site, Tensor] | None = None
+    before_attention: tuple[Site, Tensor] | None = None
     shapes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
 
-    def see(self, name: str, output: Any) -> Any:
-        """Hold the activation; the network goes on with a copy, which it may overwrite."""
+    def record(self, name: str, output: Any) -> Any:
+        """Record the output of a module, and return a copy for the network to go on with, which it may overwrite."""
         self.calls[name] = self.calls.get(name, 0) + 1
         tensor = _first_tensor(output)
         grid = None if tensor is None else grid_of(tensor, self.space)
         if tensor is None or grid is None:
             return output
         if torch.is_grad_enabled() and (self.layer is not None or not tensor.requires_grad):
-            tensor = tensor.detach().requires_grad_()  # the graph begins here: no memory for what lies before
-        self.held = Site(name, self.calls[name], grid), tensor
+            tensor = tensor.detach().requires_grad_()  # the graph begins here and takes no memory for earlier layers
+        self.latest = Site(name, self.calls[name], grid), tensor
         self.shapes.pop(name, None)
         self.shapes[name] = (grid.of(tensor).shape[1], grid.h, grid.w)
         return _with_first_tensor(output, tensor.clone())
 
-    def mark(self) -> None:
-        """An attention begins."""
-        self.before = self.held
+    def begin_attention(self) -> None:
+        """Record that an attention begins."""
+        self.before_attention = self.latest
 
     @property
-    def found(self) -> tuple[Site, Tensor] | None:
-        """The activation that counts, in the graph of the run if there is one."""
-        unread = self.held is not None and self.held[0].grid.leading > 0
-        return self.before if self.layer is None and unread and self.before is not None else self.held
+    def activation(self) -> tuple[Site, Tensor] | None:
+        """The captured activation, in the graph of the forward pass if there is one; None where no layer has a grid."""
+        has_leading_tokens = self.latest is not None and self.latest[0].grid.leading > 0
+        return self.before_attention if self.layer is None and has_leading_tokens and self.before_attention else self.latest
 
 
 @contextmanager
 def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None) -> Iterator[Capture]:
-    """Hold the layer's activation while the network runs on images of this size; look at `found` after the run.
+    """Capture a layer's activation while the network runs inside the block.
+
+    Args:
+        model: The model.
+        images: Images of the size that the network runs on.
+        layer: Name of the module; None = chosen by execution.
+
+    Yields:
+        The capture; its `activation` is there after the forward pass.
 
     Raises:
-        SettingsError: The network has no such module; the message lists layers there are.
+        SettingsError: The network has no such module; the message lists the layers that it has.
+
+    >>> import torch
+    >>> from heatproof.models.loaders import Toy
+    >>> from heatproof.tracing.capture import capture
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> with model.running(), capture(model, images, None) as captured:
+    ...     outputs = model.outputs(images)
+    >>> site, activation = captured.activation
+    >>> site.grid.layout, activation.ndim
+    ('channels first', 4)
     """
-    seen = Capture((images.shape[2], images.shape[3]), layer)
+    captured = Capture((images.shape[2], images.shape[3]), layer)
     modules = dict(named_network(model).named_modules(remove_duplicate=False))
     if layer is not None and (layer == "" or layer not in modules):
         raise _no_such_layer(model, images, layer, "is no module of the network")
@@ -121,15 +156,21 @@ def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None) -
             if name == "":
                 continue
             if any(word in type(module).__name__.lower() for word in ATTENTION):
-                stack.callback(module.register_forward_pre_hook(lambda *_: seen.mark()).remove)
-            hook = module.register_forward_hook(lambda _, __, output, name=name: seen.see(name, output))
+                stack.callback(module.register_forward_pre_hook(lambda *_: captured.begin_attention()).remove)
+            hook = module.register_forward_hook(lambda _, __, output, name=name: captured.record(name, output))
             stack.callback(hook.remove)
-        yield seen
+        yield captured
 
 
 @contextmanager
 def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> Iterator[None]:
-    """While the network runs, `change` overwrites a copy of the activation at the site, given on its grid. One run a block."""
+    """Change an activation while the network runs inside the block, in one forward pass.
+
+    Args:
+        model: The model.
+        site: Where the activation is.
+        change: Overwrites a copy of the activation, which it gets on its grid `[b, c, h, w]`.
+    """
     calls = 0
 
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
@@ -151,48 +192,59 @@ def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> 
 
 
 def spatial_layers(model: Model, images: Float[Tensor, "b c h w"]) -> dict[str, tuple[int, int, int]]:
-    """Layers with a grid, by name in order of execution: channels, height and width. The network runs on the first image."""
-    with torch.inference_mode(), model.running(), capture(model, images, None) as seen:
+    """The layers with a grid. Cost: one forward pass, of the first image.
+
+    Returns:
+        Name → (channels, height, width), in the order of execution.
+
+    >>> import torch
+    >>> from heatproof.models.loaders import Toy
+    >>> from heatproof.tracing.capture import spatial_layers
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> len(spatial_layers(model, torch.zeros(1, 1, 28, 28))) > 0
+    True
+    """
+    with torch.inference_mode(), model.running(), capture(model, images, None) as captured:
         model.outputs(images[:1].clone())
-    return seen.shapes
+    return captured.shapes
 
 
 def default_layer(model: Model, images: Float[Tensor, "b c h w"]) -> str:
-    """The layer that is chosen where none is named. The network runs on the first image.
+    """The name of the layer that is chosen where none is named. Cost: one forward pass, of the first image.
 
     Raises:
         ModelError: No layer has a grid.
     """
-    with torch.inference_mode(), model.running(), capture(model, images, None) as seen:
+    with torch.inference_mode(), model.running(), capture(model, images, None) as captured:
         model.outputs(images[:1].clone())
-    return found_in(seen, model, images)[0].name
+    return captured_activation(captured, model, images)[0].name
 
 
-def found_in(seen: Capture, model: Model, images: Float[Tensor, "b c h w"]) -> tuple[Site, Tensor]:
-    """The activation captured in a run.
+def captured_activation(captured: Capture, model: Model, images: Float[Tensor, "b c h w"]) -> tuple[Site, Tensor]:
+    """The activation captured in a forward pass, and its site.
 
     Raises:
-        SettingsError: The layer named did not run, or has no grid.
-        ModelError: No layer has one.
+        SettingsError: The named layer did not run, or has no grid.
+        ModelError: No layer of the network has one.
     """
-    if seen.found is not None:
-        return seen.found
-    if seen.layer is None:
+    if captured.activation is not None:
+        return captured.activation
+    if captured.layer is None:
         raise ModelError(
             f"{model.name}: expected a layer with more than one position, [b, c, h, w], [b, h, w, c] or [b, n, c], got none; "
             "activation maps need a network of modules that keeps places apart: use a gradient method"
         )
-    why = "has no output of more than one position" if seen.calls else "does not run"
-    raise _no_such_layer(model, images, seen.layer, why)
+    why = "has no output of more than one position" if captured.calls else "does not run"
+    raise _no_such_layer(model, images, captured.layer, why)
 
 
 def grid_of(activation: Tensor, space: tuple[int, int]) -> Grid | None:
-    """How an activation of images of that height and width is read; None if it has no more than one position."""
+    """How an activation for images of that height and width is read; None if it has no more than one position."""
     shape = tuple(activation.shape)
     if not activation.is_floating_point() or 0 in shape:
         return None
     if len(shape) == 4:
-        last = not _alike(shape[2:], space) and _alike(shape[1:3], space)
+        last = not _same_ratio(shape[2:], space) and _same_ratio(shape[1:3], space)
         h, w = shape[1:3] if last else shape[2:]
         return Grid("channels last" if last else "channels first", h, w) if h * w > 1 else None
     if len(shape) != 3:
@@ -202,7 +254,7 @@ def grid_of(activation: Tensor, space: tuple[int, int]) -> Grid | None:
         for leading in LEADING
         for n in [shape[1] - leading]
         for h in range(1, n + 1)
-        if n > 1 and n % h == 0 and _alike((h, n // h), space)
+        if n > 1 and n % h == 0 and _same_ratio((h, n // h), space)
     ]
     if not fitting:
         return None
@@ -210,14 +262,14 @@ def grid_of(activation: Tensor, space: tuple[int, int]) -> Grid | None:
     return Grid("tokens", h, w, leading)
 
 
-def _alike(grid: tuple[int, ...], space: tuple[int, int]) -> bool:
-    """Whether height : width is the image's, but for rounding to whole cells."""
+def _same_ratio(grid: tuple[int, ...], space: tuple[int, int]) -> bool:
+    """Whether height : width is that of the image, up to rounding to whole cells."""
     (h, w), (height, width) = grid, space
     return abs(h * width - w * height) < max(height, width)
 
 
 def named_network(model: Model) -> nn.Module:
-    """The modules that compute the rows, under the names they have in the caller's module."""
+    """The network that computes the passes; its modules have the names that they have in the caller's module."""
     network: nn.Module = model.module if model.engine is None else getattr(model.engine, "module", model.engine)
     return network.get_submodule("_orig_mod") if _compiled(network) else network
 
@@ -227,12 +279,12 @@ def _compiled(network: nn.Module) -> bool:
 
 
 def _hooks_called(model: Model) -> AbstractContextManager[object]:
-    """Compiled code does not call hooks that came later, so it runs as it was written meanwhile."""
+    """A block in which hooks are called: compiled code ignores hooks that were added later, so it runs uncompiled meanwhile."""
     return torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
 
 
 def is_compiled(model: Model) -> bool:
-    """Whether the rows are computed by compiled code, at least in part."""
+    """Whether compiled code computes the passes, at least in part."""
     return any(_compiled(module) for module in (model.engine or model.module).modules())
 
 

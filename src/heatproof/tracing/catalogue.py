@@ -1,50 +1,172 @@
-"""The operations of torch: their names, their arguments by name, and what works in place."""
+"""The catalogue of torch operations: every torch function that heatproof treats, sorted by what it computes.
 
-import inspect
+A torch function is classified here and nowhere else. The rooms that intercept operations (`relevance/`, `partial/`, `edits/`)
+build their tables of handlers from these categories, and name a single function only where they treat it individually. torch
+offers most operations under several names (`torch.relu`, `Tensor.relu`, `F.relu`), and a tracer sees the name that the network
+used, so every name has its own entry.
+
+A category lists functions that work out of place. `OUT_OF_PLACE` pairs each in-place function with the function that computes the
+same values in a new tensor, and `with_in_place` adds the in-place functions to a category.
+"""
+
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import resolve_name
-
-
-def operation_name(func: Callable[..., Any]) -> str:
-    """`torch.nn.functional.relu`, as a user would look it up."""
-    try:
-        return str(resolve_name(func) or func.__name__)
-    except Exception:  # whatever torch cannot name
-        return repr(func)
-
-
-def bound(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """Arguments by name: by the function's own signature where it has one, else by the names given."""
-    signature = _signature(func)
-    if signature is None:
-        return {**dict(zip(names, args, strict=False)), **kwargs}
-    found = signature.bind(*args, **kwargs)
-    found.apply_defaults()
-    return dict(found.arguments)
-
-
-@cache
-def _signature(func: Callable[..., Any]) -> inspect.Signature | None:
-    try:
-        return inspect.signature(func)
-    except (TypeError, ValueError):
-        return None
-
-
-def writes(func: Callable[..., Any]) -> bool:
-    """Whether a function changes its argument in place."""
-    name = getattr(func, "__name__", "")
-    return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
-
 
 T = Tensor
-OUT_OF_PLACE: Mapping[Callable[..., Any], Callable[..., Any]] = {
+Function = Callable[..., Any]
+Category = Sequence[Function]
+
+# --- functions of one tensor, applied to each value ------------------------------------------------------------------------
+
+RELUS: Category = (torch.relu, T.relu, F.relu)
+CLAMPS_FROM_BELOW: Category = (torch.clamp, T.clamp, torch.clamp_min, T.clamp_min)
+"""Clamps that may have a lower limit; `clamp` may have an upper one as well."""
+PRELUS: Category = (torch.prelu,)
+"""`F.prelu` is the same function."""
+GATES: Category = (torch.sigmoid, T.sigmoid, F.sigmoid, F.hardsigmoid)
+"""Activations with values between 0 and 1, which weigh another signal."""
+ACTIVATIONS: Category = (
+    *RELUS,
+    *CLAMPS_FROM_BELOW,
+    *PRELUS,
+    *GATES,
+    *(torch.clamp_max, T.clamp_max, torch.tanh, T.tanh, F.tanh, F.relu6, F.hardtanh, F.leaky_relu, F.elu, F.selu, torch.selu),
+    *(F.celu, torch.celu, F.gelu, F.silu, F.mish, F.hardswish, F.softplus, F.softsign, F.logsigmoid, F.rrelu, F.tanhshrink),
+    *(F.hardshrink, F.softshrink, F.threshold),
+)
+NEGATIONS: Category = (torch.neg, T.neg)
+"""`-x` calls `Tensor.neg`."""
+ELEMENTARY_FUNCTIONS: Category = (
+    *NEGATIONS,
+    *(torch.square, T.square, torch.pow, T.pow, T.__pow__, torch.exp, T.exp, torch.log, T.log, torch.sqrt, T.sqrt, torch.rsqrt),
+    *(T.rsqrt, torch.abs, T.abs, torch.sin, T.sin, torch.cos, T.cos, torch.erf, T.erf, torch.log1p, torch.reciprocal),
+    *(T.reciprocal,),
+)
+"""Differentiable functions of one value that networks do not use as activations."""
+STEP_FUNCTIONS: Category = (torch.sign, torch.floor, T.floor, torch.round, T.round)
+"""Functions of one value whose derivative is zero almost everywhere."""
+
+# --- arithmetic of several tensors -----------------------------------------------------------------------------------------
+
+SUMS: Category = (torch.add, T.add, T.__add__, T.__radd__, torch.sub, T.sub, T.__sub__, T.__rsub__, torch.rsub)
+"""Sums and differences of two terms."""
+PRODUCTS: Category = (torch.mul, T.mul, T.__mul__, T.__rmul__, torch.multiply, T.multiply)
+QUOTIENTS: Category = (torch.div, T.div, T.__truediv__, torch.true_divide)
+"""The numerator is the first argument."""
+REVERSED_QUOTIENTS: Category = (T.__rtruediv__,)
+"""The numerator is the second argument."""
+SUMS_WITH_PRODUCT: Category = (torch.addcmul, T.addcmul)
+"""a + v b c, v a number."""
+PAIRWISE_EXTREMA: Category = (torch.maximum, torch.minimum, T.maximum, T.minimum)
+SELECTIONS: Category = (torch.where,)
+"""Each value is taken from one tensor or from another."""
+
+# --- linear layers and matrix products -------------------------------------------------------------------------------------
+
+CONVOLUTIONS: Category = (torch.conv1d, torch.conv2d, torch.conv3d)
+TRANSPOSED_CONVOLUTIONS: Category = (torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d)
+CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+TRANSPOSED_CONVOLUTION_ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
+DENSE: Category = (F.linear,)
+MATRIX_PRODUCTS: Category = (torch.matmul, T.matmul, T.__matmul__, torch.mm, T.mm)
+"""(A, B) → A B."""
+OTHER_MATRIX_PRODUCTS: Category = (T.__rmatmul__, torch.bmm, T.bmm, torch.einsum)
+"""Products with another order of the arguments, of batches only, or along axes that a formula names."""
+
+# --- pooling, resampling and reductions ------------------------------------------------------------------------------------
+
+AVERAGE_POOLING: Category = (
+    *(F.avg_pool1d, F.avg_pool2d, F.avg_pool3d, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d),
+)
+INTERPOLATIONS: Category = (F.interpolate, F.upsample)
+SUMS_OVER_AXES: Category = (torch.mean, T.mean, torch.sum, T.sum)
+"""Sums and means over axes of one tensor."""
+AVERAGES: Category = (*AVERAGE_POOLING, *SUMS_OVER_AXES, *INTERPOLATIONS)
+"""Every value of the result is a weighted sum of values of one tensor, with weights that do not depend on it."""
+MAX_POOLING: Category = (
+    *(F.max_pool1d, F.max_pool2d, F.max_pool3d, F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d),
+    *(torch.max_pool1d, torch.max_pool2d, torch.max_pool3d),
+)
+MAXIMA_OVER_AXES: Category = (torch.amax, T.amax)
+MINIMA_OVER_AXES: Category = (torch.amin, T.amin)
+NORMS: Category = (T.norm, torch.norm, torch.linalg.norm, torch.linalg.vector_norm, T.std, torch.std)
+"""Norms and standard deviations: homogeneous of degree 1."""
+VARIANCES: Category = (T.var, torch.var)
+"""Homogeneous of degree 2."""
+OVERLAPPING_SUMS: Category = (F.fold,)
+"""Sums of patches that overlap."""
+
+# --- normalisation ---------------------------------------------------------------------------------------------------------
+
+BATCH_NORMALISATIONS: Category = (F.batch_norm,)
+CENTRED_NORMALISATIONS: Category = (F.layer_norm, F.group_norm, F.instance_norm)
+"""(x − mean) / spread, both of the sample's own values."""
+SCALED_NORMALISATIONS: Category = (F.rms_norm, F.normalize, F.local_response_norm)
+"""x / size, the size of the sample's own values."""
+SOFTMAXES: Category = (F.softmax, torch.softmax, T.softmax)
+LOG_SOFTMAXES: Category = (torch.log_softmax, F.log_softmax)
+GATED_LINEAR_UNITS: Category = (F.glu,)
+
+# --- layers that come as one operation -------------------------------------------------------------------------------------
+
+ATTENTIONS: Category = (F.scaled_dot_product_attention,)
+MULTI_HEAD_ATTENTIONS: Category = (F.multi_head_attention_forward,)
+RECURRENT_RELUS: Category = (torch.rnn_relu, torch.rnn_relu_cell)
+RECURRENT_LAYERS: Category = (torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu)
+RECURRENT_CELLS: Category = (torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cell, torch.rnn_relu_cell)
+
+# --- shape operations: every value of the result is a copy of a value of an argument, or a constant ------------------------
+
+CASTS: Category = (T.to, T.float, T.double, T.half, T.bfloat16, T.type_as)
+CLONES: Category = (T.clone, torch.clone)
+CONTIGUOUS: Category = (T.contiguous,)
+DETACHED: Category = (T.detach,)
+DROPOUTS: Category = (F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout)
+"""In evaluation mode they give the tensor itself."""
+PERMUTATIONS: Category = (torch.permute, T.permute)
+SWAPS: Category = (torch.transpose, T.transpose, torch.swapaxes, T.swapaxes)
+"""Two axes are swapped."""
+RESHAPES: Category = (torch.reshape, T.reshape, T.view)
+SPLITS: Category = (torch.split, T.split, torch.chunk, T.chunk, torch.unbind, T.unbind, torch.tensor_split, T.tensor_split)
+NEW_AXES: Category = (torch.unsqueeze, T.unsqueeze)
+INDEXING: Category = (T.__getitem__,)
+INDEXED_WRITES: Category = (T.__setitem__,)
+PADDING: Category = (F.pad,)
+JOINS: Category = (torch.cat, torch.concat)
+STACKS: Category = (torch.stack,)
+EXACT_COPIES: Category = (
+    *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *PERMUTATIONS, *SWAPS, *RESHAPES, *SPLITS, *NEW_AXES, *INDEXING, *PADDING),
+    *(*JOINS, *STACKS, *SELECTIONS),
+    *(T.T.__get__, T.mT.__get__, T.t, torch.t, T.swapdims, torch.swapdims, T.movedim, torch.movedim),  # type: ignore[attr-defined]
+    *(T.flatten, torch.flatten, T.ravel, torch.ravel, T.unflatten, torch.unflatten, T.view_as, T.reshape_as, T.squeeze),
+    *(torch.squeeze, T.expand, T.expand_as, T.repeat, T.repeat_interleave, T.tile, torch.tile, T.flip, torch.flip, T.roll),
+    *(torch.roll, torch.rot90, T.select, torch.select, T.narrow, torch.narrow, T.index_select, torch.index_select, T.gather),
+    *(torch.gather, T.masked_fill, torch.masked_fill, torch.hstack, torch.vstack, T.unfold, F.unfold, F.pixel_shuffle),
+    *(F.pixel_unshuffle, F.channel_shuffle, T.requires_grad_),
+)
+"""The gradient of a copy is exact for relevance: it goes to the values that were copied. Views of the same memory, joins, and
+selections by an index or a condition are copies in this sense, since they do no arithmetic."""
+
+# --- queries of a tensor that read no values -------------------------------------------------------------------------------
+
+METADATA: frozenset[Function] = frozenset(
+    (
+        *(T.shape.__get__, T.ndim.__get__, T.dtype.__get__, T.device.__get__, T.layout.__get__, T.requires_grad.__get__),  # type: ignore[attr-defined]
+        *(T.is_cuda.__get__, T.is_sparse.__get__, T.is_quantized.__get__, T.size, T.dim, T.numel, T.nelement, T.__len__),  # type: ignore[attr-defined]
+        *(T.is_floating_point, torch.is_floating_point, T.is_complex, torch.is_complex, torch.numel, T.element_size),
+    )
+)
+"""Queries of shape, type and device, which read no values."""
+MEMORY_LAYOUT: frozenset[Function] = frozenset((T.is_contiguous, T.stride))
+"""Queries of how the values lie in memory."""
+
+# --- in-place functions ----------------------------------------------------------------------------------------------------
+
+OUT_OF_PLACE: Mapping[Function, Function] = {
     T.add_: T.add,
     T.__iadd__: T.add,
     T.sub_: T.sub,
@@ -55,7 +177,6 @@ OUT_OF_PLACE: Mapping[Callable[..., Any], Callable[..., Any]] = {
     T.__itruediv__: T.div,
     T.relu_: T.relu,
     torch.relu_: torch.relu,
-    F.relu_: F.relu,
     T.sigmoid_: T.sigmoid,
     torch.sigmoid_: torch.sigmoid,
     T.tanh_: T.tanh,
@@ -72,4 +193,15 @@ OUT_OF_PLACE: Mapping[Callable[..., Any], Callable[..., Any]] = {
     F.celu_: F.celu,
     F.hardtanh_: F.hardtanh,
 }
-"""What works in place → the same out of place."""
+"""In-place function → the function that computes the same values in a new tensor."""
+
+
+def with_in_place(category: Category) -> Category:
+    """The functions of a category, followed by the in-place functions that compute the same values."""
+    return (*category, *(in_place for in_place, twin in OUT_OF_PLACE.items() if twin in category))
+
+
+def writes_in_place(func: Function) -> bool:
+    """Whether a function changes its first argument in place, by torch's naming convention."""
+    name = getattr(func, "__name__", "")
+    return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))

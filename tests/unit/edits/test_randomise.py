@@ -67,7 +67,7 @@ def test_blocks_stand_in_the_order_of_execution_and_hold_every_weight() -> None:
     found = blocks(model(Backwards()), IMAGES)
     assert [block.name for block in found] == ["", "first", "middle", "norm", "last"]
     assert found[0].modules == ("", "spare"), "what never runs goes with what is around it"
-    assert found[0].kept == (".table",)
+    assert found[0].constants == (".table",)
     attending = blocks(model(Attending()), IMAGES)
     assert [block.modules for block in attending] == [("embed",), ("attention", "attention.out_proj"), ("norm",), ("head",)]
 

@@ -28,6 +28,7 @@ class Own(nn.Module):
         constant = torch.arange(1.0, 7.0, dtype=x.dtype).view(1, 6, 1, 1)
         first = {
             "normalised by constants": lambda: self.conv((x - constant) / (2 * constant)),
+            "by other names": lambda: self.conv(torch.true_divide(torch.multiply(x, constant), constant + 1)),
             "batch normalisation": lambda: self.conv(self.norm(x)),
             "reflected borders": lambda: self.conv(F.pad(x, (1, 2, 0, 1), mode="reflect")),
             "two branches": lambda: self.conv(x) + self.again(x),
@@ -89,7 +90,7 @@ def test_a_shift_is_made_up_for_by_dense_and_transposed_layers(kind: str) -> Non
 
 
 AFFINE = ["normalised by constants", "batch normalisation", "reflected borders", "two branches", "parts", "pooled"]
-AFFINE += ["by its shape", "matrix"]
+AFFINE += ["by its shape", "matrix", "by other names"]
 
 
 @pytest.mark.parametrize("before", AFFINE)

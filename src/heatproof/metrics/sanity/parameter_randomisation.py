@@ -140,7 +140,7 @@ class ParameterRandomisation(ComparingMetric):
                 pictures += [other] if k == 0 else []
             similarities.append(torch.stack(stages, 1))
         names = [block.name or "(network)" for block in (all_blocks if self.order == "bottom_up" else all_blocks[::-1])]
-        unchanged = [name for block in all_blocks for name in block.kept]
+        unchanged = [name for block in all_blocks for name in block.constants]
         details = {"blocks": names, "not randomised": unchanged}
         scores = self._conclude(torch.stack(similarities), self.floor(images, draws), gap, details)
         return replace(without_broken(scores, clean), maps=dict(zip(names, pictures, strict=True)))

@@ -3,28 +3,22 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.partial.region import PLANE, Region, RegionResult, TracedCall
-from heatproof.relevance.handlers.activations import FUNCTIONS
-from heatproof.relevance.handlers.arithmetic import ELEMENTWISE
-from heatproof.tracing.catalogue import OUT_OF_PLACE, bound
+from heatproof.tracing import catalogue
+from heatproof.tracing.catalogue import OUT_OF_PLACE
+from heatproof.tracing.signatures import bind_arguments
 
-T = Tensor
-
-_COPIES = (T.contiguous, T.to, T.float, T.double, T.half, T.bfloat16, T.type_as, T.detach, F.dropout, F.dropout1d, F.dropout2d)
+_COPIES = (*catalogue.CONTIGUOUS, *catalogue.CASTS, *catalogue.DETACHED, *catalogue.DROPOUTS)
 """These may give the tensor itself."""
-_OTHERS = (
-    *(torch.maximum, torch.minimum, T.maximum, T.minimum, torch.where, T.clone, torch.clone, torch.sign),
-    *(torch.floor, T.floor, torch.round, T.round, F.alpha_dropout, F.feature_alpha_dropout, F.dropout3d),
-)
-_JOINS = (torch.cat, torch.concat)
 _ALONG: Mapping[Any, tuple[str, ...]] = {
-    **dict.fromkeys((torch.softmax, T.softmax, F.softmax, torch.log_softmax, F.log_softmax, F.glu), ("input", "dim")),
-    **dict.fromkeys((torch.cat, torch.concat, torch.stack), ("tensors", "dim")),
-    **dict.fromkeys((torch.mean, T.mean, torch.sum, T.sum, torch.amax, T.amax, torch.amin, T.amin), ("input", "dim", "keepdim")),
+    **dict.fromkeys((*catalogue.SOFTMAXES, *catalogue.LOG_SOFTMAXES, *catalogue.GATED_LINEAR_UNITS), ("input", "dim")),
+    **dict.fromkeys((*catalogue.JOINS, *catalogue.STACKS), ("tensors", "dim")),
+    **dict.fromkeys(
+        (*catalogue.SUMS_OVER_AXES, *catalogue.MAXIMA_OVER_AXES, *catalogue.MINIMA_OVER_AXES), ("input", "dim", "keepdim")
+    ),
 }
 """Operations along one or more axes, and the names of their arguments."""
 
@@ -41,7 +35,7 @@ def elementwise(call: TracedCall) -> RegionResult | None:
 
 def normalise_batch(call: TracedCall) -> RegionResult | None:
     """Batch normalisation by running statistics: a line of its own for every channel."""
-    given = bound(call.func, call.args, call.kwargs, ())
+    given = bind_arguments(call.func, call.args, call.kwargs, ())
     return call.joined() if _channels_first(call) and not given["training"] and given["running_mean"] is not None else None
 
 
@@ -52,7 +46,7 @@ def bend_channels(call: TracedCall) -> RegionResult | None:
 
 def normalise_channels(call: TracedCall) -> RegionResult | None:
     """Normalisation of the channels of each place."""
-    given = bound(call.func, call.args, call.kwargs, ())
+    given = bind_arguments(call.func, call.args, call.kwargs, ())
     if call.func is F.local_response_norm:
         return call.joined() if _channels_first(call) else None
     return call.joined() if max(call.parts[0].axes) < -len(given["normalized_shape"]) else None
@@ -68,12 +62,12 @@ def along(call: TracedCall) -> RegionResult | None:
     """An operation along axes that are not height or width; sums must keep an axis that lies behind these."""
     names, part = _ALONG[call.func], call.parts[0]
     given = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
-    dim, new = given.get("dim", given.get("axis", 0 if names[0] == "tensors" else None)), call.func is torch.stack
+    dim, new = given.get("dim", given.get("axis", 0 if names[0] == "tensors" else None)), call.func in catalogue.STACKS
     dims = [dim] if isinstance(dim, int) else list(dim or ())
     dims = [d if d < 0 else d - part.like.ndim - new for d in dims]
     if call.constants or not dims or any(d in part.axes or d == -part.like.ndim - new for d in dims):
         return None
-    if call.func in _JOINS and not any(part.like.dtype != other.like.dtype for other in call.parts):
+    if call.func in catalogue.JOINS and not any(part.like.dtype != other.like.dtype for other in call.parts):
         return call.joined(joins=dims[0])
     keeps = given.get("keepdim", False) or "keepdim" not in names
     return call.joined() if (keeps and not new) or max(dims) < min(part.axes) else None
@@ -83,7 +77,7 @@ def _in_place(call: TracedCall) -> bool:
     """Whether the function was asked to work in place."""
     given = call.kwargs if "inplace" in call.kwargs else {}
     if not given and any(each is True for each in call.args):
-        given = bound(call.func, call.args, call.kwargs, ())
+        given = bind_arguments(call.func, call.args, call.kwargs, ())
     return bool(given.get("inplace", False))
 
 
@@ -91,7 +85,7 @@ def _drops(call: TracedCall) -> bool:
     """Whether values would be dropped at random."""
     if "dropout" not in getattr(call.func, "__name__", ""):
         return False
-    return bool(bound(call.func, call.args, call.kwargs, ()).get("training", True))
+    return bool(bind_arguments(call.func, call.args, call.kwargs, ()).get("training", True))
 
 
 def _everywhere(constant: Tensor, part: Region) -> bool:
@@ -106,11 +100,16 @@ def _channels_first(call: TracedCall) -> bool:
 
 _Handler = Callable[[TracedCall], RegionResult | None]
 _KINDS: Mapping[_Handler, Sequence[Callable[..., Any]]] = {
-    elementwise: (*FUNCTIONS, *ELEMENTWISE, *OUT_OF_PLACE, *_COPIES, *_OTHERS),
-    bend_channels: (F.prelu, torch.prelu),
-    normalise_batch: (F.batch_norm,),
+    elementwise: (
+        *(*catalogue.ACTIVATIONS, *catalogue.ELEMENTARY_FUNCTIONS, *catalogue.STEP_FUNCTIONS),
+        *(*catalogue.SUMS, *catalogue.PRODUCTS, *catalogue.QUOTIENTS, *catalogue.REVERSED_QUOTIENTS),
+        *(*catalogue.SUMS_WITH_PRODUCT, *catalogue.PAIRWISE_EXTREMA, *catalogue.SELECTIONS),
+        *(*OUT_OF_PLACE, *_COPIES, *catalogue.CLONES),
+    ),
+    bend_channels: catalogue.PRELUS,
+    normalise_batch: catalogue.BATCH_NORMALISATIONS,
     normalise_channels: (F.layer_norm, F.rms_norm, F.local_response_norm),
-    multiply: (F.linear,),
+    multiply: catalogue.DENSE,
     along: tuple(_ALONG),
 }
 HANDLERS: Mapping[Callable[..., Any], _Handler] = {func: handle for handle, functions in _KINDS.items() for func in functions}

@@ -15,6 +15,7 @@ from torch import Tensor
 from heatproof.partial.interval import AxisInterval, supporting, touched
 from heatproof.partial.operations.sliding_window import pool_average
 from heatproof.partial.region import PLANE, InputWindow, Places, RegionResult, TracedCall
+from heatproof.tracing.catalogue import INTERPOLATIONS
 
 
 class _Matrices(NamedTuple):
@@ -87,6 +88,5 @@ def _frozen(value: Any) -> Any:
 HANDLERS: Mapping[Callable[..., Any], Callable[[TracedCall], RegionResult | None]] = {
     F.avg_pool2d: average,
     F.adaptive_avg_pool2d: resample,
-    F.interpolate: resample,
-    F.upsample: resample,
+    **dict.fromkeys(INTERPOLATIONS, resample),
 }

@@ -9,8 +9,7 @@ from torch import Tensor
 
 from heatproof.partial.interval import AxisInterval, CellRange, SlidingWindow, read, slid
 from heatproof.partial.region import PLANE, Axes, InputWindow, RegionResult, TracedCall
-
-T = Tensor
+from heatproof.tracing import catalogue
 
 
 def permute(call: TracedCall) -> RegionResult | None:
@@ -120,11 +119,11 @@ def _shape(call: TracedCall, like: Tensor) -> tuple[int, ...] | None:
 _SPLITTING = ("split", "chunk", "tensor_split")
 _Handler = Callable[[TracedCall], RegionResult | None]
 _KINDS: Mapping[_Handler, Sequence[Callable[..., Any]]] = {
-    permute: (torch.permute, T.permute, torch.transpose, T.transpose, torch.swapaxes, T.swapaxes),
-    reshape: (torch.reshape, T.reshape, T.view),
-    cut: (torch.split, T.split, torch.chunk, T.chunk, torch.unbind, T.unbind, torch.tensor_split, T.tensor_split),
-    add_axis: (torch.unsqueeze, T.unsqueeze),
-    index: (T.__getitem__,),
-    pad: (F.pad,),
+    permute: (*catalogue.PERMUTATIONS, *catalogue.SWAPS),
+    reshape: catalogue.RESHAPES,
+    cut: catalogue.SPLITS,
+    add_axis: catalogue.NEW_AXES,
+    index: catalogue.INDEXING,
+    pad: catalogue.PADDING,
 }
 HANDLERS: Mapping[Callable[..., Any], _Handler] = {func: handle for handle, functions in _KINDS.items() for func in functions}

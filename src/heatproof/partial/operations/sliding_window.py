@@ -10,16 +10,15 @@ from torch import Tensor
 
 from heatproof.partial.interval import AxisInterval, CellRange, SlidingWindow, gathered, read, slid, spread
 from heatproof.partial.region import PLANE, InputWindow, Places, Region, RegionResult, TracedCall
+from heatproof.tracing.catalogue import CONVOLUTION_ARGUMENTS, TRANSPOSED_CONVOLUTION_ARGUMENTS
 
-_CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-_TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
 _MAXIMUM = ("input", "kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 _AVERAGE = ("input", "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override")
 
 
 def convolve(call: TracedCall) -> RegionResult | None:
     """A convolution of the plane, of any stride, padding, dilation and groups."""
-    given = _given(call, _CONVOLUTION)
+    given = _given(call, CONVOLUTION_ARGUMENTS)
     part, weight = call.part_of(given["input"]), given["weight"]
     if part is None or not _on_plane(call, part):
         return None
@@ -60,7 +59,7 @@ def pool_average(call: TracedCall) -> RegionResult | None:
 
 def convolve_transposed(call: TracedCall) -> RegionResult | None:
     """The transpose of a convolution; what its cells make begins before the result, by an amount that differs by place."""
-    given = _given(call, _TRANSPOSED)
+    given = _given(call, TRANSPOSED_CONVOLUTION_ARGUMENTS)
     part, weight = call.part_of(given["input"]), given["weight"]
     if part is None or not _on_plane(call, part):
         return None
@@ -138,5 +137,4 @@ HANDLERS: Mapping[Callable[..., Any], Callable[[TracedCall], RegionResult | None
     torch.conv_transpose2d: convolve_transposed,
     F.max_pool2d: pool_maximum,
     torch.max_pool2d: pool_maximum,
-    F.avg_pool2d: pool_average,
 }

@@ -1,9 +1,10 @@
-"""What torch's operations mean to a rule. One kind of operation a file; `handler` finds the one for a function."""
+"""Handlers of torch operations for backward rules, one kind of operation a file. `handler` looks up the one for a function."""
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from heatproof.relevance.handler_context import Handler
 from heatproof.relevance.handlers import (
     activations,
     arithmetic,
@@ -15,16 +16,13 @@ from heatproof.relevance.handlers import (
     shape_ops,
 )
 
-Handler = Callable[..., Any]
-"""(interceptor, func, args, kwargs) → result."""
-
 
 @cache
-def _table() -> dict[Any, Handler]:
+def _table() -> dict[Callable[..., Any], Handler]:
     kinds = (shape_ops, linear_layers, normalisation, homogeneous, activations, arithmetic, attention, recurrent)
     return {func: handle for kind in kinds for func, handle in kind.HANDLERS.items()}
 
 
 def handler(func: Callable[..., Any]) -> Handler | None:
-    """How a function of torch is handled; None for one that is unknown."""
+    """The handler of a torch function; None for a function that has none."""
     return _table().get(func)

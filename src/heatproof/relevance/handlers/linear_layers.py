@@ -1,9 +1,9 @@
-"""LinearLayer operations: layers with weights, batch normalisation by running statistics, means."""
+"""Linear operations: layers with weights, batch normalisation by running statistics, averages."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,36 +11,33 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.relevance.composites.base import LinearKind
-from heatproof.relevance.linear import LinearLayer, less
+from heatproof.relevance.handler_context import HandlerContext
+from heatproof.relevance.linear import LinearLayer
 from heatproof.relevance.rules import LinearRule
 from heatproof.relevance.tensor_tags import ProducingLayer, TensorTags
-from heatproof.tracing.catalogue import bound
-
-if TYPE_CHECKING:
-    from heatproof.relevance.interceptor import Interceptor
+from heatproof.tracing.catalogue import (
+    AVERAGES,
+    BATCH_NORMALISATIONS,
+    CONVOLUTION_ARGUMENTS,
+    CONVOLUTIONS,
+    DENSE,
+    TRANSPOSED_CONVOLUTION_ARGUMENTS,
+    TRANSPOSED_CONVOLUTIONS,
+)
+from heatproof.tracing.layer_minus_constant import layer_minus_constant
+from heatproof.tracing.signatures import bind_arguments
 
 Args = Sequence[Any]
 Kwargs = dict[str, Any]
 
-_CONVOLUTION = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-_TRANSPOSED = ("input", "weight", "bias", "stride", "padding", "output_padding", "groups", "dilation")
-
-CONVOLUTIONS: Sequence[Callable[..., Any]] = (
-    *(torch.conv1d, torch.conv2d, torch.conv3d),
-    *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
-)
-AVERAGES: Sequence[Callable[..., Any]] = (
-    *(F.avg_pool1d, F.avg_pool2d, F.avg_pool3d, F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d),
-    *(torch.mean, torch.Tensor.mean, torch.sum, torch.Tensor.sum, F.interpolate, F.upsample, torch.adaptive_avg_pool1d),
-)
-
 
 def convolve(
-    interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs, constant: Tensor | None = None
+    context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs, constant: Tensor | None = None
 ) -> Tensor:
-    """Convolutions and their transposes, of one to three axes."""
-    transposed = "transpose" in func.__name__
-    given = {**dict(zip(_TRANSPOSED if transposed else _CONVOLUTION, args, strict=False)), **kwargs}
+    """Convolutions and transposed convolutions of one to three axes; a constant is subtracted from the result."""
+    transposed = func in TRANSPOSED_CONVOLUTIONS
+    names = TRANSPOSED_CONVOLUTION_ARGUMENTS if transposed else CONVOLUTION_ARGUMENTS
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
     x, weight, bias = given.pop("input"), given.pop("weight"), given.pop("bias", None)
     shape = (-1, *[1] * (weight.ndim - 2))
     layer = LinearLayer(
@@ -50,104 +47,97 @@ def convolve(
         outputs=(1 if given.get("groups", 1) == 1 else None) if transposed else 0,
         axis=x.ndim - weight.ndim + 1,
     )
-    return _with_weights(interceptor, "convolution", layer, x, weight, partial(func, *args, **kwargs), constant)
+    return _with_weights(context, "convolution", layer, x, partial(func, *args, **kwargs), constant)
 
 
-def multiply(
-    interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs, constant: Tensor | None = None
-) -> Tensor:
-    """Dense layers, y = x Wᵀ + b over the last axis."""
+def dense(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs, constant: Tensor | None = None) -> Tensor:
+    """Dense layers, y = x Wᵀ + b over the last axis; a constant is subtracted from the result."""
     given = {**dict(zip(("input", "weight", "bias"), args, strict=False)), **kwargs}
     x, weight, bias = given["input"], given["weight"], given.get("bias")
     layer = LinearLayer(lambda x, w: F.linear(x, w), weight, bias, outputs=0, axis=x.ndim - 1)
-    return _with_weights(interceptor, "dense", layer, x, weight, partial(func, *args, **kwargs), constant)
+    return _with_weights(context, "dense", layer, x, partial(func, *args, **kwargs), constant)
 
 
-def without(interceptor: "Interceptor", _: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """A convolution or dense layer less a constant, which belongs to its bias."""
-    func, given, named, constant = args
-    return (multiply if func is F.linear else convolve)(interceptor, func, given, named, constant)
+def minus_constant(context: HandlerContext, _: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
+    """A convolution or dense layer minus a constant, which counts as a part of the bias."""
+    func, layer_args, layer_kwargs, constant = args
+    return (dense if func in DENSE else convolve)(context, func, layer_args, layer_kwargs, constant)
 
 
 def _with_weights(
-    interceptor: "Interceptor",
-    place: LinearKind,
-    layer: LinearLayer,
-    x: Tensor,
-    weight: Tensor,
-    plain: Callable[[], Tensor],
-    constant: Tensor | None,
+    context: HandlerContext, place: LinearKind, layer: LinearLayer, x: Tensor, run: Callable[[], Tensor], constant: Tensor | None
 ) -> Tensor:
-    run = plain if constant is None else partial(less, plain, (), {}, constant)
+    """The result of a layer with weights, by the rule of its place, with a record of the layer for a normalisation that follows."""
     if constant is not None:
+        run = partial(layer_minus_constant, run, (), {}, constant)
         layer = replace(layer, bias=-constant if layer.bias is None else layer.bias - constant)
+    weight = layer.weight
     if weight.requires_grad:
         raise ModelError(f"{place}: expected weights that do not depend on the input, got some that do; use torch.matmul or einsum")
-    depth, name = interceptor.tags(x).depth, interceptor.name_of(weight)
-    box = _limits(interceptor, x) if depth == 0 and x.ndim > 1 else None
-    layer = replace(layer, name=interceptor.parameter_name(weight), box=box)
-    rule = interceptor.composite.linear(place, first=depth == 0, name=name)
+    depth, name = context.tags(x).depth, context.module_name(weight)
+    box = _limits(context, x) if depth == 0 and x.ndim > 1 else None
+    layer = replace(layer, name=context.parameter_name(weight), box=box)
+    rule = context.composite.linear(place, first=depth == 0, name=name)
     operation = f"{place} {name}".strip()
-    y = follow(interceptor, operation, rule, layer, x, run)
-    return interceptor.tag(y, TensorTags(depth + 1, made=ProducingLayer(operation, layer, x, rule)))
+    y = _follow_rule(context, operation, rule, layer, x, run)
+    return context.set_tags(y, TensorTags(depth + 1, producer=ProducingLayer(operation, layer, x, rule)))
 
 
-def follow(
-    interceptor: "Interceptor", operation: str, rule: LinearRule | None, layer: LinearLayer, x: Tensor, run: Callable[[], Tensor]
+def _follow_rule(
+    context: HandlerContext, operation: str, rule: LinearRule | None, layer: LinearLayer, x: Tensor, run: Callable[[], Tensor]
 ) -> Tensor:
-    """The operation's result, with relevance to x by the rule; the ordinary gradient without one."""
+    """The operation's own result; x gets its relevance by the rule, or the ordinary gradient where there is none."""
     if rule is None:
         return run()
-    return interceptor.ruled(operation, run, lambda inputs, _, above: [rule.backward(inputs[0], layer, above)], [x])
+    return context.apply_rule(operation, run, lambda inputs, _, above: [rule.backward(inputs[0], layer, above)], [x])
 
 
-def _limits(interceptor: "Interceptor", x: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Limits of the network's input, if x still has its channels, or is the input flattened."""
-    if x.shape[1] == len(interceptor.bounds.lower):
-        return interceptor.bounds.like(x)
-    whole = interceptor.input
+def _limits(context: HandlerContext, x: Tensor) -> tuple[Tensor, Tensor] | None:
+    """The limits of the network's input, if x still has its channels, or is the input flattened; else None."""
+    if x.shape[1] == len(context.bounds.lower):
+        return context.bounds.like(x)
+    whole = context.input
     if whole is None or x.shape != whole.flatten(1).shape or not torch.equal(x.detach(), whole.flatten(1)):
         return None
-    lower, upper = (limit.expand(1, *whole.shape[1:]).flatten(1) for limit in interceptor.bounds.like(whole))
+    lower, upper = (limit.expand(1, *whole.shape[1:]).flatten(1) for limit in context.bounds.like(whole))
     return lower, upper
 
 
-def normalise_batch(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """Batch normalisation: fused with the layer that made its input, alone where there is none."""
-    given = bound(func, args, kwargs, ())
+def normalise_batch(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
+    """Batch normalisation: fused with the layer with weights that made its input; a layer of its own where no such layer did."""
+    given = bind_arguments(func, args, kwargs, ())
     x, training = given["input"], given.get("training", False)
     if training or given["running_mean"] is None:
         raise ModelError("batch normalisation: expected running statistics, got those of the batch; rows would see each other")
     mean, variance = given["running_mean"], given["running_var"]
     scale = (variance + given["eps"]).rsqrt() * (1 if given["weight"] is None else given["weight"])
     shift = -mean * scale + (0 if given["bias"] is None else given["bias"])
-    tags, run = interceptor.tags(x), partial(func, *args, **kwargs)
-    made = tags.made
-    if made is not None and made.rule is not None and made.layer.outputs is not None and made.layer.axis == 1:
-        fused = made.layer.then(scale, shift, x.ndim)
-        y = follow(interceptor, f"{made.operation}, normalised", made.rule, fused, made.x, run)
+    tags, run = context.tags(x), partial(func, *args, **kwargs)
+    producer = tags.producer
+    if producer is not None and producer.rule is not None and producer.layer.outputs is not None and producer.layer.axis == 1:
+        fused = producer.layer.then(scale, shift, x.ndim)
+        y = _follow_rule(context, f"{producer.operation}, normalised", producer.rule, fused, producer.x, run)
     else:
         shape = (1, -1, *[1] * (x.ndim - 2))
         layer = LinearLayer(torch.mul, scale.view(shape), shift.view(shape))
-        rule = interceptor.composite.linear("normalisation", first=False, name="")
-        y = follow(interceptor, "normalisation", rule, layer, x, run)
-    return interceptor.tag(y, TensorTags(tags.depth))
+        rule = context.composite.linear("normalisation", first=False, name="")
+        y = _follow_rule(context, "normalisation", rule, layer, x, run)
+    return context.set_tags(y, TensorTags(tags.depth))
 
 
-def average(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """Means and sums of one tensor over axes or windows, and interpolation by means."""
+def average(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
+    """Means and sums of one tensor over axes or windows, and interpolation."""
     x, *rest = args or [kwargs.pop("input")]
     one = torch.ones((), dtype=x.dtype, device=x.device)
     layer = LinearLayer(lambda x, w: func(x, *rest, **kwargs) * w, one)
-    rule = interceptor.composite.linear("pool", first=False, name="")
-    return follow(interceptor, func.__name__, rule, layer, x, lambda: func(x, *rest, **kwargs))
+    rule = context.composite.linear("pool", first=False, name="")
+    return _follow_rule(context, func.__name__, rule, layer, x, lambda: func(x, *rest, **kwargs))
 
 
-_LAYERS = {
-    convolve: CONVOLUTIONS,
-    multiply: (F.linear,),
-    without: (less,),
-    normalise_batch: (F.batch_norm,),
-    average: AVERAGES,
+HANDLERS = {
+    **dict.fromkeys((*CONVOLUTIONS, *TRANSPOSED_CONVOLUTIONS), convolve),
+    **dict.fromkeys(DENSE, dense),
+    **dict.fromkeys(BATCH_NORMALISATIONS, normalise_batch),
+    **dict.fromkeys(AVERAGES, average),
+    layer_minus_constant: minus_constant,
 }
-HANDLERS = {func: handle for handle, functions in _LAYERS.items() for func in functions}

@@ -1,43 +1,40 @@
-"""Normalisations of a sample by its own statistics: y = (x − m) w / s + b, m and s of the sample's own values."""
+"""Normalisations of a sample by its own statistics: y = (x − m) w / s + b, with m and s of the sample's own values."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.numerics.secants import SMOOTH
+from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.handlers.linear_layers import normalise_batch
 from heatproof.relevance.linear import LinearLayer
-from heatproof.tracing.catalogue import bound
-
-if TYPE_CHECKING:
-    from heatproof.relevance.interceptor import Interceptor
-
-_CENTRED = (F.layer_norm, F.group_norm, F.instance_norm)
-_SCALED = (F.rms_norm, F.normalize, F.local_response_norm)
-"""Without a mean: y = x s(x)."""
+from heatproof.tracing.catalogue import CENTRED_NORMALISATIONS, SCALED_NORMALISATIONS
+from heatproof.tracing.signatures import bind_arguments
 
 
-def normalise(interceptor: "Interceptor", func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
-    """By the composite's rule for such normalisations, given the spread s as it is for this sample."""
-    given = bound(func, args, kwargs, ())
+def normalise(context: HandlerContext, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    """By the composite's rule for such normalisations, with the spread s taken as a constant of this sample."""
+    given = bind_arguments(func, args, kwargs, ())
     if given.get("use_input_stats") is False:
-        return normalise_batch(interceptor, func, args, kwargs)
-    rule = interceptor.composite.layer_norm
+        return normalise_batch(context, func, args, kwargs)
+    rule = context.composite.layer_norm
     if rule is None:
-        return interceptor.differentiate(SMOOTH, func, args, kwargs)
+        return context.differentiate(SMOOTH, func, args, kwargs)
 
     def back(inputs: Sequence[Tensor], _: Tensor, above: Tensor) -> list[Tensor]:
         at = {**given, "input": inputs[0]}
-        return [rule.backward(inputs[0], _centred(func, at) if func in _CENTRED else _scaled(func, at), above)]
+        layer = _centred(func, at) if func in CENTRED_NORMALISATIONS else _scaled(func, at)
+        return [rule.backward(inputs[0], layer, above)]
 
-    return interceptor.ruled(func.__name__, partial(func, *args, **kwargs), back, [given["input"]])
+    return context.apply_rule(func.__name__, partial(func, *args, **kwargs), back, [given["input"]])
 
 
 def _centred(func: Callable[..., Any], given: dict[str, Any]) -> LinearLayer:
+    """The normalisation as a linear layer: the mean is subtracted, and the weight is w / s."""
     x, weight, bias = given["input"], given["weight"], given["bias"]
     if func is F.layer_norm:
         shape, along = x.shape, tuple(range(-len(given["normalized_shape"]), 0))
@@ -56,8 +53,9 @@ def _centred(func: Callable[..., Any], given: dict[str, Any]) -> LinearLayer:
 
 
 def _scaled(func: Callable[..., Any], given: dict[str, Any]) -> LinearLayer:
+    """The normalisation without a mean as a linear layer: each value is multiplied by y / x."""
     x = given["input"]
     return LinearLayer(torch.mul, torch.where(x != 0, func(**given) / x, 0.0))
 
 
-HANDLERS = dict.fromkeys([*_CENTRED, *_SCALED], normalise)
+HANDLERS = dict.fromkeys((*CENTRED_NORMALISATIONS, *SCALED_NORMALISATIONS), normalise)

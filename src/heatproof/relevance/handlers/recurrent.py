@@ -1,27 +1,28 @@
-"""Recurrent layers and cells: LSTM, GRU, Elman networks, each step taken apart into sums, products and gates.
+"""Recurrent layers and cells: LSTM, GRU and Elman networks, each step decomposed into sums, products and gates.
 
-    LSTM    i, f, g, o = σ, σ, tanh, σ of W x + b + U h + d;    c ← f ⊙ c + i ⊙ g,  h ← o ⊙ tanh c  (then projected, if it is)
+    LSTM    i, f, g, o = σ, σ, tanh, σ of W x + b + U h + d;    c ← f ⊙ c + i ⊙ g,  h ← o ⊙ tanh c  (projected where there is one)
     GRU     r, z = σ(W x + b + U h + d);  n = tanh(W x + b + r ⊙ (U h + d));    h ← (1 − z) ⊙ n + z ⊙ h
     Elman   h ← tanh or ReLU of W x + b + U h + d
 
-x input of the step, h and c state; σ, z and 1 − z are gates, which only weigh where the signal takes all.
+x is the input of the step, h and c its state; W, U, b, d are weights and biases. σ, z and 1 − z are gates: where a rule gives all
+relevance of a product to the signal, they get none.
 
 Source: Arras et al., "Explaining recurrent neural network predictions in sentiment analysis", 2017.
 """
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
-from heatproof.relevance.handlers.decomposition import taken_apart
-
-if TYPE_CHECKING:
-    from heatproof.relevance.interceptor import Interceptor
+from heatproof.relevance.handler_context import HandlerContext
+from heatproof.relevance.handlers.decomposed import decomposed
+from heatproof.tracing.catalogue import RECURRENT_CELLS, RECURRENT_LAYERS
+from heatproof.tracing.signatures import operation_name
 
 Args = Sequence[Any]
 Kwargs = dict[str, Any]
@@ -29,21 +30,24 @@ States = tuple[Tensor, ...]
 Step = Callable[[Tensor, Tensor, States], States]
 """(W x + b, U h + d, states) → states; the first state is h."""
 
+_LAYER_ARGUMENTS = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first")
+_CELL_ARGUMENTS = ("input", "hx", "w_ih", "w_hh", "b_ih", "b_hh")
 
-def _lstm(below: Tensor, before: Tensor, states: States) -> States:
-    i, f, g, o = (below + before).chunk(4, -1)
+
+def _lstm(from_input: Tensor, from_state: Tensor, states: States) -> States:
+    i, f, g, o = (from_input + from_state).chunk(4, -1)
     c = torch.sigmoid(f) * states[1] + torch.sigmoid(i) * torch.tanh(g)
     return torch.sigmoid(o) * torch.tanh(c), c
 
 
-def _gru(below: Tensor, before: Tensor, states: States) -> States:
-    (r, z, n), (u, v, m) = below.chunk(3, -1), before.chunk(3, -1)
+def _gru(from_input: Tensor, from_state: Tensor, states: States) -> States:
+    (r, z, n), (u, v, m) = from_input.chunk(3, -1), from_state.chunk(3, -1)
     new, keep = torch.tanh(n + torch.sigmoid(r + u) * m), torch.sigmoid(z + v)
     return ((1 - keep) * new + keep * states[0],)
 
 
-def _elman(activation: Callable[[Tensor], Tensor], below: Tensor, before: Tensor, states: States) -> States:
-    return (activation(below + before),)
+def _elman(activation: Callable[[Tensor], Tensor], from_input: Tensor, from_state: Tensor, states: States) -> States:
+    return (activation(from_input + from_state),)
 
 
 _STEPS: dict[Callable[..., Any], Step] = {
@@ -58,10 +62,9 @@ _STEPS: dict[Callable[..., Any], Step] = {
 }
 
 
-def recur(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+def recur(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
     """Layers over a sequence: any number of them, in one direction or both, with or without biases and projections."""
-    names = ("input", "hx", "params", "has_biases", "num_layers", "dropout", "train", "bidirectional", "batch_first")
-    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    given = {**dict(zip(_LAYER_ARGUMENTS, args, strict=False)), **kwargs}
     if isinstance(given["params"], Tensor) or "data" in kwargs or isinstance(given["has_biases"], list | tuple):
         raise ModelError(f"{func.__name__}: expected sequences of one length, got packed ones; pad them, or explain one at a time")
     if given["train"] and given["dropout"]:
@@ -73,42 +76,42 @@ def recur(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwar
     def parts(x: Tensor, *start: Tensor) -> tuple[Tensor, ...]:
         steps, ends = x.transpose(0, 1) if given["batch_first"] else x, []
         for layer in range(layers):
-            ways = []
+            outputs = []
             for k in range(layer * directions, (layer + 1) * directions):
                 weights, states = given["params"][k * size : (k + 1) * size], tuple(state[k] for state in start)
-                way, end = _run(_STEPS[func], steps, states, weights, given["has_biases"], backwards=k % directions == 1)
-                ways.append(way)
+                output, end = _run(_STEPS[func], steps, states, weights, given["has_biases"], backwards=k % directions == 1)
+                outputs.append(output)
                 ends.append(end)
-            steps = torch.cat(ways, -1)
+            steps = torch.cat(outputs, -1)
         y = steps.transpose(0, 1) if given["batch_first"] else steps
         return y, *(torch.stack(states) for states in zip(*ends, strict=True))
 
-    return taken_apart(interceptor, func, args, kwargs, parts, [given["input"], *start])
+    return decomposed(context, operation_name(func), partial(func, *args, **kwargs), parts, [given["input"], *start])
 
 
 def _run(step: Step, x: Tensor, states: States, weights: Sequence[Tensor], biased: bool, backwards: bool) -> tuple[Tensor, States]:
-    """Outputs of one layer in one direction, in the order of the sequence, and its states at the end."""
+    """The outputs of one layer in one direction, in the order of the sequence, and its last states."""
     w, u, *more = weights
     (b, d), projection = (more[:2], more[2:]) if biased else ((None, None), more)
-    order, found = (-1 if backwards else 1), []
-    for below in F.linear(x, w, b).unbind(0)[::order]:
-        h, *others = step(below, F.linear(states[0], u, d), states)
+    order, outputs = (-1 if backwards else 1), []
+    for from_input in F.linear(x, w, b).unbind(0)[::order]:
+        h, *others = step(from_input, F.linear(states[0], u, d), states)
         states = (F.linear(h, projection[0]) if projection else h, *others)
-        found.append(states[0])
-    return torch.stack(found[::order]), states
+        outputs.append(states[0])
+    return torch.stack(outputs[::order]), states
 
 
-def recur_once(interceptor: "Interceptor", func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+def recur_once(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
     """Cells: one step."""
-    given = {**dict(zip(("input", "hx", "w_ih", "w_hh", "b_ih", "b_hh"), args, strict=False)), **kwargs}
+    given = {**dict(zip(_CELL_ARGUMENTS, args, strict=False)), **kwargs}
     start = (given["hx"],) if isinstance(given["hx"], Tensor) else tuple(given["hx"])
 
     def parts(x: Tensor, *states: Tensor) -> Any:
-        below = F.linear(x, given["w_ih"], given.get("b_ih"))
-        found = _STEPS[func](below, F.linear(states[0], given["w_hh"], given.get("b_hh")), states)
-        return found if len(found) > 1 else found[0]
+        from_input = F.linear(x, given["w_ih"], given.get("b_ih"))
+        result = _STEPS[func](from_input, F.linear(states[0], given["w_hh"], given.get("b_hh")), states)
+        return result if len(result) > 1 else result[0]
 
-    return taken_apart(interceptor, func, args, kwargs, parts, [given["input"], *start])
+    return decomposed(context, operation_name(func), partial(func, *args, **kwargs), parts, [given["input"], *start])
 
 
-HANDLERS = {func: recur_once if func.__name__.endswith("_cell") else recur for func in _STEPS}
+HANDLERS = {**dict.fromkeys(RECURRENT_LAYERS, recur), **dict.fromkeys(RECURRENT_CELLS, recur_once)}

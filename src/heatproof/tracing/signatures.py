@@ -1,0 +1,45 @@
+"""The names of torch functions and of their arguments."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from torch.overrides import resolve_name
+
+
+def operation_name(func: Callable[..., Any]) -> str:
+    """The full name of a torch function as a user would look it up, such as `torch.nn.functional.relu`."""
+    try:
+        return str(resolve_name(func) or func.__name__)
+    except Exception:  # torch raises various errors for functions that it cannot name
+        return repr(func)
+
+
+def bind_arguments(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The arguments of a call by name.
+
+    Args:
+        func: The function that is called.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        names: Names of the positional arguments, in order, for functions written in C++, which have no signature.
+
+    Returns:
+        Name → value. Where the function has a signature, the defaults of missing arguments are filled in; otherwise only the
+        arguments that were given are there.
+    """
+    signature = _signature(func)
+    if signature is None:
+        return {**dict(zip(names, args, strict=False)), **kwargs}
+    arguments = signature.bind(*args, **kwargs)
+    arguments.apply_defaults()
+    return dict(arguments.arguments)
+
+
+@cache
+def _signature(func: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(func)
+    except (TypeError, ValueError):
+        return None
