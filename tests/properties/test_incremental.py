@@ -230,8 +230,8 @@ LOCAL = ["branches", "channels last", "shuffled channels", "in place", "padding"
 @pytest.mark.parametrize("name", LOCAL)
 def test_what_sees_one_place_at_a_time_is_never_done_as_a_whole(name: str) -> None:
     plan = incremental(small_model(Around(OPERATIONS[name])), small_images(16, 17), (3, 2))
-    assert plan.trace is not None
-    assert [step.share is None for step in plan.trace.steps] == [False] * (len(plan.trace.steps) - 1) + [True]  # but for flatten
+    assert plan.replay is not None
+    assert [step.share is None for step in plan.replay.steps] == [False] * (len(plan.replay.steps) - 1) + [True]  # but for flatten
 
 
 # --- networks -------------------------------------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def test_every_family_of_torchvision(name: str, dtype: torch.dtype) -> None:
     images = zoo.normal(2, 3, side, side, seed=4, dtype=dtype)
     size = some_size(name, dtype)
     plan = incremental(model, images, size)
-    assert (plan.trace is None) == (name in WITHOUT_PARTS), plan.reason
+    assert (plan.replay is None) == (name in WITHOUT_PARTS), plan.reason
     check(model, images, size, 5, LIMITS[dtype])
 
 
@@ -318,5 +318,5 @@ def test_efficientnet_under_every_plan(name: str) -> None:
     images = zoo.normal(2, 3, 96, 96, seed=6)
     model = apply(plan, load_model("efficientnet_lite0"), images)
     size = some_size(name)
-    assert incremental(model, images, size).trace is not None
+    assert incremental(model, images, size).replay is not None
     check(model, images, size, 7, limit)

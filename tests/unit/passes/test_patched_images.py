@@ -13,8 +13,9 @@ from heatproof.core.errors import TensorError
 from heatproof.metrics import PerturbationCurve
 from heatproof.models import Bounds, Model
 from heatproof.passes import incremental as module_under_test
+from heatproof.passes.cached_images import CachedImages
 from heatproof.passes.counting import count_passes
-from heatproof.passes.incremental import KEPT, KeptImages, incremental
+from heatproof.passes.incremental import CACHE_SHARE, incremental
 from heatproof.passes.patched_images import PatchedImages
 from heatproof.perturb.fills import Black, Blurred, Fill, Uniform
 from tests.support import zoo
@@ -93,16 +94,16 @@ def test_the_share_is_that_of_the_operations_inside_the_rectangles_reach() -> No
 def test_a_candidate_that_becomes_the_image_leaves_what_a_new_clean_pass_would() -> None:
     model = network_model()
     plan = incremental(model, photographs(), SIZE)
-    assert plan.trace is not None
+    assert plan.replay is not None
     for p in (1, 5, 40):
-        assert plan.remembers(p) == (p < 40)
+        assert plan.collects_regions(p) == (p < 40)
         way = PatchedImages(model, photographs(), SIZE, **OFTEN)
         for seed in range(4):
             way.outputs(*candidates(p=p, seed=seed))
             way.keep(torch.tensor([0, p - 1, p // 2]))
-        anew = KeptImages(model, way.images, plan, plan.trace, "a test").tensors
-        assert way._kept is not None
-        kept = way._kept.tensors
+        anew = CachedImages(model, way.images, plan, plan.replay, "a test").activations
+        assert way._cached is not None
+        kept = way._cached.activations
         assert kept.keys() == anew.keys()
         for number, tensors in anew.items():
             torch.testing.assert_close(torch.stack(kept[number]), torch.stack(tensors), rtol=1e-12, atol=1e-12)
@@ -122,8 +123,8 @@ def test_outputs_do_not_depend_on_the_chunk_or_on_batch_mates() -> None:
 def test_what_is_kept_stays_within_its_share_of_the_memory(memory: int) -> None:
     free, model = network_model(), network_model(memory=memory)
     plan, most = incremental(model, photographs(), SIZE), incremental(free, photographs(), SIZE)
-    assert most.held > 700_000  # bytes an image; without a limit, all is kept
-    assert 0 < plan.held <= KEPT * memory
+    assert most.cached_bytes > 700_000  # bytes an image; without a limit, all is kept
+    assert 0 < plan.cached_bytes <= CACHE_SHARE * memory
     assert most.share < plan.share < 1
     corner, rectangles = candidates()
     found = PatchedImages(model, photographs(), SIZE, **OFTEN).outputs(corner, rectangles)
@@ -132,8 +133,8 @@ def test_what_is_kept_stays_within_its_share_of_the_memory(memory: int) -> None:
 
 def test_without_memory_to_keep_anything_rows_pass_as_a_whole() -> None:
     plan = incremental(network_model(memory=1000), photographs(), SIZE)
-    assert plan.trace is None
-    assert plan.reason == "nothing would be spared"
+    assert plan.replay is None
+    assert plan.reason == "nothing would be saved"
 
 
 # --- networks that cannot be followed -------------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ def compiled() -> nn.Module:
     ("build", "reason"),
     [
         (Noisy, "outputs would differ"),
-        (Hidden, "nothing would be spared"),
+        (Hidden, "nothing would be saved"),
         (scripted, "ScriptModule"),
         (compiled, "compiled operations"),
     ],
@@ -203,7 +204,7 @@ def test_where_operations_are_not_seen_rows_pass_as_a_whole(build: Any, reason: 
     module = build()
     model = Model(module.double().eval(), Bounds.of(-1, 1, 3))
     plan = incremental(model, photographs(), SIZE)
-    assert plan.trace is None
+    assert plan.replay is None
     assert reason in plan.reason
 
 
@@ -215,7 +216,7 @@ def test_switched_off_it_says_so() -> None:
 def test_what_would_not_pay_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network_model()
     plan = incremental(model, photographs(), SIZE)
-    assert plan.trace is not None
+    assert plan.replay is not None
     assert plan.pays(3, 10_000, 10_000)
     assert not plan.pays(3, 1, 1)  # the pass that keeps things costs more than is spared
     assert not plan.pays(1, 1, 10_000)  # nor is this network large enough for one row at a time
@@ -255,7 +256,7 @@ def test_the_network_is_left_as_it_was_also_after_an_exception() -> None:
 @pytest.mark.parametrize("fill", [Uniform(), Black(), Blurred()], ids=lambda fill: fill.name)
 @pytest.mark.parametrize("carry", ["median", "random"])
 def test_the_perturbation_curve_is_the_same(fill: Fill, carry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module_under_test, "STEP", 0.0)
+    monkeypatch.setattr(module_under_test, "STEP_FLOPS", 0.0)
     metric = PerturbationCurve(side=5, regions=6, draws=8 if fill.stochastic else None, fill=fill, carry=carry)
     maps = photographs()
     model = network_model()
@@ -276,7 +277,7 @@ def test_the_perturbation_curve_is_the_same(fill: Fill, carry: Any, monkeypatch:
 
 
 def test_images_go_through_in_groups_that_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module_under_test, "STEP", 0.0)
+    monkeypatch.setattr(module_under_test, "STEP_FLOPS", 0.0)
     metric, maps, target = PerturbationCurve(side=4, regions=4, draws=6), photographs(), torch.tensor([0, 1, 2])
     small = network_model(memory=3_000_000)
     assert module_under_test.images_at_once(small, photographs(), (4, 4)) < 3
