@@ -6,7 +6,7 @@ it is cut depends on integers only, so it is computed once for each window and a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import EllipsisType
 from typing import NamedTuple
 
@@ -18,8 +18,8 @@ from heatproof.partial.plan import CachedActivations, ReplayMismatch
 from heatproof.partial.region import Axes, InputWindow, Region
 
 Range = tuple[int, int]
-Box = tuple[slice, slice]
-"""Rows and columns."""
+Box = tuple[slice | EllipsisType, ...]
+"""Rows and columns, as an index into a tensor."""
 
 
 class CandidateGroup(NamedTuple):
@@ -78,42 +78,47 @@ class Gatherer:
         return values
 
     def _fill(self, values: Tensor, window: InputWindow) -> None:
-        region, axes = window.region, window.region.axes
+        region = window.region
         cached = self.cached.get(region.number)
         if cached is None:
             raise ReplayMismatch(f"expected tensor number {region.number} among the cached activations, got none")
-        for group, cut in zip(self.groups, _cuts(region.y, region.x, window.y, window.x), strict=True):
-            target, data, around = values[group.rows], region.data[group.rows], cached[group.image]
+        for group, cut in zip(self.groups, _cuts(region.axes, region.y, region.x, window.y, window.x), strict=True):
+            target, image = values[group.rows], cached[group.image]
             for box in cut.beyond:
-                target[_index(axes, box)] = window.fill
+                target[box] = window.fill
             for box, source in cut.around:
-                target[_index(axes, box)] = around[_index(axes, source)]
+                target[box] = image[source]
             if cut.inside is not None:
                 box, source = cut.inside
-                target[_index(axes, box)] = data[_index(axes, source)]
+                target[box] = region.data[group.rows][source]
 
 
 def region_cells(tensor: Tensor, region: Region, place: int) -> Tensor:
     """Return the cells of a region in the full tensor of one image, as a view."""
     rows, columns = ((cells.starts[place], cells.starts[place] + cells.size) for cells in (region.y, region.x))
-    return tensor[_index(region.axes, _box(rows, columns))]
+    return tensor[_box(region.axes, rows, columns)]
 
 
 @lru_cache(maxsize=CACHE_SIZE)
-def _cuts(y: AxisInterval, x: AxisInterval, rows: AxisInterval | CellRange, columns: AxisInterval | CellRange) -> tuple[Cut, ...]:
+def _cuts(
+    axes: Axes, y: AxisInterval, x: AxisInterval, rows: AxisInterval | CellRange, columns: AxisInterval | CellRange
+) -> tuple[Cut, ...]:
     """Return how the window of the given rows and columns is cut around the region at y and x, for each place."""
-    return tuple(_cut(y, x, rows, columns, place) for place in range(len(y.first)))
+    return tuple(_cut(axes, y, x, rows, columns, place) for place in range(len(y.first)))
 
 
-def _cut(y: AxisInterval, x: AxisInterval, rows: AxisInterval | CellRange, columns: AxisInterval | CellRange, place: int) -> Cut:
+def _cut(
+    axes: Axes, y: AxisInterval, x: AxisInterval, rows: AxisInterval | CellRange, columns: AxisInterval | CellRange, place: int
+) -> Cut:
+    box = partial(_box, axes)
     corner = rows.starts[place], columns.starts[place]
     at = y.starts[place] - corner[0], x.starts[place] - corner[1]
     top, bottom = _within(at[0], rows.size), _within(at[0] + y.size, rows.size)
     left, right = _within(at[1], columns.size), _within(at[1] + x.size, columns.size)
     inside = None
     if top < bottom and left < right:
-        cells = _box((top - at[0], bottom - at[0]), (left - at[1], right - at[1]))
-        inside = _box((top, bottom), (left, right)), cells
+        cells = box((top - at[0], bottom - at[0]), (left - at[1], right - at[1]))
+        inside = box((top, bottom), (left, right)), cells
     around, beyond = [], []
     across, between = (0, columns.size), (top, bottom)
     for strip in (((0, top), across), ((bottom, rows.size), across), (between, (0, left)), (between, (right, columns.size))):
@@ -122,10 +127,10 @@ def _cut(y: AxisInterval, x: AxisInterval, rows: AxisInterval | CellRange, colum
         sizes = (y.axis_size, x.axis_size)
         on_tensor = [_on_axis(cells, start, size) for cells, start, size in zip(strip, corner, sizes, strict=True)]
         if on_tensor != list(strip):
-            beyond.append(_box(*strip))
+            beyond.append(box(*strip))
         if on_tensor[0][0] < on_tensor[0][1] and on_tensor[1][0] < on_tensor[1][1]:
             there = [(first + start, stop + start) for (first, stop), start in zip(on_tensor, corner, strict=True)]
-            around.append((_box(*on_tensor), _box(*there)))
+            around.append((box(*on_tensor), box(*there)))
     return Cut(inside, tuple(around), tuple(beyond))
 
 
@@ -151,9 +156,5 @@ def _on_axis(strip: Range, start: int, axis_size: int) -> Range:
     return min(max(first, -start), stop), max(min(stop, axis_size - start), first)
 
 
-def _box(rows: Range, columns: Range) -> Box:
-    return slice(*rows), slice(*columns)
-
-
-def _index(axes: Axes, box: Box) -> tuple[slice | EllipsisType, ...]:
-    return (..., *box, *[slice(None)] * (-1 - axes.x))
+def _box(axes: Axes, rows: Range, columns: Range) -> Box:
+    return (..., slice(*rows), slice(*columns), *[slice(None)] * (-1 - axes.x))

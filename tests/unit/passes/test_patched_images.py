@@ -1,4 +1,4 @@
-"""Rows with one changed rectangle: what they cost, what is kept, and when they pass as a whole."""
+"""Images with one replaced rectangle: what they cost, what is cached, and when full forward passes are used."""
 
 import copy
 import warnings
