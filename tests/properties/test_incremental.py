@@ -145,7 +145,7 @@ def through_a_view(x: Tensor) -> Tensor:
     return y
 
 
-def in_place_as_a_whole(x: Tensor) -> Tensor:
+def in_place_in_full(x: Tensor) -> Tensor:
     y = x.clone()
     y *= x.mean((2, 3), keepdim=True)
     y[:, 0] = 7
@@ -177,7 +177,7 @@ OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "shuffled channels": shuffle,
     "in place": in_place,
     "in place, through a view": through_a_view,
-    "in place, as a whole": in_place_as_a_whole,
+    "in place, in full": in_place_in_full,
     "its own autograd.Function": Cubed.apply,
     "padding": lambda x: F.pad(F.pad(x, (1, 0, 2, 3, 0, 1), value=-1.5), (-2, 1, 1, -1)),
     "reflection": lambda x: F.pad(x, (1, 2, 2, 1), mode="reflect"),

@@ -54,7 +54,7 @@ class TensorUse:
     region_bytes  bytes per candidate.
     made_at       the step that made it; −1 for the images.
     last_used_at  the last step that used it.
-    cached_from   the first step that reads it around its region or as a whole; None if none does.
+    cached_from   the first step that reads it around its region or in full; None if none does.
     """
 
     full_bytes: int

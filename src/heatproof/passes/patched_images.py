@@ -28,7 +28,7 @@ class PatchedImages:
 
     Example:
         >>> import torch
-        >>> from heatproof.models import Toy
+        >>> from heatproof.models.loaders import Toy
         >>> from heatproof.passes.patched_images import PatchedImages
         >>> model = Toy(architecture="cnn", width=0.1).load()
         >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)

@@ -262,13 +262,13 @@ def test_the_perturbation_curve_is_the_same(fill: Fill, carry: Any, monkeypatch:
     model = network_model()
     target = torch.tensor([0, 1, 2])
     with count_passes() as partly:
-        found = metric.score(model, photographs(), target, maps)
+        scores = metric.score(model, photographs(), target, maps)
     with count_passes() as in_full:
         expected = metric.score(model.with_(incremental=False), photographs(), target, maps)
-    assert found.curve is not None
+    assert scores.curve is not None
     assert expected.curve is not None
-    torch.testing.assert_close(found.curve, expected.curve, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(found.error, expected.error, rtol=1e-8, atol=1e-10, equal_nan=True)
+    torch.testing.assert_close(scores.curve, expected.curve, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(scores.error, expected.error, rtol=1e-8, atol=1e-10, equal_nan=True)
     assert partly.forward == in_full.forward == in_full.equivalent
     assert partly.equivalent < 0.8 * partly.forward
     predicted = metric.work(model, photographs())
