@@ -38,12 +38,12 @@ def main(networks: list[str]) -> None:
 
 def _gains(model: Model, image: Tensor) -> list[str]:
     whole = _seconds(_rows(model.with_(incremental=False), image, CANDIDATES))
-    usual, found = incremental.MOST, []
+    usual, found = incremental.LARGEST_SHARE, []
     for limit in LIMITS:
-        incremental.MOST = limit
-        incremental.forget(model)
+        incremental.LARGEST_SHARE = limit
+        incremental.forget_plans(model)
         found.append(f"{whole / _seconds(_rows(model, image, CANDIDATES)):.2f}")
-    incremental.MOST = usual
+    incremental.LARGEST_SHARE = usual
     return found
 
 

@@ -92,7 +92,7 @@ def _step_row(at: Subject, network: str, precision: Precision, timed: Timed, siz
         peer="whole rows, same plan",
         spread=timed.ratio(f"{precision}, whole", f"{precision}, in part"),
         note=f"{measured.plan.label}; at most {plan.share:.2f} of the operations; outputs differ by {gap:.1e} relative; "
-        f"{plan.held / MEBIBYTE:.0f} MiB kept of an image{memory}",
+        f"{plan.cached_bytes / MEBIBYTE:.0f} MiB kept of an image{memory}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Rows of which a rectangle changed are the same whether all of them is computed or only what the rectangle can reach."""
+"""Outputs of images with one replaced rectangle are the same by partial recomputation and by full forward passes."""
 
 from collections.abc import Callable
 from functools import partial
@@ -28,34 +28,35 @@ CHANNELS = 4
 
 
 def outputs_of_both(model: Model, images: Tensor, size: tuple[int, int], seed: int, few: int = 3) -> list[tuple[Tensor, Tensor]]:
-    """Outputs computed in part and as a whole: in corners, then at random places, each time after candidates became the images.
+    """Outputs by partial recomputation and by full forward passes, three times, each time after candidates became the images.
 
-    At the second place there are `few` candidates: from `ENOUGH_ROWS` on, images go one by one.
+    At first each candidate has a corner of the image, then all candidates of an image have one random place. The second time there
+    are `few` candidates: from `ENOUGH_ROWS` on, images run one by one.
     """
     h, w = images.shape[2:]
     draw = torch.Generator().manual_seed(seed)
-    ways = [PatchedImages(one, images, size, **OFTEN) for one in (model, model.with_(incremental=False))]
-    rooms = (h - size[0], w - size[1])
-    places = [
-        torch.tensor([[0, 0], rooms]),
-        *(torch.stack([torch.randint(0, room + 1, (2,), generator=draw) for room in rooms], 1) for _ in range(2)),
+    both = [PatchedImages(one, images, size, **OFTEN) for one in (model, model.with_(incremental=False))]
+    bottom, right = last = (h - size[0], w - size[1])
+    corners = [
+        torch.tensor([[[0, 0], [0, right], last], [[bottom, 0], [0, 0], last]]),
+        *(torch.stack([torch.randint(0, most + 1, (2,), generator=draw) for most in last], 1) for _ in range(2)),
     ]
-    found = []
-    for corner, p in zip(places, (3, few, 3), strict=True):
+    outputs = []
+    for corner, p in zip(corners, (3, few, 3), strict=True):
         rectangles = 3 * torch.randn(2, p, images.shape[1], *size, generator=draw, dtype=torch.float64).to(images.dtype)
-        found.append(tuple(way.outputs(corner, rectangles) for way in ways))
-        for way in ways:
-            way.keep(torch.tensor([1, 2]))
-    return found
+        outputs.append(tuple(patched.outputs(corner, rectangles) for patched in both))
+        for patched in both:
+            patched.keep(torch.tensor([1, 2]))
+    return outputs
 
 
 def check(model: Model, images: Tensor, size: tuple[int, int], seed: int, limit: float, *, seen: bool = True, few: int = 3) -> None:
-    """Equal up to rounding; and, if rectangles can be seen at all, candidates differ by much more than that."""
+    """Both are equal up to rounding; and, if rectangles can be seen at all, candidates differ by much more than that."""
     gaps, spreads = [], []
-    for part, whole in outputs_of_both(model, images, size, seed, few):
-        assert torch.isfinite(whole).all()
-        gaps.append(float((part - whole).abs().max() / whole.abs().max()))
-        spreads.append(float((whole[:, 0] - whole[:, 1]).abs().max() / whole.abs().max()))
+    for partly, full in outputs_of_both(model, images, size, seed, few):
+        assert torch.isfinite(full).all()
+        gaps.append(float((partly - full).abs().max() / full.abs().max()))
+        spreads.append(float((full[:, 0] - full[:, 1]).abs().max() / full.abs().max()))
     assert max(gaps) <= limit
     assert not seen or max(spreads) > 10 * max(gaps)
 
@@ -144,7 +145,7 @@ def through_a_view(x: Tensor) -> Tensor:
     return y
 
 
-def in_place_as_a_whole(x: Tensor) -> Tensor:
+def in_place_in_full(x: Tensor) -> Tensor:
     y = x.clone()
     y *= x.mean((2, 3), keepdim=True)
     y[:, 0] = 7
@@ -176,7 +177,7 @@ OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "shuffled channels": shuffle,
     "in place": in_place,
     "in place, through a view": through_a_view,
-    "in place, as a whole": in_place_as_a_whole,
+    "in place, in full": in_place_in_full,
     "its own autograd.Function": Cubed.apply,
     "padding": lambda x: F.pad(F.pad(x, (1, 0, 2, 3, 0, 1), value=-1.5), (-2, 1, 1, -1)),
     "reflection": lambda x: F.pad(x, (1, 2, 2, 1), mode="reflect"),
@@ -220,7 +221,7 @@ def test_any_sliding_or_resampling_operation_at_any_place(
 @pytest.mark.parametrize("name", OPERATIONS)
 @settings(max_examples=6)
 @given(sides, rectangles, small(99))
-def test_any_operation_is_done_in_part_or_as_a_whole(name: str, side: tuple[int, int], size: tuple[int, int], seed: int) -> None:
+def test_any_operation_runs_on_regions_or_in_full(name: str, side: tuple[int, int], size: tuple[int, int], seed: int) -> None:
     check(small_model(Around(OPERATIONS[name])), small_images(*side), size, seed, 1e-10, few=ENOUGH_ROWS)
 
 
@@ -228,10 +229,10 @@ LOCAL = ["branches", "channels last", "shuffled channels", "in place", "padding"
 
 
 @pytest.mark.parametrize("name", LOCAL)
-def test_what_sees_one_place_at_a_time_is_never_done_as_a_whole(name: str) -> None:
+def test_operations_that_read_one_place_at_a_time_run_on_regions(name: str) -> None:
     plan = incremental(small_model(Around(OPERATIONS[name])), small_images(16, 17), (3, 2))
-    assert plan.trace is not None
-    assert [step.share is None for step in plan.trace.steps] == [False] * (len(plan.trace.steps) - 1) + [True]  # but for flatten
+    assert plan.replay is not None
+    assert [step.share is None for step in plan.replay.steps] == [False] * (len(plan.replay.steps) - 1) + [True]  # but for flatten
 
 
 # --- networks -------------------------------------------------------------------------------------------------------------
@@ -282,7 +283,7 @@ def test_every_family_of_torchvision(name: str, dtype: torch.dtype) -> None:
     images = zoo.normal(2, 3, side, side, seed=4, dtype=dtype)
     size = some_size(name, dtype)
     plan = incremental(model, images, size)
-    assert (plan.trace is None) == (name in WITHOUT_PARTS), plan.reason
+    assert (plan.replay is None) == (name in WITHOUT_PARTS), plan.reason
     check(model, images, size, 5, LIMITS[dtype])
 
 
@@ -303,6 +304,29 @@ def test_networks_of_timm(name: str) -> None:
     check(Model(module, Bounds.of(-1, 1, 3)), images, some_size(name), 5, LIMITS[torch.float32])
 
 
+MANY_CORNERS = ("squeezenet1_0", "resnet18", "densenet121")
+
+
+@pytest.mark.parametrize("dtype", LIMITS, ids=["float64", "float32"])
+@pytest.mark.parametrize("name", MANY_CORNERS)
+def test_many_windows_of_an_image_at_once_in_any_order(name: str, dtype: torch.dtype) -> None:
+    """A grid of windows, each with two fills, against full forward passes; then the same windows shuffled."""
+    model, images = family(name, dtype), zoo.normal(2, 3, 64, 64, seed=4, dtype=dtype)
+    places = torch.arange(0, 64 - 12, 13)
+    corners = torch.cartesian_prod(places, places).repeat_interleave(2, 0).expand(2, -1, 2)
+    n = corners.shape[1]
+    fills = zoo.normal(2, n, 3, 12, 12, seed=5, dtype=dtype)
+    partly, full = (PatchedImages(one, images, (12, 12), **OFTEN) for one in (model, model.with_(incremental=False)))
+    expected = full.outputs(corners, fills)
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(6))
+    shuffled = torch.empty_like(expected)
+    outputs = partly.outputs(corners, fills)
+    shuffled[:, order] = partly.outputs(corners[:, order], fills[:, order])
+    for each in (outputs, shuffled):
+        assert float((each - expected).abs().max()) <= LIMITS[dtype] * float(expected.abs().max())
+    assert incremental(model, images, (12, 12)).replay is not None
+
+
 PLANS = {
     "plain": (Plan(), 1e-5),
     "folded": (Plan(fold=True), 1e-5),
@@ -318,5 +342,5 @@ def test_efficientnet_under_every_plan(name: str) -> None:
     images = zoo.normal(2, 3, 96, 96, seed=6)
     model = apply(plan, load_model("efficientnet_lite0"), images)
     size = some_size(name)
-    assert incremental(model, images, size).trace is not None
+    assert incremental(model, images, size).replay is not None
     check(model, images, size, 7, limit)

@@ -1,12 +1,17 @@
-"""Where, on one axis of a tensor, the values are that a changed rectangle of the image can reach; integers, and no tensor.
+"""The cells along one axis of a tensor that a replaced rectangle of the image can affect.
 
-A span is known for one or more places of the rectangle. Those that stack get the same number of cells, that of the one that needs
-most, moved inwards at the borders: cells too many are computed to be what they were.
+All functions here work on integers: they map the affected cells of an operation's input to the affected cells of its output, and an
+output back to the input cells that it reads.
 
-    a sliding window    cell o of the output reads cells o s − p + t d,  t = 0 … k − 1,  of its input
-    any linear map      cell o of the output reads the cells i with M[o, i] ≠ 0
+    sliding window    output o reads the cells o s − p + t d,  t = 0 … k − 1
+                      s stride, p padding in front of the axis, d dilation, k kernel size
+    linear map M      output o reads the cells i with M[o, i] ≠ 0
 
-Spans are remembered: the same step from the same span gives the same object.
+An interval is known for one or more places of the rectangle at once. Regions at different places are stacked into one tensor, so
+every place gets as many cells as the place that needs most, moved inwards at the end of the axis. The additional cells are computed
+again and keep their values.
+
+The functions are cached: the same operation applied to the same interval returns the same object, so intervals compare by identity.
 """
 
 from collections.abc import Iterable
@@ -17,133 +22,139 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-REMEMBERED = 4096
+CACHE_SIZE = 4096
+"""The number of results that each cached function of this package keeps."""
 
 
 @dataclass(frozen=True, eq=False)
 class AxisInterval:
-    """At each place, cells `first` … `after` − 1 of an axis that has `whole` cells; of a window, some may lie beyond its ends."""
+    """The cells `first` … `stop` − 1, at each place, of an axis that has `axis_size` cells."""
 
     first: tuple[int, ...]
-    after: tuple[int, ...]
-    whole: int
+    stop: tuple[int, ...]
+    axis_size: int
 
     @cached_property
     def size(self) -> int:
-        """CellRange at every place, so that they stack."""
-        return max(after - first for first, after in zip(self.first, self.after, strict=True))
+        """The number of cells that every place gets, so that regions at different places stack."""
+        return max(stop - first for first, stop in zip(self.first, self.stop, strict=True))
 
     @cached_property
     def starts(self) -> tuple[int, ...]:
-        """Where they begin, so that none lies beyond the end."""
-        most = self.whole - self.size
-        return tuple(min(first, most) for first in self.first)
+        """The first of the `size` cells at each place; no place reaches beyond the end of the axis."""
+        last_start = self.axis_size - self.size
+        return tuple(min(first, last_start) for first in self.first)
 
     @property
     def share(self) -> float:
-        """Of the axis."""
-        return self.size / self.whole
+        """The share of the axis that the cells of one place cover."""
+        return self.size / self.axis_size
 
-    def covers(self, other: "AxisInterval") -> bool:
-        """Whether the cells are the same at every place."""
-        return self is other or (self.first == other.first and self.after == other.after and self.whole == other.whole)
+    def same_cells(self, other: "AxisInterval") -> bool:
+        """Return whether both intervals hold the same cells at every place."""
+        return self is other or (self.first == other.first and self.stop == other.stop and self.axis_size == other.axis_size)
 
 
 class CellRange(NamedTuple):
-    """CellRange that are read: where they begin at each place, and how many they are. Some may lie beyond the axis."""
+    """The `size` cells from `starts` on, at each place, that an operation reads; some may lie beyond the ends of the axis."""
 
     starts: tuple[int, ...]
     size: int
 
 
 class SlidingWindow(NamedTuple):
-    """How a window moves along an axis; `before` cells stand in front of the first one."""
+    """The geometry of a window that slides along an axis; `padding` counts the cells in front of the first one."""
 
     kernel: int
     stride: int = 1
     dilation: int = 1
-    before: int = 0
+    padding: int = 0
 
     @property
-    def reach(self) -> int:
-        """CellRange from the first to the last that a window reads."""
+    def extent(self) -> int:
+        """The number of cells from the first to the last one that a window reads."""
         return (self.kernel - 1) * self.dilation + 1
 
 
-ONE = SlidingWindow(1)
+POINTWISE = SlidingWindow(1)
+"""The window of an operation whose output reads the one cell at its own position."""
 
 
-@lru_cache(maxsize=REMEMBERED)
-def span_at(places: tuple[int, ...], size: int, whole: int) -> AxisInterval:
-    """The rectangle itself, where it begins at these places."""
-    return AxisInterval(places, tuple(place + size for place in places), whole)
+@lru_cache(maxsize=CACHE_SIZE)
+def rectangle_interval(places: tuple[int, ...], size: int, axis_size: int) -> AxisInterval:
+    """Return the interval of the rectangle itself, which has `size` cells from each of the places on."""
+    return AxisInterval(places, tuple(place + size for place in places), axis_size)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def slid(span: AxisInterval, slide: SlidingWindow, outputs: int) -> AxisInterval:
-    """The outputs of a sliding window that read any cell of the span."""
-    if slide == ONE and outputs == span.whole:
-        return span
-    first = (-(-(cell + slide.before - slide.reach + 1) // slide.stride) for cell in span.first)
-    return fitted(first, ((cell - 1 + slide.before) // slide.stride + 1 for cell in span.after), outputs)
+@lru_cache(maxsize=CACHE_SIZE)
+def affected_outputs(interval: AxisInterval, window: SlidingWindow, n_outputs: int) -> AxisInterval:
+    """Return the outputs of a sliding window that read any cell of the interval."""
+    if window == POINTWISE and n_outputs == interval.axis_size:
+        return interval
+    first = (-(-(cell + window.padding - window.extent + 1) // window.stride) for cell in interval.first)
+    return clipped(first, ((cell - 1 + window.padding) // window.stride + 1 for cell in interval.stop), n_outputs)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def read(outputs: AxisInterval, slide: SlidingWindow, span: AxisInterval) -> AxisInterval | CellRange:
-    """The cells that those outputs read; the span itself, where it is those."""
-    if slide == ONE and outputs is span:
-        return span
-    starts = tuple(start * slide.stride - slide.before for start in outputs.starts)
-    reading = CellRange(starts, (outputs.size - 1) * slide.stride + slide.reach)
-    return span if slide.kernel == slide.stride == 1 and reading == CellRange(span.starts, span.size) else reading
+@lru_cache(maxsize=CACHE_SIZE)
+def cells_read(outputs: AxisInterval, window: SlidingWindow, interval: AxisInterval) -> AxisInterval | CellRange:
+    """Return the input cells that the outputs read; the input's affected interval itself where they are the same cells."""
+    if window == POINTWISE and outputs is interval:
+        return interval
+    starts = tuple(start * window.stride - window.padding for start in outputs.starts)
+    cells = CellRange(starts, (outputs.size - 1) * window.stride + window.extent)
+    return interval if window.kernel == window.stride == 1 and cells == CellRange(interval.starts, interval.size) else cells
 
 
-@lru_cache(maxsize=REMEMBERED)
-def spread(span: AxisInterval, slide: SlidingWindow, outputs: int) -> AxisInterval:
-    """The outputs of a transposed sliding window that any cell of the span goes to."""
-    first = (cell * slide.stride - slide.before for cell in span.first)
-    return fitted(first, ((cell - 1) * slide.stride - slide.before + slide.reach for cell in span.after), outputs)
+@lru_cache(maxsize=CACHE_SIZE)
+def affected_outputs_transposed(interval: AxisInterval, window: SlidingWindow, n_outputs: int) -> AxisInterval:
+    """Return the outputs of a transposed sliding window that any cell of the interval adds to."""
+    first = (cell * window.stride - window.padding for cell in interval.first)
+    return clipped(first, ((cell - 1) * window.stride - window.padding + window.extent for cell in interval.stop), n_outputs)
 
 
-@lru_cache(maxsize=REMEMBERED)
-def gathered(outputs: AxisInterval, slide: SlidingWindow) -> tuple[CellRange, tuple[int, ...]]:
-    """The cells that go to those outputs of a transposed window, and where the outputs begin in what the cells alone make."""
-    starts = tuple((start + slide.before - slide.reach + 1) // slide.stride for start in outputs.starts)
-    offsets = tuple(start + slide.before - cell * slide.stride for start, cell in zip(outputs.starts, starts, strict=True))
-    last = ((start + outputs.size - 1 + slide.before) // slide.stride for start in outputs.starts)
+@lru_cache(maxsize=CACHE_SIZE)
+def cells_read_transposed(outputs: AxisInterval, window: SlidingWindow) -> tuple[CellRange, tuple[int, ...]]:
+    """Return the cells that add to the outputs of a transposed window, and where the outputs begin in what these cells give.
+
+    The second value is the offset of the outputs at each place.
+    """
+    starts = tuple((start + window.padding - window.extent + 1) // window.stride for start in outputs.starts)
+    offsets = tuple(start + window.padding - cell * window.stride for start, cell in zip(outputs.starts, starts, strict=True))
+    last = ((start + outputs.size - 1 + window.padding) // window.stride for start in outputs.starts)
     size = max(after - cell + 1 for after, cell in zip(last, starts, strict=True))
-    enough = -(-(max(offsets) + outputs.size - slide.reach) // slide.stride) + 1  # also where windows leave gaps
+    enough = -(-(max(offsets) + outputs.size - window.extent) // window.stride) + 1  # also where windows leave gaps
     return CellRange(starts, max(size, enough)), offsets
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=CACHE_SIZE)
 def hull(a: AxisInterval, b: AxisInterval) -> AxisInterval:
-    """What covers both; one of the two where that does."""
+    """Return the smallest interval that contains both; one of the two where that one does."""
     if a is b:
         return a
-    both = fitted(map(min, a.first, b.first), map(max, a.after, b.after), a.whole)
-    return next((one for one in (a, b) if one.covers(both)), both)
+    both = clipped(map(min, a.first, b.first), map(max, a.stop, b.stop), a.axis_size)
+    return next((one for one in (a, b) if one.same_cells(both)), both)
 
 
-def touched(span: AxisInterval, linear: npt.NDArray[np.bool_]) -> AxisInterval:
-    """The outputs of a linear map `[outputs, cells]` that read any cell of the span."""
-    ends = [_ends(linear[:, first:after].any(1)) for first, after in zip(span.first, span.after, strict=True)]
-    return fitted([first for first, _ in ends], [after for _, after in ends], len(linear))
+def affected_outputs_linear(interval: AxisInterval, reads: npt.NDArray[np.bool_]) -> AxisInterval:
+    """Return the outputs of a linear map that read any cell of the interval; `reads[o, i]` says whether output o reads cell i."""
+    ends = [_ends(reads[:, first:stop].any(1)) for first, stop in zip(interval.first, interval.stop, strict=True)]
+    return clipped([first for first, _ in ends], [stop for _, stop in ends], len(reads))
 
 
-def supporting(outputs: AxisInterval, linear: npt.NDArray[np.bool_]) -> AxisInterval:
-    """The cells that those outputs of a linear map read."""
-    ends = [_ends(linear[start : start + outputs.size].any(0)) for start in outputs.starts]
-    return fitted([first for first, _ in ends], [after for _, after in ends], linear.shape[1])
+def cells_read_linear(outputs: AxisInterval, reads: npt.NDArray[np.bool_]) -> AxisInterval:
+    """Return the cells that the outputs of a linear map read; `reads[o, i]` says whether output o reads cell i."""
+    ends = [_ends(reads[start : start + outputs.size].any(0)) for start in outputs.starts]
+    return clipped([first for first, _ in ends], [stop for _, stop in ends], reads.shape[1])
 
 
-def fitted(first: Iterable[int], after: Iterable[int], whole: int) -> AxisInterval:
-    """What of these cells lies on the axis, at every place one at least."""
-    starts = tuple(min(max(cell, 0), whole - 1) for cell in first)
-    return AxisInterval(starts, tuple(max(min(cell, whole), start + 1) for cell, start in zip(after, starts, strict=True)), whole)
+def clipped(first: Iterable[int], stop: Iterable[int], axis_size: int) -> AxisInterval:
+    """Return the interval of those cells that lie on the axis, with at least one cell at every place."""
+    starts = tuple(min(max(cell, 0), axis_size - 1) for cell in first)
+    stops = tuple(max(min(cell, axis_size), start + 1) for cell, start in zip(stop, starts, strict=True))
+    return AxisInterval(starts, stops, axis_size)
 
 
-def _ends(hit: Any) -> tuple[int, int]:
-    """First and first-after-last cell that is true; the first cell where none is."""
-    cells = np.flatnonzero(hit)
+def _ends(selected: Any) -> tuple[int, int]:
+    """Return the first selected cell and the one after the last; the first cell of the axis where none is selected."""
+    cells = np.flatnonzero(selected)
     return (int(cells[0]), int(cells[-1]) + 1) if len(cells) else (0, 1)

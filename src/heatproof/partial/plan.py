@@ -1,4 +1,8 @@
-"""What a pass on clean images notes of a network: its steps where something is changed, and what they take."""
+"""The plan of a partial recomputation: the steps of the network that the recording found, and what each of them costs.
+
+A step is a call of a torch function with at least one tensor that has an affected region. It is computed on regions, for at most
+`share` of its result, or on full tensors.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,49 +10,62 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from heatproof.partial.interval import AxisInterval, span_at
+from heatproof.core.errors import ModelError
+from heatproof.partial.interval import AxisInterval, rectangle_interval
 
-Kept = dict[int, list[Tensor]]
-"""By a tensor's number: its values for each image, `[…]` without an axis for rows."""
+CachedActivations = dict[int, list[Tensor]]
+"""The tensors that replays look up: by a tensor's number, its values for each image, without a batch axis."""
+
+
+class ReplayMismatch(ModelError):
+    """A pass differs from the recorded one, so that full forward passes are needed."""
 
 
 @dataclass(frozen=True)
 class RegionLayout:
-    """Where to compute parts, and where tensors as a whole.
+    """The sizes of the rectangle and of the images, and where computing on regions ends.
 
-    size   height and width of the rectangle.
-    space  height and width of the images.
-    most   share of a result above which it is computed as a whole, wherever the rectangle lies.
-    calls  from this call on, all are.
+    rectangle      height and width of the rectangle.
+    image          height and width of the images.
+    largest_share  a result with a larger affected share, at the place that affects most, is computed on full tensors.
+    full_from      the step from which on all are computed on full tensors; None for no such limit.
     """
 
-    size: tuple[int, int]
-    space: tuple[int, int]
-    most: float
-    calls: int | None = None
+    rectangle: tuple[int, int]
+    image: tuple[int, int]
+    largest_share: float
+    full_from: int | None = None
 
-    def spans(self, places: Sequence[tuple[int, int]] | None = None) -> tuple[AxisInterval, AxisInterval]:
-        """The rectangle at these places, or wherever it may lie."""
-        if places is None:
-            rows, columns = (tuple(range(n - m + 1)) for n, m in zip(self.space, self.size, strict=True))
+    def intervals(self, corners: Sequence[tuple[int, int]] | None = None) -> tuple[AxisInterval, AxisInterval]:
+        """Return the rows and columns of the rectangle: at the given corners, one place each, or at every possible place."""
+        if corners is None:
+            rows, columns = (tuple(range(n - m + 1)) for n, m in zip(self.image, self.rectangle, strict=True))
         else:
-            rows, columns = zip(*places, strict=True)
-        return span_at(rows, self.size[0], self.space[0]), span_at(columns, self.size[1], self.space[1])
+            rows, columns = zip(*corners, strict=True)
+        (height, width), (h, w) = self.image, self.rectangle
+        return rectangle_interval(rows, h, height), rectangle_interval(columns, w, width)
 
 
 @dataclass
 class TensorUse:
-    """Of a tensor with a part: its bytes an image, and the part's; the calls that made, last used and first looked around it."""
+    """The memory and the life of a tensor with a region.
 
-    size: int
-    part: int
-    made: int
-    used: int = -1
-    kept: int | None = None
+    full_bytes    bytes per image.
+    region_bytes  bytes per candidate.
+    made_at       the step that made it; −1 for the images.
+    last_used_at  the last step that used it.
+    cached_from   the first step that reads it around its region or in full; None if none does.
+    """
+
+    full_bytes: int
+    region_bytes: int
+    made_at: int
+    last_used_at: int = -1
+    cached_from: int | None = None
 
 
 class ReplayStep(NamedTuple):
-    """A call in which parts are met: the function, their numbers, the most of its result that is computed; None for all."""
+    """One step: the function, the numbers of its tensors, and the largest share of its result that is computed; None for all."""
 
     func: Callable[..., Any]
     numbers: tuple[int, ...]
@@ -57,30 +74,37 @@ class ReplayStep(NamedTuple):
 
 @dataclass
 class ReplayPlan:
-    """What the first pass noted: steps, tensors by number, and floating-point operations of each step and of the network."""
+    """The recorded steps and tensors, and the floating-point operations of each step and of the network."""
 
     layout: RegionLayout
     steps: list[ReplayStep] = field(default_factory=list)
     uses: list[TensorUse] = field(default_factory=list)
-    flops: list[int] = field(default_factory=list)
-    total: int = 0
+    step_flops: list[int] = field(default_factory=list)
+    total_flops: int = 0
 
     @property
     def share(self) -> float:
-        """Of the network's floating-point operations, the most that a candidate costs."""
-        return self.cost([step.share for step in self.steps])
+        """The largest share of the network's floating-point operations that one candidate takes."""
+        return self.share_of_flops([step.share for step in self.steps])
 
-    def cost(self, shares: Sequence[float | None]) -> float:
-        """Of the network's floating-point operations, those of the first steps, if such shares of them are done.
+    def share_of_flops(self, step_shares: Sequence[float | None]) -> float:
+        """Return the share of the network's floating-point operations that its first steps take.
 
-        With the last step goes what no part takes part in.
+        Args:
+            step_shares: the computed share of each of the first steps; None for a step on full tensors. With the last step, the
+                operations outside all steps are included.
         """
-        if not self.total:
+        if not self.total_flops:
             return 1.0
-        done = sum(flops if share is None else flops * share for flops, share in zip(self.flops, shares, strict=False))
-        return (done + (self.total - sum(self.flops) if len(shares) == len(self.steps) else 0)) / self.total
+        flops = sum(n if share is None else n * share for n, share in zip(self.step_flops, step_shares, strict=False))
+        outside = self.total_flops - sum(self.step_flops) if len(step_shares) == len(self.steps) else 0
+        return (flops + outside) / self.total_flops
 
-    def held(self, calls: int) -> int:
-        """Bytes an image that are kept if all calls from this one on are done as a whole."""
-        early = (use for use in self.uses if use.made < calls)
-        return sum(use.size for use in early if use.used >= calls or (use.kept is not None and use.kept < calls))
+    def cached_bytes(self, full_from: int) -> int:
+        """Return the bytes per image that must be cached if all steps from `full_from` on are computed on full tensors."""
+        return sum(
+            use.full_bytes
+            for use in self.uses
+            if use.made_at < full_from
+            and (use.last_used_at >= full_from or (use.cached_from is not None and use.cached_from < full_from))
+        )

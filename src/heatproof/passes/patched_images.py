@@ -1,7 +1,7 @@
-"""Rows that are images with one rectangle replaced: the engine of region perturbation and occlusion.
+"""Outputs of images in which one rectangle is replaced: the engine of region perturbation and of occlusion.
 
-Only what the rectangle can reach is computed where that pays (see `incremental.py`), else rows pass as a whole; the outputs are the
-same up to rounding, whichever it is. A candidate may become the image from then on.
+Only what the rectangle can affect is computed where that pays (`incremental.py`), else full forward passes are used; the outputs
+are equal up to rounding. One of an image's candidates may become the image.
 """
 
 import torch
@@ -10,89 +10,133 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
-from heatproof.partial.replay import Diverged
+from heatproof.partial.plan import ReplayMismatch
+from heatproof.passes.cached_images import CachedImages
 from heatproof.passes.forward import forward_rows
-from heatproof.passes.incremental import KeptImages, forget, incremental
+from heatproof.passes.incremental import incremental, use_full_passes
 
 
 class PatchedImages:
-    """Images, of which one rectangle at a time is replaced.
+    """A batch of images, from which candidates are made by replacing one rectangle.
 
-    model       the network.
-    images      `[b, c, h, w]`; they are copied.
-    size        height and width of every rectangle.
-    candidates  rectangles an image, at a time.
-    times       how often there will be so many, which decides whether it pays to keep what lies around them.
+    Args:
+        model: the network.
+        images: `[b, c, h, w]`; they are copied.
+        size: height and width of every rectangle.
+        candidates: how many candidates each image will have at a time.
+        times: how often there will be so many; with `candidates`, this decides whether partial recomputation pays.
+
+    Example:
+        >>> import torch
+        >>> from heatproof.models.loaders import Toy
+        >>> from heatproof.passes.patched_images import PatchedImages
+        >>> model = Toy(architecture="cnn", width=0.1).load()
+        >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+        >>> patched = PatchedImages(model, images, (7, 7), candidates=16, times=1)
+        >>> corners = torch.cartesian_prod(torch.arange(0, 28, 7), torch.arange(0, 28, 7)).expand(2, 16, 2)
+        >>> patched.outputs(corners, torch.zeros(2, 16, 1, 7, 7)).shape
+        torch.Size([2, 16, 10])
     """
 
     def __init__(self, model: Model, images: Float[Tensor, "b c h w"], size: tuple[int, int], candidates: int, times: int) -> None:
         self.model, self.images, self.size = model, images.clone(), size
         self._last: tuple[Tensor, Tensor] | None = None
+        self._cached: CachedImages | None = None
         plan = incremental(model, images, size)
-        pays = plan.trace is not None and plan.pays(len(images), candidates, times)
-        kind = f"rectangles of {size[0]} × {size[1]}"
-        self._kept = KeptImages(model, self.images, plan, plan.trace, kind) if plan.trace is not None and pays else None
+        if plan.replay is not None and plan.pays(len(images), candidates, times):
+            self._cached = CachedImages(model, self.images, plan, plan.replay, f"rectangles of {size[0]} × {size[1]}")
 
-    def outputs(self, corner: Int[Tensor, "b 2"], rectangles: Float[Tensor, "b p c h w"]) -> Float[Tensor, "b p k"]:
-        """The network's outputs for each candidate. Cost: `b p` forward rows.
+    def outputs(
+        self, corners: Int[Tensor, "b 2"] | Int[Tensor, "b p 2"], rectangles: Float[Tensor, "b p c h w"]
+    ) -> Float[Tensor, "b p k"]:
+        """Return the network's outputs for p candidates of each image.
+
+        Cost: `b p` forward passes, or the affected share of them.
 
         Args:
-            corner: first row and column of each image's rectangle.
-            rectangles: what is put there.
+            corners: the first row and column of the rectangle, `[b, 2]` for all candidates of an image or `[b, p, 2]` for each of
+                them. Consecutive candidates with the same corner are computed together, so put the fills of a corner side by side.
+            rectangles: what replaces the rectangle in each candidate.
 
         Raises:
-            TensorError: PatchedImages of another size than was said, or that reach beyond the image.
+            TensorError: The shapes do not fit the images and the size of the rectangle, or a rectangle reaches beyond its image.
         """
-        room = torch.tensor(self.images.shape[2:]) - torch.tensor(self.size)
-        if tuple(rectangles.shape[-2:]) != self.size or bool(((corner.cpu() < 0) | (corner.cpu() > room)).any()):
-            raise TensorError(
-                f"rectangles: expected {list(self.size)} pixels inside {list(self.images.shape[2:])}, got "
-                f"{list(rectangles.shape[-2:])} from {corner.tolist()} on"
-            )
-        found = None
-        if self._kept is not None:
+        corners = self._checked_corners(corners, rectangles)
+        outputs = None
+        if self._cached is not None:
             try:
-                found = self._kept.outputs(corner, rectangles)
-            except Diverged as error:
-                self._give_up(str(error))
-        if found is None:
-            found = self._whole(corner, rectangles)
-        self._last = corner, rectangles
-        return found.view(*rectangles.shape[:2], -1)
+                outputs = self._cached.outputs(corners, rectangles)
+            except ReplayMismatch as mismatch:
+                self._give_up_partial(str(mismatch))
+        if outputs is None:
+            outputs = self._full(corners, rectangles)
+        self._last = corners, rectangles
+        return outputs.view(*rectangles.shape[:2], -1)
 
     def keep(self, candidate: Int[Tensor, " b"]) -> None:
-        """Make one of each image's candidates, of the last outputs, the image from now on.
+        """Make one candidate of each image, of the last outputs, the image from now on.
 
-        Cost: no row that answers anything; what was not remembered of candidates is computed again.
+        Cost: no forward pass, or one partial pass per image where there are many candidates; it counts as work only.
+
+        Args:
+            candidate: the index, from 0 to p − 1, of each image's candidate.
 
         Raises:
-            TensorError: No outputs were asked for since the last candidates were kept.
+            TensorError: No outputs were computed since candidates were last kept, or there is no such candidate.
         """
         if self._last is None:
-            raise TensorError("keep: expected candidates whose outputs were asked for, got none")
-        corner, rectangles = self._last
-        if self._kept is not None:
+            raise TensorError("keep: expected candidates whose outputs were computed, got none; call outputs first")
+        corners, rectangles = self._last
+        b, p = rectangles.shape[:2]
+        chosen = candidate.tolist()
+        if len(chosen) != b or not all(0 <= index < p for index in chosen):
+            raise TensorError(f"candidate: expected {b} indices from 0 to {p - 1}, one per image, got {chosen}")
+        if self._cached is not None:
             try:
-                self._kept.keep(corner, rectangles, candidate)
-            except Diverged as error:
-                self._give_up(str(error))
-        for image, (i, j), rectangle, chosen in zip(self.images, corner.tolist(), rectangles, candidate.tolist(), strict=True):
-            image[:, i : i + self.size[0], j : j + self.size[1]] = rectangle[chosen]
+                self._cached.keep(corners, rectangles, candidate)
+            except ReplayMismatch as mismatch:
+                self._give_up_partial(str(mismatch))
+        (h, w), places = self.size, corners.tolist()
+        for image, of_image, rectangle, index in zip(self.images, places, rectangles, chosen, strict=True):
+            i, j = of_image[index]
+            image[:, i : i + h, j : j + w] = rectangle[index]
         self._last = None
 
-    def _whole(self, corner: Tensor, rectangles: Tensor) -> Tensor:
+    def _checked_corners(self, corners: Tensor, rectangles: Tensor) -> Tensor:
+        """Return the corners as `[b, p, 2]`, after refusing those that do not fit."""
+        (b, c), space = self.images.shape[:2], list(self.images.shape[2:])
+        got = list(rectangles.shape)
+        if len(got) != 5 or got[:1] + got[2:] != [b, c, *self.size] or got[1] == 0:
+            raise TensorError(f"rectangles: expected shape [{b}, p, {c}, {self.size[0]}, {self.size[1]}] with p ≥ 1, got {got}")
+        p = got[1]
+        if list(corners.shape) not in ([b, 2], [b, p, 2]) or corners.is_floating_point():
+            raise TensorError(
+                f"corners: expected integers of shape [{b}, 2], or [{b}, {p}, 2] for a corner per candidate, "
+                f"got {str(corners.dtype).removeprefix('torch.')} of shape {list(corners.shape)}"
+            )
+        corners = corners.view(b, -1, 2).expand(b, p, 2)
+        outside = ((corners < 0) | (corners > corners.new_tensor(space) - corners.new_tensor(self.size))).any(2)
+        if bool(outside.any()):
+            raise TensorError(
+                f"rectangles: expected {list(self.size)} pixels inside {space}, got {list(self.size)} from "
+                f"{corners[outside][0].tolist()} on; move the corner"
+            )
+        return corners
+
+    def _full(self, corners: Tensor, rectangles: Tensor) -> Tensor:
         p = rectangles.shape[1]
-        places, rows_of_all = corner.tolist(), rectangles.flatten(0, 1)
+        places, rows_of_all = corners.flatten(0, 1).tolist(), rectangles.flatten(0, 1)
 
         def build(rows: range) -> Tensor:
             changed = self.images[[row // p for row in rows]]
             for image, row in zip(changed, rows, strict=True):
-                i, j = places[row // p]
+                i, j = places[row]
                 image[:, i : i + self.size[0], j : j + self.size[1]] = rows_of_all[row]
             return changed
 
         return torch.cat([outputs for _, outputs in forward_rows(self.model, self.images, len(rows_of_all), build)])
 
-    def _give_up(self, reason: str) -> None:
-        forget(self.model, reason)
-        self._kept = None
+    def _give_up_partial(self, reason: str) -> None:
+        """Use full forward passes from now on."""
+        use_full_passes(self.model, reason)
+        self._cached = None

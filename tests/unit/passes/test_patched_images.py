@@ -1,4 +1,4 @@
-"""Rows with one changed rectangle: what they cost, what is kept, and when they pass as a whole."""
+"""Images with one replaced rectangle: what they cost, what is cached, and when full forward passes are used."""
 
 import copy
 import warnings
@@ -13,8 +13,9 @@ from heatproof.core.errors import TensorError
 from heatproof.metrics import PerturbationCurve
 from heatproof.models import Bounds, Model
 from heatproof.passes import incremental as module_under_test
+from heatproof.passes.cached_images import CachedImages
 from heatproof.passes.counting import count_passes
-from heatproof.passes.incremental import KEPT, KeptImages, incremental
+from heatproof.passes.incremental import CACHE_SHARE, incremental
 from heatproof.passes.patched_images import PatchedImages
 from heatproof.perturb.fills import Black, Blurred, Fill, Uniform
 from tests.support import zoo
@@ -53,36 +54,36 @@ def candidates(n: int = 3, p: int = 5, seed: int = 3) -> tuple[Tensor, Tensor]:
     return torch.randint(0, 36, (n, 2), generator=draw), zoo.normal(n, p, 3, *SIZE, seed=seed, dtype=torch.float64)
 
 
-def whole(model: Model) -> PatchedImages:
+def full(model: Model) -> PatchedImages:
     return PatchedImages(model.with_(incremental=False), photographs(), SIZE, **OFTEN)
 
 
-def test_rows_are_counted_as_asked_for_and_in_work() -> None:
+def test_passes_are_counted_as_requested_and_in_work() -> None:
     model, (corner, rectangles) = network_model(), candidates()
     share = incremental(model, photographs(), SIZE).share
-    with count_passes() as kept:
-        way = PatchedImages(model, photographs(), SIZE, **OFTEN)
-    assert (kept.forward, kept.equivalent) == (0, 3)
-    with count_passes() as answered:
-        way.outputs(corner, rectangles)
-    assert answered.forward == 15
-    assert 0.8 * 15 * share < answered.equivalent <= 15 * share  # less at the borders
-    with count_passes() as carried:
-        way.keep(torch.zeros(3, dtype=torch.long))
-    assert (carried.forward, carried.equivalent) == (0, 0)  # remembered
+    with count_passes() as caching:
+        patched = PatchedImages(model, photographs(), SIZE, **OFTEN)
+    assert (caching.forward, caching.equivalent) == (0, 3)
+    with count_passes() as computing:
+        patched.outputs(corner, rectangles)
+    assert computing.forward == 15
+    assert 0.8 * 15 * share < computing.equivalent <= 15 * share  # less at the borders
+    with count_passes() as keeping:
+        patched.keep(torch.zeros(3, dtype=torch.long))
+    assert (keeping.forward, keeping.equivalent) == (0, 0)  # their regions were collected
     many = candidates(p=40)
-    with count_passes() as answered:
-        way.outputs(*many)
-    with count_passes() as carried:
-        way.keep(torch.zeros(3, dtype=torch.long))
-    assert carried.forward == 0
-    assert answered.equivalent / 40 <= carried.equivalent <= 3 * share  # stacked, parts are those of the place that needs most
+    with count_passes() as computing:
+        patched.outputs(*many)
+    with count_passes() as keeping:
+        patched.keep(torch.zeros(3, dtype=torch.long))
+    assert keeping.forward == 0
+    assert computing.equivalent / 40 <= keeping.equivalent <= 3 * share  # stacked, regions have the size of the largest
     with count_passes() as in_full:
-        whole(model).outputs(corner, rectangles)
+        full(model).outputs(corner, rectangles)
     assert in_full.forward == in_full.equivalent == 15
 
 
-def test_the_share_is_that_of_the_operations_inside_the_rectangles_reach() -> None:
+def test_the_share_is_that_of_the_operations_inside_the_affected_regions() -> None:
     plan = incremental(network_model(), photographs(), SIZE)
     multiplied = {0: 3 * 6 * 9, **dict.fromkeys(range(1, 9), 6 * 6 * 9)}  # a pixel, by layer
     cells = {n: min(40, 4 + 2 * (n + 1)) * min(40, 3 + 2 * (n + 1)) for n in multiplied}
@@ -90,53 +91,53 @@ def test_the_share_is_that_of_the_operations_inside_the_rectangles_reach() -> No
     assert plan.share == pytest.approx((inside + 18) / (sum(multiplied.values()) * 40**2 + 18), rel=1e-6)
 
 
-def test_a_candidate_that_becomes_the_image_leaves_what_a_new_clean_pass_would() -> None:
+def test_a_candidate_that_becomes_the_image_leaves_the_activations_of_a_new_clean_pass() -> None:
     model = network_model()
     plan = incremental(model, photographs(), SIZE)
-    assert plan.trace is not None
+    assert plan.replay is not None
     for p in (1, 5, 40):
-        assert plan.remembers(p) == (p < 40)
-        way = PatchedImages(model, photographs(), SIZE, **OFTEN)
+        assert plan.collects_regions(p) == (p < 40)
+        patched = PatchedImages(model, photographs(), SIZE, **OFTEN)
         for seed in range(4):
-            way.outputs(*candidates(p=p, seed=seed))
-            way.keep(torch.tensor([0, p - 1, p // 2]))
-        anew = KeptImages(model, way.images, plan, plan.trace, "a test").tensors
-        assert way._kept is not None
-        kept = way._kept.tensors
-        assert kept.keys() == anew.keys()
+            patched.outputs(*candidates(p=p, seed=seed))
+            patched.keep(torch.tensor([0, p - 1, p // 2]))
+        anew = CachedImages(model, patched.images, plan, plan.replay, "a test").activations
+        assert patched._cached is not None
+        activations = patched._cached.activations
+        assert activations.keys() == anew.keys()
         for number, tensors in anew.items():
-            torch.testing.assert_close(torch.stack(kept[number]), torch.stack(tensors), rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(torch.stack(activations[number]), torch.stack(tensors), rtol=1e-12, atol=1e-12)
 
 
 def test_outputs_do_not_depend_on_the_chunk_or_on_batch_mates() -> None:
     corner, rectangles = candidates()
-    expected = whole(network_model()).outputs(corner, rectangles)
+    expected = full(network_model()).outputs(corner, rectangles)
     for chunk in (1, 4, 100):
-        way = PatchedImages(network_model(chunk=chunk), photographs(), SIZE, **OFTEN)
-        torch.testing.assert_close(way.outputs(corner, rectangles), expected, rtol=1e-12, atol=1e-12)
+        patched = PatchedImages(network_model(chunk=chunk), photographs(), SIZE, **OFTEN)
+        torch.testing.assert_close(patched.outputs(corner, rectangles), expected, rtol=1e-12, atol=1e-12)
     alone = PatchedImages(network_model(), photographs()[1:2], SIZE, **OFTEN).outputs(corner[1:2], rectangles[1:2])
     torch.testing.assert_close(alone, expected[1:2], rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("memory", [1_200_000, 800_000, 400_000])
-def test_what_is_kept_stays_within_its_share_of_the_memory(memory: int) -> None:
+def test_cached_activations_stay_within_their_share_of_the_memory(memory: int) -> None:
     free, model = network_model(), network_model(memory=memory)
     plan, most = incremental(model, photographs(), SIZE), incremental(free, photographs(), SIZE)
-    assert most.held > 700_000  # bytes an image; without a limit, all is kept
-    assert 0 < plan.held <= KEPT * memory
+    assert most.cached_bytes > 700_000  # bytes per image; without a limit, all are cached
+    assert 0 < plan.cached_bytes <= CACHE_SHARE * memory
     assert most.share < plan.share < 1
     corner, rectangles = candidates()
-    found = PatchedImages(model, photographs(), SIZE, **OFTEN).outputs(corner, rectangles)
-    torch.testing.assert_close(found, whole(free).outputs(corner, rectangles), rtol=1e-12, atol=1e-12)
+    outputs = PatchedImages(model, photographs(), SIZE, **OFTEN).outputs(corner, rectangles)
+    torch.testing.assert_close(outputs, full(free).outputs(corner, rectangles), rtol=1e-12, atol=1e-12)
 
 
-def test_without_memory_to_keep_anything_rows_pass_as_a_whole() -> None:
+def test_without_memory_for_activations_full_passes_are_used() -> None:
     plan = incremental(network_model(memory=1000), photographs(), SIZE)
-    assert plan.trace is None
-    assert plan.reason == "nothing would be spared"
+    assert plan.replay is None
+    assert plan.reason == "nothing would be saved"
 
 
-# --- networks that cannot be followed -------------------------------------------------------------------------------------
+# --- networks that cannot be traced --------------------------------------------------------------------------------------
 
 
 class Forgetful(Network):
@@ -149,18 +150,18 @@ class Forgetful(Network):
         return super().forward(x.abs() if self.passes > self.turn else x)
 
 
-def test_a_network_that_changes_its_ways_is_given_up_on_the_spot() -> None:
+def test_a_network_whose_operations_change_is_computed_in_full_at_once() -> None:
     module = Forgetful()
     model = network_model(module)
-    way = PatchedImages(model, photographs(), SIZE, **OFTEN)
+    patched = PatchedImages(model, photographs(), SIZE, **OFTEN)
     corner, rectangles = candidates()
-    before = way.outputs(corner, rectangles)
-    way.keep(torch.full((3,), 2))
+    before = patched.outputs(corner, rectangles)
+    patched.keep(torch.full((3,), 2))
     module.turn = module.passes
-    after = way.outputs(corner, rectangles)
+    after = patched.outputs(corner, rectangles)
     assert "torch.Tensor.abs" in incremental(model, photographs(), SIZE).reason
     module.turn = 10**9
-    plain = whole(model)
+    plain = full(model)
     plain.outputs(corner, rectangles)
     plain.keep(torch.full((3,), 2))
     module.turn = 0
@@ -194,31 +195,31 @@ def compiled() -> nn.Module:
     ("build", "reason"),
     [
         (Noisy, "outputs would differ"),
-        (Hidden, "nothing would be spared"),
+        (Hidden, "nothing would be saved"),
         (scripted, "ScriptModule"),
         (compiled, "compiled operations"),
     ],
 )
-def test_where_operations_are_not_seen_rows_pass_as_a_whole(build: Any, reason: str) -> None:
+def test_where_operations_are_not_seen_full_passes_are_used(build: Any, reason: str) -> None:
     module = build()
     model = Model(module.double().eval(), Bounds.of(-1, 1, 3))
     plan = incremental(model, photographs(), SIZE)
-    assert plan.trace is None
+    assert plan.replay is None
     assert reason in plan.reason
 
 
-def test_switched_off_it_says_so() -> None:
+def test_a_plan_says_why_full_passes_are_used() -> None:
     assert incremental(network_model(incremental=False), photographs(), SIZE).reason == "it was switched off"
     assert incremental(network_model(), photographs(), (41, 3)).reason == "there is no such rectangle"
 
 
-def test_what_would_not_pay_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partial_recomputation_is_not_begun_where_it_would_not_pay() -> None:
     model = network_model()
     plan = incremental(model, photographs(), SIZE)
-    assert plan.trace is not None
+    assert plan.replay is not None
     assert plan.pays(3, 10_000, 10_000)
-    assert not plan.pays(3, 1, 1)  # the pass that keeps things costs more than is spared
-    assert not plan.pays(1, 1, 10_000)  # nor is this network large enough for one row at a time
+    assert not plan.pays(3, 1, 1)  # the pass that caches activations costs more than is saved
+    assert not plan.pays(1, 1, 10_000)  # nor is this network large enough for one candidate at a time
     with count_passes() as passes:
         PatchedImages(model, photographs(), SIZE, candidates=1, times=1)
     assert passes.equivalent == 0
@@ -237,12 +238,12 @@ def test_the_network_is_left_as_it_was_also_after_an_exception() -> None:
     model = network_model(module)
     module.train()
     before = copy.deepcopy(module.state_dict())
-    way = PatchedImages(model, photographs(), SIZE, **OFTEN)
+    patched = PatchedImages(model, photographs(), SIZE, **OFTEN)
     corner, rectangles = candidates()
-    way.outputs(corner, rectangles)
+    patched.outputs(corner, rectangles)
     module.fails = True
     with pytest.raises(RuntimeError, match="on purpose"):
-        way.outputs(corner, rectangles)
+        patched.outputs(corner, rectangles)
     assert module.training
     assert all(p.requires_grad for p in module.parameters())
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
@@ -255,28 +256,28 @@ def test_the_network_is_left_as_it_was_also_after_an_exception() -> None:
 @pytest.mark.parametrize("fill", [Uniform(), Black(), Blurred()], ids=lambda fill: fill.name)
 @pytest.mark.parametrize("carry", ["median", "random"])
 def test_the_perturbation_curve_is_the_same(fill: Fill, carry: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module_under_test, "STEP", 0.0)
+    monkeypatch.setattr(module_under_test, "STEP_FLOPS", 0.0)
     metric = PerturbationCurve(side=5, regions=6, draws=8 if fill.stochastic else None, fill=fill, carry=carry)
     maps = photographs()
     model = network_model()
     target = torch.tensor([0, 1, 2])
-    with count_passes() as fewer:
-        found = metric.score(model, photographs(), target, maps)
-    with count_passes() as all_of_them:
+    with count_passes() as partly:
+        scores = metric.score(model, photographs(), target, maps)
+    with count_passes() as in_full:
         expected = metric.score(model.with_(incremental=False), photographs(), target, maps)
-    assert found.curve is not None
+    assert scores.curve is not None
     assert expected.curve is not None
-    torch.testing.assert_close(found.curve, expected.curve, rtol=1e-10, atol=1e-10)
-    torch.testing.assert_close(found.error, expected.error, rtol=1e-8, atol=1e-10, equal_nan=True)
-    assert fewer.forward == all_of_them.forward == all_of_them.equivalent
-    assert fewer.equivalent < 0.8 * fewer.forward
-    foretold = metric.work(model, photographs())
-    assert 0.8 * foretold < fewer.equivalent <= foretold
-    assert metric.work(model.with_(incremental=False), photographs()) == all_of_them.equivalent
+    torch.testing.assert_close(scores.curve, expected.curve, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(scores.error, expected.error, rtol=1e-8, atol=1e-10, equal_nan=True)
+    assert partly.forward == in_full.forward == in_full.equivalent
+    assert partly.equivalent < 0.8 * partly.forward
+    predicted = metric.work(model, photographs())
+    assert 0.8 * predicted < partly.equivalent <= predicted
+    assert metric.work(model.with_(incremental=False), photographs()) == in_full.equivalent
 
 
 def test_images_go_through_in_groups_that_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module_under_test, "STEP", 0.0)
+    monkeypatch.setattr(module_under_test, "STEP_FLOPS", 0.0)
     metric, maps, target = PerturbationCurve(side=4, regions=4, draws=6), photographs(), torch.tensor([0, 1, 2])
     small = network_model(memory=3_000_000)
     assert module_under_test.images_at_once(small, photographs(), (4, 4)) < 3
@@ -284,15 +285,96 @@ def test_images_go_through_in_groups_that_fit_into_memory(monkeypatch: pytest.Mo
     torch.testing.assert_close(metric.score(small, photographs(), target, maps).values, expected.values, rtol=1e-10, atol=1e-10)
 
 
-def test_only_candidates_that_were_asked_for_can_be_kept() -> None:
-    way = PatchedImages(network_model(), photographs(), SIZE, **OFTEN)
+def test_only_candidates_whose_outputs_were_computed_can_be_kept() -> None:
+    patched = PatchedImages(network_model(), photographs(), SIZE, **OFTEN)
     with pytest.raises(TensorError, match="keep: expected candidates"):
-        way.keep(torch.zeros(3, dtype=torch.long))
+        patched.keep(torch.zeros(3, dtype=torch.long))
 
 
 @pytest.mark.parametrize(("corner", "size"), [((37, 0), SIZE), ((0, -1), SIZE), ((0, 0), (3, 3))])
 def test_rectangles_of_another_size_or_beyond_the_image_are_refused(corner: tuple[int, int], size: tuple[int, int]) -> None:
     for model in (network_model(), network_model(incremental=False)):
-        way = PatchedImages(model, photographs(), SIZE, **OFTEN)
+        patched = PatchedImages(model, photographs(), SIZE, **OFTEN)
         with pytest.raises(TensorError, match="rectangles: expected"):
-            way.outputs(torch.tensor([corner] * 3), torch.zeros(3, 1, 3, *size, dtype=torch.float64))
+            patched.outputs(torch.tensor([corner] * 3), torch.zeros(3, 1, 3, *size, dtype=torch.float64))
+
+
+# --- a corner for each candidate ------------------------------------------------------------------------------------------
+
+
+def corners_of_candidates(n: int = 3, p: int = 5, seed: int = 3) -> Tensor:
+    return torch.randint(0, 36, (n, p, 2), generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("p", [1, 5, 40])
+def test_each_candidate_can_have_a_corner_of_its_own(p: int) -> None:
+    corners, (_, rectangles) = corners_of_candidates(p=p), candidates(p=p)
+    patched, expected = PatchedImages(network_model(), photographs(), SIZE, **OFTEN), full(network_model())
+    for _ in range(2):  # the second time, candidates have become the images
+        torch.testing.assert_close(
+            patched.outputs(corners, rectangles), expected.outputs(corners, rectangles), rtol=1e-10, atol=1e-10
+        )
+        for each in (patched, expected):
+            each.keep(torch.tensor([0, p - 1, p // 2]))
+        assert torch.equal(patched.images, expected.images)
+    assert not torch.equal(patched.images, photographs())
+
+
+def test_one_corner_per_image_is_the_same_as_that_corner_for_each_candidate() -> None:
+    corner, rectangles = candidates()
+    patched = PatchedImages(network_model(), photographs(), SIZE, **OFTEN)
+    assert torch.equal(patched.outputs(corner, rectangles), patched.outputs(corner[:, None].expand(3, 5, 2), rectangles))
+
+
+@pytest.mark.parametrize("p", [5, 20])
+def test_candidates_do_not_depend_on_their_order_or_on_the_chunk(p: int) -> None:
+    corners, (_, rectangles) = corners_of_candidates(p=p), candidates(p=p)
+    expected = full(network_model()).outputs(corners, rectangles)
+    order = torch.randperm(p, generator=torch.Generator().manual_seed(1))
+    for chunk in (3, 100):
+        patched = PatchedImages(network_model(chunk=chunk), photographs(), SIZE, **OFTEN)
+        shuffled = patched.outputs(corners[:, order], rectangles[:, order])
+        torch.testing.assert_close(shuffled, expected[:, order], rtol=1e-12, atol=1e-12)
+
+
+def test_windows_of_one_image_cost_their_share_of_a_pass() -> None:
+    model, places = network_model(), torch.arange(0, 37, 4)
+    share = incremental(model, photographs(), SIZE).share
+    corners = torch.cartesian_prod(places, places)[None]
+    patched = PatchedImages(model, photographs(1), SIZE, candidates=100, times=10_000)
+    with count_passes() as passes:
+        patched.outputs(corners, torch.zeros(1, 100, 3, *SIZE, dtype=torch.float64))
+    assert passes.forward == 100
+    assert 0.8 * 100 * share < passes.equivalent <= 100 * share
+
+
+@pytest.mark.parametrize(
+    ("corners", "rectangles", "message"),
+    [
+        ((3, 3), (3, 5, 3, 4, 3), r"corners: expected integers of shape \[3, 2\], or \[3, 5, 2\]"),
+        ((3, 4, 2), (3, 5, 3, 4, 3), r"got int64 of shape \[3, 4, 2\]"),
+        ((3, 2), (3, 5, 3, 3, 4), r"rectangles: expected shape \[3, p, 3, 4, 3\]"),
+        ((3, 2), (2, 5, 3, 4, 3), r"got \[2, 5, 3, 4, 3\]"),
+        ((3, 2), (3, 0, 3, 4, 3), r"with p ≥ 1"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(corners: tuple[int, ...], rectangles: tuple[int, ...], message: str) -> None:
+    patched = full(network_model())
+    with pytest.raises(TensorError, match=message):
+        patched._checked_corners(torch.zeros(corners, dtype=torch.long), torch.zeros(rectangles, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("corner", [[-1, 0], [37, 0], [0, 38]])
+def test_a_rectangle_beyond_its_image_is_refused_with_its_corner(corner: list[int]) -> None:
+    corners, (_, rectangles) = corners_of_candidates(), candidates()
+    corners[1, 2] = torch.tensor(corner)
+    with pytest.raises(TensorError, match=rf"inside \[40, 40\], got \[4, 3\] from \[{corner[0]}, {corner[1]}\] on"):
+        full(network_model()).outputs(corners, rectangles)
+
+
+@pytest.mark.parametrize("candidate", [[0, 1, 5], [0, -1, 0], [0, 1]])
+def test_a_candidate_that_does_not_exist_cannot_be_kept(candidate: list[int]) -> None:
+    patched = full(network_model())
+    patched.outputs(*candidates())
+    with pytest.raises(TensorError, match="candidate: expected 3 indices from 0 to 4"):
+        patched.keep(torch.tensor(candidate))

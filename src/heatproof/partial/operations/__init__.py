@@ -1,11 +1,11 @@
-"""What torch's operations do to a part of a tensor. One kind of operation a file; `handler` finds the one for a function."""
+"""How torch's operations are computed on the affected region of a tensor: one kind of operation per file."""
 
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 from heatproof.partial.operations import elementwise, resampling, shape_ops, sliding_window
-from heatproof.partial.region import RegionResult, TracedCall
+from heatproof.partial.operations.base import RegionResult, TracedCall
 
 
 @cache
@@ -14,5 +14,5 @@ def _table() -> dict[Any, Callable[[TracedCall], RegionResult | None]]:
 
 
 def handler(func: Callable[..., Any]) -> Callable[[TracedCall], RegionResult | None] | None:
-    """How a function of torch is done on a part; None for one that needs the tensors as a whole."""
+    """Return the handler of a torch function; None for a function that needs full tensors."""
     return _table().get(func)

@@ -1,4 +1,4 @@
-"""Operations that move, cut or pad, as long as height and width stay axes of their own."""
+"""Operations that permute, reshape, slice or pad a tensor, as long as height and width remain axes of it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,89 +7,91 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatproof.partial.interval import AxisInterval, CellRange, SlidingWindow, read, slid
-from heatproof.partial.region import PLANE, Axes, InputWindow, RegionResult, TracedCall
+from heatproof.partial.interval import AxisInterval, CellRange, SlidingWindow, affected_outputs, cells_read
+from heatproof.partial.operations.base import RegionResult, TracedCall
+from heatproof.partial.region import PLANE, Axes, InputWindow
 from heatproof.tracing import catalogue
 
 
 def permute(call: TracedCall) -> RegionResult | None:
-    """The axes in another order; rows stay first."""
-    part = call.parts[0]
-    n = part.like.ndim
+    """Handle a permutation of the axes that leaves the batch axis first and the height before the width."""
+    region = call.regions[0]
+    n = region.like.ndim
     order = [d % n for d in _permutation(call, n)]
-    if len(call.parts) > 1 or sorted(order) != list(range(n)) or order[0] != 0:
+    if len(call.regions) > 1 or sorted(order) != list(range(n)) or order[0] != 0:
         return None
-    axes = Axes(*(order.index(axis % n) - n for axis in part.axes))
-    return call.joined(axes=axes, shared=True) if axes.y < axes.x else None
+    axes = Axes(*(order.index(axis % n) - n for axis in region.axes))
+    return call.same_places(axes=axes, may_alias=True) if axes.y < axes.x else None
 
 
 def reshape(call: TracedCall) -> RegionResult | None:
-    """Another shape in front of height and width, which stay the last two axes; channels cut into groups, and joined again."""
-    part = call.parts[0]
-    shape = _shape(call, part.like)
-    if len(call.parts) > 1 or part.axes != PLANE or shape is None or len(shape) < 3:
+    """Handle a change of shape between the batch axis and the plane, as when channels are split into groups and joined again."""
+    region = call.regions[0]
+    shape = _shape(call, region.like)
+    if len(call.regions) > 1 or region.axes != PLANE or shape is None or len(shape) < 3:
         return None
-    if shape[0] != part.like.shape[0] or shape[-2:] != part.like.shape[-2:]:
+    if shape[0] != region.like.shape[0] or shape[-2:] != region.like.shape[-2:]:
         return None
-    return call.joined(lambda x: x.reshape(*shape[:-2], *x.shape[-2:]), shared=True)
+    return call.same_places(lambda x: x.reshape(*shape[:-2], *x.shape[-2:]), may_alias=True)
 
 
 def cut(call: TracedCall) -> RegionResult | None:
-    """Some of the channels, or all in several tensors."""
-    part = call.parts[0]
+    """Handle taking some channels, or splitting them into several tensors."""
+    region = call.regions[0]
     names = ("input", "sizes", "dim") if getattr(call.func, "__name__", "") in _SPLITTING else ("input", "dim")
-    given = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
-    dim = given.get("dim", 0)
-    dim = dim if dim < 0 else dim - part.like.ndim
-    if len(call.parts) > 1 or dim in part.axes or dim <= -part.like.ndim or dim > min(part.axes):
+    arguments = {**dict(zip(names, call.args, strict=False)), **call.kwargs}
+    dim = arguments.get("dim", 0)
+    dim = dim if dim < 0 else dim - region.like.ndim
+    if len(call.regions) > 1 or dim in region.axes or dim <= -region.like.ndim or dim > min(region.axes):
         return None
-    return call.joined(shared=True)
+    return call.same_places(may_alias=True)
 
 
 def add_axis(call: TracedCall) -> RegionResult | None:
-    """A new axis between the rows and the height."""
-    part = call.parts[0]
+    """Handle a new axis between the batch axis and the plane."""
+    region = call.regions[0]
     dim = call.args[1] if len(call.args) > 1 else call.kwargs["dim"]
-    dim = dim if dim < 0 else dim - part.like.ndim - 1
-    return call.joined(shared=True) if -part.like.ndim <= dim < min(part.axes) else None
+    dim = dim if dim < 0 else dim - region.like.ndim - 1
+    return call.same_places(may_alias=True) if -region.like.ndim <= dim < min(region.axes) else None
 
 
 def index(call: TracedCall) -> RegionResult | None:
-    """`x[:, some channels]`: by numbers and slices, of axes in front of the height."""
-    part, key = call.parts[0], call.args[1]
+    """Handle `x[:, channels]` by integers and slices along axes in front of the plane."""
+    region, key = call.regions[0], call.args[1]
     keys = key if isinstance(key, tuple) else (key,)
     plain = all(each is None or isinstance(each, int | slice) for each in keys)
-    if len(call.parts) > 1 or not plain or keys[0] != slice(None) or any(isinstance(each, bool) for each in keys):
+    if len(call.regions) > 1 or not plain or keys[0] != slice(None) or any(isinstance(each, bool) for each in keys):
         return None
-    axes_cut = sum(each is not None for each in keys)
-    return call.joined(shared=True) if axes_cut <= part.like.ndim + min(part.axes) else None
+    axes_indexed = sum(each is not None for each in keys)
+    return call.same_places(may_alias=True) if axes_indexed <= region.like.ndim + min(region.axes) else None
 
 
 def pad(call: TracedCall) -> RegionResult | None:
-    """A constant around the plane, and around the channels; less than none cuts."""
-    given = {**dict(zip(("input", "pad", "mode", "value"), call.args, strict=False)), **call.kwargs}
-    part, amounts = call.parts[0], [int(n) for n in given["pad"]]
+    """Handle padding of the plane and of the channels with a constant; a negative amount crops."""
+    arguments = {**dict(zip(("input", "pad", "mode", "value"), call.args, strict=False)), **call.kwargs}
+    region, amounts = call.regions[0], [int(n) for n in arguments["pad"]]
     if (
-        len(call.parts) > 1
-        or given.get("mode", "constant") != "constant"
-        or part.axes != PLANE
-        or len(amounts) > 2 * part.like.ndim - 2
+        len(call.regions) > 1
+        or arguments.get("mode", "constant") != "constant"
+        or region.axes != PLANE
+        or len(amounts) > 2 * region.like.ndim - 2
     ):
         return None
     amounts += [0] * (4 - len(amounts))
-    value, (left, right, above, below) = given.get("value") or 0.0, amounts[:4]
-    y, read_y = _shifted(part.y, above, below)
-    x, read_x = _shifted(part.x, left, right)
-    window = InputWindow(part, read_y, read_x, value)
+    value, (left, right, above, below) = arguments.get("value") or 0.0, amounts[:4]
+    y, read_y = _shifted(region.y, above, below)
+    x, read_x = _shifted(region.x, left, right)
+    window = InputWindow(region, read_y, read_x, value)
     if amounts[4:]:
         return RegionResult(y, x, [window], lambda data: F.pad(data, [0] * 4 + amounts[4:], value=value))
-    return RegionResult(y, x, [window], lambda data: data, shared=True)
+    return RegionResult(y, x, [window], lambda data: data, may_alias=True)
 
 
-def _shifted(span: AxisInterval, before: int, after: int) -> tuple[AxisInterval, AxisInterval | CellRange]:
-    """With so many cells in front of the axis and behind it: the result's span, and the cells that it reads."""
-    outputs = slid(span, SlidingWindow(1, before=before), span.whole + before + after)
-    return outputs, read(outputs, SlidingWindow(1, before=before), span)
+def _shifted(interval: AxisInterval, before: int, after: int) -> tuple[AxisInterval, AxisInterval | CellRange]:
+    """Return the affected cells of an axis padded in front and behind, and the cells that they read."""
+    window = SlidingWindow(1, padding=before)
+    outputs = affected_outputs(interval, window, interval.axis_size + before + after)
+    return outputs, cells_read(outputs, window, interval)
 
 
 def _permutation(call: TracedCall, n: int) -> Sequence[int]:
@@ -105,7 +107,7 @@ def _permutation(call: TracedCall, n: int) -> Sequence[int]:
 
 
 def _shape(call: TracedCall, like: Tensor) -> tuple[int, ...] | None:
-    """The shape that was asked for; None if it was not by numbers."""
+    """Return the new shape; None if the call gives it in another form than integers."""
     name = getattr(call.func, "__name__", "")
     if name == "flatten" or call.kwargs:
         return None
