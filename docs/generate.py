@@ -427,10 +427,12 @@ def paragraphs(text: str) -> Iterator[tuple[bool, str]]:
 
 
 def text_of(doc: str) -> str:
-    """A plain docstring as Markdown: formulas and tables stay as they are typed, everything else flows."""
+    """A plain docstring as Markdown: formulas, tables and examples stay as they are typed, everything else flows."""
     parts = []
     for literal, block in paragraphs(inspect.cleandoc(doc)):
-        if literal:
+        if block.startswith(">>> "):
+            parts.append(f"```pycon\n{block}\n```\n")
+        elif literal:
             parts.append(f"```text\n{inspect.cleandoc(block)}\n```\n")
             continue
         lines = re.split(r"\n(?=(?:Cost|Source|Differs from[^:\n]*|Complete[^:\n]*|NaN policy)\b)", block)

@@ -33,7 +33,16 @@ FAMILIES: list[tuple[type[Settings], str]] = [
     (Rule, "relevance/rules"),
     (Composite, "relevance/composites"),
 ]
-NO_CONCEPT = {"__init__", "base", "attribution", "objective", "back_projection", "comparison", "gradient_attack", "maps"}
+NO_CONCEPT = {
+    "__init__",
+    "base",
+    "attribution",
+    "objective",
+    "back_projection",
+    "comparison",
+    "gradient_attack",
+    "differentiable_map",
+}
 """Stems that hold what a family shares, or a member that only a method can make."""
 
 

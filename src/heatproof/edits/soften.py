@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from heatproof.core.errors import ModelError
+from heatproof.models.model import Model
 from heatproof.tracing.catalogue import OUT_OF_PLACE, bound, operation_name
 from heatproof.tracing.tracer import refuse_what_hides
 
@@ -33,6 +34,24 @@ _LEAKY = (F.leaky_relu,)
 _CLAMPS = (F.hardtanh, torch.clamp, T.clamp, torch.clamp_min, T.clamp_min)
 _HIDDEN = ("rnn_relu", "rnn_relu_cell")
 """ReLUs inside an operation that comes as one."""
+
+
+def softened(model: Model, beta: float) -> Model:
+    """The same model, whose passes are computed with softened bends.
+
+    The parameters are shared and must be frozen by the caller, inside `model.running()`.
+    """
+    return model.with_(engine=_SoftenedNetwork(model.module, beta), plan=f"softened, beta={beta:g}")
+
+
+class _SoftenedNetwork(nn.Module):
+    def __init__(self, module: nn.Module, beta: float) -> None:
+        super().__init__()
+        self.module, self.beta = module, beta
+
+    def forward(self, images: Tensor) -> Any:
+        with Softened(self.module, self.beta):
+            return self.module(images)
 
 
 class Softened(TorchFunctionMode):

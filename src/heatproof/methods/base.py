@@ -2,22 +2,24 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from heatproof.core.errors import SettingsError
 from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import scores
+from heatproof.passes.gradient import differentiable_gradient
 from heatproof.passes.inputs import Target, check_images, resolve_target
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
 from heatproof.perturb.draws import Draws
@@ -70,6 +72,19 @@ class Explanation:
         """A map that has no error to state; without a claim, one that claims nothing."""
         unknown = values.new_full((len(values),), torch.nan)
         return cls(values, unknown if claim is None else claim, unknown, notes=notes)
+
+
+class MapTerms(NamedTuple):
+    """A map as a sum of terms that can be differentiated with respect to the image: A(x) = Σ_k t_k(x).
+
+    n   the number of terms.
+    at  `at(clean, x, k)` returns the k[r]-th term of row r, `[r, c, *space]`, where that row's image has moved to x[r]. The case
+        holds the clean images, whose random numbers serve every x. If x requires a gradient, the terms are in its graph. Cost: one
+        forward and one backward pass for each row.
+    """
+
+    n: int
+    at: Callable[[Case, Tensor, Sequence[int]], Tensor]
 
 
 class Method(Settings, ABC):
@@ -132,6 +147,17 @@ class Method(Settings, ABC):
         the most it may cost.
         """
 
+    def terms(self) -> MapTerms:
+        """The map as a sum of differentiable terms, for attacks that follow its derivative.
+
+        Raises:
+            SettingsError: The map is no such sum.
+        """
+        raise SettingsError(
+            f"expected a method whose map can be differentiated with respect to the image, got {self}; take one that averages "
+            "gradients at fixed points (as gradient, integrated_gradients, smooth_taylor), smooth_grad of one, or grad_cam"
+        )
+
     @property
     def stochastic(self) -> bool:
         """Whether the map depends on the seed."""
@@ -148,6 +174,11 @@ class ProbeMethod(Method, ABC):
     @abstractmethod
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
         """Row r probes image r at its k[r]-th point."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the number or the places of the probes depend on what the network answers."""
+        return False
 
     def group(self, k: int) -> int:
         """Independent group of probe k, for the standard error; groups are consecutive; one group for all = nothing was sampled."""
@@ -171,6 +202,19 @@ class ProbeMethod(Method, ABC):
     def cost(self) -> PassCount:
         return PassCount(self.n_probes(), self.n_probes())
 
+    def terms(self) -> MapTerms:
+        """One term w_k(x) ⊙ ∇f(z_k(x)) for each probe."""
+        if self.adaptive:
+            raise SettingsError(
+                f"expected probes that are the same for every network, got {self}; leave out its tolerances, and take "
+                "uniform positions"
+            )
+        return MapTerms(self.n_probes(), self._term)
+
+    def _term(self, clean: Case, x: Tensor, k: Sequence[int]) -> Tensor:
+        probe = self.probe(clean.model, x, clean.draws, k)
+        return probe.weight * differentiable_gradient(clean.model, probe.at, clean.target)
+
 
 class SampledMethod(ProbeMethod, ABC):
     """A probe method whose probes are drawn at random: so many, or as many as an accuracy takes."""
@@ -180,6 +224,10 @@ class SampledMethod(ProbeMethod, ABC):
     @property
     def stochastic(self) -> bool:
         return True
+
+    @property
+    def adaptive(self) -> bool:
+        return self.tolerance is not None
 
     def explain(self, case: Case) -> Explanation:
         return self._stream(case, self.tolerance)

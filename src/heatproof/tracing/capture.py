@@ -66,6 +66,7 @@ class Capture:
     """What the hooks of a block have seen.
 
     layer   name of the module; None = chosen among all.
+    cut     whether the graph begins at a layer that is named; otherwise it reaches back to the images.
     held    the last activation, and where it was.
     before  that before the last attention began.
     shapes  of all modules seen that have a grid, in order of their last call: channels, height, width.
@@ -73,6 +74,7 @@ class Capture:
 
     space: tuple[int, int]
     layer: str | None
+    cut: bool = True
     held: tuple[Site, Tensor] | None = None
     before: tuple[Site, Tensor] | None = None
     shapes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
@@ -85,7 +87,7 @@ class Capture:
         grid = None if tensor is None else grid_of(tensor, self.space)
         if tensor is None or grid is None:
             return output
-        if torch.is_grad_enabled() and (self.layer is not None or not tensor.requires_grad):
+        if torch.is_grad_enabled() and ((self.cut and self.layer is not None) or not tensor.requires_grad):
             tensor = tensor.detach().requires_grad_()  # the graph begins here: no memory for what lies before
         self.held = Site(name, self.calls[name], grid), tensor
         self.shapes.pop(name, None)
@@ -104,13 +106,13 @@ class Capture:
 
 
 @contextmanager
-def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None) -> Iterator[Capture]:
+def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None, *, cut: bool = True) -> Iterator[Capture]:
     """Hold the layer's activation while the network runs on images of this size; look at `found` after the run.
 
     Raises:
         SettingsError: The network has no such module; the message lists layers there are.
     """
-    seen = Capture((images.shape[2], images.shape[3]), layer)
+    seen = Capture((images.shape[2], images.shape[3]), layer, cut)
     modules = dict(named_network(model).named_modules(remove_duplicate=False))
     if layer is not None and (layer == "" or layer not in modules):
         raise _no_such_layer(model, images, layer, "is no module of the network")

@@ -8,6 +8,7 @@ about the number of pixels a cell times that of M. `on_grid` gives M itself.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,9 +18,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from heatproof.core.errors import TensorError
-from heatproof.methods.base import ZERO, Case, Explanation, Method
+from heatproof.methods.base import ZERO, Case, Explanation, MapTerms, Method
 from heatproof.models.model import Model
-from heatproof.passes.activation import activation_gradients, activations
+from heatproof.passes.activation import activation_gradients, activations, differentiable_activation_gradient
 from heatproof.passes.counting import PassCount
 from heatproof.passes.inputs import Target, check_images, resolve_target
 from heatproof.passes.memory import in_chunks
@@ -57,9 +58,7 @@ class ActivationMethod(Method, ABC):
 
     def explain(self, case: Case) -> Explanation:
         maps, notes = self._maps(case)
-        channels, space = case.images.shape[1], case.images.shape[2:]
-        wide = F.interpolate(maps[:, None], size=tuple(space), mode="bilinear", align_corners=False)
-        return Explanation.plain((wide / channels).repeat(1, channels, 1, 1), notes=notes)
+        return Explanation.plain(widened(maps, case.images), notes=notes)
 
     def _maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
         if case.images.ndim != 4:
@@ -92,6 +91,22 @@ class GradientActivationMethod(ActivationMethod, ABC):
 
     def cost(self) -> PassCount:
         return PassCount(1, 1)
+
+    def terms(self) -> MapTerms:
+        """One term, the whole map."""
+        return MapTerms(1, self._term)
+
+    def _term(self, clean: Case, x: Tensor, k: Sequence[int]) -> Tensor:
+        activation, gradient = differentiable_activation_gradient(clean.model, x, clean.target, self.layer)
+        maps = self.combine(activation.values, gradient)
+        return widened(maps.relu() if self.relu else maps, x)
+
+
+def widened(maps: Float[Tensor, "b h w"], images: Float[Tensor, "b c height width"]) -> Float[Tensor, "b c height width"]:
+    """Maps on a layer's grid, brought to the images' size and shared equally among their channels."""
+    channels, space = images.shape[1], images.shape[2:]
+    wide = F.interpolate(maps[:, None], size=tuple(space), mode="bilinear", align_corners=False)
+    return (wide / channels).repeat(1, channels, 1, 1)
 
 
 @dataclass(frozen=True)

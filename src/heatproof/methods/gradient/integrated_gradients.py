@@ -60,7 +60,6 @@ class IntegratedGradients(ProbeMethod):
 
     @property
     def adaptive(self) -> bool:
-        """Whether nodes are as many as an accuracy takes."""
         return self.tolerance is not None or self.map_tolerance is not None
 
     @property
