@@ -168,6 +168,11 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     InputMap: {"": InputMap()},
 }
 
+MAPS_OF_A_CONSTANT_OUTPUT: Mapping[type[Method], str] = {
+    ScoreCam: "its softmax gives channels of equal score equal weights, so that the map is the mean activation",
+}
+"""Methods whose map of an output that depends on nothing is not zero, and why."""
+
 METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     PerturbationCurve: {
         "": PerturbationCurve(side=3, regions=4, draws=5),

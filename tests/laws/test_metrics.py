@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +44,7 @@ from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
 from heatproof.perturb.fills import Zero
+from tests.laws import known_pairs
 from tests.laws.cases import METRICS, every, every_change
 from tests.support import zoo
 from tests.support.close import assert_close, gap
@@ -303,6 +305,40 @@ def test_the_oracle_map_beats_the_random_map(metric: ModelMetric) -> None:
     )
     assert not better(metric, random, oracle).any()
     assert better(metric, oracle, random.mean(0)).all()
+
+
+def row_of(table: Mapping[type, Any], metric: Metric) -> Any:
+    """The known pair of a metric."""
+    for base in type(metric).__mro__:
+        if base in table:
+            return table[base]
+    pytest.fail(
+        f"{type(metric).__name__} has no known pair: add a row to {known_pairs.__name__} that names a map (or method) "
+        "of which it must say that it is better, a worse one, and why"
+    )
+
+
+@metrics_of(MapMetric | ExplainerMetric)
+def test_the_better_of_a_known_pair_scores_better(metric: Metric) -> None:
+    if isinstance(metric, MapMetric):
+        pair = row_of(known_pairs.MAPS, metric)
+        first, second = metric.score(pair.better()), metric.score(pair.worse())
+    else:
+        pair = row_of(known_pairs.METHODS, metric)
+        model = zoo.model(pair.network(SIDE)) if pair.network else NETWORK
+        first, second = (score(metric, model, method=method) for method in (pair.better, pair.worse))
+    assert better(metric, first.values, second.values).all(), pair.why
+
+
+@metrics_of(ReferenceMetric)
+def test_the_reference_itself_beats_every_random_map(metric: ReferenceMetric) -> None:
+    reference, noise = maps(), zoo.images(5, side=SIDE, seed=6)
+    assert better(metric, metric.score(reference, reference).values, metric.score(noise, reference).values).all()
+
+
+def test_a_metric_without_a_known_pair_fails_and_says_what_to_do() -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"has no known pair: add a row to tests\.laws\.known_pairs"):
+        row_of({}, Sparseness())
 
 
 @metrics_of(RegionMetric)

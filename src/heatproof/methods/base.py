@@ -163,6 +163,11 @@ class Method(Settings, ABC):
         """Whether the map depends on the seed."""
         return False
 
+    @property
+    def class_discriminative(self) -> bool:
+        """Whether the map depends on the class and on the output that are explained."""
+        return True
+
 
 class ProbeMethod(Method, ABC):
     """A method that is a weighted average of gradients: it says where to probe and how to weigh; the engine does the rest."""

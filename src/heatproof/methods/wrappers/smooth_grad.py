@@ -59,6 +59,10 @@ class SmoothGrad(Method):
     def stochastic(self) -> bool:
         return True
 
+    @property
+    def class_discriminative(self) -> bool:
+        return self.method.class_discriminative
+
     def explain(self, case: Case) -> Explanation:
         rounds = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
         states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(rounds.parts)]
