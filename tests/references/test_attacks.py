@@ -52,11 +52,7 @@ def test_an_attack_is_algorithm_1(name: str) -> None:
 
 
 def test_random_signs_go_as_far_as_they_may() -> None:
-    model, images, target = (
-        zoo.model(network(nn.ReLU()), dtype=torch.float64),
-        zoo.images(3, dtype=torch.float64),
-        torch.tensor([0, 1, 2]),
-    )
+    model, images = zoo.model(network(nn.ReLU()), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
     level = 0.01
     (changed,) = RandomSign(tries=1)(situation(model, images, torch.tensor([0, 1, 2])), [level])
     draws = Draws.for_images(0, images).uniform("random sign", 0, images.shape[1:])
