@@ -5,6 +5,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from heatproof.core.settings import Settings
 from heatproof.methods import (
@@ -61,6 +62,7 @@ from heatproof.metrics import (
     Sparseness,
     TotalVariationCurve,
 )
+from heatproof.models import Model
 from heatproof.models.loaders import Loader, Toy
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
@@ -448,6 +450,16 @@ def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
         for family, variants in table.items()
         for variant, item in variants.items()
     ]
+
+
+def suited(settings: Settings, model: Model, rows: Tensor) -> Settings:
+    """The same settings, with the tensors that belong to data or to a network made for these."""
+    if isinstance(settings, Reference):
+        return Reference(images=rows.flip(0) / 2)
+    if isinstance(settings, GivenPatterns):
+        return fit_patterns(model, rows, "linear")
+    fields = {key: suited(value, model, rows) if isinstance(value, Settings) else value for key, value in settings}
+    return type(settings)(**fields)
 
 
 APART = (Composite, Objective, Loader)

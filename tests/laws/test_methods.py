@@ -1,7 +1,6 @@
 """The laws every exported method obeys, with each of its settings in the table of cases."""
 
 import json
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +16,7 @@ from heatproof.methods import Attribution, Method
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
-from tests.laws.cases import CHEAP_CURVE, MAPS_OF_A_CONSTANT_OUTPUT, METHODS, every, every_change
+from tests.laws.cases import CHEAP_CURVE, MAPS_OF_A_CONSTANT_OUTPUT, METHODS, every, every_change, suited
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
@@ -49,11 +48,6 @@ def absorbs(method: Method) -> bool:
     return "stabiliser" in json.dumps(method.to_dict())
 
 
-def names(method: Method) -> set[str]:
-    """Every word in its settings."""
-    return set(re.findall(r"\w+", json.dumps(method.to_dict())))
-
-
 methods = methods_where(lambda method: True)
 running = methods_where(lambda method: method.cost().forward > 0)
 """Methods that run the network."""
@@ -64,9 +58,12 @@ explaining = methods_where(lambda method: not method.control)
 discriminating = methods_where(lambda method: not method.control and method.class_discriminative)
 """Methods that claim to explain one output of the network."""
 class_blind = methods_where(lambda method: not method.class_discriminative)
-needing_no_images = methods_where(
-    lambda method: method.name != "edge_map" and not names(method) & {"images", "layer", "tensors", "objective"}
+no_images = pytest.mark.parametrize(
+    ("network", "channels", "data"),
+    [(zoo.tabular_mlp, 7, zoo.table), (zoo.temporal_conv, 2, zoo.signals)],
+    ids=["table", "signal"],
 )
+"""Data that are no images `[b, c, h, w]`, and a network for each kind."""
 
 
 def test_every_exported_method_has_cases() -> None:
@@ -330,9 +327,20 @@ def test_the_explained_output_may_be_any_function(method: Method) -> None:
     assert_different(method.attribute(model, images, 0).values, method.attribute(zoo.model(zoo.smooth_conv()), images, 0).values)
 
 
-@needing_no_images
-def test_rows_of_a_table_can_be_explained(method: Method) -> None:
-    model, rows = zoo.model(zoo.tabular_mlp(), channels=7), zoo.table(4)
+@no_images
+@methods
+def test_tables_and_signals_are_explained_or_refused_by_the_name_of_what_needs_images(
+    method: Method, network: Callable[[], nn.Module], channels: int, data: Callable[[int], Tensor]
+) -> None:
+    model, rows = zoo.model(network(), channels=channels), data(4)
+    method = suited(method, model, rows)
+    needing = [part for part in method.nested() if getattr(part, "needs_images", False)]
+    if needing:
+        first = needing[0]
+        words = rf"{first.name}: expected images \[b, c, h, w\], got \[4, {channels}.*choose another {first.family}"
+        with pytest.raises(TensorError, match=words):
+            method.attribute(model, rows)
+        return
     together = method.attribute(model, rows)
     assert together.values.shape == rows.shape
     assert_close(method.attribute(model.with_(chunk=1), rows[2:3]).values, together.values[2:3], FLOAT32)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -39,13 +39,13 @@ from heatproof.metrics.base import bound
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.models import Model
 from heatproof.numerics.blur import gaussian_blur
-from heatproof.numerics.quadrature import GaussLegendre
+from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann
 from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
 from heatproof.perturb.fills import Zero
 from tests.laws import known_pairs
-from tests.laws.cases import METRICS, every, every_change
+from tests.laws.cases import METRICS, every, every_change, suited
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
@@ -457,6 +457,42 @@ def test_a_gradient_is_invariant_to_a_shift_of_the_input_and_beats_its_product_w
     assert_close(gradient.values, torch.ones(5), FLOAT32)
     assert gradient.components["distance"].max() < FLOAT32
     assert better(metric, gradient.values, product.values).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "data"),
+    [(zoo.tabular_mlp, 7, zoo.table), (zoo.temporal_conv, 2, zoo.signals)],
+    ids=["table", "signal"],
+)
+@metrics
+def test_tables_and_signals_are_scored_or_refused_by_the_name_of_the_metric(
+    metric: Metric, kind: Callable[[], nn.Module], channels: int, data: Callable[[int], Tensor]
+) -> None:
+    model, rows = zoo.model(kind(), channels=channels), data(4)
+    metric = suited(metric, model, rows)
+    if metric.needs_images:
+        with pytest.raises(
+            TensorError, match=rf"{metric.name}: .*images \[b, c, h, w\], got \[4, {channels}.*;.*tables and signals"
+        ):
+            score_data(metric, model, rows)
+        return
+    together = score_data(metric, model, rows)
+    assert together.values.isfinite().all()
+    assert_same_scores(score_data(metric, model, rows[2:3]), rows_of(together, [2]))
+
+
+def score_data(metric: Metric, model: Model, rows: Tensor) -> Scores:
+    """Score a map of data that are no images by whatever the metric asks for."""
+    values = rows * 2 + 1
+    if isinstance(metric, MapMetric):
+        return metric.score(values)
+    if isinstance(metric, RegionMetric):
+        return metric.score(values, values[:, 0] > 0)
+    if isinstance(metric, ReferenceMetric):
+        return metric.score(values, rows)
+    if isinstance(metric, ModelMetric):
+        return metric.score(model, rows, 0, values)
+    return metric.score(model, rows, 0, bound(IntegratedGradients(quadrature=LeftRiemann(steps=2)), model))
 
 
 # --- scale, zero and NaN ---------------------------------------------------------------------------------------------------

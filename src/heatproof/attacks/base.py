@@ -21,10 +21,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from heatproof.core.errors import SettingsError, TensorError
+from heatproof.core.errors import SettingsError
 from heatproof.models.model import Model
 from heatproof.numerics.bounds import Bounds
 from heatproof.passes.forward import raw_outputs
+from heatproof.passes.inputs import check_needs_images
 from heatproof.perturb.changes.base import Change, Situation
 from heatproof.perturb.draws import Draws
 
@@ -68,6 +69,7 @@ class AttackCase:
 class Attack(Change, ABC):
     """A change that keeps the network's decision; its level ε is the largest change of a pixel as a share of the legal range."""
 
+    needs_images: ClassVar[bool] = True
     unit: ClassVar[str] = "largest change of a pixel, as a share of the legal range"
 
     def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
@@ -79,8 +81,7 @@ class Attack(Change, ABC):
         """
         if not all(0 <= level <= 1 for level in levels):
             raise SettingsError(f"levels of {self.name}: expected shares of the legal range, from 0 to 1, got {list(levels)}")
-        if at.images.ndim != 4:
-            raise TensorError(f"{self.name}: expected images [b, c, h, w], got {list(at.images.shape)}")
+        check_needs_images(self, at.images)
         model: Model = at.model.with_(engine=None, plan="plain")
         with torch.inference_mode(False), torch.no_grad(), model.running():
             images = at.images.detach().clone()

@@ -20,7 +20,7 @@ from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
-from heatproof.passes.inputs import Target, check_images, resolve_target
+from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
 from heatproof.perturb.draws import Draws
 
@@ -100,6 +100,8 @@ class Method(Settings, ABC):
     """Name in tables and figures, where the words of the class name are not it."""
     control: ClassVar[bool] = False
     """Whether this is no explanation but a yardstick that an explanation must beat."""
+    needs_images: ClassVar[bool] = False
+    """Whether the method needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
     cite: ClassVar[str] = ""
 
     def attribute(self, model: Model, images: Float[Tensor, "b c *space"], target: Target = None, *, seed: int = 0) -> Attribution:
@@ -117,6 +119,7 @@ class Method(Settings, ABC):
         """
         started = time.perf_counter()
         check_images(model, images)
+        check_needs_images(self, images)
         images = images.detach()
         with count_passes() as passes, model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images), seed)

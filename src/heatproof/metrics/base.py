@@ -27,7 +27,7 @@ from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
 from heatproof.passes.counting import PassCount
-from heatproof.passes.inputs import check_images, resolve_target
+from heatproof.passes.inputs import check_images, check_needs_images, resolve_target
 
 
 @runtime_checkable
@@ -102,6 +102,8 @@ class Metric(Settings, ABC):
     """How the raw map's channels become what is scored."""
     scale_invariant: ClassVar[bool] = False
     """Whether the score is the same for c·map, c > 0."""
+    needs_images: ClassVar[bool] = True
+    """Whether the metric needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
     curve_axes: ClassVar[tuple[str, str] | None] = None
     component_meanings: ClassVar[Mapping[str, str]] = {}
     cite: ClassVar[str] = ""
@@ -110,6 +112,16 @@ class Metric(Settings, ABC):
     def direction(self) -> Direction:
         """Which way is better, under these settings."""
         return self.better
+
+    def _prepared(self, values: Tensor) -> Float[Tensor, "b c h w"]:
+        """Reduced maps, with zeros in place of broken ones."""
+        if values.ndim != 4:
+            raise TensorError(
+                f"{self.name}: maps: expected raw maps of images [b, c, h, w], got {list(values.shape)}; "
+                "one map needs a batch axis, values[None]; maps of tables and signals are not scored by this metric"
+            )
+        keep = ~_broken(values).view(-1, 1, 1, 1)
+        return reduce(torch.where(keep, values, torch.zeros_like(values)), self.reduction)
 
     def cost(self) -> PassCount:
         """Rows of the network that scoring one map costs, apart from further maps."""
@@ -149,9 +161,9 @@ class Metric(Settings, ABC):
 class MapMetric(Metric, Objective, ABC):
     """Scores the map alone."""
 
-    def score(self, values: Float[Tensor, "b c h w"]) -> Scores:
+    def score(self, values: Float[Tensor, "b c *space"]) -> Scores:
         """Score raw maps `[b, c, h, w]`; the declared reduction is applied here."""
-        return without_broken(self.measure(_prepare(values, self.reduction)), values)
+        return without_broken(self.measure(self._prepared(values)), values)
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
@@ -170,13 +182,13 @@ class RegionMetric(Metric, ABC):
 
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: what a map that knows nothing scores"}
 
-    def score(self, values: Float[Tensor, "b c h w"], regions: Float[Tensor, "b h w"] | Bool[Tensor, "b h w"]) -> Scores:
+    def score(self, values: Float[Tensor, "b c *space"], regions: Float[Tensor, "b *space"] | Bool[Tensor, "b *space"]) -> Scores:
         """Score raw maps by regions of the same size: 1 inside, 0 outside, NaN all over where an image has none.
 
         Raises:
             TensorError: Regions that are not shaped as the maps, or hold other values.
         """
-        maps = _prepare(values, self.reduction)
+        maps = self._prepared(values)
         unknown, inside = _read(regions, maps)
         found = self.found(inside)
         flat = found.flatten(1)
@@ -212,13 +224,13 @@ class ReferenceMetric(Metric, ABC):
     def price(self) -> str:
         return "the other map, once an image"
 
-    def score(self, values: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
+    def score(self, values: Float[Tensor, "b c *space"], others: Float[Tensor, "b c *space"]) -> Scores:
         """Score raw maps by raw maps of the reference.
 
         Raises:
             TensorError: Maps of two sizes.
         """
-        maps, references = _prepare(values, self.reduction), _prepare(others.to(values), self.reduction)
+        maps, references = self._prepared(values), self._prepared(others.to(values))
         if maps.shape != references.shape:
             raise TensorError(f"maps: expected maps of one size, got {list(maps.shape)} and {list(references.shape)}")
         return without_broken(self.measure(maps, references), values, others)
@@ -238,9 +250,9 @@ class ModelMetric(Metric, Objective, ABC):
     def score(
         self,
         model: Model,
-        images: Float[Tensor, "b c h w"],
+        images: Float[Tensor, "b c *space"],
         target: int | Int[Tensor, " b"] | None,
-        values: Float[Tensor, "b c h w"],
+        values: Float[Tensor, "b c *space"],
         *,
         seed: int = 0,
     ) -> Scores:
@@ -250,9 +262,10 @@ class ModelMetric(Metric, Objective, ABC):
             TensorError: Maps that are not shaped as the images, or images that do not fit the model.
         """
         check_images(model, images)
+        check_needs_images(self, images)
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
-        maps = _prepare(values.to(images), self.reduction)
+        maps = self._prepared(values.to(images))
         with model.running():
             scores = self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed)
         return without_broken(scores, values)
@@ -279,6 +292,7 @@ class ExplainerMetric(Metric, ABC):
     ) -> Scores:
         """Score a method bound to its model. `explain(images, target, seed)` returns its `Attribution`."""
         check_images(model, images)
+        check_needs_images(self, images)
         with torch.inference_mode(False), model.running():
             return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
 
@@ -310,16 +324,6 @@ def _blanked(scores: Scores, where: Tensor, reason: str) -> Scores:
 
 def _broken(values: Tensor) -> Tensor:
     return ~finite(values)
-
-
-def _prepare(values: Tensor, reduction: Reduction) -> Tensor:
-    """Reduced maps, with zeros in place of broken ones."""
-    if values.ndim != 4:
-        raise TensorError(
-            f"maps: expected raw maps [b, c, h, w], got {list(values.shape)}; one map needs a batch axis, values[None]"
-        )
-    keep = ~_broken(values).view(-1, 1, 1, 1)
-    return reduce(torch.where(keep, values, torch.zeros_like(values)), reduction)
 
 
 def _read(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:

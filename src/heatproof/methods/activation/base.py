@@ -10,6 +10,7 @@ about the number of pixels a cell times that of M. `on_grid` gives M itself.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -17,12 +18,11 @@ from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from heatproof.core.errors import TensorError
 from heatproof.methods.base import ZERO, Case, Explanation, MapTerms, Method
 from heatproof.models.model import Model
 from heatproof.passes.activation import activation_gradients, activations, differentiable_activation_gradient
 from heatproof.passes.counting import PassCount
-from heatproof.passes.inputs import Target, check_images, resolve_target
+from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
 from heatproof.passes.memory import in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.tracing.capture import Site
@@ -34,6 +34,8 @@ class ActivationMethod(Method, ABC):
     layer  name of a module; None = chosen by execution (see `tracing/capture.py`).
     relu   whether the map's negative values become zero, as the published definition says or not.
     """
+
+    needs_images: ClassVar[bool] = True
 
     layer: str | None = Field(default=None, min_length=1)
     relu: bool = False
@@ -51,6 +53,7 @@ class ActivationMethod(Method, ABC):
             ModelError: No layer of the network has a grid.
         """
         check_images(model, images)
+        check_needs_images(self, images)
         images = images.detach()
         with model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(0, images))
@@ -61,10 +64,6 @@ class ActivationMethod(Method, ABC):
         return Explanation.plain(widened(maps, case.images), notes=notes)
 
     def _maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
-        if case.images.ndim != 4:
-            raise TensorError(
-                f"{self.name}: expected images [b, c, h, w], got {list(case.images.shape)}; use a gradient method for other data"
-            )
         maps, notes = self.signed_maps(case)
         if not self.relu:
             return maps, notes
