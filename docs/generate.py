@@ -215,11 +215,16 @@ def _methods_page() -> str:
             "cost": f"{_passes(method.cost())} an image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
+            "data": _data(method.needs_images),
             "control": "yes: a yardstick, not an explanation" if method.control else "no",
             "source": method.cite or "—",
         }
         parts.append(_section(type(method), facts))
     return "\n".join(parts)
+
+
+def _data(needs_images: bool) -> str:
+    return "images" if needs_images else "images, tables and signals"
 
 
 def _metrics_page() -> str:
@@ -241,6 +246,7 @@ def _metrics_page() -> str:
             "direction": f"{metric.direction} is better",
             "bounds": f"{metric.bounds[0]:g} to {metric.bounds[1]:g}".replace("inf", "∞"),
             "channels": str(metric.reduction),
+            "data": _data(metric.needs_images),
             "scale of the map": "does not matter" if metric.scale_invariant else "may matter",
             "cost": metric.price,
             "source": metric.cite or "—",

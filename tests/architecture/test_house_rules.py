@@ -72,9 +72,25 @@ def test_an_exported_class_lives_in_the_file_of_its_name(cls: type[Settings]) ->
     assert Path(inspect.getfile(cls)).stem == cls.name
 
 
+def test_class_names_are_unique_in_the_package() -> None:
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert not twice, f"{twice}: give each class a name of its own, so that a search finds one"
+
+
+@pytest.mark.parametrize("cls", exports(Method).values(), ids=lambda cls: cls.name)
+def test_a_method_is_a_control_if_and_only_if_it_lives_among_the_controls(cls: type[Method]) -> None:
+    """The laws ask less of controls."""
+    assert cls.control == (Path(inspect.getfile(cls)).parent.name == "controls")
+
+
 @pytest.mark.parametrize("cls", exported())
 def test_an_exported_class_says_what_it_is(cls: type[Settings]) -> None:
-    own = vars(cls).get("__doc__") or ""
+    own = (vars(cls).get("__doc__") or "").partition(">>> ")[0]
     module = inspect.getmodule(cls).__doc__ or ""
     assert own.strip().endswith((".", ")", "`")), "a docstring is a sentence"
     assert len(own.split()) + len(module.split()) > 12, "more than a line for a reader who has never met it"
