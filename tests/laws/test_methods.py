@@ -12,16 +12,18 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.settings import exports
-from heatproof.methods import Attribution, Method
+from heatproof.methods import Attribution, Method, SmoothTaylor
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
-from tests.laws.cases import CHEAP_CURVE, MAPS_OF_A_CONSTANT_OUTPUT, METHODS, every, every_change, suited
+from tests.laws.cases import BY_DEFAULT, CHEAP_CURVE, MAPS_OF_A_CONSTANT_OUTPUT, METHODS, every, every_change, suited
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
 
 FLOAT32, FLOAT64 = 1e-5, 1e-12
+AFFORDABLE = 60
+"""Passes of a method that the laws run by its default settings."""
 ABSORBED = 1e-5
 """The largest share of the expected sum that stabilisers may keep; their ε is 1e-6 of the denominators."""
 
@@ -68,6 +70,19 @@ no_images = pytest.mark.parametrize(
 
 def test_every_exported_method_has_cases() -> None:
     assert {family.name for family in METHODS} == set(exports(Method))
+
+
+def expensive(method: Method) -> str:
+    """What to do about settings that the laws cannot afford; empty if they can."""
+    passes = method.cost().forward + method.cost().backward
+    remedy = f"{method.name} costs {passes} passes by default: give it cheap settings in tests/laws/cases.py"
+    return remedy if passes > AFFORDABLE else ""
+
+
+def test_default_settings_are_cheap() -> None:
+    rows = [method for variants in BY_DEFAULT.values() for method in variants.values() if isinstance(method, Method)]
+    assert [message for method in rows if (message := expensive(method))] == []
+    assert "cheap settings" in expensive(SmoothTaylor())
 
 
 # --- the answer ------------------------------------------------------------------------------------------------------------

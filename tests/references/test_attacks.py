@@ -11,6 +11,7 @@ from heatproof.models import Model
 from heatproof.perturb.changes import Situation
 from heatproof.perturb.draws import Draws
 from tests.references import attacks as slow
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different
 
@@ -36,6 +37,7 @@ RULES: dict[str, tuple[GradientAttack, Callable[[Tensor], tuple[slow.Objective, 
 }
 
 
+@twin_of("mass_centre", "targeted", "top_k")
 @pytest.mark.parametrize("name", RULES)
 def test_an_attack_is_algorithm_1(name: str) -> None:
     attack, rule = RULES[name]
@@ -51,6 +53,7 @@ def test_an_attack_is_algorithm_1(name: str) -> None:
     assert_different(attacked, images)
 
 
+@twin_of("random_sign")
 def test_random_signs_go_as_far_as_they_may() -> None:
     model, images = zoo.model(network(nn.ReLU()), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
     level = 0.01

@@ -17,12 +17,14 @@ from heatproof.numerics.quadrature import RightRiemann
 from heatproof.perturb.fills import Black
 from tests.references import relevance as slow_relevance
 from tests.references.gradients import gradient
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
 TARGET = 1
 
 
+@twin_of("constant_map", "input_map")
 def test_a_constant_map_is_one_everywhere_and_an_input_map_is_the_image() -> None:
     images = zoo.images(2)
     model = zoo.model(zoo.residual())
@@ -30,6 +32,7 @@ def test_a_constant_map_is_one_everywhere_and_an_input_map_is_the_image() -> Non
     assert InputMap().attribute(model, images, 0).values.flatten().tolist() == images.flatten().tolist()
 
 
+@twin_of("random_map")
 def test_a_random_map_is_drawn_from_the_seed_the_image_the_network_and_the_class() -> None:
     network, images = zoo.residual(), zoo.images(2)
     state = hashlib.sha256()
@@ -44,6 +47,7 @@ def test_a_random_map_is_drawn_from_the_seed_the_image_the_network_and_the_class
         assert torch.equal(row, torch.randn(3, 8, 8, generator=torch.Generator().manual_seed(seed_of(key))))
 
 
+@twin_of("deep_taylor")
 @pytest.mark.parametrize("bounded", [True, False])
 def test_deep_taylor_is_z_plus_above_and_z_box_or_w_square_below(bounded: bool) -> None:
     network = zoo.filled(nn.Sequential(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, 3)), seed=3, scale=2).double()
@@ -62,6 +66,7 @@ def test_deep_taylor_is_z_plus_above_and_z_box_or_w_square_below(bounded: bool) 
         assert_close(row, expected, 1e-5)
 
 
+@twin_of("completeness")
 @pytest.mark.parametrize("baseline", [None, Black()], ids=["own sum", "from black"])
 def test_completeness_is_the_share_of_the_difference_that_the_sum_misses(baseline: Black | None) -> None:
     model, images = zoo.model(zoo.residual().eval(), dtype=torch.float64), zoo.images(2, dtype=torch.float64)
@@ -84,6 +89,7 @@ def test_completeness_is_the_share_of_the_difference_that_the_sum_misses(baselin
         assert gap == pytest.approx(abs(total - promised) / abs(promised), rel=1e-9)
 
 
+@twin_of("repeatability")
 @pytest.mark.parametrize(("similarity", "correlation"), [("pearson", pearsonr), ("spearman", spearmanr)])
 def test_repeatability_is_the_correlation_of_the_maps_of_two_seeds(similarity: str, correlation: object) -> None:
     model, images = zoo.model(zoo.residual(), dtype=torch.float64), zoo.images(2, dtype=torch.float64)
@@ -100,6 +106,7 @@ def test_repeatability_is_the_correlation_of_the_maps_of_two_seeds(similarity: s
             assert np.isnan(times)
 
 
+@twin_of("data_randomisation")
 def test_data_randomisation_is_the_rank_correlation_of_two_networks() -> None:
     model, images = zoo.model(zoo.residual(), dtype=torch.float64), zoo.images(2, side=24, dtype=torch.float64)
     loader = Toy(architecture="three_blocks", side=24, channels=3, classes=4, width=0.3)
