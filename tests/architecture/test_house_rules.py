@@ -62,7 +62,10 @@ def exported() -> list[object]:
 @pytest.mark.parametrize(("base", "path"), concept_files())
 def test_a_file_of_a_family_is_exported_and_named_as_its_class(base: type[Settings], path: Path) -> None:
     found = exports(base).get(path.stem)
-    assert found is not None, f"{path.name} defines no exported {base.family} called {path.stem}"
+    assert found is not None, (
+        f"{path.relative_to(SOURCE)} defines no exported {base.family} called {path.stem}: name the class as the file, and export it "
+        "(run `python docs/generate.py` for a method or metric, else add the line to the `__init__.py`)"
+    )
     assert inspect.getfile(found) == str(path)
     assert snake_case(found.__name__) == path.stem
 
@@ -92,23 +95,25 @@ def test_a_method_is_a_control_if_and_only_if_it_lives_among_the_controls(cls: t
 def test_an_exported_class_says_what_it_is(cls: type[Settings]) -> None:
     own = (vars(cls).get("__doc__") or "").partition(">>> ")[0]
     module = inspect.getmodule(cls).__doc__ or ""
-    assert own.strip().endswith((".", ")", "`")), "a docstring is a sentence"
-    assert len(own.split()) + len(module.split()) > 12, "more than a line for a reader who has never met it"
+    assert own.strip().endswith((".", ")", "`")), f"{cls.__name__}: write a docstring of full sentences"
+    assert len(own.split()) + len(module.split()) > 12, f"{cls.__name__}: say more, for a reader who has never met it"
 
 
 @pytest.mark.parametrize("cls", exported())
 def test_every_setting_is_explained(cls: type[Settings]) -> None:
     """By name in the docstring of the class, of the module, or of a class that the setting comes from."""
     words = " ".join(f"{vars(c).get('__doc__')} {inspect.getmodule(c).__doc__}" for c in cls.__mro__ if issubclass(c, Settings))
-    assert [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)] == []
+    missing = [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)]
+    assert missing == [], f"{cls.__name__}: explain {', '.join(missing)} in the docstring, one line `name  text` each"
 
 
 @pytest.mark.parametrize("cls", [p for p in exported() if issubclass(p.values[0], Method | Metric | Attack)])
 def test_a_method_metric_or_attack_states_its_cost_and_its_source(cls: type[Settings]) -> None:
     text = inspect.getmodule(cls).__doc__
-    assert "Cost:" in text
-    assert "Source:" in text or getattr(cls, "control", False)
-    assert getattr(cls, "cite", "") or getattr(cls, "control", False) or issubclass(cls, Attack)
+    control = getattr(cls, "control", False)
+    assert "Cost:" in text, f"{cls.__name__}: state the cost in passes in the module's docstring, `Cost: …`"
+    assert "Source:" in text or control, f"{cls.__name__}: state the paper in the module's docstring, `Source: …`"
+    assert getattr(cls, "cite", "") or control or issubclass(cls, Attack), f"{cls.__name__}: declare `cite`, the paper in short"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
