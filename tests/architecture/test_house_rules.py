@@ -63,8 +63,8 @@ def exported() -> list[object]:
 def test_a_file_of_a_family_is_exported_and_named_as_its_class(base: type[Settings], path: Path) -> None:
     found = exports(base).get(path.stem)
     assert found is not None, (
-        f"{path.relative_to(SOURCE)} defines no exported {base.family} called {path.stem}: name the class as the file, and export it "
-        "(run `python docs/generate.py` for a method or metric, else add the line to the `__init__.py`)"
+        f"{path.relative_to(SOURCE)} defines no exported {base.family} called {path.stem}: name the class as the file and "
+        "export it (run `python docs/generate.py` for a method or metric, else add the line to the `__init__.py`)"
     )
     assert inspect.getfile(found) == str(path)
     assert snake_case(found.__name__) == path.stem
