@@ -63,13 +63,13 @@ def test_only_modules_that_are_no_family_are_excepted(room: str, name: str, key:
 def test_no_room_imports_the_collected_exports_of_methods_or_metrics() -> None:
     """They name concrete classes, and the contracts see no further than the package."""
     below = [path for room, floor in FLOORS.items() if floor <= FLOORS["metrics"] for path in (SOURCE / room).rglob("*.py")]
-    found = [
+    imports = [
         f"{path.relative_to(SOURCE)}:{node.lineno}"
         for path in below
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.ImportFrom) and node.module in ("heatproof.methods", "heatproof.metrics")
     ]
-    assert found == [], "import from methods/base.py or metrics/base.py; look concrete classes up by name"
+    assert imports == [], "import from methods/base.py or metrics/base.py; look concrete classes up by name"
 
 
 def test_the_contract_of_rooms_without_torch_names_every_room_with_it() -> None:

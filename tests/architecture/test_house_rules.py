@@ -1,4 +1,4 @@
-"""One concept, one file, one name: what the tree promises is held to here."""
+"""The rules of the tree: one concept, one file, one name; settings are explained, and importing is cheap."""
 
 import ast
 import importlib
@@ -43,7 +43,7 @@ NO_CONCEPT = {
     "gradient_attack",
     "differentiable_map",
 }
-"""Stems that hold what a family shares, or a member that only a method can make."""
+"""Stems of files that hold what a family shares, or a member that only a method can build."""
 
 
 def concept_files() -> list[object]:
@@ -61,13 +61,13 @@ def exported() -> list[object]:
 
 @pytest.mark.parametrize(("base", "path"), concept_files())
 def test_a_file_of_a_family_is_exported_and_named_as_its_class(base: type[Settings], path: Path) -> None:
-    found = exports(base).get(path.stem)
-    assert found is not None, (
+    cls = exports(base).get(path.stem)
+    assert cls is not None, (
         f"{path.relative_to(SOURCE)} defines no exported {base.family} called {path.stem}: name the class as the file and "
         "export it (run `python docs/generate.py` for a method or metric, else add the line to the `__init__.py`)"
     )
-    assert inspect.getfile(found) == str(path)
-    assert snake_case(found.__name__) == path.stem
+    assert inspect.getfile(cls) == str(path)
+    assert snake_case(cls.__name__) == path.stem
 
 
 @pytest.mark.parametrize("cls", exported())
@@ -126,13 +126,13 @@ def test_a_file_is_short_prints_nothing_and_asserts_nothing(path: Path) -> None:
     assert "print" not in calls
 
 
-def test_no_two_modules_say_the_same_of_themselves() -> None:
-    said: dict[str, str] = {}
+def test_no_two_modules_have_the_same_docstring() -> None:
+    docstrings: dict[str, str] = {}
     for path in FILES:
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
         if text:
-            assert text not in said, f"{path} repeats {said.get(text)}"
-            said[text] = str(path)
+            assert text not in docstrings, f"{path} repeats {docstrings.get(text)}"
+            docstrings[text] = str(path)
 
 
 def test_every_module_with_code_has_a_docstring() -> None:

@@ -49,7 +49,7 @@ class AttackCase:
     label: Int[Tensor, " b"]
     draws: Draws
 
-    def moved(self, x: Float[Tensor, "b c h w"], step: Float[Tensor, "b c h w"], level: float) -> Float[Tensor, "b c h w"]:
+    def stepped(self, x: Float[Tensor, "b c h w"], step: Float[Tensor, "b c h w"], level: float) -> Float[Tensor, "b c h w"]:
         """The images x after a step in units of the legal range, clipped to the bounds and to the level's distance from clean."""
         lower, upper = self.bounds.like(x)
         reach = level * (upper - lower)
@@ -57,7 +57,7 @@ class AttackCase:
         most = torch.minimum(self.images + reach, torch.maximum(upper, self.images))
         return torch.minimum(torch.maximum(x + (upper - lower) * step, least), most)
 
-    def keeps(self, x: Float[Tensor, "b c h w"]) -> Bool[Tensor, " b"]:
+    def decision_unchanged(self, x: Float[Tensor, "b c h w"]) -> Bool[Tensor, " b"]:
         """Whether the network's decision on x is that on the clean image. Cost: one forward pass for each image."""
         return raw_outputs(self.model, x).argmax(1) == self.label
 

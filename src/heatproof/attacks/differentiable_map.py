@@ -119,7 +119,7 @@ class DifferentiableMap:
         return total
 
     def _term(self, model: Model, x: Tensor, sample: list[int], k: list[int]) -> Float[Tensor, "r c h w"]:
-        """The k-th term of each row's image, where that has moved to x."""
+        """The k-th term of the map of each sample, where its image has moved to x."""
         clean = Case(model, self.images[sample], self.target[sample], self.draws.rows(sample))
         return self.terms.at(clean, x, k)
 
@@ -128,14 +128,14 @@ class DifferentiableMap:
     ) -> Iterator[tuple[Int[Tensor, " r"], Float[Tensor, "r c h w"]]]:
         """Compute all pairs of image and term, in chunks: the image that each row belongs to, and the rows' results."""
         n = self.terms.n
-        rows = in_chunks(
+        chunks = in_chunks(
             self.model,
             x,
             len(x) * n,
             lambda rows: compute([r // n for r in rows], [r % n for r in rows]),
             f"{kind} of {self.method.name}",
         )
-        for chunk, part in rows:
+        for chunk, part in chunks:
             yield torch.tensor([r // n for r in chunk], device=x.device), part
 
 

@@ -86,15 +86,15 @@ class GradientAttack(Attack, ABC):
         self, case: AttackCase, pursued: DifferentiableMap, start: Float[Tensor, "b h w"], level: float
     ) -> Float[Tensor, "b c h w"]:
         x, best, most = case.images, case.images.clone(), self.selection(start, start)
-        kept = torch.zeros_like(case.label, dtype=torch.bool)
+        possible = torch.zeros_like(case.label, dtype=torch.bool)
         for step in range(self.steps):
             slope = pursued.derivative(x, lambda maps, rows: self.objective(maps, start[rows])).nan_to_num(0, 0, 0)
             flat = (slope == 0).flatten(1).all(1).view(-1, 1, 1, 1)
             signs = torch.where(flat, case.signs("attack", step), slope.sign()) if bool(flat.any()) else slope.sign()
-            x = case.moved(x, self.rate * level * signs, level)
-            value, keeps = self.selection(pursued.maps(x), start), case.keeps(x)
-            better = keeps & (value > most)
+            x = case.stepped(x, self.rate * level * signs, level)
+            value, unchanged = self.selection(pursued.maps(x), start), case.decision_unchanged(x)
+            better = unchanged & (value > most)
             most = torch.where(better, value, most)
             best = torch.where(better.view(-1, 1, 1, 1), x, best)
-            kept |= keeps
-        return best.masked_fill(~kept.view(-1, 1, 1, 1), torch.nan)
+            possible |= unchanged
+        return best.masked_fill(~possible.view(-1, 1, 1, 1), torch.nan)

@@ -54,9 +54,9 @@ class RandomSign(Attack):
             return case.images.clone()
         attacked, undecided = torch.full_like(case.images, torch.nan), torch.ones_like(case.label, dtype=torch.bool)
         for k in range(self.tries):
-            x = case.moved(case.images, level * case.signs("random sign", k), level)
-            kept = undecided & case.keeps(x)
-            attacked, undecided = torch.where(kept.view(-1, 1, 1, 1), x, attacked), undecided & ~kept
+            x = case.stepped(case.images, level * case.signs("random sign", k), level)
+            usable = undecided & case.decision_unchanged(x)
+            attacked, undecided = torch.where(usable.view(-1, 1, 1, 1), x, attacked), undecided & ~usable
             if not bool(undecided.any()):
                 break
         return attacked
