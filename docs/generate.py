@@ -4,7 +4,7 @@ python docs/generate.py            write what has changed, and say what
 python docs/generate.py --check    write nothing; exit with 1 and a list if anything is stale
 
 Nothing here is a second list: methods, metrics, fills, models and data sets are the exports of their packages, and every fact
-comes from the class that declares it.
+comes from the class that declares it. The exports of the families of methods and metrics are written too (`exports.py`).
 """
 
 import importlib
@@ -107,17 +107,24 @@ def pages() -> dict[Path, str]:
 
 def stale() -> list[Path]:
     """Generated files that are missing or say something else than the code."""
-    texts = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    texts = [
+        path
+        for path, text in {**_here("docs.exports").package_texts(), **pages()}.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     return texts if _picture_is_fresh() else [*texts, SPEED_PICTURE]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write, or with `--check` compare."""
-    found = stale()
     if "--check" in arguments:
+        found = stale()
         for path in found:
             print(f"{path.relative_to(ROOT)} is stale; {REMEDY}")
         return 1 if found else 0
+    for path in _here("docs.exports").write_packages():
+        print(f"wrote {path.relative_to(ROOT)}")
+    found = stale()
     REFERENCE.mkdir(exist_ok=True)
     for path in found:
         if path == SPEED_PICTURE:
@@ -142,10 +149,14 @@ def with_blocks(path: Path, **blocks: str) -> str:
     return text
 
 
-def _benchmarks(name: str) -> ModuleType:
+def _here(name: str) -> ModuleType:
     if str(ROOT) not in sys.path:
-        sys.path.append(str(ROOT))  # benchmarks/ is no part of the package
-    return importlib.import_module(f"benchmarks.{name}")
+        sys.path.append(str(ROOT))  # benchmarks/ and docs/ are no part of the package
+    return importlib.import_module(name)
+
+
+def _benchmarks(name: str) -> ModuleType:
+    return _here(f"benchmarks.{name}")
 
 
 def _speed_rows() -> Any:
@@ -215,11 +226,16 @@ def _methods_page() -> str:
             "cost": f"{_passes(method.cost())} per image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
+            "data": _data(method.needs_images),
             "control": "yes: a yardstick, not an explanation" if method.control else "no",
             "source": method.cite or "—",
         }
         parts.append(_section(type(method), facts))
     return "\n".join(parts)
+
+
+def _data(needs_images: bool) -> str:
+    return "images" if needs_images else "images, tables and signals"
 
 
 def _metrics_page() -> str:
@@ -241,6 +257,7 @@ def _metrics_page() -> str:
             "direction": f"{metric.direction} is better",
             "bounds": f"{metric.bounds[0]:g} to {metric.bounds[1]:g}".replace("inf", "∞"),
             "channels": str(metric.reduction),
+            "data": _data(metric.needs_images),
             "scale of the map": "does not matter" if metric.scale_invariant else "may matter",
             "cost": metric.price,
             "source": metric.cite or "—",
@@ -427,7 +444,7 @@ def paragraphs(text: str) -> Iterator[tuple[bool, str]]:
 
 
 def text_of(doc: str) -> str:
-    """A plain docstring as Markdown: formulas and tables stay as they are typed, everything else flows."""
+    """A plain docstring as Markdown: formulas, tables and examples stay as they are typed, everything else flows."""
     parts = []
     for literal, block in paragraphs(inspect.cleandoc(doc)):
         if literal:

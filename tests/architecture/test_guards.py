@@ -1,4 +1,4 @@
-"""The guards of the test run itself stand."""
+"""The guards of the test suite work: no network, checked shapes, one thread."""
 
 import random
 import socket

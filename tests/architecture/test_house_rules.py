@@ -1,4 +1,4 @@
-"""One concept, one file, one name: what the tree promises is held to here."""
+"""The rules of the tree: one concept, one file, one name; settings are explained, and importing is cheap."""
 
 import ast
 import importlib
@@ -33,8 +33,18 @@ FAMILIES: list[tuple[type[Settings], str]] = [
     (Rule, "relevance/rules"),
     (Composite, "relevance/composites"),
 ]
-NO_CONCEPT = {"__init__", "base", "attribution", "objective", "back_projection", "comparison", "gradient_attack", "maps", "scores"}
-"""Stems that hold what a family shares, or a member that only a method can make."""
+NO_CONCEPT = {
+    "__init__",
+    "base",
+    "attribution",
+    "objective",
+    "back_projection",
+    "comparison",
+    "gradient_attack",
+    "differentiable_map",
+    "scores",
+}
+"""Stems of files that hold what a family shares, or a member that only a method can build."""
 
 
 def concept_files() -> list[object]:
@@ -52,10 +62,13 @@ def exported() -> list[object]:
 
 @pytest.mark.parametrize(("base", "path"), concept_files())
 def test_a_file_of_a_family_is_exported_and_named_as_its_class(base: type[Settings], path: Path) -> None:
-    found = exports(base).get(path.stem)
-    assert found is not None, f"{path.name} defines no exported {base.family} called {path.stem}"
-    assert inspect.getfile(found) == str(path)
-    assert snake_case(found.__name__) == path.stem
+    cls = exports(base).get(path.stem)
+    assert cls is not None, (
+        f"{path.relative_to(SOURCE)} defines no exported {base.family} called {path.stem}: name the class as the file and "
+        "export it (run `python docs/generate.py` for a method or metric, else add the line to the `__init__.py`)"
+    )
+    assert inspect.getfile(cls) == str(path)
+    assert snake_case(cls.__name__) == path.stem
 
 
 @pytest.mark.parametrize("cls", exported())
@@ -63,27 +76,45 @@ def test_an_exported_class_lives_in_the_file_of_its_name(cls: type[Settings]) ->
     assert Path(inspect.getfile(cls)).stem == cls.name
 
 
+def test_class_names_are_unique_in_the_package() -> None:
+    places: dict[str, list[str]] = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert not twice, f"{twice}: give each class a name of its own, so that a search finds one"
+
+
+@pytest.mark.parametrize("cls", exports(Method).values(), ids=lambda cls: cls.name)
+def test_a_method_is_a_control_if_and_only_if_it_lives_among_the_controls(cls: type[Method]) -> None:
+    """The laws ask less of controls."""
+    assert cls.control == (Path(inspect.getfile(cls)).parent.name == "controls")
+
+
 @pytest.mark.parametrize("cls", exported())
 def test_an_exported_class_says_what_it_is(cls: type[Settings]) -> None:
     own = (vars(cls).get("__doc__") or "").partition(">>> ")[0]
     module = inspect.getmodule(cls).__doc__ or ""
-    assert own.strip().endswith((".", ")", "`")), "a docstring is a sentence"
-    assert len(own.split()) + len(module.split()) > 12, "more than a line for a reader who has never met it"
+    assert own.strip().endswith((".", ")", "`")), f"{cls.__name__}: write a docstring of full sentences"
+    assert len(own.split()) + len(module.split()) > 12, f"{cls.__name__}: say more, for a reader who has never met it"
 
 
 @pytest.mark.parametrize("cls", exported())
 def test_every_setting_is_explained(cls: type[Settings]) -> None:
     """By name in the docstring of the class, of the module, or of a class that the setting comes from."""
     words = " ".join(f"{vars(c).get('__doc__')} {inspect.getmodule(c).__doc__}" for c in cls.__mro__ if issubclass(c, Settings))
-    assert [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)] == []
+    missing = [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)]
+    assert missing == [], f"{cls.__name__}: explain {', '.join(missing)} in the docstring, one line `name  text` each"
 
 
 @pytest.mark.parametrize("cls", [p for p in exported() if issubclass(p.values[0], Method | Metric | Attack)])
 def test_a_method_metric_or_attack_states_its_cost_and_its_source(cls: type[Settings]) -> None:
     text = inspect.getmodule(cls).__doc__
-    assert "Cost:" in text
-    assert "Source:" in text or getattr(cls, "control", False)
-    assert getattr(cls, "cite", "") or getattr(cls, "control", False) or issubclass(cls, Attack)
+    control = getattr(cls, "control", False)
+    assert "Cost:" in text, f"{cls.__name__}: state the cost in passes in the module's docstring, `Cost: …`"
+    assert "Source:" in text or control, f"{cls.__name__}: state the paper in the module's docstring, `Source: …`"
+    assert getattr(cls, "cite", "") or control or issubclass(cls, Attack), f"{cls.__name__}: declare `cite`, the paper in short"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -96,13 +127,13 @@ def test_a_file_is_short_prints_nothing_and_asserts_nothing(path: Path) -> None:
     assert "print" not in calls
 
 
-def test_no_two_modules_say_the_same_of_themselves() -> None:
-    said: dict[str, str] = {}
+def test_no_two_modules_have_the_same_docstring() -> None:
+    docstrings: dict[str, str] = {}
     for path in FILES:
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
         if text:
-            assert text not in said, f"{path} repeats {said.get(text)}"
-            said[text] = str(path)
+            assert text not in docstrings, f"{path} repeats {docstrings.get(text)}"
+            docstrings[text] = str(path)
 
 
 def test_every_module_with_code_has_a_docstring() -> None:

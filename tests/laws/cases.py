@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from torch import Tensor
 
-from heatproof.core.settings import Settings
+from heatproof.core.errors import SettingsError
+from heatproof.core.settings import Settings, exports
 from heatproof.methods import (
     AblationCam,
     AdaptiveNoise,
@@ -61,12 +63,13 @@ from heatproof.metrics import (
     Sparseness,
     TotalVariationCurve,
 )
+from heatproof.models import Model
 from heatproof.models.loaders import Loader, Toy
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.passes.patterns import GivenPatterns, fit_patterns
 from heatproof.perturb.changes import AddedNoise, Masking
-from heatproof.perturb.fills import Black, Blurred, Reference, Uniform, White, Zero
+from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform, White, Zero
 from heatproof.perturb.noises import Gaussian
 from heatproof.relevance.composites import Composite, LrpEpsilon, ZPlusEverywhere
 from tests.support import zoo
@@ -168,6 +171,11 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     InputMap: {"": InputMap()},
 }
 
+MAPS_OF_A_CONSTANT_OUTPUT: Mapping[type[Method], str] = {
+    ScoreCam: "its softmax gives channels of equal score equal weights, so that the map is the mean activation",
+}
+"""Methods whose map of an output that depends on nothing is not zero, and why."""
+
 METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     PerturbationCurve: {
         "": PerturbationCurve(side=3, regions=4, draws=5),
@@ -235,6 +243,24 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "linear, entropy": PerformanceInformationCurve(steps=5, grid="linear", information="entropy", sigma=0.1),
     },
 }
+
+
+def _defaults(base: type[Settings], table: Mapping[type, object]) -> dict[type, dict[str, Settings]]:
+    """The default settings of every exported class that has no row."""
+    added: dict[type, dict[str, Settings]] = {}
+    for name, cls in exports(base).items():
+        if cls not in table:
+            try:
+                added[cls] = {"": cls()}
+            except SettingsError as error:
+                raise LookupError(f"{name} has settings without defaults: add a row to tests/laws/cases.py ({error})") from error
+    return added
+
+
+BY_DEFAULT: Mapping[type, dict[str, Settings]] = {**_defaults(Method, METHODS), **_defaults(Metric, METRICS)}
+"""Rows that nobody wrote: `test_default_settings_are_cheap` says where one must be written."""
+METHODS = {**METHODS, **_defaults(Method, METHODS)}
+METRICS = {**METRICS, **_defaults(Metric, METRICS)}
 
 OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     IntegratedGradients: {
@@ -376,7 +402,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "sigma": 0.2,
     },
 }
-"""For every field of every settings class: another legal value, several of which one is other, or how to make one."""
+"""Another legal value of a field, several of which one is other, or how to make one, where `_derived` does not know."""
 
 FAILING = {
     "search": "published",
@@ -443,6 +469,16 @@ def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
     ]
 
 
+def suited(settings: Settings, model: Model, rows: Tensor) -> Settings:
+    """The same settings, with the tensors that belong to data or to a network made for these."""
+    if isinstance(settings, Reference):
+        return Reference(images=rows.flip(0) / 2)
+    if isinstance(settings, GivenPatterns):
+        return fit_patterns(model, rows, "linear")
+    fields = {key: suited(value, model, rows) if isinstance(value, Settings) else value for key, value in settings}
+    return type(settings)(**fields)
+
+
 APART = (Composite, Objective, Loader)
 """Settings whose fields are tested elsewhere: some need more operations (unit/relevance), some leave an optimum where it is."""
 
@@ -465,13 +501,31 @@ def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings
 
 
 def _other(settings: Settings, key: str) -> object:
-    if key not in OTHER_FIELDS.get(type(settings), {}):
-        raise LookupError(f"OTHER_FIELDS in {__name__} lacks another value for {type(settings).__name__}.{key}")
-    others = OTHER_FIELDS[type(settings)][key]
     now = getattr(settings, key)
+    if key not in OTHER_FIELDS.get(type(settings), {}):
+        return _derived(settings, key, now)
+    others = OTHER_FIELDS[type(settings)][key]
     if isinstance(others, FunctionType):
         return others(now)
     return next(other for other in (others if isinstance(others, list) else [others]) if repr(other) != repr(now))
+
+
+def _derived(settings: Settings, key: str, now: object) -> object:
+    """Another value of a flag, a number, a choice, a fill or a method."""
+    choices = get_args(type(settings).model_fields[key].annotation)
+    if isinstance(now, bool):
+        return not now
+    if isinstance(now, int | float):
+        return now + 1 if isinstance(now, int) else now * 1.25
+    if isinstance(now, str) and now in choices:
+        return next(choice for choice in choices if choice != now)
+    for family, others in ((Fill, (White(), Black())), (Method, (InputXGradient(), Gradient()))):
+        if isinstance(now, family):
+            return next(other for other in others if other != now)
+    raise LookupError(
+        f"no other value of {type(settings).__name__}.{key} is known: add one to OTHER_FIELDS in tests/laws/cases.py, so that "
+        "a law can see whether the field changes anything"
+    )
 
 
 def every_change(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:

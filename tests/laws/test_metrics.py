@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,12 +39,13 @@ from heatproof.metrics.base import bound
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.models import Model
 from heatproof.numerics.blur import gaussian_blur
-from heatproof.numerics.quadrature import GaussLegendre
+from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann
 from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
 from heatproof.perturb.fills import Zero
-from tests.laws.cases import METRICS, every, every_change
+from tests.laws import known_pairs
+from tests.laws.cases import METRICS, every, every_change, suited
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
@@ -305,6 +307,40 @@ def test_the_oracle_map_beats_the_random_map(metric: ModelMetric) -> None:
     assert better(metric, oracle, random.mean(0)).all()
 
 
+def row_of(table: Mapping[type, Any], metric: Metric) -> Any:
+    """The known pair of a metric."""
+    for base in type(metric).__mro__:
+        if base in table:
+            return table[base]
+    pytest.fail(
+        f"{type(metric).__name__} has no known pair: add a row to {known_pairs.__name__} that names a map (or method) "
+        "of which it must say that it is better, a worse one, and why"
+    )
+
+
+@metrics_of(MapMetric | ExplainerMetric)
+def test_the_better_of_a_known_pair_scores_better(metric: Metric) -> None:
+    if isinstance(metric, MapMetric):
+        pair = row_of(known_pairs.MAPS, metric)
+        first, second = metric.score(pair.better()), metric.score(pair.worse())
+    else:
+        pair = row_of(known_pairs.METHODS, metric)
+        model = zoo.model(pair.network(SIDE)) if pair.network else NETWORK
+        first, second = (score(metric, model, method=method) for method in (pair.better, pair.worse))
+    assert better(metric, first.values, second.values).all(), pair.why
+
+
+@metrics_of(ReferenceMetric)
+def test_the_reference_itself_beats_every_random_map(metric: ReferenceMetric) -> None:
+    reference, noise = maps(), zoo.images(5, side=SIDE, seed=6)
+    assert better(metric, metric.score(reference, reference).values, metric.score(noise, reference).values).all()
+
+
+def test_a_metric_without_a_known_pair_fails_and_says_what_to_do() -> None:
+    with pytest.raises(pytest.fail.Exception, match=r"has no known pair: add a row to tests\.laws\.known_pairs"):
+        row_of({}, Sparseness())
+
+
 @metrics_of(RegionMetric)
 def test_the_region_itself_beats_every_random_map_and_a_constant_one_scores_chance(metric: RegionMetric) -> None:
     truth = regions(images())
@@ -421,6 +457,42 @@ def test_a_gradient_is_invariant_to_a_shift_of_the_input_and_beats_its_product_w
     assert_close(gradient.values, torch.ones(5), FLOAT32)
     assert gradient.components["distance"].max() < FLOAT32
     assert better(metric, gradient.values, product.values).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "channels", "data"),
+    [(zoo.tabular_mlp, 7, zoo.table), (zoo.temporal_conv, 2, zoo.signals)],
+    ids=["table", "signal"],
+)
+@metrics
+def test_tables_and_signals_are_scored_or_refused_by_the_name_of_the_metric(
+    metric: Metric, kind: Callable[[], nn.Module], channels: int, data: Callable[[int], Tensor]
+) -> None:
+    model, rows = zoo.model(kind(), channels=channels), data(4)
+    metric = suited(metric, model, rows)
+    if metric.needs_images:
+        with pytest.raises(
+            TensorError, match=rf"{metric.name}: .*images \[b, c, h, w\], got \[4, {channels}.*;.*tables and signals"
+        ):
+            score_data(metric, model, rows)
+        return
+    together = score_data(metric, model, rows)
+    assert together.values.isfinite().all()
+    assert_same_scores(score_data(metric, model, rows[2:3]), rows_of(together, [2]))
+
+
+def score_data(metric: Metric, model: Model, rows: Tensor) -> Scores:
+    """Score a map of data that are no images by whatever the metric asks for."""
+    values = rows * 2 + 1
+    if isinstance(metric, MapMetric):
+        return metric.score(values)
+    if isinstance(metric, RegionMetric):
+        return metric.score(values, values[:, 0] > 0)
+    if isinstance(metric, ReferenceMetric):
+        return metric.score(values, rows)
+    if isinstance(metric, ModelMetric):
+        return metric.score(model, rows, 0, values)
+    return metric.score(model, rows, 0, bound(IntegratedGradients(quadrature=LeftRiemann(steps=2)), model))
 
 
 # --- scale, zero and NaN ---------------------------------------------------------------------------------------------------

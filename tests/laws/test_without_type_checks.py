@@ -67,7 +67,7 @@ EXPECTED = {
     "a grey mask": ("TensorError", "choose a threshold"),
     "maps of smaller images": ("TensorError", "maps: expected one per image"),
     "target of fractions for a metric": ("TensorError", "target: expected"),
-    "repeatability of a table": ("TensorError", "expected maps [b, c, h, w]"),
+    "repeatability of a table": ("TensorError", "repeatability: expected images [b, c, h, w]"),
 }
 
 

@@ -18,6 +18,7 @@ from heatproof.methods import (
     XgradCam,
 )
 from tests.references import activation_maps as slow
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -72,6 +73,7 @@ TWINS: dict[str, tuple[Method, Callable[[slow.Before, slow.After, Tensor], Tenso
 }
 
 
+@twin_of("ablation_cam", "eigen_cam", "grad_cam", "grad_cam_plus_plus", "hires_cam", "layer_cam", "score_cam", "xgrad_cam")
 @pytest.mark.parametrize("name", TWINS)
 def test_a_map_on_its_grid_is_that_of_the_twin(net: Split, images: Tensor, name: str) -> None:
     method, twin = TWINS[name]

@@ -19,6 +19,7 @@ from heatproof.passes.counting import count_passes
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.noises import Gaussian
 from tests.references import adaptive_noise as twin
+from tests.references.twin import twin_of
 from tests.support import zoo
 
 IMAGES = zoo.images(3, dtype=torch.float64)
@@ -55,6 +56,7 @@ def value_of(method: AdaptiveNoise, image: torch.Tensor):
     return value
 
 
+@twin_of("adaptive_noise")
 @pytest.mark.parametrize("objective", [ROUGHNESS, CURVE, Peak()], ids=["map", "network", "own, higher"])
 @pytest.mark.parametrize("settings", [{}, {"failures": 2}, {"common": True}, {"step": 2.0, "decay": 0.5}], ids=str)
 @pytest.mark.parametrize("inner", [SmoothTaylor(samples=3), SmoothGrad(samples=2, noise=Gaussian(antithetic=True))], ids=str)

@@ -5,10 +5,12 @@ import torch
 from torch import nn
 
 from heatproof.methods import Competition, GradCam, GuidedBackprop, Product
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
 
+@twin_of("competition")
 @pytest.mark.parametrize("target", [0, 2])
 def test_on_a_linear_network_it_is_brute_force(target: int) -> None:
     net = zoo.filled(nn.Linear(40, 5, bias=False).double(), seed=1)
@@ -39,6 +41,7 @@ def test_a_class_that_stands_twice_wins_nothing() -> None:
     assert not Competition().attribute(zoo.model(net, channels=6), zoo.normal(2, 6), 1).values.any()
 
 
+@twin_of("product")
 def test_guided_grad_cam_is_the_product() -> None:
     model, images = zoo.model(zoo.residual()), zoo.images(3)
     parts = [method.attribute(model, images, 1).values for method in (GuidedBackprop(), GradCam())]

@@ -8,12 +8,14 @@ import torch
 
 from heatproof.metrics import HistogramEntropy, PerformanceInformationCurve, Sparseness
 from tests.references import complexity as slow
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
 TIGHT = 1e-12
 
 
+@twin_of("histogram_entropy")
 @pytest.mark.parametrize("bins", [2, 10, 100])
 def test_histogram_entropy_counts_values(bins: int) -> None:
     maps = zoo.images(3, seed=1, dtype=torch.float64)
@@ -21,12 +23,14 @@ def test_histogram_entropy_counts_values(bins: int) -> None:
     assert_close(HistogramEntropy(bins=bins).score(maps).values, torch.tensor(expected, dtype=torch.float64), TIGHT)
 
 
+@twin_of("sparseness")
 def test_sparseness_is_the_mean_difference_of_pairs() -> None:
     maps = zoo.images(3, seed=1, dtype=torch.float64)
     expected = [slow.gini(m.sum(0).flatten().tolist()) for m in maps]
     assert_close(Sparseness().score(maps).values, torch.tensor(expected, dtype=torch.float64), TIGHT)
 
 
+@twin_of("performance_information_curve")
 @pytest.mark.parametrize("information", [slow.png_bytes, slow.level_entropy], ids=["compressed", "entropy"])
 @pytest.mark.parametrize("performance", ["probability", "accuracy"])
 @pytest.mark.parametrize("grid", ["geometric", "linear"])

@@ -17,6 +17,7 @@ from heatproof.numerics.secants import SMOOTH, elementwise, maxima, on_line
 from heatproof.passes.forward import raw_outputs
 from heatproof.perturb.fills import Uniform, Zero
 from tests.references import deep_lift as slow
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 
@@ -39,6 +40,7 @@ class Made(nn.Module):
         return self.join(x, *self.layers)
 
 
+@twin_of("deep_lift")
 @pytest.mark.parametrize("activation", [torch.relu, torch.sigmoid, torch.tanh, F.gelu])
 def test_a_chain_is_its_twin(activation: Callable[[Tensor], Tensor]) -> None:
     layers = [nn.Linear(5, 6), nn.Linear(6, 4), nn.Linear(4, 3)]

@@ -12,6 +12,7 @@ from heatproof.numerics.quadrature import Midpoint
 from heatproof.perturb.fills import Black, Zero
 from heatproof.relevance.composites import LrpZ
 from tests.references import input_invariance as slow
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -30,6 +31,7 @@ def rest(y: Tensor) -> Tensor:
     return REST(y[None])[0, TARGET]
 
 
+@twin_of("input_invariance")
 @pytest.mark.parametrize("size", [-1.0, 0.4])
 @pytest.mark.parametrize("kind", ["product", "from zero", "from black"])
 def test_the_second_network_is_the_first_one_with_another_bias(kind: str, size: float) -> None:

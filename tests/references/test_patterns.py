@@ -16,6 +16,7 @@ from heatproof.relevance.rules import WeightedPattern as PatternAttributionRule
 from tests.references import patterns as slow
 from tests.references.relevance import dense
 from tests.references.test_rules import LAYERS, Scored
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -183,6 +184,7 @@ def test_a_matrix_product_with_a_parameter_is_a_dense_layer_without_bias(estimat
 # --- what flows ------------------------------------------------------------------------------------------------------------
 
 
+@twin_of("pattern_attribution", "pattern_net")
 @pytest.mark.parametrize("method", [PatternNet, PatternAttribution], ids=lambda method: method.name)
 def test_the_map_is_the_backward_pass_written_out(method: type[PatternNet | PatternAttribution]) -> None:
     model, net, weights = chain()

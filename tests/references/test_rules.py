@@ -14,6 +14,7 @@ from heatproof.passes.relevance import relevance
 from heatproof.relevance.composites import Composite, EpsilonPlus, GuidedRelu, LrpEpsilon, LrpZ
 from heatproof.relevance.rules import AlphaBeta, Epsilon, Flat, Gamma, LinearRule, Stabiliser, WSquare, ZBox, ZPlus
 from tests.references import relevance as slow
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -62,6 +63,7 @@ RULES: dict[str, tuple[LinearRule, Callable[[Tensor, Tensor, Tensor, Tensor], Te
 }
 
 
+@twin_of("lrp")
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_rule_is_its_dense_twin(rule: str, layer: str) -> None:
@@ -239,6 +241,7 @@ def test_without_rules_relevance_is_the_gradient() -> None:
     assert_close(found, Gradient().attribute(model, images, 1).values, 1e-12)
 
 
+@twin_of("deconv_net", "guided_backprop")
 @pytest.mark.parametrize("functional", [False, True])
 def test_guided_backprop_and_deconvnet_are_written_out(functional: bool) -> None:
     """y = v · relu(W x), g = 1[W x > 0]: DeconvNet is Wᵀ max(v, 0), guided backprop Wᵀ (g max(v, 0)), the gradient Wᵀ (g v)."""

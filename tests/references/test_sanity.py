@@ -16,6 +16,7 @@ from heatproof.models import Model
 from heatproof.perturb.changes import AddedNoise
 from heatproof.perturb.draws import Draws
 from tests.references import sanity as slow
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -58,6 +59,7 @@ def nth_seed(seed: int, k: int) -> int:
     return seed_of(derive(seed, "randomisation", k))
 
 
+@twin_of("parameter_randomisation")
 @pytest.mark.parametrize("entries", ["signed", "absolute"])
 @pytest.mark.parametrize("order", ["top_down", "bottom_up", "independent"])
 def test_parameter_randomisation(model: Model, images: Tensor, order: str, entries: str) -> None:
@@ -77,6 +79,7 @@ def test_parameter_randomisation(model: Model, images: Tensor, order: str, entri
         assert found.curve[i].tolist() == pytest.approx([1.0, *each], abs=1e-9)
 
 
+@twin_of("efficient_mprt")
 def test_efficient_mprt(model: Model, images: Tensor) -> None:
     found = EfficientMprt(draws=2, bins=12).score(model, images, TARGET, bound(Gradient(), model), seed=4)
     for i, image in enumerate(images):
@@ -85,6 +88,7 @@ def test_efficient_mprt(model: Model, images: Tensor) -> None:
         assert found.values[i].item() == pytest.approx(expected, abs=1e-9)
 
 
+@twin_of("random_logit")
 def test_random_logit_is_of_another_class_each_as_likely(model: Model, images: Tensor) -> None:
     many = images[:1].expand(200, -1, -1, -1) + torch.arange(200.0, dtype=torch.float64).view(-1, 1, 1, 1) / 1000
     asked: list[Tensor] = []
@@ -103,6 +107,7 @@ def test_random_logit_is_of_another_class_each_as_likely(model: Model, images: T
         assert found.values[i].item() == pytest.approx(slow.rank_similarity(*maps, absolute=False), abs=1e-9)
 
 
+@twin_of("cosine_convergence")
 @pytest.mark.parametrize("n", [3, 4], ids=["3 pairs", "6 pairs"])
 def test_cosine_convergence_is_the_median_over_pairs(model: Model, images: Tensor, n: int) -> None:
     found = CosineConvergence(directions=n).score(model, images, TARGET, bound(Gradient(), model), seed=4)
@@ -114,6 +119,7 @@ def test_cosine_convergence_is_the_median_over_pairs(model: Model, images: Tenso
         assert found.values[i].item() == pytest.approx(slow.convergence(maps), abs=1e-9)
 
 
+@twin_of("similarity_under_change")
 def test_similarity_under_change(model: Model, images: Tensor) -> None:
     levels = (0.1, 0.3)
     metric = SimilarityUnderChange(change=AddedNoise(kind="one_sided"), levels=levels, channels="each")

@@ -41,6 +41,7 @@ from tests.references.adaptive_path import adaptive_integrated_gradients
 from tests.references.perturbation_curve import area_of, perturbation_curve
 from tests.references.pixel_flipping import pixel_flipping
 from tests.references.region_ranking import rank_regions as slow_rank_regions
+from tests.references.twin import twin_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -70,17 +71,20 @@ def each(images: Tensor, explain: Callable[[Tensor, Draws], Tensor]) -> Tensor:
 # --- methods ---------------------------------------------------------------------------------------------------------------
 
 
+@twin_of("gradient")
 def test_gradient(model: Model, images: Tensor) -> None:
     f = scalar(model)
     assert_close(Gradient().attribute(model, images, TARGET).values, each(images, lambda x, _: slow.gradient(f, x)), TIGHT)
 
 
+@twin_of("input_x_gradient")
 def test_input_x_gradient(model: Model, images: Tensor) -> None:
     f = scalar(model)
     expected = each(images, lambda x, _: x * slow.gradient(f, x))
     assert_close(InputXGradient().attribute(model, images, TARGET).values, expected, TIGHT)
 
 
+@twin_of("integrated_gradients")
 @pytest.mark.parametrize("rule", [GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid], ids=lambda rule: rule.name)
 def test_integrated_gradients_follow_equation_1(model: Model, images: Tensor, rule: type[Quadrature]) -> None:
     quadrature = rule(steps=6)
@@ -126,6 +130,7 @@ def test_integrated_gradients_from_noise_are_the_mean_over_baselines(model: Mode
     assert_close(method.attribute(model, images, TARGET, seed=4).values, each(images, mean), TIGHT)
 
 
+@twin_of("expected_gradients")
 @pytest.mark.parametrize("baseline", [Uniform(), Reference(images=zoo.images(4, seed=9))], ids=["uniform", "references"])
 def test_expected_gradients(model: Model, images: Tensor, baseline: Uniform | Reference) -> None:
     def mean(x: Tensor, draws: Draws) -> Tensor:
@@ -145,6 +150,7 @@ NOISES = {
 }
 
 
+@twin_of("smooth_grad")
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES.keys())
 @pytest.mark.parametrize(
     ("moment", "twin"), [("mean", slow.smooth_grad), ("square", slow.smooth_grad_squared), ("variance", slow.var_grad)]
@@ -157,6 +163,7 @@ def test_smooth_grad(model: Model, images: Tensor, noise: Gaussian, moment: str,
     assert_close(method.attribute(model, images, TARGET, seed=4).values, each(images, explain), 1e-10)
 
 
+@twin_of("smooth_taylor")
 @pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES.keys())
 def test_smooth_taylor_follows_equation_6(model: Model, images: Tensor, noise: Gaussian) -> None:
     def explain(x: Tensor, draws: Draws) -> Tensor:
@@ -178,6 +185,7 @@ def test_noise_is_scaled_by_the_range_of_each_image_or_of_the_bounds(model: Mode
             assert_close(of_bounds[row, channel], 0.15 * width.double() * absolute[row, channel], 1e-6)
 
 
+@twin_of("edge_map")
 def test_edge_map_is_the_length_of_the_sobel_gradient(model: Model, images: Tensor) -> None:
     pixels = model.bounds.to_pixels(images).numpy()
     expected = np.stack([[np.hypot(*(sobel(c, axis, mode="nearest") / 8 for axis in (0, 1))) for c in image] for image in pixels])
@@ -213,6 +221,7 @@ def test_the_least_relevant_first_is_the_greedy_ranking_upside_down() -> None:
     assert found[:, 0].tolist() == flipped[:, 0].tolist()
 
 
+@twin_of("perturbation_curve")
 @pytest.mark.parametrize("candidates", [1, 5, 6])
 @pytest.mark.parametrize("corners", ["all", "published"])
 @pytest.mark.parametrize("regions", [4, 5], ids=["five points", "six points"])
@@ -250,6 +259,7 @@ def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
     assert PerturbationCurve().cost().forward == 1 + 30 * 50
 
 
+@twin_of("pixel_flipping")
 @pytest.mark.parametrize("mode", ["deletion", "insertion"])
 @pytest.mark.parametrize("order", ["most", "least"])
 @pytest.mark.parametrize(("fill", "draws"), [(Blurred(sigma=0.1), 1), (Uniform(), 1), (Uniform(), 3)], ids=["blurred", "1", "3"])
@@ -281,6 +291,7 @@ def spots(n: int, side: int, radius: float) -> Tensor:
     return (rows - at[:, 0]) ** 2 + (columns - at[:, 1]) ** 2 <= radius**2
 
 
+@twin_of("pointing_game")
 @pytest.mark.parametrize("tolerance", [0, 1, 3, 5])
 def test_pointing_game(tolerance: int) -> None:
     """Among maps of few values, so that several pixels are highest."""
@@ -291,6 +302,7 @@ def test_pointing_game(tolerance: int) -> None:
     assert len({*found.values.tolist()} - {0.0, 1.0}) >= 1
 
 
+@twin_of("energy_in_mask")
 def test_energy_in_mask() -> None:
     regions, values = spots(6, 20, 6.0), zoo.images(6, side=20, dtype=torch.float64)
     found = EnergyInMask().score(values, regions.double())
@@ -363,6 +375,7 @@ def test_average_total_variation() -> None:
     assert_close(average_total_variation(maps), expected, TIGHT)
 
 
+@twin_of("total_variation_curve")
 @pytest.mark.parametrize("normalise", ["per level", "once"])
 def test_total_variation_curve_follows_equation_12(normalise: str) -> None:
     maps = zoo.images(2, side=70, dtype=torch.float64)
@@ -374,6 +387,7 @@ def test_total_variation_curve_follows_equation_12(normalise: str) -> None:
         assert found.values[row].item() == pytest.approx(slow_tvc.autvc(heatmap, once=normalise == "once"), rel=1e-11)
 
 
+@twin_of("similarity_to")
 @pytest.mark.parametrize("signed", [True, False])
 def test_likenesses_are_those_of_pairs_of_pixels(signed: bool) -> None:
     maps, others = (zoo.images(3, side=7, seed=seed, dtype=torch.float64) for seed in (1, 2))
@@ -392,6 +406,7 @@ def test_likenesses_are_those_of_pairs_of_pixels(signed: bool) -> None:
         assert_close(found, torch.tensor(expected, dtype=torch.float64), TIGHT)
 
 
+@twin_of("sign_changes")
 def test_sign_changes_are_counted_pair_by_pair() -> None:
     maps = zoo.images(3, side=7, seed=1, dtype=torch.float64)
     expected = [slow_similarity.sign_changes(m.sum(0)) for m in maps.numpy()]

@@ -266,6 +266,12 @@ def tabular_mlp() -> nn.Module:
     return filled(nn.Sequential(nn.Linear(7, 16), nn.Tanh(), nn.Linear(16, 3)), seed=15, scale=2)
 
 
+def temporal_conv() -> nn.Module:
+    """Two channels over time in, three classes out."""
+    layers = [nn.Conv1d(2, 6, 3), nn.SiLU(), nn.AdaptiveAvgPool1d(3), nn.Flatten(), nn.Linear(18, 3)]
+    return filled(nn.Sequential(*layers), seed=16, scale=2)
+
+
 def planted() -> Planted:
     """The network with known truth, for images of 24 × 24 pixels."""
     return Planted()
@@ -288,6 +294,11 @@ def images(n: int = 8, channels: int = 3, side: int = SIDE, *, seed: int = 0, dt
 def table(n: int = 8, *, dtype: torch.dtype = torch.float32) -> Tensor:
     """Rows of seven numbers."""
     return torch.stack([normal(7, seed=500 + i) for i in range(n)]).to(dtype)
+
+
+def signals(n: int = 8, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Signals of two channels at nine times."""
+    return torch.stack([normal(2, 9, seed=600 + i) for i in range(n)]).to(dtype)
 
 
 NETWORKS = {

@@ -1,4 +1,4 @@
-"""What is done to images to move their maps. One attack a file; the exports are the registry, with those of `perturb/changes/`."""
+"""Attacks: one per file. The exports are the registry of changes, together with those of `perturb/changes/`."""
 
 from heatproof.attacks.base import Attack
 from heatproof.attacks.gradient_attack import GradientAttack

@@ -1,24 +1,28 @@
-"""What the attacks that follow a derivative share.
+"""Attacks that follow the derivative of a map.
 
     x ← clip(x + α ε (upper − lower) ⊙ sign(∂D(S_β(x)) / ∂x))
 
-S_β the map of the softened network (`maps.py`, `edits/soften.py`): a network of ReLUs is linear in pieces, so that the derivative
-of its own gradient is zero. D is the attack's objective, which looks back to the image's own map, of the original network. After
-each step the original network is asked: of the iterates that keep the decision, the one whose map is worth most is returned, and
-the image itself if none is worth more than it. The worth is D too, unless the attack says otherwise.
+x the image, α the rate, ε the level, S_β the map of the softened network (see `differentiable_map.py` and `edits/soften.py`), D the
+objective of the attack, which compares a map with the clean image's map by the original network. The softened network supplies the
+direction only: after each step the original network is run, and of the iterates that keep its decision the one with the best map is
+returned; the clean image itself is returned if no iterate is better. The best map is the one with the largest D, unless the attack
+defines another criterion.
 
-Cost: an image, a level and a step: 3 n + 1 forward and 5 n backward rows for a map of n points, 3 and 4 for a map of one, of them
-2 backward for the second derivative; once an image, n + 1 forward and n backward rows.
+Cost: for each image, level and step, 3 n + 1 forward and 5 n backward passes for a map of n terms, or 3 and 4 for a map of one
+term; two of the backward passes per term belong to the second derivative. Once for each image, n + 1 forward and n backward
+passes.
 Source: Ghorbani, Abid & Zou, "Interpretation of neural networks is fragile", AAAI 2019, algorithm 1.
-Differs from the paper: the step is a share of ε (theirs: ½ of 255, a sixteenth of their ε of 8), so that every level is reached
-alike; 100 steps rather than 300, which changed nothing on a small network of digits; β = 3 rather than 1, since a deep network of
-ReLU6 is another one at 1 (overlap of the top 2 % on three photographs, ε = 0.031, 32 steps, on EfficientNet-Lite0: 0.15 at β = 1,
-0.02 at 3, 0.00 at 10, 0.09 by random signs; on SqueezeNet 1.1: 0.01, 0.03, 0.10 and 0.15); where D has no slope at all, as for the
-mass centre of a smooth network at the image itself, the step is a random sign.
+Differs from the paper because the step is a share of ε (theirs is ½ of 255, a sixteenth of their ε of 8), so that every
+level is reached in the same number of steps; because there are 100 steps rather than 300, which changed nothing on a small
+network of digits; because β = 3 rather than 1, since softening with β = 1 changes a deep network of ReLU6 too much (overlap of
+the top 2 % on three photographs, ε = 0.031, 32 steps, on EfficientNet-Lite0: 0.15 at β = 1, 0.02 at 3, 0.00 at 10, 0.09 by random
+signs; on SqueezeNet 1.1: 0.01, 0.03, 0.10 and 0.15); and because the step has random signs where D has no slope at all, as for
+the mass centre of a smooth network at the clean image.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
 import torch
@@ -27,70 +31,70 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from heatproof.attacks.base import Attack, AttackCase
-from heatproof.attacks.maps import MANY, DifferentiableMap, Of
-
-POINTS = 16
-"""Points of a map that is made of many, unless the attack says how many."""
+from heatproof.attacks.differentiable_map import DifferentiableMap
+from heatproof.core.errors import SettingsError
+from heatproof.methods.base import Method
 
 
 class GradientAttack(Attack, ABC):
-    """Steps along the sign of a second derivative.
+    """An attack that takes steps along the sign of the derivative of its objective.
 
-    of      the map whose change is pursued; look at others to see what transfers.
-    points  points of that map, for integrated gradients and the smoothed maps; None = 16.
-    steps   how many steps.
-    rate    α, the length of a step as a share of ε.
-    beta    β of the softplus in place of the ReLU, for the direction only; what suits depends on the size of activations.
+    of     the method whose map is attacked, by default the gradient; `{name = "smooth_grad", samples = 16}` sets its number of
+           points. The maps of other methods on the attacked images show whether the attack transfers.
+    steps  the number of steps.
+    rate   α, the length of a step as a share of ε.
+    beta   β of the softplus that replaces the ReLU; the best value depends on the size of the network's activations.
     """
 
-    of: Of = "gradient"
-    points: PositiveInt | None = None
+    of: Method = Field(default_factory=partial(Method.from_dict, "gradient"))
     steps: PositiveInt = 100
     rate: float = Field(default=1 / 16, gt=0, le=1)
     beta: PositiveFloat = 3.0
 
     @model_validator(mode="after")
-    def _points_of_a_map_with_any(self) -> Self:
-        if self.points is not None and self.of not in MANY:
-            raise ValueError(f"points: expected none with of={self.of}, which has one, got {self.points}; with {', '.join(MANY)}")
+    def _differentiable(self) -> Self:
+        try:
+            self.of.terms()
+        except SettingsError as error:
+            raise ValueError(f"of: {error}") from error
         return self
 
-    @property
-    def n_points(self) -> int:
-        """Points of the map, n."""
-        return 1 if self.of not in MANY else self.points or POINTS
-
     def rows(self, levels: Sequence[float]) -> tuple[int, int]:
-        n, steps = self.n_points, self.steps * sum(level > 0 for level in levels)
+        n, steps = self.of.terms().n, self.steps * sum(level > 0 for level in levels)
         forward, backward = (3, 4) if n == 1 else (3 * n + 1, 5 * n)
         return n + 1 + steps * forward, n + steps * backward
 
     @abstractmethod
     def objective(self, maps: Float[Tensor, "r h w"], start: Float[Tensor, "r h w"]) -> Float[Tensor, " r"]:
-        """D, to be made large: of maps that sum to their number of pixels, and those of the clean images."""
+        """D, which the attack makes as large as it can.
 
-    def worth(self, maps: Float[Tensor, "r h w"], start: Float[Tensor, "r h w"]) -> Float[Tensor, " r"]:
-        """By which the best iterate is chosen."""
+        Args:
+            maps: S of the moved images; each sums to its number of pixels.
+            start: S of the same images, clean.
+        """
+
+    def selection(self, maps: Float[Tensor, "r h w"], start: Float[Tensor, "r h w"]) -> Float[Tensor, " r"]:
+        """The number by which the best iterate is chosen: the objective, unless the attack says otherwise."""
         return self.objective(maps, start)
 
     def attacked(self, case: AttackCase, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
-        twin = DifferentiableMap(case.model, case.images, case.target, case.draws, self.of, self.n_points)
-        start = twin.maps(case.images)
-        return [self._iterated(case, twin, start, level) if level else case.images.clone() for level in levels]
+        pursued = DifferentiableMap(case.model, case.images, case.target, case.draws, self.of, self.beta)
+        start = pursued.maps(case.images)
+        return [self._iterated(case, pursued, start, level) if level else case.images.clone() for level in levels]
 
     def _iterated(
-        self, case: AttackCase, twin: DifferentiableMap, start: Float[Tensor, "b h w"], level: float
+        self, case: AttackCase, pursued: DifferentiableMap, start: Float[Tensor, "b h w"], level: float
     ) -> Float[Tensor, "b c h w"]:
-        x, best, most = case.images, case.images.clone(), self.worth(start, start)
-        kept = torch.zeros_like(case.label, dtype=torch.bool)
+        x, best, most = case.images, case.images.clone(), self.selection(start, start)
+        possible = torch.zeros_like(case.label, dtype=torch.bool)
         for step in range(self.steps):
-            slope = twin.pull(x, lambda maps, rows: self.objective(maps, start[rows]), self.beta).nan_to_num(0, 0, 0)
+            slope = pursued.derivative(x, lambda maps, rows: self.objective(maps, start[rows])).nan_to_num(0, 0, 0)
             flat = (slope == 0).flatten(1).all(1).view(-1, 1, 1, 1)
             signs = torch.where(flat, case.signs("attack", step), slope.sign()) if bool(flat.any()) else slope.sign()
-            x = case.moved(x, self.rate * level * signs, level)
-            worth, keeps = self.worth(twin.maps(x), start), case.keeps(x)
-            better = keeps & (worth > most)
-            most = torch.where(better, worth, most)
+            x = case.stepped(x, self.rate * level * signs, level)
+            value, unchanged = self.selection(pursued.maps(x), start), case.decision_unchanged(x)
+            better = unchanged & (value > most)
+            most = torch.where(better, value, most)
             best = torch.where(better.view(-1, 1, 1, 1), x, best)
-            kept |= keeps
-        return best.masked_fill(~kept.view(-1, 1, 1, 1), torch.nan)
+            possible |= unchanged
+        return best.masked_fill(~possible.view(-1, 1, 1, 1), torch.nan)

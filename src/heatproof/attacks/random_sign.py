@@ -1,12 +1,13 @@
-"""Random signs: what a change of that size does to a map when nobody aims. The control of every attack.
+"""Random signs: the control of every attack, a change of the same size in a random direction.
 
     x' = clip(x + ε (upper − lower) ⊙ s),    s ∈ {−1, 1} at random
 
-The first of `tries` draws that keeps the decision is taken; the same signs serve every level.
+x the image, ε the level, s drawn for every pixel and channel. The first of `tries` draws that keeps the decision is taken; the same
+draws of s serve every level.
 
-Cost: 1 forward row an image, and for each level 1 forward row an image and try, of which no more are made than are needed.
+Cost: one forward pass for each image, and one forward pass for each image, level and draw, of which no more are made than needed.
 Source: Ghorbani, Abid & Zou, "Interpretation of neural networks is fragile", AAAI 2019.
-Differs from the paper: their attack is given up if its one draw changes the decision.
+Differs from the paper because their attack is given up if its single draw changes the decision.
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,24 @@ from heatproof.attacks.base import Attack, AttackCase
 
 
 class RandomSign(Attack):
-    """Every pixel goes as far as it may, up or down at random.
+    """The change that moves every pixel by the full level, up or down at random.
 
-    tries  draws until one keeps the decision.
+    tries  the largest number of draws until one keeps the decision.
+
+    >>> import torch
+    >>> from heatproof.attacks import RandomSign
+    >>> from heatproof.methods import Gradient
+    >>> from heatproof.models.loaders import Toy
+    >>> from heatproof.perturb.changes import Situation
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> target = model.outputs(images).argmax(1)
+    >>> situation = Situation(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed=0)
+    >>> clean, attacked = RandomSign()(situation, [0, 0.05])
+    >>> torch.equal(clean, images), attacked.shape
+    (True, torch.Size([2, 1, 28, 28]))
+    >>> round(float((attacked - images).abs().max()), 3) <= 0.05
+    True
     """
 
     tries: PositiveInt = 10
@@ -36,11 +52,11 @@ class RandomSign(Attack):
     def _drawn(self, case: AttackCase, level: float) -> Float[Tensor, "b c h w"]:
         if not level:
             return case.images.clone()
-        found, open_ = torch.full_like(case.images, torch.nan), torch.ones_like(case.label, dtype=torch.bool)
+        attacked, undecided = torch.full_like(case.images, torch.nan), torch.ones_like(case.label, dtype=torch.bool)
         for k in range(self.tries):
-            x = case.moved(case.images, level * case.signs("random sign", k), level)
-            kept = open_ & case.keeps(x)
-            found, open_ = torch.where(kept.view(-1, 1, 1, 1), x, found), open_ & ~kept
-            if not bool(open_.any()):
+            x = case.stepped(case.images, level * case.signs("random sign", k), level)
+            usable = undecided & case.decision_unchanged(x)
+            attacked, undecided = torch.where(usable.view(-1, 1, 1, 1), x, attacked), undecided & ~usable
+            if not bool(undecided.any()):
                 break
-        return found
+        return attacked

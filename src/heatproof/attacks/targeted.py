@@ -1,10 +1,12 @@
-"""Targeted attack: mass is brought into a region that somebody chose.
+"""Targeted attack: it moves the map's mass into a chosen region.
 
-    D = Σ_{i ∈ R} S_i(x'),    R a rectangle, the top-left quarter unless told otherwise
+    D = Σ_{i ∈ R} S_i(x')
 
-Cost: see `gradient_attack.py`; 3 forward and 4 backward rows an image, a level and a step for a map of one point.
+S_i the share of pixel i in the map's magnitude, x' the attacked image, R a rectangle, by default the top-left quarter.
+
+Cost: 3 forward and 4 backward passes for each image, level and step, for a map of one term; see `gradient_attack.py` for others.
 Source: Ghorbani, Abid & Zou, "Interpretation of neural networks is fragile", AAAI 2019, algorithm 1.
-Differs from the paper: the region is a rectangle, the same shares of every image.
+Differs from the paper because the region is a rectangle that takes the same share of every image.
 """
 
 from typing import Self
@@ -17,12 +19,27 @@ from heatproof.attacks.gradient_attack import GradientAttack
 
 
 class Targeted(GradientAttack):
-    """The map is made to point at a place of the attacker's choice; what lies there does not matter.
+    """The attack that makes the map point at a place of the attacker's choice, whatever the image shows there.
 
     top     first row of the rectangle, as a share of the image's height.
-    left    first column, as a share of its width.
-    height  how high it is, as a share of the image's height; at least one pixel.
-    width   how wide, as a share of its width; at least one pixel.
+    left    first column, as a share of the image's width.
+    height  height of the rectangle, as a share of the image's height; at least one pixel.
+    width   width of the rectangle, as a share of the image's width; at least one pixel.
+
+    >>> import torch
+    >>> from heatproof.attacks import Targeted
+    >>> from heatproof.methods import Gradient
+    >>> from heatproof.models.loaders import Toy
+    >>> from heatproof.perturb.changes import Situation
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> target = model.outputs(images).argmax(1)
+    >>> situation = Situation(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed=0)
+    >>> clean, attacked = Targeted(steps=2)(situation, [0, 0.05])
+    >>> torch.equal(clean, images), attacked.shape
+    (True, torch.Size([2, 1, 28, 28]))
+    >>> round(float((attacked - images).abs().max()), 3) <= 0.05
+    True
     """
 
     top: float = Field(default=0.0, ge=0, lt=1)
@@ -41,7 +58,7 @@ class Targeted(GradientAttack):
         return self
 
     def rectangle(self, h: int, w: int) -> tuple[slice, slice]:
-        """Its rows and columns in an image of h × w pixels."""
+        """The rows and columns of the rectangle in an image of h × w pixels."""
         return _pixels(self.top, self.height, h), _pixels(self.left, self.width, w)
 
     def objective(self, maps: Float[Tensor, "r h w"], start: Float[Tensor, "r h w"]) -> Float[Tensor, " r"]:

@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self, cast
 
 from pydantic import (
@@ -113,6 +113,13 @@ class Settings(BaseModel):
             return cls.model_validate(fields)
         except ValidationError as error:
             raise _as_ours(cls, error) from None
+
+    def nested(self) -> "Iterator[Settings]":
+        """These settings and all settings they hold, at any depth."""
+        yield self
+        for _, value in self:
+            if isinstance(value, Settings):
+                yield from value.nested()
 
     @property
     def digest(self) -> str:

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
+from heatproof.models.model import Model
 from heatproof.tracing.catalogue import CLAMPS_FROM_BELOW, OUT_OF_PLACE, RECURRENT_RELUS, RELUS
 from heatproof.tracing.signatures import bind_arguments, operation_name
 from heatproof.tracing.tracer import Tracer
@@ -98,3 +99,21 @@ def _limits(func: Callable[..., Any], given: Arguments) -> tuple[float, Any]:
 
 def _is_zero(limit: Any) -> bool:
     return isinstance(limit, int | float) and limit == 0
+
+
+def softened(model: Model, beta: float) -> Model:
+    """The same model, whose passes run through the softened network.
+
+    The parameters are shared and must be frozen by the caller, inside `model.running()`.
+    """
+    return model.with_(engine=_SoftenedNetwork(model.module, beta), plan=f"softened, beta={beta:g}")
+
+
+class _SoftenedNetwork(nn.Module):
+    def __init__(self, module: nn.Module, beta: float) -> None:
+        super().__init__()
+        self.module, self.beta = module, beta
+
+    def forward(self, images: Tensor) -> Any:
+        with Softened(self.module, self.beta):
+            return self.module(images)

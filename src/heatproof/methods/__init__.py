@@ -1,15 +1,6 @@
 """Attribution methods, one a file; the exports are the registry."""
 
-from heatproof.methods.activation import (
-    AblationCam,
-    EigenCam,
-    GradCam,
-    GradCamPlusPlus,
-    HiresCam,
-    LayerCam,
-    ScoreCam,
-    XgradCam,
-)
+from heatproof.methods.activation import AblationCam, EigenCam, GradCam, GradCamPlusPlus, HiresCam, LayerCam, ScoreCam, XgradCam
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.backward import DeconvNet, DeepLift, DeepTaylor, GuidedBackprop, Lrp, PatternAttribution, PatternNet
 from heatproof.methods.base import Axiom, Method

@@ -6,23 +6,25 @@ a weighted average of gradients states its probe points instead, and `ProbeMetho
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from pydantic import PositiveFloat
 from torch import Tensor
 
+from heatproof.core.errors import SettingsError
 from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import scores
-from heatproof.passes.inputs import Target, check_images, resolve_target
+from heatproof.passes.gradient import differentiable_gradient
+from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
 from heatproof.perturb.draws import Draws
 
@@ -85,6 +87,19 @@ class Explanation:
         return cls(values, unknown if expected_sum is None else expected_sum, unknown, notes=notes)
 
 
+class MapTerms(NamedTuple):
+    """A map as a sum of terms that can be differentiated with respect to the image: A(x) = Σ_k t_k(x).
+
+    n   the number of terms.
+    at  `at(clean, x, k)` returns the k[r]-th term of row r, `[r, c, *space]`, where that row's image has moved to x[r]. The case
+        holds the clean images, whose random numbers serve every x. If x requires a gradient, the terms are in its graph. Cost: one
+        forward and one backward pass for each row.
+    """
+
+    n: int
+    at: Callable[[Case, Tensor, Sequence[int]], Tensor]
+
+
 class Method(Settings, ABC):
     """An attribution method: frozen settings and the call `attribute`.
 
@@ -109,6 +124,8 @@ class Method(Settings, ABC):
     """Whether the method is a control: a map that explains nothing, and that an explanation must beat."""
     chance: ClassVar[bool] = False
     """Whether the method is the control that stands for chance: a map that knows neither the image nor the network."""
+    needs_images: ClassVar[bool] = False
+    """Whether the method needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
     cite: ClassVar[str] = ""
     """The publication in short form, for tables."""
 
@@ -143,6 +160,7 @@ class Method(Settings, ABC):
         """
         started = time.perf_counter()
         check_images(model, images)
+        check_needs_images(self, images)
         images = images.detach()
         with count_passes() as passes, model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images), seed)
@@ -177,10 +195,26 @@ class Method(Settings, ABC):
         `clean` is the number of forward passes among them that are f(x) of the unchanged image, which a run may share.
         """
 
+    def terms(self) -> MapTerms:
+        """The map as a sum of differentiable terms, for attacks that follow its derivative.
+
+        Raises:
+            SettingsError: The map is no such sum.
+        """
+        raise SettingsError(
+            f"expected a method whose map can be differentiated with respect to the image, got {self}; take one that averages "
+            "gradients at fixed points (as gradient, integrated_gradients, smooth_taylor), smooth_grad of one, or grad_cam"
+        )
+
     @property
     def stochastic(self) -> bool:
         """Whether the map depends on the seed."""
         return False
+
+    @property
+    def class_discriminative(self) -> bool:
+        """Whether the map depends on the class and on the output that are explained."""
+        return True
 
 
 class ProbeMethod(Method, ABC):
@@ -196,6 +230,11 @@ class ProbeMethod(Method, ABC):
     @abstractmethod
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
         """The probe points and weights of a chunk: for each row r, probe number k[r] of `images[r]`."""
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the number or the places of the probes depend on what the network answers."""
+        return False
 
     def group(self, k: int) -> int:
         """The number of the independent group that probe k belongs to, from which the standard error is estimated.
@@ -222,6 +261,19 @@ class ProbeMethod(Method, ABC):
     def cost(self) -> PassCount:
         return PassCount(self.n_probes(), self.n_probes())
 
+    def terms(self) -> MapTerms:
+        """One term w_k(x) ⊙ ∇f(z_k(x)) for each probe."""
+        if self.adaptive:
+            raise SettingsError(
+                f"expected probes that are the same for every network, got {self}; leave out its tolerances, and take "
+                "uniform positions"
+            )
+        return MapTerms(self.n_probes(), self._term)
+
+    def _term(self, clean: Case, x: Tensor, k: Sequence[int]) -> Tensor:
+        probe = self.probe(clean.model, x, clean.draws, k)
+        return probe.weight * differentiable_gradient(clean.model, probe.at, clean.target)
+
 
 class SampledMethod(ProbeMethod, ABC):
     """A probe method whose probes are drawn at random.
@@ -234,6 +286,10 @@ class SampledMethod(ProbeMethod, ABC):
     @property
     def stochastic(self) -> bool:
         return True
+
+    @property
+    def adaptive(self) -> bool:
+        return self.tolerance is not None
 
     def explain(self, case: Case) -> Explanation:
         return self._stream(case, self.tolerance)

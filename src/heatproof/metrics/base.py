@@ -30,7 +30,7 @@ from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
 from heatproof.passes.counting import PassCount
-from heatproof.passes.inputs import check_images, resolve_target
+from heatproof.passes.inputs import check_images, check_needs_images, resolve_target
 
 
 @runtime_checkable
@@ -91,6 +91,8 @@ class Metric(Settings, ABC):
     """How the channels of the raw map are combined before the map is scored."""
     scale_invariant: ClassVar[bool] = False
     """Whether multiplying the map by a positive number leaves the score unchanged."""
+    needs_images: ClassVar[bool] = True
+    """Whether the metric needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
     curve_axes: ClassVar[tuple[str, str] | None] = None
     """The names of the horizontal and the vertical axis of the curve, or None if the metric has no curve."""
     component_meanings: ClassVar[Mapping[str, str]] = {}
@@ -102,6 +104,16 @@ class Metric(Settings, ABC):
     def direction(self) -> Direction:
         """Whether a higher or a lower score is better under these settings."""
         return self.better
+
+    def _prepared(self, values: Tensor) -> Float[Tensor, "b c h w"]:
+        """Reduce the channels of the maps, after replacing each map that is not finite by zeros."""
+        if values.ndim != 4:
+            raise TensorError(
+                f"{self.name}: maps: expected raw maps of images [b, c, h, w], got {list(values.shape)}; "
+                "one map needs a batch axis, values[None]; maps of tables and signals are not scored by this metric"
+            )
+        keep = finite(values).view(-1, 1, 1, 1)
+        return reduce(torch.where(keep, values, torch.zeros_like(values)), self.reduction)
 
     def cost(self) -> PassCount:
         """Return the passes that scoring one map costs, without the passes of further maps."""
@@ -149,9 +161,9 @@ class MapMetric(Metric, Objective, ABC):
     tensor([0.9844])
     """
 
-    def score(self, values: Float[Tensor, "b c h w"]) -> Scores:
+    def score(self, values: Float[Tensor, "b c *space"]) -> Scores:
         """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`."""
-        return without_broken(self.measure(_prepare(values, self.reduction)), values)
+        return without_broken(self.measure(self._prepared(values)), values)
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
@@ -178,7 +190,7 @@ class RegionMetric(Metric, ABC):
 
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
-    def score(self, values: Float[Tensor, "b c h w"], regions: Float[Tensor, "b h w"] | Bool[Tensor, "b h w"]) -> Scores:
+    def score(self, values: Float[Tensor, "b c *space"], regions: Float[Tensor, "b *space"] | Bool[Tensor, "b *space"]) -> Scores:
         """Score raw maps against the regions of the objects.
 
         Args:
@@ -188,7 +200,7 @@ class RegionMetric(Metric, ABC):
         Raises:
             TensorError: The regions do not have the size of the maps, or they hold other values.
         """
-        maps = _prepare(values, self.reduction)
+        maps = self._prepared(values)
         unknown, inside = _parse_regions(regions, maps)
         hits = self.hit_area(inside)
         flat = hits.flatten(1)
@@ -233,7 +245,7 @@ class ReferenceMetric(Metric, ABC):
     def price(self) -> str:
         return "the map of the other method, once per image"
 
-    def score(self, values: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
+    def score(self, values: Float[Tensor, "b c *space"], others: Float[Tensor, "b c *space"]) -> Scores:
         """Score raw maps against raw maps of the reference method.
 
         Args:
@@ -243,7 +255,7 @@ class ReferenceMetric(Metric, ABC):
         Raises:
             TensorError: The reduced maps have different sizes.
         """
-        maps, references = _prepare(values, self.reduction), _prepare(others.to(values), self.reduction)
+        maps, references = self._prepared(values), self._prepared(others.to(values))
         if maps.shape != references.shape:
             raise TensorError(f"maps: expected maps of one size, got {list(maps.shape)} and {list(references.shape)}")
         return without_broken(self.measure(maps, references), values, others)
@@ -276,9 +288,9 @@ class ModelMetric(Metric, Objective, ABC):
     def score(
         self,
         model: Model,
-        images: Float[Tensor, "b c h w"],
+        images: Float[Tensor, "b c *space"],
         target: int | Int[Tensor, " b"] | None,
-        values: Float[Tensor, "b c h w"],
+        values: Float[Tensor, "b c *space"],
         *,
         seed: int = 0,
     ) -> Scores:
@@ -295,9 +307,10 @@ class ModelMetric(Metric, Objective, ABC):
             TensorError: The maps do not have the size of the images, or the images do not fit the model.
         """
         check_images(model, images)
+        check_needs_images(self, images)
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
-        maps = _prepare(values.to(images), self.reduction)
+        maps = self._prepared(values.to(images))
         with model.running():
             scores = self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed)
         return without_broken(scores, values)
@@ -343,22 +356,13 @@ class ExplainerMetric(Metric, ABC):
             seed: The seed of the maps and of all random draws of the metric.
         """
         check_images(model, images)
+        check_needs_images(self, images)
         with torch.inference_mode(False), model.running():
             return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         """Score the method. Called by `score`; subclasses pass the maps they use through `without_broken`."""
-
-
-def _prepare(values: Tensor, reduction: Reduction) -> Tensor:
-    """Reduce the channels of the maps, after replacing each map that is not finite by zeros."""
-    if values.ndim != 4:
-        raise TensorError(
-            f"maps: expected raw maps [b, c, h, w], got {list(values.shape)}; one map needs a batch axis, values[None]"
-        )
-    usable = finite(values).view(-1, 1, 1, 1)
-    return reduce(torch.where(usable, values, torch.zeros_like(values)), reduction)
 
 
 def _parse_regions(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ and the answers.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -55,6 +55,26 @@ def activation_gradients(
     return _stream(model, images, target, layer, _activation_gradient, f"gradient at {layer or 'the last layer'}")
 
 
+def differentiable_activation_gradient(
+    model: Model, images: Float[Tensor, "r c h w"], target: Int[Tensor, " r"], layer: str | None
+) -> tuple[Activation, Float[Tensor, "r k gh gw"]]:
+    """The activation and its gradient for one chunk of rows, in the graph of the images if those require a gradient.
+
+    Cost: one forward and one backward pass each.
+    """
+    keep = images.requires_grad
+    with torch.enable_grad(), model.running():
+        with capture(model, images, layer, cut=not keep) as seen:
+            outputs = model.outputs(images.clone())
+        site, values = captured_activation(seen, model, images)
+        explained = checked_scores(model, outputs, target)
+        check_differentiable(model, explained)
+        (grad,) = torch.autograd.grad(explained.sum(), values, create_graph=keep, allow_unused=True, materialize_grads=True)
+    record_rows(forward=len(images), backward=len(images))
+    activation, slope = (site.grid.of(tensor if keep else tensor.detach()).to(images.dtype) for tensor in (values, grad))
+    return Activation(site, activation, explained.detach()), slope
+
+
 def changed_scores(
     model: Model,
     images: Float[Tensor, "r c h w"],
@@ -96,13 +116,6 @@ def _activation(model: Model, images: Tensor, target: Tensor, layer: str | None)
 
 
 def _activation_gradient(model: Model, images: Tensor, target: Tensor, layer: str | None) -> Activation:
-    with torch.inference_mode(False), torch.enable_grad(), model.running():
-        with capture(model, images, layer) as seen:
-            outputs = model.outputs(images.detach().clone())
-        site, values = captured_activation(seen, model, images)
-        explained = checked_scores(model, outputs, target.clone())
-        check_differentiable(model, explained)
-        (grad,) = torch.autograd.grad(explained.sum(), values, allow_unused=True, materialize_grads=True)
-    record_rows(forward=len(images), backward=len(images))
-    on_grid = (site.grid.of(tensor.detach()).to(images.dtype) for tensor in (values, grad))
-    return Activation(site, next(on_grid), explained.detach(), next(on_grid))
+    with torch.inference_mode(False):
+        activation, slope = differentiable_activation_gradient(model, images.detach(), target.clone(), layer)
+    return replace(activation, gradient=slope)

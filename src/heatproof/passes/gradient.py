@@ -31,6 +31,26 @@ def gradient(
     return grad, explained.detach()
 
 
+def differentiable_gradient(
+    model: Model, at: Float[Tensor, "r c *space"], target: Int[Tensor, " r"]
+) -> Float[Tensor, "r c *space"]:
+    """Gradient of each row's score with respect to that row, which stays in the graph of `at` if that requires a gradient.
+
+    Cost: one forward and one backward pass each.
+
+    Raises:
+        ModelError: The network cuts the graph between its input and its output.
+    """
+    keep = at.requires_grad
+    with torch.enable_grad(), model.running():
+        inputs = at if keep else at.detach().requires_grad_()
+        explained = checked_scores(model, model.outputs(inputs.clone()), target)
+        check_differentiable(model, explained)
+        (grad,) = torch.autograd.grad(explained.sum(), inputs, create_graph=keep, allow_unused=True, materialize_grads=True)
+    record_rows(forward=len(at), backward=len(at))
+    return grad
+
+
 def check_differentiable(model: Model, explained: Tensor) -> None:
     """Raise `ModelError` if the network cut the graph on the way to these scores."""
     if not explained.requires_grad:

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.core.errors import TensorError
+from heatproof.core.settings import Settings
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 from heatproof.numerics.finite import finite
@@ -37,6 +38,18 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
         raise TensorError(
             f"images: expected finite values, got NaN or infinity in sample {', '.join(map(str, bad))}; leave those out"
         )
+
+
+def check_needs_images(settings: Settings, images: Float[Tensor, "b c *space"]) -> None:
+    """Raise `TensorError` for a table or a signal if these settings, or any that they hold, declare that they need images."""
+    if images.ndim == 4:
+        return
+    for part in settings.nested():
+        if getattr(part, "needs_images", False):
+            raise TensorError(
+                f"{part.name}: expected images [b, c, h, w], got {list(images.shape)}; "
+                f"for tables and signals choose another {part.family}, one that does not need images"
+            )
 
 
 def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Target) -> Int[Tensor, " b"]:

@@ -82,6 +82,7 @@ class Capture:
     Attributes:
         space: Height and width of the images.
         layer: Name of the module to capture; None = chosen among all.
+        cut: Whether the graph begins at a named layer; otherwise it reaches back to the images.
         latest: The last activation with a grid, and its site.
         before_attention: The activation that was the last one when the last attention began.
         shapes: Channels, height and width of every module with a grid, in the order of their last calls.
@@ -90,6 +91,7 @@ class Capture:
 
     space: tuple[int, int]
     layer: str | None
+    cut: bool = True
     latest: tuple[Site, Tensor] | None = None
     before_attention: tuple[Site, Tensor] | None = None
     shapes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
@@ -102,7 +104,7 @@ class Capture:
         grid = None if tensor is None else grid_of(tensor, self.space)
         if tensor is None or grid is None:
             return output
-        if torch.is_grad_enabled() and (self.layer is not None or not tensor.requires_grad):
+        if torch.is_grad_enabled() and ((self.cut and self.layer is not None) or not tensor.requires_grad):
             tensor = tensor.detach().requires_grad_()  # the graph begins here and takes no memory for earlier layers
         self.latest = Site(name, self.calls[name], grid), tensor
         self.shapes.pop(name, None)
@@ -121,13 +123,14 @@ class Capture:
 
 
 @contextmanager
-def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None) -> Iterator[Capture]:
+def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None, *, cut: bool = True) -> Iterator[Capture]:
     """Capture a layer's activation while the network runs inside the block.
 
     Args:
         model: The model.
         images: Images of the size that the network runs on.
         layer: Name of the module; None = chosen by execution.
+        cut: Whether the graph begins at a named layer; otherwise it reaches back to the images.
 
     Yields:
         The capture; its `activation` is there after the forward pass.
@@ -145,7 +148,7 @@ def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None) -
     >>> site.grid.layout, activation.ndim
     ('channels first', 4)
     """
-    captured = Capture((images.shape[2], images.shape[3]), layer)
+    captured = Capture((images.shape[2], images.shape[3]), layer, cut)
     modules = dict(named_network(model).named_modules(remove_duplicate=False))
     if layer is not None and (layer == "" or layer not in modules):
         raise _no_such_layer(model, images, layer, "is no module of the network")

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from heatproof.attacks import Attack, MassCentre, RandomSign, Targeted, TopK
-from heatproof.attacks.maps import NAMES, NOISES, DifferentiableMap, salience
+from heatproof.attacks.differentiable_map import DifferentiableMap, salience
 from heatproof.core.errors import SettingsError
 from heatproof.core.settings import exports
-from heatproof.methods import GradCam, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.methods import ExpectedGradients, GradCam, Gradient, IntegratedGradients, LayerCam, Method, SmoothGrad
 from heatproof.metrics import SimilarityUnderChange
 from heatproof.models import Bounds, Model
 from heatproof.numerics.centre import centre_of_mass
@@ -22,6 +22,7 @@ from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import count_passes
 from heatproof.perturb.changes import Change, Situation
 from heatproof.perturb.draws import Draws
+from heatproof.perturb.fills import Blurred, Uniform
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different
 from tests.support.state import state_of, state_of_chance, state_of_tensor
@@ -34,14 +35,25 @@ FAST: list[Attack] = [
     MassCentre(steps=8, rate=0.25),
     Targeted(steps=8, rate=0.25),
 ]
-MADE: dict[str, Method] = {
-    "gradient": Gradient(),
-    "input_x_gradient": InputXGradient(),
-    "integrated_gradients": IntegratedGradients(quadrature=GaussLegendre(steps=4)),
-    "smooth_grad": SmoothGrad(noise=NOISES["smooth_grad"], samples=4),
-    "smooth_taylor": SmoothTaylor(noise=NOISES["smooth_taylor"], samples=4),
-    "grad_cam": GradCam(),
+FOUR = {"integrated_gradients": {"quadrature": {"steps": 4}}, "smooth_grad": {"samples": 4}, "smooth_taylor": {"samples": 4}}
+PURSUED: dict[str, Method] = {
+    name: Method.from_dict({"name": name, **FOUR.get(name, {})})
+    for name in ("gradient", "input_x_gradient", "integrated_gradients", "smooth_grad", "smooth_taylor", "grad_cam")
 }
+FURTHER: dict[str, Method] = {
+    "integrated gradients from noise": IntegratedGradients(baseline=Uniform(), baselines=2, quadrature=GaussLegendre(steps=2)),
+    "integrated gradients from the blurred image": IntegratedGradients(
+        baseline=Blurred(sigma=0.1), quadrature=GaussLegendre(steps=3)
+    ),
+    "expected_gradients": ExpectedGradients(baselines=2, strata=2),
+    "smooth_grad of integrated gradients": SmoothGrad(samples=2, method=IntegratedGradients(quadrature=GaussLegendre(steps=2))),
+    "smooth_grad of grad_cam": SmoothGrad(samples=3, method=GradCam()),
+    "grad_cam at a layer that is named": GradCam(layer="1"),
+    "signed grad_cam": GradCam(relu=False),
+    "layer_cam": LayerCam(),
+}
+pursued = pytest.mark.parametrize("of", PURSUED.values(), ids=PURSUED.keys())
+differentiable = pytest.mark.parametrize("of", [*PURSUED.values(), *FURTHER.values()], ids=[*PURSUED, *FURTHER])
 by_name = pytest.mark.parametrize("attack", FAST, ids=lambda attack: attack.name)
 
 
@@ -139,17 +151,16 @@ def test_the_best_iterate_is_no_worse_than_the_image(trained: Trained, attack: A
     levels = attack(situation(trained.model, trained.images), [0, 0.001, EPSILON])
     assert torch.equal(levels[0], trained.images)
     for x in levels:
-        assert (attack.worth(trained.maps(x), start) >= attack.worth(start, start)).all()
+        assert (attack.selection(trained.maps(x), start) >= attack.selection(start, start)).all()
 
 
-@pytest.mark.parametrize("of", NAMES)
-def test_every_map_that_is_pursued_moves_more_than_by_chance(trained: Trained, of: str) -> None:
-    attack = TopK(of=of, points=4 if of not in ("gradient", "input_x_gradient", "grad_cam") else None, steps=20, share=SHARE)
-    draws = Draws.for_images(0, trained.images)
-    twin = DifferentiableMap(trained.model, trained.images, trained.label, draws, of, attack.points or 1)
-    start = twin.maps(trained.images)
+@pursued
+def test_every_map_that_is_pursued_moves_more_than_by_chance(trained: Trained, of: Method) -> None:
+    attack = TopK(of=of, steps=20, share=SHARE)
+    followed = DifferentiableMap(trained.model, trained.images, trained.label, Draws.for_images(0, trained.images), of, attack.beta)
+    start = followed.maps(trained.images)
     aimed, chance = (
-        top_k_intersection(twin.maps(trained.after(a)), start, round(SHARE * 256)).mean() for a in (attack, RandomSign())
+        top_k_intersection(followed.maps(trained.after(a)), start, round(SHARE * 256)).mean() for a in (attack, RandomSign())
     )
     assert aimed < chance
 
@@ -157,30 +168,28 @@ def test_every_map_that_is_pursued_moves_more_than_by_chance(trained: Trained, o
 # --- the maps that are pursued -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("of", NAMES)
-def test_a_map_of_the_network_itself_is_that_of_the_method(of: str) -> None:
+@differentiable
+def test_a_map_of_the_network_itself_is_that_of_the_method(of: Method) -> None:
     model, images, target = zoo.model(zoo.bias_free_conv(), chunk=3), zoo.images(4), torch.tensor([0, 1, 2, 3])
-    n = 1 if of in ("gradient", "input_x_gradient", "grad_cam") else 4
-    twin = DifferentiableMap(model, images, target, Draws.for_images(5, images), of, n)
-    assert_close(twin.maps(images), salience(MADE[of].attribute(model, images, target, seed=5).values), 1e-5)
+    followed = DifferentiableMap(model, images, target, Draws.for_images(5, images), of, beta=2.0)
+    assert_close(followed.maps(images), salience(of.attribute(model, images, target, seed=5).values), 1e-5)
 
 
-@pytest.mark.parametrize("of", NAMES)
-def test_the_pull_is_the_slope_of_the_softened_map(of: str) -> None:
+@differentiable
+def test_the_derivative_is_the_slope_of_the_softened_map(of: Method) -> None:
     """By finite differences in float64."""
     model, images = zoo.model(zoo.bias_free_conv(), dtype=torch.float64, chunk=3), zoo.images(2, dtype=torch.float64)
-    n = 1 if of in ("gradient", "input_x_gradient", "grad_cam") else 3
-    twin = DifferentiableMap(model, images, torch.tensor([0, 1]), Draws.for_images(5, images), of, n)
+    followed = DifferentiableMap(model, images, torch.tensor([0, 1]), Draws.for_images(5, images), of, beta=2.0)
     weights = zoo.normal(2, 8, 8, seed=9, dtype=torch.float64)
 
     def judge(maps: Tensor, rows: slice) -> Tensor:
         return (weights[rows] * maps.square()).sum((1, 2))
 
     way, step = zoo.normal(*images.shape, seed=10, dtype=torch.float64), 1e-6
-    found = (twin.pull(images, judge, beta=2.0) * way).flatten(1).sum(1)
-    above, below = (judge(twin.maps(images + sign * step * way, 2.0), slice(None)) for sign in (1, -1))
-    assert_close(found, (above - below) / (2 * step), 1e-5)
-    assert found.abs().max() > 0
+    slope = (followed.derivative(images, judge) * way).flatten(1).sum(1)
+    above, below = (judge(followed.softened_maps(images + sign * step * way), slice(None)) for sign in (1, -1))
+    assert_close(slope, (above - below) / (2 * step), 1e-5)
+    assert slope.abs().max() > 0
 
 
 def test_a_map_sums_to_the_number_of_pixels_or_is_zero() -> None:
@@ -231,10 +240,12 @@ def test_the_centre_moves_on_a_network_that_is_smooth_by_itself(name: str) -> No
 
 
 @by_name
-@pytest.mark.parametrize("of", ["gradient", "integrated_gradients"])
-def test_an_image_does_not_depend_on_its_batch_mates_or_on_chunks(trained: Trained, attack: Attack, of: str) -> None:
+@pytest.mark.parametrize(
+    "of", ["gradient", {"name": "integrated_gradients", "quadrature": {"steps": 2}}], ids=["one term", "two terms"]
+)
+def test_an_image_does_not_depend_on_its_batch_mates_or_on_chunks(trained: Trained, attack: Attack, of: object) -> None:
     if not isinstance(attack, RandomSign):
-        attack = type(attack)(**{**dict(attack), "of": of, "points": None if of == "gradient" else 2, "steps": 4})
+        attack = type(attack)(**{**dict(attack), "of": of, "steps": 4})
     module = trained.model.module.double()
     try:
         model, images = trained.model.with_(chunk=5), trained.images[:6].double()
@@ -301,11 +312,13 @@ def test_an_accelerated_model_is_attacked_by_its_plain_module(trained: Trained) 
         assert torch.equal(found, attack(at, [EPSILON])[0])
 
 
-@pytest.mark.parametrize(("of", "points", "rows"), [("gradient", None, (3, 4)), ("smooth_grad", 5, (16, 25))])
+@pytest.mark.parametrize(
+    ("of", "n", "rows"), [("gradient", 1, (3, 4)), ("grad_cam", 1, (3, 4)), ({"name": "smooth_grad", "samples": 5}, 5, (16, 25))]
+)
 @pytest.mark.parametrize("attack", [TopK, MassCentre])
-def test_the_cost_is_as_stated(attack: type[TopK], of: str, points: int | None, rows: tuple[int, int]) -> None:
-    model, images, n = zoo.model(zoo.bias_free_conv()), zoo.images(2), points or 1
-    at, levels, chosen = situation(model, images), [0, 0.1, 0.2], attack(of=of, points=points, steps=7)
+def test_the_cost_is_as_stated(attack: type[TopK], of: object, n: int, rows: tuple[int, int]) -> None:
+    model, images = zoo.model(zoo.bias_free_conv()), zoo.images(2)
+    at, levels, chosen = situation(model, images), [0, 0.1, 0.2], attack(of=of, steps=7)
     with count_passes() as spent:
         chosen(at, levels)
     assert chosen.rows(levels) == (n + 1 + 2 * 7 * rows[0], n + 2 * 7 * rows[1])
@@ -343,8 +356,12 @@ def test_attention_has_a_second_derivative() -> None:
         (lambda: TopK(beta=0), "beta"),
         (lambda: TopK(steps=0), "steps"),
         (lambda: TopK(rate=2), "rate"),
-        (lambda: TopK(of="occlusion"), "of"),
-        (lambda: TopK(points=4), "points: expected none with of=gradient"),
+        (lambda: TopK(of="nothing"), "of"),
+        (lambda: TopK(of="lrp"), "of: expected a method whose map can be differentiated .*, got lrp"),
+        (lambda: TopK(of={"name": "smooth_taylor", "tolerance": 0.1}), "of: expected probes that are the same for every network"),
+        (lambda: TopK(of={"name": "expected_gradients", "positions": "adaptive"}), "of: expected probes that are the same"),
+        (lambda: TopK(of={"name": "smooth_grad", "moment": "variance"}), "of: expected moment='mean'"),
+        (lambda: TopK(of={"name": "smooth_grad", "method": "lrp"}), "of: expected a method whose map can be differentiated"),
         (lambda: Targeted(left=0.7), r"expected left \+ width of at most 1"),
         (lambda: Targeted(height=1, width=1), "smaller than the image"),
         (lambda: RandomSign(tries=0), "tries"),
@@ -363,6 +380,11 @@ def test_a_level_that_is_no_share_is_refused(attack: Attack, levels: list[float]
         attack(situation(zoo.model(zoo.residual()), zoo.images(1)), levels)
 
 
+def test_every_attack_is_tried_here() -> None:
+    missing = set(exports(Attack)) - {attack.name for attack in FAST}
+    assert missing == set(), "add these attacks to FAST, with settings that take a second"
+
+
 def test_attacks_are_changes_by_name() -> None:
-    assert set(exports(Attack)) == {"mass_centre", "random_sign", "targeted", "top_k"} <= set(exports(Change))
+    assert set(exports(Attack)) <= set(exports(Change))
     assert Change.from_dict({"name": "top_k", "share": 0.1}) == TopK(share=0.1)

@@ -8,7 +8,9 @@ rescale: the sum of U(M) is about the sum of M times the number of pixels per ce
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -16,12 +18,11 @@ from jaxtyping import Float, Int
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from heatproof.core.errors import TensorError
-from heatproof.methods.base import ZERO, Case, Explanation, Method
+from heatproof.methods.base import ZERO, Case, Explanation, MapTerms, Method
 from heatproof.models.model import Model
-from heatproof.passes.activation import activation_gradients, activations
+from heatproof.passes.activation import activation_gradients, activations, differentiable_activation_gradient
 from heatproof.passes.counting import PassCount
-from heatproof.passes.inputs import Target, check_images, resolve_target
+from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
 from heatproof.passes.memory import in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.tracing.capture import Site
@@ -33,6 +34,8 @@ class ActivationMethod(Method, ABC):
     layer  the name of a module; None selects a layer by the order of execution (see `tracing/capture.py`).
     relu   whether negative values of the map become zero. The default of each method is its published definition.
     """
+
+    needs_images: ClassVar[bool] = True
 
     layer: str | None = Field(default=None, min_length=1)
     relu: bool = False
@@ -68,6 +71,7 @@ class ActivationMethod(Method, ABC):
         torch.Size([2, 1, 28, 28])
         """
         check_images(model, images)
+        check_needs_images(self, images)
         images = images.detach()
         with model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(0, images))
@@ -75,15 +79,9 @@ class ActivationMethod(Method, ABC):
 
     def explain(self, case: Case) -> Explanation:
         maps, notes = self._maps(case)
-        channels, space = case.images.shape[1], case.images.shape[2:]
-        wide = F.interpolate(maps[:, None], size=tuple(space), mode="bilinear", align_corners=False)
-        return Explanation.plain((wide / channels).repeat(1, channels, 1, 1), notes=notes)
+        return Explanation.plain(widened(maps, case.images), notes=notes)
 
     def _maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
-        if case.images.ndim != 4:
-            raise TensorError(
-                f"{self.name}: expected images [b, c, h, w], got {list(case.images.shape)}; use a gradient method for other data"
-            )
         maps, notes = self.signed_maps(case)
         if not self.relu:
             return maps, notes
@@ -110,6 +108,22 @@ class GradientActivationMethod(ActivationMethod, ABC):
 
     def cost(self) -> PassCount:
         return PassCount(1, 1)
+
+    def terms(self) -> MapTerms:
+        """One term, the whole map."""
+        return MapTerms(1, self._term)
+
+    def _term(self, clean: Case, x: Tensor, k: Sequence[int]) -> Tensor:
+        activation, gradient = differentiable_activation_gradient(clean.model, x, clean.target, self.layer)
+        maps = self.combine(activation.values, gradient)
+        return widened(maps.relu() if self.relu else maps, x)
+
+
+def widened(maps: Float[Tensor, "b h w"], images: Float[Tensor, "b c height width"]) -> Float[Tensor, "b c height width"]:
+    """Maps on a layer's grid, brought to the images' size and shared equally among their channels."""
+    channels, space = images.shape[1], images.shape[2:]
+    wide = F.interpolate(maps[:, None], size=tuple(space), mode="bilinear", align_corners=False)
+    return (wide / channels).repeat(1, channels, 1, 1)
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,10 @@ class EigenCam(ActivationMethod):
 
     centred: bool = False
 
+    @property
+    def class_discriminative(self) -> bool:
+        return False
+
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
         maps = [self._first_component(part.values) for _, part in activations(case.model, case.images, case.target, self.layer)]
         return torch.cat(maps), ("",) * len(case)

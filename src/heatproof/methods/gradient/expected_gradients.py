@@ -66,6 +66,10 @@ class ExpectedGradients(SampledMethod):
     strata: PositiveInt = 5
     positions: Literal["uniform", "adaptive"] = "uniform"
 
+    @property
+    def adaptive(self) -> bool:
+        return self.tolerance is not None or self.positions == "adaptive"
+
     def n_probes(self) -> int:
         return self.baselines * self.strata
 

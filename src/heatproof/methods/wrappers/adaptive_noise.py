@@ -109,6 +109,10 @@ class AdaptiveNoise(Method):
         """The largest number of objective values that a search computes."""
         return 1 + 2 * self.iterations if self.search == "published" else len(OCTAVES) + 2 * len(REFINEMENTS)
 
+    @property
+    def class_discriminative(self) -> bool:
+        return self.method.class_discriminative
+
     def explain(self, case: Case) -> Explanation:
         search = _Search(self, case)
         start = case.images.flatten(1).abs().double().mean(1).tolist()

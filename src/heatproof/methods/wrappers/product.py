@@ -44,6 +44,10 @@ class Product(Method):
     def stochastic(self) -> bool:
         return self.first.stochastic or self.second.stochastic
 
+    @property
+    def class_discriminative(self) -> bool:
+        return self.first.class_discriminative or self.second.class_discriminative
+
     def explain(self, case: Case) -> Explanation:
         return Explanation.plain(self.first.explain(case).values * self.second.explain(case).values)
 

@@ -15,6 +15,7 @@ Source: Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017; vari
 Differs from the paper because any method is averaged, not only the gradient, and because the signed map is kept.
 """
 
+from collections.abc import Sequence
 from functools import partial, reduce
 from typing import ClassVar, Literal, Self
 
@@ -22,7 +23,8 @@ import torch
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from heatproof.methods.base import Case, Explanation, Method
+from heatproof.core.errors import SettingsError
+from heatproof.methods.base import Case, Explanation, MapTerms, Method
 from heatproof.numerics.welford import Welford
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import PassCount
@@ -73,6 +75,10 @@ class SmoothGrad(Method):
     def stochastic(self) -> bool:
         return True
 
+    @property
+    def class_discriminative(self) -> bool:
+        return self.method.class_discriminative
+
     def explain(self, case: Case) -> Explanation:
         sampling = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
         states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(sampling.parts)]
@@ -99,6 +105,17 @@ class SmoothGrad(Method):
         images, draws = case.images[sample], case.draws.rows(sample)
         noise = self.noise(images, case.model.bounds, draws, k)
         return Case(case.model, images + noise, case.target[sample], draws.child("smooth_grad", k), case.seed)
+
+    def terms(self) -> MapTerms:
+        """The terms of the averaged method at each noisy copy; the noise is that of the clean image."""
+        if self.moment != "mean" or self.tolerance is not None:
+            raise SettingsError(f"expected moment='mean' and no tolerance, for a sum that can be differentiated, got {self}")
+        return MapTerms(self.samples * self.method.terms().n, self._term)
+
+    def _term(self, clean: Case, x: Tensor, k: Sequence[int]) -> Tensor:
+        inner = self.method.terms()
+        noisy = self._noisy(clean, list(range(len(clean))), [i // inner.n for i in k])
+        return inner.at(noisy, x + (noisy.images - clean.images), [i % inner.n for i in k]) / self.samples
 
     def _moment(self, state: Welford) -> Tensor:
         return state.variance if self.moment == "variance" else state.mean

@@ -53,6 +53,7 @@ class Completeness(ExplainerMetric):
     better: ClassVar[Direction] = Direction.LOWER
     bounds: ClassVar[tuple[float, float]] = (0.0, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.NONE
+    needs_images: ClassVar[bool] = False
     cite: ClassVar[str] = "Sundararajan, Taly & Yan, ICML 2017"
 
     baseline: Fill | None = None

@@ -20,6 +20,8 @@ class Fill(Settings, ABC):
     """Whether the replacement is drawn at random."""
     local: ClassVar[bool] = True
     """Whether each pixel's replacement is made without looking at other pixels, so that a crop can be filled by itself."""
+    needs_images: ClassVar[bool] = False
+    """Whether the fill needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
 
     @abstractmethod
     def __call__(

@@ -16,6 +16,7 @@ class Blurred(Fill):
     """Gaussian blur; `sigma` as a share of the shorter side (0.05 of 224 pixels is 11 pixels). Takes images `[b, c, h, w]`."""
 
     local: ClassVar[bool] = False
+    needs_images: ClassVar[bool] = True
 
     sigma: PositiveFloat = 0.05
 

@@ -14,6 +14,7 @@ class ChannelMean(Fill):
     """One colour per image: its own mean over space."""
 
     local: ClassVar[bool] = False
+    needs_images: ClassVar[bool] = True
 
     def __call__(
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index

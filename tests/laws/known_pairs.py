@@ -1,0 +1,106 @@
+"""Pairs of maps, or of methods, of which a metric must say that the first is better, for every metric that no general law covers.
+
+Metrics of regions, of a reference or of the network have a general law each in `test_metrics.py`: the region itself, the reference
+itself and the oracle map beat a random map. A metric of the map alone, or of a method, needs a row here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from heatproof.methods import EdgeMap, Gradient, InputXGradient, IntegratedGradients, Method, RandomMap
+from heatproof.metrics import (
+    Completeness,
+    CosineConvergence,
+    DataRandomisation,
+    EfficientMprt,
+    ExplainerMetric,
+    HistogramEntropy,
+    InputInvariance,
+    MapMetric,
+    ParameterRandomisation,
+    RandomLogit,
+    Repeatability,
+    SignChanges,
+    SimilarityUnderChange,
+    Sparseness,
+    TotalVariationCurve,
+)
+from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann
+from tests.support import zoo
+
+SIDE = 96
+
+
+def noise() -> Tensor:
+    """White noise."""
+    return zoo.normal(5, 1, SIDE, SIDE, seed=2)
+
+
+def point() -> Tensor:
+    """Zero but for one pixel."""
+    maps = torch.zeros(5, 1, SIDE, SIDE)
+    maps[..., 3, 5] = 2
+    return maps
+
+
+def ramp() -> Tensor:
+    """Positive values that rise evenly from left to right."""
+    return torch.linspace(1, 2, SIDE).expand(5, 1, SIDE, SIDE).clone()
+
+
+def silent_class(side: int) -> nn.Module:
+    """Class 0 depends on one pixel, the other classes on all: new weights, or the same ones shuffled, make its map less simple."""
+    network = zoo.filled(nn.Sequential(nn.Flatten(), nn.Linear(3 * side**2, 4)), seed=21)
+    with torch.no_grad():
+        network[1].weight[0] = 0
+        network[1].weight[0, 7] = 1
+    return network
+
+
+@dataclass(frozen=True)
+class Maps:
+    """A better map, a worse one, and why."""
+
+    better: Callable[[], Tensor]
+    worse: Callable[[], Tensor]
+    why: str
+
+
+@dataclass(frozen=True)
+class Methods:
+    """A better method, a worse one, and why; by which network, if not by the usual one."""
+
+    better: Method
+    worse: Method
+    why: str
+    network: Callable[[int], nn.Module] | None = None
+
+
+MAPS: Mapping[type[MapMetric], Maps] = {
+    TotalVariationCurve: Maps(ramp, noise, "a ramp varies least from pixel to pixel and noise most"),
+    SignChanges: Maps(ramp, noise, "a map of one sign never changes it, and noise tosses signs"),
+    HistogramEntropy: Maps(point, noise, "one pixel on a constant map has two values, and noise fills the bins"),
+    Sparseness: Maps(point, noise, "one pixel holds all of the mass"),
+}
+
+OF_THE_CLASS = "the gradient depends on the network and the class, and edges of the image on neither"
+METHODS: Mapping[type[ExplainerMetric], Methods] = {
+    Completeness: Methods(
+        IntegratedGradients(quadrature=GaussLegendre(steps=30)),
+        IntegratedGradients(quadrature=LeftRiemann(steps=1)),
+        "thirty nodes integrate the path, and the baseline's gradient alone does not",
+    ),
+    Repeatability: Methods(Gradient(), RandomMap(), "the gradient draws nothing, and noise repeats nothing"),
+    SimilarityUnderChange: Methods(
+        Gradient(), RandomMap(), "the gradient of a smooth network moves a little, and noise is drawn anew"
+    ),
+    InputInvariance: Methods(Gradient(), InputXGradient(), "a shift of the input leaves the gradient and changes the input"),
+    ParameterRandomisation: Methods(Gradient(), EdgeMap(), OF_THE_CLASS),
+    EfficientMprt: Methods(Gradient(), EdgeMap(), OF_THE_CLASS, silent_class),
+    DataRandomisation: Methods(Gradient(), EdgeMap(), OF_THE_CLASS),
+    RandomLogit: Methods(Gradient(), EdgeMap(), OF_THE_CLASS),
+    CosineConvergence: Methods(Gradient(), EdgeMap(), OF_THE_CLASS),
+}
