@@ -11,6 +11,7 @@ from PIL import Image
 
 from heatproof.core.errors import DataError, UnknownNameError
 from heatproof.data.base import Dataset, Item, bytes_digest, row_of
+from heatproof.data.labels import imagenet_indices
 
 _COMMAND = "pip install torchvision"
 
@@ -29,7 +30,11 @@ class TorchvisionSet(Dataset):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return tuple(str(name) for name in getattr(self._set(), "classes", ()))
+        """The set's own; empty for the whole of ImageNet-1k, whose labels are the indices of every network trained on it."""
+        source = self._set()
+        if len(getattr(source, "wnids", ())) == len(imagenet_indices()):
+            return ()
+        return tuple(name if isinstance(name, str) else ", ".join(name) for name in getattr(source, "classes", ()))
 
     def items(self) -> list[Item]:
         source = self._set()

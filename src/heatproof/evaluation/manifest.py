@@ -28,6 +28,7 @@ def run_facts(
     """Plain JSON values; unbounded and undefined are null."""
     models = [model for model, _ in networks]
     names = models[0].class_names or dataset.class_names
+    label_names = dataset.class_names or names
     entries = list(experiment.method_entries())
     chance = chance_of([entry.method for entry in entries])
     return {
@@ -76,7 +77,7 @@ def run_facts(
                 "digest": i.digest,
                 "name": i.name,
                 "label": i.label,
-                "label_name": names[i.label] if 0 <= i.label < len(names) else "",
+                "label_name": label_names[i.label] if 0 <= i.label < len(label_names) else "",
             }
             for i in items
         ],

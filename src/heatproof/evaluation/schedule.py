@@ -43,7 +43,7 @@ class Schedule:
         self.pending_rows = total_rows(self.pending)
         self.stopped: list[Stopped] = []
         self._experiment, self._items, self._names, self._store = experiment, items, names, store
-        self._end = {item: place for place, item in enumerate(items, 1)}
+        self._end = {item.name: place for place, item in enumerate(items, 1)}
         self._methods = [entry.method for entry in experiment.method_entries()]
         self._pairs = experiment.stop.pairs(self._methods) if experiment.stop else []
         self.looks = (
@@ -78,7 +78,7 @@ class Schedule:
 
     def _images(self, unit: Unit) -> int:
         """Images of the run up to the end of the unit's batch."""
-        return self._end[unit.items[-1]]
+        return self._end[unit.items[-1].name]
 
     def _look(self, stop: Stop, own: Sequence[Unit], look: int) -> bool:
         """Whether the units' model needs no more images; if so, its further units are dropped."""

@@ -38,11 +38,12 @@ class Huggingface(Loader):
         transformers = import_package("transformers")
         module = self._network(transformers)
         preprocessing = self.preprocessing or _preprocessing(self._processor(transformers), self.repository)
-        labels = module.config.id2label
+        names = [str(name) for _, name in sorted(module.config.id2label.items())]
+        placeholders = [f"LABEL_{index}" for index in range(len(names))]  # what transformers writes where nobody named the classes
         return Model(
             without_inplace(module),
             preprocessing.bounds,
-            class_names=tuple(str(labels[index]) for index in sorted(labels)),
+            class_names=() if names == placeholders else tuple(names),
             preprocessing=preprocessing,
             name=f"{self.name}:{self.repository}",
         )
