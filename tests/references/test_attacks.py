@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from heatproof.attacks import TopK
-from heatproof.perturb.changes import Situation
+from heatproof.perturb.changes import ChangeContext
 from tests.references.attacks import top_k_attack
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different
@@ -21,7 +21,7 @@ def test_top_k_is_algorithm_1() -> None:
     bent, smooth = network(nn.ReLU()), network(nn.Softplus(beta=4.0))
     model, images, target = zoo.model(bent, dtype=torch.float64), zoo.images(3, dtype=torch.float64), torch.tensor([0, 1, 2])
     attack = TopK(share=0.1, steps=12, rate=0.2, beta=4.0)
-    (found,) = attack(Situation(images, model.bounds, target, model, lambda x: x, seed=0), [0.05])
+    (found,) = attack(ChangeContext(images, model.bounds, target, model, lambda x: x, seed=0), [0.05])
     bounds = (model.bounds.lower.double(), model.bounds.upper.double())
     for i, image in enumerate(images):
         expected = top_k_attack(

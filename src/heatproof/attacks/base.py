@@ -23,7 +23,7 @@ from heatproof.core.errors import SettingsError, TensorError
 from heatproof.models.model import Model
 from heatproof.numerics.bounds import Bounds
 from heatproof.passes.forward import raw_outputs
-from heatproof.perturb.changes.base import Change, Situation
+from heatproof.perturb.changes.base import Change, ChangeContext
 from heatproof.perturb.draws import Draws
 
 
@@ -64,7 +64,7 @@ class Attack(Change, ABC):
 
     unit: ClassVar[str] = "largest change of a pixel, as a share of the legal range"
 
-    def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
+    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
         """Attacked images for each ε, NaN where the decision cannot be kept.
 
         Raises:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heatproof.attacks.gradient_attack import GradientAttack
-from heatproof.numerics.centre import centre_of_mass
+from heatproof.numerics.centre_of_mass import centre_of_mass
 
 
 class MassCentre(GradientAttack):

@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from heatproof.core.errors import DataError
 from heatproof.data.base import Dataset, Item, bytes_digest, round_robin, row_of
-from heatproof.data.opening import MIN_SIDE
+from heatproof.data.decoding import MIN_SIDE
 
 _REMEDY = "save it with numpy.savez(path, X_test=images, y_test=labels)"
 _PIXELS = "8-bit pixels (uint8) of shape [n, h, w], [n, h, w, 1] or [n, h, w, 3]"

@@ -7,8 +7,8 @@ from PIL import Image
 
 from heatproof.core.errors import DataError, ImageRefused
 from heatproof.data.base import Dataset, Item
+from heatproof.data.image_files import file_digest, file_item, image_files, open_item
 from heatproof.data.labels import label_index
-from heatproof.data.listing import file_digest, file_item, image_files, open_item
 
 
 class Folder(Dataset):

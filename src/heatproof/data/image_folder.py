@@ -6,8 +6,8 @@ from PIL import Image
 
 from heatproof.core.errors import DataError
 from heatproof.data.base import Dataset, Item, round_robin
+from heatproof.data.image_files import entries, file_item, image_files, open_item
 from heatproof.data.labels import is_wordnet_id, label_index, wordnet_index
-from heatproof.data.listing import entries, file_item, image_files, open_item
 
 
 class ImageFolder(Dataset):

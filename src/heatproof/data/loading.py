@@ -17,7 +17,7 @@ CropRegion = Callable[[Image.Image | None], Tensor]
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedImages:
     """Images `[n, c, h, w]` in model space, the items they came from in the same order, and what was refused.
 
     When every image is refused, `images` is `[0, 0, 0, 0]`.
@@ -28,7 +28,7 @@ class Loaded:
     refused: tuple[ImageRefused, ...]
 
 
-def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> Loaded:
+def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> LoadedImages:
     """Open and preprocess the items.
 
     `preprocess` takes a decoded image (`L` or `RGB`) to a floating tensor `[c, h, w]`; a model's `preprocessing` is one.
@@ -52,7 +52,7 @@ def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> Loa
             )
         tensors.append(tensor)
         kept.append(item)
-    return Loaded(torch.stack(tensors) if tensors else torch.zeros(0, 0, 0, 0), tuple(kept), tuple(refused))
+    return LoadedImages(torch.stack(tensors) if tensors else torch.zeros(0, 0, 0, 0), tuple(kept), tuple(refused))
 
 
 def load_images(

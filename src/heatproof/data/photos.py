@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from heatproof.core.errors import DataError, UnknownNameError
 from heatproof.data.base import Dataset, Item, bytes_digest
-from heatproof.data.listing import file_digest, file_item, open_item
+from heatproof.data.image_files import file_digest, file_item, open_item
 
 _HOME = Path(__file__).parent / "photographs"
 

@@ -17,7 +17,7 @@ from heatproof.data.base import Item
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Unit, total_rows
 from heatproof.evaluation.stopping import Stop, Stopped
-from heatproof.stats import ALPHA, Settled, plan_looks, settle
+from heatproof.stats import ALPHA, Decision, decide, plan_looks
 from heatproof.store import Run
 
 AGAINST = {"chance": "the random map", "controls": "controls", "all": "each other"}
@@ -95,14 +95,14 @@ class Schedule:
         """Why the units' model needs no more images; empty if it does."""
         said = []
         for metric in self._experiment.primary_metrics():
-            answers = settle(self._scores(units, metric.to_dict(), look), self._pairs, len(self.looks), stop.margin)
+            answers = decide(self._scores(units, metric.to_dict(), look), self._pairs, len(self.looks), stop.margin)
             said += [
                 answer
                 for answer, (i, j) in zip(answers, self._pairs, strict=True)
                 if not (self._methods[i].control and self._methods[j].control)
             ]
-        different, equal = said.count(Settled.DIFFERENT), said.count(Settled.EQUAL)
-        if Settled.OPEN in said or not different + equal:
+        different, equal = said.count(Decision.DIFFERENT), said.count(Decision.EQUAL)
+        if Decision.OPEN in said or not different + equal:
             return ""
         found = f"{different} different" + (f", {equal} equal within {stop.margin:g}" if stop.margin else "")
         level = f"{ALPHA / len(self.looks):.3g} at each of {len(self.looks)} looks"

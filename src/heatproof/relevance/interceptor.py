@@ -21,8 +21,8 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError
+from heatproof.numerics.average_jacobian import SMOOTH, AverageJacobian
 from heatproof.numerics.bounds import Bounds
-from heatproof.numerics.secants import SMOOTH, Secant
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.reference_activations import ReferenceActivations
@@ -51,7 +51,7 @@ class Interceptor(Tracer):
     composite  which rule where.
     module     the network, for the names of its layers.
     bounds     limits of the network's input.
-    reference  where given, what has no rule passes its average slope from there, not its gradient (see `numerics/secants.py`).
+    reference  where given, what has no rule passes its average slope from there, not its gradient (`numerics/average_jacobian.py`).
     leaks      filled during the backward pass, where they are wanted.
     """
 
@@ -141,7 +141,9 @@ class Interceptor(Tracer):
         met = None if self.reference is None else self.reference.meet(operation, inputs)
         return _Ruled.apply(self, operation, run, lambda at, output, above: back(at, output, above, met), *inputs)
 
-    def differentiate(self, secant: Secant, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    def differentiate(
+        self, secant: AverageJacobian, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Tensor:
         """An operation without a rule: its gradient, or its average slope from the reference."""
         run = partial(func, *args, **kwargs)
         if self.reference is None:

@@ -8,7 +8,7 @@ from heatproof.stats.multiplicity import ALPHA, holm
 from heatproof.stats.paired import Comparison, compare, sign_flip_p, smallest_p
 from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.sample_size import images_needed
-from heatproof.stats.sequential import Settled, plan_looks, settle
+from heatproof.stats.sequential import Decision, decide, plan_looks
 
 __all__ = [
     "ALPHA",
@@ -17,11 +17,12 @@ __all__ = [
     "AssociationEstimate",
     "Comparison",
     "Concordance",
+    "Decision",
     "ErrorSources",
     "Interval",
     "Ranking",
-    "Settled",
     "compare",
+    "decide",
     "error_sources",
     "holm",
     "images_needed",
@@ -32,7 +33,6 @@ __all__ = [
     "relate",
     "resampled_means",
     "resampling_weights",
-    "settle",
     "sign_flip_p",
     "smallest_p",
     "spearman_matrix",

@@ -32,7 +32,7 @@ from heatproof.stats.multiplicity import ALPHA, holm
 from heatproof.stats.paired import sign_flip_p, smallest_p
 
 
-class Settled(StrEnum):
+class Decision(StrEnum):
     """What a look says of a comparison."""
 
     DIFFERENT = "different"
@@ -59,7 +59,7 @@ def plan_looks(images: int, batch: int, comparisons: int, looks: int) -> tuple[i
     return (*(able[math.floor(i * len(able) / kept)] for i in range(kept)), images)
 
 
-def settle(values: Floats, pairs: Sequence[tuple[int, int]], looks: int, margin: float | None = None) -> list[Settled]:
+def decide(values: Floats, pairs: Sequence[tuple[int, int]], looks: int, margin: float | None = None) -> list[Decision]:
     """What one of `looks` looks says of each pair of rows; a pure function of its arguments.
 
     Args:
@@ -81,13 +81,13 @@ def settle(values: Floats, pairs: Sequence[tuple[int, int]], looks: int, margin:
     different = looks * holm(np.array([_p(d) for d in kept])) < ALPHA
     family = looks * sum(len(d) > 0 for d in kept)
     return [
-        Settled.UNTESTED
+        Decision.UNTESTED
         if not len(d)
-        else Settled.DIFFERENT
+        else Decision.DIFFERENT
         if apart
-        else Settled.EQUAL
+        else Decision.EQUAL
         if margin is not None and family * max(_p_positive(margin + d), _p_positive(margin - d)) < ALPHA
-        else Settled.OPEN
+        else Decision.OPEN
         for d, apart in zip(kept, different, strict=True)
     ]
 

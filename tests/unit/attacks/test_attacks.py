@@ -15,12 +15,12 @@ from heatproof.core.settings import exports
 from heatproof.methods import GradCam, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.metrics import SimilarityUnderChange
 from heatproof.models import Bounds, Model
-from heatproof.numerics.centre import centre_of_mass
+from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.numerics.similarity import cosine, top_k_intersection
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import count_passes
-from heatproof.perturb.changes import Change, Situation
+from heatproof.perturb.changes import Change, ChangeContext
 from heatproof.perturb.draws import Draws
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different
@@ -45,9 +45,9 @@ MADE: dict[str, Method] = {
 by_name = pytest.mark.parametrize("attack", FAST, ids=lambda attack: attack.name)
 
 
-def situation(model: Model, images: Tensor, target: Tensor | None = None, seed: int = 0) -> Situation:
+def situation(model: Model, images: Tensor, target: Tensor | None = None, seed: int = 0) -> ChangeContext:
     target = model.outputs(images).argmax(1) if target is None else target
-    return Situation(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed)
+    return ChangeContext(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed)
 
 
 def shapes(n: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -214,7 +214,7 @@ def test_every_attack_runs_on_every_network_and_leaves_it_alone(attack: Attack, 
     model.module.train()
     target = torch.tensor([0, 1, 2])
     before = state_of(model.module), state_of_tensor(images), state_of_chance()
-    (x,) = attack(Situation(images, model.bounds, target, model, lambda x: x, 0), [0.05])
+    (x,) = attack(ChangeContext(images, model.bounds, target, model, lambda x: x, 0), [0.05])
     assert (state_of(model.module), state_of_tensor(images), state_of_chance()) == before
     lower, upper = model.bounds.like(images)
     assert ((x - images).abs() <= 0.05 * (upper - lower) + 1e-6).all()
@@ -253,7 +253,7 @@ def test_random_signs_are_the_seeds_and_the_same_at_every_level(trained: Trained
     def signs(seed: int, levels: list[float]) -> list[Tensor]:
         middle = trained.images * 0 + 0.5 + trained.images / 100
         constant = trained.model.with_(module=nn.Sequential(nn.Flatten(), nn.Linear(256, 1)))
-        at = Situation(middle, constant.bounds, trained.label * 0, constant, lambda x: x, seed)
+        at = ChangeContext(middle, constant.bounds, trained.label * 0, constant, lambda x: x, seed)
         return [(x - middle).sign() for x in RandomSign()(at, levels)]
 
     low, high = signs(0, [0.02, 0.3])
@@ -297,7 +297,7 @@ def test_an_accelerated_model_is_attacked_by_its_plain_module(trained: Trained) 
     fast = apply(Plan(channels_last=True), trained.model, trained.images)
     for attack in FAST:
         at = situation(trained.model, trained.images)
-        (found,) = attack(Situation(at.images, at.bounds, at.target, fast, at.explain, 0), [EPSILON])
+        (found,) = attack(ChangeContext(at.images, at.bounds, at.target, fast, at.explain, 0), [EPSILON])
         assert torch.equal(found, attack(at, [EPSILON])[0])
 
 

@@ -10,8 +10,8 @@ Cost: 3 forward rows (baseline, image, and one to see that following the network
 Source: Shrikumar, Greenside & Kundaje, "Learning important features through propagating activation differences", ICML 2017; as a
 modified gradient: Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018.
 Differs from the paper: rescale rule only, not RevealCancel; products multiply by the other factor's mean, maxima give to the
-winners of the higher side, what mixes values passes its Jacobian averaged along a line (see `numerics/secants.py`); indices and
-masks that depend on the image are held as they are there; black pixels as the default baseline.
+winners of the higher side, what mixes values passes its Jacobian averaged along a line (`numerics/average_jacobian.py`); indices
+and masks that depend on the image are held as they are there; black pixels as the default baseline.
 """
 
 from typing import ClassVar, Self

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from heatproof.core.errors import TensorError
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.numerics.edges import sobel
+from heatproof.numerics.sobel import sobel
 from heatproof.passes.counting import PassCount
 
 

@@ -21,7 +21,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.numerics.welford import Welford
+from heatproof.numerics.running_moments import RunningMoments
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import PassCount
 from heatproof.perturb.noises.base import Noise
@@ -59,7 +59,7 @@ class SmoothGrad(Method):
 
     def explain(self, case: Case) -> Explanation:
         rounds = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
-        states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(rounds.parts)]
+        states = [RunningMoments.like(case.images, spread=self.moment == "variance") for _ in range(rounds.parts)]
         claim = torch.zeros_like(case.target, dtype=case.images.dtype)
 
         def compute(sample: list[int], k: list[int]) -> Explanation:
@@ -75,7 +75,7 @@ class SmoothGrad(Method):
             return torch.stack([self._moment(state)[still] * (state.count[still[0]] / drawn) for state in states])
 
         used, error = rounds.run(case.model, case.images, compute, add, parts)
-        values = self._moment(reduce(Welford.merge, states))
+        values = self._moment(reduce(RunningMoments.merge, states))
         claim = claim * (self.samples / used) if self.moment == "mean" else torch.full_like(claim, torch.nan)
         return Explanation(values, claim, error, used, rounds.notes(used, error))
 
@@ -84,7 +84,7 @@ class SmoothGrad(Method):
         noise = self.noise(images, case.model.bounds, draws, k)
         return Case(case.model, images + noise, case.target[sample], draws.child("smooth_grad", k), case.seed)
 
-    def _moment(self, state: Welford) -> Tensor:
+    def _moment(self, state: RunningMoments) -> Tensor:
         return state.variance if self.moment == "variance" else state.mean
 
     def cost(self) -> PassCount:

@@ -25,11 +25,11 @@ from heatproof.core.records import Direction
 from heatproof.metrics.base import Explain, Scores, without_broken
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.models.model import Model
-from heatproof.numerics.centre import centre_of_mass
+from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import network_state, raw_outputs
-from heatproof.perturb.changes import AddedNoise, Change, Situation
+from heatproof.perturb.changes import AddedNoise, Change, ChangeContext
 from heatproof.perturb.draws import image_digest
 
 _KEPT = 8
@@ -79,7 +79,7 @@ class SimilarityUnderChange(ComparingMetric):
         return PassCount(1 + len(self.levels), clean=1)
 
     def common_cost(self) -> Mapping[str, PassCount]:
-        return {} if self.change.by_maps else {f"{self.change.digest} {self.levels}": PassCount(*self.change.rows(self.levels))}
+        return {} if self.change.uses_maps else {f"{self.change.digest} {self.levels}": PassCount(*self.change.rows(self.levels))}
 
     def explanations(self, stochastic: bool = True) -> int:
         return len(self.levels)
@@ -94,7 +94,7 @@ class SimilarityUnderChange(ComparingMetric):
             return next(values for images, values in made if images is at)
 
         clean = mapped(images)
-        asked = self._changed(Situation(images, model.bounds, target, model, mapped, seed))
+        asked = self._changed(ChangeContext(images, model.bounds, target, model, mapped, seed))
         impossible = torch.stack([~finite(at) for at in asked], 1)
         changed = [_filled(at, no, images) for at, no in zip(asked, impossible.unbind(1), strict=True)]
         curve = torch.stack([self.compare(clean, mapped(at)) for at in changed], 1).masked_fill(impossible, torch.nan)
@@ -111,9 +111,9 @@ class SimilarityUnderChange(ComparingMetric):
         scores = Scores.of(curve.nanmean(1), curve=curve, components=components, missing=missing)
         return without_broken(scores, clean)
 
-    def _changed(self, at: Situation) -> list[Tensor]:
+    def _changed(self, at: ChangeContext) -> list[Tensor]:
         """Images at each level; those that are the same for all methods are kept for the next one, a few of them."""
-        if self.change.by_maps:
+        if self.change.uses_maps:
             return self.change(at, self.levels)
         network = at.model.module
         kept = _kept.setdefault(network, {})

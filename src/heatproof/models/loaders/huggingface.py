@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from heatproof.core.errors import ModelError, WeightsMissing
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import import_package, seeded, without_inplace
+from heatproof.models.loaders.construction import import_package, seeded, without_inplace
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 

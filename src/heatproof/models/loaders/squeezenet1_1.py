@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import packaged_weights
+from heatproof.models.loaders.construction import packaged_weights
 from heatproof.models.loaders.imagenet import imagenet_classes
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing

@@ -7,7 +7,7 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from heatproof.core.errors import ModelError, UnknownNameError, WeightsMissing
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import import_package, seeded, without_inplace
+from heatproof.models.loaders.construction import import_package, seeded, without_inplace
 from heatproof.models.loaders.imagenet import imagenet_classes
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing

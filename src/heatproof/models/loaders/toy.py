@@ -17,7 +17,7 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from torch import nn
 
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import seeded
+from heatproof.models.loaders.construction import seeded
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 

@@ -13,7 +13,7 @@ from heatproof.numerics.bounds import Bounds
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
+class ChangeContext:
     """What a change may look at.
 
     images   `[b, c, h, w]` untouched, in model space.
@@ -39,7 +39,7 @@ class Change(Settings, ABC):
     family: ClassVar[str] = "change"
     unit: ClassVar[str]
     """What a level counts, for an axis."""
-    by_maps: ClassVar[bool] = False
+    uses_maps: ClassVar[bool] = False
     """Whether it looks at maps of the method; else it is the same for all methods."""
 
     def rows(self, levels: Sequence[float]) -> tuple[int, int]:
@@ -47,5 +47,5 @@ class Change(Settings, ABC):
         return 0, 0
 
     @abstractmethod
-    def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
+    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
         """The images at each level, in the order of the levels; NaN for one that cannot be changed as asked."""

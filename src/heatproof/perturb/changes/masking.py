@@ -17,7 +17,7 @@ from pydantic import NonNegativeInt
 from torch import Tensor
 
 from heatproof.core.errors import SettingsError
-from heatproof.perturb.changes.base import Change, Situation
+from heatproof.perturb.changes.base import Change, ChangeContext
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.zero import Zero
@@ -34,14 +34,14 @@ class Masking(Change):
     """
 
     unit: ClassVar[str] = "share of pixels replaced"
-    by_maps: ClassVar[bool] = True
+    uses_maps: ClassVar[bool] = True
 
     fill: Fill = Zero()
     order: Literal["most", "least"] = "most"
     channel: NonNegativeInt | None = None
     cumulative: bool = False
 
-    def __call__(self, at: Situation, levels: Sequence[float]) -> list[Tensor]:
+    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Tensor]:
         if strange := [level for level in levels if not 0 <= level <= 1]:
             raise SettingsError(f"masking: expected shares of the pixels between 0 and 1, got {strange[0]:g}")
         if self.channel is not None and self.channel >= at.images.shape[1]:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatproof.numerics.secants import elementwise
+from heatproof.numerics.average_jacobian import elementwise
 from heatproof.relevance.tensor_tags import TensorTags
 from heatproof.tracing.catalogue import OUT_OF_PLACE, bound
 

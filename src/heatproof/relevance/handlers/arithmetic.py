@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
-from heatproof.numerics.secants import elementwise, on_line
+from heatproof.numerics.average_jacobian import along_line, elementwise
 from heatproof.relevance.handlers.decomposition import taken_apart
 from heatproof.relevance.linear import LinearLayer
 from heatproof.relevance.rules import SharingRule
@@ -68,7 +68,7 @@ def multiply(interceptor: "Interceptor", func: Callable[..., Any], args: Args, k
     run, rule = partial(plain, a, b, **kwargs), interceptor.composite.product
     both = _depends(a) and _depends(b)
     if rule is None:
-        y = interceptor.differentiate(on_line(1), plain, (a, b), kwargs) if both else run()
+        y = interceptor.differentiate(along_line(1), plain, (a, b), kwargs) if both else run()
     elif not both:
         y = _pass(interceptor, plain.__name__, run, a if _depends(a) else b)
     else:
@@ -105,7 +105,7 @@ def matrix_product(interceptor: "Interceptor", func: Callable[..., Any], args: A
     factors = [place for place, leaf in enumerate(args) if isinstance(leaf, Tensor)]
     depending = [place for place in factors if _depends(args[place])]
     if len(depending) > 1 and (rule is None or of_products is None):
-        secant = on_line((len(depending) + 1) // 2)  # exact for so many factors
+        secant = along_line((len(depending) + 1) // 2)  # exact for so many factors
         return interceptor.differentiate(secant, func, args, kwargs)
     if rule is None:
         return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors

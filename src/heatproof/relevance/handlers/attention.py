@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
-from heatproof.numerics.secants import SMOOTH
+from heatproof.numerics.average_jacobian import SMOOTH
 from heatproof.relevance.handlers.decomposition import taken_apart
 from heatproof.relevance.tensor_tags import TensorTags
 from heatproof.tracing.catalogue import bound

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatproof.numerics.secants import SMOOTH
+from heatproof.numerics.average_jacobian import SMOOTH
 
 if TYPE_CHECKING:
     from heatproof.relevance.interceptor import Interceptor

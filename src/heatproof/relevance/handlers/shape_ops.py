@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from heatproof.numerics.secants import maxima
+from heatproof.numerics.average_jacobian import maxima
 from heatproof.relevance.tensor_tags import TensorTags
 
 T = Tensor

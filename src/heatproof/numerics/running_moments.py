@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @dataclass
-class Welford:
+class RunningMoments:
     """Moments of rows `a` that arrive in any grouping; `mean` and `m2` have the shape of one batch `[b, …]`."""
 
     mean: Tensor
@@ -35,14 +35,14 @@ class Welford:
         if self.spread:
             self.m2[sample].addcmul_(before, row - self.mean[sample])
 
-    def merge(self, other: "Welford") -> "Welford":
+    def merge(self, other: "RunningMoments") -> "RunningMoments":
         """The state of both sets of rows together."""
         axes = (-1, *[1] * (self.mean.ndim - 1))
         mine, theirs = (state.count.view(axes).to(self.mean) for state in (self, other))
         total = (mine + theirs).clamp_min(1)
         gap = other.mean - self.mean
         m2 = self.m2 + other.m2 + gap.square() * mine * theirs / total if self.spread else self.m2
-        return Welford(self.mean + gap * theirs / total, m2, self.count + other.count, self.spread)
+        return RunningMoments(self.mean + gap * theirs / total, m2, self.count + other.count, self.spread)
 
     @property
     def variance(self) -> Tensor:

@@ -13,7 +13,7 @@ from heatproof.perturb.draws import Draws, Index
 from heatproof.perturb.fills.base import Fill
 
 
-class Given(Fill):
+class Custom(Fill):
     """The same values `[c, …]` for every image, in model space."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -27,6 +27,6 @@ class Given(Fill):
     ) -> Float[Tensor, "b c *space"]:
         if self.values.shape != images.shape[1:]:
             raise TensorError(
-                f"given: expected values shaped as one image, {list(images.shape[1:])}, got {list(self.values.shape)}"
+                f"custom: expected values shaped as one image, {list(images.shape[1:])}, got {list(self.values.shape)}"
             )
         return self.values.to(images).expand_as(images)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from heatproof.core.errors import DataError, ImageRefused
 from heatproof.data.base import UNREADABLE, Item
-from heatproof.data.opening import open_image, unreadable
+from heatproof.data.decoding import open_image, unreadable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 OTHER_IMAGES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".ppm", ".pgm", ".pnm", ".tga", ".dcm")

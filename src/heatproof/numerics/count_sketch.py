@@ -21,7 +21,7 @@ LENGTH = 1021
 """k, a prime, so that the rows of an image do not fall on each other; lengths of sums of squares are kept within some 4 %."""
 
 
-def sketch(rows: Float[Tensor, "r d"]) -> Float[Tensor, "r k"]:
+def count_sketch(rows: Float[Tensor, "r d"]) -> Float[Tensor, "r k"]:
     """The sketch of each row, k = min(d, `LENGTH`)."""
     d = rows.shape[1]
     if d <= LENGTH:

@@ -23,10 +23,10 @@ from torch.autograd.functional import jvp
 from heatproof.numerics.quadrature import GaussLegendre
 
 Function = Callable[..., Tensor]
-Secant = Callable[[Function, Sequence[Tensor], Sequence[Tensor], Tensor], Sequence[Tensor]]
+AverageJacobian = Callable[[Function, Sequence[Tensor], Sequence[Tensor], Tensor], Sequence[Tensor]]
 
 
-def on_line(nodes: int) -> Secant:
+def along_line(nodes: int) -> AverageJacobian:
     """The Jacobian averaged over nodes of the straight line."""
     rule = [tuple(each.tolist()) for each in GaussLegendre(steps=nodes).nodes()]
 
@@ -40,7 +40,7 @@ def on_line(nodes: int) -> Secant:
     return secant
 
 
-SMOOTH = on_line(16)
+SMOOTH = along_line(16)
 """For softmax, normalisations, and whatever else there is."""
 
 
