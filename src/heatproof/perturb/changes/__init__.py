@@ -1,4 +1,4 @@
-"""What is done to an image, more or less of it, before it is explained again."""
+"""Changes of an image, by degrees, before it is explained again."""
 
 from heatproof.perturb.changes.added_noise import AddedNoise
 from heatproof.perturb.changes.base import Change, ChangeContext

@@ -1,4 +1,4 @@
-"""What replaces pixels. One fill a file; the exports are the registry."""
+"""Fills: values that replace pixels, one kind in each file; the exports are the registry."""
 
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.black import Black

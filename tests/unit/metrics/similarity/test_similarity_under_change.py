@@ -42,7 +42,7 @@ def test_a_level_is_a_share_of_the_legal_range_and_more_is_more_of_the_same() ->
     assert_close(4 * small, large, 1e-5)
     assert large.abs().max() <= 0.4
     assert abs(large.mean().item()) < 0.02
-    fresh = changed(AddedNoise(fresh=True), 0.1, 0.1)
+    fresh = changed(AddedNoise(independent=True), 0.1, 0.1)
     assert not torch.equal(fresh[0], fresh[1])
 
 
