@@ -1,4 +1,7 @@
-"""Statistics of paired, per-image scores. The unit of inference is the image; every NaN is counted; a tie is an answer."""
+"""Statistics of paired scores per image.
+
+Images are the independent sample: intervals and tests are over images. Every NaN is counted, and a tie is a valid result.
+"""
 
 from heatproof.stats.agreement import Concordance, kendall_w, spearman_matrix
 from heatproof.stats.association import STATISTICS, Association, AssociationEstimate, relate
