@@ -10,7 +10,7 @@ import typer
 from heatproof.cli.console import out, table
 from heatproof.cli.evaluate import Chosen, Runs, Timeout, Workers
 from heatproof.cli.run_command import run_and_report
-from heatproof.core.formatting import clock, count
+from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
     from heatproof.reproductions.reproduction import Reproduction
@@ -72,7 +72,7 @@ def reproduce(
     methods = len(list(experiment.method_entries()))
     work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
     rows = f"{cost.rows:,} forward rows" + (f" ({cost.work:,.0f} in work)" if round(cost.work) < cost.rows else "")
-    out.print(f"{', '.join(work)}: at most {rows}, about {clock(cost.seconds)} on this machine", soft_wrap=True)
+    out.print(f"{', '.join(work)}: at most {rows}, about {duration(cost.seconds)} on this machine", soft_wrap=True)
     if estimate:
         return
     folder = out_folder / experiment.name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from heatproof.cli.console import err, out, problem, progress_bar
-from heatproof.core.formatting import clock, count
+from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
     from heatproof.evaluation.experiment import Experiment
@@ -43,7 +43,7 @@ def run_and_report(
 
 
 def _summarise(summary: "Summary") -> None:
-    done = f"{count(summary.computed, 'unit')} computed in {clock(summary.seconds)}"
+    done = f"{count(summary.computed, 'unit')} computed in {duration(summary.seconds)}"
     out.print(done + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
     for stopped in summary.stopped:
         out.print(str(stopped), markup=False, soft_wrap=True)
