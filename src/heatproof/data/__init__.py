@@ -1,4 +1,6 @@
-"""Image sets. One set a file; the exports are the registry. Bad input is refused here, by name and with a remedy."""
+"""Data sets of images, one in each file; the exports are the registry. An image that cannot be used is refused by name, with a
+remedy.
+"""
 
 from heatproof.data.arrays import Arrays
 from heatproof.data.base import UNREADABLE, Dataset, Item

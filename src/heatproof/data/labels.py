@@ -21,7 +21,7 @@ _WORDNET_ID = re.compile(r"n\d{8}")
 
 @cache
 def imagenet_indices() -> dict[str, int]:
-    """WordNet id → index of the class in ImageNet-1k, which sorts its ids."""
+    """The ImageNet-1k index of each WordNet id; classes are ordered by id."""
     lines = (Path(__file__).parent / "imagenet_wordnet_ids.txt").read_text(encoding="ascii").split()
     return {identifier: index for index, identifier in enumerate(lines)}
 
@@ -32,10 +32,10 @@ def is_wordnet_id(text: str) -> bool:
 
 
 def label_index(text: str, classes: tuple[str, ...], where: str) -> int:
-    """The index that a label stands for: an index already, one of the classes, or a WordNet id of ImageNet-1k.
+    """The index that a label stands for: it is an index itself, one of the classes, or a WordNet id of ImageNet-1k.
 
     Raises:
-        DataError: It is none of them. `where` says in which file and line.
+        DataError: It is none of them. `where` names the file and line.
     """
     if text in classes:
         return classes.index(text)
@@ -50,7 +50,11 @@ def label_index(text: str, classes: tuple[str, ...], where: str) -> int:
 
 
 def wordnet_index(identifier: str, where: str) -> int:
-    """The ImageNet-1k index of a WordNet id."""
+    """The ImageNet-1k index of a WordNet id.
+
+    Raises:
+        DataError: The id is not a class of ImageNet-1k.
+    """
     if identifier not in imagenet_indices():
         raise DataError(
             f"{where}: unknown label {identifier!r}, which is not one of the 1,000 classes of ImageNet-1k; "
