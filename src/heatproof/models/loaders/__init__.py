@@ -1,4 +1,4 @@
-"""Where networks come from. One loader a file; the exports are the registry."""
+"""Loaders of networks, one in each file; the exports are the registry."""
 
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.efficientnet_lite0 import EfficientnetLite0

@@ -209,5 +209,5 @@ class TestHuggingface:
 )
 def test_a_missing_library_is_answered_with_the_command_that_brings_it(loader, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ModelError, match="did not find it; run: pip install"):
+    with pytest.raises(ModelError, match="it is not installed; run: pip install"):
         loader.load()
