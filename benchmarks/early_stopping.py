@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from heatproof.stats import Settled, plan_looks, settle
+from heatproof.stats import Decision, decide, plan_looks
 
 IMAGES, BATCH, METHODS, CONTROLS = 100, 4, 5, 2
 PAIRS = [(i, METHODS) for i in range(METHODS + CONTROLS) if i != METHODS]
@@ -30,9 +30,9 @@ def simulate(effect: float, looks: int, runs: int) -> Iterator[tuple[int, bool]]
         values[:METHODS] += effect * spread
         false = False
         for n in planned:
-            said = settle(values[:, :n], PAIRS, len(planned))
-            false |= any(said[k] is Settled.DIFFERENT for k in null)
-            if Settled.OPEN not in said[:METHODS]:
+            said = decide(values[:, :n], PAIRS, len(planned))
+            false |= any(said[k] is Decision.DIFFERENT for k in null)
+            if Decision.OPEN not in said[:METHODS]:
                 break
         yield n, false
 

@@ -282,8 +282,8 @@ def _fills_page() -> str:
 
 def _changes_page() -> str:
     intro = (
-        "What is done to an image, more or less of it, before it is explained again. A change takes a `Situation` and levels, and\n"
-        "gives the images at each. Attacks look at the network."
+        "What is done to an image, more or less of it, before it is explained again. A change takes a `ChangeContext` and\n"
+        "levels, and gives the images at each. Attacks look at the network."
     )
     shared = [text_of(_module_doc(base)) for base in (Attack, GradientAttack)]
     attacks = ["## Attacks\n", *shared, _meanings(GradientAttack), *(_section(cls, {}, level=3) for cls in _leaves(Attack))]

@@ -212,7 +212,9 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     },
     SimilarityUnderChange: {
         "": SimilarityUnderChange(levels=(0.1, 0.4)),
-        "fresh, clipped": SimilarityUnderChange(change=AddedNoise(kind="gaussian", fresh=True, clip=True), levels=(0.1, 0.4)),
+        "fresh, clipped": SimilarityUnderChange(
+            change=AddedNoise(distribution="gaussian", independent=True, clip=True), levels=(0.1, 0.4)
+        ),
         "masked": SimilarityUnderChange(change=Masking(fill=Uniform()), levels=(0.2, 0.5), similarity="cosine"),
         "masked in one channel, again and again": SimilarityUnderChange(
             change=Masking(channel=1, cumulative=True, order="least"), levels=(0.2, 0.5), channels="each", similarity="top"
@@ -376,7 +378,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "weights": ["truncated_normal", "own"],
         "statistics": "keep",
     },
-    AddedNoise: {"kind": ["one_sided", "uniform"], "fresh": [True, False], "clip": [True, False]},
+    AddedNoise: {"distribution": ["one_sided_uniform", "uniform"], "independent": [True, False], "clip": [True, False]},
     Masking: {"fill": [White(), Black()], "order": ["most", "least"], "channel": 0, "cumulative": [True, False]},
     SimilarityTo: {
         "reference": [InputXGradient(), EdgeMap()],

@@ -14,7 +14,7 @@ from heatproof.attacks import RandomSign
 from heatproof.core.errors import HeatproofError
 from heatproof.methods import Attribution, EdgeMap, Gradient, RandomMap, SmoothTaylor
 from heatproof.metrics import Completeness, EnergyInMask, PerturbationCurve, Repeatability, SimilarityTo, TotalVariationCurve
-from heatproof.perturb.changes import Situation
+from heatproof.perturb.changes import ChangeContext
 from tests.support import zoo
 
 torch.set_num_threads(1)
@@ -31,7 +31,7 @@ calls = {
     "maps of fewer images": lambda: curve.score(model, images, 0, maps[:2]),
     "regions of smaller images": lambda: EnergyInMask().score(maps, torch.ones(3, 4, 4)),
     "an attack on a table": lambda: RandomSign()(
-        Situation(zoo.table(2), table.bounds, torch.zeros(2, dtype=torch.long), table, lambda x: x, 0), [0.1]
+        ChangeContext(zoo.table(2), table.bounds, torch.zeros(2, dtype=torch.long), table, lambda x: x, 0), [0.1]
     ),
     "two sizes of maps": lambda: SimilarityTo(reference=Gradient()).score(maps, maps[:, :, :4]),
     "a grey mask": lambda: EnergyInMask().score(maps, maps[:, 0].sigmoid()),

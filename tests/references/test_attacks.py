@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from heatproof.attacks import GradientAttack, MassCentre, RandomSign, Targeted, TopK
 from heatproof.models import Model
-from heatproof.perturb.changes import Situation
+from heatproof.perturb.changes import ChangeContext
 from heatproof.perturb.draws import Draws
 from tests.references import attacks as slow
 from tests.references.twin import twin_of
@@ -23,8 +23,8 @@ def network(activation: nn.Module) -> nn.Module:
     return zoo.filled(layers, seed=31).double()
 
 
-def situation(model: Model, images: Tensor, target: Tensor) -> Situation:
-    return Situation(images, model.bounds, target, model, lambda x: x, seed=0)
+def situation(model: Model, images: Tensor, target: Tensor) -> ChangeContext:
+    return ChangeContext(images, model.bounds, target, model, lambda x: x, seed=0)
 
 
 RULES: dict[str, tuple[GradientAttack, Callable[[Tensor], tuple[slow.Objective, slow.Objective]]]] = {

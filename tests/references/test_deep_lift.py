@@ -13,7 +13,7 @@ from heatproof.core.errors import ModelError
 from heatproof.methods import DeepLift, Gradient
 from heatproof.models import Bounds, Model
 from heatproof.models.outputs import Probability
-from heatproof.numerics.secants import SMOOTH, elementwise, maxima, on_line
+from heatproof.numerics.average_jacobian import SMOOTH, along_line, elementwise, maxima
 from heatproof.passes.forward import raw_outputs
 from heatproof.perturb.fills import Uniform, Zero
 from tests.references import deep_lift as slow
@@ -201,7 +201,7 @@ def test_average_slopes_reach_from_one_point_to_the_other() -> None:
     window = lambda x: F.max_pool1d(x, 3, 1, 1)  # noqa: E731 - windows that overlap
     assert float(change_through(maxima, window, pair(4, 2, 9, seed=1)).max()) < 1e-13
     assert float(change_through(maxima, lambda x: x.amax(1), pair(4, 6, 3, seed=2)).max()) < 1e-13
-    assert float(change_through(on_line(1), torch.matmul, pair(2, 3, 4, seed=3), pair(2, 4, 5, seed=4)).max()) < 1e-12
+    assert float(change_through(along_line(1), torch.matmul, pair(2, 3, 4, seed=3), pair(2, 4, 5, seed=4)).max()) < 1e-12
     assert float(change_through(elementwise, torch.exp, pair(4, 6, seed=5)).max()) < 1e-13
     assert float(change_through(SMOOTH, lambda x: x.softmax(1) * torch.arange(6), pair(4, 6, seed=6)).max()) < 1e-10
 

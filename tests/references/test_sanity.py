@@ -122,7 +122,7 @@ def test_cosine_convergence_is_the_median_over_pairs(model: Model, images: Tenso
 @twin_of("similarity_under_change")
 def test_similarity_under_change(model: Model, images: Tensor) -> None:
     levels = (0.1, 0.3)
-    metric = SimilarityUnderChange(change=AddedNoise(kind="one_sided"), levels=levels, channels="each")
+    metric = SimilarityUnderChange(change=AddedNoise(distribution="one_sided_uniform"), levels=levels, channels="each")
     found = metric.score(model, images, TARGET, bound(Gradient(), model), seed=4)
     lower, upper = (limit.view(3, 1, 1).double() for limit in (model.bounds.lower, model.bounds.upper))
     noise = Draws.for_images(4, images).uniform("added noise", 0, images.shape[1:])

@@ -26,8 +26,8 @@ from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.normalise import percentile_scale
 from heatproof.numerics.pyramid import pyramid
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
+from heatproof.numerics.running_moments import RunningMoments
 from heatproof.numerics.total_variation import average_total_variation
-from heatproof.numerics.welford import Welford
 from heatproof.passes.path import KEPT, Accuracy
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform
@@ -194,7 +194,10 @@ def test_edge_map_is_the_length_of_the_sobel_gradient(model: Model, images: Tens
 
 def test_streamed_variance_is_the_two_pass_variance() -> None:
     rows = [1e6 + zoo.normal(4, 5, seed=i, dtype=torch.float64) for i in range(9)]
-    first, second = Welford.like(torch.zeros(1, 4, 5, dtype=torch.float64)), Welford.like(torch.zeros(1, 4, 5, dtype=torch.float64))
+    first, second = (
+        RunningMoments.like(torch.zeros(1, 4, 5, dtype=torch.float64)),
+        RunningMoments.like(torch.zeros(1, 4, 5, dtype=torch.float64)),
+    )
     for i, row in enumerate(rows):
         (first if i % 3 else second).add(0, row)
     assert_close(first.merge(second).variance[0], slow.two_pass_variance(rows), 1e-9)

@@ -26,7 +26,7 @@ from heatproof.models.model import Model
 from heatproof.numerics.bounds import Bounds
 from heatproof.passes.forward import raw_outputs
 from heatproof.passes.inputs import check_needs_images
-from heatproof.perturb.changes.base import Change, Situation
+from heatproof.perturb.changes.base import Change, ChangeContext
 from heatproof.perturb.draws import Draws
 
 
@@ -72,7 +72,7 @@ class Attack(Change, ABC):
     needs_images: ClassVar[bool] = True
     unit: ClassVar[str] = "largest change of a pixel, as a share of the legal range"
 
-    def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
+    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
         """Attacked images for each ε, NaN where the decision cannot be kept.
 
         Raises:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heatproof.attacks.gradient_attack import GradientAttack
-from heatproof.numerics.centre import centre_of_mass
+from heatproof.numerics.centre_of_mass import centre_of_mass
 
 
 class MassCentre(GradientAttack):
@@ -22,12 +22,13 @@ class MassCentre(GradientAttack):
     >>> from heatproof.attacks import MassCentre
     >>> from heatproof.methods import Gradient
     >>> from heatproof.models.loaders import Toy
-    >>> from heatproof.perturb.changes import Situation
+    >>> from heatproof.perturb.changes import ChangeContext
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> target = model.outputs(images).argmax(1)
-    >>> situation = Situation(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed=0)
-    >>> clean, attacked = MassCentre(steps=2)(situation, [0, 0.05])
+    >>> maps = lambda x: Gradient().attribute(model, x, target).values
+    >>> context = ChangeContext(images, model.bounds, target, model, maps, seed=0)
+    >>> clean, attacked = MassCentre(steps=2)(context, [0, 0.05])
     >>> torch.equal(clean, images), attacked.shape
     (True, torch.Size([2, 1, 28, 28]))
     >>> round(float((attacked - images).abs().max()), 3) <= 0.05

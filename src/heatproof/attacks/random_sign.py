@@ -29,12 +29,13 @@ class RandomSign(Attack):
     >>> from heatproof.attacks import RandomSign
     >>> from heatproof.methods import Gradient
     >>> from heatproof.models.loaders import Toy
-    >>> from heatproof.perturb.changes import Situation
+    >>> from heatproof.perturb.changes import ChangeContext
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> target = model.outputs(images).argmax(1)
-    >>> situation = Situation(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed=0)
-    >>> clean, attacked = RandomSign()(situation, [0, 0.05])
+    >>> maps = lambda x: Gradient().attribute(model, x, target).values
+    >>> context = ChangeContext(images, model.bounds, target, model, maps, seed=0)
+    >>> clean, attacked = RandomSign()(context, [0, 0.05])
     >>> torch.equal(clean, images), attacked.shape
     (True, torch.Size([2, 1, 28, 28]))
     >>> round(float((attacked - images).abs().max()), 3) <= 0.05

@@ -10,7 +10,7 @@ from heatproof import reproductions
 from heatproof.cli.console import out, table
 from heatproof.cli.evaluate import Executor, Runs, Timeout, Workers
 from heatproof.cli.run_command import run_and_report
-from heatproof.core.formatting import clock, count
+from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
     from heatproof.reproductions.reproduction import Reproduction
@@ -106,7 +106,7 @@ def reproduce(
     work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
     partial = round(cost.work) < cost.rows
     passes = f"{cost.rows:,} forward passes" + (f" ({cost.work:,.0f} full-forward equivalents)" if partial else "")
-    out.print(f"{', '.join(work)}: at most {passes}, about {clock(cost.seconds)} on this machine", soft_wrap=True)
+    out.print(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine", soft_wrap=True)
     out.print(_UNITS_OF_COST + (_PARTIAL_COST if partial else ""), style="dim", soft_wrap=True)
     if estimate:
         return

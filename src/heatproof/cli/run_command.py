@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from heatproof.cli.console import err, out, problem, progress_bar
-from heatproof.core.formatting import clock, count
+from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
     from heatproof.evaluation.experiment import Experiment
@@ -56,7 +56,7 @@ def run_and_report(
 
 def _summarise(summary: "Summary") -> None:
     """Print how many units were computed, and every image that was refused and every unit that failed."""
-    computed = f"{count(summary.computed, 'unit')} computed in {clock(summary.seconds)}"
+    computed = f"{count(summary.computed, 'unit')} computed in {duration(summary.seconds)}"
     out.print(computed + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
     for stopped in summary.stopped:
         out.print(str(stopped), markup=False, soft_wrap=True)

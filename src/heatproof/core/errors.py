@@ -1,24 +1,24 @@
-"""Every error this library raises on purpose.
+"""The exceptions that this library raises on purpose.
 
     HeatproofError
-    ├── UsageError           the call is wrong: a caller can mend it without touching data or machine
+    ├── UsageError           the call is wrong: the caller can correct it without touching data or machine
     │   ├── SettingsError    a setting has an impossible value
-    │   ├── UnknownNameError no method, metric, model … of that name
-    │   └── TensorError      a tensor of the wrong shape, type, device or content
+    │   ├── UnknownNameError no method, metric, model … has that name
+    │   └── TensorError      a tensor has the wrong shape, type, device or content
     ├── DataError            an image or data set cannot be used
-    │   └── ImageRefused     one image file is refused; a run goes on without it
+    │   └── ImageRefused     one image file is refused; a run continues without it
     ├── ModelError           a network cannot be loaded or does not behave as one
     │   └── WeightsMissing   the weights are not on this machine
     └── RunError             a run ended with failed units
 
-A message says what was expected, what came, and what to do about it.
+Every message states what was expected, what was given instead, and the remedy.
 """
 
 from difflib import get_close_matches
 
 
 class HeatproofError(Exception):
-    """Base of the tree."""
+    """The base class of all exceptions of this library."""
 
 
 class UsageError(HeatproofError, ValueError):
@@ -30,7 +30,12 @@ class SettingsError(UsageError):
 
 
 class UnknownNameError(UsageError):
-    """No item of that name; the message lists the nearest names."""
+    """There is no item of that name; the message lists the most similar names.
+
+    >>> from heatproof.core.errors import UnknownNameError
+    >>> str(UnknownNameError("fill", "blck", ["black", "white"]))
+    "no fill is called 'blck'. Did you mean black?"
+    """
 
     def __init__(self, family: str, name: str, known: list[str]) -> None:
         near = get_close_matches(name, known, n=3, cutoff=0.4)
@@ -47,7 +52,7 @@ class DataError(HeatproofError):
 
 
 class ImageRefused(DataError):
-    """One image is refused. `source` names the file, `reason` says why and what to do."""
+    """One image is refused. `source` names the file, and `reason` states why and what to do."""
 
     def __init__(self, source: str, reason: str) -> None:
         self.source, self.reason = source, reason
@@ -62,7 +67,7 @@ class ModelError(HeatproofError):
 
 
 class WeightsMissing(ModelError):
-    """The weights are not on this machine; the message holds the command that brings them."""
+    """The weights are not on this machine; the message contains the command that fetches them."""
 
 
 class RunError(HeatproofError):

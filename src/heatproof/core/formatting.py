@@ -1,4 +1,4 @@
-"""Numbers and lists as people write them."""
+"""Numbers and lists as text for a reader."""
 
 import math
 from collections.abc import Sequence
@@ -8,14 +8,20 @@ _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def decimals_for(half_width: float) -> int:
-    """Decimals that show two digits of an interval's half-width, at most 6."""
+    """The number of decimals that shows two digits of the half-width of an interval, at most 6."""
     if not math.isfinite(half_width) or half_width <= 0:
         return 3
     return int(min(6, max(0, 1 - math.floor(math.log10(half_width)))))
 
 
 def number(value: float, decimals: int) -> str:
-    """`-1.25` → "−1.25"; a dash for NaN; powers of ten where the digits would be all zeros or too many."""
+    """The number with that many decimals, such as `-1.25` → "−1.2"; a dash for NaN, and powers of ten where the digits would all be
+    zero or too many.
+
+    >>> from heatproof.core.formatting import number
+    >>> number(-0.126, 2), number(0.00004, 2), number(1234.5, 0)
+    ('−0.13', '4.0 × 10⁻⁵', '1,234')
+    """
     if math.isnan(value):
         return DASH
     if math.isinf(value):
@@ -27,7 +33,12 @@ def number(value: float, decimals: int) -> str:
 
 
 def significant(value: float, digits: int = 2) -> str:
-    """A lone number to so many significant digits."""
+    """A single number with that many significant digits.
+
+    >>> from heatproof.core.formatting import significant
+    >>> significant(0.01234), significant(56.78)
+    ('0.012', '57')
+    """
     if not math.isfinite(value) or value == 0:
         return number(value, 0)
     value = float(f"{value:.{digits - 1}e}")
@@ -37,12 +48,12 @@ def significant(value: float, digits: int = 2) -> str:
 
 
 def interval(low: float, high: float, decimals: int) -> str:
-    """`[20.1, 22.6]`, or a dash."""
+    """An interval such as `[20.1, 22.6]`, or a dash for NaN."""
     return DASH if math.isnan(low) else f"[{number(low, decimals)}, {number(high, decimals)}]"
 
 
 def percent(share: float) -> str:
-    """`0.634` → "63 %"; never 0 % or 100 % for what is neither."""
+    """A share in percent, such as `0.634` → "63 %". Only 0 is shown as 0 %, and only 1 as 100 %."""
     if math.isnan(share):
         return DASH
     if 0 < share < 0.01:
@@ -53,31 +64,36 @@ def percent(share: float) -> str:
 
 
 def percent_level(level: float) -> str:
-    """`0.95` → "95 %", `0.99375` → "99.4 %"."""
+    """A confidence level in percent: `0.95` → "95 %", `0.99375` → "99.4 %"."""
     return f"{100 * level:.3g} %"
 
 
 def p_value(p: float) -> str:
-    """`0.0123` → "0.012", "< 0.001"."""
+    """A p-value with three decimals, or two from 0.1 on: "0.012", "< 0.001"."""
     if math.isnan(p):
         return DASH
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def listing(items: Sequence[str], most: int = 5) -> str:
-    """`a, b and c`; beyond `most`, "… and 3 others"."""
+def comma_list(items: Sequence[str], most: int = 5) -> str:
+    """The items in one phrase, such as `a, b and c`; if there are more than `most`, the rest is counted.
+
+    >>> from heatproof.core.formatting import comma_list
+    >>> comma_list(["a", "b", "c"]), comma_list(["a", "b", "c", "d"], most=3)
+    ('a, b and c', 'a, b and 2 others')
+    """
     if len(items) > most:
         return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} others"
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
 def count(n: int, noun: str) -> str:
-    """`1 image`, `12 images`."""
+    """A counted noun: `1 image`, `12 images`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def seconds(value: float) -> str:
-    """`0.0123` → "12 ms", "1.3 s", "12 min"."""
+    """The time that one computation takes: `0.0123` → "12 ms", "1.3 s", "12 min"."""
     if math.isnan(value):
         return DASH
     if value < 1:
@@ -85,8 +101,8 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 100 else f"{value / 60:.0f} min"
 
 
-def clock(value: float) -> str:
-    """`8.2` → "8 s", "3 min 20 s", "1 h 10 min"."""
+def duration(value: float) -> str:
+    """The time that a run takes: `8.2` → "8 s", "3 min 20 s", "1 h 10 min"."""
     minutes, rest = divmod(round(value), 60)
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60} min"
@@ -94,5 +110,7 @@ def clock(value: float) -> str:
 
 
 def sentence_case(text: str) -> str:
-    """`top share` → "Top share"; what comes after stays, and so does a Greek letter, whose capital is another sign."""
+    """The text with its first letter in upper case: `top share` → "Top share". A Greek letter stays, since its capital is another
+    symbol.
+    """
     return text[:1].upper() + text[1:] if text[:1].isascii() else text

@@ -1,8 +1,8 @@
-"""Frozen settings ⇄ canonical JSON ⇄ content hash, and the lookup of a settings class by its name.
+"""Settings that are frozen, converted to canonical JSON and hashed by content, and the lookup of a settings class by its name.
 
-Every method, metric, fill, noise, quadrature and output is a `Settings`: frozen, validated, keyword-only. Its name is the
-snake_case of its class. The registry of a family is the list of exports (`__all__`) of the package the family calls home;
-nothing else registers anything.
+Every method, metric, fill, noise, quadrature and output is a `Settings`: frozen, validated and keyword-only. Its name is the
+snake_case form of its class name. The registry of a family is the list of exports (`__all__`) of its home package; there is no
+other registration.
 """
 
 import hashlib
@@ -28,29 +28,36 @@ from heatproof.core.errors import SettingsError, UnknownNameError
 
 
 def snake_case(name: str) -> str:
-    """`IntegratedGradients` → `integrated_gradients`."""
+    """The snake_case form of a class name: `IntegratedGradients` → `integrated_gradients`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def canonical_json(value: object) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, floats by `repr`, no NaN."""
+    """The unique JSON text of a value: sorted keys, no spaces, floats by `repr`, no NaN."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def content_hash(value: object) -> str:
-    """First 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
+    """The first 32 hexadecimal digits of the SHA-256 of the canonical JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:32]
 
 
 class Settings(BaseModel):
     """Frozen, validated, keyword-only settings.
 
-    A field typed with an abstract settings class takes an object, a name (`"black"`) or a table (`{name = "uniform", …}`);
-    a table without a name (`{steps = 20}`) changes the field's default.
+    A field whose type is an abstract settings class accepts an object, a name (`"black"`) or a table (`{name = "uniform", …}`). A
+    table without a name (`{steps = 20}`) changes the default of the field.
 
     Raises:
         SettingsError: A field is unknown, missing or has an impossible value.
-        UnknownNameError: The name is not exported by the family's home (for a field: a SettingsError that says which).
+        UnknownNameError: The name is not exported by the home package of the family (for a field: a SettingsError that names the
+            field).
+
+    >>> from heatproof.core.settings import Settings
+    >>> class Blur(Settings):
+    ...     sigma: float = 2.0
+    >>> Blur(sigma=3).to_dict(), str(Blur(sigma=3)), Blur.from_dict({"sigma": 3}) == Blur(sigma=3)
+    ({'name': 'blur', 'sigma': 3.0}, 'blur(sigma=3.0)', True)
     """
 
     model_config = ConfigDict(
@@ -59,15 +66,17 @@ class Settings(BaseModel):
 
     name: ClassVar[str] = "settings"
     home: ClassVar[str | tuple[str, ...]] = ""
-    """Package whose exports are the registry of this family, or several: a family may have rooms on more than one floor."""
+    """The package whose exports are the registry of this family; several packages, if a family has members on more than one
+    floor.
+    """
     family: ClassVar[str] = "setting"
-    """What a user calls a member of this family."""
+    """The word for a member of this family in messages."""
 
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise _as_ours(type(self), error) from None
+            raise _as_heatproof_error(type(self), error) from None
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -87,12 +96,12 @@ class Settings(BaseModel):
         if isinstance(data, Mapping):
             if is_abstract(cls):
                 raise ValueError(f"expected a name, one of {', '.join(exports(cls))}, got {dict(data)!r}")
-            data = {key: cls._completed(key, value) for key, value in data.items()}
+            data = {key: cls._merged_with_default(key, value) for key, value in data.items()}
         return cast(Self, build(data))
 
     @classmethod
-    def _completed(cls, key: str, value: Any) -> Any:
-        """A nested table without a name changes the default of its field."""
+    def _merged_with_default(cls, key: str, value: Any) -> Any:
+        """A nested table without a name, merged into the default of its field; any other value as it is."""
         if not isinstance(value, Mapping) or "name" in value or key not in cls.model_fields:
             return value
         default = cls.model_fields[key].get_default(call_default_factory=True)
@@ -103,16 +112,16 @@ class Settings(BaseModel):
         return {"name": self.name, **dump(self)}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, with the name; `from_dict` reverses it."""
+        """The settings as plain JSON values, with the name; `from_dict` is the inverse."""
         return self.model_dump(mode="json")
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any] | str) -> Self:
-        """Build from a table or a name, as they stand in a TOML or JSON file."""
+        """Settings from a table or a name, as in a TOML or JSON file."""
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            raise _as_ours(cls, error) from None
+            raise _as_heatproof_error(cls, error) from None
 
     def nested(self) -> "Iterator[Settings]":
         """These settings and all settings they hold, at any depth."""
@@ -123,7 +132,7 @@ class Settings(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Content hash: equal settings, equal hash; any changed field changes it."""
+        """The content hash: equal settings have equal hashes, and any changed field changes it."""
         return content_hash(self.to_dict())
 
     def __eq__(self, other: object) -> bool:
@@ -144,19 +153,23 @@ class Settings(BaseModel):
 
 
 def is_abstract(cls: type[Settings]) -> bool:
-    """Whether a class stands for a family or a kind, and is not to be built itself."""
+    """Whether a class is the base of a family or of a part of it, and cannot be instantiated."""
     return ABC in cls.__bases__ or inspect.isabstract(cls)
 
 
 def exports(base: type[Settings]) -> dict[str, type[Settings]]:
-    """The concrete settings classes that the home of a family exports, by name."""
+    """The concrete settings classes that the home packages of a family export, by name."""
     packages = map(importlib.import_module, (base.home,) if isinstance(base.home, str) else base.home)
     members = [getattr(package, item) for package in packages for item in package.__all__]
     return {m.name: m for m in members if inspect.isclass(m) and issubclass(m, base) and not is_abstract(m)}
 
 
 def lookup(base: type[Settings], name: str) -> type[Settings]:
-    """The class of that name in the family of `base`."""
+    """The class of that name in the family of `base`.
+
+    Raises:
+        UnknownNameError: The family has no class of that name.
+    """
     if not is_abstract(base) and name == base.name:
         return base
     known = exports(base) if base.home else {}
@@ -165,8 +178,10 @@ def lookup(base: type[Settings], name: str) -> type[Settings]:
     return known[name]
 
 
-def _as_ours(cls: type[Settings], error: ValidationError) -> SettingsError | UnknownNameError:
-    """The error to raise: an unknown name at the top as it came, anything else with the path to the field."""
+def _as_heatproof_error(cls: type[Settings], error: ValidationError) -> SettingsError | UnknownNameError:
+    """The error to raise: an unknown name at the top level as it is, any other error as a SettingsError with the path to the
+    field.
+    """
     for item in error.errors():
         cause = item.get("ctx", {}).get("error")
         if isinstance(cause, UnknownNameError) and not item["loc"]:

@@ -1,12 +1,14 @@
-"""Image sets. One set a file; the exports are the registry. Bad input is refused here, by name and with a remedy."""
+"""Data sets of images, one in each file; the exports are the registry. An image that cannot be used is refused by name, with a
+remedy.
+"""
 
 from heatproof.data.arrays import Arrays
 from heatproof.data.base import UNREADABLE, Dataset, Item
+from heatproof.data.decoding import FORMATS, MAX_ASPECT, MAX_PIXELS, MIN_SIDE, open_image
 from heatproof.data.digits import Digits
 from heatproof.data.folder import Folder
 from heatproof.data.image_folder import ImageFolder
-from heatproof.data.loading import Loaded, load, load_images, load_regions
-from heatproof.data.opening import FORMATS, MAX_ASPECT, MAX_PIXELS, MIN_SIDE, open_image
+from heatproof.data.loading import LoadedImages, load, load_images, load_regions
 from heatproof.data.photos import Photograph, Photos
 from heatproof.data.torchvision_set import TorchvisionSet
 
@@ -22,7 +24,7 @@ __all__ = [
     "Folder",
     "ImageFolder",
     "Item",
-    "Loaded",
+    "LoadedImages",
     "Photograph",
     "Photos",
     "TorchvisionSet",

@@ -1,4 +1,6 @@
-"""Images and labels as arrays in one .npz file, as `numpy.savez` writes it. Pickled arrays are refused: reading one runs code."""
+"""Images and labels as arrays in one .npz file, as `numpy.savez` writes it. Pickled arrays are refused, because reading one
+executes code.
+"""
 
 import zipfile
 import zlib
@@ -13,7 +15,7 @@ from pydantic import model_validator
 
 from heatproof.core.errors import DataError
 from heatproof.data.base import Dataset, Item, bytes_digest, round_robin, row_of
-from heatproof.data.opening import MIN_SIDE
+from heatproof.data.decoding import MIN_SIDE
 
 _REMEDY = "save it with numpy.savez(path, X_test=images, y_test=labels)"
 _PIXELS = "8-bit pixels (uint8) of shape [n, h, w], [n, h, w, 1] or [n, h, w, 3]"
@@ -23,9 +25,20 @@ class Arrays(Dataset):
     """The images in the .npz file at `path`: uint8 pixels `[n, h, w]` or `[n, h, w, 1]` (grey) or `[n, h, w, 3]` (RGB).
 
     `images`, `labels` and `classes` are keys of the file, in which `{part}` stands for `part`: by default `X_test`, `y_test` and
-    `classes`. Labels are integers `[n]`, from 0. An empty key for labels leaves the images without (−1), one for classes leaves the
-    labels as they are: indices into the model's own classes. The classes take turns, so that the first n images hold
-    all of them; images without labels are in the order of the file. `test 17` is row 17 of the part, counted from 0.
+    `classes`. Labels are integers `[n]`, from 0. With an empty key for `labels` the images have no labels (−1). With an empty key
+    for `classes` the labels are indices of the network's own classes. The classes alternate, so that the first n images contain all
+    of them; images without labels are in the order of the file. `test 17` is row 17 of the part, counted from 0.
+
+    >>> import numpy as np
+    >>> from heatproof.data import Arrays
+    >>> images, names = np.zeros((4, 28, 28), dtype=np.uint8), np.array(["cat", "dog"])
+    >>> np.savez("pets.npz", X_test=images, y_test=np.array([1, 1, 0, 0]), classes=names)
+    >>> data = Arrays(path="pets.npz", count=3)
+    >>> [(item.name, data.class_names[item.label]) for item in data.items()]
+    [('test 2', 'cat'), ('test 0', 'dog'), ('test 3', 'cat')]
+
+    Raises:
+        DataError: The file is missing or damaged, lacks a key, or contains arrays of another kind.
     """
 
     path: Path
@@ -70,7 +83,7 @@ _Table = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], tuple[str, ...]]
 
 @lru_cache(maxsize=2)
 def _read(path: Path, keys: tuple[str, str, str], _changed: int, _size: int) -> _Table:
-    """What the file holds under the three keys; read again when it has changed."""
+    """The arrays of the file under the three keys. The file is read again when it has changed."""
     images, labels, classes = _members(path, keys)
     if images is None:
         raise DataError(f"{path}: expected images, got none; {_REMEDY}")

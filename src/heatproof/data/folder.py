@@ -1,4 +1,4 @@
-"""A flat folder of images, with labels in a file beside it or none."""
+"""A flat folder of images, with or without a file of labels."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,21 +7,34 @@ from PIL import Image
 
 from heatproof.core.errors import DataError, ImageRefused
 from heatproof.data.base import Dataset, Item
+from heatproof.data.image_files import file_digest, file_item, image_files, open_item
 from heatproof.data.labels import label_index
-from heatproof.data.listing import file_digest, file_item, image_files, open_item
 
 
 class Folder(Dataset):
-    """The images of one folder, sorted by name; folders inside it are not entered.
+    """The images of the folder `path`, sorted by name, without those of folders inside it.
 
-    `labels` is a text file with one line an image: file name, then a comma, a tab or a space, then the label. A label is an
-    index, one of `classes`, or a WordNet id of ImageNet. Images it does not mention have label −1. Empty lines and lines
-    that start with # are passed over. The validation set of ImageNet with its usual `val.txt` is such a folder.
+    `labels` is a text file with one line for each image: the file name, then a comma, a tab or a space, then the label. A label is
+    an index, one of `classes`, or a WordNet id of ImageNet. Images that are not listed have label −1. Empty lines and lines that
+    start with # are skipped. The validation set of ImageNet with its usual `val.txt` is such a folder.
 
-    `masks` is a folder with a mask for each image whose object is known: the image's stem (`cat.jpg`, `cat.png`) and size, white on
+    `masks` is a folder with a mask for each image whose object is known, of the same stem (`cat.jpg`, `cat.png`) and size, white on
     the object and black elsewhere.
 
     Listing reads every listed file once, for its digest.
+
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from heatproof.data import Folder
+    >>> for name in ("a", "b"):
+    ...     Image.new("RGB", (32, 32)).save(f"{name}.png")
+    >>> Path("labels.txt").write_text("b.png,dog")
+    9
+    >>> [(item.name, item.label) for item in Folder(path=".", labels="labels.txt", classes=("cat", "dog")).items()]
+    [('a.png', -1), ('b.png', 1)]
+
+    Raises:
+        DataError: The folder is missing or has no images, or a line of the label file cannot be read.
     """
 
     path: Path
@@ -48,7 +61,7 @@ class Folder(Dataset):
         return open_item(item, self.path)
 
     def region(self, item: Item) -> Image.Image | None:
-        """The image's mask."""
+        """The mask of the image."""
         if self.masks is None or item.region == "none":
             return None
         file = self._masks()[Path(item.name).stem]

@@ -1,4 +1,4 @@
-"""A folder with one folder a class, as ImageNet's training set comes."""
+"""A folder with one folder for each class, in the layout of ImageNet's training set."""
 
 from pathlib import Path
 
@@ -6,18 +6,31 @@ from PIL import Image
 
 from heatproof.core.errors import DataError
 from heatproof.data.base import Dataset, Item, round_robin
+from heatproof.data.image_files import entries, file_item, image_files, open_item
 from heatproof.data.labels import is_wordnet_id, label_index, wordnet_index
-from heatproof.data.listing import entries, file_item, image_files, open_item
 
 
 class ImageFolder(Dataset):
-    """`path/<class>/<image>`. The classes take turns, so that the first n images hold all of them; names decide the order.
+    """The images `path/<class>/<image>`. The classes alternate, so that the first n images contain all of them.
 
-    Folders called by WordNet ids (n01440764) get their ImageNet-1k index. Others get the position of their name in
-    `classes`, or among the folders sorted by name if `classes` is empty. Files beside the class folders and folders inside
-    them are no part of the set.
+    Folders that are named by WordNet ids (n01440764) get their ImageNet-1k index as label. For others the label is the position of
+    the name in `classes`, or among the folders sorted by name if `classes` is empty. Files beside the class folders and folders
+    inside them are ignored.
 
     Listing reads every listed file once, for its digest.
+
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from heatproof.data import ImageFolder
+    >>> for name in ("dog", "cat"):
+    ...     Path(name).mkdir()
+    ...     Image.new("RGB", (32, 32)).save(f"{name}/1.png")
+    >>> data = ImageFolder(path=".")
+    >>> data.class_names, [(item.name, item.label) for item in data.items()]
+    (('cat', 'dog'), [('cat/1.png', 0), ('dog/1.png', 1)])
+
+    Raises:
+        DataError: The folder is missing or has no images, or a folder is not named after a class.
     """
 
     path: Path
@@ -25,7 +38,9 @@ class ImageFolder(Dataset):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The given classes, else the sorted names of the folders; empty for WordNet ids, whose labels are ImageNet's own."""
+        """The given classes, otherwise the sorted names of the folders; empty for WordNet ids, whose labels are ImageNet
+        indices.
+        """
         if self.classes:
             return self.classes
         names = tuple(folder.name for folder in self._folders())
@@ -34,13 +49,13 @@ class ImageFolder(Dataset):
     def items(self) -> list[Item]:
         folders = self._folders()
         labels = self._labels([folder.name for folder in folders])
-        found = [(file, label) for folder, label in zip(folders, labels, strict=True) for file in image_files(folder)]
-        if not found:
+        labelled = [(file, label) for folder, label in zip(folders, labels, strict=True) for file in image_files(folder)]
+        if not labelled:
             raise DataError(
                 f"{self.path}: no images in its {len(folders)} folders; expected {self.path}/<class>/<image>, one level deep"
             )
-        order = round_robin([label for _, label in found])[: self.count]
-        return [file_item(found[index][0], self.path, found[index][1]) for index in order]
+        order = round_robin([label for _, label in labelled])[: self.count]
+        return [file_item(labelled[index][0], self.path, labelled[index][1]) for index in order]
 
     def open(self, item: Item) -> Image.Image:
         return open_item(item, self.path)
@@ -60,8 +75,8 @@ class ImageFolder(Dataset):
         if not any(wordnet):
             return list(range(len(names)))
         if not all(wordnet):
-            stranger = names[wordnet.index(False)]
+            other = names[wordnet.index(False)]
             raise DataError(
-                f"{self.path}/{stranger}: unknown label {stranger!r} among WordNet ids; move the folder away or give `classes`"
+                f"{self.path}/{other}: unknown label {other!r} among WordNet ids; move the folder away or give `classes`"
             )
         return [wordnet_index(name, f"{self.path}/{name}") for name in names]

@@ -1,4 +1,6 @@
-"""Items → one batch of tensors, and where their objects lie; refused images are handed back, so that a run goes on without."""
+"""Items as one batch of tensors, and the regions of their objects. Refused images are returned, so that a run can continue without
+them.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +19,10 @@ CropRegion = Callable[[Image.Image | None], Tensor]
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """Images `[n, c, h, w]` in model space, the items they came from in the same order, and what was refused.
+class LoadedImages:
+    """Images `[n, c, h, w]` in model space, their items in the same order, and the refusals of the other images.
 
-    When every image is refused, `images` is `[0, 0, 0, 0]`.
+    If every image is refused, `images` is `[0, 0, 0, 0]`.
     """
 
     images: Float[Tensor, "n c h w"]
@@ -28,16 +30,26 @@ class Loaded:
     refused: tuple[ImageRefused, ...]
 
 
-def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> Loaded:
+def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> LoadedImages:
     """Open and preprocess the items.
 
-    `preprocess` takes a decoded image (`L` or `RGB`) to a floating tensor `[c, h, w]`; a model's `preprocessing` is one.
+    Args:
+        dataset: the data set of the items.
+        items: the images to load.
+        preprocess: maps a decoded image (`L` or `RGB`) to a floating tensor `[c, h, w]`, such as the `preprocessing` of a model.
 
     Raises:
-        TensorError: `preprocess` returns something else, or differing shapes.
+        TensorError: `preprocess` returns anything else, or tensors of differing shapes.
+
+    >>> from heatproof.data import Photos, load
+    >>> from heatproof.models.loaders import Toy
+    >>> photos = Photos()
+    >>> loaded = load(photos, photos.items()[:2], Toy().load().preprocessing)
+    >>> loaded.images.shape, [item.name for item in loaded.items], loaded.refused
+    (torch.Size([2, 1, 28, 28]), ['panda.jpg', 'dog.jpg'], ())
     """
     tensors: list[Tensor] = []
-    kept: list[Item] = []
+    loaded: list[Item] = []
     refused: list[ImageRefused] = []
     for item in items:
         try:
@@ -51,23 +63,28 @@ def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> Loa
                 "let preprocess resize, crop and set the channels"
             )
         tensors.append(tensor)
-        kept.append(item)
-    return Loaded(torch.stack(tensors) if tensors else torch.zeros(0, 0, 0, 0), tuple(kept), tuple(refused))
+        loaded.append(item)
+    return LoadedImages(torch.stack(tensors) if tensors else torch.zeros(0, 0, 0, 0), tuple(loaded), tuple(refused))
 
 
 def load_images(
     source: Dataset | str | Mapping[str, Any], preprocess: Preprocess, *, count: int | None = None
 ) -> Float[Tensor, "n c h w"]:
-    """Images of a set as one batch, in model space: `load_images("photos", model.preprocessing, count=4)`.
+    """Images of a data set as one batch, in model space.
 
     Args:
         source: a data set, its name, or a table of its settings.
-        preprocess: takes a decoded image to a tensor; a model's `preprocessing` is one.
-        count: the first so many items; None = as many as the set says.
+        preprocess: maps a decoded image to a tensor, such as the `preprocessing` of a model.
+        count: the number of images, taken from the start; None = all of the set.
 
     Raises:
-        ImageRefused: The first image that cannot be used. `load` hands refused images back instead.
+        ImageRefused: An image cannot be used. (`load` returns refusals instead.)
         DataError: The set is missing or empty.
+
+    >>> from heatproof.data import load_images
+    >>> from heatproof.models.loaders import Toy
+    >>> load_images("photos", Toy().load().preprocessing, count=4).shape
+    torch.Size([4, 1, 28, 28])
     """
     dataset = source if isinstance(source, Dataset) else Dataset.from_dict(source)
     loaded = load(dataset, dataset.items()[:count], preprocess)
@@ -83,19 +100,22 @@ def load_regions(
     items: Sequence[Item] | None = None,
     count: int | None = None,
 ) -> Float[Tensor, "n h w"]:
-    """Where the objects of a set lie, in what the network sees: 1 inside, 0 outside, NaN all over where an image has no region.
-
-    `load_regions("photos", model.preprocessing.region, count=4)` belongs to the images that `load_images` gives.
+    """The regions of the objects, as the network sees the images: 1 inside, 0 outside, NaN everywhere if an image has no region.
 
     Args:
         source: a data set, its name, or a table of its settings.
-        crop: takes a region, or None, to a tensor `[h, w]`, as the image was resized and cropped.
-        items: whose regions; None = the items of the set.
-        count: the first so many items; None = as many as there are.
+        crop: maps a region, or None, to a tensor `[h, w]`, resized and cropped as the image was, such as `preprocessing.region`.
+        items: the items whose regions are loaded; None = the items of the set.
+        count: the number of items, taken from the start; None = all.
 
     Raises:
-        ImageRefused: A mask that cannot be used.
+        ImageRefused: A mask cannot be used.
         DataError: The set is missing or empty.
+
+    >>> from heatproof.data import load_regions
+    >>> from heatproof.models.loaders import Toy
+    >>> load_regions("photos", Toy().load().preprocessing.region, count=4).shape
+    torch.Size([4, 28, 28])
     """
     dataset = source if isinstance(source, Dataset) else Dataset.from_dict(source)
     chosen = dataset.items() if items is None else items

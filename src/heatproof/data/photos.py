@@ -1,4 +1,4 @@
-"""Forty photographs that come with the library: public domain or CC0, with ImageNet labels, object boxes and masks."""
+"""Forty photographs that are distributed with the library: public domain or CC0, with ImageNet labels, object boxes and masks."""
 
 import json
 from dataclasses import dataclass, replace
@@ -10,53 +10,61 @@ from PIL import Image, ImageDraw
 
 from heatproof.core.errors import DataError, UnknownNameError
 from heatproof.data.base import Dataset, Item, bytes_digest
-from heatproof.data.listing import file_digest, file_item, open_item
+from heatproof.data.image_files import file_digest, file_item, open_item
 
 _HOME = Path(__file__).parent / "photographs"
 
 
 @dataclass(frozen=True)
 class Photograph:
-    """What is known of one photograph. Lengths in the file's pixels."""
+    """The metadata of one photograph. Lengths are in pixels of the file."""
 
     stem: str
     file: str
     size: tuple[int, int]
     """Width and height."""
     labels: tuple[int, ...]
-    """ImageNet-1k indices that are right; the first is the item's label."""
+    """The ImageNet-1k indices that are correct; the first is the label of the item."""
     label_names: tuple[str, ...]
     licence: str
     author: str
     source: str
     boxes: tuple[tuple[int, int, int, int], ...]
-    """Left, top, right, bottom of each object, by eye, about ±5 pixels; empty where nobody drew any."""
+    """Left, top, right and bottom of each object, drawn by eye, about ±5 pixels; empty if nobody drew any."""
     mask_file: str | None
     probabilities: dict[str, float]
-    """Probability of the labels together, by the name of the network, as measured when the set was made."""
+    """The total probability of the labels, by the name of the network, as measured when the set was made."""
 
     @property
     def credit(self) -> str:
-        """The line to print beside it."""
+        """The credit line to print beside the photograph."""
         return f"{self.author}, {self.licence}, {self.source}"
 
 
 class Photos(Dataset):
-    """Photographs with a shorter side of at most 256 pixels. `names` picks some by stem, in that order. `regions` says what stands
-    for the object: its mask, which 26 of them have, or the boxes around it, which 35 have.
+    """Photographs with a shorter side of at most 256 pixels.
 
-    Without `names` the twelve of `Photos.TWELVE` come first, so `count = 12` is that set. Labels are ImageNet-1k indices. The
-    photographs were picked because EfficientNet-Lite0 agrees with the label: its 40 of 40 is no accuracy.
+    `names` selects some by stem, in that order. `regions` selects the region of the object: its mask, which 26 of them have, or the
+    boxes around it, which 35 have. Without `names` the twelve of `Photos.TWELVE` come first, so `count = 12` is that set. Labels
+    are ImageNet-1k indices. The photographs were selected because EfficientNet-Lite0 agrees with the label, so its accuracy on them
+    is no estimate.
 
     Raises:
-        UnknownNameError: On listing: no photograph of such a stem; the message names the nearest.
+        UnknownNameError: On listing, if there is no photograph of such a stem; the message lists the most similar ones.
+
+    >>> from heatproof.data import Photos
+    >>> photos = Photos(count=2)
+    >>> [(item.name, item.label, item.region) for item in photos.items()]
+    [('panda.jpg', 388, 'mask'), ('dog.jpg', ..., 'mask')]
+    >>> photos.about(photos.items()[0]).label_names
+    ('giant panda',)
     """
 
     TWELVE: ClassVar[tuple[str, ...]] = (
         *("panda", "dog", "fish9", "scarlet_macaw", "red_panda", "hedgehog"),
         *("bison", "polar_bear", "arcDeTriomphe", "screwDriver2", "coffee", "chelsea"),
     )
-    """A good small set: clear objects, a likely second class in some, and one photograph with several objects."""
+    """A small set with clear objects, a likely second class in some, and one photograph with several objects."""
 
     names: tuple[str, ...] | None = None
     regions: Literal["mask", "box"] = "mask"
@@ -75,19 +83,19 @@ class Photos(Dataset):
         return open_item(item, _HOME)
 
     def about(self, item: Item) -> Photograph:
-        """Author, licence, boxes and the rest of one photograph."""
+        """Author, licence, boxes and the other metadata of one photograph."""
         stem = Path(item.name).stem
         if stem not in _index():
             raise UnknownNameError("photograph", stem, list(_index()))
         return _index()[stem]
 
     def mask(self, item: Item) -> Image.Image | None:
-        """The object's mask, mode `L`, 255 on the object, the photograph's own size; None where nobody drew one."""
+        """The mask of the object, of mode `L` and the size of the photograph, 255 on the object; None if nobody drew one."""
         name = self.about(item).mask_file
         return None if name is None else open_item(Item(name, ""), _HOME)
 
     def region(self, item: Item) -> Image.Image | None:
-        """The object's mask, or its boxes filled."""
+        """The mask of the object, or its boxes, filled."""
         return self.mask(item) if self.regions == "mask" else _filled(self.about(item))
 
     def _item(self, photograph: Photograph) -> Item:
@@ -100,13 +108,13 @@ class Photos(Dataset):
 
 
 def _filled(photograph: Photograph) -> Image.Image | None:
-    """White boxes on black; None where there are none."""
+    """White boxes on black; None if there are none."""
     if not photograph.boxes:
         return None
     image = Image.new("L", photograph.size)
     draw = ImageDraw.Draw(image)
     for left, top, right, bottom in photograph.boxes:
-        draw.rectangle((left, top, right - 1, bottom - 1), fill=255)  # Pillow's corner lies inside
+        draw.rectangle((left, top, right - 1, bottom - 1), fill=255)  # Pillow includes the corner
     return image
 
 

@@ -1,4 +1,4 @@
-"""A classification set of torchvision: CIFAR10, FashionMNIST, SVHN and their like."""
+"""A classification data set of torchvision, such as CIFAR10, FashionMNIST or SVHN."""
 
 import importlib
 import importlib.util
@@ -11,15 +11,21 @@ from PIL import Image
 
 from heatproof.core.errors import DataError, UnknownNameError
 from heatproof.data.base import Dataset, Item, bytes_digest, row_of
+from heatproof.data.labels import imagenet_indices
 
 _COMMAND = "pip install torchvision"
 
 
 class TorchvisionSet(Dataset):
-    """The set of that name in `torchvision.datasets`, stored under `root` as torchvision stores it.
+    """The data set of that name in `torchvision.datasets`, stored under `root` as torchvision stores it.
 
-    `split` is "train", "test" or any other that the set knows. Nothing is downloaded unless `download` says so. The digest
-    is that of the decoded pixels, so listing decodes every listed image.
+    `split` is "train", "test" or any other that the set knows. Nothing is downloaded unless `download` is true. The digest is that
+    of the decoded pixels, so listing decodes every listed image. For example, `TorchvisionSet(dataset="CIFAR10", root="data",
+    download=True)` is the test set of CIFAR-10; it requires torchvision.
+
+    Raises:
+        UnknownNameError: torchvision has no such data set.
+        DataError: torchvision is not installed, or the set is not there or has no such split.
     """
 
     dataset: str
@@ -29,7 +35,13 @@ class TorchvisionSet(Dataset):
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        return tuple(str(name) for name in getattr(self._set(), "classes", ()))
+        """The class names of the set; empty for the whole of ImageNet-1k, whose labels are the indices of every network trained
+        on it.
+        """
+        source = self._set()
+        if len(getattr(source, "wnids", ())) == len(imagenet_indices()):
+            return ()
+        return tuple(name if isinstance(name, str) else ", ".join(name) for name in getattr(source, "classes", ()))
 
     def items(self) -> list[Item]:
         source = self._set()
@@ -64,7 +76,7 @@ class TorchvisionSet(Dataset):
 @lru_cache(maxsize=2)
 def _build(name: str, root: Path, split: str, download: bool) -> Any:
     if importlib.util.find_spec("torchvision") is None:
-        raise DataError(f"torchvision_set: expected the package torchvision and did not find it; run: {_COMMAND}")
+        raise DataError(f"torchvision_set: expected the package torchvision, but it is not installed; run: {_COMMAND}")
     datasets = importlib.import_module("torchvision.datasets")
     known = [item for item in datasets.__all__ if "root" in inspect.signature(getattr(datasets, item)).parameters]
     if name not in known:

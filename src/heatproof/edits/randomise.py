@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
 from heatproof.core.seeds import derive, seed_of
-from heatproof.models.loaders.building import seeded
+from heatproof.models.loaders.construction import seeded
 from heatproof.models.model import Model
 
 Weights = Literal["own", "truncated_normal", "permutation"]

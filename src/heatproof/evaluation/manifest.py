@@ -28,6 +28,7 @@ def run_manifest(
     """The manifest of a run that is about to start; bounds that are infinite are None in it."""
     models = [model for model, _ in networks]
     class_names = models[0].class_names or dataset.class_names
+    label_names = dataset.class_names or class_names
     return Manifest(
         name=experiment.name,
         title=experiment.title,
@@ -41,7 +42,7 @@ def run_manifest(
         models=tuple(_model(*each) for each in zip(experiment.model_entries(), networks, strict=True)),
         methods=tuple(_methods(experiment)),
         metrics=tuple(_metric(choice, experiment.primary_metric()) for choice in experiment.metric_entries()),
-        images=tuple(_image(item, class_names) for item in items),
+        images=tuple(_image(item, label_names) for item in items),
         units=unit_entries(units, {model.digest: model.name for model in models}),
         class_names={str(i): name for i, name in enumerate(class_names)},
         tables=experiment.tables,
@@ -126,8 +127,8 @@ def _metric(choice: MetricChoice, primary: str) -> MetricEntry:
     )
 
 
-def _image(item: Item, class_names: Sequence[str]) -> ImageEntry:
-    label_name = class_names[item.label] if 0 <= item.label < len(class_names) else ""
+def _image(item: Item, label_names: Sequence[str]) -> ImageEntry:
+    label_name = label_names[item.label] if 0 <= item.label < len(label_names) else ""
     return ImageEntry(digest=item.digest, name=item.name, label=item.label, label_name=label_name)
 
 

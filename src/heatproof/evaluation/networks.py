@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from heatproof.data.base import Dataset, Item
+from heatproof.data.labels import check_classes, class_indices
 from heatproof.data.loading import load
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, plan, total_rows
@@ -22,6 +23,7 @@ def load_networks(
 
     Raises:
         ModelError: a network cannot be loaded.
+        DataError: labels are explained, and the data set has class names that the network does not have.
     """
     chosen = {model.digest: model.acceleration for model in previous.models} if previous else {}
     unknown = [Network("", {}) for _ in experiment.models]
@@ -29,10 +31,13 @@ def load_networks(
     found = []
     for entry in experiment.model_entries():
         model = entry.loader.load().with_(output=entry.output, memory=experiment.memory, incremental=experiment.incremental)
+        if experiment.target == "label":
+            check_classes(dataset.class_names, model.class_names, f"target = 'label', {dataset.name} on {model.name}")
         acceleration = chosen.get(model.digest)
         if acceleration is None or acceleration.precision != experiment.precision:
             acceleration = _measure(experiment, dataset, items, model, rows)
-        found.append((model, Network(model.digest, dict(acceleration.plan), acceleration)))
+        indices = class_indices(dataset.class_names, model.class_names)
+        found.append((model, Network(model.digest, dict(acceleration.plan), acceleration, indices)))
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from heatproof.core.records import SCHEMA_VERSION
 from heatproof.core.settings import content_hash
 from heatproof.data.base import Item
+from heatproof.data.labels import relabelled
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric, ReferenceMetric
@@ -33,6 +34,7 @@ class Unit:
     metrics: tuple[dict[str, Any], ...]
     dataset: dict[str, Any]
     items: tuple[Item, ...]
+    """Their labels are indices of the network's outputs; −1 where the network has no such class."""
     target: str
     seed: int
     keep: tuple[str, ...]
@@ -77,6 +79,8 @@ class Network:
     plan: dict[str, Any]
     acceleration: AccelerationEntry | None = None
     """The plan with its measured speed-up and error, for the manifest."""
+    class_indices: tuple[int, ...] = ()
+    """The network's output for each class of the data set; empty where labels are outputs of the network already."""
 
 
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
@@ -91,8 +95,9 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
     compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
     units = []
     for entry, network in zip(experiment.model_entries(), networks, strict=True):
+        labelled = relabelled(items, network.class_indices)
         for start in range(0, len(items), experiment.batch):
-            batch = tuple(items[start : start + experiment.batch])
+            batch = tuple(labelled[start : start + experiment.batch])
             keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
             shared = 1
             for nth, seed in enumerate(experiment.seeds):

@@ -16,7 +16,7 @@ from heatproof.data.base import Item
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Unit, total_rows
 from heatproof.evaluation.stopping import Stop
-from heatproof.stats import ALPHA, Settled, plan_looks, settle
+from heatproof.stats import ALPHA, Decision, decide, plan_looks
 from heatproof.store import Run
 from heatproof.store.manifest import StopEntry, StoppedEntry
 
@@ -43,7 +43,7 @@ class Schedule:
         self.pending_rows = total_rows(self.pending)
         self.stopped: list[StoppedEntry] = []
         self._experiment, self._items, self._names, self._store = experiment, items, names, store
-        self._end = {item: place for place, item in enumerate(items, 1)}
+        self._end = {item.name: place for place, item in enumerate(items, 1)}
         self._methods = [entry.method for entry in experiment.method_entries()]
         self._pairs = experiment.stop.pairs(self._methods) if experiment.stop else []
         self.looks = (
@@ -80,7 +80,7 @@ class Schedule:
 
     def _images(self, unit: Unit) -> int:
         """Images of the run up to the end of the unit's batch."""
-        return self._end[unit.items[-1]]
+        return self._end[unit.items[-1].name]
 
     def _look(self, stop: Stop, own: Sequence[Unit], look: int) -> bool:
         """Whether the units' model needs no more images; if so, its further units are dropped."""
@@ -98,14 +98,14 @@ class Schedule:
         """Why the units' model needs no more images; empty if it does."""
         said = []
         for metric in self._experiment.primary_metrics():
-            answers = settle(self._scores(units, metric.to_dict(), look), self._pairs, len(self.looks), stop.margin)
+            answers = decide(self._scores(units, metric.to_dict(), look), self._pairs, len(self.looks), stop.margin)
             said += [
                 answer
                 for answer, (i, j) in zip(answers, self._pairs, strict=True)
                 if not (self._methods[i].control and self._methods[j].control)
             ]
-        different, equal = said.count(Settled.DIFFERENT), said.count(Settled.EQUAL)
-        if Settled.OPEN in said or not different + equal:
+        different, equal = said.count(Decision.DIFFERENT), said.count(Decision.EQUAL)
+        if Decision.OPEN in said or not different + equal:
             return ""
         found = f"{different} different" + (f", {equal} equal within {stop.margin:g}" if stop.margin else "")
         level = f"{ALPHA / len(self.looks):.3g} at each of {len(self.looks)} looks"

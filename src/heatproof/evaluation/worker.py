@@ -21,7 +21,7 @@ from heatproof.core.errors import DataError, ModelError
 from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
-from heatproof.data.loading import Loaded, load, load_regions
+from heatproof.data.loading import LoadedImages, load, load_regions
 from heatproof.evaluation.plan import Unit
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
@@ -73,7 +73,7 @@ def _model(settings: str, digest: str, plan: str, memory: int | None) -> Model:
 
 @dataclass(frozen=True, eq=False)
 class _Batch:
-    loaded: Loaded
+    loaded: LoadedImages
     images: Tensor
     outputs: Tensor
     maps: dict[str, Tensor] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class _Explainer:
         return self._made[key]
 
 
-def _pictured(unit: Unit, loaded: Loaded, further: Mapping[str, Tensor]) -> Iterator[tuple[int, Item, str, Tensor]]:
+def _pictured(unit: Unit, loaded: LoadedImages, further: Mapping[str, Tensor]) -> Iterator[tuple[int, Item, str, Tensor]]:
     """The further maps that are kept: of the first image of the unit whose maps are."""
     first = next(((i, item) for i, item in enumerate(loaded.items) if item.digest in unit.keep), None)
     yield from ((*first, name, maps) for name, maps in further.items() if first)
@@ -149,7 +149,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
     return records, found.values, further
 
 
-def _target(unit: Unit, model: Model, outputs: Tensor, loaded: Loaded) -> Tensor:
+def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:
     if unit.target == "predicted":
         return model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
     unknown = [item.name for item in loaded.items if item.label < 0]
@@ -186,7 +186,7 @@ def _details(found: Attribution, i: int) -> str:
 
 
 def _row_maker(
-    unit: Unit, model: Model, outputs: Tensor, found: Attribution, loaded: Loaded
+    unit: Unit, model: Model, outputs: Tensor, found: Attribution, loaded: LoadedImages
 ) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
     target, n = found.target, len(outputs)
     clean = model.explained(outputs, target).tolist()

@@ -1,4 +1,4 @@
-"""Networks, the bounds of their inputs, and the scalar that is explained."""
+"""Networks, the bounds of their inputs, and the scalar output that is explained."""
 
 from heatproof.models.model import Model
 from heatproof.models.outputs import Logit, LogProbability, Margin, Output, Probability, ProbabilityWeightedLogit, Regression

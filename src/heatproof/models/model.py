@@ -1,4 +1,4 @@
-"""A network together with what is needed to explain it."""
+"""A network, together with what is needed to explain it."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -17,56 +17,68 @@ from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
 
 OutputFunction = Callable[[Tensor, Tensor], Tensor]
+"""A function (outputs `[b, k]`, target `[b]`) → `[b]`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Any `torch.nn.Module`, with the bounds of its input and the scalar that is explained.
+    """A `torch.nn.Module` with the bounds of its input and the scalar output that is explained.
 
-    The module is used in eval mode with frozen parameters and is given back exactly as it came: parameters, buffers, hooks,
-    grads and train flags. It may return a tensor `[b, k]`, a tuple (its first tensor counts), a mapping (`logits`, else its
-    first tensor), or an object with `.logits`.
+    The module is used in eval mode with frozen parameters, and is left exactly as it was: parameters, buffers, hooks, gradients and
+    train flags. It may return a tensor `[b, k]`, a tuple (its first tensor is used), a mapping (`logits`, otherwise its first
+    tensor), or an object with `.logits`.
+
+    >>> import torch
+    >>> from heatproof.models import Bounds, Model
+    >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 2))
+    >>> model = Model(network, Bounds.of(0, 1, channels=1), class_names=("cat", "dog"))
+    >>> model.outputs(torch.rand(5, 1, 28, 28)).shape, model.class_name(1)
+    (torch.Size([5, 2]), 'dog')
     """
 
     module: nn.Module
     bounds: Bounds
+    """The legal values of an input, in model space."""
     output: Output | OutputFunction = Logit()  # noqa: RUF009 - settings are frozen
-    """An `Output`, or any callable `(outputs [b, k], target [b]) → [b]`."""
+    """The scalar output that is explained: an `Output`, or any callable `(outputs [b, k], target [b]) → [b]`."""
     class_names: tuple[str, ...] = ()
+    """The names of the outputs, in their order; empty if they have none."""
     preprocessing: Preprocessing | None = None
+    """How a photograph becomes an input; None for networks whose inputs are not photographs."""
     name: str = "model"
     chunk: int | None = None
-    """Most rows that pass through the network at once; None = as many as fit. Results do not depend on it; memory does."""
+    """The largest number of images in one call of the network; None = as many as fit in memory. Results do not depend on it."""
     memory: int | None = None
-    """Bytes that a chunk of rows may take; None = a share of what is free (see `passes/memory.py`)."""
+    """The number of bytes that a chunk of images may take; None = a share of the free memory (see `passes/memory.py`)."""
     incremental: bool = True
-    """Whether rows that differ from an image in one rectangle may be computed where that can reach, and no further, if it pays.
-    Outputs are the same up to rounding."""
+    """Whether the forward passes of images that differ from another in one rectangle may be computed in the affected region alone,
+    where that is faster. Outputs are the same up to rounding.
+    """
     engine: nn.Module | None = None
-    """A faster copy of the module that computes the rows in its place; frozen, in eval mode."""
+    """A faster copy of the module that computes the passes in its place; frozen, in eval mode."""
     plan: str = "plain"
-    """How the engine differs from the module, in words."""
+    """A description of how the engine differs from the module."""
     memorised: Callable[[], "Model"] | None = None
-    """Loads the same architecture, trained on permuted labels until it knew them by heart, where the loader knows how."""
+    """Loads the same architecture, trained on permuted labels until it memorised them; None if the loader cannot."""
 
     def __post_init__(self) -> None:
         if self.chunk is not None and self.chunk < 1:
-            raise TensorError(f"chunk: expected at least 1 row, or None, got {self.chunk}")
+            raise TensorError(f"chunk: expected at least 1 image, or None, got {self.chunk}")
         if self.memory is not None and self.memory < 1:
             raise TensorError(f"memory: expected at least 1 byte, or None, got {self.memory}")
 
     def with_(self, **changes: Any) -> Self:
-        """A copy with some fields replaced; the module is shared."""
+        """A copy with some fields replaced; it shares the module."""
         return replace(self, **changes)
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are (the CPU for a module without any)."""
+        """The device of the parameters (the CPU for a module without any)."""
         return next((p.device for p in self._tensors()), torch.device("cpu"))
 
     @property
     def dtype(self) -> torch.dtype:
-        """Floating type of the parameters (float32 for a module without any)."""
+        """The floating-point type of the parameters (float32 for a module without any)."""
         return next((p.dtype for p in self._tensors() if p.is_floating_point()), torch.float32)
 
     def _tensors(self) -> Iterator[Tensor]:
@@ -75,7 +87,7 @@ class Model:
 
     @cached_property
     def digest(self) -> str:
-        """Content hash of the weights and of the printed structure."""
+        """The content hash of the weights and of the printed structure."""
         state = hashlib.sha256(repr(self.module).encode())
         for key, tensor in sorted(self.module.state_dict().items()):
             state.update(key.encode())
@@ -84,12 +96,12 @@ class Model:
 
     @property
     def output_label(self) -> str:
-        """The output's settings, or the name of the caller's function."""
+        """The settings of the output, or the name of the caller's function."""
         return str(self.output) if isinstance(self.output, Output) else getattr(self.output, "__qualname__", repr(self.output))
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Eval mode and frozen parameters inside; everything as before outside, also after an exception."""
+        """Inside, the module is in eval mode with frozen parameters; outside, all is as before, also after an exception."""
         if self.engine is not None:
             yield
             return
@@ -107,37 +119,45 @@ class Model:
                 p.requires_grad_(flag)
 
     def outputs(self, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b k"]:
-        """The network's output matrix. Runs in whatever gradient mode the caller set.
+        """The output matrix of the network, computed in the gradient mode that the caller set.
 
         Raises:
-            ModelError: The output cannot be read as one row per sample.
+            ModelError: The output is not a matrix with one row for each image.
         """
         out = unwrap((self.engine or self.module)(images))
         if out.ndim == 1 and len(out) == len(images):
             out = out[:, None]
         if out.ndim != 2 or len(out) != len(images):
             raise ModelError(
-                f"{self.name}: expected one row of outputs per sample, [{len(images)}, k], got {list(out.shape)}; "
+                f"{self.name}: expected one row of outputs for each image, [{len(images)}, k], got {list(out.shape)}; "
                 "wrap the module so that its forward returns that"
             )
         return out
 
     def explained(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """The explained scalar per sample."""
+        """The scalar that is explained, for each image.
+
+        Raises:
+            ModelError: The output function does not return one number for each image.
+        """
         scores = self.output(outputs, target)
         if scores.shape != target.shape:
             raise ModelError(
-                f"output {self.output_label}: expected one number per sample, {list(target.shape)}, got {list(scores.shape)}"
+                f"output {self.output_label}: expected one number for each image, {list(target.shape)}, got {list(scores.shape)}"
             )
         return scores
 
     def class_name(self, index: int) -> str:
-        """The class's name, or `class 7` where there is none."""
+        """The name of a class, or `class 7` if it has none."""
         return self.class_names[index] if 0 <= index < len(self.class_names) else f"class {index}"
 
 
 def unwrap(out: Any) -> Tensor:
-    """The output matrix in what a network returned: a tensor, a tuple, a mapping or an object with `.logits`."""
+    """The output matrix in what a network returned: a tensor, a tuple, a mapping or an object with `.logits`.
+
+    Raises:
+        ModelError: There is no tensor in it.
+    """
     if isinstance(out, Tensor):
         return out
     if isinstance(out, Mapping):

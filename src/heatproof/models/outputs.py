@@ -1,4 +1,4 @@
-"""What is explained: one scalar per sample of the network's output.
+"""Outputs: the scalar that is explained for each image, as a function of the output matrix z of the network and a class c.
 
 Logit                     z_c
 Probability               p_c = softmax(z)_c
@@ -23,50 +23,83 @@ __all__ = ["LogProbability", "Logit", "Margin", "Output", "Probability", "Probab
 
 
 class Output(Settings, ABC):
-    """Maps the network's outputs and a target per sample to a scalar per sample."""
+    """An output maps the output matrix of the network and one target for each image to one scalar for each image."""
 
     home: ClassVar[str] = "heatproof.models.outputs"
     family: ClassVar[str] = "output"
 
     @abstractmethod
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """The explained scalar per sample."""
+        """The explained scalar of each image."""
 
     def default_target(self, outputs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """The target when the caller names none: the network's own top-1."""
+        """The target if the caller names none: the class with the largest output."""
         return outputs.argmax(1)
 
 
 class Logit(Output):
-    """z_c, the raw score before any softmax."""
+    """z_c, the score before any softmax.
+
+    >>> import torch
+    >>> from heatproof.models import Logit
+    >>> Logit()(torch.tensor([[1.0, 3.0]]), torch.tensor([1]))
+    tensor([3.])
+    """
 
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         return _pick(outputs, target)
 
 
 class Probability(Output):
-    """softmax(z)_c. Its gradient vanishes where the network is sure."""
+    """softmax(z)_c. Its gradient vanishes where the network is certain.
+
+    >>> import torch
+    >>> from heatproof.models import Probability
+    >>> Probability()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor([0.5000])
+    """
 
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         return _pick(outputs.softmax(1), target)
 
 
 class LogProbability(Output):
-    """log softmax(z)_c."""
+    """log softmax(z)_c.
+
+    >>> import torch
+    >>> from heatproof.models import LogProbability
+    >>> LogProbability()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor([-0.6931])
+    """
 
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         return _pick(outputs.log_softmax(1), target)
 
 
 class ProbabilityWeightedLogit(Output):
-    """p_c z_c with p_c treated as a constant; an average over inputs weighs them by confidence, which breaks completeness."""
+    """p_c z_c, with p_c treated as a constant. An average over inputs then weights them by confidence, which breaks completeness.
+
+    >>> import torch
+    >>> from heatproof.models import ProbabilityWeightedLogit
+    >>> ProbabilityWeightedLogit()(torch.tensor([[3.0, 3.0]]), torch.tensor([1]))
+    tensor([1.5000])
+    """
 
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         return _pick(outputs.softmax(1), target).detach() * _pick(outputs, target)
 
 
 class Margin(Output):
-    """z_c minus the best other logit."""
+    """z_c minus the largest other logit.
+
+    Raises:
+        SettingsError: On a call, if the network has a single output.
+
+    >>> import torch
+    >>> from heatproof.models import Margin
+    >>> Margin()(torch.tensor([[1.0, 3.0, 2.5]]), torch.tensor([1]))
+    tensor([0.5000])
+    """
 
     def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         if outputs.shape[1] < 2:
@@ -78,7 +111,16 @@ class Margin(Output):
 
 
 class Regression(Output):
-    """One output of a regression network, in its own units."""
+    """One output of a regression network, number `index`, in its own units.
+
+    Raises:
+        SettingsError: On a call, if the network has no such output.
+
+    >>> import torch
+    >>> from heatproof.models import Regression
+    >>> Regression(index=1)(torch.tensor([[1.0, 3.0]]), torch.tensor([0]))
+    tensor([3.])
+    """
 
     index: NonNegativeInt = 0
 

@@ -1,4 +1,4 @@
-"""From a decoded photograph to the tensor a network expects: resize the shorter side, crop the centre, scale the channels."""
+"""The preprocessing of a decoded photograph for a network: resize the shorter side, crop the centre, normalise the channels."""
 
 from typing import Literal
 
@@ -18,31 +18,43 @@ _RESAMPLING = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling
 
 
 class Preprocessing(Settings):
-    """How a network wants its photographs. Sides in pixels; mean and std per channel of pixels in [0, 1]."""
+    """The preprocessing that a network was trained with.
+
+    side           the side of the input, in pixels.
+    resize         the length that the shorter side is resized to before the centre crop.
+    interpolation  nearest, bilinear or bicubic.
+    mean, std      of each channel of pixels in [0, 1]; the network receives (pixel − mean) / std.
+
+    >>> from PIL import Image
+    >>> from heatproof.models import Preprocessing
+    >>> preprocessing = Preprocessing(side=28, resize=32, mean=(0.5,), std=(0.5,))
+    >>> preprocessing(Image.new("RGB", (64, 48), "white")).shape, preprocessing.bounds.lower
+    (torch.Size([1, 28, 28]), tensor([-1.]))
+    """
 
     side: PositiveInt = 224
     resize: PositiveInt = 256
-    """Length the shorter side is resized to before the centre crop."""
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
 
     @property
     def bounds(self) -> Bounds:
-        """Model-space values of black and white."""
+        """The values of black and white in model space."""
         return Bounds.from_mean_std(self.mean, self.std)
 
     def crop(self, image: Image.Image) -> Image.Image:
         """The square of the photograph that the network sees, in 8-bit pixels (grey for one channel, RGB for three).
 
-        Sizes and offsets are rounded as torchvision's Resize and CenterCrop do, so that published settings give published pixels.
+        Sizes and offsets are rounded as in torchvision's Resize and CenterCrop, so that published settings give the published
+        pixels.
         """
         return self._square(image.convert("L" if len(self.mean) == 1 else "RGB"), self.interpolation)
 
     def region(self, mask: Image.Image | None) -> Float[Tensor, "h w"]:
-        """A mask of the photograph, above 127 on the object, in the square that the network sees: 1 inside, 0 outside.
+        """The mask of an object, above 127 on the object, in the square that the network sees: 1 inside, 0 outside.
 
-        Each pixel is that of the nearest in the mask. None, where nobody knows the region, gives NaN all over.
+        Each pixel is that of the nearest one in the mask. None, if the region is unknown, gives NaN everywhere.
         """
         if mask is None:
             return torch.full((self.side, self.side), torch.nan)
@@ -56,7 +68,7 @@ class Preprocessing(Settings):
         return image.crop((left, top, left + self.side, top + self.side))
 
     def __call__(self, image: Image.Image) -> Float[Tensor, "c h w"]:
-        """Model-space tensor of one photograph, float32."""
+        """The input tensor of one photograph, in model space and float32."""
         pixels = torch.from_numpy(np.array(self.crop(image), dtype=np.float32) / 255)
         pixels = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)
         mean, std = (torch.tensor(v).view(-1, 1, 1) for v in (self.mean, self.std))

@@ -1,9 +1,10 @@
-"""Area under a curve sampled at 0, 1, …, n−1.
+"""The area under a curve sampled at 0, 1, …, n−1.
 
     area = Σ_i w_i y_i,   Σ_i w_i = n − 1
 
-Rules: `trapezoid` (1/2, 1, …, 1, 1/2); `simpson`, composite, and for an even number of points the mean of leaving the
-first and the last interval to the trapezoid, which is what the published figures used (6 points: 5/12, 13/12, 1, 1, 13/12, 5/12).
+`trapezoid` is the trapezoidal rule (1/2, 1, …, 1, 1/2). `simpson` is the composite Simpson rule. For an even number of points it is
+the mean of two variants, which leave the first or the last interval to the trapezoid, as the published figures used it (6 points:
+5/12, 13/12, 1, 1, 13/12, 5/12).
 """
 
 from functools import lru_cache
@@ -30,10 +31,16 @@ def _weights(n: int, rule: AreaRule) -> tuple[float, ...]:
 
 
 def area_weights(n: int, rule: AreaRule) -> Float[Tensor, " n"]:
-    """Weights of the rule in float64; they sum to n − 1."""
+    """The weights of the rule for n points, in float64; they sum to n − 1."""
     return torch.tensor(_weights(n, rule), dtype=torch.float64)
 
 
 def area(curve: Float[Tensor, "b n"], rule: AreaRule = "simpson") -> Float[Tensor, " b"]:
-    """Area under each row, over an axis of length n − 1."""
+    """The area under each curve, over an axis of length n − 1.
+
+    >>> import torch
+    >>> from heatproof.numerics.area import area
+    >>> area(torch.tensor([[0.0, 1.0, 4.0]]), "simpson"), area(torch.tensor([[0.0, 1.0, 4.0]]), "trapezoid")
+    (tensor([2.6667]), tensor([3.]))
+    """
     return (curve.double() @ area_weights(curve.shape[1], rule).to(curve.device)).to(curve.dtype)

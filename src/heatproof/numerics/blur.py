@@ -1,4 +1,4 @@
-"""Gaussian blur with half-sample symmetric borders (…, b, a | a, b, …), separable, per channel."""
+"""Separable Gaussian blur of each channel, with the image mirrored at its borders (…, b, a | a, b, …)."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def gaussian_kernel(sigma: float, truncate: float = 4.0) -> Float[Tensor, " taps"]:
-    """Normalised samples of a Gaussian out to `truncate` standard deviations, float64."""
+    """Samples of a Gaussian out to `truncate` standard deviations, in float64, normalised to a sum of 1."""
     radius = int(truncate * sigma + 0.5)
     x = torch.arange(-radius, radius + 1, dtype=torch.float64)
     kernel = torch.exp(-0.5 * (x / sigma) ** 2) if sigma > 0 else torch.ones(1, dtype=torch.float64)
@@ -15,7 +15,13 @@ def gaussian_kernel(sigma: float, truncate: float = 4.0) -> Float[Tensor, " taps
 
 
 def gaussian_blur(images: Float[Tensor, "b c h w"], sigma: float, truncate: float = 4.0) -> Float[Tensor, "b c h w"]:
-    """Blur each channel. `sigma` in pixels."""
+    """Blur each channel. `sigma` is in pixels; the kernel ends at `truncate` standard deviations.
+
+    >>> import torch
+    >>> from heatproof.numerics.blur import gaussian_blur
+    >>> gaussian_blur(torch.ones(1, 1, 28, 28), sigma=2.0).allclose(torch.ones(1, 1, 28, 28))
+    True
+    """
     kernel = gaussian_kernel(sigma, truncate).to(images)
     for axis in (2, 3):
         images = _convolve(images, kernel, axis)

@@ -1,4 +1,4 @@
-"""The legal values of an input, per channel, in model space."""
+"""The range of legal values of an input, for each channel, in model space."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,9 +12,19 @@ from heatproof.core.errors import TensorError
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """Lower and upper value of each channel, in the units the network sees.
+    """The lower and the upper value of each channel, in the units of the network's input (model space).
 
-    They carry all that is needed to speak of pixels: black = lower, white = upper, "uniform colour" = U[lower, upper].
+    Everything that is said of pixels follows from them: black is the lower bound, white the upper bound, and a uniformly random
+    colour is drawn from U[lower, upper].
+
+    Raises:
+        TensorError: A lower bound is not below its upper bound, or the two differ in length.
+
+    >>> import torch
+    >>> from heatproof.models import Bounds
+    >>> bounds = Bounds.of(-1, 1, channels=3)
+    >>> bounds.to_pixels(torch.zeros(1, 3, 2, 2)).unique()
+    tensor([0.5000])
     """
 
     lower: Float[Tensor, " c"]
@@ -22,7 +32,10 @@ class Bounds:
 
     def __post_init__(self) -> None:
         if self.lower.shape != self.upper.shape or not bool((self.lower < self.upper).all()):
-            raise TensorError(f"bounds need lower < upper for every channel, got {self.lower.tolist()} and {self.upper.tolist()}")
+            raise TensorError(
+                f"bounds: expected lower < upper for every channel, "
+                f"got {self.lower.tolist()} and {self.upper.tolist()}; swap or mend them"
+            )
 
     @classmethod
     def of(cls, lower: float, upper: float, channels: int) -> Self:
@@ -31,21 +44,21 @@ class Bounds:
 
     @classmethod
     def from_mean_std(cls, mean: tuple[float, ...], std: tuple[float, ...]) -> Self:
-        """Bounds of pixels in [0, 1] after (pixel − mean) / std."""
+        """The bounds of pixels in [0, 1] after the normalisation (pixel − mean) / std."""
         m, s = torch.tensor(mean, dtype=torch.float64), torch.tensor(std, dtype=torch.float64)
         return cls((-m / s).float(), ((1 - m) / s).float())
 
     def like(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Lower and upper shaped to broadcast against `[b, c, …]` images, in their type and on their device."""
+        """Both bounds in a shape that broadcasts against images `[b, c, …]`, in their type and on their device."""
         shape = (1, -1, *[1] * (images.ndim - 2))
         return self.lower.to(images).view(shape), self.upper.to(images).view(shape)
 
     def to_pixels(self, images: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
-        """Model space → [0, 1]."""
+        """Values of model space mapped linearly, so that the lower bound becomes 0 and the upper bound 1."""
         lower, upper = self.like(images)
         return (images - lower) / (upper - lower)
 
     def from_pixels(self, pixels: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
-        """[0, 1] → model space."""
+        """Pixels in [0, 1] mapped to model space."""
         lower, upper = self.like(pixels)
         return lower + pixels * (upper - lower)

@@ -1,4 +1,6 @@
-"""A tensor as a settings field, written to JSON whole (type, shape, base64), so that settings round-trip and hash by content."""
+"""A tensor as a field of settings. It is written to JSON in full (type, shape, base64), so that settings survive a round trip and
+their hash depends on the values of the tensor.
+"""
 
 import base64
 from typing import Annotated, Any
@@ -9,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchem
 from torch import Tensor
 
 ALLOW_TENSORS = ConfigDict(arbitrary_types_allowed=True)
-"""`model_config` for settings with a `FrozenTensor` field."""
+"""The `model_config` of settings with a `FrozenTensor` field."""
 
 
 def _read(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Rescaling of maps, by name. Every function is explicit about sign and clipping, and works per sample."""
+"""Rescaling of maps, sample by sample. The name of each function says how sign and clipping are treated."""
 
 import torch
 from jaxtyping import Float
@@ -6,10 +6,15 @@ from torch import Tensor
 
 
 def percentile_scale(maps: Float[Tensor, "b *shape"], top: float = 99.0) -> Float[Tensor, "b *shape"]:
-    """|map| scaled to [0, 1] between its minimum and its `top` percentile (linear interpolation), clipped above.
+    """|map| scaled to [0, 1] between its minimum and its `top` percentile (by linear interpolation), and clipped above.
 
-    Where percentile and minimum are equal up to rounding, the limit of the formula is taken: 1 above the minimum, 0 at it. So a
-    constant map becomes 0 everywhere, never NaN, and its rounding errors are not blown up to a texture.
+    Where the percentile equals the minimum up to rounding, the limit of the formula is taken: 1 above the minimum and 0 at it. So a
+    constant map becomes 0 everywhere, never NaN, and its rounding errors are not amplified to a texture.
+
+    >>> import torch
+    >>> from heatproof.numerics.normalise import percentile_scale
+    >>> percentile_scale(torch.tensor([[-4.0, 0.0, 2.0]]), top=100)
+    tensor([[1.0000, 0.0000, 0.5000]])
     """
     flat = maps.abs().flatten(1)
     low = flat.amin(1, keepdim=True)
@@ -24,7 +29,13 @@ def percentile_scale(maps: Float[Tensor, "b *shape"], top: float = 99.0) -> Floa
 
 
 def symmetric_scale(maps: Float[Tensor, "b *shape"], top: float = 100.0) -> Float[Tensor, "b *shape"]:
-    """Signed map divided by the `top` percentile of its absolute value; 0 stays 0, nothing is clipped. Zero maps stay zero."""
+    """The signed map divided by the `top` percentile of its absolute value. Zero stays zero, and nothing is clipped.
+
+    >>> import torch
+    >>> from heatproof.numerics.normalise import symmetric_scale
+    >>> symmetric_scale(torch.tensor([[-4.0, 0.0, 2.0]]))
+    tensor([[-1.0000,  0.0000,  0.5000]])
+    """
     limit = torch.quantile(maps.abs().flatten(1), top / 100, dim=1)
     limit = torch.where(limit > 0, limit, torch.ones_like(limit))
     return maps / limit.view(-1, *[1] * (maps.ndim - 1))

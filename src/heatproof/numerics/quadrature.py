@@ -23,7 +23,7 @@ __all__ = ["GaussLegendre", "LeftRiemann", "Midpoint", "Quadrature", "RightRiema
 
 
 class Quadrature(Settings, ABC):
-    """A rule with `steps` intervals (for Gauss–Legendre: nodes)."""
+    """A quadrature rule on [0, 1]; `steps` is the number of its intervals (for Gauss–Legendre: of its nodes)."""
 
     home: ClassVar[str] = "heatproof.numerics.quadrature"
     family: ClassVar[str] = "quadrature"
@@ -32,21 +32,26 @@ class Quadrature(Settings, ABC):
 
     @abstractmethod
     def rule(self) -> tuple[list[float], list[float]]:
-        """Nodes and weights, nodes increasing."""
+        """The nodes, in increasing order, and their weights."""
 
     @property
     def n_nodes(self) -> int:
-        """How many nodes the rule has."""
+        """The number of nodes."""
         return self.steps
 
     def nodes(self) -> tuple[Float[Tensor, " k"], Float[Tensor, " k"]]:
-        """Nodes and weights as float64 tensors; the weights sum to 1."""
+        """The nodes and the weights as float64 tensors; the weights sum to 1."""
         alphas, weights = self.rule()
         return torch.tensor(alphas, dtype=torch.float64), torch.tensor(weights, dtype=torch.float64)
 
 
 class RightRiemann(Quadrature):
-    """α = 1/n, 2/n, …, 1."""
+    """The right Riemann sum, with nodes α = 1/n, 2/n, …, 1.
+
+    >>> from heatproof.numerics.quadrature import RightRiemann
+    >>> RightRiemann(steps=2).nodes()
+    (tensor([0.5000, 1.0000], dtype=torch.float64), tensor([0.5000, 0.5000], dtype=torch.float64))
+    """
 
     def rule(self) -> tuple[list[float], list[float]]:
         n = self.steps
@@ -54,7 +59,12 @@ class RightRiemann(Quadrature):
 
 
 class LeftRiemann(Quadrature):
-    """α = 0, 1/n, …, (n−1)/n."""
+    """The left Riemann sum, with nodes α = 0, 1/n, …, (n−1)/n.
+
+    >>> from heatproof.numerics.quadrature import LeftRiemann
+    >>> LeftRiemann(steps=2).nodes()
+    (tensor([0.0000, 0.5000], dtype=torch.float64), tensor([0.5000, 0.5000], dtype=torch.float64))
+    """
 
     def rule(self) -> tuple[list[float], list[float]]:
         n = self.steps
@@ -62,7 +72,12 @@ class LeftRiemann(Quadrature):
 
 
 class Midpoint(Quadrature):
-    """α = 1/2n, 3/2n, 5/2n and so on."""
+    """The midpoint rule, with nodes α = 1/2n, 3/2n, …, 1 − 1/2n.
+
+    >>> from heatproof.numerics.quadrature import Midpoint
+    >>> Midpoint(steps=2).nodes()
+    (tensor([0.2500, 0.7500], dtype=torch.float64), tensor([0.5000, 0.5000], dtype=torch.float64))
+    """
 
     def rule(self) -> tuple[list[float], list[float]]:
         n = self.steps
@@ -70,7 +85,12 @@ class Midpoint(Quadrature):
 
 
 class Trapezoid(Quadrature):
-    """α = 0, 1/n, …, 1, the ends at half weight: n intervals, n + 1 nodes."""
+    """The trapezoidal rule, with nodes α = 0, 1/n, …, 1 and half weight at both ends: n intervals and n + 1 nodes.
+
+    >>> from heatproof.numerics.quadrature import Trapezoid
+    >>> Trapezoid(steps=1).nodes()
+    (tensor([0., 1.], dtype=torch.float64), tensor([0.5000, 0.5000], dtype=torch.float64))
+    """
 
     @property
     def n_nodes(self) -> int:
@@ -82,7 +102,13 @@ class Trapezoid(Quadrature):
 
 
 class GaussLegendre(Quadrature):
-    """Gauss–Legendre nodes mapped to [0, 1]."""
+    """Gauss–Legendre quadrature, mapped from [−1, 1] to [0, 1].
+
+    >>> from heatproof.numerics.quadrature import GaussLegendre
+    >>> alphas, weights = GaussLegendre(steps=3).nodes()
+    >>> round(float((weights * alphas**5).sum()), 6), round(1 / 6, 6)  # exact for a polynomial of degree 5
+    (0.166667, 0.166667)
+    """
 
     def rule(self) -> tuple[list[float], list[float]]:
         alphas, weights = _legendre(self.steps)

@@ -1,4 +1,4 @@
-"""Channels → one map. A metric or figure declares which; nothing reduces silently."""
+"""The reduction of the channels of a map to one. Metrics and figures declare which one they use; nothing is reduced silently."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,12 +8,18 @@ from heatproof.core.records import Reduction
 
 
 def reduce(values: Float[Tensor, "b c h w"], reduction: Reduction) -> Float[Tensor, "b c_out h w"]:
-    """Reduce the channel axis; the result keeps an axis of one channel (all of them for `Reduction.NONE`).
+    """Reduce the channel axis. The result keeps an axis of one channel, or of all channels for `Reduction.NONE`.
 
-    `SUM` keeps the sign, so that opposite channels cancel: it is what the published SmoothTaylor tables use.
+    `SUM` keeps the sign, so that channels of opposite sign cancel; the published SmoothTaylor tables use it.
 
     Raises:
-        TensorError: Values that are no images: in a table, axis 1 holds what is explained and must not be summed.
+        TensorError: The values are not images. In a table, axis 1 holds what is explained and must not be summed.
+
+    >>> import torch
+    >>> from heatproof.core.records import Reduction
+    >>> from heatproof.numerics.reduce import reduce
+    >>> reduce(torch.tensor([-3.0, 4.0]).view(1, 2, 1, 1), Reduction.L2)
+    tensor([[[[5.]]]])
     """
     if values.ndim != 4:
         raise TensorError(f"reduction to one map: expected maps [b, c, h, w], got {list(values.shape)}; use the raw values")

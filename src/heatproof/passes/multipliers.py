@@ -2,7 +2,7 @@
 
     f(x) − f(b) = Σ m ⊙ (x − b),    m = J̄₁ᵀ J̄₂ᵀ … J̄ of the score
 
-where each operation's Jacobian is averaged between what it meets at b and what it meets at x (see `numerics/secants.py`). The
+where each operation's Jacobian is averaged between what it meets at b and what it meets at x (`numerics/average_jacobian.py`). The
 baselines pass first and each operation notes what it meets; then the images pass, operation by operation beside what was noted.
 """
 
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.numerics.secants import SMOOTH
+from heatproof.numerics.average_jacobian import SMOOTH
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.relevance import check_unchanged, followed

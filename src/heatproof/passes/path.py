@@ -16,9 +16,9 @@ makes the trapezoid err by J h (u − ½), in mean square J² h² / 12 where eve
 in square. Where the gradient changes evenly, this overstates. Gaps, on the other hand, cancel, and may do so by luck: a map with a
 gap of 5 % may be off by 15 %. The error of the map is the stricter thing to ask for. Measured: docs/project/measurements/paths.md.
 
-Memory: what a node is kept as is a sketch of its gradient (see `numerics/sketch.py`), from which lengths are told, and the gradient
-itself for the first `KEPT` nodes of an image. The gradients of further nodes are computed again at the end, when their weights are
-known. Images are taken as many at once as that fits in memory, once more beside a chunk.
+Memory: what a node is kept as is a sketch of its gradient (`numerics/count_sketch.py`), from which lengths are told, and the
+gradient itself for the first `KEPT` nodes of an image. The gradients of further nodes are computed again at the end, when their
+weights are known. Images are taken as many at once as that fits in memory, once more beside a chunk.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.numerics.sketch import sketch
+from heatproof.numerics.count_sketch import count_sketch
 from heatproof.passes.gradient import gradient
 from heatproof.passes.memory import fitting_copies, in_chunks
 
@@ -211,7 +211,7 @@ def path_gradients(
             grad, explained = gradient(model, begin + images.new_tensor(alpha).view(axes) * way, target[sample])
             step = grad * way
             flat = step.flatten(1)
-            return step, explained.tolist(), flat.double().sum(1).tolist(), sketch(flat)
+            return step, explained.tolist(), flat.double().sum(1).tolist(), count_sketch(flat)
 
         for _, found in in_chunks(model, images, len(places), compute, "gradient"):
             yield from zip(*found, strict=True)

@@ -1,8 +1,9 @@
-"""Random numbers that belong to an image, not to a moment.
+"""Random numbers that are a function of the image they are used for.
 
-Row i of a batch owns a key hashed from (seed, digest of image i). A draw is named by key, stream and index, so it is the same
-in any batch, chunk, order or process, and the same for every method and metric that asks for the same stream: comparisons
-are paired. Drawn on the CPU in float32, then moved: the same on every device, and equal in float64.
+Every image of a batch owns a key, a hash of the seed and of the image's content. A draw is named by key, stream and index, so the
+same image gets the same numbers in any batch, chunk, order or process, and every method and metric that uses the same stream gets
+the same numbers: comparisons are paired. Numbers are drawn on the CPU in float32 and then moved, so that they do not depend on the
+device, and the float64 numbers equal the float32 ones.
 """
 
 import hashlib
@@ -22,28 +23,48 @@ Index = int | Sequence[int]
 
 
 def image_digest(image: Float[Tensor, "*shape"]) -> bytes:
-    """SHA-256 of the shape and the float32 values."""
+    """The SHA-256 of an image's shape and of its values in float32."""
     values = image.detach().to("cpu", torch.float32).contiguous()
     return hashlib.sha256(f"{tuple(values.shape)}".encode() + values.numpy().tobytes()).digest()
 
 
-_known_as: ContextVar[Mapping[bytes, bytes] | None] = ContextVar("images that draw as others do", default=None)
+_original_digests: ContextVar[Mapping[bytes, bytes] | None] = ContextVar("digests of originals by those of images", default=None)
 
 
 @contextmanager
 def drawn_as(images: Float[Tensor, "b *shape"], originals: Float[Tensor, "b *shape"]) -> Iterator[None]:
-    """Inside the block, each of these images draws what its original draws, so that chance tells their maps not apart."""
+    """Inside the block, each image draws the numbers of its original, so that their maps do not differ by chance.
+
+    >>> import torch
+    >>> from heatproof.perturb.draws import Draws, drawn_as
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> with drawn_as(images.flip(3), images):
+    ...     keys = Draws.for_images(0, images.flip(3)).keys
+    >>> keys == Draws.for_images(0, images).keys
+    True
+    """
     pairs = {image_digest(image): image_digest(original) for image, original in zip(images, originals, strict=True)}
-    token = _known_as.set({**(_known_as.get() or {}), **pairs})
+    token = _original_digests.set({**(_original_digests.get() or {}), **pairs})
     try:
         yield
     finally:
-        _known_as.reset(token)
+        _original_digests.reset(token)
 
 
 @dataclass(frozen=True)
 class Draws:
-    """One key per row, and where the numbers go."""
+    """The random numbers of a batch: one key for each image, and the device and type of the numbers.
+
+    >>> import torch
+    >>> from heatproof.perturb.draws import Draws
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> draws = Draws.for_images(0, images)
+    >>> noise = draws.normal("noise", 3, (1, 28, 28))
+    >>> noise.shape
+    torch.Size([2, 1, 28, 28])
+    >>> torch.equal(Draws.for_images(0, images[1:]).normal("noise", 3, (1, 28, 28)), noise[1:])
+    True
+    """
 
     keys: tuple[Key, ...]
     device: torch.device
@@ -51,27 +72,27 @@ class Draws:
 
     @classmethod
     def for_images(cls, seed: int, images: Float[Tensor, "b *shape"]) -> Self:
-        """Keys from the seed and each image's content."""
-        names, digests = _known_as.get() or {}, [image_digest(image) for image in images]
-        return cls(tuple(derive(seed, names.get(digest, digest)) for digest in digests), images.device, images.dtype)
+        """The keys that follow from the seed and from the content of each image."""
+        originals, digests = _original_digests.get() or {}, [image_digest(image) for image in images]
+        return cls(tuple(derive(seed, originals.get(digest, digest)) for digest in digests), images.device, images.dtype)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def rows(self, rows: Sequence[int]) -> "Draws":
-        """The keys of the given rows; a row may be named many times."""
+        """The keys of the images at the given positions; a position may occur many times."""
         return Draws(tuple(self.keys[row] for row in rows), self.device, self.dtype)
 
     def child(self, stream: str, index: Index) -> "Draws":
-        """Keys of their own for the index-th nested use, such as the noise inside a wrapped method."""
+        """Keys for the index-th nested use, such as the noise inside a wrapped method, independent of the keys themselves."""
         return Draws(self._keys(stream, index), self.device, self.dtype)
 
     def normal(self, stream: str, index: Index, shape: Sequence[int]) -> Tensor:
-        """Standard normal numbers `[rows, *shape]`; `index` is one draw number for all rows, or one per row."""
+        """Standard normal numbers `[b, *shape]`; `index` is one draw number for all images, or one for each."""
         return self._draw(stream, index, lambda out, g: out.normal_(generator=g), shape)
 
     def uniform(self, stream: str, index: Index, shape: Sequence[int]) -> Tensor:
-        """U[0, 1) numbers `[rows, *shape]`."""
+        """Numbers `[b, *shape]` drawn uniformly from [0, 1); `index` as in `normal`."""
         return self._draw(stream, index, lambda out, g: out.uniform_(generator=g), shape)
 
     def _keys(self, stream: str, index: Index) -> tuple[Key, ...]:

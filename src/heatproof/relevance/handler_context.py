@@ -9,8 +9,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from heatproof.numerics.average_jacobian import AverageJacobian
 from heatproof.numerics.bounds import Bounds
-from heatproof.numerics.secants import Secant
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.relevance.tensor_tags import TensorTags
@@ -68,7 +68,9 @@ class HandlerContext(Protocol):
     ) -> Any:
         """The same for a rule that also needs the inputs at the reference, and for operations with several outputs."""
 
-    def differentiate(self, secant: Secant, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    def differentiate(
+        self, secant: AverageJacobian, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Tensor:
         """Compute an operation that no rule applies to: its backward pass is its gradient, or its average slope from the reference.
 
         Args:

@@ -21,8 +21,8 @@ from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError
+from heatproof.numerics.average_jacobian import SMOOTH, AverageJacobian
 from heatproof.numerics.bounds import Bounds
-from heatproof.numerics.secants import SMOOTH, Secant
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.handler_context import Backward, BackwardWithReference, HandlerLookup
 from heatproof.relevance.reference_activations import ReferenceActivations
@@ -58,7 +58,7 @@ class Interceptor(Tracer):
         bounds: The limits of the network's input.
         handler: Looks up the handler of a torch function: `heatproof.relevance.handlers.handler`.
         reference: Where it is given, an operation without a rule passes its average slope from the reference, not its gradient (see
-            `numerics/secants.py`).
+            `numerics/average_jacobian.py`).
         leaks: Where it is given, this list receives the leaks of all operations during the backward pass.
 
     Raises:
@@ -168,7 +168,9 @@ class Interceptor(Tracer):
         at_reference = None if self.reference is None else self.reference.visit(operation, inputs)
         return _RuleFunction.apply(self, operation, run, lambda at, output, above: back(at, output, above, at_reference), *inputs)
 
-    def differentiate(self, secant: Secant, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    def differentiate(
+        self, secant: AverageJacobian, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> Tensor:
         """Compute an operation that no rule applies to; see `HandlerContext`."""
         run = partial(func, *args, **kwargs)
         if self.reference is None:

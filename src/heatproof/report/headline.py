@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from heatproof.core.formatting import count, decimals_for, interval, listing, number, percent, percent_level, sentence_case
+from heatproof.core.formatting import comma_list, count, decimals_for, interval, number, percent, percent_level, sentence_case
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, Row, Verdict, level_of
 from heatproof.report.score_matrix import Cost, ModelScores
@@ -44,7 +44,7 @@ def _summary(chosen: Sequence[Analysis], manifest: Manifest) -> str:
     """Who comes first how often, and how often that is more than chance."""
     firsts = Counter(item.best.method.label for item in chosen if item.best is not None).most_common()
     first, *others = [f"{label} comes first by {n}" if i == 0 else f"{label} by {n}" for i, (label, n) in enumerate(firsts)]
-    said = f"{_where(max(item.n for item in chosen), manifest)}, {listing([f'{first} of {len(chosen)} metrics', *others])}"
+    said = f"{_where(max(item.n for item in chosen), manifest)}, {comma_list([f'{first} of {len(chosen)} metrics', *others])}"
     if not any(_can_tell(item) for item in chosen):
         return f"{said}, but {count(max(item.n for item in chosen), 'image')} cannot tell methods apart."
     nothing = sum(item.chance is not None and not _beating(item) for item in chosen)
@@ -91,9 +91,9 @@ def _ties(analysis: Analysis, best: Row) -> str:
     if not others:
         return "It is the only method of this run."
     if len(ties) == others:
-        return f"It cannot be told apart from {listing(ties)}: a tie of all methods."
+        return f"It cannot be told apart from {comma_list(ties)}: a tie of all methods."
     if ties:
-        return f"It cannot be told apart from {listing(ties)}: a tie."
+        return f"It cannot be told apart from {comma_list(ties)}: a tie."
     return (
         f"It is better than each of the {count(others, 'other method')}." if others > 1 else "It is better than the other method."
     )
@@ -122,13 +122,14 @@ def _chance(analysis: Analysis) -> str:
         return f"All {len(beating)} methods beat {name}." if len(beating) > 1 else f"It beats {name}."
     verb = "does not beat" if len(rest) == 1 else "do not beat"
     return (
-        f"{len(beating)} of {len(analysis.methods)} methods beat {name}; {listing(rest)} {verb} it: do not trust {_it(rest)} here."
+        f"{len(beating)} of {len(analysis.methods)} methods beat {name}; {comma_list(rest)} {verb} it: "
+        f"do not trust {_it(rest)} here."
     )
 
 
 def _controls(analysis: Analysis) -> str:
     """A control that does as well as the best is the most important thing to know about a metric."""
-    if not (names := listing([_control_name(row) for row in _controls_as_good(analysis)])):
+    if not (names := comma_list([_control_name(row) for row in _controls_as_good(analysis)])):
         return ""
     said = f"{names}, which never met the network, did as well as the best method: here this metric alone proves nothing."
     return sentence_case(said)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from heatproof.core.formatting import count, listing, number, percent, percent_level, significant
+from heatproof.core.formatting import comma_list, count, number, percent, percent_level, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
 from heatproof.report.associations import Related, associations
 from heatproof.report.cascade import read_cascade
@@ -151,7 +151,7 @@ def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], na
     write_figure(static, run.path / "figures", name, metric.title)
     label = (
         f"{metric.title}: {metric.curve_axes[1]} against {metric.curve_axes[0]}, mean curves with "
-        f"{percent_level(level_of(analysis.looks))} bands. Lit: {listing(lit)}."
+        f"{percent_level(level_of(analysis.looks))} bands. Lit: {comma_list(lit)}."
     )
     return {
         "id": name,

@@ -1,4 +1,7 @@
-"""Statistics of paired, per-image scores. The unit of inference is the image; every NaN is counted; a tie is an answer."""
+"""Statistics of paired scores per image.
+
+Images are the independent sample: intervals and tests are over images. Every NaN is counted, and a tie is a valid result.
+"""
 
 from heatproof.stats.agreement import Concordance, kendall_w, spearman_matrix
 from heatproof.stats.association import STATISTICS, Association, AssociationEstimate, relate
@@ -8,7 +11,7 @@ from heatproof.stats.multiplicity import ALPHA, holm
 from heatproof.stats.paired import Comparison, compare, sign_flip_p, smallest_p
 from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.sample_size import images_needed
-from heatproof.stats.sequential import Settled, plan_looks, settle
+from heatproof.stats.sequential import Decision, decide, plan_looks
 
 __all__ = [
     "ALPHA",
@@ -17,11 +20,12 @@ __all__ = [
     "AssociationEstimate",
     "Comparison",
     "Concordance",
+    "Decision",
     "ErrorSources",
     "Interval",
     "Ranking",
-    "Settled",
     "compare",
+    "decide",
     "error_sources",
     "holm",
     "images_needed",
@@ -32,7 +36,6 @@ __all__ = [
     "relate",
     "resampled_means",
     "resampling_weights",
-    "settle",
     "sign_flip_p",
     "smallest_p",
     "spearman_matrix",

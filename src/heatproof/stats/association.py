@@ -1,14 +1,15 @@
-"""How two numbers go together that were taken of the same images at the same levels: cosine and Kendall's τ of maps, say.
+"""The association of two numbers that were measured on the same images at the same levels, such as cosine and Kendall's τ of maps.
 
-    pooled   over all points (image, level). Levels move both numbers, so that pooled points may lie on a line though at no level
-             one number tells anything of the other.
-    within   at each level by itself, the mean over levels.
+    pooled   over all points (image, level). Levels move both numbers, so pooled points may lie on a line even where neither number
+             is informative about the other at any one level.
+    within   computed at each level by itself, then averaged over levels.
 
-    slope    b and R² of the least-squares line y = a + b x through the pooled points
-    residual mean of y − (2/π) asin x: how far τ lies above what goes with the cosine under a centred elliptical law (Greiner)
+    slope    b of the least-squares line y = a + b x through the pooled points; `r squared` is its R²
+    residual mean of y − (2/π) asin x: by how much τ exceeds the value that corresponds to the cosine under a centred elliptical
+             distribution (Greiner)
 
-Intervals are percentiles of the bootstrap over images; all levels of an image go together. Kendall's is τ-a, in which ties count
-as neither; a resample that draws an image twice does not count the pair of the two.
+Intervals are percentiles of the bootstrap over images, in which all levels of an image stay together. Kendall's coefficient is τ-a,
+in which ties count as neither concordant nor discordant; where a resample draws an image twice, the pair of the two is not counted.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,18 +27,18 @@ STATISTICS = (
     *("slope", "r squared", "residual"),
 )
 _Statistic = Callable[[Floats, Floats, Floats], Floats]
-"""(x, y, weights [draws, points]) → one number a draw."""
+"""A function of (x, y, weights [draws, points]) that returns one number for each draw."""
 
 
 @dataclass(frozen=True)
 class AssociationEstimate:
-    """A statistic of all images, and what it is in each resample."""
+    """The value of a statistic over all images, and its value in each resample (`draws`)."""
 
     value: float
     draws: Floats
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Percentiles of the resamples; NaN where there are none."""
+        """The percentiles of the resamples; NaN where fewer than two resamples have a value."""
         known = self.draws[np.isfinite(self.draws)]
         if len(known) < 2:
             return float("nan"), float("nan")
@@ -45,13 +46,13 @@ class AssociationEstimate:
         return float(low), float(high)
 
     def __sub__(self, other: "AssociationEstimate") -> "AssociationEstimate":
-        """The difference, resample by resample: paired if both come from one set of weights."""
+        """The difference, resample by resample; it is paired if both come from the same weights."""
         return AssociationEstimate(self.value - other.value, self.draws - other.draws)
 
 
 @dataclass(frozen=True)
 class Association:
-    """Of `n` images; `dropped` points, an image at a level, lack a number and do not count."""
+    """The statistics over `n` images; `dropped` points (an image at a level) lacked a number and were left out."""
 
     n: int
     dropped: int
@@ -62,12 +63,20 @@ def relate(x: Floats, y: Floats, weights: Floats) -> Association:
     """The association of two numbers, each [images, levels].
 
     Args:
-        x: the one, such as a cosine.
-        y: the other.
+        x: the first number, such as a cosine.
+        y: the second number.
         weights: [draws, images] from `resampling_weights`.
 
     Raises:
-        TensorError: x and y are not shaped alike, or the weights do not fit.
+        TensorError: x and y do not have the same shape, or the weights do not fit.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import relate, resampling_weights
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(size=(20, 3))
+    >>> association = relate(x, 2 * x + 1, resampling_weights(20, 50, rng))
+    >>> association.n, round(association.statistics["slope"].value, 3), round(association.statistics["kendall"].value, 3)
+    (20, 2.0, 1.0)
     """
     if x.ndim != 2 or x.shape != y.shape or weights.shape[1] != len(x):
         raise TensorError(
@@ -78,20 +87,20 @@ def relate(x: Floats, y: Floats, weights: Floats) -> Association:
     each = np.concatenate([np.ones((1, len(x))), weights])
     points = x.ravel(), y.ravel(), np.repeat(each, x.shape[1], axis=1) * known.ravel()
     at_levels = [(x[:, i], y[:, i], each * known[:, i]) for i in range(x.shape[1]) if known[:, i].sum() > 1]
-    found: dict[str, Floats] = {}
+    values: dict[str, Floats] = {}
     for name, statistic in (("pearson", _pearson), ("spearman", _spearman), ("kendall", _kendall)):
-        found[name] = statistic(*points)
+        values[name] = statistic(*points)
         within = [statistic(*level) for level in at_levels] or [np.full(len(each), np.nan)]
-        found[f"{name} within"] = np.mean(within, axis=0)
-    found["r squared"] = found["pearson"] ** 2
-    found["slope"] = _slope(*points)
-    found["residual"] = _mean(y.ravel() - 2 / np.pi * np.arcsin(np.clip(x.ravel(), -1, 1)), points[2])
-    estimates = {name: AssociationEstimate(float(found[name][0]), found[name][1:]) for name in STATISTICS}
+        values[f"{name} within"] = np.mean(within, axis=0)
+    values["r squared"] = values["pearson"] ** 2
+    values["slope"] = _slope(*points)
+    values["residual"] = _mean(y.ravel() - 2 / np.pi * np.arcsin(np.clip(x.ravel(), -1, 1)), points[2])
+    estimates = {name: AssociationEstimate(float(values[name][0]), values[name][1:]) for name in STATISTICS}
     return Association(int(known.any(1).sum()), int((~known).sum()), estimates)
 
 
 def _mean(values: Floats, w: Floats) -> Floats:
-    """Weighted mean of values [points] or [draws, points], one a draw."""
+    """The weighted mean of values [points] or [draws, points], for each draw."""
     total = w.sum(1)
     top: Floats = (w * values).sum(1)
     mean: Floats = np.divide(top, total, out=np.full_like(top, np.nan), where=total > 0)
@@ -121,7 +130,7 @@ def _spearman(x: Floats, y: Floats, w: Floats) -> Floats:
 
 
 def _ranks(values: Floats, w: Floats) -> Floats:
-    """Average rank of each point among the resample, up to a constant: what lies below it, and half of its equals."""
+    """The average rank of each point in each resample, up to a constant: the weight below it and half the weight of its equals."""
     order = np.argsort(values, kind="stable")
     below: Floats = np.cumsum(w[:, order], axis=1)
     _, group = np.unique(values[order], return_inverse=True)

@@ -2,13 +2,14 @@
 
     θ = Σ v_i / n,    θ*_d = Σ W_di v_i / Σ W_di,    W_d ~ Multinomial(n; 1/n, …, 1/n)
 
-v_i score of image i, W the resampling weights, d = 1 … draws. One `weights` array serves every method, metric and curve point of
-the same images, so that all intervals speak of the same resamples and differences between methods are paired.
+v_i is the score of image i and W are the resampling weights, for draws d = 1 … D. One `weights` array serves every method, metric
+and curve point of the same images, so that all intervals are of the same resamples and differences between methods are paired.
 
 Kinds of interval at level 1 − α:
 
-- "percentile": quantiles α/2 and 1 − α/2 of θ*. Too narrow for few images: its width lacks √(n/(n−1)) and Student's tails.
-- "expanded": quantiles at Φ(±√(n/(n−1)) t_{n−1, α/2}), which mends just that (Hesterberg, "What teachers should know about the
+- "percentile": the quantiles α/2 and 1 − α/2 of θ*. It is too narrow for few images: its width lacks the factor √(n/(n−1)) and the
+  tails of Student's distribution.
+- "expanded": the quantiles at Φ(±√(n/(n−1)) t_{n−1, α/2}), which corrects both (Hesterberg, "What teachers should know about the
   bootstrap", The American Statistician 69, 2015, §4.2).
 - "bca": bias-corrected and accelerated (Efron, "Better bootstrap confidence intervals", JASA 82, 1987), with
   a = Σ(v_i − θ)³ / 6(Σ(v_i − θ)²)^{3/2} for a mean and z0 from the share of θ* below θ, ties halved.
@@ -16,8 +17,8 @@ Kinds of interval at level 1 − α:
 Measured coverage of a 95 % interval (1,500 samples each) for n = 12: percentile .92, expanded .95, BCa .91 for normal scores, and
 .83, .86, .85 for log-normal ones; for n = 5 normal scores .86, .92, .86. So "expanded" is the default.
 
-Missing values: NaN scores are left out of their own row only, and counted. Fewer than two scores give a NaN interval: one image
-says nothing about others.
+Missing values: a NaN score is left out of its own row only, and counted. The interval of fewer than two scores is NaN, since one
+image does not show how images differ.
 """
 
 from dataclasses import dataclass
@@ -36,9 +37,15 @@ Kind = Literal["percentile", "expanded", "bca"]
 
 @dataclass(frozen=True)
 class Interval:
-    """Means of rows of scores and where they may lie. Every array has the shape of the rows.
+    """The means of rows of scores, with their confidence intervals. Every array has the shape of the rows.
 
-    `n` scores were used, `dropped` were NaN; `low` and `high` are NaN where n < 2, and `mean` where n = 0.
+    `n` scores were used and `dropped` were NaN; `low` and `high` are NaN where n < 2, and `mean` is NaN where n = 0.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import mean_interval
+    >>> interval = mean_interval(np.array([0.2, 0.4, 0.3, np.nan]))
+    >>> round(float(interval.mean), 2), int(interval.n), int(interval.dropped)
+    (0.3, 3, 1)
     """
 
     mean: Floats
@@ -48,7 +55,7 @@ class Interval:
     dropped: np.ndarray[Any, np.dtype[np.int64]]
 
     def __str__(self) -> str:
-        """`21.3 [20.1, 22.6], n = 12` for each row."""
+        """One line for each row, such as `21.3 [20.1, 22.6], n = 12`."""
         rows = zip(*(np.ravel(part) for part in (self.mean, self.low, self.high, self.n)), strict=True)
         return "\n".join(f"{mean:.4g} [{low:.4g}, {high:.4g}], n = {n}" for mean, low, high, n in rows)
 
@@ -58,6 +65,12 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator) -> Floats:
 
     Raises:
         SettingsError: n or draws is below 1.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import resampling_weights
+    >>> weights = resampling_weights(12, 1000, np.random.default_rng(0))
+    >>> weights.shape, bool((weights.sum(1) == 12).all())
+    ((1000, 12), True)
     """
     if n < 1 or draws < 1:
         raise SettingsError(f"expected at least one image and one draw, got {n} images and {draws} draws.")
@@ -65,7 +78,7 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator) -> Floats:
 
 
 def resampled_means(values: Floats, weights: Floats) -> Floats:
-    """Mean of each row in each resample, [..., draws]; NaN where a resample holds no score of that row."""
+    """The mean of each row in each resample, [..., draws]; NaN where a resample contains no score of that row."""
     _check(values, weights)
     present = np.isfinite(values)
     total: Floats = np.where(present, values, 0.0) @ weights.T
@@ -74,17 +87,23 @@ def resampled_means(values: Floats, weights: Floats) -> Floats:
 
 
 def mean_interval(values: "ArrayLike", weights: Floats | None = None, *, level: float = 0.95, kind: Kind = "expanded") -> Interval:
-    """Mean of each row and its interval.
+    """The mean of each row and its confidence interval.
 
     Args:
         values: scores [..., n], NaN where there is none.
-        weights: [draws, n] from `resampling_weights`; give the same ones to all that is compared. None = 9,999 draws of seed 0.
-        level: coverage aimed at, in (0, 1).
-        kind: see the top of this module.
+        weights: [draws, n] from `resampling_weights`; comparisons are paired if they share them. None = 9,999 draws of seed 0.
+        level: the nominal coverage, in (0, 1).
+        kind: percentile, expanded or bca, as described at the top of this module.
 
     Raises:
-        SettingsError: level outside (0, 1) or no such kind.
-        TensorError: values and weights speak of different numbers of images.
+        SettingsError: The level is outside (0, 1), or there is no such kind.
+        TensorError: Values and weights are of different numbers of images.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import mean_interval
+    >>> interval = mean_interval(np.arange(12.0), level=0.9)
+    >>> float(interval.mean), bool(interval.low < 5.5 < interval.high)
+    (5.5, True)
     """
     if not 0 < level < 1:
         raise SettingsError(f"level: expected a number between 0 and 1, got {level}.")
@@ -103,7 +122,7 @@ def mean_interval(values: "ArrayLike", weights: Floats | None = None, *, level: 
 
 
 def _shares(kind: str, level: float, n: Any, mean: Floats, means: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """The two quantiles of the resampled means at which the interval ends, per row."""
+    """The two quantiles of the resampled means at which the interval ends, for each row."""
     from scipy.special import ndtr, ndtri, stdtrit
 
     tail = (1 - level) / 2
@@ -132,13 +151,13 @@ def _share(hits: Any, means: Floats) -> Floats:
 
 
 def _quantiles(means: Floats, shares: Floats) -> Floats:
-    """Quantile `shares[row]` of each row of `means`, NaN left out."""
+    """Quantile `shares[row]` of each row of `means`; NaN is left out."""
     flat, wanted = means.reshape(-1, means.shape[-1]), np.broadcast_to(shares, means.shape[:-1]).reshape(-1)
     ends = np.full(len(flat), np.nan)
     for row, (drawn, share) in enumerate(zip(flat, wanted, strict=True)):
-        kept = drawn[np.isfinite(drawn)]
-        if kept.size:
-            ends[row] = np.quantile(kept, share)
+        finite = drawn[np.isfinite(drawn)]
+        if finite.size:
+            ends[row] = np.quantile(finite, share)
     return ends.reshape(means.shape[:-1])
 
 

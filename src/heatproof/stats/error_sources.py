@@ -1,13 +1,14 @@
-"""How much of the doubt comes from the images, and how much from the random draws of a method or metric?
+"""The standard error of a mean score, split into the part due to the choice of images and the part due to the random draws of a
+method or metric.
 
     SE_sampling = sd(v_i) / √n,    SE_MC = √(Σ e_i²) / n,    share = SE_MC² / SE_sampling²
 
-v_i score of image i, e_i its Monte Carlo standard error. The spread of the v_i holds the Monte Carlo noise already, so the share
-is the part of the variance of the mean that more draws could remove; the rest only more images can. It may exceed 1 by chance for
-few images.
+v_i is the score of image i and e_i its Monte Carlo standard error. The spread of the v_i contains the Monte Carlo noise, so the
+share is the part of the variance of the mean that more draws could remove; only more images can remove the rest. With few images
+the share may exceed 1 by chance.
 
-Missing values: images without a score are dropped; an image without a Monte Carlo error counts as unsampled (e_i = 0) if others
-have one, and if none has one the Monte Carlo error is NaN: nothing was sampled.
+Missing values: images without a score are dropped. An image without a Monte Carlo error counts as exact (e_i = 0) if others have
+one; if none has one, nothing was sampled and the Monte Carlo error is NaN.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from heatproof.stats.bootstrap import Floats
 
 @dataclass(frozen=True)
 class ErrorSources:
-    """Standard errors of the mean of n images, in the unit of the score; `share` of the variance that is Monte Carlo."""
+    """Standard errors of the mean of n images, in the unit of the score, and the Monte Carlo `share` of the variance."""
 
     sampling: float
     monte_carlo: float
@@ -29,10 +30,16 @@ class ErrorSources:
 
 
 def error_sources(values: Floats, errors: Floats) -> ErrorSources:
-    """Sampling and Monte Carlo standard error of the mean of values [n] with Monte Carlo standard errors [n].
+    """The sampling and the Monte Carlo standard error of the mean of values [n] with Monte Carlo standard errors [n].
 
     Raises:
-        TensorError: the two are not rows of the same length.
+        TensorError: The two are not rows of the same length.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import error_sources
+    >>> sources = error_sources(np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 0.5))
+    >>> round(sources.sampling, 3), round(sources.monte_carlo, 3), round(sources.share, 2)
+    (0.645, 0.25, 0.15)
     """
     if values.ndim != 1 or values.shape != errors.shape:
         raise TensorError(f"expected scores [n] and their errors [n], got shapes {values.shape} and {errors.shape}.")

@@ -1,15 +1,16 @@
-"""Two methods on the same images: is the mean difference more than chance?
+"""A paired comparison of two methods on the same images: is the mean difference larger than chance explains?
 
     d_i = a_i − b_i,    T = |Σ d_i|,    p = share of the sign vectors s ∈ {−1, 1}ⁿ with |Σ s_i d_i| ≥ T
 
-Sign-flip permutation test: were both methods alike, each difference could as well have had the other sign. Exact over all 2ⁿ sign
-vectors while 2ⁿ ≤ 2¹⁴; beyond that over `draws` random ones, with p = (1 + hits) / (1 + draws), which is never 0 (Phipson &
-Smyth, "Permutation p-values should never be zero", 2010). The smallest p that n images can give is 2 / 2ⁿ (`smallest_p`).
+This is the sign-flip permutation test: if both methods were alike, each difference would have either sign with equal probability.
+The test is exact over all 2ⁿ sign vectors while 2ⁿ ≤ 2¹⁴. Beyond that it uses `draws` random ones, with p = (1 + hits) / (1 +
+draws), which is never 0 (Phipson & Smyth, "Permutation p-values should never be zero", 2010). The smallest p that n images can give
+is 2 / 2ⁿ (`smallest_p`).
 
-Effect size: the paired probability of superiority, share of images with a_i > b_i, ties halved (Grissom & Kim, "Effect sizes for
-research", 2012, ch. 6). It says how often, where p says how surely.
+The effect size is the paired probability of superiority: the share of images with a_i > b_i, ties halved (Grissom & Kim, "Effect
+sizes for research", 2012, ch. 6). It measures how often a exceeds b, whereas p measures the evidence.
 
-Missing values: an image counts only where both methods have a score; how many were dropped is returned.
+Missing values: an image counts only where both methods have a score; the number of dropped images is returned.
 """
 
 from dataclasses import dataclass
@@ -21,15 +22,16 @@ from heatproof.core.errors import TensorError
 from heatproof.stats.bootstrap import Floats, Kind, mean_interval
 
 EXACT_UP_TO = 14
-"""Images up to which all sign vectors are enumerated."""
+"""The largest number of images for which all sign vectors are enumerated."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Method a against method b on the images that both have.
+    """Method a compared with method b on the images for which both have a score.
 
-    `difference` is mean(a − b) with its interval [low, high] and `spread` the standard deviation of the differences;
-    `superiority` in [0, 1] is the share of images with a > b, ties halved. NaN where `n` does not allow a number.
+    `difference` is mean(a − b) with its interval [low, high], and `spread` is the standard deviation of the differences.
+    `superiority` in [0, 1] is the share of images with a > b, ties halved. `exact` tells whether all sign vectors were enumerated.
+    A number is NaN where `n` images do not suffice for it.
     """
 
     n: int
@@ -56,38 +58,52 @@ def compare(
     """Compare scores a [n] with scores b [n] of the same images.
 
     Args:
-        a: scores of the one method, NaN where there is none.
-        b: scores of the other, image by image.
+        a: scores of the first method, NaN where there is none.
+        b: scores of the second method, image by image.
         weights: [draws, n] from `resampling_weights`, shared by all comparisons on these images.
         rng: used only when there are too many images to enumerate.
-        level: coverage of the interval.
-        kind: kind of the interval.
-        draws: random sign vectors when n is too large to enumerate.
+        level: the nominal coverage of the interval.
+        kind: the kind of the interval.
+        draws: the number of random sign vectors when n is too large to enumerate.
 
     Raises:
         TensorError: a and b are not two rows of the same length.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import compare, resampling_weights
+    >>> rng = np.random.default_rng(0)
+    >>> b = rng.normal(size=10)
+    >>> comparison = compare(b + 1, b, resampling_weights(10, 1000, rng), rng)
+    >>> comparison.n, round(comparison.difference, 2), comparison.superiority, round(comparison.p, 4)
+    (10, 1.0, 1.0, 0.002)
     """
     if a.ndim != 1 or a.shape != b.shape:
         raise TensorError(f"expected two rows of scores of the same images, got shapes {a.shape} and {b.shape}.")
     differences = a - b
-    kept = differences[np.isfinite(differences)]
+    finite = differences[np.isfinite(differences)]
     interval = mean_interval(differences, weights, level=level, kind=kind)
-    n = len(kept)
+    n = len(finite)
     return Comparison(
         n=n,
         dropped=len(a) - n,
         difference=float(interval.mean),
         low=float(interval.low),
         high=float(interval.high),
-        spread=float(kept.std(ddof=1)) if n >= 2 else float("nan"),
-        superiority=float(((kept > 0) + 0.5 * (kept == 0)).mean()) if n else float("nan"),
-        p=sign_flip_p(kept, rng, draws=draws),
+        spread=float(finite.std(ddof=1)) if n >= 2 else float("nan"),
+        superiority=float(((finite > 0) + 0.5 * (finite == 0)).mean()) if n else float("nan"),
+        p=sign_flip_p(finite, rng, draws=draws),
         exact=n <= EXACT_UP_TO,
     )
 
 
 def sign_flip_p(differences: Floats, rng: np.random.Generator, *, draws: int = 10_000) -> float:
-    """Two-sided p of the sign-flip test of differences [n] without NaN; NaN for none."""
+    """The two-sided p-value of the sign-flip test of differences [n] without NaN; NaN for n = 0.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import sign_flip_p
+    >>> sign_flip_p(np.array([1.0, 2.0, 3.0]), np.random.default_rng(0))
+    0.25
+    """
     n = len(differences)
     if n == 0:
         return float("nan")
@@ -103,7 +119,12 @@ def sign_flip_p(differences: Floats, rng: np.random.Generator, *, draws: int = 1
 
 
 def smallest_p(n: int, draws: int = 10_000) -> float:
-    """The smallest two-sided p that n images can give: all of them agree."""
+    """The smallest two-sided p-value that n images can give, which is that of differences of one sign.
+
+    >>> from heatproof.stats import smallest_p
+    >>> smallest_p(6)
+    0.03125
+    """
     return min(1.0, 2.0 / 2.0**n) if n <= EXACT_UP_TO else 1.0 / (1 + draws)
 
 

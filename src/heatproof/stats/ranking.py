@@ -1,11 +1,11 @@
-"""How sure is the ranking? Bootstrap over images.
+"""The uncertainty of a ranking of methods, by the bootstrap over images.
 
-Each resample of the images has its own means, hence its own ranking of the methods. Over the resamples this gives the probability
-of being first, the expected rank and the range of ranks. Ties: equal means share their ranks (average), and being first is shared
-equally. Beside it stands the mean over images of the rank within the image, which no single image with a wild score can sway.
+Each resample of the images has means of its own, and hence a ranking of its own. The resamples give the probability of being first,
+the expected rank and the range of ranks. Equal means share their ranks (average), and share the first place equally. Beside them
+stands the mean over images of the rank within an image, which a single outlying score hardly changes.
 
-Missing values: a method with no score at all is not ranked (NaN); of the images, only those count on which every ranked method
-has a score. How many were dropped is returned.
+Missing values: a method without any score is not ranked (NaN). Only images on which every ranked method has a score count; the
+number of dropped images is returned.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from heatproof.stats.bootstrap import Floats, resampling_weights
 
 @dataclass(frozen=True)
 class Ranking:
-    """Per method, arrays [m]; `n` images counted, `dropped` did not.
+    """The ranking of m methods, as arrays [m]; `n` images counted and `dropped` did not.
 
-    `first` is the probability of being first (sums to 1), `expected` the expected rank (1 = best) with its range [`low`, `high`],
-    `within` the mean rank within images.
+    `first` is the probability of being first (it sums to 1), `expected` is the expected rank (1 = best) with its range [`low`,
+    `high`], and `within` is the mean rank within images.
     """
 
     first: Floats
@@ -41,11 +41,18 @@ def rank(values: Floats, direction: Direction, rng: np.random.Generator, *, draw
         values: scores [m, n] of m methods on n images, NaN where there is none.
         direction: which way is better.
         rng: draws the resamples.
-        draws: number of resamples.
-        level: share of the resampled ranks that [low, high] holds.
+        draws: the number of resamples.
+        level: the share of the resampled ranks that [low, high] contains.
 
     Raises:
-        TensorError: values are not [m, n].
+        TensorError: The values are not [m, n].
+
+    >>> import numpy as np
+    >>> from heatproof.core.records import Direction
+    >>> from heatproof.stats import rank
+    >>> ranking = rank(np.array([[0.1, 0.2, 0.1], [0.8, 0.9, 0.7]]), Direction.LOWER, np.random.default_rng(0), draws=100)
+    >>> ranking.first.tolist(), ranking.expected.tolist(), ranking.n
+    ([1.0, 0.0], [1.0, 2.0], 3)
     """
     from scipy.stats import rankdata
 
@@ -63,17 +70,17 @@ def rank(values: Floats, direction: Direction, rng: np.random.Generator, *, draw
     ranks = rankdata(means, axis=1)
     tail = (1 - level) / 2
 
-    def spread_out(numbers: Floats) -> Floats:
+    def with_missing(numbers: Floats) -> Floats:
         full = empty.copy()
         full[methods] = numbers
         return full
 
     return Ranking(
-        first=spread_out((leads / leads.sum(axis=1, keepdims=True)).mean(axis=0)),
-        expected=spread_out(ranks.mean(axis=0)),
-        low=spread_out(np.quantile(ranks, tail, axis=0, method="inverted_cdf")),
-        high=spread_out(np.quantile(ranks, 1 - tail, axis=0, method="inverted_cdf")),
-        within=spread_out(rankdata(signed, axis=0).mean(axis=1)),
+        first=with_missing((leads / leads.sum(axis=1, keepdims=True)).mean(axis=0)),
+        expected=with_missing(ranks.mean(axis=0)),
+        low=with_missing(np.quantile(ranks, tail, axis=0, method="inverted_cdf")),
+        high=with_missing(np.quantile(ranks, 1 - tail, axis=0, method="inverted_cdf")),
+        within=with_missing(rankdata(signed, axis=0).mean(axis=1)),
         n=len(images),
         dropped=values.shape[1] - len(images),
     )

@@ -1,9 +1,10 @@
-"""How many images would tell two methods apart, were the gap as it looks now?
+"""The number of images needed to detect the difference between two methods, if it is as large as observed.
 
     n = ((z_{1−α/2} + z_{power}) · sd(d) / mean(d))² + z²_{1−α/2} / 2
 
-d the paired differences. Normal approximation with Guenther's correction for the estimated spread ("Sample size formulas for normal
-theory t tests", The American Statistician 35, 1981). A plan, not a promise: the gap is itself uncertain.
+d are the paired differences. The formula is the normal approximation with Guenther's correction for the estimated spread ("Sample
+size formulas for normal theory t tests", The American Statistician 35, 1981). The result is uncertain, as the observed difference
+is.
 """
 
 import math
@@ -12,10 +13,16 @@ from heatproof.core.errors import SettingsError
 
 
 def images_needed(difference: float, spread: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Images needed to find a mean difference with that spread of differences; inf for no difference, NaN if either is unknown.
+    """The number of images needed to detect a mean difference, given the standard deviation `spread` of the differences.
+
+    It is infinite for no difference, and NaN if either number is.
 
     Raises:
-        SettingsError: alpha or power outside (0, 1).
+        SettingsError: alpha or power is outside (0, 1).
+
+    >>> from heatproof.stats import images_needed
+    >>> images_needed(difference=0.5, spread=1.0)
+    34
     """
     from scipy.special import ndtri
 

@@ -1,4 +1,4 @@
-"""Networks trained here: a recipe, one loop, a loader that trains once, and the accuracy reached."""
+"""Networks trained here: settings, one loop, a loader that trains once, and the accuracy reached."""
 
 from heatproof.training.accuracy import accuracy
 from heatproof.training.fit import FittedNetwork, fit

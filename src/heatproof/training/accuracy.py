@@ -4,6 +4,7 @@ import torch
 
 from heatproof.core.errors import DataError, ModelError
 from heatproof.data.base import Dataset
+from heatproof.data.labels import check_classes, class_indices, relabelled
 from heatproof.data.loading import load
 from heatproof.models.model import Model
 from heatproof.training.fit import share_right
@@ -17,12 +18,13 @@ def accuracy(model: Model, dataset: Dataset) -> float:
 
     Raises:
         ImageRefused: the first image that cannot be used.
-        DataError: an image has no label.
+        DataError: an image has no label, or the data set has class names that the network does not have.
         ModelError: the model does not know how its images are prepared.
     """
     if model.preprocessing is None:
         raise ModelError(f"{model.name}: expected a model with `preprocessing`, got none; set it with model.with_(preprocessing=…)")
-    items = dataset.items()
+    check_classes(dataset.class_names, model.class_names, f"accuracy of {model.name} on {dataset.name}")
+    items = relabelled(dataset.items(), class_indices(dataset.class_names, model.class_names))
     unlabelled = [item.name for item in items if item.label < 0]
     if unlabelled:
         raise DataError(f"{dataset.name}: expected a label for every image, {unlabelled[0]} has none; give the set its labels")

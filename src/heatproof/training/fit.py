@@ -43,7 +43,7 @@ class FittedNetwork:
 
 
 def fit(
-    module: nn.Module, images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"], recipe: TrainingConfig, *, seed: int
+    module: nn.Module, images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"], config: TrainingConfig, *, seed: int
 ) -> FittedNetwork:
     """Train the module in place, on the device it is on. It is left in eval mode without gradients, also after an exception.
 
@@ -56,17 +56,17 @@ def fit(
         raise ModelError(f"{type(module).__name__}: expected parameters that take a gradient, got none; call requires_grad_(True)")
     module.eval()
     _check_labels(module, images, labels)
-    optimiser = _optimiser(parameters, recipe)
+    optimiser = _optimiser(parameters, config)
     order, noise = _generator(seed, "order", torch.device("cpu")), _generator(seed, "noise", images.device)
     history = []
     try:
         with _own_chance(seed, images.device), torch.enable_grad():
             module.train()
-            for epoch in range(1, recipe.epochs + 1):
-                _set_rate(optimiser, epoch, recipe)
-                history.append(_epoch(module, images, labels, optimiser, recipe, order, noise))
-                _check_loss(history[-1][0], epoch, recipe)
-                _log.info("epoch %d of %d: loss %.3f, accuracy %.3f", epoch, recipe.epochs, *history[-1])
+            for epoch in range(1, config.epochs + 1):
+                _set_rate(optimiser, epoch, config)
+                history.append(_epoch(module, images, labels, optimiser, config, order, noise))
+                _check_loss(history[-1][0], epoch, config)
+                _log.info("epoch %d of %d: loss %.3f, accuracy %.3f", epoch, config.epochs, *history[-1])
     finally:
         module.zero_grad()
         module.eval()
@@ -86,17 +86,17 @@ def _epoch(
     images: Tensor,
     labels: Int[Tensor, " n"],
     optimiser: torch.optim.Optimizer,
-    recipe: TrainingConfig,
+    config: TrainingConfig,
     order: torch.Generator,
     noise: torch.Generator,
 ) -> tuple[float, float]:
     """Every example once; mean loss and share right. Ends at the first loss that is not finite."""
     total, right = 0.0, 0
     shuffled = torch.randperm(len(images), generator=order).to(images.device)
-    for rows in torch.split(shuffled, recipe.batch):
+    for rows in torch.split(shuffled, config.batch_size):
         batch, wanted = images[rows], labels[rows]
-        if recipe.noise:
-            batch = batch + recipe.noise * torch.rand(batch.shape, generator=noise, device=batch.device, dtype=batch.dtype)
+        if config.noise:
+            batch = batch + config.noise * torch.rand(batch.shape, generator=noise, device=batch.device, dtype=batch.dtype)
         outputs = unwrap(module(batch))
         loss = cross_entropy(outputs, wanted)
         total += loss.item() * len(rows)
@@ -122,24 +122,24 @@ def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
         )
 
 
-def _check_loss(loss: float, epoch: int, recipe: TrainingConfig) -> None:
+def _check_loss(loss: float, epoch: int, config: TrainingConfig) -> None:
     if not math.isfinite(loss):
         raise ModelError(
-            f"epoch {epoch} of {recipe.epochs}: expected a finite loss, got {loss}; "
-            f"lower the learning rate, which is {recipe.learning_rate:g}"
+            f"epoch {epoch} of {config.epochs}: expected a finite loss, got {loss}; "
+            f"lower the learning rate, which is {config.learning_rate:g}"
         )
 
 
-def _optimiser(parameters: list[nn.Parameter], recipe: TrainingConfig) -> torch.optim.Optimizer:
-    if recipe.optimiser == "adam":
-        return torch.optim.Adam(parameters, recipe.learning_rate, weight_decay=recipe.weight_decay)
-    return torch.optim.SGD(parameters, recipe.learning_rate, momentum=0.9, weight_decay=recipe.weight_decay)
+def _optimiser(parameters: list[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
+    if config.optimiser == "adam":
+        return torch.optim.Adam(parameters, config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.SGD(parameters, config.learning_rate, momentum=0.9, weight_decay=config.weight_decay)
 
 
-def _set_rate(optimiser: torch.optim.Optimizer, epoch: int, recipe: TrainingConfig) -> None:
-    share = 1 - (epoch - 1) / recipe.epochs if recipe.schedule == "linear" else 1.0
+def _set_rate(optimiser: torch.optim.Optimizer, epoch: int, config: TrainingConfig) -> None:
+    share = 1 - (epoch - 1) / config.epochs if config.schedule == "linear" else 1.0
     for group in optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * share
+        group["lr"] = config.learning_rate * share
 
 
 def _generator(seed: int, what: str, device: torch.device) -> torch.Generator:

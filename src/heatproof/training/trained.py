@@ -59,7 +59,7 @@ class Trained(Loader):
     architecture: Loader = Toy()
     dataset: Dataset = Digits(part="train")
     labels: Literal["true", "permuted"] = "true"
-    recipe: TrainingConfig = TrainingConfig()
+    training: TrainingConfig = TrainingConfig()
     seed: NonNegativeInt = 0
 
     @model_validator(mode="after")
@@ -93,14 +93,14 @@ class Trained(Loader):
             raise ModelError(
                 f"{model.name}: expected train accuracy above {MEMORISED} so that the labels are memorised, got "
                 f"{fitted.accuracy:.3f}; "
-                f"train for more epochs than {self.recipe.epochs} or on fewer images than {len(items)}"
+                f"train for more epochs than {self.training.epochs} or on fewer images than {len(items)}"
             )
         return (model.with_(memorised=self._memorised) if self.labels == "true" else model), fitted
 
     def _memorised(self) -> Model:
         """The same architecture and images, a thousand of them at most, with their labels permuted."""
         few = self.dataset.model_copy(update={"count": min(self.dataset.count or MEMORISED_IMAGES, MEMORISED_IMAGES)})
-        permuted = self.model_copy(update={"labels": "permuted", "dataset": few, "recipe": BY_HEART})
+        permuted = self.model_copy(update={"labels": "permuted", "dataset": few, "training": BY_HEART})
         return _loaded(permuted.model_dump_json())
 
     def _untrained(self) -> Model:
@@ -116,7 +116,7 @@ class Trained(Loader):
         model = self._untrained()
         images, labels = self._examples(items, model)
         _log.info("training %s, once: %d images", model.name, len(images))
-        return model, fit(model.module, images, labels, self.recipe, seed=self.seed)
+        return model, fit(model.module, images, labels, self.training, seed=self.seed)
 
     def _examples(self, items: list[Item], model: Model) -> tuple[Float[Tensor, "n c h w"], Int[Tensor, " n"]]:
         unlabelled = [item.name for item in items if item.label < 0]
@@ -143,7 +143,7 @@ def _loaded(settings: str) -> Model:
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedTraining:
     """What stands beside the weights in the cache; the digest is of the model that was written."""
 
     name: str
@@ -151,7 +151,7 @@ class Kept:
     fitted: FittedNetwork
 
 
-_Kept = TypeAdapter(Kept)
+_CACHED = TypeAdapter(CachedTraining)
 
 
 def permuted(labels: Int[Tensor, " n"], seed: int) -> Int[Tensor, " n"]:
@@ -166,7 +166,7 @@ def _read(file: Path, model: Model) -> tuple[Model, FittedNetwork] | None:
 
     try:
         with safe_open(file, framework="pt") as content:
-            kept = _Kept.validate_json((content.metadata() or {})["trained"])
+            kept = _CACHED.validate_json((content.metadata() or {})["trained"])
             state = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118 - not a dictionary
         model.module.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValidationError):
@@ -178,6 +178,8 @@ def _write(file: Path, model: Model, fitted: FittedNetwork) -> None:
     from safetensors.torch import save
 
     state: dict[str, Any] = {key: value.detach().cpu().contiguous().clone() for key, value in model.module.state_dict().items()}
-    told = {"trained": _Kept.dump_json(Kept(model.name, model.digest, fitted)).decode()}  # one key: their order is not kept
+    told = {
+        "trained": _CACHED.dump_json(CachedTraining(model.name, model.digest, fitted)).decode()
+    }  # one key: their order is not kept
     with suppress(OSError):  # a home that cannot be written to costs the same training the next time
         write_atomically(file, save(state, told))

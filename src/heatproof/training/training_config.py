@@ -17,7 +17,7 @@ class TrainingConfig(Settings):
     """
 
     epochs: PositiveInt = 8
-    batch: PositiveInt = 50
+    batch_size: PositiveInt = 50
     learning_rate: PositiveFloat = 1e-3
     schedule: Literal["constant", "linear"] = "linear"
     optimiser: Literal["adam", "sgd"] = "adam"

@@ -15,12 +15,12 @@ from heatproof.core.settings import exports
 from heatproof.methods import ExpectedGradients, GradCam, Gradient, IntegratedGradients, LayerCam, Method, SmoothGrad
 from heatproof.metrics import SimilarityUnderChange
 from heatproof.models import Bounds, Model
-from heatproof.numerics.centre import centre_of_mass
+from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.numerics.similarity import cosine, top_k_intersection
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import count_passes
-from heatproof.perturb.changes import Change, Situation
+from heatproof.perturb.changes import Change, ChangeContext
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Blurred, Uniform
 from tests.support import zoo
@@ -57,9 +57,9 @@ differentiable = pytest.mark.parametrize("of", [*PURSUED.values(), *FURTHER.valu
 by_name = pytest.mark.parametrize("attack", FAST, ids=lambda attack: attack.name)
 
 
-def situation(model: Model, images: Tensor, target: Tensor | None = None, seed: int = 0) -> Situation:
+def situation(model: Model, images: Tensor, target: Tensor | None = None, seed: int = 0) -> ChangeContext:
     target = model.outputs(images).argmax(1) if target is None else target
-    return Situation(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed)
+    return ChangeContext(images, model.bounds, target, model, lambda x: Gradient().attribute(model, x, target).values, seed)
 
 
 def shapes(n: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -223,7 +223,7 @@ def test_every_attack_runs_on_every_network_and_leaves_it_alone(attack: Attack, 
     model.module.train()
     target = torch.tensor([0, 1, 2])
     before = state_of(model.module), state_of_tensor(images), state_of_chance()
-    (x,) = attack(Situation(images, model.bounds, target, model, lambda x: x, 0), [0.05])
+    (x,) = attack(ChangeContext(images, model.bounds, target, model, lambda x: x, 0), [0.05])
     assert (state_of(model.module), state_of_tensor(images), state_of_chance()) == before
     lower, upper = model.bounds.like(images)
     assert ((x - images).abs() <= 0.05 * (upper - lower) + 1e-6).all()
@@ -264,7 +264,7 @@ def test_random_signs_are_the_seeds_and_the_same_at_every_level(trained: Trained
     def signs(seed: int, levels: list[float]) -> list[Tensor]:
         middle = trained.images * 0 + 0.5 + trained.images / 100
         constant = trained.model.with_(module=nn.Sequential(nn.Flatten(), nn.Linear(256, 1)))
-        at = Situation(middle, constant.bounds, trained.label * 0, constant, lambda x: x, seed)
+        at = ChangeContext(middle, constant.bounds, trained.label * 0, constant, lambda x: x, seed)
         return [(x - middle).sign() for x in RandomSign()(at, levels)]
 
     low, high = signs(0, [0.02, 0.3])
@@ -308,7 +308,7 @@ def test_an_accelerated_model_is_attacked_by_its_plain_module(trained: Trained) 
     fast = apply(Plan(channels_last=True), trained.model, trained.images)
     for attack in FAST:
         at = situation(trained.model, trained.images)
-        (found,) = attack(Situation(at.images, at.bounds, at.target, fast, at.explain, 0), [EPSILON])
+        (found,) = attack(ChangeContext(at.images, at.bounds, at.target, fast, at.explain, 0), [EPSILON])
         assert torch.equal(found, attack(at, [EPSILON])[0])
 
 

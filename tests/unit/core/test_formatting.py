@@ -3,10 +3,10 @@ import math
 import pytest
 
 from heatproof.core.formatting import (
-    clock,
+    comma_list,
     decimals_for,
+    duration,
     interval,
-    listing,
     number,
     p_value,
     percent,
@@ -53,7 +53,7 @@ def test_p_values(p, text):
     ("items", "text"), [([], ""), (["a"], "a"), (["a", "b", "c"], "a, b and c"), (list("abcdefg"), "a, b, c, d and 3 others")]
 )
 def test_lists(items, text):
-    assert listing(items) == text
+    assert comma_list(items) == text
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_seconds_take_the_unit_that_fits():
 
 
 def test_a_clock_shows_two_units():
-    assert [clock(value) for value in (8.2, 200, 4218)] == ["8 s", "3 min 20 s", "1 h 10 min"]
+    assert [duration(value) for value in (8.2, 200, 4218)] == ["8 s", "3 min 20 s", "1 h 10 min"]
 
 
 def test_a_sentence_begins_with_a_capital_and_keeps_the_rest():

@@ -9,7 +9,7 @@ from heatproof.core.errors import SettingsError, UnknownNameError
 from heatproof.core.settings import canonical_json, content_hash, exports, lookup, snake_case
 from heatproof.methods import Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.numerics.quadrature import GaussLegendre, Quadrature, RightRiemann
-from heatproof.perturb.fills import Black, Fill, Given, Uniform, White
+from heatproof.perturb.fills import Black, Custom, Fill, Uniform, White
 from heatproof.perturb.noises import Gaussian
 from tests.support import zoo
 
@@ -52,7 +52,7 @@ def test_a_family_builds_any_member_by_name() -> None:
 
 
 def test_a_nested_tensor_survives_json() -> None:
-    method = IntegratedGradients(baseline=Given(values=zoo.images(1)[0]))
+    method = IntegratedGradients(baseline=Custom(values=zoo.images(1)[0]))
     again = Method.from_dict(json.loads(json.dumps(method.to_dict())))
     assert again == method
     assert again.baseline.values.equal(zoo.images(1)[0])

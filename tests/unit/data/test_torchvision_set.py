@@ -66,3 +66,14 @@ def test_without_torchvision_the_command_that_brings_it_is_given(tmp_path, monke
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(DataError, match="run: pip install torchvision"):
         TorchvisionSet(dataset="SVHN", root=tmp_path).items()
+
+
+def test_synonyms_of_a_class_are_one_name_and_the_whole_of_imagenet_has_the_networks_own_names(root, monkeypatch):
+    from types import SimpleNamespace
+
+    data = TorchvisionSet(dataset="FashionMNIST", root=root)
+    few = SimpleNamespace(wnids=["n01440764"], classes=[("tench", "Tinca tinca")])
+    monkeypatch.setattr(TorchvisionSet, "_set", lambda self: few)
+    assert data.class_names == ("tench, Tinca tinca",)
+    few.wnids = few.wnids * 1000
+    assert data.class_names == ()

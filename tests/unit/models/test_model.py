@@ -42,7 +42,7 @@ def test_running_freezes_inside_and_restores_outside_also_when_nested() -> None:
 
 
 def test_a_chunk_of_no_rows_is_refused() -> None:
-    with pytest.raises(TensorError, match="expected at least 1 row, or None, got 0"):
+    with pytest.raises(TensorError, match="expected at least 1 image, or None, got 0"):
         zoo.model(zoo.residual(), chunk=0)
 
 
@@ -62,7 +62,7 @@ def test_one_number_per_sample_is_one_column() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (torch.zeros(2, 3, 4), r"expected one row of outputs per sample, \[2, k\], got \[2, 3, 4\]"),
+        (torch.zeros(2, 3, 4), r"expected one row of outputs for each image, \[2, k\], got \[2, 3, 4\]"),
         (torch.zeros(5, 3), r"\[2, k\], got \[5, 3\]"),
         (torch.zeros(()), r"got \[\]"),
         ({}, "returned no tensor"),
@@ -78,7 +78,7 @@ def test_outputs_that_are_no_matrix_are_refused(answer: object, words: str) -> N
 
 def test_an_output_that_is_not_one_number_per_sample_is_refused() -> None:
     model = zoo.model(zoo.residual(), output=lambda outputs, target: outputs)
-    with pytest.raises(ModelError, match=r"expected one number per sample, \[2\], got \[2, 4\]"):
+    with pytest.raises(ModelError, match=r"expected one number for each image, \[2\], got \[2, 4\]"):
         model.explained(torch.zeros(2, 4), torch.zeros(2, dtype=torch.long))
 
 

@@ -5,9 +5,9 @@ import torch
 
 from heatproof.core.records import Reduction
 from heatproof.numerics.blur import gaussian_blur, gaussian_kernel
-from heatproof.numerics.edges import sobel
 from heatproof.numerics.normalise import percentile_scale, symmetric_scale
 from heatproof.numerics.reduce import reduce
+from heatproof.numerics.sobel import sobel
 from tests.support import zoo
 from tests.support.close import assert_close
 

@@ -5,7 +5,7 @@ from heatproof.core.errors import TensorError
 from heatproof.core.settings import exports
 from heatproof.models import Bounds
 from heatproof.perturb.draws import Draws
-from heatproof.perturb.fills import Black, Blurred, ChannelMean, Fill, Given, Reference, Uniform, White, Zero
+from heatproof.perturb.fills import Black, Blurred, ChannelMean, Custom, Fill, Reference, Uniform, White, Zero
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 
@@ -14,7 +14,7 @@ FILLS = {
     "black": Black(),
     "blurred": Blurred(),
     "channel_mean": ChannelMean(),
-    "given": Given(values=zoo.images(1, seed=7)[0]),
+    "custom": Custom(values=zoo.images(1, seed=7)[0]),
     "reference": Reference(images=zoo.images(5, seed=9)),
     "uniform": Uniform(),
     "white": White(),
@@ -66,7 +66,7 @@ def test_colours() -> None:
     assert fill(White(), images)[1, :, 3, 3].tolist() == [2.0, 1.5, 2.5]
     assert not fill(Zero(), images).any()
     assert_close(fill(ChannelMean(), images)[..., 0, 0], images.mean((2, 3)), 1e-6)
-    assert torch.equal(fill(FILLS["given"], images)[1], zoo.images(1, seed=7)[0])
+    assert torch.equal(fill(FILLS["custom"], images)[1], zoo.images(1, seed=7)[0])
 
 
 def test_references_are_drawn_whole_and_about_equally_often() -> None:
@@ -84,7 +84,7 @@ def test_references_can_be_drawn_for_half_precision_too() -> None:
     assert fill(FILLS["reference"], images, rounded_up).shape == images.shape
 
 
-SMALL = {"given": Given(values=torch.zeros(3, 4, 4)), "reference": Reference(images=torch.zeros(2, 3, 4, 4))}
+SMALL = {"custom": Custom(values=torch.zeros(3, 4, 4)), "reference": Reference(images=torch.zeros(2, 3, 4, 4))}
 
 
 @pytest.mark.parametrize("item", SMALL.values(), ids=SMALL.keys())

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from heatproof.core.errors import SettingsError, TensorError
-from heatproof.stats import ALPHA, Settled, holm, plan_looks, settle, sign_flip_p, smallest_p
+from heatproof.stats import ALPHA, Decision, decide, holm, plan_looks, sign_flip_p, smallest_p
 
 RNG = np.random.default_rng
 AGAINST_LAST = [(0, 3), (1, 3), (2, 3)]
@@ -31,30 +31,30 @@ def test_a_comparison_is_different_if_its_holm_p_times_the_looks_is_below_alpha(
     values = RNG(1).normal(size=(4, 12)) + np.array([[2.0], [1.2], [0.1], [0.0]])
     p = holm(np.array([sign_flip_p(values[i] - values[j], RNG(0)) for i, j in AGAINST_LAST]))
     for looks in (1, 3, 10):
-        expected = [Settled.DIFFERENT if looks * q < ALPHA else Settled.OPEN for q in p]
-        assert settle(values, AGAINST_LAST, looks) == expected
-    assert len({tuple(settle(values, AGAINST_LAST, looks)) for looks in (1, 10_000)}) == 2
+        expected = [Decision.DIFFERENT if looks * q < ALPHA else Decision.OPEN for q in p]
+        assert decide(values, AGAINST_LAST, looks) == expected
+    assert len({tuple(decide(values, AGAINST_LAST, looks)) for looks in (1, 10_000)}) == 2
 
 
 def test_a_comparison_is_equal_if_its_differences_lie_well_within_the_margin():
     values = np.stack([RNG(2).normal(0, 0.1, 20), np.zeros(20), RNG(3).normal(0, 3, 20)])
-    assert settle(values, [(0, 1), (2, 1)], 5, margin=0.3) == [Settled.EQUAL, Settled.OPEN]
-    assert settle(values, [(0, 1), (2, 1)], 5) == [Settled.OPEN, Settled.OPEN]
+    assert decide(values, [(0, 1), (2, 1)], 5, margin=0.3) == [Decision.EQUAL, Decision.OPEN]
+    assert decide(values, [(0, 1), (2, 1)], 5) == [Decision.OPEN, Decision.OPEN]
 
 
 def test_equality_is_decided_by_the_worse_of_two_one_sided_tests():
     """Eleven differences 0.9 of a margin 1: 1.9 each on one side, 0.1 each on the other, so p = 2⁻¹¹ on both."""
     values = np.stack([np.full(11, 0.9), np.zeros(11)])
     assert smallest_p(11) * 100 > ALPHA  # so that they are not called different
-    assert settle(values, [(0, 1)], 100, margin=1.0) == [Settled.EQUAL]
-    assert settle(values, [(0, 1)], 103, margin=1.0) == [Settled.OPEN]
-    assert settle(values, [(0, 1)], 100, margin=0.9) == [Settled.OPEN]
+    assert decide(values, [(0, 1)], 100, margin=1.0) == [Decision.EQUAL]
+    assert decide(values, [(0, 1)], 103, margin=1.0) == [Decision.OPEN]
+    assert decide(values, [(0, 1)], 100, margin=0.9) == [Decision.OPEN]
 
 
 def test_rows_without_a_common_image_are_no_members_of_the_family():
     values = np.stack([np.full(7, 1.0), np.full(7, np.nan), np.zeros(7)])
     assert smallest_p(7) * 3 < ALPHA < smallest_p(7) * 3 * 2
-    assert settle(values, [(0, 2), (1, 2)], 3) == [Settled.DIFFERENT, Settled.UNTESTED]
+    assert decide(values, [(0, 2), (1, 2)], 3) == [Decision.DIFFERENT, Decision.UNTESTED]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_looking_repeatedly_keeps_the_chance_of_any_false_difference_below_alpha
     false = 0
     for _ in range(runs):
         values = rng.standard_t(3, size=(4, 14)) + np.array([[*effects, 0]]).T
-        said = [settle(values[:, :n], AGAINST_LAST, len(looks)) for n in looks]
-        false += any(answers[k] is Settled.DIFFERENT for answers in said for k in true_nulls)
+        said = [decide(values[:, :n], AGAINST_LAST, len(looks)) for n in looks]
+        false += any(answers[k] is Decision.DIFFERENT for answers in said for k in true_nulls)
     assert false / runs <= ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / runs)
 
 
@@ -79,7 +79,7 @@ def test_looking_repeatedly_without_correction_would_exceed_alpha():
     false = 0
     for _ in range(runs):
         values = rng.standard_t(3, size=(4, 14))
-        false += any(Settled.DIFFERENT in settle(values[:, :n], AGAINST_LAST, 1) for n in range(8, 15))
+        false += any(Decision.DIFFERENT in decide(values[:, :n], AGAINST_LAST, 1) for n in range(8, 15))
     assert false / runs > ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / runs)
 
 
@@ -89,14 +89,14 @@ def test_looking_repeatedly_keeps_the_chance_of_any_false_equality_below_alpha()
     false = 0
     for _ in range(runs):
         values = np.stack([1 + rng.normal(0, 0.3, size=14), np.zeros(14)])
-        false += any(settle(values[:, :n], [(0, 1)], len(looks), margin=1.0) == [Settled.EQUAL] for n in looks)
+        false += any(decide(values[:, :n], [(0, 1)], len(looks), margin=1.0) == [Decision.EQUAL] for n in looks)
     assert false / runs <= ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / runs)
 
 
 def test_impossible_arguments_are_refused():
     with pytest.raises(TensorError, match="methods, images"):
-        settle(np.zeros(3), [(0, 1)], 1)
+        decide(np.zeros(3), [(0, 1)], 1)
     with pytest.raises(SettingsError, match="positive margin"):
-        settle(np.zeros((2, 3)), [(0, 1)], 1, margin=0.0)
+        decide(np.zeros((2, 3)), [(0, 1)], 1, margin=0.0)
     with pytest.raises(SettingsError, match="at least one"):
         plan_looks(0, 4, 1, 5)

@@ -6,7 +6,7 @@ from heatproof.core.errors import ModelError, SettingsError, TensorError
 from heatproof.core.settings import Settings
 from heatproof.training import TrainingConfig, fit
 
-QUICK = TrainingConfig(epochs=3, batch=8, learning_rate=0.01)
+QUICK = TrainingConfig(epochs=3, batch_size=8, learning_rate=0.01)
 
 
 def examples(n=24):
@@ -24,16 +24,16 @@ def network(*extra):
     return module
 
 
-def trained(recipe=QUICK, *extra, seed=0):
+def trained(config=QUICK, *extra, seed=0):
     """All parameters after training, in one row."""
     module = network(*extra)
-    fit(module, *examples(), recipe, seed=seed)
+    fit(module, *examples(), config, seed=seed)
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 def test_what_can_be_told_apart_is_learnt(optimiser):
-    fitted = fit(network(), *examples(), TrainingConfig(epochs=60, batch=8, learning_rate=0.05, optimiser=optimiser), seed=0)
+    fitted = fit(network(), *examples(), TrainingConfig(epochs=60, batch_size=8, learning_rate=0.05, optimiser=optimiser), seed=0)
     assert fitted.accuracy == 1
     assert fitted.losses[-1] < fitted.losses[0] / 4
     assert len(fitted.losses) == len(fitted.accuracies) == 60
@@ -45,8 +45,8 @@ def test_one_step_of_sgd_follows_the_gradient_of_the_mean_cross_entropy():
     logits = module(images)
     loss = (logits.logsumexp(1) - logits[torch.arange(len(labels)), labels]).mean()
     gradients = torch.autograd.grad(loss, list(module.parameters()))
-    recipe = TrainingConfig(epochs=1, batch=len(images), learning_rate=rate, optimiser="sgd", weight_decay=0.1)
-    fitted = fit(module, images, labels, recipe, seed=0)
+    config = TrainingConfig(epochs=1, batch_size=len(images), learning_rate=rate, optimiser="sgd", weight_decay=0.1)
+    fitted = fit(module, images, labels, config, seed=0)
     for parameter, old, gradient in zip(module.parameters(), before, gradients, strict=True):
         torch.testing.assert_close(parameter.detach(), old - rate * (gradient + 0.1 * old))
     assert fitted.losses == pytest.approx([loss.item()])
@@ -58,8 +58,8 @@ def test_the_rate_falls_linearly_or_stays():
     for schedule, rates in (("linear", (0.3, 0.2, 0.1)), ("constant", (0.3, 0.3, 0.3))):
         module, twin = (nn.Sequential(nn.Flatten(), nn.Linear(6, 2)) for _ in range(2))
         twin.load_state_dict(module.state_dict())
-        recipe = TrainingConfig(epochs=3, batch=24, learning_rate=0.3, schedule=schedule, optimiser="sgd")
-        fit(module, images, labels, recipe, seed=0)
+        config = TrainingConfig(epochs=3, batch_size=24, learning_rate=0.3, schedule=schedule, optimiser="sgd")
+        fit(module, images, labels, config, seed=0)
         velocity = [torch.zeros_like(p) for p in twin.parameters()]
         for rate in rates:
             loss = nn.functional.cross_entropy(twin(images), labels)
@@ -83,7 +83,7 @@ def test_equal_seeds_give_equal_weights_whatever_the_global_generator(extra):
 def test_the_global_generator_is_left_as_it_was():
     module = network(nn.Dropout(0.5))
     before = torch.get_rng_state()
-    fit(module, *examples(), TrainingConfig(epochs=1, batch=8, noise=0.1), seed=0)
+    fit(module, *examples(), TrainingConfig(epochs=1, batch_size=8, noise=0.1), seed=0)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -92,7 +92,7 @@ def test_every_example_is_met_once_an_epoch_with_one_sided_noise():
     module = network()
     module.register_forward_pre_hook(lambda part, inputs: met.append(inputs[0].detach().clone()) if part.training else None)
     images, labels = torch.arange(24.0).view(24, 1, 1, 1).expand(24, 1, 2, 3), examples()[1]
-    fit(module, images, labels, TrainingConfig(epochs=2, batch=7, noise=0.5), seed=0)
+    fit(module, images, labels, TrainingConfig(epochs=2, batch_size=7, noise=0.5), seed=0)
     assert [len(batch) for batch in met] == [7, 7, 7, 3] * 2
     for epoch in (torch.cat(met[:4]), torch.cat(met[4:])):
         ordered = epoch[epoch[:, 0, 0, 0].argsort()]
@@ -107,7 +107,7 @@ def test_every_example_is_met_once_an_epoch_with_one_sided_noise():
     "field",
     [
         {"epochs": 4},
-        {"batch": 6},
+        {"batch_size": 6},
         {"learning_rate": 0.02},
         {"schedule": "constant"},
         {"optimiser": "sgd"},
@@ -133,7 +133,7 @@ def test_a_loss_that_is_not_finite_is_refused_and_the_module_left_in_eval_mode()
     with pytest.raises(
         ModelError, match=r"epoch \d of 9: expected a finite loss, got .*; lower the learning rate, which is 1e\+30"
     ):
-        fit(module, images, labels, TrainingConfig(epochs=9, batch=8, learning_rate=1e30, optimiser="sgd"), seed=0)
+        fit(module, images, labels, TrainingConfig(epochs=9, batch_size=8, learning_rate=1e30, optimiser="sgd"), seed=0)
     assert not module.training
 
 
@@ -154,7 +154,7 @@ def test_there_must_be_examples_and_something_to_train():
 
 
 @pytest.mark.parametrize(
-    "field", [{"epochs": 0}, {"batch": 0}, {"learning_rate": 0}, {"optimiser": "lion"}, {"noise": -1}], ids=str
+    "field", [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0}, {"optimiser": "lion"}, {"noise": -1}], ids=str
 )
 def test_impossible_settings_are_refused(field):
     with pytest.raises(SettingsError, match=next(iter(field))):
@@ -162,6 +162,6 @@ def test_impossible_settings_are_refused(field):
 
 
 def test_settings_survive_a_round_trip():
-    recipe = TrainingConfig(epochs=3, noise=0.5)
-    assert TrainingConfig.from_dict(recipe.to_dict()) == recipe
-    assert isinstance(recipe, Settings)
+    config = TrainingConfig(epochs=3, noise=0.5)
+    assert TrainingConfig.from_dict(config.to_dict()) == config
+    assert isinstance(config, Settings)

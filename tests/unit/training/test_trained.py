@@ -51,7 +51,12 @@ def pictures(tmp_path):
 def loader(pictures, **fields):
     toy = Toy(architecture="mlp", side=10, classes=2, width=0.02)
     return Trained(
-        **{"architecture": toy, "dataset": pictures, "recipe": TrainingConfig(epochs=30, batch=8, learning_rate=0.005), **fields}
+        **{
+            "architecture": toy,
+            "dataset": pictures,
+            "training": TrainingConfig(epochs=30, batch_size=8, learning_rate=0.005),
+            **fields,
+        }
     )
 
 
@@ -102,7 +107,7 @@ def test_the_same_is_learnt_again_to_the_last_bit_and_no_global_generator_is_tou
     [
         {"seed": 1},
         {"labels": "permuted"},
-        {"recipe": TrainingConfig(epochs=31)},
+        {"training": TrainingConfig(epochs=31)},
         {"architecture": Toy(side=10, classes=2, width=0.03)},
     ],
     ids=str,
@@ -186,8 +191,8 @@ def test_permuted_labels_are_one_permutation_that_the_seed_decides():
 def test_the_loop_is_given_the_permuted_labels(pictures, monkeypatch):
     given = []
     monkeypatch.setattr(module, "fit", lambda *a, **k: (given.append(a[2]), FIT(*a, **k))[1])
-    memorise = TrainingConfig(epochs=150, batch=8, learning_rate=0.005)
-    model, fitted = loader(pictures, labels="permuted", recipe=memorise).load_fitted()
+    memorise = TrainingConfig(epochs=150, batch_size=8, learning_rate=0.005)
+    model, fitted = loader(pictures, labels="permuted", training=memorise).load_fitted()
     assert torch.equal(given[0], module.permuted(torch.arange(N) % 2, 0))
     assert fitted.accuracy > module.MEMORISED
     assert accuracy(model, pictures) < 0.8  # with the labels that they have
@@ -195,7 +200,7 @@ def test_the_loop_is_given_the_permuted_labels(pictures, monkeypatch):
 
 
 def test_permuted_labels_that_are_not_memorised_are_refused_each_time_and_learnt_once(pictures, times):
-    short = loader(pictures, labels="permuted", recipe=TrainingConfig(epochs=1))
+    short = loader(pictures, labels="permuted", training=TrainingConfig(epochs=1))
     for _ in range(2):
         with pytest.raises(
             ModelError, match=r"train accuracy above 0\.95 .*got 0\..*; train for more epochs than 1 or on fewer images than 40"

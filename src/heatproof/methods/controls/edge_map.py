@@ -11,7 +11,7 @@ Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018, which c
 from typing import ClassVar
 
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.numerics.edges import sobel
+from heatproof.numerics.sobel import sobel
 from heatproof.passes.counting import PassCount
 
 

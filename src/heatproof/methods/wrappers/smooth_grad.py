@@ -25,7 +25,7 @@ from torch import Tensor
 
 from heatproof.core.errors import SettingsError
 from heatproof.methods.base import Case, Explanation, MapTerms, Method
-from heatproof.numerics.welford import Welford
+from heatproof.numerics.running_moments import RunningMoments
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import PassCount
 from heatproof.perturb.noises.base import Noise
@@ -81,7 +81,7 @@ class SmoothGrad(Method):
 
     def explain(self, case: Case) -> Explanation:
         sampling = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
-        states = [Welford.like(case.images, spread=self.moment == "variance") for _ in range(sampling.parts)]
+        states = [RunningMoments.like(case.images, spread=self.moment == "variance") for _ in range(sampling.parts)]
         expected_sum = torch.zeros_like(case.target, dtype=case.images.dtype)
 
         def compute(sample: list[int], k: list[int]) -> Explanation:
@@ -97,7 +97,7 @@ class SmoothGrad(Method):
             return torch.stack([self._moment(state)[still] * (state.count[still[0]] / drawn) for state in states])
 
         used, error = sampling.run(case.model, case.images, compute, add, parts)
-        values = self._moment(reduce(Welford.merge, states))
+        values = self._moment(reduce(RunningMoments.merge, states))
         expected_sum = expected_sum * (self.samples / used) if self.moment == "mean" else torch.full_like(expected_sum, torch.nan)
         return Explanation(values, expected_sum, error, used, sampling.notes(used, error))
 
@@ -117,7 +117,7 @@ class SmoothGrad(Method):
         noisy = self._noisy(clean, list(range(len(clean))), [i // inner.n for i in k])
         return inner.at(noisy, x + (noisy.images - clean.images), [i % inner.n for i in k]) / self.samples
 
-    def _moment(self, state: Welford) -> Tensor:
+    def _moment(self, state: RunningMoments) -> Tensor:
         return state.variance if self.moment == "variance" else state.mean
 
     def cost(self) -> PassCount:

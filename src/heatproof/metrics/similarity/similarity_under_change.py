@@ -31,11 +31,11 @@ from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
-from heatproof.numerics.centre import centre_of_mass
+from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import network_state, raw_outputs
-from heatproof.perturb.changes import AddedNoise, Change, Situation
+from heatproof.perturb.changes import AddedNoise, Change, ChangeContext
 from heatproof.perturb.draws import image_digest
 
 _CACHE_SIZE = 8
@@ -99,7 +99,7 @@ class SimilarityUnderChange(ComparingMetric):
         return PassCount(1 + len(self.levels), clean=1)
 
     def common_cost(self) -> Mapping[str, PassCount]:
-        return {} if self.change.by_maps else {f"{self.change.digest} {self.levels}": PassCount(*self.change.rows(self.levels))}
+        return {} if self.change.uses_maps else {f"{self.change.digest} {self.levels}": PassCount(*self.change.rows(self.levels))}
 
     def explanations(self, stochastic: bool = True) -> int:
         return len(self.levels)
@@ -114,7 +114,7 @@ class SimilarityUnderChange(ComparingMetric):
             return next(values for images, values in computed if images is at)
 
         clean = map_of(images)
-        requested = self._changed(Situation(images, model.bounds, target, model, map_of, seed))
+        requested = self._changed(ChangeContext(images, model.bounds, target, model, map_of, seed))
         impossible = torch.stack([~finite(at) for at in requested], 1)
         changed = [_filled(at, no, images) for at, no in zip(requested, impossible.unbind(1), strict=True)]
         curve = torch.stack([self.compare(clean, map_of(at)) for at in changed], 1).masked_fill(impossible, torch.nan)
@@ -131,9 +131,9 @@ class SimilarityUnderChange(ComparingMetric):
         scores = Scores.of(curve.nanmean(1), curve=curve, components=components, missing=missing)
         return without_broken(scores, clean)
 
-    def _changed(self, at: Situation) -> list[Tensor]:
+    def _changed(self, at: ChangeContext) -> list[Tensor]:
         """Return the changed images at each level. If they do not depend on the method, they are cached for the next one."""
-        if self.change.by_maps:
+        if self.change.uses_maps:
             return self.change(at, self.levels)
         network = at.model.module
         cached = _changed_images.setdefault(network, {})

@@ -1,11 +1,11 @@
-"""Where networks come from. One loader a file; the exports are the registry."""
+"""Loaders of networks, one in each file; the exports are the registry."""
 
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.efficientnet_lite0 import EfficientnetLite0
 from heatproof.models.loaders.file import File
 from heatproof.models.loaders.huggingface import Huggingface
 from heatproof.models.loaders.imagenet import imagenet_classes
-from heatproof.models.loaders.reference import load_model, resolve
+from heatproof.models.loaders.model_reference import load_model, resolve
 from heatproof.models.loaders.squeezenet1_1 import Squeezenet1_1
 from heatproof.models.loaders.timm import Timm
 from heatproof.models.loaders.torchvision import Torchvision

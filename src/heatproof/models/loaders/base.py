@@ -1,4 +1,4 @@
-"""What a loader is: settings that name a network, and a call that builds it."""
+"""The interface of a loader: settings that name a network, and a method that builds it."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -8,28 +8,28 @@ from heatproof.models.model import Model
 
 
 class Loader(Settings, ABC):
-    """Names a network; `load` builds it on the CPU with the preprocessing and class names it was trained with."""
+    """The settings of a network; `load` builds it on the CPU, with the preprocessing and the class names it was trained with."""
 
     home: ClassVar[str | tuple[str, ...]] = ("heatproof.models.loaders", "heatproof.training")
     family: ClassVar[str] = "model"
     shorthand: ClassVar[str] = ""
-    """The field that takes what follows the colon in `torchvision:resnet18`; empty if the loader takes nothing."""
+    """The field that receives the text after the colon in `torchvision:resnet18`; empty if the loader accepts none."""
 
     @abstractmethod
     def load(self) -> Model:
-        """The network, in eval mode, its activations not in place.
+        """The network in eval mode, with activations that do not overwrite their input.
 
         Raises:
-            WeightsMissing: the weights are not on this machine; the message holds the command that brings them.
-            ModelError: the network cannot be built, or its files are not what they should be.
+            WeightsMissing: The weights are not on this machine; the message contains the command that fetches them.
+            ModelError: The network cannot be built, or its files are not as expected.
         """
 
     @property
     def at_hand(self) -> bool:
-        """Whether it loads without fetching anything."""
+        """Whether the network loads without a download."""
         return True
 
     @property
     def random(self) -> bool:
-        """Whether the weights are drawn at random, so that a file's may take their place."""
+        """Whether the weights are random, so that those of a file may replace them."""
         return False

@@ -1,10 +1,10 @@
-"""The EfficientNet-Lite network: inverted bottlenecks with ReLU6 and no squeeze-and-excitation.
+"""The EfficientNet-Lite network: inverted bottlenecks with ReLU6 and without squeeze-and-excitation.
 
-    expand 1×1 · BN · ReLU6 → depthwise k×k · BN · ReLU6 → project 1×1 · BN  (+ input, where stride is 1 and widths agree)
+    expand 1×1 · BN · ReLU6 → depthwise k×k · BN · ReLU6 → project 1×1 · BN  (+ input, if the stride is 1 and the widths agree)
 
-Every activation is a module of its own and never in place, and padding is a module too: each operator can be watched or
-replaced alone.
-Source: Tan & Le, "EfficientNet", ICML 2019; the Lite variants as released in TensorFlow's TPU repository.
+Every activation and every padding is a module of its own, and no activation overwrites its input, so that each operation can be
+captured or replaced by itself. Source: Tan & Le, "EfficientNet", ICML 2019; the Lite variants as released in TensorFlow's TPU
+repository.
 """
 
 import math
@@ -25,28 +25,30 @@ STAGES = (
 )
 HEAD_WIDTH = 1280
 EPSILON = 1e-3
-"""Of every batch normalisation."""
+"""The ε of every batch normalisation."""
 
 
 class SamePadding(nn.Module):
-    """Zeros so that a k×k convolution of stride s gives ⌈n/s⌉ outputs; the odd one goes to the right and below."""
+    """Zero padding so that a k×k convolution of stride s has ⌈n/s⌉ outputs; an odd number has its extra zero at the right and
+    bottom.
+    """
 
     def __init__(self, kernel: int, stride: int) -> None:
         super().__init__()
         self.kernel, self.stride = kernel, stride
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
-        """The padded map."""
+        """The padded feature map."""
         below, right = (max((math.ceil(n / self.stride) - 1) * self.stride + self.kernel - n, 0) for n in x.shape[-2:])
         return F.pad(x, (right // 2, right - right // 2, below // 2, below - below // 2))
 
     def extra_repr(self) -> str:
-        """Shown in the printed structure."""
+        """The settings in the printed structure."""
         return f"kernel={self.kernel}, stride={self.stride}"
 
 
 class Bottleneck(nn.Module):
-    """One inverted bottleneck."""
+    """An inverted bottleneck."""
 
     def __init__(self, width_in: int, width_out: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -87,7 +89,7 @@ class EfficientnetLite(nn.Module):
 
 
 def _convolution(width_in: int, width_out: int, kernel: int, *, stride: int = 1, groups: int = 1, activate: bool) -> nn.Sequential:
-    """Padding, convolution without bias, batch normalisation and, if asked, ReLU6."""
+    """Padding, convolution without bias, batch normalisation and, if `activate`, ReLU6."""
     layers = nn.Sequential()
     if kernel > 1:
         layers.add_module("padding", SamePadding(kernel, stride))
@@ -99,7 +101,7 @@ def _convolution(width_in: int, width_out: int, kernel: int, *, stride: int = 1,
 
 
 def translate(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The released names of the weights → the names used here."""
+    """A state dict with the released names of the weights, renamed to the names of this network."""
     return {_translate(key): value for key, value in state.items()}
 
 

@@ -1,7 +1,7 @@
-"""Weights in a file, and the architecture they belong to.
+"""Weights from a file, for an architecture that another loader builds.
 
-Read are `.safetensors`, and state dicts that torch can load without running code. A file that holds a program (TorchScript,
-`.pt2`, a pickled module) is refused: opening one means running what a stranger wrote.
+It reads `.safetensors`, and state dicts that torch can load without executing code. A file that contains a program (TorchScript,
+`.pt2`, a pickled module) is refused, because opening it means executing code of unknown origin.
 """
 
 import pickle
@@ -29,10 +29,18 @@ _SHOWN = 3
 class File(Loader):
     """A state dict at `path` for the network that `architecture` builds with random weights.
 
-    `architecture` is another loader, such as `{name = "torchvision", architecture = "resnet18", weights = "random"}`, or
-    `{name = "timm", architecture = "vit_tiny_patch16_224", pretrained = false, classes = 10}`. Every key must fit. A dict
-    that keeps the state dict under `state_dict`, `model_state_dict` or `model` is unwrapped, and the prefix `module.` that
-    data-parallel training leaves is dropped. `preprocessing` and `class_names` replace the architecture's.
+    `architecture` is another loader, such as `{name = "torchvision", architecture = "resnet18", weights = "random"}`, or `{name =
+    "timm", architecture = "vit_tiny_patch16_224", pretrained = false, classes = 10}`. Every key must fit. A dict that contains the
+    state dict under `state_dict`, `model_state_dict` or `model` is unwrapped, and the prefix `module.` of data-parallel training is
+    removed. `preprocessing` and `class_names` replace those of the architecture.
+
+    >>> import torch
+    >>> from heatproof.models.loaders import File, Toy
+    >>> toy = Toy(architecture="mlp", classes=2, width=0.01)
+    >>> torch.save(toy.load().module.state_dict(), "weights.pt")
+    >>> model = File(path="weights.pt", architecture=toy, class_names=("cat", "dog")).load()
+    >>> model.name, model.class_names
+    ('file:weights', ('cat', 'dog'))
     """
 
     shorthand: ClassVar[str] = "path"
@@ -91,7 +99,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _refuse_programs(path: Path) -> None:
-    """TorchScript and exported programs are zip archives with code inside."""
+    """Refuse TorchScript and exported programs, which are zip archives that contain code."""
     if path.suffix in (".pt2", ".onnx"):
         raise ModelError(f"{path}: refused, because {path.suffix} holds a program, not weights; {_REMEDY}")
     if not zipfile.is_zipfile(path):

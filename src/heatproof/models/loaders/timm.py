@@ -7,20 +7,21 @@ from pydantic import NonNegativeInt, PositiveInt, model_validator
 
 from heatproof.core.errors import ModelError, UnknownNameError, WeightsMissing
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import import_package, seeded, without_inplace
+from heatproof.models.loaders.construction import import_package, seeded, without_inplace
 from heatproof.models.loaders.imagenet import imagenet_classes
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 
 _IMAGENET = 1000
-"""Outputs by which timm itself takes a trained network for one of ImageNet-1k."""
+"""The number of outputs by which timm itself takes a trained network for one of ImageNet-1k."""
 
 
 class Timm(Loader):
-    """`timm.create_model`, by the name of the architecture, with a tag or without: `vit_tiny_patch16_224.augreg_in21k_ft_in1k`.
+    """A network of `timm.create_model`, by the name of its architecture, with or without a tag:
+    `Timm(architecture="vit_tiny_patch16_224.augreg_in21k_ft_in1k").load()`.
 
-    Trained weights come from timm's cache, and are downloaded if missing. `pretrained = false` draws them from `seed`;
-    `classes`, the number of outputs, is for random weights. `preprocessing` replaces what timm has on record.
+    Trained weights come from the cache of timm, and are downloaded if missing. With `pretrained = false` they are random, drawn
+    from `seed`, and `classes` is the number of outputs. `preprocessing` replaces the one that timm has on record.
     """
 
     shorthand: ClassVar[str] = "architecture"

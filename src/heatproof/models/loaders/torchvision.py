@@ -9,18 +9,18 @@ from pydantic import NonNegativeInt, PositiveInt, field_validator, model_validat
 
 from heatproof.core.errors import ModelError, UnknownNameError, WeightsMissing
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import import_package, seeded, without_inplace
+from heatproof.models.loaders.construction import import_package, seeded, without_inplace
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 
 
 class Torchvision(Loader):
-    """`torchvision.models`, by the name of the architecture.
+    """A network of `torchvision.models`, by the name of its architecture: `Torchvision(architecture="resnet18").load()`.
 
-    `weights` is `"DEFAULT"`, a name such as `"IMAGENET1K_V1"`, or None (in a file that knows no None: `"random"`) for random
-    weights drawn from `seed`; torchvision keeps trained weights in its own cache and downloads what is missing. `classes`, the
-    number of outputs, is for random weights. `preprocessing` replaces what the weights were trained with
-    (for random weights: what the default weights were).
+    `weights` is `"DEFAULT"`, a name such as `"IMAGENET1K_V1"`, or None for random weights that are drawn from `seed` (in a file,
+    which cannot contain None, `"random"`). torchvision keeps trained weights in a cache of its own and downloads missing ones.
+    `classes` is the number of outputs of a network with random weights. `preprocessing` replaces the one that the weights were
+    trained with (for random weights: the one of the default weights).
     """
 
     shorthand: ClassVar[str] = "architecture"

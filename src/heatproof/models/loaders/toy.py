@@ -1,13 +1,13 @@
-"""Small networks of the papers that train networks of their own, with random weights.
+"""The small networks of papers that train networks of their own, with random weights.
 
     cnn           conv 5×5×32, ReLU, max 2 · conv 5×5×64, ReLU, max 2 · dense 1024, ReLU · dense k
     mlp           dense 2500, ReLU · dense 1500, ReLU · dense 500, ReLU · dense k
     three_blocks  conv 3×3×16, ReLU, max 2 · conv 3×3×16, ReLU, max 2 · conv 3×3×16, ReLU · dense 512, ReLU · dense k
 
-Convolutions keep the side. The first two take 28 × 28 grey pixels in [0, 1]; the third 32 × 32 RGB pixels in [−1, 1].
+Convolutions keep the side. The first two networks receive 28 × 28 grey pixels in [0, 1], the third 32 × 32 RGB pixels in [−1, 1].
 
 Source: cnn and mlp are the MNIST networks of Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018; three_blocks is a
-common CIFAR-10 network. Differs from the paper: weights start as PyTorch starts them, not from a truncated normal.
+common CIFAR-10 network. Differs from the paper: weights are initialised as in PyTorch, not from a truncated normal.
 """
 
 from collections import OrderedDict
@@ -17,22 +17,28 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from torch import nn
 
 from heatproof.models.loaders.base import Loader
-from heatproof.models.loaders.building import seeded
+from heatproof.models.loaders.construction import seeded
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 
 Layers = OrderedDict[str, nn.Module]
 
 _MIN_SIDE = 4
-"""Two poolings leave one pixel of it."""
+"""The smallest side of which two poolings leave one pixel."""
 
 
 class Toy(Loader):
-    """A network of the module's list, its weights drawn from `seed`: for training, and for weights from a file.
+    """A network of the list in this module, with weights drawn from `seed`: for training, and for weights from a file.
 
-    `architecture` is cnn, mlp or three_blocks. `side` in pixels and `channels` (1 = grey, 3 = RGB) are as published where left
-    out; images are resized and turned grey or RGB to fit. `classes` is the number of outputs. `width` multiplies the size of every
-    hidden layer.
+    `architecture` is cnn, mlp or three_blocks. `side` (in pixels) and `channels` (1 = grey, 3 = RGB) are the published ones by
+    default; images are resized and converted to grey or RGB. `classes` is the number of outputs. `width` multiplies the size of
+    every hidden layer.
+
+    >>> import torch
+    >>> from heatproof.models.loaders import Toy
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> model.outputs(torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
     """
 
     shorthand: ClassVar[str] = "architecture"

@@ -1,7 +1,7 @@
-"""What is done to an image, more or less of it, before it is explained again."""
+"""Changes of an image, by degrees, before it is explained again."""
 
 from heatproof.perturb.changes.added_noise import AddedNoise
-from heatproof.perturb.changes.base import Change, Situation
+from heatproof.perturb.changes.base import Change, ChangeContext
 from heatproof.perturb.changes.masking import Masking
 
-__all__ = ["AddedNoise", "Change", "Masking", "Situation"]
+__all__ = ["AddedNoise", "Change", "ChangeContext", "Masking"]

@@ -1,4 +1,4 @@
-"""What is done to images, at a level."""
+"""Changes of images that are applied before the images are explained again, such as added noise or masking."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -13,15 +13,15 @@ from heatproof.numerics.bounds import Bounds
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
-    """What a change may look at.
+class ChangeContext:
+    """The inputs of one call of a change.
 
-    images   `[b, c, h, w]` untouched, in model space.
-    bounds   of a legal image.
-    target   `[b]` the class that is explained.
-    model    the network, for changes that look for the worst; others leave it alone.
-    explain  raw maps of given images, `[b, c, h, w]`, by the method that is looked at.
-    seed     from which all that is random is drawn, by image.
+    images   the unchanged images `[b, c, h, w]`, in model space.
+    bounds   the legal values of an image.
+    target   the class `[b]` that is explained for each image.
+    model    the network, for changes that search for the worst case; other changes do not use it.
+    explain  returns the raw maps `[b, c, h, w]` of given images by the method under test.
+    seed     all random numbers are drawn from it, by image.
     """
 
     images: Float[Tensor, "b c h w"]
@@ -33,19 +33,22 @@ class Situation:
 
 
 class Change(Settings, ABC):
-    """Images, changed more and more."""
+    """A family of changed images: the larger the level, the stronger the change.
+
+    A change is called with a `ChangeContext` and a list of levels, and returns the images at each level.
+    """
 
     home: ClassVar[tuple[str, ...]] = ("heatproof.perturb.changes", "heatproof.attacks")
     family: ClassVar[str] = "change"
     unit: ClassVar[str]
-    """What a level counts, for an axis."""
-    by_maps: ClassVar[bool] = False
-    """Whether it looks at maps of the method; else it is the same for all methods."""
+    """What a level measures; it labels the axis of a figure."""
+    uses_maps: ClassVar[bool] = False
+    """Whether the change depends on the maps of the method under test; otherwise it is the same for all methods."""
 
     def rows(self, levels: Sequence[float]) -> tuple[int, int]:
-        """Forward and backward rows that it takes of an image, at most, apart from maps of the method."""
+        """The most forward and backward passes that changing one image takes, apart from those of the maps it uses."""
         return 0, 0
 
     @abstractmethod
-    def __call__(self, at: Situation, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
-        """The images at each level, in the order of the levels; NaN for one that cannot be changed as asked."""
+    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
+        """The images at each level, in the order of the levels; an image that cannot be changed as required is set to NaN."""

@@ -1,4 +1,4 @@
-"""What replaces pixels, and where a path starts."""
+"""The interface of fills: values that replace pixels, and baselines from which a path of integration starts."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -12,7 +12,7 @@ from heatproof.perturb.draws import Draws, Index
 
 
 class Fill(Settings, ABC):
-    """Images `[b, c, …]` in model space → replacement of the same shape."""
+    """A fill: a call with images `[b, c, …]` in model space returns replacements of the same shape."""
 
     home: ClassVar[str] = "heatproof.perturb.fills"
     family: ClassVar[str] = "fill"
@@ -27,10 +27,14 @@ class Fill(Settings, ABC):
     def __call__(
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
     ) -> Float[Tensor, "b c *space"]:
-        """The replacement for the index-th draw; `index` is one number or one per row."""
+        """The replacement of the index-th draw; `index` is one number for all images, or one for each."""
 
     def check_baselines(self, n: int) -> None:
-        """Raise for more than one draw of a baseline that is the same at every draw."""
+        """Refuse several draws of a baseline that is the same at every draw.
+
+        Raises:
+            ValueError: n is above 1 and the fill is not stochastic.
+        """
         if n > 1 and not self.stochastic:
             raise ValueError(
                 f"baselines: expected 1, since every draw of {self.name} is the same, got {n}; "

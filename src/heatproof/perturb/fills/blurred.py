@@ -1,4 +1,4 @@
-"""The image itself, out of focus."""
+"""The image itself, blurred."""
 
 from typing import ClassVar
 
@@ -13,7 +13,18 @@ from heatproof.perturb.fills.base import Fill
 
 
 class Blurred(Fill):
-    """Gaussian blur; `sigma` as a share of the shorter side (0.05 of 224 pixels is 11 pixels). Takes images `[b, c, h, w]`."""
+    """The image, blurred by a Gaussian whose standard deviation is `sigma` times the shorter side (0.05 of 224 pixels is 11
+    pixels). Images must be `[b, c, h, w]`.
+
+    >>> import torch
+    >>> from heatproof.models import Bounds
+    >>> from heatproof.perturb.draws import Draws
+    >>> from heatproof.perturb.fills import Blurred
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> fill = Blurred(sigma=0.1)(images, Bounds.of(0, 1, 1), Draws.for_images(0, images), 0)
+    >>> fill.shape, bool(fill.std() < images.std())
+    (torch.Size([2, 1, 28, 28]), True)
+    """
 
     local: ClassVar[bool] = False
     needs_images: ClassVar[bool] = True

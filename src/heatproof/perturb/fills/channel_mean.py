@@ -11,7 +11,17 @@ from heatproof.perturb.fills.base import Fill
 
 
 class ChannelMean(Fill):
-    """One colour per image: its own mean over space."""
+    """Every pixel gets the mean colour of its own image.
+
+    >>> import torch
+    >>> from heatproof.models import Bounds
+    >>> from heatproof.perturb.draws import Draws
+    >>> from heatproof.perturb.fills import ChannelMean
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> fill = ChannelMean()(images, Bounds.of(0, 1, 1), Draws.for_images(0, images), 0)
+    >>> [len(each.unique()) for each in fill], torch.allclose(fill.mean((1, 2, 3)), images.mean((1, 2, 3)))
+    ([1, 1], True)
+    """
 
     local: ClassVar[bool] = False
     needs_images: ClassVar[bool] = True

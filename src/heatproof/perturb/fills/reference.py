@@ -1,4 +1,4 @@
-"""One of a set of reference images, drawn at random for each draw."""
+"""Reference images: each draw is one of them, chosen at random."""
 
 from dataclasses import replace
 from typing import ClassVar
@@ -16,7 +16,20 @@ from heatproof.perturb.fills.base import Fill
 
 
 class Reference(Fill):
-    """The background set of expected gradients: `images` `[n, c, …]` in model space, each equally likely."""
+    """The background set of expected gradients: `images` `[n, c, …]` in model space, each equally likely at every draw.
+
+    Raises:
+        TensorError: On a call, if the reference images are not shaped as the images.
+
+    >>> import torch
+    >>> from heatproof.models import Bounds
+    >>> from heatproof.perturb.draws import Draws
+    >>> from heatproof.perturb.fills import Reference
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> fill = Reference(images=torch.rand(5, 1, 28, 28))(images, Bounds.of(0, 1, 1), Draws.for_images(0, images), 0)
+    >>> fill.shape
+    torch.Size([2, 1, 28, 28])
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
     stochastic: ClassVar[bool] = True
@@ -29,7 +42,8 @@ class Reference(Fill):
     ) -> Float[Tensor, "b c *space"]:
         if self.images.shape[1:] != images.shape[1:]:
             raise TensorError(
-                f"reference: expected images [n, {', '.join(map(str, images.shape[1:]))}], got {list(self.images.shape)}"
+                f"reference: expected images [n, {', '.join(map(str, images.shape[1:]))}], got {list(self.images.shape)}; "
+                "preprocess them as the images"
             )
         exact = replace(draws, device=torch.device("cpu"), dtype=torch.float32)  # in half precision a draw may round up to 1
         chosen = (exact.uniform("reference fill", index, ()) * len(self.images)).long()

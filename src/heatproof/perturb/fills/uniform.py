@@ -11,7 +11,18 @@ from heatproof.perturb.fills.base import Fill
 
 
 class Uniform(Fill):
-    """Independent uniform colours, the noise baseline and the replacement of the published perturbation curves."""
+    """Every value is drawn uniformly between the bounds of its channel. It is the noise baseline, and the replacement of the
+    published perturbation curves.
+
+    >>> import torch
+    >>> from heatproof.models import Bounds
+    >>> from heatproof.perturb.draws import Draws
+    >>> from heatproof.perturb.fills import Uniform
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> fill = Uniform()(images, Bounds.of(0, 1, 1), Draws.for_images(0, images), 0)
+    >>> fill.shape, round(fill.mean().item(), 1)
+    (torch.Size([2, 1, 28, 28]), 0.5)
+    """
 
     stochastic: ClassVar[bool] = True
 

@@ -9,7 +9,17 @@ from heatproof.perturb.fills.base import Fill
 
 
 class White(Fill):
-    """The upper bound of every channel."""
+    """Every pixel gets the upper bound of its channel.
+
+    >>> import torch
+    >>> from heatproof.models import Bounds
+    >>> from heatproof.perturb.draws import Draws
+    >>> from heatproof.perturb.fills import White
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> fill = White()(images, Bounds.of(0, 1, 1), Draws.for_images(0, images), 0)
+    >>> fill.shape, fill.unique()
+    (torch.Size([2, 1, 28, 28]), tensor([1.]))
+    """
 
     def __call__(
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index

@@ -1,11 +1,11 @@
-"""The most relevant square regions of a map that do not overlap.
+"""The most relevant square regions of a map, without overlap.
 
-A region's relevance is the mean of |map| over its window, every window position counting. The best window is taken first; all
-that overlap it are out; and so on. Ties are broken at random, by the image's own draws, so that a map without preferences
-picks random regions rather than the top left corner.
+The relevance of a region is the mean of |map| over its window, and every window position counts. The most relevant window is
+selected first and all windows that overlap it are excluded; this is repeated. Ties are broken at random, from the random numbers of
+the image, so that a constant map selects random regions rather than the top left corner.
 
-Source: Samek et al., "Evaluating the visualization of what a deep neural network has learned", TNNLS 2017; greedy selection
-on every position as in the code of Goh et al., ICPR 2020.
+Source: Samek et al., "Evaluating the visualization of what a deep neural network has learned", TNNLS 2017; greedy selection on
+every position as in the code of Goh et al., ICPR 2020.
 """
 
 import torch
@@ -27,12 +27,26 @@ def rank_regions(
     most_relevant_first: bool = True,
     skip_last: bool = False,
 ) -> Int[Tensor, "b count 2"]:
-    """Top-left corners (row, column) of `count` disjoint `side` × `side` windows, in order of relevance.
+    """The top-left corners (row, column) of `count` disjoint windows of `side` × `side` pixels, in order of relevance.
 
-    `skip_last` leaves out the last legal row and column of corners, as the published code does.
+    Args:
+        maps: maps of one channel.
+        draws: the random numbers that break ties, one key for each map.
+        side: the side of a window, in pixels.
+        count: the number of windows.
+        most_relevant_first: whether the most or the least relevant window comes first.
+        skip_last: leaves out the last legal row and column of corners, as the published code does.
 
     Raises:
-        SettingsError: Fewer than `count` disjoint windows could be placed.
+        SettingsError: A window does not fit into the map, or fewer than `count` disjoint windows do.
+
+    >>> import torch
+    >>> from heatproof.perturb.draws import Draws
+    >>> from heatproof.perturb.masks.regions import rank_regions
+    >>> maps = torch.zeros(1, 1, 28, 28)
+    >>> maps[0, 0, 5:9, 10:14] = 1
+    >>> rank_regions(maps, Draws.for_images(0, maps), side=4, count=3)[0, 0]
+    tensor([ 5, 10])
     """
     h, w = maps.shape[-2:]
     if side > min(h, w):

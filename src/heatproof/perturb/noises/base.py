@@ -1,4 +1,4 @@
-"""What is added to images."""
+"""The interface of additive noise."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -12,7 +12,7 @@ from heatproof.perturb.draws import Draws, Index
 
 
 class Noise(Settings, ABC):
-    """Images `[b, c, …]` in model space → additive noise of the same shape."""
+    """Additive noise: a call with images `[b, c, …]` in model space returns noise of the same shape."""
 
     home: ClassVar[str] = "heatproof.perturb.noises"
     family: ClassVar[str] = "noise"
@@ -21,8 +21,8 @@ class Noise(Settings, ABC):
     def __call__(
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
     ) -> Float[Tensor, "b c *space"]:
-        """The index-th draw; `index` is one number or one per row."""
+        """The noise of the index-th draw; `index` is one number for all images, or one for each."""
 
     @abstractmethod
     def group(self, index: int) -> int:
-        """Number of the independent group that a draw belongs to: draws that share randomness share a group."""
+        """The number of the independent group that a draw belongs to; draws that share random numbers share a group."""

@@ -1,10 +1,12 @@
-"""Gaussian noise ε ~ N(0, s²), independent per pixel and channel.
+"""Gaussian noise ε ~ N(0, s²), independent for each pixel and channel.
 
     s = σ                          relative_to = "absolute"  (model space)
-    s = σ (max x − min x)          relative_to = "image"     (each image's own range, as SmoothGrad was published)
-    s_c = σ (upper_c − lower_c)    relative_to = "bounds"    (a share of the legal range: comparable between networks)
+    s = σ (max x − min x)          relative_to = "image"     (each image's own range, as in the paper on SmoothGrad)
+    s_c = σ (upper_c − lower_c)    relative_to = "bounds"    (a share of the legal range, comparable between networks)
 
 Antithetic draws come in pairs ε, −ε: draws 2j and 2j + 1.
+
+Source: Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017 (σ relative to the image).
 """
 
 from collections.abc import Sequence
@@ -21,11 +23,20 @@ from heatproof.perturb.noises.base import Noise
 
 
 class Gaussian(Noise):
-    """Normal noise. One stream serves every σ and every method, so that comparisons between them are paired.
+    """Normal noise. All σ and all methods scale the numbers of one stream, so that comparisons between them are paired.
 
     sigma        standard deviation σ, in the units that `relative_to` names.
-    relative_to  model space, each image's own range, or the legal range of the channel.
-    antithetic   draw pairs ε, −ε, whose first-order noise cancels.
+    relative_to  absolute (model space), image (each image's own range) or bounds (the legal range of the channel).
+    antithetic   whether draws come in pairs ε, −ε, whose first-order effects cancel.
+
+    >>> import torch
+    >>> from heatproof.models import Bounds
+    >>> from heatproof.perturb.draws import Draws
+    >>> from heatproof.perturb.noises import Gaussian
+    >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> noise = Gaussian(sigma=0.2, relative_to="bounds")(images, Bounds.of(0, 1, 1), Draws.for_images(0, images), 0)
+    >>> noise.shape, round(noise.std().item(), 1)
+    (torch.Size([2, 1, 28, 28]), 0.2)
     """
 
     sigma: PositiveFloat = 0.15

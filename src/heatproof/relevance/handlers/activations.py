@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heatproof.numerics.secants import elementwise
+from heatproof.numerics.average_jacobian import elementwise
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.tensor_tags import TensorTags
 from heatproof.tracing.catalogue import ACTIVATIONS, ELEMENTARY_FUNCTIONS, GATES, OUT_OF_PLACE, with_in_place

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
-from heatproof.numerics.secants import elementwise, on_line
+from heatproof.numerics.average_jacobian import along_line, elementwise
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.handlers.decomposed import decomposed
 from heatproof.relevance.linear import LinearLayer
@@ -67,7 +67,7 @@ def multiply(context: HandlerContext, func: Callable[..., Any], args: Args, kwar
     run, rule = partial(plain, a, b, **kwargs), context.composite.product
     both = _depends(a) and _depends(b)
     if rule is None:
-        y = context.differentiate(on_line(1), plain, (a, b), kwargs) if both else run()
+        y = context.differentiate(along_line(1), plain, (a, b), kwargs) if both else run()
     elif not both:
         y = _pass_to(context, plain.__name__, run, a if _depends(a) else b)
     else:
@@ -104,7 +104,7 @@ def matrix_product(context: HandlerContext, func: Callable[..., Any], args: Args
     factors = [place for place, leaf in enumerate(args) if isinstance(leaf, Tensor)]
     depending = [place for place in factors if _depends(args[place])]
     if len(depending) > 1 and (rule is None or of_products is None):
-        secant = on_line((len(depending) + 1) // 2)  # exact for that many factors
+        secant = along_line((len(depending) + 1) // 2)  # exact for that many factors
         return context.differentiate(secant, func, args, kwargs)
     if rule is None:
         return func(*args, **kwargs)  # type: ignore[no-any-return]  # torch functions of two tensors

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
-from heatproof.numerics.secants import SMOOTH
+from heatproof.numerics.average_jacobian import SMOOTH
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.handlers.decomposed import decomposed
 from heatproof.relevance.tensor_tags import TensorTags

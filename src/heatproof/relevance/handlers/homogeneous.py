@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heatproof.numerics.secants import SMOOTH
+from heatproof.numerics.average_jacobian import SMOOTH
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.tracing.catalogue import NORMS, OVERLAPPING_SUMS, VARIANCES
 

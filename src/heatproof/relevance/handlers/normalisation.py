@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from heatproof.numerics.secants import SMOOTH
+from heatproof.numerics.average_jacobian import SMOOTH
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.handlers.linear_layers import normalise_batch
 from heatproof.relevance.linear import LinearLayer

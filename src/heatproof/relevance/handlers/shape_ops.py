@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from heatproof.numerics.secants import maxima
+from heatproof.numerics.average_jacobian import maxima
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.tensor_tags import TensorTags
 from heatproof.tracing.catalogue import EXACT_COPIES, INDEXED_WRITES, MAX_POOLING, MAXIMA_OVER_AXES

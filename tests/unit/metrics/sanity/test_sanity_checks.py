@@ -31,7 +31,7 @@ from tests.support import zoo
 from tests.support.state import state_of
 
 LOADER = Trained(
-    architecture=Toy(architecture="cnn", width=0.5), dataset=Digits(part="train", count=1500), recipe=TrainingConfig(epochs=5)
+    architecture=Toy(architecture="cnn", width=0.5), dataset=Digits(part="train", count=1500), training=TrainingConfig(epochs=5)
 )
 IG = IntegratedGradients(baseline=Zero(), quadrature=Midpoint(steps=20))
 
@@ -156,7 +156,7 @@ def test_signs_of_the_gradient_have_nothing_in_common_between_true_and_permuted_
         architecture=Toy(architecture="cnn", width=0.5),
         dataset=Digits(part="train", count=200),
         labels="permuted",
-        recipe=TrainingConfig(epochs=60, schedule="constant", learning_rate=5e-4),
+        training=TrainingConfig(epochs=60, schedule="constant", learning_rate=5e-4),
     )
     signed = ask(DataRandomisation(other=by_heart, entries="signed"), model, images, Gradient())
     assert abs(mean(signed.values)) < 0.1
@@ -165,7 +165,7 @@ def test_signs_of_the_gradient_have_nothing_in_common_between_true_and_permuted_
 
 
 def test_a_network_that_has_not_learnt_its_labels_is_refused(model: Model, images: Tensor) -> None:
-    ignorant = LOADER.model_copy(update={"labels": "permuted", "recipe": TrainingConfig(epochs=1)})
+    ignorant = LOADER.model_copy(update={"labels": "permuted", "training": TrainingConfig(epochs=1)})
     with pytest.raises(ModelError, match="expected train accuracy above"):
         ask(DataRandomisation(other=ignorant), model, images, Gradient())
     with pytest.raises(ModelError, match="expected a network that was trained here"):

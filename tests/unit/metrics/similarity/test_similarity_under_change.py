@@ -12,7 +12,7 @@ from heatproof.metrics.base import bound
 from heatproof.models import Model
 from heatproof.numerics.similarity import cosine, kendall
 from heatproof.passes.forward import raw_outputs
-from heatproof.perturb.changes import AddedNoise, Change, Masking, Situation
+from heatproof.perturb.changes import AddedNoise, Change, ChangeContext, Masking
 from heatproof.perturb.fills import Black, Zero
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -26,7 +26,7 @@ def changed(change: Change, *levels: float, images: Tensor = IMAGES, method: Met
     def explain(at: Tensor) -> Tensor:
         return (method or InputXGradient()).attribute(MODEL, at, TARGET[: len(at)]).values
 
-    return change(Situation(images, MODEL.bounds, TARGET[: len(images)], MODEL, explain, seed), levels)
+    return change(ChangeContext(images, MODEL.bounds, TARGET[: len(images)], MODEL, explain, seed), levels)
 
 
 def score(metric: SimilarityUnderChange, method: Method, model: Model = MODEL, images: Tensor = IMAGES) -> Scores:
@@ -42,14 +42,14 @@ def test_a_level_is_a_share_of_the_legal_range_and_more_is_more_of_the_same() ->
     assert_close(4 * small, large, 1e-5)
     assert large.abs().max() <= 0.4
     assert abs(large.mean().item()) < 0.02
-    fresh = changed(AddedNoise(fresh=True), 0.1, 0.1)
+    fresh = changed(AddedNoise(independent=True), 0.1, 0.1)
     assert not torch.equal(fresh[0], fresh[1])
 
 
 def test_one_sided_noise_makes_the_image_brighter_by_half_the_level() -> None:
     images = zoo.images(3, side=60)
     lower, upper = MODEL.bounds.like(images)
-    noise = (changed(AddedNoise(kind="one_sided"), 0.3, images=images)[0] - images) / (upper - lower)
+    noise = (changed(AddedNoise(distribution="one_sided_uniform"), 0.3, images=images)[0] - images) / (upper - lower)
     assert noise.min() >= -1e-6
     assert noise.max() <= 0.3 + 1e-6
     assert noise.mean().item() == pytest.approx(0.15, abs=0.003)
@@ -58,9 +58,9 @@ def test_one_sided_noise_makes_the_image_brighter_by_half_the_level() -> None:
 def test_gaussian_noise_has_the_level_for_deviation_and_clipped_images_are_legal() -> None:
     images = zoo.images(3, side=60)
     lower, upper = MODEL.bounds.like(images)
-    noise = (changed(AddedNoise(kind="gaussian"), 0.2, images=images)[0] - images) / (upper - lower)
+    noise = (changed(AddedNoise(distribution="gaussian"), 0.2, images=images)[0] - images) / (upper - lower)
     assert noise.std().item() == pytest.approx(0.2, rel=0.02)
-    clipped = changed(AddedNoise(kind="gaussian", clip=True), 2.0)[0]
+    clipped = changed(AddedNoise(distribution="gaussian", clip=True), 2.0)[0]
     assert ((clipped >= lower) & (clipped <= upper)).all()
 
 

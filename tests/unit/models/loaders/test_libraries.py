@@ -157,6 +157,11 @@ class TestHuggingface:
         assert model.preprocessing == Preprocessing(side=32, resize=32, mean=(0.5,) * 3, std=(0.5,) * 3)
         assert model.outputs(torch.zeros(2, 3, 32, 32)).shape == (2, 2)
 
+    def test_placeholders_for_labels_are_no_class_names(self, repository):
+        file = repository / "config.json"
+        file.write_text(file.read_text().replace('"cat"', '"LABEL_0"').replace('"dog"', '"LABEL_1"'))
+        assert Huggingface(repository=str(repository), local_files_only=True).load().class_names == ()
+
     def test_a_centre_crop_is_kept(self, repository):
         sizes = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}, "do_center_crop": True}
         self.save_processor(repository, "CLIPImageProcessor", **sizes)
@@ -204,5 +209,5 @@ class TestHuggingface:
 )
 def test_a_missing_library_is_answered_with_the_command_that_brings_it(loader, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ModelError, match="did not find it; run: pip install"):
+    with pytest.raises(ModelError, match="it is not installed; run: pip install"):
         loader.load()

@@ -1,4 +1,4 @@
-"""Sobel edge strength."""
+"""Edge strength by the Sobel operator."""
 
 import torch
 import torch.nn.functional as F
@@ -7,7 +7,16 @@ from torch import Tensor
 
 
 def sobel(images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-    """Length of the Sobel gradient of each channel, borders replicated; per unit of intensity and pixel (kernel divided by 8)."""
+    """The length of the Sobel gradient of each channel, with replicated borders.
+
+    The kernel is divided by 8, so that the unit is intensity per pixel.
+
+    >>> import torch
+    >>> from heatproof.numerics.sobel import sobel
+    >>> ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    >>> sobel(ramp)[0, 0, 3, 3]
+    tensor(1.)
+    """
     smooth, slope = torch.tensor([1.0, 2.0, 1.0]).to(images) / 8, torch.tensor([-1.0, 0.0, 1.0]).to(images)
     across = torch.outer(smooth, slope)
     kernel = torch.stack([across, across.T])[:, None]

@@ -1,13 +1,13 @@
-"""A file from anywhere → an 8-bit grey or RGB image, or a refusal that names the file and the remedy.
+"""Safe decoding of image files from any source, to 8-bit grey or RGB images, or a refusal that names the file and the remedy.
 
-Handled:  EXIF rotation (honoured) · animations and multi-page files (first frame) · palette (its RGB colours) · transparency
-          (laid on white) · CMYK (plain formula; embedded colour profiles are not applied, here or elsewhere) · 1-bit (grey).
+Handled:  EXIF rotation (applied) · animations and multi-page files (first frame) · palettes (converted to RGB) · transparency
+          (composed onto white) · CMYK (plain formula; embedded colour profiles are never applied) · 1-bit images (grey).
 Refused:  more than 40 megapixels, before anything is decoded · shorter side below 8 pixels · more than 20 times as long as wide,
-          which resizing the shorter side would blow up beyond memory · 16-bit, 32-bit and floating pixels, which Pillow would
-          clip or cut · truncated or damaged files · empty files · other formats · folders, broken links, link loops, pipes ·
-          files that may not be read.
+          which resizing of the shorter side would enlarge beyond memory · 16-bit, 32-bit and floating pixels, which Pillow would
+          clip or truncate · truncated or damaged files · empty files · other formats · folders, broken links, link loops, pipes ·
+          files without read permission.
 
-Only the listed formats are ever tried: each of Pillow's other readers is code that a stranger's file could reach.
+Only the listed formats are ever tried, because every further reader of Pillow is code that an untrusted file could reach.
 """
 
 import struct
@@ -40,16 +40,29 @@ _DAMAGE = (
     struct.error,
     zlib.error,
 )
-"""What Pillow's readers raise on damaged files."""
+"""The exceptions that Pillow's readers raise for damaged files."""
 
 
 def open_image(file: Path | BinaryIO, name: str) -> Image.Image:
-    """Decode one file or open stream safely; `name` is what messages call it.
+    """Decode one file or open stream safely.
 
-    Returns an image of mode `L` or `RGB` that holds no open file.
+    Args:
+        file: a path or an open binary stream.
+        name: the name of the image in messages.
+
+    Returns:
+        An image of mode `L` or `RGB` that keeps no file open.
 
     Raises:
-        ImageRefused: See the module's list.
+        ImageRefused: The image is one of those that the module refuses.
+
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> from heatproof.data import open_image
+    >>> Image.new("RGBA", (32, 16), (255, 0, 0, 0)).save("clear.png")
+    >>> image = open_image(Path("clear.png"), "clear.png")
+    >>> image.mode, image.size, image.getpixel((0, 0))  # transparent pixels are white
+    ('RGB', (32, 16), (255, 255, 255))
     """
     if not isinstance(file, Path):
         return _decode(file, name)
@@ -61,7 +74,7 @@ def open_image(file: Path | BinaryIO, name: str) -> Image.Image:
 
 
 def unreadable(path: Path) -> str:
-    """Why the bytes of a path cannot be read, with the remedy; empty if they can."""
+    """The reason why the bytes of a path cannot be read, with the remedy; empty if they can."""
     try:
         if path.is_file():
             with path.open("rb") as stream:
@@ -77,7 +90,7 @@ def unreadable(path: Path) -> str:
 
 def _decode(stream: BinaryIO, name: str) -> Image.Image:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of size, which is refused below, and of metadata, which is not used
+        warnings.simplefilter("ignore")  # Pillow warns about size, which is refused below, and about metadata, which is not used
         try:
             with Image.open(stream, formats=FORMATS) as image:
                 reason = _unfit(image)
@@ -94,7 +107,7 @@ def _decode(stream: BinaryIO, name: str) -> Image.Image:
 
 
 def _unfit(image: ImageFile.ImageFile) -> str:
-    """Why an image that is open but not decoded is refused; empty if it is not."""
+    """The reason why an image that is open but not decoded is refused; empty if it is not."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         return f"{width} × {height} is more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller"

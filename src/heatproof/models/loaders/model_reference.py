@@ -1,4 +1,4 @@
-"""From what a user writes to a network: `efficientnet_lite0`, `torchvision:resnet18`, or a table of settings."""
+"""References to networks as a user writes them: `efficientnet_lite0`, `torchvision:resnet18`, or a table of settings."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -10,22 +10,30 @@ from heatproof.models.model import Model
 
 
 def load_model(reference: str | Mapping[str, Any] | Loader) -> Model:
-    """Resolve a reference and load its network.
+    """Load the network of a reference.
 
     Raises:
-        UnknownNameError: no loader of that name.
-        SettingsError: the reference lacks something or says too much.
-        WeightsMissing: the weights are not on this machine.
-        ModelError: the network cannot be built.
+        UnknownNameError: There is no loader of that name.
+        SettingsError: The reference lacks something, or contains too much.
+        WeightsMissing: The weights are not on this machine.
+        ModelError: The network cannot be built.
+
+    >>> from heatproof.models.loaders import load_model
+    >>> load_model("toy:mlp").name
+    'toy:mlp (random weights)'
     """
     return resolve(reference).load()
 
 
 def resolve(reference: str | Mapping[str, Any] | Loader) -> Loader:
-    """The loader that a reference names; nothing is loaded.
+    """The loader of a reference; nothing is loaded.
 
-    A text is the name of a loader, alone or with a colon and what it should load: `timm:vit_tiny_patch16_224`. A table holds
-    `name` and the loader's settings.
+    A text is the name of a loader, alone or with a colon and what it should load: `timm:vit_tiny_patch16_224`. A table contains
+    `name` and the settings of the loader.
+
+    >>> from heatproof.models.loaders import resolve
+    >>> resolve({"name": "toy", "architecture": "mlp"}) == resolve("toy:mlp")
+    True
     """
     if isinstance(reference, Loader):
         return reference
@@ -52,7 +60,7 @@ def _from_text(text: str) -> Loader:
     if others:
         example = '{name = "torchvision", architecture = "resnet18", weights = "random"}'
         raise SettingsError(
-            f"{text}: {name} also needs {', '.join(others)}, which no text can hold; give a table, such as "
+            f"{text}: {name} also needs {', '.join(others)}, which a text cannot contain; give a table, such as "
             f'{{name = "{name}", {chosen.shorthand} = "{rest}", {others[0]} = {example}}}'
         )
     return chosen(**{chosen.shorthand: rest})

@@ -1,4 +1,4 @@
-"""Files of a folder, by name, and their digests; nothing is decoded."""
+"""Image files of a folder, by name, and their digests; nothing is decoded."""
 
 import hashlib
 from pathlib import Path, PurePosixPath
@@ -7,15 +7,15 @@ from PIL import Image
 
 from heatproof.core.errors import DataError, ImageRefused
 from heatproof.data.base import UNREADABLE, Item
-from heatproof.data.opening import open_image, unreadable
+from heatproof.data.decoding import open_image, unreadable
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 OTHER_IMAGES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".ppm", ".pgm", ".pnm", ".tga", ".dcm")
-"""Image formats that are listed in order to be refused by name, rather than passed over in silence."""
+"""Image formats that are listed in order to be refused by name, rather than ignored silently."""
 
 
 def image_files(folder: Path) -> list[Path]:
-    """What is named like an image, sorted by name; hidden entries and other files are passed over.
+    """The files whose names end like those of images, sorted by name. Hidden entries and other files are ignored.
 
     Raises:
         DataError: The folder is missing or cannot be listed.
@@ -36,23 +36,27 @@ def entries(folder: Path) -> list[Path]:
 
 
 def file_item(path: Path, root: Path, label: int = -1) -> Item:
-    """The item of one file. Reads the file once for its digest."""
+    """The item of one file, which is read once for its digest."""
     return Item(path.relative_to(root).as_posix(), file_digest(path), label)
 
 
 def file_digest(path: Path) -> str:
-    """First 32 hexadecimal digits of the SHA-256 of the file's bytes; `UNREADABLE` if they cannot be read."""
+    """The first 32 hexadecimal digits of the SHA-256 of the file's bytes; `UNREADABLE` if they cannot be read."""
     if unreadable(path):
         return UNREADABLE
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
-    except OSError:  # a disk that fails half way; opening the image will say so
+    except OSError:  # a disk that fails half way; opening the image raises the reason
         return UNREADABLE
 
 
 def open_item(item: Item, root: Path) -> Image.Image:
-    """Open the file of an item, which must lie under the root."""
+    """The decoded image of an item, whose file must lie inside `root`.
+
+    Raises:
+        ImageRefused: The path leads out of the folder, or the image cannot be used.
+    """
     relative = PurePosixPath(item.name)
     if relative.is_absolute() or ".." in relative.parts:
         raise ImageRefused(item.name, f"expected a path inside {root}; take items from `items()`")
