@@ -1,4 +1,4 @@
-"""Networks trained here: settings, one loop, a loader that trains once, and the accuracy reached."""
+"""Training of networks: its settings, one training loop, a loader that trains once and caches the weights, and the accuracy."""
 
 from heatproof.training.accuracy import accuracy
 from heatproof.training.fit import FittedNetwork, fit

@@ -1,4 +1,4 @@
-"""Share of a data set that a model gets right."""
+"""The accuracy of a model on a data set."""
 
 import torch
 
@@ -7,19 +7,30 @@ from heatproof.data.base import Dataset
 from heatproof.data.labels import check_classes, class_indices, relabelled
 from heatproof.data.loading import load
 from heatproof.models.model import Model
-from heatproof.training.fit import share_right
+from heatproof.training.fit import share_correct
 
 _AT_ONCE = 512
-"""Images in memory at a time."""
+"""The number of images in memory at a time."""
 
 
 def accuracy(model: Model, dataset: Dataset) -> float:
-    """Share of the images whose first choice is their label: the test accuracy, if the set was not trained on.
+    """The share of the images whose largest output is that of their label: the test accuracy, if the model was not trained on the
+    set.
+
+    Where the data set and the model both have class names, labels are matched by name (see `data/labels.py`).
 
     Raises:
-        ImageRefused: the first image that cannot be used.
-        DataError: an image has no label, or the data set has class names that the network does not have.
-        ModelError: the model does not know how its images are prepared.
+        ImageRefused: An image cannot be used.
+        DataError: An image has no label, or the data set has class names that the network does not have.
+        ModelError: The model has no preprocessing.
+
+    >>> import numpy as np
+    >>> from heatproof.data import Arrays
+    >>> from heatproof.models.loaders import Toy
+    >>> from heatproof.training import accuracy
+    >>> np.savez("black.npz", X_test=np.zeros((4, 28, 28), dtype=np.uint8), y_test=np.arange(4))
+    >>> accuracy(Toy(architecture="mlp", classes=4, width=0.01).load(), Arrays(path="black.npz", classes=""))
+    0.25
     """
     if model.preprocessing is None:
         raise ModelError(f"{model.name}: expected a model with `preprocessing`, got none; set it with model.with_(preprocessing=…)")
@@ -28,7 +39,7 @@ def accuracy(model: Model, dataset: Dataset) -> float:
     unlabelled = [item.name for item in items if item.label < 0]
     if unlabelled:
         raise DataError(f"{dataset.name}: expected a label for every image, {unlabelled[0]} has none; give the set its labels")
-    right = 0.0
+    correct = 0.0
     with model.running():
         for start in range(0, len(items), _AT_ONCE):
             loaded = load(dataset, items[start : start + _AT_ONCE], model.preprocessing)
@@ -36,5 +47,5 @@ def accuracy(model: Model, dataset: Dataset) -> float:
                 raise loaded.refused[0]
             labels = torch.tensor([item.label for item in loaded.items], device=model.device)
             images = loaded.images.to(model.device, model.dtype)
-            right += share_right(model.outputs, images, labels) * len(images)
-    return right / len(items)
+            correct += share_correct(model.outputs, images, labels) * len(images)
+    return correct / len(items)

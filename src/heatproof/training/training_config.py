@@ -1,4 +1,4 @@
-"""How a network is trained: all that the loop is told besides the examples."""
+"""The settings of the training loop."""
 
 from typing import Literal
 
@@ -8,12 +8,18 @@ from heatproof.core.settings import Settings
 
 
 class TrainingConfig(Settings):
-    """Cross entropy, minimised on batches in an order drawn anew each epoch.
+    """Minimisation of the cross entropy, on batches in an order that is drawn anew for each epoch.
 
-    `epochs` passes over the examples in batches of `batch`. `schedule` says whether the `learning_rate` is constant or linear,
-    rate · (1 − e/epochs) in epoch e = 0, 1, … `optimiser` is adam (β .9 and .999) or sgd (momentum .9). `weight_decay` λ adds λw
-    to the gradient of every parameter w. `noise` adds noise · u to each value of an image, u ~ U[0, 1), drawn anew each time, in
-    model space and not clipped.
+    `epochs` is the number of passes over the examples, and `batch_size` the number of examples in a step. The `schedule` of the
+    `learning_rate` is constant or linear; linear is rate · (1 − e/epochs) in epoch e = 0, 1, … The `optimiser` is adam (β₁ = 0.9,
+    β₂ = 0.999) or sgd (momentum 0.9). `weight_decay` λ adds λw to the gradient of every parameter w. `noise` adds noise · u to each
+    value of an image, u ~ U[0, 1), drawn anew for each step, in model space and without clipping.
+
+    Source: Adam: Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
+
+    >>> from heatproof.training import TrainingConfig
+    >>> str(TrainingConfig(epochs=3, optimiser="sgd"))
+    'training_config(epochs=3, optimiser=sgd)'
     """
 
     epochs: PositiveInt = 8
