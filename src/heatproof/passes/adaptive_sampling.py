@@ -21,14 +21,15 @@ at .1 is left out: the reference map itself is no better than .05.)
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.passes.memory import Kind, in_chunks
+from heatproof.passes.memory import Kind
+from heatproof.passes.variants import variants_in_chunks
 
 T = TypeVar("T")
 
@@ -89,7 +90,10 @@ class AdaptiveSampling:
         b = len(images)
         used, error, still = torch.zeros(b, dtype=torch.long), torch.full((b,), torch.nan), list(range(b))
         for stretch in self.stretches():
-            _draw(model, images, _Pairs(still, stretch), compute, add, self.kind)
+            counts = [0] * b
+            for i in still:
+                counts[i] = len(stretch)
+            self._draw(model, images, counts, stretch.start, compute, add)
             found = scatter_error(parts(still, stretch.stop), {self.group(k) for k in range(stretch.stop)})
             error = error.to(found)
             used[still], error[still] = stretch.stop, found
@@ -97,6 +101,18 @@ class AdaptiveSampling:
             if not still:
                 break
         return used.to(error.device), error
+
+    def _draw(
+        self, model: Model, images: Tensor, counts: list[int], first: int, compute: Callable[..., T], add: Callable[..., None]
+    ) -> None:
+        """Make and add so many draws of each image, from draw `first` on."""
+
+        def made(sample: list[int], variant: list[int]) -> T:
+            return compute(sample, [first + v for v in variant])
+
+        for sample, variant, found in variants_in_chunks(model, images, counts, made, self.kind):
+            add(sample, [first + v for v in variant], found)
+            del found  # so that it is not alive beside the next chunk
 
     def notes(self, used: Int[Tensor, " b"], error: Float[Tensor, " b"]) -> tuple[str, ...]:
         """What there is to say of each image: that it is less accurate than asked."""
@@ -106,25 +122,6 @@ class AdaptiveSampling:
             else ""
             for n, e in zip(used.tolist(), error.tolist(), strict=True)
         )
-
-
-class _Pairs(NamedTuple):
-    """Every draw of a stretch for every open image, one image after another."""
-
-    images: list[int]
-    draws: range
-
-    def at(self, rows: range) -> tuple[list[int], list[int]]:
-        """Image and draw of each row."""
-        n = len(self.draws)
-        return [self.images[row // n] for row in rows], [self.draws[row % n] for row in rows]
-
-
-def _draw(model: Model, images: Tensor, pairs: _Pairs, compute: Callable[..., T], add: Callable[..., None], kind: Kind) -> None:
-    n = len(pairs.images) * len(pairs.draws)
-    for rows, made in in_chunks(model, images, n, lambda rows: compute(*pairs.at(rows)), kind):
-        add(*pairs.at(rows), made)
-        del made  # not to be alive beside the next
 
 
 def scatter_error(parts: Float[Tensor, "p b c *space"], groups: Collection[int]) -> Float[Tensor, " b"]:

@@ -1,6 +1,6 @@
 """Forward rows without gradients, in chunks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
-from heatproof.passes.memory import in_chunks
+from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 
@@ -26,21 +26,44 @@ def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tens
     return model.explained(outputs, target)
 
 
-def forward_rows(model: Model, like: Tensor, n: int, build: Callable[[range], Tensor]) -> Iterator[tuple[range, Tensor]]:
-    """Outputs of `n` rows shaped as those of `like`, chunk by chunk.
+def variant_outputs(
+    model: Model, images: Float[Tensor, "b c *space"], n: int | Sequence[int], build: Callable[[list[int], list[int]], Tensor]
+) -> Iterator[tuple[list[int], list[int], Float[Tensor, "r k"]]]:
+    """The network's outputs for several variants of each image, chunk by chunk. Cost: one forward pass a variant.
 
-    `build(rows)` makes a chunk's inputs, so that no more than one chunk exists. The network may overwrite them: they must not
-    share memory with anything that is kept.
+    Args:
+        model: The network.
+        images: The images `[b, c, …]`, whose shape the variants have.
+        n: The number of variants of every image, or one number an image.
+        build: `build(image, variant)` makes the inputs `[r, c, …]` of a chunk, variant `variant[r]` of image `image[r]`. The
+            network may overwrite them, so they must not share memory with a tensor that is used again.
+
+    Yields:
+        The image and the variant of each pass of a chunk, and all of the network's outputs for it, which serve any target.
     """
 
-    def compute(rows: range) -> Tensor:
+    def compute(image: list[int], variant: list[int]) -> Tensor:
         with torch.inference_mode(), model.running():
-            outputs = model.outputs(build(rows))
+            outputs = model.outputs(build(image, variant))
         return outputs.clone()  # an ordinary tensor again
 
-    for rows, outputs in in_chunks(model, like, n, compute, "forward"):
-        record_rows(forward=len(rows))
-        yield rows, outputs
+    for image, variant, outputs in variants_in_chunks(model, images, n, compute, "forward"):
+        record_rows(forward=len(image))
+        yield image, variant, outputs
+
+
+def variant_scores(
+    model: Model,
+    images: Float[Tensor, "b c *space"],
+    target: Int[Tensor, " b"],
+    n: int | Sequence[int],
+    build: Callable[[list[int], list[int]], Tensor],
+) -> Float[Tensor, "b n"]:
+    """The explained scalar of several variants of each image; zero beyond an image's own number. Arguments as `variant_outputs`."""
+    found = images.new_zeros(len(images), n if isinstance(n, int) else max(n))
+    for image, variant, outputs in variant_outputs(model, images, n, build):
+        found[image, variant] = checked_scores(model, outputs, target[image]).to(found)
+    return found
 
 
 _known: ContextVar[tuple[Any, Tensor] | None] = ContextVar("known outputs", default=None)
@@ -87,10 +110,10 @@ def raw_outputs(model: Model, images: Float[Tensor, "b c *space"]) -> Float[Tens
     if known is not None and known[0] is not None and known[0] == _identity(model, images):
         return known[1].clone()
 
-    def build(rows: range) -> Tensor:
-        return images[rows.start : rows.stop].clone()
+    def build(image: list[int], _: list[int]) -> Tensor:
+        return images[image[0] : image[-1] + 1].clone()
 
-    return torch.cat([outputs for _, outputs in forward_rows(model, images, len(images), build)])
+    return torch.cat([outputs for *_, outputs in variant_outputs(model, images, 1, build)])
 
 
 def scores(model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
@@ -110,15 +133,10 @@ def mean_fill_score(
 
     Cost: so many forward rows a sample.
     """
-    each = torch.as_tensor(n).expand(len(images)).tolist()
-    sample, index = [i for i, most in enumerate(each) for _ in range(most)], [k for most in each for k in range(most)]
-    found = images.new_zeros(len(images), max(each))
+    counts = torch.as_tensor(n).expand(len(images)).tolist()
 
-    def build(rows: range) -> Tensor:
-        part = slice(rows.start, rows.stop)
-        return fill(images[sample[part]], model.bounds, draws.rows(sample[part]), index[part]).clone()
+    def build(image: list[int], draw: list[int]) -> Tensor:
+        return fill(images[image], model.bounds, draws.rows(image), draw).clone()
 
-    for rows, outputs in forward_rows(model, images, len(sample), build):
-        part = slice(rows.start, rows.stop)
-        found[sample[part], index[part]] = checked_scores(model, outputs, target[sample[part]])
+    found = variant_scores(model, images, target, counts, build)
     return found.sum(1) / torch.as_tensor(n).to(found.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
 from heatproof.partial.replay import Diverged
-from heatproof.passes.forward import forward_rows
+from heatproof.passes.forward import variant_outputs
 from heatproof.passes.incremental import KeptImages, forget, incremental
 
 
@@ -81,17 +81,15 @@ class PatchedImages:
         self._last = None
 
     def _whole(self, corner: Tensor, rectangles: Tensor) -> Tensor:
-        p = rectangles.shape[1]
-        places, rows_of_all = corner.tolist(), rectangles.flatten(0, 1)
+        places = corner.tolist()
 
-        def build(rows: range) -> Tensor:
-            changed = self.images[[row // p for row in rows]]
-            for image, row in zip(changed, rows, strict=True):
-                i, j = places[row // p]
-                image[:, i : i + self.size[0], j : j + self.size[1]] = rows_of_all[row]
+        def build(image: list[int], candidate: list[int]) -> Tensor:
+            changed = self.images[image]
+            for row, (i, j), rectangle in zip(changed, [places[n] for n in image], rectangles[image, candidate], strict=True):
+                row[:, i : i + self.size[0], j : j + self.size[1]] = rectangle
             return changed
 
-        return torch.cat([outputs for _, outputs in forward_rows(self.model, self.images, len(rows_of_all), build)])
+        return torch.cat([outputs for *_, outputs in variant_outputs(self.model, self.images, rectangles.shape[1], build)])
 
     def _give_up(self, reason: str) -> None:
         forget(self.model, reason)

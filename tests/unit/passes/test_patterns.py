@@ -193,6 +193,6 @@ def test_projection_of_steps_and_a_product_of_two_inputs_are_refused() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return (x[:, :, None] @ x[:, None]).flatten(1)
 
-    rule = {"name": "pattern_net", "patterns": patterns.tensors}
+    rule = {"name": "pattern_projection", "patterns": patterns.tensors}
     with pytest.raises(ModelError, match=r"matmul.*expected a rule that shares relevance out"):
         Lrp(composite=LrpEpsilon(dense=rule)).attribute(zoo.model(Gram(), channels=12), zoo.normal(2, 12), 0)

@@ -22,7 +22,7 @@ from heatproof.models.model import Model
 from heatproof.passes.activation import activation_gradients, activations
 from heatproof.passes.counting import PassCount
 from heatproof.passes.inputs import Target, check_images, resolve_target
-from heatproof.passes.memory import in_chunks
+from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.tracing.capture import Site
 
@@ -135,14 +135,14 @@ class ChannelMethod(ActivationMethod, ABC):
 
     def _scores(self, case: Case, channels: Channels, k: int) -> Float[Tensor, "b k"]:
         """All images and channels as one stream of rows."""
-        found = case.images.new_empty(len(case) * k)
+        found = case.images.new_empty(len(case), k)
 
-        def compute(rows: range) -> Tensor:
-            return self.score(case, channels, [row // k for row in rows], [row % k for row in rows])
+        def compute(sample: list[int], channel: list[int]) -> Tensor:
+            return self.score(case, channels, sample, channel)
 
-        for rows, part in in_chunks(case.model, case.images, len(found), compute, "forward"):
-            found[rows.start : rows.stop] = part
-        return found.view(len(case), k)
+        for sample, channel, scores in variants_in_chunks(case.model, case.images, k, compute, "forward"):
+            found[sample, channel] = scores.to(found)
+        return found
 
     def cost(self) -> PassCount:
         """The most an image may cost: of a layer with fewer channels, so many."""
