@@ -26,7 +26,7 @@ from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, R
 from heatproof.models import Output
 from heatproof.models.loaders import Loader
 from heatproof.numerics.quadrature import Quadrature
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import TYPICAL_SHAPE, PassCount
 from heatproof.passes.patterns import Patterns
 from heatproof.perturb.changes import Change
 from heatproof.perturb.fills import Fill
@@ -188,7 +188,7 @@ def _shares(found: dict[str, float | None]) -> list[str]:
 def _method_table() -> str:
     found = [_built(Method, cls) for cls in _leaves(Method)]
     rows = [
-        (f"`{m.name}`", first_sentence(type(m)), _passes(m.cost()), m.cite or "—")
+        (f"`{m.name}`", first_sentence(type(m)), _passes(m.cost(TYPICAL_SHAPE)), m.cite or "—")
         for m in sorted(found, key=lambda m: (m.control, m.name))
     ]
     return table(("method", "what it is", "rows an image", "source"), rows)
@@ -198,8 +198,9 @@ def _metric_table() -> str:
     rows = []
     for cls in _leaves(Metric):
         metric = _built(Metric, cls)
-        rows.append((f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", metric.price, metric.cite or "—"))
-    return table(("metric", "what it says", "direction", "cost a map", "source"), rows)
+        cost = metric.price(TYPICAL_SHAPE)
+        rows.append((f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", cost, metric.cite or "—"))
+    return table(("metric", "what it says", "direction", "cost a map of 224 × 224 pixels", "source"), rows)
 
 
 # Reference pages ──────────────────────────────────────────────────────────────────────────────────
@@ -215,7 +216,7 @@ def _methods_page() -> str:
     for method in found:
         axioms = sorted(f"{axiom.name.lower()} ({axiom.value})" for axiom in method.axioms)
         facts = {
-            "cost": f"{_passes(method.cost())} an image",
+            "cost": f"{_passes(method.cost(TYPICAL_SHAPE))} an image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
             "control": "yes: a yardstick, not an explanation" if method.control else "no",
@@ -245,7 +246,7 @@ def _metrics_page() -> str:
             "bounds": f"{metric.bounds[0]:g} to {metric.bounds[1]:g}".replace("inf", "∞"),
             "channels": str(metric.reduction),
             "scale of the map": "does not matter" if metric.scale_invariant else "may matter",
-            "cost": metric.price,
+            "cost": metric.price(TYPICAL_SHAPE),
             "source": metric.cite or "—",
         }
         parts.append(_section(cls, facts))

@@ -445,6 +445,13 @@ def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
     ]
 
 
+def for_images_of(side: int, item: Any) -> Any:
+    """The same settings, their reference images as large as the images of a test."""
+    fills = {name: fill for name, fill in item if isinstance(fill, Reference)}
+    sized = {name: Reference(images=zoo.images(len(fill.images), side=side, seed=9)) for name, fill in fills.items()}
+    return item.model_copy(update=sized)
+
+
 APART = (Composite, Objective, Loader)
 """Settings whose fields are tested elsewhere: some need more operations (unit/relevance), some leave an optimum where it is."""
 

@@ -17,12 +17,13 @@ from heatproof.methods import Attribution, Method
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
-from tests.laws.cases import CHEAP_CURVE, METHODS, every, every_change
+from tests.laws.cases import CHEAP_CURVE, METHODS, every, every_change, for_images_of
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
 
 FLOAT32, FLOAT64 = 1e-5, 1e-12
+SHAPE = tuple(zoo.images(1).shape[1:])
 
 networks = pytest.mark.parametrize("network", ["bias-free relu", "residual", "smooth"])
 
@@ -53,7 +54,7 @@ def names(method: Method) -> set[str]:
 
 
 methods = methods_where(lambda method: True)
-differentiating = methods_where(lambda method: method.cost().backward > 0)
+differentiating = methods_where(lambda method: method.cost(SHAPE).backward > 0)
 needing_no_images = methods_where(
     lambda method: method.name != "edge_map" and not names(method) & {"images", "layer", "tensors", "objective"}
 )
@@ -411,13 +412,15 @@ def within(passes: PassCount, cost: PassCount, method: Method) -> bool:
 
 
 @methods
-def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method) -> None:
+@pytest.mark.parametrize("side", [zoo.SIDE, 2 * zoo.SIDE])
+def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method, side: int) -> None:
+    images, method = zoo.images(3, side=side), for_images_of(side, method)
     counting = zoo.Counting(zoo.residual())
     model = zoo.model(counting, chunk=4)
-    incremental(model, zoo.images(3), (CHEAP_CURVE.side, CHEAP_CURVE.side))  # once for a network, whatever is asked of it
+    incremental(model, images, (CHEAP_CURVE.side, CHEAP_CURVE.side))  # once for a network, whatever is asked of it
     counting.rows.forward = 0
-    found = method.attribute(model, zoo.images(3), 0)
-    cost = method.cost()
+    found = method.attribute(model, images, 0)
+    cost = method.cost(tuple(images.shape[1:]))
     assert found.passes == PassCount(counting.forward_rows, counting.backward_rows)
     assert within(found.passes, PassCount(3 * cost.forward, 3 * cost.backward), method)
 
@@ -428,7 +431,7 @@ def test_known_clean_outputs_save_the_rows_that_the_cost_calls_clean_and_change_
     alone = method.attribute(model, images, 0)
     with known_outputs(model, images, raw_outputs(model, images)):
         shared = method.attribute(model, images, 0)
-    saved = 3 * method.cost().clean
+    saved = 3 * method.cost(SHAPE).clean
     assert shared.passes == PassCount(alone.passes.forward - saved, alone.passes.backward)
     assert shared.values.equal(alone.values)
     assert shared.claim.nan_to_num().equal(alone.claim.nan_to_num())

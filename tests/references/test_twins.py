@@ -247,7 +247,7 @@ def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
     net = zoo.Linear((3, 224, 224), classes=2)
     found = metric.score(zoo.model(net), images, 0, zoo.images(1, side=224, seed=1))
     assert found.curve.shape == (1, 31)
-    assert PerturbationCurve().cost().forward == 1 + 30 * 50
+    assert PerturbationCurve().cost((3, 224, 224)).forward == 1 + 30 * 50
 
 
 @pytest.mark.parametrize("mode", ["deletion", "insertion"])

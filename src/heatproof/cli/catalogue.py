@@ -20,6 +20,7 @@ def methods(name: Name = None) -> None:
     """List the attribution methods and their cost in passes an image."""
     from heatproof.core.settings import exports
     from heatproof.methods import Method
+    from heatproof.passes.counting import TYPICAL_SHAPE
 
     if name:
         _show(Method, name)
@@ -27,7 +28,7 @@ def methods(name: Name = None) -> None:
     rows = []
     for known, cls in exports(Method).items():
         method = Method.from_dict(known)
-        cost = method.cost()
+        cost = method.cost(TYPICAL_SHAPE)
         kind = "control, no passes" if method.control else f"{cost.forward} forward, {cost.backward} backward"
         rows.append((known, kind, _about(cls)))
     out.print(table("methods", "name", "passes an image", "", rows=rows))
@@ -37,6 +38,7 @@ def metrics(name: Name = None) -> None:
     """List the metrics, which way is better, and their cost in passes a map."""
     from heatproof.core.settings import exports
     from heatproof.metrics import Metric
+    from heatproof.passes.counting import TYPICAL_SHAPE
 
     if name:
         _show(Metric, name)
@@ -44,8 +46,8 @@ def metrics(name: Name = None) -> None:
     rows = []
     for known, cls in exports(Metric).items():
         metric = Metric.from_dict(known)
-        rows.append((known, str(metric.direction), metric.price, _about(cls, metric.meaning)))
-    out.print(table("metrics", "name", "better", "passes a map", "", rows=rows))
+        rows.append((known, str(metric.direction), metric.price(TYPICAL_SHAPE), _about(cls, metric.meaning)))
+    out.print(table("metrics", "name", "better", "passes a map of 224 × 224 pixels", "", rows=rows))
 
 
 def models(name: Name = None) -> None:

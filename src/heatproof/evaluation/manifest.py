@@ -29,6 +29,7 @@ def run_facts(
     models = [model for model, _ in networks]
     names = models[0].class_names or dataset.class_names
     entries = list(experiment.method_entries())
+    largest = max((network.image_shape for _, network in networks), key=math.prod)
     chance = chance_of([entry.method for entry in entries])
     return {
         "name": experiment.name,
@@ -65,8 +66,8 @@ def run_facts(
                 "reference": index == chance,
                 "settings": entry.method.to_dict(),
                 "cite": entry.method.cite,
-                "forward": entry.method.cost().forward,
-                "backward": entry.method.cost().backward,
+                "forward": entry.method.cost(largest).forward,
+                "backward": entry.method.cost(largest).backward,
             }
             for index, entry in enumerate(entries)
         ],

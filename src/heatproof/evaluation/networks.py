@@ -9,6 +9,7 @@ from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, plan, total_rows
 from heatproof.models.model import Model
 from heatproof.passes.acceleration import Measured, Plan, accelerate
+from heatproof.passes.counting import TYPICAL_SHAPE, ImageShape
 
 MEASURED_ON = 4
 """Images that plans are measured on."""
@@ -22,17 +23,32 @@ def load_networks(
     Raises:
         ModelError: a network cannot be loaded.
     """
+    models = [
+        entry.loader.load().with_(output=entry.output, memory=experiment.memory, incremental=experiment.incremental)
+        for entry in experiment.model_entries()
+    ]
     chosen = {known.get("digest"): known.get("acceleration") for known in previous.get("models", [])}
-    unknown = [Network("", {}, {}) for _ in experiment.models]
-    rows = total_rows(plan(experiment, items, unknown)) // len(unknown)
+    work = planned_work(experiment, items, models)
     found = []
-    for entry in experiment.model_entries():
-        model = entry.loader.load().with_(output=entry.output, memory=experiment.memory, incremental=experiment.incremental)
+    for model, rows in zip(models, work, strict=True):
         acceleration = chosen.get(model.digest)
         if not acceleration or acceleration["precision"] != experiment.precision:
             acceleration = _measure(experiment, dataset, items, model, rows)
-        found.append((model, Network(model.digest, acceleration["plan"], acceleration)))
+        found.append((model, Network(model.digest, acceleration["plan"], acceleration, image_shape(model))))
     return found
+
+
+def planned_work(experiment: Experiment, items: Sequence[Item], models: Sequence[Model]) -> list[int]:
+    """The forward passes of each model's units, a backward pass counted as two."""
+    units = plan(experiment, items, [Network("", {}, {}, image_shape(model)) for model in models])
+    each = len(units) // len(models)
+    return [total_rows(units[i * each : (i + 1) * each]) for i in range(len(models))]
+
+
+def image_shape(model: Model) -> ImageShape:
+    """The shape of the images that the model's preprocessing makes; 224 × 224 pixels of a model without one."""
+    height, width = (model.preprocessing.side,) * 2 if model.preprocessing else TYPICAL_SHAPE[1:]
+    return len(model.bounds.lower), height, width
 
 
 def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], model: Model, rows: int) -> dict[str, Any]:

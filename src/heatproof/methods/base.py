@@ -16,7 +16,7 @@ from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
-from heatproof.passes.counting import PassCount, count_passes
+from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.inputs import Target, check_images, resolve_target
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
@@ -127,7 +127,7 @@ class Method(Settings, ABC):
         """The maps of a case; called with the model running. Wrappers call this on the method they hold."""
 
     @abstractmethod
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         """Rows an image costs, the target given, and how many of them are f(x) of the image itself (`clean`); with a tolerance,
         the most it may cost.
         """
@@ -168,7 +168,7 @@ class ProbeMethod(Method, ABC):
         """Claim and error; by default none is claimed and the error is the standard error over groups."""
         return Explanation(streamed.values, torch.full_like(streamed.standard_error, torch.nan), streamed.standard_error)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(self.n_probes(), self.n_probes())
 
 

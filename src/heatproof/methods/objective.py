@@ -19,7 +19,7 @@ from torch import Tensor
 from heatproof.core.records import Direction
 from heatproof.core.settings import Settings
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 
 class Objective(Settings, ABC):
@@ -50,6 +50,6 @@ class Objective(Settings, ABC):
         All randomness comes from the seed and the image.
         """
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         """Rows of the network that it takes for a map."""
         return PassCount()

@@ -26,7 +26,7 @@ from heatproof.methods.objective import Objective
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import check_images, resolve_target
 
 
@@ -111,19 +111,18 @@ class Metric(Settings, ABC):
         """Which way is better, under these settings."""
         return self.better
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         """Rows of the network that scoring one map costs, apart from further maps."""
         return PassCount()
 
-    def common_cost(self) -> Mapping[str, PassCount]:
+    def common_cost(self, image_shape: ImageShape) -> Mapping[str, PassCount]:
         """Rows an image that serve all methods, by names under which metrics share them."""
         return {}
 
-    @property
-    def price(self) -> str:
+    def price(self, image_shape: ImageShape) -> str:
         """What one score costs beyond the map, in words."""
-        maps = self.explanations()
-        rows = f"{self.cost().forward} forward" if self.cost().forward else ""
+        maps, forward = self.explanations(), self.cost(image_shape).forward
+        rows = f"{forward} forward" if forward else ""
         return ", ".join(filter(None, (rows, f"{maps} more map{'s' * (maps > 1)}" if maps else ""))) or "none"
 
     def explanations(self, stochastic: bool = True) -> int:
@@ -208,8 +207,7 @@ class ReferenceMetric(Metric, ABC):
 
     reference: Method = Field(default_factory=lambda: Method.from_dict({"name": "gradient"}))
 
-    @property
-    def price(self) -> str:
+    def price(self, image_shape: ImageShape) -> str:
         return "the other map, once an image"
 
     def score(self, values: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
@@ -233,7 +231,7 @@ class ModelMetric(Metric, Objective, ABC):
 
     def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
         """Forward rows in work, at most, of scoring one map of each of these images: a row counts as what is computed of it."""
-        return len(images) * self.cost().forward
+        return len(images) * self.cost(tuple(images.shape[1:])).forward
 
     def score(
         self,

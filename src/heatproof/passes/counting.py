@@ -5,6 +5,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+ImageShape = tuple[int, ...]
+"""The shape of one image, channels first: (c, h, w), or (c, …) of other data."""
+
+TYPICAL_SHAPE: ImageShape = (3, 224, 224)
+"""The shape for which costs are stated where no network is at hand, as in a catalogue."""
+
 
 @dataclass
 class PassCount:

@@ -20,7 +20,7 @@ from heatproof.core.errors import TensorError
 from heatproof.methods.base import ZERO, Case, Explanation, Method
 from heatproof.models.model import Model
 from heatproof.passes.activation import activation_gradients, activations
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import Target, check_images, resolve_target
 from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
@@ -90,7 +90,7 @@ class GradientActivationMethod(ActivationMethod, ABC):
         ]
         return torch.cat(found), ("",) * len(case)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1, 1)
 
 
@@ -144,6 +144,6 @@ class ChannelMethod(ActivationMethod, ABC):
             found[sample, channel] = scores.to(found)
         return found
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         """The most an image may cost: of a layer with fewer channels, so many."""
         return PassCount(1 + self.channels)

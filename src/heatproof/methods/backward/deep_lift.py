@@ -21,7 +21,7 @@ from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, Method
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.multipliers import multipliers
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.black import Black
@@ -69,5 +69,5 @@ class DeepLift(Method):
         used, error = rounds.run(case.model, case.images, compute, add, lambda still, _: sums[:, still])
         return Explanation(sums.sum(0), claim, error, used)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(3 * self.baselines, self.baselines)

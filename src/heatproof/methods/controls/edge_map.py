@@ -8,7 +8,7 @@ from typing import ClassVar
 from heatproof.core.errors import TensorError
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.numerics.edges import sobel
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 
 class EdgeMap(Method):
@@ -24,5 +24,5 @@ class EdgeMap(Method):
             )
         return Explanation.plain(sobel(case.model.bounds.to_pixels(case.images)))
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount()

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 
 class InputMap(Method):
@@ -14,5 +14,5 @@ class InputMap(Method):
     def explain(self, case: Case) -> Explanation:
         return Explanation.plain(case.images.clone())
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount()

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
 from heatproof.passes.positions import Positions
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients
@@ -86,7 +86,7 @@ class ExpectedGradients(SampledMethod):
         )
         return Explanation(streamed.values, clean_scores(case) - at_baselines, streamed.standard_error)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(self.n_probes() + self.baselines + 1, self.n_probes(), clean=1)
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from heatproof.methods.base import Axiom, Case, Explanation, ProbeMethod, clean_scores
 from heatproof.models.model import Model
 from heatproof.numerics.quadrature import GaussLegendre, Quadrature
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
 from heatproof.passes.path import Accuracy, path_gradients
 from heatproof.passes.probes import Probe, WeightedGradients
@@ -90,7 +90,7 @@ class IntegratedGradients(ProbeMethod):
         def start(sample: list[int], path: list[int]) -> Tensor:
             return self.baseline(case.images[sample], case.model.bounds, case.draws.rows(sample), path)
 
-        accuracy = Accuracy(self.tolerance, self.map_tolerance, self.cost().backward)
+        accuracy = Accuracy(self.tolerance, self.map_tolerance, self.cost(tuple(case.images.shape[1:])).backward)
         found = path_gradients(case.model, case.images, case.target, start, self.baselines, accuracy)
         return Explanation(found.values, found.claim, found.error, found.probes, found.notes)
 
@@ -105,7 +105,7 @@ class IntegratedGradients(ProbeMethod):
         claim = at_image - at_baseline
         return Explanation.plain(streamed.values, claim)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         if self.adaptive:
             most = self.baselines * self.quadrature.steps
             return PassCount(most, most)

@@ -19,7 +19,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, raw_outputs
 from heatproof.passes.variants import variants_in_chunks
 
@@ -66,6 +66,6 @@ class Competition(Method):
         best = others.topk(min(self.rivals, outputs.shape[1] - 1), dim=1).indices
         return torch.cat([target[:, None], best], 1)
 
-    def cost(self) -> PassCount:
-        inner = self.method.cost()
+    def cost(self, image_shape: ImageShape) -> PassCount:
+        inner = self.method.cost(image_shape)
         return PassCount(1 + (1 + self.rivals) * inner.forward, (1 + self.rivals) * inner.backward, clean=1)

@@ -23,7 +23,7 @@ from torch import Tensor
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.numerics.welford import Welford
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.perturb.noises.base import Noise
 from heatproof.perturb.noises.gaussian import Gaussian
 
@@ -87,6 +87,6 @@ class SmoothGrad(Method):
     def _moment(self, state: Welford) -> Tensor:
         return state.variance if self.moment == "variance" else state.mean
 
-    def cost(self) -> PassCount:
-        inner = self.method.cost()
+    def cost(self, image_shape: ImageShape) -> PassCount:
+        inner = self.method.cost(image_shape)
         return PassCount(self.samples * inner.forward, self.samples * inner.backward)

@@ -34,7 +34,7 @@ from heatproof.models.outputs import Probability
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.entropy import entropy
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, raw_outputs, variant_outputs
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.masks.pixel_order import PixelOrder, pixel_places
@@ -68,7 +68,7 @@ class PerformanceInformationCurve(ModelMetric):
     performance: Literal["probability", "accuracy"] = "probability"
     sigma: PositiveFloat = 0.05
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + self.steps, clean=1)
 
     def revealed(self, pixels: int) -> list[int]:

@@ -29,7 +29,7 @@ from heatproof.metrics.base import ModelMetric, Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 from heatproof.numerics.area import area
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import scores, variant_scores
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -79,7 +79,7 @@ class PixelFlipping(ModelMetric):
         """Fills an image, P."""
         return self.draws or (10 if self.fill.stochastic else 1)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + self.steps * self.fills, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:

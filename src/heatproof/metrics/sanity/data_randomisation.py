@@ -21,6 +21,7 @@ from heatproof.metrics.base import Explain, Scores, without_broken
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
+from heatproof.passes.counting import ImageShape
 
 
 class DataRandomisation(ComparingMetric):
@@ -41,8 +42,7 @@ class DataRandomisation(ComparingMetric):
     def explanations(self, stochastic: bool = True) -> int:
         return 1
 
-    @property
-    def price(self) -> str:
+    def price(self, image_shape: ImageShape) -> str:
         return "one more map; the other network is trained once"
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:

@@ -19,7 +19,7 @@ from heatproof.core.records import Direction
 from heatproof.metrics.base import Explain, Scores, without_broken
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
 from heatproof.perturb.draws import Draws
 
@@ -37,7 +37,7 @@ class RandomLogit(ComparingMetric):
 
     draws: PositiveInt = 1
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1, clean=1)
 
     def explanations(self, stochastic: bool = True) -> int:
