@@ -28,7 +28,7 @@ from heatproof.numerics.pyramid import pyramid
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
 from heatproof.numerics.total_variation import average_total_variation
 from heatproof.numerics.welford import Welford
-from heatproof.passes.path import KEPT, Accuracy
+from heatproof.passes.path_gradients import KEPT, Accuracy
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform
 from heatproof.perturb.masks.regions import rank_regions

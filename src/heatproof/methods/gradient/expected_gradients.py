@@ -3,7 +3,7 @@
     A(x) = E_{b, α} [(x − b) ⊙ ∇f(b + α (x − b))],    α ~ U[0, 1], b from a baseline distribution
 
 estimated with N baselines, each used for M values of α, one in each of M equal strata of [0, 1]. Adaptive positions are drawn more
-often where the image's gradients have been large, and weighted by one over their density (see `passes/positions.py`): the same
+often where the image's gradients have been large, and weighted by one over their density (see `passes/path_density.py`): the same
 expectation from fewer rows.
 Complete in expectation: Σ_i A_i ≈ f(x) − mean_n f(b_n).
 
@@ -27,7 +27,7 @@ from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clea
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
-from heatproof.passes.positions import Positions
+from heatproof.passes.path_density import PathDensity
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -77,7 +77,7 @@ class ExpectedGradients(SampledMethod):
         return Probe(at=start + alpha.view(axes) * path, weight=path / rows)
 
     def source(self) -> ProbeSource:
-        return self if self.positions == "uniform" else _Adaptive(self, Positions())
+        return self if self.positions == "uniform" else _Adaptive(self, PathDensity())
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
         """Claim f(x) − mean f(b); error = standard error over baselines."""
@@ -95,7 +95,7 @@ class _Adaptive:
     """The probes of one call, at positions that are learned as it goes."""
 
     method: ExpectedGradients
-    positions: Positions
+    positions: PathDensity
 
     def n_probes(self) -> int:
         return self.method.n_probes()

@@ -25,7 +25,7 @@ from heatproof.models.model import Model
 from heatproof.numerics.quadrature import GaussLegendre, Quadrature
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
-from heatproof.passes.path import Accuracy, path_gradients
+from heatproof.passes.path_gradients import Accuracy, path_gradients
 from heatproof.passes.probes import Probe, WeightedGradients
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -39,7 +39,7 @@ class IntegratedGradients(ProbeMethod):
     quadrature     nodes and weights on the path; with a tolerance, only its steps count, as the most rows a path may take.
     tolerance      relative completeness gap at which an image has nodes enough.
     map_tolerance  relative error of the map, as estimated, at which it has; the stricter thing to ask for. With both, both hold;
-                   with one or both, a trapezoid's nodes go where the path needs them (see `passes/path.py`).
+                   with one or both, a trapezoid's nodes go where the path needs them (see `passes/path_gradients.py`).
     """
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR, Axiom.SYMMETRIC})
