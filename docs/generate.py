@@ -26,7 +26,7 @@ from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, R
 from heatproof.models import Output
 from heatproof.models.loaders import Loader
 from heatproof.numerics.quadrature import Quadrature
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import TYPICAL_SHAPE, PassCount
 from heatproof.passes.patterns import Patterns
 from heatproof.perturb.changes import Change
 from heatproof.perturb.fills import Fill
@@ -58,8 +58,11 @@ API = (
     "heatproof.perturb.draws",
     "heatproof.perturb.masks.regions",
     "heatproof.perturb.masks.ranks",
+    "heatproof.perturb.masks.pixel_order",
     "heatproof.passes.probes",
     "heatproof.passes.forward",
+    "heatproof.passes.gradient",
+    "heatproof.passes.variants",
     "heatproof.passes.inputs",
     "heatproof.passes.activation",
     "heatproof.passes.patterns",
@@ -196,7 +199,7 @@ def _shares(found: dict[str, float | None]) -> list[str]:
 def _method_table() -> str:
     found = [_built(Method, cls) for cls in _leaves(Method)]
     rows = [
-        (f"`{m.name}`", first_sentence(type(m)), _passes(m.cost()), m.cite or "—")
+        (f"`{m.name}`", first_sentence(type(m)), _passes(m.cost(TYPICAL_SHAPE)), m.cite or "—")
         for m in sorted(found, key=lambda m: (m.control, m.name))
     ]
     return table(("method", "what it is", "passes per image", "source"), rows)
@@ -206,8 +209,10 @@ def _metric_table() -> str:
     rows = []
     for cls in _leaves(Metric):
         metric = _built(Metric, cls)
-        rows.append((f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", metric.price, metric.cite or "—"))
-    return table(("metric", "what it says", "direction", "cost per map", "source"), rows)
+        rows.append(
+            (f"`{metric.name}`", metric.meaning, f"{metric.direction} is better", metric.price(TYPICAL_SHAPE), metric.cite or "—")
+        )
+    return table(("metric", "what it says", "direction", "cost per map of 224 × 224 pixels", "source"), rows)
 
 
 # Reference pages ──────────────────────────────────────────────────────────────────────────────────
@@ -223,7 +228,7 @@ def _methods_page() -> str:
     for method in found:
         axioms = sorted(f"{axiom.name.lower()} ({axiom.value})" for axiom in method.axioms)
         facts = {
-            "cost": f"{_passes(method.cost())} per image",
+            "cost": f"{_passes(method.cost(TYPICAL_SHAPE))} per image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
             "data": _data(method.needs_images),
@@ -259,7 +264,7 @@ def _metrics_page() -> str:
             "channels": str(metric.reduction),
             "data": _data(metric.needs_images),
             "scale of the map": "does not matter" if metric.scale_invariant else "may matter",
-            "cost": metric.price,
+            "cost": metric.price(TYPICAL_SHAPE),
             "source": metric.cite or "—",
         }
         parts.append(_section(cls, facts))

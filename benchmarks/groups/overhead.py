@@ -41,6 +41,7 @@ def methods(probes: int) -> dict[str, Method]:
 def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     """A row for each method."""
     at = subject(network)
+    shape = tuple(at.images.shape[1:])
     chunk, classes = at.images[torch.arange(CHUNK) % len(at.images)], at.target[torch.arange(CHUNK) % len(at.target)]
 
     def probes(size: Size) -> int:
@@ -48,7 +49,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
 
     def images(size: Size, name: str) -> int:
         """As many backward rows for every method."""
-        return size.images * probes(size) // methods(probes(size))[name].cost().backward
+        return size.images * probes(size) // methods(probes(size))[name].cost(shape).backward
 
     def explain(size: Size, name: str) -> None:
         which = torch.arange(images(size, name)) % len(at.images)
@@ -82,7 +83,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
         note="plain",
     )
     for name in names:
-        cost = methods(probes(size))[name].cost()
+        cost = methods(probes(size))[name].cost(shape)
         ends = (cost.forward - cost.backward) * images(size, name)
         prices = zip(timed.seconds["gradients"], timed.seconds["forwards"], strict=True)
         bare = [backward + forward * ends / n for backward, forward in prices]

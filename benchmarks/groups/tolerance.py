@@ -18,7 +18,7 @@ from benchmarks.subjects import subject
 from heatproof.methods import Attribution, IntegratedGradients
 from heatproof.models.model import Model
 from heatproof.numerics.quadrature import GaussLegendre, Trapezoid
-from heatproof.passes.path import KEPT
+from heatproof.passes.path_gradients import KEPT
 
 NETWORKS = ("efficientnet_lite0", "squeezenet1_1")
 GAP = 0.05

@@ -471,6 +471,13 @@ def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
     ]
 
 
+def for_images_of(side: int, item: Any) -> Any:
+    """The same settings, their reference images as large as the images of a test."""
+    fills = {name: fill for name, fill in item if isinstance(fill, Reference)}
+    sized = {name: Reference(images=zoo.images(len(fill.images), side=side, seed=9)) for name, fill in fills.items()}
+    return item.model_copy(update=sized)
+
+
 def suited(settings: Settings, model: Model, rows: Tensor) -> Settings:
     """The same settings, with the tensors that belong to data or to a network made for these."""
     if isinstance(settings, Reference):

@@ -14,7 +14,7 @@ from heatproof.methods.base import Axiom, Case, Explanation
 from heatproof.metrics import Metric, PerturbationCurve, Repeatability, Sparseness
 from heatproof.metrics.base import Scores
 from heatproof.numerics.quadrature import GaussLegendre
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs, scores
 from heatproof.passes.gradient import gradient
 from tests.laws import test_methods as laws
@@ -55,7 +55,7 @@ class _OneForwardPass(Method):
     def map(self, case: Case) -> Tensor:
         raise NotImplementedError
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1, clean=1)
 
 
@@ -81,7 +81,7 @@ class BatchMean(Method):
         values, _ = gradient(case.model, case.images, case.target)
         return Explanation.plain(values - values.mean(0, keepdim=True) / 2)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1, 1)
 
 
@@ -96,14 +96,14 @@ class Leaving(Method):
             weight.div_(2)
         return Explanation.plain(values)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1)
 
 
 class Frugal(Gradient):
     """A gradient that says it is free."""
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount()
 
 

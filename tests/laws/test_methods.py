@@ -16,7 +16,7 @@ from heatproof.methods import Attribution, Method, SmoothTaylor
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
-from tests.laws.cases import BY_DEFAULT, CHEAP_CURVE, MAPS_OF_A_CONSTANT_OUTPUT, METHODS, every, every_change, suited
+from tests.laws.cases import BY_DEFAULT, CHEAP_CURVE, MAPS_OF_A_CONSTANT_OUTPUT, METHODS, every, every_change, for_images_of, suited
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
@@ -24,6 +24,7 @@ from tests.support.state import disturb_chance, state_of, state_of_chance, state
 FLOAT32, FLOAT64 = 1e-5, 1e-12
 AFFORDABLE = 60
 """Passes of a method that the laws run by its default settings."""
+SHAPE = tuple(zoo.images(1).shape[1:])
 ABSORBED = 1e-5
 """The largest share of the expected sum that stabilisers may keep; their ε is 1e-6 of the denominators."""
 
@@ -51,9 +52,9 @@ def absorbs(method: Method) -> bool:
 
 
 methods = methods_where(lambda method: True)
-running = methods_where(lambda method: method.cost().forward > 0)
+running = methods_where(lambda method: method.cost(SHAPE).forward > 0)
 """Methods that run the network."""
-differentiating = methods_where(lambda method: method.cost().backward > 0)
+differentiating = methods_where(lambda method: method.cost(SHAPE).backward > 0)
 """Methods that take gradients of the network."""
 explaining = methods_where(lambda method: not method.control)
 """Methods that claim to explain the network."""
@@ -74,7 +75,7 @@ def test_every_exported_method_has_cases() -> None:
 
 def expensive(method: Method) -> str:
     """What to do about settings that the laws cannot afford; empty if they can."""
-    passes = method.cost().forward + method.cost().backward
+    passes = method.cost(SHAPE).forward + method.cost(SHAPE).backward
     remedy = f"{method.name} costs {passes} passes by default: give it cheap settings in tests/laws/cases.py"
     return remedy if passes > AFFORDABLE else ""
 
@@ -471,13 +472,15 @@ def within(passes: PassCount, cost: PassCount, method: Method) -> bool:
 
 
 @methods
-def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method) -> None:
+@pytest.mark.parametrize("side", [zoo.SIDE, 2 * zoo.SIDE])
+def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method, side: int) -> None:
+    images, method = zoo.images(3, side=side), for_images_of(side, method)
     counting = zoo.Counting(zoo.residual())
     model = zoo.model(counting, chunk=4)
-    incremental(model, zoo.images(3), (CHEAP_CURVE.side, CHEAP_CURVE.side))  # once for a network, whatever is asked of it
+    incremental(model, images, (CHEAP_CURVE.side, CHEAP_CURVE.side))  # once for a network, whatever is asked of it
     counting.rows.forward = 0
-    found = method.attribute(model, zoo.images(3), 0)
-    cost = method.cost()
+    found = method.attribute(model, images, 0)
+    cost = method.cost(tuple(images.shape[1:]))
     assert found.passes == PassCount(counting.forward_rows, counting.backward_rows)
     assert within(found.passes, PassCount(3 * cost.forward, 3 * cost.backward), method)
 
@@ -488,7 +491,7 @@ def test_known_clean_outputs_save_the_rows_that_the_cost_calls_clean_and_change_
     alone = method.attribute(model, images, 0)
     with known_outputs(model, images, raw_outputs(model, images)):
         shared = method.attribute(model, images, 0)
-    saved = 3 * method.cost().clean
+    saved = 3 * method.cost(SHAPE).clean
     assert shared.passes == PassCount(alone.passes.forward - saved, alone.passes.backward)
     assert shared.values.equal(alone.values)
     assert shared.expected_sum.nan_to_num().equal(alone.expected_sum.nan_to_num())
@@ -584,7 +587,7 @@ def test_a_network_that_cuts_the_graph_is_refused(method: Method) -> None:
         method.attribute(zoo.model(zoo.Detached(zoo.residual())), zoo.images(2), 0)
 
 
-@methods_where(lambda method: method.cost().backward == 0)
+@methods_where(lambda method: method.cost(SHAPE).backward == 0)
 def test_a_network_that_cuts_the_graph_makes_no_difference_to_a_method_without_gradients(method: Method) -> None:
     network = zoo.layered(zoo.residual())
     expected = method.attribute(zoo.model(network), zoo.images(2), 0).values

@@ -45,7 +45,7 @@ from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
 from heatproof.perturb.fills import Zero
 from tests.laws import known_pairs
-from tests.laws.cases import METRICS, every, every_change, suited
+from tests.laws.cases import METRICS, every, every_change, for_images_of, suited
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
@@ -90,8 +90,9 @@ def maps(n: int = 5) -> Tensor:
 def regions(at: Tensor) -> Tensor:
     """A square about the brightest pixel of each image, so that a region goes where its image goes."""
     brightest = at.detach().sum(1).flatten(1).argmax(1).view(-1, 1, 1)
-    rows, columns = (torch.arange(SIDE).view(shape) for shape in ((-1, 1), (1, -1)))
-    return ((rows - brightest // SIDE).abs() <= 4) & ((columns - brightest % SIDE).abs() <= 4)
+    width = at.shape[-1]
+    rows, columns = (torch.arange(n).view(shape) for n, shape in zip(at.shape[-2:], ((-1, 1), (1, -1)), strict=True))
+    return ((rows - brightest // width).abs() <= 4) & ((columns - brightest % width).abs() <= 4)
 
 
 def score(
@@ -586,40 +587,38 @@ def test_a_changed_field_changes_digest_and_score(path: str, before: Metric, aft
 
 
 @metrics
-def test_cost_is_the_number_of_rows_that_passed(metric: Metric) -> None:
-    counting = zoo.Counting(network())
+@pytest.mark.parametrize("side", [SIDE, SIDE + 6])
+def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> None:
+    counting, batch, values = zoo.Counting(network()), zoo.images(5, side=side), zoo.images(5, side=side, seed=3)
     further: list[Tensor] = []
-    model = zoo.model(counting, chunk=4)
+    model, metric = zoo.model(counting, chunk=4), for_images_of(side, metric)
 
     def explain(at: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
         clean = other is None and seed == 0 and not target.any()
-        further.extend(image for image in at if not (clean and any(torch.equal(image, known) for known in images())))
+        further.extend(image for image in at if not (clean and any(torch.equal(image, known) for known in batch)))
         return RandomMap().attribute(other or model, at, target, seed=seed)
 
-    order = blocks(model, images())  # once for a network, whatever is asked of it
+    order = blocks(model, batch)  # once for a network, whatever is asked of it
     if isinstance(metric, PerturbationCurve):
-        side, regions = metric.layout(SIDE, SIDE)
-        metric = metric.model_copy(update={"side": side, "regions": regions, "scaled": False})
-        incremental(model, images(), (side, side))  # likewise
+        incremental(model, batch, (metric.layout(side, side)[0],) * 2)  # likewise
     counting.rows.forward = 0
     if isinstance(metric, ParameterRandomisation):
         metric = metric.model_copy(update={"blocks": len(order)})
     if isinstance(metric, ExplainerMetric):
-        metric.score(model, images(), 0, explain)
+        metric.score(model, batch, 0, explain)
         assert len(further) == 5 * metric.explanations()
     elif isinstance(metric, ReferenceMetric):
-        metric.score(maps(), maps(3)[:1].expand_as(maps()))
+        metric.score(values, values[:1].expand_as(values))
     else:
-        score(metric, model)
-    cost = metric.cost()
+        score(metric, model, batch, values=values)
+    cost = metric.cost(tuple(batch.shape[1:]))
     assert (counting.forward_rows, counting.backward_rows) == (5 * cost.forward, 5 * cost.backward)
 
-    batch = images()
     with known_outputs(model, batch, raw_outputs(model, batch)), count_passes() as passes:
         if isinstance(metric, ExplainerMetric):
             metric.score(model, batch, 0, explain)
         elif isinstance(metric, ModelMetric):
-            metric.score(model, batch, 0, maps())
+            metric.score(model, batch, 0, values)
     assert passes.forward == 5 * (cost.forward - cost.clean)
     if isinstance(metric, ModelMetric):
         assert passes.equivalent <= metric.work(model, batch) - 5 * cost.clean + 1e-9

@@ -188,7 +188,7 @@ def test_a_layer_with_no_more_channels_than_allowed_costs_as_many_rows_as_it_has
     found = ScoreCam().attribute(zoo.model(zoo.bias_free_conv()), zoo.images(2), 0)
     assert (found.passes.forward, found.passes.backward) == (2 * 7, 0)
     assert found.notes == ("", "")
-    assert found.passes.forward <= 2 * ScoreCam().cost().forward
+    assert found.passes.forward <= 2 * ScoreCam().cost((1, 28, 28)).forward
 
 
 def test_a_channel_that_is_the_same_everywhere_hides_all() -> None:

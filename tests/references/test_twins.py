@@ -28,7 +28,7 @@ from heatproof.numerics.pyramid import pyramid
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
 from heatproof.numerics.running_moments import RunningMoments
 from heatproof.numerics.total_variation import average_total_variation
-from heatproof.passes.path import KEPT, Accuracy
+from heatproof.passes.path_gradients import KEPT, Accuracy
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform
 from heatproof.perturb.masks.regions import rank_regions
@@ -259,7 +259,7 @@ def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
     net = zoo.Linear((3, 224, 224), classes=2)
     found = metric.score(zoo.model(net), images, 0, zoo.images(1, side=224, seed=1))
     assert found.curve.shape == (1, 31)
-    assert PerturbationCurve().cost().forward == 1 + 30 * 50
+    assert PerturbationCurve().cost((3, 224, 224)).forward == 1 + 30 * 50
 
 
 @twin_of("pixel_flipping")

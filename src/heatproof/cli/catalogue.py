@@ -26,6 +26,7 @@ def methods(name: Name = None) -> None:
     """List the attribution methods and how many passes each costs per image."""
     from heatproof.core.settings import exports
     from heatproof.methods import Method
+    from heatproof.passes.counting import TYPICAL_SHAPE
 
     if name:
         _show(Method, name)
@@ -33,7 +34,7 @@ def methods(name: Name = None) -> None:
     rows = []
     for known, cls in exports(Method).items():
         method = Method.from_dict(known)
-        cost = method.cost()
+        cost = method.cost(TYPICAL_SHAPE)
         kind = "control, no passes" if method.control else f"{cost.forward:,} forward, {cost.backward:,} backward"
         rows.append((known, kind, _about(cls)))
     out.print(table("Methods", "name", "passes per image", "", rows=rows))
@@ -43,6 +44,7 @@ def metrics(name: Name = None) -> None:
     """List the metrics, whether higher or lower is better, and what each costs per map."""
     from heatproof.core.settings import exports
     from heatproof.metrics import Metric
+    from heatproof.passes.counting import TYPICAL_SHAPE
 
     if name:
         _show(Metric, name)
@@ -50,8 +52,8 @@ def metrics(name: Name = None) -> None:
     rows = []
     for known, cls in exports(Metric).items():
         metric = Metric.from_dict(known)
-        rows.append((known, str(metric.direction), metric.price, _about(cls, metric.meaning)))
-    out.print(table("Metrics", "name", "better", "cost per map", "", rows=rows))
+        rows.append((known, str(metric.direction), metric.price(TYPICAL_SHAPE), _about(cls, metric.meaning)))
+    out.print(table("Metrics", "name", "better", "cost per map of 224 × 224 pixels", "", rows=rows))
 
 
 def models(name: Name = None) -> None:

@@ -6,8 +6,7 @@ from time import perf_counter
 import torch
 
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.networks import load_networks
-from heatproof.evaluation.plan import Network, plan, total_rows
+from heatproof.evaluation.networks import load_networks, planned_work
 from heatproof.metrics.base import ModelMetric
 from heatproof.models.model import Model
 from heatproof.passes.acceleration import Plan, apply
@@ -43,21 +42,23 @@ def estimate(experiment: Experiment) -> CostEstimate:
     """
     dataset = experiment.data()
     items = dataset.items()
-    each = total_rows(plan(experiment, items, [Network("", {}) for _ in experiment.models])) // len(experiment.models)
     scored = len(items) * len(experiment.seeds) * len(list(experiment.method_entries()))
     metrics = [metric for metric in experiment.metric_list() if isinstance(metric, ModelMetric)]
     work = seconds = 0.0
-    for model, network in load_networks(experiment, dataset, items, None):
-        side = model.preprocessing.side if model.preprocessing else 224
-        images = torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
+    networks = load_networks(experiment, dataset, items, None)
+    planned = planned_work(experiment, items, [model for model, _ in networks])
+    for (model, network), each in zip(networks, planned, strict=True):
+        images = torch.zeros(1, *network.image_shape).to(model.device, model.dtype)
         fast = apply(Plan.model_validate(network.plan), model, images)
         rows = images.expand(TIMED_ROWS, *images.shape[1:])
         target = torch.zeros(TIMED_ROWS, dtype=torch.long, device=model.device)
         batch = images.expand(min(experiment.batch, len(items)), *images.shape[1:])
-        spared = scored * sum(metric.cost().forward - metric.work(fast, batch) / len(batch) for metric in metrics)
+        spared = scored * sum(
+            metric.cost(network.image_shape).forward - metric.work(fast, batch) / len(batch) for metric in metrics
+        )
         work += each - spared
         seconds += (each - spared) * min(_timed(fast, rows, target) for _ in range(5)) / TIMED_ROWS
-    return CostEstimate(len(items), each * len(experiment.models), work, seconds)
+    return CostEstimate(len(items), sum(planned), work, seconds)
 
 
 def _timed(model: Model, rows: torch.Tensor, target: torch.Tensor) -> float:

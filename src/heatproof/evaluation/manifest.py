@@ -14,6 +14,7 @@ from heatproof.evaluation.experiment import Experiment, MetricChoice, ModelChoic
 from heatproof.evaluation.plan import Network, Unit
 from heatproof.evaluation.stopping import chance_of
 from heatproof.models.model import Model
+from heatproof.passes.counting import ImageShape
 from heatproof.store import Manifest
 from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitEntry
 
@@ -29,6 +30,7 @@ def run_manifest(
     models = [model for model, _ in networks]
     class_names = models[0].class_names or dataset.class_names
     label_names = dataset.class_names or class_names
+    largest = max((network.image_shape for _, network in networks), key=math.prod)
     return Manifest(
         name=experiment.name,
         title=experiment.title,
@@ -40,7 +42,7 @@ def run_manifest(
         environment=_environment(models[0]),
         dataset=DatasetEntry(settings=dataset.to_dict(), label=f"{len(items)} {_plural(dataset.name)}"),
         models=tuple(_model(*each) for each in zip(experiment.model_entries(), networks, strict=True)),
-        methods=tuple(_methods(experiment)),
+        methods=tuple(_methods(experiment, largest)),
         metrics=tuple(_metric(choice, experiment.primary_metric()) for choice in experiment.metric_entries()),
         images=tuple(_image(item, label_names) for item in items),
         units=unit_entries(units, {model.digest: model.name for model in models}),
@@ -88,11 +90,11 @@ def _model(choice: ModelChoice, loaded: tuple[Model, Network]) -> ModelEntry:
     )
 
 
-def _methods(experiment: Experiment) -> Iterator[MethodEntry]:
+def _methods(experiment: Experiment, image_shape: ImageShape) -> Iterator[MethodEntry]:
     choices = list(experiment.method_entries())
     chance = chance_of([choice.method for choice in choices])
     for index, choice in enumerate(choices):
-        method, cost = choice.method, choice.method.cost()
+        method, cost = choice.method, choice.method.cost(image_shape)
         yield MethodEntry(
             key=method.digest,
             name=method.name,

@@ -9,6 +9,7 @@ from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, plan, total_rows
 from heatproof.models.model import Model
 from heatproof.passes.acceleration import Measured, Plan, accelerate
+from heatproof.passes.counting import TYPICAL_SHAPE, ImageShape
 from heatproof.store import Manifest
 from heatproof.store.manifest import AccelerationEntry, TrialEntry
 
@@ -26,19 +27,33 @@ def load_networks(
         DataError: labels are explained, and the data set has class names that the network does not have.
     """
     chosen = {model.digest: model.acceleration for model in previous.models} if previous else {}
-    unknown = [Network("", {}) for _ in experiment.models]
-    rows = total_rows(plan(experiment, items, unknown)) // len(unknown)
-    found = []
-    for entry in experiment.model_entries():
-        model = entry.loader.load().with_(output=entry.output, memory=experiment.memory, incremental=experiment.incremental)
+    models = [
+        entry.loader.load().with_(output=entry.output, memory=experiment.memory, incremental=experiment.incremental)
+        for entry in experiment.model_entries()
+    ]
+    networks = []
+    for model, work in zip(models, planned_work(experiment, items, models), strict=True):
         if experiment.target == "label":
             check_classes(dataset.class_names, model.class_names, f"target = 'label', {dataset.name} on {model.name}")
         acceleration = chosen.get(model.digest)
         if acceleration is None or acceleration.precision != experiment.precision:
-            acceleration = _measure(experiment, dataset, items, model, rows)
+            acceleration = _measure(experiment, dataset, items, model, work)
         indices = class_indices(dataset.class_names, model.class_names)
-        found.append((model, Network(model.digest, dict(acceleration.plan), acceleration, indices)))
-    return found
+        networks.append((model, Network(model.digest, dict(acceleration.plan), image_shape(model), acceleration, indices)))
+    return networks
+
+
+def planned_work(experiment: Experiment, items: Sequence[Item], models: Sequence[Model]) -> list[int]:
+    """The forward passes of each model's units; a backward pass counts as two."""
+    units = plan(experiment, items, [Network("", {}, image_shape(model)) for model in models])
+    each = len(units) // len(models)
+    return [total_rows(units[i * each : (i + 1) * each]) for i in range(len(models))]
+
+
+def image_shape(model: Model) -> ImageShape:
+    """The shape of the images that the model's preprocessing makes; 224 × 224 pixels of a model without one."""
+    height, width = (model.preprocessing.side,) * 2 if model.preprocessing else TYPICAL_SHAPE[1:]
+    return len(model.bounds.lower), height, width
 
 
 def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], model: Model, rows: int) -> AccelerationEntry:

@@ -16,7 +16,7 @@ from heatproof.data.labels import relabelled
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric, ReferenceMetric
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.store.manifest import AccelerationEntry
 
 
@@ -77,6 +77,8 @@ class Network:
 
     digest: str
     plan: dict[str, Any]
+    image_shape: ImageShape
+    """The shape of the images that the network takes."""
     acceleration: AccelerationEntry | None = None
     """The plan with its measured speed-up and error, for the manifest."""
     class_indices: tuple[int, ...] = ()
@@ -91,20 +93,20 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
     (see `worker`).
     """
     metrics = experiment.metric_list()
-    common = {name: cost for metric in metrics for name, cost in metric.common_cost().items()}
     compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
     units = []
     for entry, network in zip(experiment.model_entries(), networks, strict=True):
-        labelled = relabelled(items, network.class_indices)
+        labelled, shape = relabelled(items, network.class_indices), network.image_shape
+        common = {name: cost for metric in metrics for name, cost in metric.common_cost(shape).items()}
         for start in range(0, len(items), experiment.batch):
             batch = tuple(labelled[start : start + experiment.batch])
             keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
             shared = 1
             for nth, seed in enumerate(experiment.seeds):
                 shared += sum(_beyond_clean(cost) for cost in common.values())
-                shared += sum(_beyond_clean(method.cost()) for method in compared.values() if method.stochastic or nth == 0)
+                shared += sum(_beyond_clean(method.cost(shape)) for method in compared.values() if method.stochastic or nth == 0)
                 for named in experiment.method_entries():
-                    rows, shared = shared + _rows(named.method, metrics), 0
+                    rows, shared = shared + _rows(named.method, metrics, shape), 0
                     units.append(
                         Unit(
                             model=entry.loader.to_dict(),
@@ -132,11 +134,11 @@ def total_rows(units: Sequence[Unit]) -> int:
     return sum(unit.rows for unit in units)
 
 
-def _rows(method: Method, metrics: Sequence[Metric]) -> int:
+def _rows(method: Method, metrics: Sequence[Metric], image_shape: ImageShape) -> int:
     """Work of one image whose clean outputs are known: its map, each metric, and the further maps that metrics ask for."""
     further = {metric.cache_key: metric.explanations(method.stochastic) for metric in metrics}
-    own = sum(_beyond_clean(metric.cost()) for metric in metrics)
-    return own + (1 + sum(further.values())) * _beyond_clean(method.cost())
+    own = sum(_beyond_clean(metric.cost(image_shape)) for metric in metrics)
+    return own + (1 + sum(further.values())) * _beyond_clean(method.cost(image_shape))
 
 
 def _beyond_clean(cost: PassCount) -> int:

@@ -21,7 +21,7 @@ from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
-from heatproof.passes.counting import PassCount, count_passes
+from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
@@ -189,7 +189,7 @@ class Method(Settings, ABC):
         """
 
     @abstractmethod
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         """The passes that one image costs when its target is given; with a tolerance, the most that it may cost.
 
         `clean` is the number of forward passes among them that are f(x) of the unchanged image, which a run may share.
@@ -258,7 +258,7 @@ class ProbeMethod(Method, ABC):
         """The explanation made of the streamed gradients: by default no expected sum, and the standard error over groups."""
         return Explanation(streamed.values, torch.full_like(streamed.standard_error, torch.nan), streamed.standard_error)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(self.n_probes(), self.n_probes())
 
     def terms(self) -> MapTerms:

@@ -13,7 +13,7 @@ from torch import Tensor
 from heatproof.core.records import Direction
 from heatproof.core.settings import Settings
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 
 class Objective(Settings, ABC):
@@ -67,6 +67,6 @@ class Objective(Settings, ABC):
             One number per image, NaN where the map has no value.
         """
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         """The forward and backward passes that the value of one map costs."""
         return PassCount()

@@ -29,7 +29,7 @@ from heatproof.metrics.scores import Scores, masked, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import check_images, check_needs_images, resolve_target
 
 
@@ -115,18 +115,17 @@ class Metric(Settings, ABC):
         keep = finite(values).view(-1, 1, 1, 1)
         return reduce(torch.where(keep, values, torch.zeros_like(values)), self.reduction)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         """Return the passes that scoring one map costs, without the passes of further maps."""
         return PassCount()
 
-    def common_cost(self) -> Mapping[str, PassCount]:
+    def common_cost(self, image_shape: ImageShape) -> Mapping[str, PassCount]:
         """Return the passes per image that are run once for all methods, by the key under which metrics share them."""
         return {}
 
-    @property
-    def price(self) -> str:
+    def price(self, image_shape: ImageShape) -> str:
         """The cost of one score in words, without the cost of the map itself."""
-        maps, forward = self.explanations(), self.cost().forward
+        maps, forward = self.explanations(), self.cost(image_shape).forward
         passes = f"{forward:,} forward pass{'es' * (forward > 1)}" if forward else ""
         return ", ".join(filter(None, (passes, f"{maps} more map{'s' * (maps > 1)}" if maps else ""))) or "none"
 
@@ -241,8 +240,7 @@ class ReferenceMetric(Metric, ABC):
 
     reference: Method = Field(default_factory=lambda: Method.from_dict({"name": "gradient"}))
 
-    @property
-    def price(self) -> str:
+    def price(self, image_shape: ImageShape) -> str:
         return "the map of the other method, once per image"
 
     def score(self, values: Float[Tensor, "b c *space"], others: Float[Tensor, "b c *space"]) -> Scores:
@@ -283,7 +281,7 @@ class ModelMetric(Metric, Objective, ABC):
 
         A forward pass that recomputes only part of the network counts as the share of the operations that it computes.
         """
-        return len(images) * self.cost().forward
+        return len(images) * self.cost(tuple(images.shape[1:])).forward
 
     def score(
         self,

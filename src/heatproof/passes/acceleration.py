@@ -40,7 +40,7 @@ from heatproof.passes.folding import Folded, fold
 from heatproof.passes.forward import raw_outputs, scores
 from heatproof.passes.gradient import gradient
 from heatproof.passes.inputs import check_images, resolve_target
-from heatproof.passes.memory import fitting_rows
+from heatproof.passes.memory import measured_chunk_size
 from heatproof.store.atomic import write_atomically
 
 EXACT = 1e-4
@@ -155,7 +155,7 @@ def accelerate(
     check_images(model, images)
     plain = model.with_(engine=None, plan=Plan().label)
     target = resolve_target(plain, images, None)
-    few = min(MEASURED_ROWS, fitting_rows(plain, images, lambda _: gradient(plain, images[:1], target[:1]), "gradient"))
+    few = min(MEASURED_ROWS, measured_chunk_size(plain, images, lambda _: gradient(plain, images[:1], target[:1]), "gradient"))
     taken = torch.arange(few) % len(images)
     file = _remembered(plain, images, few, precision, tolerance, rows)
     measured = _read(file) if remember else None

@@ -1,20 +1,35 @@
-"""Counts of rows through the network, the machine-independent cost of everything here."""
+"""Counts of the passes through a network: a cost that does not depend on the machine.
+
+One forward pass is one image through the network; one backward pass is the gradient for one image.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+ImageShape = tuple[int, ...]
+"""The shape of one image, channels first: (c, h, w), or (c, …) of other data."""
+
+TYPICAL_SHAPE: ImageShape = (3, 224, 224)
+"""The shape for which costs are stated where no network is at hand, as in a catalogue."""
+
 
 @dataclass
 class PassCount:
-    """Rows that went forward, and rows that went backward.
+    """The number of forward and backward passes, stated in advance or counted.
 
-    `clean`, in a stated cost: how many of the forward rows are the clean image itself, which costs nothing where its outputs are
-    known (`passes.forward.known_outputs`).
+    forward     Forward passes.
+    backward    Backward passes.
+    clean       In a stated cost, the forward passes that are of the unchanged image: these are free where its outputs are known
+                already (`passes.forward.known_outputs`).
+    equivalent  In a count, the work of the forward passes in full forward passes. A pass that was computed in part counts as its
+                share of the network's floating-point operations. Passes whose outputs nobody reads, such as those that only record
+                activations, are included.
 
-    `equivalent`, of what was counted: the forward rows in work. A row of which only a part was computed counts as that part of the
-    network's floating-point operations, and a row that answered nothing, as one that is kept to look things up in, counts too.
+    >>> from heatproof.passes.counting import ImageShape, PassCount
+    >>> PassCount(forward=3, backward=1, clean=1) == PassCount(3, 1, 1)
+    True
     """
 
     forward: int = 0
@@ -28,7 +43,18 @@ _counters: ContextVar[tuple[PassCount, ...]] = ContextVar("pass counters", defau
 
 @contextmanager
 def count_passes() -> Iterator[PassCount]:
-    """Count every row that passes inside the block; blocks nest, and each counts all it encloses."""
+    """Count every pass inside a `with` block. Blocks may be nested; each counts all the passes inside it.
+
+    >>> import torch
+    >>> from heatproof.models import Toy
+    >>> from heatproof.passes.counting import count_passes
+    >>> from heatproof.passes.gradient import gradient
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> with count_passes() as passes:
+    ...     values, scores = gradient(model, images, torch.tensor([3, 5]))
+    >>> passes.forward, passes.backward
+    (2, 2)
+    """
     counter = PassCount()
     token = _counters.set((*_counters.get(), counter))
     try:
@@ -39,7 +65,7 @@ def count_passes() -> Iterator[PassCount]:
 
 @contextmanager
 def uncounted() -> Iterator[None]:
-    """Rows inside the block belong to no counter outside it: what is done once for a network, whatever is asked of it."""
+    """Hide the passes inside a `with` block from all counters: work done once a network, which belongs to no single call."""
     token = _counters.set(())
     try:
         yield
@@ -48,7 +74,13 @@ def uncounted() -> Iterator[None]:
 
 
 def record_rows(*, forward: int = 0, backward: int = 0, equivalent: float | None = None) -> None:
-    """Add rows to every open counter; unless told otherwise, forward rows were computed in full."""
+    """Add passes to every open counter.
+
+    Args:
+        forward: The number of forward passes.
+        backward: The number of backward passes.
+        equivalent: The work of the forward passes in full forward passes; None means that each was computed in full.
+    """
     for counter in _counters.get():
         counter.forward += forward
         counter.equivalent += forward if equivalent is None else equivalent

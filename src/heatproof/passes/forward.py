@@ -1,6 +1,6 @@
-"""Forward rows without gradients, in chunks."""
+"""Forward passes without gradients, in chunks that fit in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -12,13 +12,17 @@ from torch import Tensor, nn
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
-from heatproof.passes.memory import in_chunks
+from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 
 
 def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-    """The explained scalars, after refusing targets that the network has no output for."""
+    """The explained scalar of each image, from the network's outputs.
+
+    Raises:
+        TensorError: A target for which the network has no output.
+    """
     if int(target.max()) >= outputs.shape[1]:
         raise TensorError(
             f"target: expected classes from 0 to {outputs.shape[1] - 1}, the network's outputs, got class {int(target.max())}"
@@ -26,21 +30,64 @@ def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tens
     return model.explained(outputs, target)
 
 
-def forward_rows(model: Model, like: Tensor, n: int, build: Callable[[range], Tensor]) -> Iterator[tuple[range, Tensor]]:
-    """Outputs of `n` rows shaped as those of `like`, chunk by chunk.
+def variant_outputs(
+    model: Model, images: Float[Tensor, "b c *space"], n: int | Sequence[int], build: Callable[[list[int], list[int]], Tensor]
+) -> Iterator[tuple[list[int], list[int], Float[Tensor, "r k"]]]:
+    """The network's outputs for several variants of each image, chunk by chunk. Cost: one forward pass a variant.
 
-    `build(rows)` makes a chunk's inputs, so that no more than one chunk exists. The network may overwrite them: they must not
-    share memory with anything that is kept.
+    Args:
+        model: The network.
+        images: The images `[b, c, …]`, whose shape the variants have.
+        n: The number of variants of every image, or one number an image.
+        build: `build(image, variant)` makes the inputs `[r, c, …]` of a chunk, variant `variant[r]` of image `image[r]`. The
+            network may overwrite them, so they must not share memory with a tensor that is used again.
+
+    Yields:
+        The image and the variant of each pass of a chunk, and all of the network's outputs for it, which serve any target.
     """
 
-    def compute(rows: range) -> Tensor:
+    def compute(image: list[int], variant: list[int]) -> Tensor:
         with torch.inference_mode(), model.running():
-            outputs = model.outputs(build(rows))
+            outputs = model.outputs(build(image, variant))
         return outputs.clone()  # an ordinary tensor again
 
-    for rows, outputs in in_chunks(model, like, n, compute, "forward"):
-        record_rows(forward=len(rows))
-        yield rows, outputs
+    for image, variant, outputs in variants_in_chunks(model, images, n, compute, "forward"):
+        record_rows(forward=len(image))
+        yield image, variant, outputs
+
+
+def variant_scores(
+    model: Model,
+    images: Float[Tensor, "b c *space"],
+    target: Int[Tensor, " b"],
+    n: int | Sequence[int],
+    build: Callable[[list[int], list[int]], Tensor],
+) -> Float[Tensor, "b n"]:
+    """The explained scalar of several variants of each image. Cost: one forward pass a variant.
+
+    Args:
+        model: The network.
+        images: The images `[b, c, …]`, whose shape the variants have.
+        target: The class to explain for each image `[b]`.
+        n: The number of variants of every image, or one number an image.
+        build: Makes the inputs of a chunk, as for `variant_outputs`.
+
+    Returns:
+        The scores `[b, n]`; where images have different numbers of variants, n is the largest and the missing scores are zero.
+
+    >>> import torch
+    >>> from heatproof.models import Toy
+    >>> from heatproof.passes.forward import variant_scores
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> def darker(image, variant):
+    ...     return images[image] * (1 - torch.tensor(variant).view(-1, 1, 1, 1) / 10)
+    >>> tuple(variant_scores(model, images, torch.tensor([3, 5]), 10, darker).shape)
+    (2, 10)
+    """
+    results = images.new_zeros(len(images), n if isinstance(n, int) else max(n))
+    for image, variant, outputs in variant_outputs(model, images, n, build):
+        results[image, variant] = checked_scores(model, outputs, target[image]).to(results)
+    return results
 
 
 _known: ContextVar[tuple[Any, Tensor] | None] = ContextVar("known outputs", default=None)
@@ -48,15 +95,16 @@ _known: ContextVar[tuple[Any, Tensor] | None] = ContextVar("known outputs", defa
 
 @contextmanager
 def known_outputs(model: Model, images: Float[Tensor, "b c *space"], outputs: Float[Tensor, "b k"]) -> Iterator[None]:
-    """Inside the block, `raw_outputs` and `scores` of these very images cost no rows.
+    """Reuse the outputs of a batch inside a `with` block: there `raw_outputs` and `scores` of the batch cost no passes.
 
-    "These very images" is the same memory, unchanged since (views such as `images.detach()` included), and the same network with
-    unchanged parameters; a copy, a part, or another model counts as unknown and is computed. Blocks nest; the inner one counts.
+    The outputs are reused for a tensor in the same memory as `images`, unchanged since (a view such as `images.detach()` included),
+    and for the same network with unchanged parameters. For a copy of the images, a part of them, or another network, outputs are
+    computed. Where blocks are nested, the inner one counts.
 
     Args:
-        model: the network that made the outputs; its `output` does not matter.
-        images: a batch, kept alive by the caller.
-        outputs: what `raw_outputs(model, images)` returned.
+        model: The network that gave the outputs; which scalar it explains does not matter.
+        images: The batch, which the caller keeps alive.
+        outputs: The result of `raw_outputs(model, images)`.
     """
     token = _known.set((_identity(model, images), outputs))
     try:
@@ -66,7 +114,9 @@ def known_outputs(model: Model, images: Float[Tensor, "b c *space"], outputs: Fl
 
 
 def _identity(model: Model, images: Tensor) -> Any:
-    """What must not change for outputs to stay what they are; None where tensors do not say whether they changed."""
+    """A value that differs once the images or the network changed; None for inference tensors, whose changes autograd does not
+    count.
+    """
     network = model.engine or model.module
     state = network_state(network)
     if images.is_inference() or state is None:
@@ -76,25 +126,43 @@ def _identity(model: Model, images: Tensor) -> Any:
 
 
 def network_state(network: nn.Module) -> tuple[tuple[int, int], ...] | None:
-    """Differs once a parameter or buffer was changed or replaced; None where tensors do not say whether they changed."""
+    """A value that differs once a parameter or buffer was changed or replaced; None for inference tensors, whose changes autograd
+    does not count.
+    """
     state = (*network.parameters(), *network.buffers())
     return None if any(tensor.is_inference() for tensor in state) else tuple((t.data_ptr(), t._version) for t in state)
 
 
 def raw_outputs(model: Model, images: Float[Tensor, "b c *space"]) -> Float[Tensor, "b k"]:
-    """The network's outputs for a batch. Cost: one forward row a sample, none inside `known_outputs`."""
-    known = _known.get()
-    if known is not None and known[0] is not None and known[0] == _identity(model, images):
-        return known[1].clone()
+    """The network's outputs for a batch. Cost: one forward pass an image, none inside `known_outputs`.
 
-    def build(rows: range) -> Tensor:
-        return images[rows.start : rows.stop].clone()
+    >>> import torch
+    >>> from heatproof.models import Toy
+    >>> from heatproof.passes.forward import raw_outputs
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> tuple(raw_outputs(model, images).shape)
+    (2, 10)
+    """
+    identity, outputs = _known.get() or (None, None)
+    if outputs is not None and identity is not None and identity == _identity(model, images):
+        return outputs.clone()
 
-    return torch.cat([outputs for _, outputs in forward_rows(model, images, len(images), build)])
+    def build(image: list[int], _: list[int]) -> Tensor:
+        return images[image[0] : image[-1] + 1].clone()
+
+    return torch.cat([outputs for *_, outputs in variant_outputs(model, images, 1, build)])
 
 
 def scores(model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-    """The explained scalar of each image. Cost: one forward row a sample, none inside `known_outputs`."""
+    """The explained scalar of each image. Cost: one forward pass an image, none inside `known_outputs`.
+
+    >>> import torch
+    >>> from heatproof.models import Toy
+    >>> from heatproof.passes.forward import scores
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> tuple(scores(model, images, torch.tensor([3, 5])).shape)
+    (2,)
+    """
     return checked_scores(model, raw_outputs(model, images), target)
 
 
@@ -106,19 +174,22 @@ def mean_fill_score(
     fill: Fill,
     n: int | Int[Tensor, " b"],
 ) -> Float[Tensor, " b"]:
-    """Mean score of the first `n` (or, per image, `n[i]`) draws of a fill that replaces each whole image.
+    """The mean score of the first n draws of a fill that replaces the whole of each image.
 
-    Cost: so many forward rows a sample.
+    Cost: one forward pass a draw.
+
+    Args:
+        model: The network.
+        images: The images `[b, c, …]`.
+        target: The class to explain for each image `[b]`.
+        draws: Each image's random draws.
+        fill: The fill that takes the place of an image.
+        n: The number of draws, one for all images or one an image.
     """
-    each = torch.as_tensor(n).expand(len(images)).tolist()
-    sample, index = [i for i, most in enumerate(each) for _ in range(most)], [k for most in each for k in range(most)]
-    found = images.new_zeros(len(images), max(each))
+    counts = torch.as_tensor(n).expand(len(images)).tolist()
 
-    def build(rows: range) -> Tensor:
-        part = slice(rows.start, rows.stop)
-        return fill(images[sample[part]], model.bounds, draws.rows(sample[part]), index[part]).clone()
+    def build(image: list[int], draw: list[int]) -> Tensor:
+        return fill(images[image], model.bounds, draws.rows(image), draw).clone()
 
-    for rows, outputs in forward_rows(model, images, len(sample), build):
-        part = slice(rows.start, rows.stop)
-        found[sample[part], index[part]] = checked_scores(model, outputs, target[sample[part]])
-    return found.sum(1) / torch.as_tensor(n).to(found.device)
+    filled = variant_scores(model, images, target, counts, build)
+    return filled.sum(1) / torch.as_tensor(n).to(filled.device)

@@ -1,4 +1,4 @@
-"""The gradient primitive: ∇f at a chunk of rows, as the gradient of the sum of the rows' scores."""
+"""The gradient primitive: ∇f for a chunk of images, computed as the gradient of the sum of their scores."""
 
 import torch
 from jaxtyping import Float, Int
@@ -13,16 +13,32 @@ from heatproof.passes.forward import checked_scores
 def gradient(
     model: Model, images: Float[Tensor, "r c *space"], target: Int[Tensor, " r"]
 ) -> tuple[Float[Tensor, "r c *space"], Float[Tensor, " r"]]:
-    """Gradient of each row's score with respect to that row, and the score. Zero where the score does not depend on the row.
+    """The gradient of each image's score with respect to that image, and the score.
 
-    Rows of an eval-mode network do not see each other, so the gradient of the sum holds each row's own. The network gets a
-    copy of the rows, since its first layer may work in place; what was made in inference mode is copied once more, so that
-    autograd may save it. Cost: one forward and one backward row each.
+    Images do not affect each other in a network in eval mode, so the gradient of the sum of the scores consists of each image's own
+    gradient. All images pass at once, so they should be no more than a chunk. Cost: one forward and one backward pass an image.
+
+    Args:
+        model: The network.
+        images: The images `[r, c, …]`. They are copied, since the network's first layer may work in place.
+        target: The class to explain for each image `[r]`.
+
+    Returns:
+        The gradients `[r, c, …]`, zero where a score does not depend on its image, and the scores `[r]`.
 
     Raises:
         ModelError: The network cuts the graph between its input and its output.
+
+    >>> import torch
+    >>> from heatproof.models import Toy
+    >>> from heatproof.passes.gradient import gradient
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> values, scores = gradient(model, images, torch.tensor([3, 5]))
+    >>> tuple(values.shape), tuple(scores.shape)
+    ((2, 1, 28, 28), (2,))
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
+        # autograd cannot save what was made in inference mode
         inputs = (images.clone() if images.is_inference() else images.detach()).requires_grad_()
         explained = checked_scores(model, model.outputs(inputs.clone()), target.clone())
         check_differentiable(model, explained)
@@ -52,7 +68,11 @@ def differentiable_gradient(
 
 
 def check_differentiable(model: Model, explained: Tensor) -> None:
-    """Raise `ModelError` if the network cut the graph on the way to these scores."""
+    """Check that scores depend on the network's input through autograd's graph.
+
+    Raises:
+        ModelError: The network cuts the graph on the way to these scores.
+    """
     if not explained.requires_grad:
         raise ModelError(
             f"{model.name}: expected an output that is differentiable in the input, got one cut from the graph; "

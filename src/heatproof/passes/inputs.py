@@ -1,4 +1,4 @@
-"""Refusal of inputs that would give a wrong map, and the target that is explained."""
+"""Checks of images and targets: inputs that would give a wrong map are refused with the remedy."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,15 @@ from heatproof.numerics.finite import finite
 from heatproof.passes.forward import raw_outputs
 
 Target = int | Sequence[int] | Tensor | None
-"""None = the model's own top-1 on the clean input; one class for all; or one per sample."""
+"""The class to explain: None for the model's own top-1 class, one class for all images, or one class an image."""
 
 
 def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
-    """Raise `TensorError` unless the images are a non-empty, finite batch that fits the model's bounds, type and device."""
+    """Check that images are a non-empty, finite batch that fits the model's bounds, type and device.
+
+    Raises:
+        TensorError: They are not.
+    """
     channels = len(model.bounds.lower)
     if images.ndim < 2 or images.shape[1] != channels:
         raise TensorError(
@@ -53,7 +57,19 @@ def check_needs_images(settings: Settings, images: Float[Tensor, "b c *space"]) 
 
 
 def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Target) -> Int[Tensor, " b"]:
-    """The explained class per sample. None costs one forward row a sample and is the model's own top-1."""
+    """The class to explain for each image. Cost: one forward pass an image where `target` is None.
+
+    Args:
+        model: The network.
+        images: The images `[b, c, …]`.
+        target: None for the model's own top-1 class, one class for all images, or one class an image.
+
+    Returns:
+        One class an image `[b]`.
+
+    Raises:
+        TensorError: A target that is no class number, or the wrong number of them.
+    """
     n = len(images)
     if target is None:
         outputs = raw_outputs(model, images)

@@ -1,9 +1,11 @@
-"""How many rows pass through a network at once: as many as their memory allows.
+"""Chunks of passes: as many passes at once as fit in memory.
 
-The first row of a network, shape and kind of pass goes alone and is weighed: every operation's new storage is added to what is
-alive, and taken off when it dies. What lives at the peak, times `MARGIN` for the scratch space of kernels, which is not seen, is a
-row's size, and rows at once = memory / size. If memory runs out all the same, the chunk is halved and computed again. Sizes found
-are remembered for as long as the module lives. The row that is weighed is work that was asked for: no row is added.
+    chunk size = memory / (MARGIN · peak memory of one pass)
+
+The first pass for a network, an image shape and a kind of pass is run alone to measure its peak memory: the size of every storage
+that an operation allocates is added, and subtracted when the storage is freed. MARGIN stands for the scratch memory of kernels,
+which is not visible. If memory runs out all the same, the chunk size is halved and the chunk is computed again. Chunk sizes are
+remembered for as long as the module lives. The pass that is measured is one of those requested, so that no pass is added.
 """
 
 import ctypes
@@ -25,85 +27,90 @@ from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 
 MARGIN = 1.25
-"""Bytes taken over bytes seen. Measured: 1.03 to 1.1 on networks of torchvision, 1.4 on a single convolution of a large image."""
+"""The assumed ratio of memory taken to memory measured. The ratio itself was found to be 1.03 to 1.1 on networks of torchvision,
+and 1.4 on a single convolution of a large image."""
 MOST_ROWS = 1024
-"""More at once have brought nothing on any network."""
+"""The largest chunk: more passes at once were not faster on any network."""
 ENOUGH_ROWS, ENOUGH_BYTES = 16, 2**27
-"""On a CPU more rows at once than these are no faster, unless they are so small that more fit into these bytes."""
+"""The largest chunk on a CPU, in passes or in bytes, whichever allows more passes: larger chunks are no faster."""
 SHARE = 0.25
-"""Of the free memory, unless the model says how much."""
+"""The share of the free memory that passes may take, unless the model sets its memory."""
 
 Kind = str
-"""What rows are for: `forward`, `gradient`, or another name for rows that take memory of their own."""
+"""The kind of a pass, `forward`, `gradient` or any other name; a chunk size is measured for each."""
 T = TypeVar("T")
 
-_fitting: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], int]]" = weakref.WeakKeyDictionary()
+_sizes: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], int]]" = weakref.WeakKeyDictionary()
 
 
 def in_chunks(model: Model, like: Tensor, n: int, compute: Callable[[range], T], kind: Kind) -> Iterator[tuple[range, T]]:
-    """`compute(rows)` for consecutive ranges that cover 0 … n−1, each as large as fits.
+    """Compute passes 0 … n − 1 in consecutive chunks, each as large as fits in memory.
 
     Args:
-        model: the network that the rows pass through; its `chunk` and `memory` are limits.
-        like: rows shaped as those that pass.
-        n: how many rows.
-        compute: called again for half of the rows if memory runs out; it must leave nothing behind when it fails.
-        kind: whether memory is needed for the backward pass as well.
+        model: The network; its `chunk` and `memory` are limits.
+        like: A batch whose items have the shape of the inputs.
+        n: The number of passes.
+        compute: `compute(passes)` gives the result for a range of passes. If memory runs out, it is called again with half of the
+            range, so it must not have changed anything when it fails.
+        kind: The kind of the passes; passes of one kind take as much memory each.
+
+    Yields:
+        The range of passes of each chunk and its result.
 
     Raises:
-        ModelError: Not even one row fits.
+        ModelError: Not even one pass fits in memory.
     """
     start = 0
     while start < n:
-        size = rows_at_once(model, like, kind)
+        size = chunk_size(model, like, kind)
         rows = range(start, min(start + (size or 1), n))
         try:
             if size is None:
-                found, peak = weighed(partial(compute, rows))
-                _known(model).setdefault(_key(like, kind), _fit(model, like, peak))
+                result, peak = with_peak_memory(partial(compute, rows))
+                _chunk_sizes(model).setdefault(_key(like, kind), _fit(model, like, peak))
             else:
-                found = compute(rows)
+                result = compute(rows)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             failure = _memory_failure(error)
             if failure is None:
                 raise
         else:
-            yield rows, found
+            yield rows, result
             start = rows.stop
-            del found
+            del result
             continue
         _halve(model, like, kind, len(rows), failure)  # the exception is gone here, and with it what its frames kept alive
 
 
-def rows_at_once(model: Model, like: Tensor, kind: Kind) -> int | None:
-    """Rows of a chunk: the model's own number, or what was found to fit; None before the first row was weighed."""
-    known = _known(model).get(_key(like, kind))
+def chunk_size(model: Model, like: Tensor, kind: Kind) -> int | None:
+    """The number of passes in a chunk: the model's own `chunk` or the measured number; None before the first pass was measured."""
+    measured = _chunk_sizes(model).get(_key(like, kind))
     if model.chunk is None:
-        return known
-    return model.chunk if known is None else min(model.chunk, known)
+        return measured
+    return model.chunk if measured is None else min(model.chunk, measured)
 
 
-def fitting_rows(model: Model, like: Tensor, compute: Callable[[range], object], kind: Kind) -> int:
-    """Rows of a chunk, found by computing the first row if need be."""
-    next(in_chunks(model, like, 1 if rows_at_once(model, like, kind) is None else 0, compute, kind), None)
-    return rows_at_once(model, like, kind) or 1
+def measured_chunk_size(model: Model, like: Tensor, compute: Callable[[range], object], kind: Kind) -> int:
+    """The number of passes in a chunk; the first pass is computed if it was not measured yet."""
+    next(in_chunks(model, like, 1 if chunk_size(model, like, kind) is None else 0, compute, kind), None)
+    return chunk_size(model, like, kind) or 1
 
 
-def fitting_copies(model: Model, images: Tensor) -> int:
-    """Copies of an image that fit into the model's memory, beside a chunk of as much."""
+def copies_in_memory(model: Model, images: Tensor) -> int:
+    """The number of copies of an image that fit in the model's memory, beside a chunk that takes as much; at least 2."""
     return max(2, int(memory_of(model, images) / images[:1].nbytes))
 
 
-def weighed(work: Callable[[], T]) -> tuple[T, int]:
-    """The work's result, and the largest number of bytes in storages it made that were alive at once."""
-    scale = _Scale()
-    with scale:
-        found = work()
-    return found, scale.peak
+def with_peak_memory(work: Callable[[], T]) -> tuple[T, int]:
+    """The result of some work and its peak memory: the most bytes, at any time, in storages that it allocated."""
+    peak_memory = _PeakMemory()
+    with peak_memory:
+        result = work()
+    return result, peak_memory.peak
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that may still be taken on the device; of a CPU, also as the control group allows."""
+    """The number of free bytes on a device; on a CPU, no more than the process's control group allows."""
     if device.type != "cpu":
         module = torch.get_device_module(device)
         return int(module.mem_get_info(device)[0]) if hasattr(module, "mem_get_info") else 4 * 2**30
@@ -114,9 +121,11 @@ def free_memory(device: torch.device) -> int:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep what torch frees, for the rest of this process: activations of one size come and go with every chunk, and
-    handing their pages back took up to half of a pass (measured on EfficientNet-Lite0: 17.7 against 9.7 ms a gradient row).
-    Elsewhere this does nothing. The process stays as large as it once was, so libraries should not call it: programs do.
+    """Make glibc keep freed memory for the rest of this process; without glibc, this does nothing.
+
+    Activations of one size are allocated and freed with every chunk, and returning their pages to the operating system took up to
+    half of the time of a pass (measured on EfficientNet-Lite0: 17.7 against 9.7 ms for a gradient). The process never shrinks, so
+    this is for programs to call, not for libraries.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
@@ -125,8 +134,8 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**31 - 1)
 
 
-class _Scale(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not annotate it
-    """Adds up the storages that operations make, as long as they live."""
+class _PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not annotate it
+    """Adds up the sizes of the storages that operations allocate, for as long as these are alive."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # likewise
@@ -137,20 +146,20 @@ class _Scale(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does 
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         for storage in _storages((args, kwargs)):
-            self._note(storage, 0)  # made before the weighing began, or seen already
+            self._count(storage, 0)  # allocated before the measurement began, or counted already
         result = func(*args, **(kwargs or {}))
         for storage in _storages(result):
-            self._note(storage, storage.nbytes())
+            self._count(storage, storage.nbytes())
         self.peak = max(self.peak, self.live)
         return result
 
-    def _note(self, storage: torch.UntypedStorage, size: int) -> None:
+    def _count(self, storage: torch.UntypedStorage, size: int) -> None:
         if storage._cdata not in self._seen:
             self._seen.add(storage._cdata)
             self.live += size
-            weakref.finalize(storage, self._gone, storage._cdata, size).atexit = False
+            weakref.finalize(storage, self._freed, storage._cdata, size).atexit = False
 
-    def _gone(self, identity: int, size: int) -> None:
+    def _freed(self, identity: int, size: int) -> None:
         self._seen.discard(identity)
         self.live -= size
 
@@ -160,8 +169,8 @@ def _storages(nested: Any) -> list[torch.UntypedStorage]:
     return [tensor.untyped_storage() for tensor in tensors]
 
 
-def _known(model: Model) -> dict[tuple[Any, ...], int]:
-    return _fitting.setdefault(model.engine or model.module, {})
+def _chunk_sizes(model: Model) -> dict[tuple[Any, ...], int]:
+    return _sizes.setdefault(model.engine or model.module, {})
 
 
 def _key(like: Tensor, kind: Kind) -> tuple[Any, ...]:
@@ -175,12 +184,12 @@ def _fit(model: Model, like: Tensor, peak: int) -> int:
 
 
 def memory_of(model: Model, like: Tensor) -> float:
-    """Bytes that the model's rows may take where these are."""
+    """The number of bytes that the model's passes may take, on the device of `like`."""
     return SHARE * free_memory(like.device) if model.memory is None else model.memory
 
 
 def _memory_failure(error: Exception) -> str | None:
-    """What was said when memory ran out; None for another failure."""
+    """The message of an error that says that memory ran out; None for any other error."""
     text = str(error) or type(error).__name__
     return text if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text else None
 
@@ -189,8 +198,8 @@ def _halve(model: Model, like: Tensor, kind: Kind, rows: int, failure: str) -> N
     if rows == 1:
         shape, reason = list(like.shape[1:]), failure.splitlines()[0]
         raise ModelError(
-            f"{model.name}: expected memory for one {kind} row of {shape}, got {reason}; use a smaller image, or another device"
+            f"{model.name}: expected memory for one {kind} pass of {shape}, got {reason}; use a smaller image, or another device"
         )
-    _known(model)[_key(like, kind)] = rows // 2
+    _chunk_sizes(model)[_key(like, kind)] = rows // 2
     if like.device.type != "cpu":
         torch.get_device_module(like.device).empty_cache()

@@ -12,7 +12,7 @@ from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
 from heatproof.partial.plan import ReplayMismatch
 from heatproof.passes.cached_images import CachedImages
-from heatproof.passes.forward import forward_rows
+from heatproof.passes.forward import variant_outputs
 from heatproof.passes.incremental import incremental, use_full_passes
 
 
@@ -124,17 +124,14 @@ class PatchedImages:
         return corners
 
     def _full(self, corners: Tensor, rectangles: Tensor) -> Tensor:
-        p = rectangles.shape[1]
-        places, rows_of_all = corners.flatten(0, 1).tolist(), rectangles.flatten(0, 1)
-
-        def build(rows: range) -> Tensor:
-            changed = self.images[[row // p for row in rows]]
-            for image, row in zip(changed, rows, strict=True):
-                i, j = places[row]
-                image[:, i : i + self.size[0], j : j + self.size[1]] = rows_of_all[row]
+        def build(image: list[int], candidate: list[int]) -> Tensor:
+            changed = self.images[image]
+            corner, rectangle = corners[image, candidate].tolist(), rectangles[image, candidate]
+            for patched, (i, j), patch in zip(changed, corner, rectangle, strict=True):
+                patched[:, i : i + self.size[0], j : j + self.size[1]] = patch
             return changed
 
-        return torch.cat([outputs for _, outputs in forward_rows(self.model, self.images, len(rows_of_all), build)])
+        return torch.cat([outputs for *_, outputs in variant_outputs(self.model, self.images, rectangles.shape[1], build)])
 
     def _give_up_partial(self, reason: str) -> None:
         """Use full forward passes from now on."""

@@ -1,12 +1,15 @@
 """The streaming engine: A(x) = Σ_k w_k ⊙ ∇f(z_k), for every gradient method.
 
-Images × probes are flattened into one stream of rows and pass through the network in chunks of any size ≥ 1. A chunk is built when
-its turn comes and dropped after, so memory = one chunk + the result, whatever the number of images or probes. Each sample's
-rows are added in the order of k: the chunk size and the batch change nothing but rounding in the network itself.
+    z_k the k-th probe point of an image x, w_k its weight, f the explained score
 
-With a tolerance, probes come in rounds and an image whose map is accurate enough leaves the stream (see
-`passes/adaptive_sampling.py`). A source that learns is told of each chunk and takes in what it was told between rounds, so that
-chunks change nothing.
+The probes of all images are one stream of passes (`passes/variants.py`) in chunks of any size ≥ 1. A chunk is built when its turn
+comes and dropped afterwards, so that memory is that of one chunk and of the result, whatever the number of images or probes. The
+gradients of an image are added in the order of k, so that neither the chunk size nor the batch changes more than rounding inside
+the network.
+
+With a tolerance, probes come in rounds and an image whose map is accurate enough gets no further probes (see
+`passes/adaptive_sampling.py`). A source whose probes depend on earlier results receives the results of each chunk, and uses them
+only from the next round on, so that its probes do not depend on the chunk size.
 """
 
 from collections.abc import Sequence
@@ -24,7 +27,11 @@ from heatproof.perturb.draws import Draws
 
 
 class Probe(NamedTuple):
-    """Where the gradient is taken, and what it is multiplied by; `weight` broadcasts against `at`."""
+    """The points at which gradients are taken, and the factors by which they are multiplied.
+
+    at      The points `[r, c, …]`.
+    weight  Their weights, which broadcast against `at`.
+    """
 
     at: Float[Tensor, "r c *space"]
     weight: Tensor | float
@@ -32,39 +39,43 @@ class Probe(NamedTuple):
 
 @runtime_checkable
 class ProbeSource(Protocol):
-    """What the engine asks of a method."""
+    """What a method provides to the engine."""
 
     def n_probes(self) -> int:
-        """Probes an image."""
+        """The number of probes of an image."""
         ...
 
     def group(self, k: int) -> int:
-        """Independent group of probe k; probes that share randomness share a group."""
+        """The number of the independent group of probe k; probes that share random numbers share a group."""
         ...
 
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
-        """Row r probes image r at its k[r]-th point."""
+        """Probe number `k[r]` of image r, for each of the images `[r, c, …]` of a chunk; an image may occur several times."""
         ...
 
 
 @runtime_checkable
 class Learner(ProbeSource, Protocol):
-    """A source whose probes depend on what earlier ones found. One serves a single call."""
+    """A source whose probes depend on the results of earlier probes. Each call needs a source of its own."""
 
     def learn(self, draws: Draws, k: Sequence[int], sizes: Float[Tensor, " r"]) -> None:
-        """Probe k[r] of image r had a weighted gradient of this length."""
+        """Take note of the norms `[r]` of weighted gradients, of probe `k[r]` for each image r of a chunk; called once a chunk."""
         ...
 
     def renew(self) -> None:
-        """A round is over: the next one may use what was learned."""
+        """Let further probes depend on all results so far; called at the end of a round."""
         ...
 
 
 @dataclass(frozen=True)
 class WeightedGradients:
-    """The sum per sample, its relative standard error (NaN for fewer than two groups), and the score at every probe.
+    """The weighted sum of gradients for each image, and what was measured on the way.
 
-    Of sample i, `probes[i]` probes were used, the first ones; the others have no score (0), and the sum is scaled up accordingly.
+    values          The sums `[b, c, …]`. Where fewer than n probes were used, the sum is multiplied by n over their number.
+    standard_error  The relative standard error of each sum `[b]`; NaN for fewer than two groups of probes.
+    scores          The scores `[b, k]` at the probe points; zero for probes that were not used.
+    probes          The number of probes used for each image `[b]`; these are the first ones.
+    notes           For each image, a note that it is less accurate than the tolerance, or "".
     """
 
     values: Float[Tensor, "b c *space"]
@@ -75,7 +86,7 @@ class WeightedGradients:
 
     @property
     def mean_score(self) -> Float[Tensor, " b"]:
-        """Mean over the probes used."""
+        """The mean score of the probes used."""
         return self.scores.sum(1) / self.probes
 
 
@@ -87,29 +98,43 @@ def weighted_gradients(
     source: ProbeSource,
     tolerance: float | None = None,
 ) -> WeightedGradients:
-    """Stream the probes of all images. Cost: `n_probes` forward and backward rows an image, or fewer with a tolerance."""
+    """Sum the weighted gradients at the probe points of each image.
+
+    Cost: `source.n_probes()` forward and backward passes an image; with a tolerance, this is the most that an image can take.
+
+    Args:
+        model: The network.
+        images: The images `[b, c, …]`.
+        target: The class to explain for each image `[b]`.
+        draws: Each image's random draws.
+        source: The probe points and weights; usually the method itself.
+        tolerance: The relative standard error at which an image needs no further probes; None means that all probes are used.
+
+    Returns:
+        The sums, their standard errors, and the scores at the probe points.
+    """
     n = source.n_probes()
     learner = source if isinstance(source, Learner) else None
     rounds = AdaptiveSampling(n, source.group, tolerance, learns=learner is not None)
     sums = torch.zeros(rounds.parts, *images.shape, dtype=images.dtype, device=images.device)
     scores = images.new_zeros(len(images), n)
 
-    def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        probe = source.probe(model, images[sample], draws.rows(sample), k)
-        grad, explained = gradient(model, probe.at, target[sample])
+    def compute(image: list[int], k: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        probe = source.probe(model, images[image], draws.rows(image), k)
+        grad, explained = gradient(model, probe.at, target[image])
         return grad, torch.as_tensor(probe.weight).to(grad).expand_as(grad), explained
 
-    def add(sample: list[int], k: list[int], found: tuple[Tensor, Tensor, Tensor]) -> None:
-        grad, weight, scores[sample, k] = found
-        for row, (i, index) in enumerate(zip(sample, k, strict=True)):
+    def add(image: list[int], k: list[int], result: tuple[Tensor, Tensor, Tensor]) -> None:
+        grad, weight, scores[image, k] = result
+        for row, (i, index) in enumerate(zip(image, k, strict=True)):
             sums[rounds.part(index), i].addcmul_(grad[row], weight[row])
         if learner:
-            learner.learn(draws.rows(sample), k, (grad * weight).flatten(1).norm(dim=1))
+            learner.learn(draws.rows(image), k, (grad * weight).flatten(1).norm(dim=1))
 
-    def parts(still: list[int], _: int) -> Tensor:
+    def parts(unfinished: list[int], _: int) -> Tensor:
         if learner:
             learner.renew()
-        return sums if len(still) == len(images) else sums[:, still]
+        return sums if len(unfinished) == len(images) else sums[:, unfinished]
 
     with model.running():
         used, error = rounds.run(model, images, compute, add, parts)

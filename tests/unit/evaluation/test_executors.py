@@ -31,7 +31,7 @@ def units() -> list[Unit]:
             "metrics": [{"name": "total_variation_curve"}],
         }
     )
-    return plan(experiment, ITEMS, [Network("a network", {}, {})])
+    return plan(experiment, ITEMS, [Network("a network", {}, (1, 28, 28))])
 
 
 def noted(run: Path, unit: Unit) -> None:

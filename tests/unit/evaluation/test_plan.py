@@ -18,8 +18,11 @@ BASE = {
 }
 
 
+SHAPE = (3, 224, 224)
+
+
 def network(digest="w", **settings):
-    return Network(digest, {"name": "plan", **settings}, {})
+    return Network(digest, {"name": "plan", **settings}, {}, SHAPE)
 
 
 def keys(of=None, **changes):
@@ -74,6 +77,14 @@ def test_expected_work_counts_repeated_maps_only_for_methods_that_draw():
     curve, gradient, smooth_grad = 4 * 2, 1 + 2, 3 * (1 + 2)
     assert [unit.rows for unit in units] == [5 * (1 + gradient + curve), 5 * (smooth_grad + curve + smooth_grad)]
     assert total_rows(units) == sum(unit.rows for unit in units)
+
+
+def test_expected_work_is_that_of_the_networks_image_size():
+    scaled = Experiment.parse({**BASE, "batch": 5, "metrics": [{"name": "perturbation_curve", "draws": 2, "scaled": True}]})
+    regions = {224: 30, 112: 26}  # 15 and 8 pixels a side
+    for side, count in regions.items():
+        units = plan(scaled, ITEMS, [replace(network(), image_shape=(3, side, side))])
+        assert units[0].rows == 5 * (1 + (1 + 2) + 2 * count)
 
 
 def test_one_clean_forward_of_a_batch_is_expected_for_all_seeds_and_methods():

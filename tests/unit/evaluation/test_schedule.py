@@ -60,7 +60,7 @@ def write(store, unit, gain):
 
 def course_of(folder, **changes):
     experiment = Experiment.parse({**BASE, **changes})
-    units = plan(experiment, ITEMS, [Network("w", {}, {})] * len(experiment.models))
+    units = plan(experiment, ITEMS, [Network("w", {}, (3, 8, 8))] * len(experiment.models))
     return Schedule(experiment, ITEMS, units, {"w": "net"}, Run(folder))
 
 

@@ -11,7 +11,7 @@ from heatproof.methods import ExpectedGradients, IntegratedGradients, Method, Sm
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes import path as path_module
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
-from heatproof.passes.path import PIECES
+from heatproof.passes.path_gradients import PIECES
 from heatproof.perturb.fills import Reference, Zero
 from heatproof.perturb.noises import Gaussian
 from tests.support import zoo

@@ -9,7 +9,7 @@ from heatproof.methods import ExpectedGradients, InputXGradient, IntegratedGradi
 from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import raw_outputs
 from heatproof.passes.gradient import gradient
-from heatproof.passes.memory import MOST_ROWS, free_memory, in_chunks, rows_at_once, weighed
+from heatproof.passes.memory import MOST_ROWS, chunk_size, free_memory, in_chunks, with_peak_memory
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -39,7 +39,7 @@ def test_the_weight_is_what_is_alive_at_the_peak():
         del b
         return c.view(2, -1)[0]  # a view adds nothing
 
-    found, peak = weighed(work)
+    found, peak = with_peak_memory(work)
     assert found.shape == (1024,)
     assert peak == 10 * 1024
 
@@ -47,8 +47,8 @@ def test_the_weight_is_what_is_alive_at_the_peak():
 def test_what_autograd_keeps_is_weighed():
     layers = nn.Sequential(*[nn.Sequential(nn.Linear(100, 100), nn.Tanh()) for _ in range(10)]).requires_grad_(False)
     inputs = torch.zeros(1, 100, requires_grad=True)
-    forward = weighed(lambda: layers(inputs.detach()))[1]
-    gradient = weighed(lambda: torch.autograd.grad(layers(inputs).sum(), inputs))[1]
+    forward = with_peak_memory(lambda: layers(inputs.detach()))[1]
+    gradient = with_peak_memory(lambda: torch.autograd.grad(layers(inputs).sum(), inputs))[1]
     assert forward <= 3 * 400 < 10 * 400 <= gradient < 16 * 400
 
 
@@ -63,11 +63,11 @@ def test_chunks_cover_all_rows_once(n, size, expected):
 @pytest.mark.parametrize("method", [InputXGradient(), SmoothGrad(samples=2)], ids=lambda m: m.name)
 def test_rows_at_once_are_what_the_memory_allows(method):
     images, plain, size = zoo.images(2), zoo.model(zoo.smooth_conv()), {}
-    weight = weighed(lambda: gradient(plain, images[:1], torch.tensor([0])))[1]
+    weight = with_peak_memory(lambda: gradient(plain, images[:1], torch.tensor([0])))[1]
     for memory in (None, 1, 10 * weight):
         model = zoo.model(zoo.smooth_conv(), chunk=None, memory=memory)
         method.attribute(model, images, 0)
-        size[memory] = rows_at_once(model, images, "gradient")
+        size[memory] = chunk_size(model, images, "gradient")
     assert size[1] == 1
     assert 3 <= size[10 * weight] <= 8
     assert size[10 * weight] < size[None] <= MOST_ROWS
@@ -99,7 +99,7 @@ def test_a_chunk_is_halved_until_it_fits_and_that_is_remembered(method, error):
     expected = method.attribute(zoo.model(net.inner, chunk=16), images, [0, 1])
     assert_close(found.values, expected.values, 1e-5)
     assert found.passes == expected.passes
-    assert rows_at_once(model, images, "gradient") == 2
+    assert chunk_size(model, images, "gradient") == 2
     net.seen.clear()
     method.attribute(model, images, [0, 1])
     assert max(net.seen) <= 3

@@ -21,9 +21,9 @@ from torch import Tensor
 from heatproof.methods.base import ZERO, Case, Explanation, MapTerms, Method
 from heatproof.models.model import Model
 from heatproof.passes.activation import activation_gradients, activations, differentiable_activation_gradient
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
-from heatproof.passes.memory import in_chunks
+from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.tracing.capture import Site
 
@@ -106,7 +106,7 @@ class GradientActivationMethod(ActivationMethod, ABC):
         ]
         return torch.cat(maps), ("",) * len(case)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1, 1)
 
     def terms(self) -> MapTerms:
@@ -172,15 +172,15 @@ class ChannelMethod(ActivationMethod, ABC):
 
     def _scores(self, case: Case, channels: Channels, k: int) -> Float[Tensor, "b k"]:
         """The scores of all channels of all images, computed as one stream of forward passes."""
-        found = case.images.new_empty(len(case) * k)
+        scores = case.images.new_empty(len(case), k)
 
-        def compute(rows: range) -> Tensor:
-            return self.score(case, channels, [row // k for row in rows], [row % k for row in rows])
+        def compute(sample: list[int], channel: list[int]) -> Tensor:
+            return self.score(case, channels, sample, channel)
 
-        for rows, part in in_chunks(case.model, case.images, len(found), compute, "forward"):
-            found[rows.start : rows.stop] = part
-        return found.view(len(case), k)
+        for sample, channel, chunk in variants_in_chunks(case.model, case.images, k, compute, "forward"):
+            scores[sample, channel] = chunk.to(scores)
+        return scores
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         """The most that an image may cost; a layer with fewer channels costs one forward pass per channel."""
         return PassCount(1 + self.channels)

@@ -20,7 +20,7 @@ from torch import Tensor
 from heatproof.methods.activation.base import ActivationMethod
 from heatproof.methods.base import Case
 from heatproof.passes.activation import activations
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 
 class EigenCam(ActivationMethod):
@@ -62,5 +62,5 @@ class EigenCam(ActivationMethod):
         along = (component * matrix.sum(2)).sum(1, keepdim=True)
         return torch.where(along < 0, -component, component).view(len(activation), *activation.shape[2:]).to(activation.dtype)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from heatproof.methods.base import ZERO, Case, Explanation, Method
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.memory import in_chunks
 from heatproof.passes.patterns import FittedPatterns, Patterns
 from heatproof.passes.relevance import relevance
@@ -48,7 +48,7 @@ class BackwardMethod(Method, ABC):
         """The explanation made of the maps and the scores: by default without an expected sum, as for gradients."""
         return Explanation.plain(values)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(2, 1)
 
 

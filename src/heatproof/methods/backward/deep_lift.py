@@ -24,7 +24,7 @@ from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, Method
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.multipliers import multipliers
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.black import Black
@@ -82,5 +82,5 @@ class DeepLift(Method):
         used, error = sampling.run(case.model, case.images, compute, add, lambda still, _: sums[:, still])
         return Explanation(sums.sum(0), expected_sum, error, used)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(3 * self.baselines, self.baselines)

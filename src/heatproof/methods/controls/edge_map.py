@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.numerics.sobel import sobel
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 
 class EdgeMap(Method):
@@ -36,5 +36,5 @@ class EdgeMap(Method):
     def explain(self, case: Case) -> Explanation:
         return Explanation.plain(sobel(case.model.bounds.to_pixels(case.images)))
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount()

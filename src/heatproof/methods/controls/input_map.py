@@ -10,7 +10,7 @@ Cost: none.
 from typing import ClassVar
 
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 
 class InputMap(Method):
@@ -30,5 +30,5 @@ class InputMap(Method):
     def explain(self, case: Case) -> Explanation:
         return Explanation.plain(case.images.clone())
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount()

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 _VALUES = 16
 
@@ -46,7 +46,7 @@ class RandomMap(Method):
         draws = case.draws.child(f"random map of {_name(case.model.module)}", case.target.tolist())
         return Explanation.plain(draws.normal("random map", 0, case.images.shape[1:]))
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount()
 
 

@@ -5,7 +5,7 @@
 x is the image, f the explained output, b a random baseline and α a random position on the line from b to x. The expectation is
 estimated with N baselines and M positions on the line of each, one in each of M equal strata of [0, 1]. Adaptive positions are
 drawn more often where the gradients of the image have been large, and weighted by one over their density (see
-`passes/positions.py`), which gives the same expectation at fewer passes. The method is complete in expectation: Σ_i A_i ≈ f(x) −
+`passes/path_density.py`), which gives the same expectation at fewer passes. The method is complete in expectation: Σ_i A_i ≈ f(x) −
 mean_n f(b_n).
 
 Cost: N M forward and backward passes an image, and N + 1 forward passes for the expected sum; with a tolerance, N is at most
@@ -27,9 +27,9 @@ from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
-from heatproof.passes.positions import Positions
+from heatproof.passes.path_density import PathDensity
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -95,7 +95,7 @@ class ExpectedGradients(SampledMethod):
         return Probe(at=start + alpha.view(axes) * path, weight=path / rows)
 
     def source(self) -> ProbeSource:
-        return self if self.positions == "uniform" else _Adaptive(self, Positions())
+        return self if self.positions == "uniform" else _Adaptive(self, PathDensity())
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
         """The expected sum is f(x) − mean f(b); the error is the standard error over baselines."""
@@ -104,7 +104,7 @@ class ExpectedGradients(SampledMethod):
         )
         return Explanation(streamed.values, clean_scores(case) - at_baselines, streamed.standard_error)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(self.n_probes() + self.baselines + 1, self.n_probes(), clean=1)
 
 
@@ -113,7 +113,7 @@ class _Adaptive:
     """A source of probes for one call, whose positions follow the gradients of earlier probes."""
 
     method: ExpectedGradients
-    positions: Positions
+    positions: PathDensity
 
     def n_probes(self) -> int:
         return self.method.n_probes()

@@ -25,9 +25,9 @@ from torch import Tensor
 from heatproof.methods.base import Axiom, Case, Explanation, ProbeMethod, clean_scores
 from heatproof.models.model import Model
 from heatproof.numerics.quadrature import GaussLegendre, Quadrature
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
-from heatproof.passes.path import Accuracy, path_gradients
+from heatproof.passes.path_gradients import Accuracy, path_gradients
 from heatproof.passes.probes import Probe, WeightedGradients
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -45,7 +45,7 @@ class IntegratedGradients(ProbeMethod):
     tolerance      the relative completeness gap at which an image needs no more nodes; None uses the fixed quadrature.
     map_tolerance  the estimated relative error of the map at which an image needs no more nodes, a stricter demand than
                    `tolerance`. If both are set, both are met. With one or both, nodes of a trapezoid are added where
-                   completeness fails or the gradient turns (see `passes/path.py`).
+                   completeness fails or the gradient turns (see `passes/path_gradients.py`).
 
     >>> import torch
     >>> from heatproof.methods import IntegratedGradients
@@ -107,7 +107,7 @@ class IntegratedGradients(ProbeMethod):
         def start(sample: list[int], path: list[int]) -> Tensor:
             return self.baseline(case.images[sample], case.model.bounds, case.draws.rows(sample), path)
 
-        accuracy = Accuracy(self.tolerance, self.map_tolerance, self.cost().backward)
+        accuracy = Accuracy(self.tolerance, self.map_tolerance, self.cost(tuple(case.images.shape[1:])).backward)
         path = path_gradients(case.model, case.images, case.target, start, self.baselines, accuracy)
         return Explanation(path.values, path.expected_sum, path.error, path.probes, path.notes)
 
@@ -125,7 +125,7 @@ class IntegratedGradients(ProbeMethod):
         expected_sum = at_image - at_baseline
         return Explanation.plain(streamed.values, expected_sum)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         if self.adaptive:
             most = self.baselines * self.quadrature.steps
             return PassCount(most, most)

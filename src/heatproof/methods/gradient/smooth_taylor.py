@@ -22,7 +22,7 @@ from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.probes import Probe, WeightedGradients
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.noises.base import Noise
@@ -70,5 +70,5 @@ class SmoothTaylor(SampledMethod):
         """The expected sum is f(x) − mean f(z_r); the error is the standard error over roots."""
         return Explanation(streamed.values, clean_scores(case) - streamed.mean_score, streamed.standard_error)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(self.samples + 1, self.samples, clean=1)

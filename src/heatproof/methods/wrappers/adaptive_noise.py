@@ -40,7 +40,7 @@ from heatproof.core.seeds import Key, derive, seed_of
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.methods.objective import Objective
 from heatproof.numerics.bounds import Bounds
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.perturb.draws import Draws, Index
 from heatproof.perturb.noises.base import Noise
 
@@ -156,8 +156,8 @@ class AdaptiveNoise(Method):
             for sign in (-1, 1):
                 search.visit(rows, [sigma * 2.0 ** (sign * share) for sigma in around], "0")
 
-    def cost(self) -> PassCount:
-        inner, objective, times = self.method.cost(), self.objective.cost(), self.evaluations + 1
+    def cost(self, image_shape: ImageShape) -> PassCount:
+        inner, objective, times = self.method.cost(image_shape), self.objective.cost(image_shape), self.evaluations + 1
         return PassCount(times * (inner.forward + objective.forward), times * (inner.backward + objective.backward))
 
 

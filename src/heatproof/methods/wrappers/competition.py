@@ -20,9 +20,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, raw_outputs
-from heatproof.passes.memory import in_chunks
+from heatproof.passes.variants import variants_in_chunks
 
 
 class Competition(Method):
@@ -57,19 +57,15 @@ class Competition(Method):
         outputs = raw_outputs(case.model, case.images)
         checked_scores(case.model, outputs, case.target)
         classes = self._classes(outputs, case.target)
-        n = classes.shape[1]
         own, highest, lowest = (torch.full_like(case.images, start) for start in (0.0, -torch.inf, torch.inf))
 
-        def compute(rows: range) -> Tensor:
-            sample = [row // n for row in rows]
-            chosen = classes.flatten()[rows.start : rows.stop]
-            part = Case(case.model, case.images[sample], chosen, case.draws.rows(sample), case.seed)
+        def compute(image: list[int], rival: list[int]) -> Tensor:
+            part = Case(case.model, case.images[image], classes[image, rival], case.draws.rows(image), case.seed)
             return self.method.explain(part).values
 
-        for rows, maps in in_chunks(case.model, case.images, classes.numel(), compute, "gradient"):
-            for row, found in zip(rows, maps, strict=True):
-                i, rival = divmod(row, n)
-                if rival == 0:
+        for image, rival, maps in variants_in_chunks(case.model, case.images, classes.shape[1], compute, "gradient"):
+            for i, number, found in zip(image, rival, maps, strict=True):
+                if number == 0:
                     own[i] = found
                 else:
                     highest[i], lowest[i] = torch.maximum(highest[i], found), torch.minimum(lowest[i], found)
@@ -83,6 +79,6 @@ class Competition(Method):
         best = others.topk(min(self.rivals, outputs.shape[1] - 1), dim=1).indices
         return torch.cat([target[:, None], best], 1)
 
-    def cost(self) -> PassCount:
-        inner = self.method.cost()
+    def cost(self, image_shape: ImageShape) -> PassCount:
+        inner = self.method.cost(image_shape)
         return PassCount(1 + (1 + self.rivals) * inner.forward, (1 + self.rivals) * inner.backward, clean=1)

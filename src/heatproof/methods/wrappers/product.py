@@ -17,7 +17,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from heatproof.methods.base import Case, Explanation, Method
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 
 
 class Product(Method):
@@ -51,6 +51,6 @@ class Product(Method):
     def explain(self, case: Case) -> Explanation:
         return Explanation.plain(self.first.explain(case).values * self.second.explain(case).values)
 
-    def cost(self) -> PassCount:
-        one, other = self.first.cost(), self.second.cost()
+    def cost(self, image_shape: ImageShape) -> PassCount:
+        one, other = self.first.cost(image_shape), self.second.cost(image_shape)
         return PassCount(one.forward + other.forward, one.backward + other.backward, one.clean + other.clean)

@@ -27,7 +27,7 @@ from heatproof.core.errors import SettingsError
 from heatproof.methods.base import Case, Explanation, MapTerms, Method
 from heatproof.numerics.running_moments import RunningMoments
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.perturb.noises.base import Noise
 from heatproof.perturb.noises.gaussian import Gaussian
 
@@ -120,6 +120,6 @@ class SmoothGrad(Method):
     def _moment(self, state: RunningMoments) -> Tensor:
         return state.variance if self.moment == "variance" else state.mean
 
-    def cost(self) -> PassCount:
-        inner = self.method.cost()
+    def cost(self, image_shape: ImageShape) -> PassCount:
+        inner = self.method.cost(image_shape)
         return PassCount(self.samples * inner.forward, self.samples * inner.backward)

@@ -24,7 +24,7 @@ from heatproof.methods.attribution import relative_gap
 from heatproof.metrics.base import Explain, ExplainerMetric
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score, scores
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -64,7 +64,7 @@ class Completeness(ExplainerMetric):
             raise ValueError(f"baseline: expected None or a fill that is not random, got {self.baseline.name}")
         return self
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount() if self.baseline is None else PassCount(2, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:

@@ -33,7 +33,7 @@ from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
 from heatproof.passes.picture_shift import displaying
 from heatproof.perturb.draws import drawn_as
@@ -83,7 +83,7 @@ class InputInvariance(ComparingMetric):
     def explanations(self, stochastic: bool = True) -> int:
         return 1
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(2, clean=1) if self.shift == "constant" else PassCount(3, 1, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:

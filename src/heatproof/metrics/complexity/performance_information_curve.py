@@ -35,10 +35,10 @@ from heatproof.models.outputs import Probability
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.entropy import entropy
-from heatproof.passes.counting import PassCount
-from heatproof.passes.forward import checked_scores, forward_rows, raw_outputs
+from heatproof.passes.counting import ImageShape, PassCount
+from heatproof.passes.forward import checked_scores, raw_outputs, variant_outputs
 from heatproof.perturb.draws import Draws
-from heatproof.perturb.masks.ranks import random_tie_ranks
+from heatproof.perturb.masks.pixel_order import PixelOrder, pixel_places
 
 SMALLEST = 0.005
 """Share of the pixels that the geometric grid begins with."""
@@ -69,7 +69,7 @@ class PerformanceInformationCurve(ModelMetric):
     performance: Literal["probability", "accuracy"] = "probability"
     sigma: PositiveFloat = 0.05
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + self.steps, clean=1)
 
     def revealed(self, pixels: int) -> list[int]:
@@ -80,29 +80,24 @@ class PerformanceInformationCurve(ModelMetric):
         return [0, *(max(1, round(SMALLEST ** ((k - i) / (k - 1)) * pixels)) for i in range(1, k)), pixels]
 
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
-        """Follow all images as one stream of rows. Pixels are mixed in float64: no rounding to 8 bits depends on a batch."""
+        """Pixels are mixed in float64 where information is measured, so that no rounding to 8 bits depends on a batch."""
         pixels, k = maps[0].numel(), self.steps
         if k > pixels:
             raise SettingsError(f"{self.name}: expected at most as many steps as pixels, {pixels}, got {k}")
         model, shown = model.with_(output=Probability()), self.revealed(pixels)
-        ranks = random_tie_ranks(maps.flatten(1), Draws.for_images(seed, images), "pixel ties")
-        place = (pixels - 1 - ranks).view_as(maps).cpu()
+        places = pixel_places(maps, Draws.for_images(seed, images))
         sharp = images.to("cpu", torch.float64)
         soft = gaussian_blur(sharp, self.sigma * min(images.shape[-2:]))
-        held, done = (torch.empty(len(images), k + 1, dtype=torch.float64) for _ in range(2))
-        held[:, k], done[:, k] = self.measured(sharp, model.bounds), self._performance(model, raw_outputs(model, images), target)
+        mixed = PixelOrder(sharp, places.cpu(), shown, lambda image, _: soft[image], insertion=True)
+        information = [self.measured(mixed([i] * (k + 1), list(range(k + 1))), model.bounds) for i in range(len(images))]
 
-        def build(rows: range) -> Tensor:
-            sample, step = [row // k for row in rows], [row % k for row in rows]
-            count = torch.tensor([shown[i] for i in step]).view(-1, 1, 1, 1)
-            mixed = torch.where(place[sample] < count, sharp[sample], soft[sample])
-            held[sample, step] = self.measured(mixed, model.bounds)
-            return mixed.to(images)
-
-        for rows, outputs in forward_rows(model, images, len(images) * k, build):
-            sample = [row // k for row in rows]
-            done[sample, [row % k for row in rows]] = self._performance(model, outputs, target[sample])
-        return _conclude(held, done, images)
+        performance = torch.empty(len(images), k + 1, dtype=torch.float64)
+        performance[:, k] = self._performance(model, raw_outputs(model, images), target)
+        blurred = soft.to(images)
+        variants = PixelOrder(images, places, shown[:k], lambda image, _: blurred[image], insertion=True)
+        for image, step, outputs in variant_outputs(model, images, k, variants):
+            performance[image, step] = self._performance(model, outputs, target[image])
+        return _conclude(torch.stack(information), performance, images)
 
     def measured(self, images: Float[Tensor, "r c h w"], bounds: Bounds) -> Float[Tensor, " r"]:
         """The information of each image's 8-bit pixels: bytes, or nats a value. Values beyond the bounds are cut off."""

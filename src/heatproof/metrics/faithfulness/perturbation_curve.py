@@ -28,7 +28,7 @@ from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 from heatproof.numerics.area import AreaRule, area, area_weights
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, scores
 from heatproof.passes.incremental import images_at_once, incremental
 from heatproof.passes.patched_images import PatchedImages
@@ -92,8 +92,9 @@ class PerturbationCurve(ModelMetric):
         """Candidates a step, P."""
         return self.draws or (50 if self.fill.stochastic else 1)
 
-    def cost(self) -> PassCount:
-        return PassCount(1 + self.regions * self.candidates, clean=1)
+    def cost(self, image_shape: ImageShape) -> PassCount:
+        _, regions = self.layout(*image_shape[-2:])
+        return PassCount(1 + regions * self.candidates, clean=1)
 
     def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
         side, count = self.layout(*images.shape[-2:])

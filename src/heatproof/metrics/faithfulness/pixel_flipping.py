@@ -19,7 +19,7 @@ relevant first is deleting the least relevant first, read backwards: the two dif
 from typing import ClassVar, Literal, Self
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
@@ -30,12 +30,12 @@ from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 from heatproof.numerics.area import area
-from heatproof.passes.counting import PassCount
-from heatproof.passes.forward import checked_scores, forward_rows, scores
+from heatproof.passes.counting import ImageShape, PassCount
+from heatproof.passes.forward import scores, variant_scores
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.zero import Zero
-from heatproof.perturb.masks.ranks import random_tie_ranks
+from heatproof.perturb.masks.pixel_order import PixelOrder, pixel_places
 
 
 class PixelFlipping(ModelMetric):
@@ -80,49 +80,34 @@ class PixelFlipping(ModelMetric):
         """Fills an image, P."""
         return self.draws or (10 if self.fill.stochastic else 1)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + self.steps * self.fills, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
-        """Follow the curve of every image and every fill as one stream of rows."""
         model = model if self.output is None else model.with_(output=self.output)
         pixels = maps[0].numel()
         if self.steps > pixels:
             raise SettingsError(f"pixel_flipping: expected at most as many steps as pixels, {pixels}, got {self.steps}")
-        draws = Draws.for_images(seed, images)
-        relevance = maps.flatten(1) * (1 if self.order == "most" else -1)
-        place = (pixels - 1 - random_tie_ranks(relevance, draws, "pixel ties")).view_as(maps)
         clean = scores(model, images, target)
-        flipped = self._flipped_scores(model, images, target, place, draws)
+        flipped = self._flipped_scores(model, images, target, maps, Draws.for_images(seed, images))
         ends = clean[:, None, None].expand(-1, self.fills, 1)
         curves = torch.cat([ends, flipped] if self.mode == "deletion" else [flipped, ends], 2)
         return self._conclude(curves, clean.abs())
 
     def _flipped_scores(
-        self, model: Model, images: Tensor, target: Tensor, place: Tensor, draws: Draws
+        self, model: Model, images: Tensor, target: Tensor, maps: Tensor, draws: Draws
     ) -> Float[Tensor, "b draws steps"]:
-        """Scores of all images that hold a pixel of the fill."""
-        n, k = self.fills, self.steps
-        found = images.new_empty(len(images) * n * k)
-        first_step = 1 if self.mode == "deletion" else 0
-
-        def build(rows: range) -> Tensor:
-            curves, row_curve = torch.unique(torch.tensor(rows) // k, return_inverse=True)
-            owner, draw = (curves // n).tolist(), (curves % n).tolist()
-            filled = self.fill(images[owner], model.bounds, draws.rows(owner), draw)[row_curve]
-            sample = [row // (n * k) for row in rows]
-            return torch.where(self._filled(place[sample], [first_step + row % k for row in rows]), filled, images[sample])
-
-        for rows, outputs in forward_rows(model, images, len(found), build):
-            part = slice(rows.start, rows.stop)
-            found[part] = checked_scores(model, outputs, target[[row // (n * k) for row in rows]])
-        return found.view(-1, n, k)
-
-    def _filled(self, place: Tensor, steps: list[int]) -> Bool[Tensor, "r 1 h w"]:
-        """Which pixels are the fill's, when pixels of place 0, 1, … have been flipped up to the given step."""
-        pixels = place[0].numel()
-        count = torch.tensor([step * pixels // self.steps for step in steps], device=place.device).view(-1, 1, 1, 1)
-        return place < count if self.mode == "deletion" else place >= count
+        """The scores of all images that hold a pixel of the fill."""
+        insertion, pixels = self.mode == "insertion", maps[0].numel()
+        steps = range(self.steps) if insertion else range(1, self.steps + 1)
+        variants = PixelOrder(
+            images,
+            pixel_places(maps if self.order == "most" else -maps, draws),
+            [step * pixels // self.steps for step in steps],
+            lambda image, draw: self.fill(images[image], model.bounds, draws.rows(image), draw),
+            insertion,
+        )
+        return variant_scores(model, images, target, self.fills * self.steps, variants).view(-1, self.fills, self.steps)
 
     def _conclude(self, curves: Float[Tensor, "b draws points"], scale: Float[Tensor, " b"]) -> Scores:
         scale = torch.where(scale > 0, scale, torch.nan)[:, None]

@@ -29,7 +29,7 @@ from heatproof.metrics.base import Explain, ExplainerMetric
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.similarity import cosine
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
 
 
@@ -59,7 +59,7 @@ class CosineConvergence(ExplainerMetric):
 
     directions: int = Field(default=5, ge=2)
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1, clean=1)
 
     def explanations(self, stochastic: bool = True) -> int:

@@ -23,6 +23,7 @@ from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
+from heatproof.passes.counting import ImageShape
 
 
 class DataRandomisation(ComparingMetric):
@@ -54,8 +55,7 @@ class DataRandomisation(ComparingMetric):
     def explanations(self, stochastic: bool = True) -> int:
         return 1
 
-    @property
-    def price(self) -> str:
+    def price(self, image_shape: ImageShape) -> str:
         return "1 more map; the other network is trained once"
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:

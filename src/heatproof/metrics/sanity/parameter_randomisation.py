@@ -39,7 +39,7 @@ from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import resolve_target
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.noises.gaussian import Gaussian
@@ -108,14 +108,13 @@ class ParameterRandomisation(ComparingMetric):
     def axes(self) -> tuple[str, str]:
         return self.curve_axes[0], self.compared
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(self.blocks * self.draws if self.target == "own" else 0)
 
     def explanations(self, stochastic: bool = True) -> int:
         return (self.blocks * self.draws + 1) * self.samples - (self.samples == 1)
 
-    @property
-    def price(self) -> str:
+    def price(self, image_shape: ImageShape) -> str:
         copies = f" of {self.samples} noisy copies" if self.samples > 1 else ""
         return f"1 map{copies} per block" + (f" and draw, of {self.draws} draws" if self.draws > 1 else "")
 

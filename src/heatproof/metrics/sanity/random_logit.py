@@ -23,7 +23,7 @@ from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
 from heatproof.perturb.draws import Draws
 
@@ -51,7 +51,7 @@ class RandomLogit(ComparingMetric):
 
     draws: PositiveInt = 1
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1, clean=1)
 
     def explanations(self, stochastic: bool = True) -> int:

@@ -33,7 +33,7 @@ from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.finite import finite
-from heatproof.passes.counting import PassCount
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import network_state, raw_outputs
 from heatproof.perturb.changes import AddedNoise, Change, ChangeContext
 from heatproof.perturb.draws import image_digest
@@ -95,10 +95,10 @@ class SimilarityUnderChange(ComparingMetric):
     def curve_at(self) -> tuple[float, ...]:
         return self.levels
 
-    def cost(self) -> PassCount:
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + len(self.levels), clean=1)
 
-    def common_cost(self) -> Mapping[str, PassCount]:
+    def common_cost(self, image_shape: ImageShape) -> Mapping[str, PassCount]:
         return {} if self.change.uses_maps else {f"{self.change.digest} {self.levels}": PassCount(*self.change.rows(self.levels))}
 
     def explanations(self, stochastic: bool = True) -> int:

@@ -34,7 +34,7 @@ from torch import Tensor
 from heatproof.models.model import Model
 from heatproof.numerics.count_sketch import count_sketch
 from heatproof.passes.gradient import gradient
-from heatproof.passes.memory import fitting_copies, in_chunks
+from heatproof.passes.memory import copies_in_memory, in_chunks
 
 PIECES = 8
 """Pieces of a path in the first round."""
@@ -196,7 +196,7 @@ def path_gradients(
 
     Cost: at most `accuracy.most` forward and backward rows an image, which must be two a path or more.
     """
-    copies = fitting_copies(model, images)
+    copies = copies_in_memory(model, images)
     kept = min(KEPT, copies, accuracy.most)
     pieces = min(PIECES, accuracy.nodes(kept) // paths - 1)
     axes = (-1, *[1] * (images.ndim - 1))

@@ -5,29 +5,29 @@ import torch
 
 from heatproof.core.seeds import derive
 from heatproof.methods import ExpectedGradients
-from heatproof.passes.positions import CELLS, EVEN, Positions
+from heatproof.passes.path_density import CELLS, EVEN, PathDensity
 from tests.support import zoo
 
 HERE, THERE = derive("here"), derive("there")
 GRID = (torch.arange(1000) + 0.5) / 1000
 
 
-def learned(sizes: torch.Tensor) -> Positions:
+def learned(sizes: torch.Tensor) -> PathDensity:
     """After one row in the middle of each cell."""
-    positions = Positions()
+    positions = PathDensity()
     positions.learn([HERE] * CELLS, (torch.arange(CELLS) + 0.5) / CELLS, sizes)
     positions.renew()
     return positions
 
 
 def test_positions_are_uniform_until_something_was_learned():
-    alpha, density = Positions().at([HERE] * 1000, GRID)
+    alpha, density = PathDensity().at([HERE] * 1000, GRID)
     assert torch.allclose(alpha, GRID)
     assert (density == 1).all()
 
 
 def test_what_was_learned_counts_from_the_next_round_and_for_its_image_only():
-    positions = Positions()
+    positions = PathDensity()
     positions.learn([HERE, HERE], torch.tensor([0.05, 0.95]), torch.tensor([1.0, 3.0]))
     assert positions.at([HERE], GRID[:1])[1].item() == 1
     positions.renew()
