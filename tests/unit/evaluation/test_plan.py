@@ -22,7 +22,7 @@ SHAPE = (3, 224, 224)
 
 
 def network(digest="w", **settings):
-    return Network(digest, {"name": "plan", **settings}, {}, SHAPE)
+    return Network(digest, {"name": "plan", **settings}, SHAPE)
 
 
 def keys(of=None, **changes):
