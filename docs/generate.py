@@ -387,9 +387,9 @@ def _section(cls: type[Settings], facts: dict[str, str], level: int = 2) -> str:
 
 
 def _alone(cls: type[Settings]) -> bool:
-    """Whether the class has its module, and so the module's docstring, to itself."""
-    members = vars(sys.modules[cls.__module__]).values()
-    return [c for c in members if inspect.isclass(c) and issubclass(c, Settings) and c.__module__ == cls.__module__] == [cls]
+    """Whether the class has its module, and so the module's docstring, to itself but for private classes."""
+    members = [c for c in vars(sys.modules[cls.__module__]).values() if inspect.isclass(c) and issubclass(c, Settings)]
+    return [c for c in members if c.__module__ == cls.__module__ and not c.__name__.startswith("_")] == [cls]
 
 
 def _module_doc(cls: type) -> str:
@@ -422,7 +422,7 @@ def paragraphs(text: str) -> Iterator[tuple[bool, str]]:
     for block in re.split(r"\n[ \t]*\n", text.strip("\n")):
         lines = block.splitlines()
         aligned = sum(bool(re.match(r"\s*\S+(?: \S+)*\s{2,}\S", line)) for line in lines)
-        shaped = any(re.match(r"\s*[├└│]|\s*-{3,}$", line) for line in lines)
+        shaped = any(re.match(r"\s*[├└│]|\s*-{3,}$|>>> ", line) for line in lines)
         yield bool(block[:1].isspace() or shaped or aligned > len(lines) / 2), block
 
 
@@ -431,7 +431,7 @@ def text_of(doc: str) -> str:
     parts = []
     for literal, block in paragraphs(inspect.cleandoc(doc)):
         if literal:
-            parts.append(f"```text\n{inspect.cleandoc(block)}\n```\n")
+            parts.append(f"```{'pycon' if block.startswith('>>> ') else 'text'}\n{inspect.cleandoc(block)}\n```\n")
             continue
         lines = re.split(r"\n(?=(?:Cost|Source|Differs from[^:\n]*|Complete[^:\n]*|NaN policy)\b)", block)
         parts += [" ".join(line.split()) + "\n" for line in lines]
