@@ -133,7 +133,7 @@ COUNTS = st.integers(1, 10**6)
 SCALES = st.sampled_from(["absolute", "image", "bounds"])
 NOISES = st.builds(Gaussian, sigma=st.floats(1e-6, 1e6), relative_to=SCALES, antithetic=st.booleans())
 FILLS = st.sampled_from(
-    ["black", "white", "zero", "uniform", "channel_mean", {"name": "blurred", "sigma": 0.25}, {"name": "given", "values": PIXELS}]
+    ["black", "white", "zero", "uniform", "channel_mean", {"name": "blurred", "sigma": 0.25}, {"name": "custom", "values": PIXELS}]
 ).map(Fill.from_dict)
 SIMPLE = st.one_of(
     st.sampled_from(["gradient", "input_x_gradient", "random_map"]).map(Method.from_dict),
