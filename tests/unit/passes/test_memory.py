@@ -9,7 +9,7 @@ from heatproof.methods import ExpectedGradients, InputXGradient, IntegratedGradi
 from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import raw_outputs
 from heatproof.passes.gradient import gradient
-from heatproof.passes.memory import MOST_ROWS, free_memory, in_chunks, chunk_size, with_peak_memory
+from heatproof.passes.memory import MOST_ROWS, chunk_size, free_memory, in_chunks, with_peak_memory
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -61,7 +61,7 @@ def test_chunks_cover_all_rows_once(n, size, expected):
 
 
 @pytest.mark.parametrize("method", [InputXGradient(), SmoothGrad(samples=2)], ids=lambda m: m.name)
-def test_rows_at_once_are_what_the_memory_allows(method):
+def test_a_chunk_is_what_the_memory_allows(method):
     images, plain, size = zoo.images(2), zoo.model(zoo.smooth_conv()), {}
     weight = with_peak_memory(lambda: gradient(plain, images[:1], torch.tensor([0])))[1]
     for memory in (None, 1, 10 * weight):

@@ -92,7 +92,7 @@ class IntegratedGradients(ProbeMethod):
 
         accuracy = Accuracy(self.tolerance, self.map_tolerance, self.cost(tuple(case.images.shape[1:])).backward)
         found = path_gradients(case.model, case.images, case.target, start, self.baselines, accuracy)
-        return Explanation(found.values, found.claim, found.error, found.probes, found.notes)
+        return Explanation(found.values, found.expected_sum, found.error, found.probes, found.notes)
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
         """Claim f(x) − mean f(b); no error is known. End points on the quadrature are not computed again."""
