@@ -15,7 +15,7 @@ from heatproof.methods import ExpectedGradients, Gradient, InputXGradient, Integ
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import gradient
-from heatproof.passes.relevance import followed
+from heatproof.passes.relevance import traced_outputs
 from heatproof.relevance.composites.base import PlainGradient
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor
@@ -66,7 +66,9 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     def followed_gradients(size: Size) -> None:
         """With every operation seen, and none changed."""
         for _ in range(size.images * probes(size) // CHUNK):
-            inputs, outputs = followed(at.model, Interceptor(PlainGradient(), at.model.module, at.model.bounds, handler), chunk)
+            inputs, outputs = traced_outputs(
+                at.model, Interceptor(PlainGradient(), at.model.module, at.model.bounds, handler), chunk
+            )
             torch.autograd.grad(outputs.gather(1, classes[:, None]).sum(), inputs)
 
     names = list(methods(probes(size)))

@@ -18,7 +18,7 @@ from benchmarks.subjects import subject
 from heatproof.methods import Attribution, IntegratedGradients
 from heatproof.models.model import Model
 from heatproof.numerics.quadrature import GaussLegendre, Trapezoid
-from heatproof.passes.path_gradients import KEPT
+from heatproof.passes.path_gradients import CACHED_GRADIENTS
 
 NETWORKS = ("efficientnet_lite0", "squeezenet1_1")
 GAP = 0.05
@@ -37,7 +37,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     fine = _explain(model, at.images, quadrature=Trapezoid(steps=FINE))
 
     def row(case: str, asked: str, ours: Attribution, served: Tensor, note: str) -> Row:
-        taken = int((ours.probes + (ours.probes - KEPT).clamp(min=0)).amax())
+        taken = int((ours.probes + (ours.probes - CACHED_GRADIENTS).clamp(min=0)).amax())
         need = int(((served.flip(0).cumprod(0) == 0) if case != "first" else (served.cumsum(0) == 0)).sum(0).amax())
         theirs = LADDER[min(need, len(LADDER) - 1)] + 2
         return Row.of(

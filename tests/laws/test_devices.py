@@ -6,7 +6,7 @@ import torch
 from heatproof.methods import Method
 from heatproof.models import Bounds, Model
 from heatproof.passes.acceleration import accelerate
-from heatproof.passes.memory import rows_at_once
+from heatproof.passes.memory import chunk_size
 from tests.laws.cases import METHODS, every
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -32,4 +32,4 @@ def test_plans_are_measured_and_rows_are_weighed() -> None:
     fast, measured = accelerate(model, images, "fast", remember=False)
     assert measured.speedup >= 1
     assert fast.outputs(images).device.type == "cuda"
-    assert (rows_at_once(model, images, "gradient") or 0) >= 1
+    assert (chunk_size(model, images, "gradient") or 0) >= 1

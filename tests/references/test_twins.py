@@ -28,7 +28,7 @@ from heatproof.numerics.pyramid import pyramid
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
 from heatproof.numerics.running_moments import RunningMoments
 from heatproof.numerics.total_variation import average_total_variation
-from heatproof.passes.path_gradients import KEPT, Accuracy
+from heatproof.passes.path_gradients import CACHED_GRADIENTS, Accuracy
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform
 from heatproof.perturb.masks.regions import rank_regions
@@ -105,7 +105,7 @@ def test_integrated_gradients_to_a_tolerance(
     found = IntegratedGradients(
         baseline=fill, baselines=baselines, tolerance=gap, map_tolerance=error, quadrature=GaussLegendre(steps=steps)
     ).attribute(model, images, TARGET, seed=4)
-    nodes = Accuracy(gap, error, baselines * steps).nodes(KEPT)
+    nodes = Accuracy(gap, error, baselines * steps).nodes(CACHED_GRADIENTS)
     for i, image in enumerate(images):
         draws = Draws.for_images(4, image[None])
         starts = [fill(image[None], model.bounds, draws, n)[0] for n in range(baselines)]

@@ -69,7 +69,7 @@ def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], mo
         speedup=measured.speedup,
         map_error=measured.map_error,
         folded=measured.folded,
-        not_folded=tuple(measured.kept),
+        not_folded=tuple(measured.not_folded),
         tried=tuple(
             TrialEntry(label=trial.plan.label, speedup=trial.speedup, map_error=trial.map_error, refused=trial.refused)
             for trial in measured.trials

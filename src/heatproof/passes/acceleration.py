@@ -1,4 +1,4 @@
-"""How rows are computed: plans, measured on the caller's own network and images before one is chosen.
+"""Faster ways to compute passes, called plans, measured on the caller's own network and images before one is chosen.
 
     plain          the caller's module as it is
     fold           batch normalisations folded into the layers before them, on a copy
@@ -6,17 +6,19 @@
     bfloat16       weights and activations in bfloat16; images, outputs and gradients stay in their own type
     compiled       operations fused by torch.compile, which takes a minute or more
 
-`exact` chooses among the plans that compute in the caller's precision, `fast` among all, `auto` among the exact ones and those in
-bfloat16 whose gradient maps differ from the plain ones by no more than a tolerance. Which plan is fastest differs by network and
-machine, so it is measured, not assumed; the error is measured on the same rows. Nothing is accelerated unless asked for.
+The precision `exact` chooses among the plans that compute in the caller's precision, `fast` among all plans, and `auto` among the
+exact plans and those in bfloat16 whose gradient maps differ from the plain ones by no more than a tolerance. Which plan is fastest
+depends on the network and the machine, so the time is measured, and the error is measured on the same images. Nothing is
+accelerated unless the caller requests it.
 
-Compiling is tried by `fast` and `auto` alone, and only if the rows that are to come would take longer than `PAYBACK` without.
+Compiling is tried by `fast` and `auto` only, and only if the remaining passes would take longer than `PAYBACK` seconds without it.
 
-An exact plan whose outputs differ by more than 1e-4 relative is not taken. Its maps may differ by more: rounding that moves one
-activation across the kink of a ReLU, or one winner of a max pooling, changes the gradient by a step. `map_error` says by how much.
+An exact plan is refused if its outputs differ by more than 1e-4 relative. Its maps may differ by more: rounding that moves one
+activation across the kink of a ReLU, or changes the winner of a max pooling, changes the gradient by a step. `map_error` is the
+size of this difference.
 
-Cost: for each plan that is tried, four chunks forward and three with their gradient, and again as many for the fastest. What was
-measured is kept on disk for the same weights, shape, precision and machine, and not measured again.
+Cost: for each plan that is tried, four chunks of forward passes and three chunks of gradients, and again as many for the fastest
+plans. Results are stored on disk for the same weights, shape, precision and machine, and not measured again.
 """
 
 import copy
@@ -44,22 +46,22 @@ from heatproof.passes.memory import measured_chunk_size
 from heatproof.store.atomic import write_atomically
 
 EXACT = 1e-4
-"""Largest relative difference of outputs that rounding in another order of operations explains (float32)."""
+"""The largest relative difference of outputs that can be rounding, by another order of operations in float32."""
 MEASURED_ROWS = 16
-"""Rows that plans are measured on, or a chunk where that is less."""
+"""The number of passes on which plans are measured; a chunk where that is fewer."""
 NEAR, ROUNDS = 1.4, 2
-"""Plans at least so near the fastest at first sight are timed again, so often."""
+"""Plans whose first time is at most NEAR times the shortest are timed again ROUNDS times."""
 PAYBACK = 1800.0
-"""Seconds of work below which compiling is not tried."""
+"""The number of seconds of work below which compiling is not tried."""
 
-MEASURED_AS = 2
-"""Counted up when plans or their measurement change, so that what was remembered before is measured anew."""
+MEASURED_AS = 3
+"""The version of plans and their measurement; results stored by another version are measured again."""
 
 Precision = Literal["plain", "exact", "fast", "auto"]
 
 
 class Plan(Settings):
-    """What is done to a copy of the network; all False is the plain module."""
+    """The changes made to a copy of the network; without any, passes go through the caller's own module."""
 
     fold: bool = False
     channels_last: bool = False
@@ -68,40 +70,41 @@ class Plan(Settings):
 
     @property
     def label(self) -> str:
-        """`folded, channels last, bfloat16`, or `plain`."""
+        """The changes in words, such as `folded, channels last, bfloat16`, or `plain`."""
         words = {"fold": "folded", "channels_last": "channels last"}
         return ", ".join(words.get(field, field) for field, on in self if on) or "plain"
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A plan, and what it did on the rows it was measured on.
+    """A plan and its measurements.
 
-    speedup    seconds of the plain module over the plan's, for a forward and a gradient row together; 0 if it was refused untimed.
-    map_error  ‖∇f − ∇f_plain‖ / ‖∇f_plain‖, the largest over the rows.
-    folded     normalisations folded; `kept` says why others were not.
-    refused    why the plan may not be taken; empty if it may.
-    trials     of the plan taken: all plans that were tried, itself among them.
+    speedup    The time of the plain module over the plan's, for a forward pass and a gradient together; 0 if the plan was refused
+               before it was timed.
+    map_error  ‖∇f − ∇f_plain‖ / ‖∇f_plain‖, the largest over the images.
+    folded     The number of normalisations folded; `not_folded` gives the reasons why others were not.
+    refused    The reason why the plan may not be chosen; empty if it may.
+    trials     For the chosen plan, all plans that were tried, including itself.
     """
 
     plan: Plan
     speedup: float = 1.0
     map_error: float = 0.0
     folded: int = 0
-    kept: tuple[str, ...] = ()
+    not_folded: tuple[str, ...] = ()
     refused: str = ""
     trials: tuple["Measured", ...] = ()
 
     @property
     def summary(self) -> str:
-        """The plan and its figures, as an attribution states them."""
+        """The plan with its speed-up and error, as stated in an attribution."""
         if self.plan == Plan():
             return self.plan.label
         return f"{self.plan.label} ({self.speedup:.1f} × plain, gradient maps within {self.map_error:.2g})"
 
 
 class Engine(nn.Module):
-    """A copy of a network, changed as a plan says. Frozen and in eval mode."""
+    """A copy of a network with the changes of a plan, frozen and in eval mode."""
 
     def __init__(self, module: nn.Module, plan: Plan) -> None:
         super().__init__()
@@ -113,7 +116,7 @@ class Engine(nn.Module):
         self.module, self.plan = torch.compile(module, dynamic=True) if plan.compiled else module, plan
 
     def forward(self, images: Tensor) -> Tensor:
-        """Outputs in the type of the images."""
+        """The network's outputs, in the type of the images."""
         rows = images.to(torch.bfloat16) if self.plan.bfloat16 else images
         if self.plan.channels_last and rows.ndim == 4:
             rows = rows.contiguous(memory_format=torch.channels_last)
@@ -121,9 +124,21 @@ class Engine(nn.Module):
 
 
 def apply(plan: Plan, model: Model, images: Float[Tensor, "b c *space"]) -> Model:
-    """The model with its rows computed as planned. Its own module stays beside, untouched; `images` may be any that it takes.
+    """A model whose passes are computed by a plan, on a copy of its module. The module itself is not changed.
 
-    Later changes to the module do not reach the copy: apply again.
+    Later changes to the module do not affect the copy; apply the plan again after them.
+
+    Args:
+        plan: The changes to make.
+        model: The model.
+        images: A batch `[b, c, …]` that the model accepts; the first image is used to find what can be folded.
+
+    >>> import torch
+    >>> from heatproof.models.loaders import Toy
+    >>> from heatproof.passes.acceleration import Plan, apply
+    >>> model = Toy(architecture="cnn", width=0.1).load()
+    >>> apply(Plan(channels_last=True), model, torch.zeros(1, 1, 28, 28)).plan
+    'channels last'
     """
     return _applied(plan, model, images)[0]
 
@@ -137,20 +152,22 @@ def accelerate(
     rows: int = 0,
     remember: bool = True,
 ) -> tuple[Model, Measured]:
-    """Try the plans that `precision` admits on one chunk made of these images; return the model with the fastest, and its figures.
+    """Measure the plans that a precision allows on one chunk of passes, and apply the fastest.
 
     Args:
-        model: the network; at most a chunk of its rows is measured.
-        images: a few of those to be explained.
-        precision: plain, exact (the caller's precision), fast (also bfloat16), or auto (fast where the maps stay close).
-        tolerance: for auto, the largest relative difference of a gradient map that is accepted.
-        rows: work that is to come, in forward rows, a backward row as two; much makes it worth while to try what takes long to
-            prepare.
-        remember: look first whether the same was measured before on this machine, and keep what is measured now.
+        model: The model.
+        images: A few of the images to be explained `[b, c, …]`.
+        precision: `plain`, `exact` (the caller's precision), `fast` (also bfloat16), or `auto` (fast where the maps stay close).
+        tolerance: For `auto`, the largest relative difference of a gradient map that is accepted.
+        rows: The work to come, in forward passes, a backward pass counted as two. Compiling is tried only where it is large.
+        remember: Whether to use results stored for the same measurement on this machine, and to store new ones.
+
+    Returns:
+        The model with the fastest plan, and the plan with its measurements.
 
     Raises:
-        TensorError: Images that do not fit the model.
-        ModelError: A network whose output cannot be explained.
+        TensorError: The images do not fit the model.
+        ModelError: The network's output cannot be explained.
     """
     check_images(model, images)
     plain = model.with_(engine=None, plan=Plan().label)
@@ -173,12 +190,12 @@ def _measure(
     base = _seconds(plain, images, target)
 
     def attempt(plan: Plan) -> Measured:
-        fast, folded, kept = _applied(plan, plain, images)
+        fast, folded, not_folded = _applied(plan, plain, images)
         error = _largest_difference(gradient(fast, images, target)[0], reference)
         refused = _refusal(plan, precision, tolerance, error, _largest_difference(raw_outputs(fast, images), outputs))
-        return Measured(plan, 0.0 if refused else base / _seconds(fast, images, target), error, folded, kept, refused)
+        return Measured(plan, 0.0 if refused else base / _seconds(fast, images, target), error, folded, not_folded, refused)
 
-    # base is the time of 4 rows an image, as work is counted
+    # base is the time of 4 passes an image, as work is counted
     trials = _timed_again([Measured(Plan()), *map(attempt, _candidates(precision, plain.dtype))], plain, images, target)
     best = max(trials, key=lambda trial: trial.speedup)
     if precision in ("fast", "auto") and rows / (4 * len(images)) * base / best.speedup > PAYBACK:
@@ -188,7 +205,7 @@ def _measure(
 
 
 def _timed_again(trials: list[Measured], plain: Model, images: Tensor, target: Int[Tensor, " r"]) -> list[Measured]:
-    """The plans that came near the fastest, timed in turn: one look is too few where a machine's speed drifts."""
+    """Time the plans near the fastest again, in turn: one measurement is not enough where a machine's speed drifts."""
     near = max(trial.speedup for trial in trials) / NEAR
     again = {i: _applied(trial.plan, plain, images)[0] for i, trial in enumerate(trials) if i == 0 or trial.speedup >= near}
     if len(again) == 1:
@@ -199,7 +216,7 @@ def _timed_again(trials: list[Measured], plain: Model, images: Tensor, target: I
 
 
 def _refusal(plan: Plan, precision: Precision, tolerance: float, map_error: float, output_error: float) -> str:
-    """Why a plan is not admitted; empty if it is."""
+    """The reason why a plan may not be chosen; empty if it may."""
     if plan.bfloat16:
         far = precision == "auto" and not map_error <= tolerance
         return f"its gradient maps differ by {map_error:.2g}, more than {tolerance:g}" if far else ""
@@ -219,12 +236,12 @@ def _remembered(model: Model, images: Tensor, few: int, precision: Precision, to
 def _read(file: Path) -> Measured | None:
     try:
         return TypeAdapter(Measured).validate_json(file.read_bytes())
-    except (OSError, ValidationError):  # never measured, or by another version
+    except (OSError, ValidationError):  # never measured, or stored by another version
         return None
 
 
 def _write(file: Path, measured: Measured) -> None:
-    with suppress(OSError):  # a home that cannot be written to costs the same seconds the next time
+    with suppress(OSError):  # without a writable cache, plans are measured again the next time
         write_atomically(file, TypeAdapter(Measured).dump_json(measured, indent=1))
 
 
@@ -241,11 +258,11 @@ def _applied(plan: Plan, model: Model, images: Tensor) -> tuple[Model, int, tupl
         return model.with_(engine=None, plan=plan.label), 0, ()
     with model.running():
         folded = fold(model.module, images[:1]) if plan.fold else Folded(copy.deepcopy(model.module), 0, ())
-    return model.with_(engine=Engine(folded.module, plan), plan=plan.label), folded.pairs, folded.kept
+    return model.with_(engine=Engine(folded.module, plan), plan=plan.label), folded.pairs, folded.not_folded
 
 
 def _seconds(model: Model, rows: Tensor, target: Int[Tensor, " r"]) -> float:
-    """Fastest of two forward chunks plus fastest of two gradient chunks, the first of each also warming up."""
+    """The faster of two chunks of forward passes plus the faster of two chunks of gradients; the first of each also warms up."""
     return sum(min(_timed(work, model, rows, target) for _ in range(2)) for work in (scores, gradient))
 
 
@@ -260,6 +277,6 @@ def _timed(work: Callable[..., object], model: Model, rows: Tensor, target: Tens
 
 
 def _largest_difference(a: Tensor, b: Tensor) -> float:
-    """Largest ‖a − b‖ / ‖b‖ over the rows; 0 where both are zero."""
+    """The largest ‖a − b‖ / ‖b‖ over the images of two batches; 0 where both are zero."""
     gap, size = (a - b).double().flatten(1).norm(dim=1), b.double().flatten(1).norm(dim=1)
     return float(torch.where(gap > 0, gap / size, 0.0).max())

@@ -1,8 +1,8 @@
-"""The activation primitive: A at a layer and ∂f/∂A, a chunk of rows at once.
+"""The activation primitive: a layer's activation A and the gradient ∂f/∂A, for one chunk of images at a time.
 
-The gradient stops at the layer, and a layer that is named keeps no graph of what lies before it. A layer that is chosen (None) is
-chosen in the first chunk and named from then on. What is asked of a chunk is made before the next one runs, so memory is one chunk
-and the answers.
+Gradients are computed back to the layer only, and for a layer given by name, no graph is stored of the operations before it. Where
+no layer is given, it is chosen in the first chunk and used by name from then on. Each chunk is returned before the next one is
+computed, so that memory is that of one chunk and of what the caller keeps.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,22 +22,36 @@ from heatproof.tracing.capture import Site, capture, captured_activation, interv
 
 @dataclass(frozen=True)
 class Activation:
-    """A layer's activation on its grid, in the images' type, and the scores of the same run."""
+    """The activation of a layer for a chunk of images, and the images' scores from the same forward pass.
+
+    site      The layer.
+    values    Its activation `[r, k, h, w]` with k channels on a grid of h × w cells, in the type of the images.
+    scores    The explained scores `[r]`.
+    gradient  ∂score/∂values `[r, k, h, w]`, or None if only the activation was computed.
+    """
 
     site: Site
     values: Float[Tensor, "r k h w"]
     scores: Float[Tensor, " r"]
     gradient: Float[Tensor, "r k h w"] | None = None
-    """∂score/∂values; None if it was not asked for."""
 
 
 def activations(
     model: Model, images: Float[Tensor, "b c h w"], target: Int[Tensor, " b"], layer: str | None
 ) -> Iterator[tuple[range, Activation]]:
-    """Chunk by chunk. Cost: one forward row an image.
+    """The activation of a layer, chunk by chunk. Cost: one forward pass an image.
+
+    Args:
+        model: The network.
+        images: The images `[b, c, h, w]`.
+        target: The class to explain for each image `[b]`.
+        layer: The name of a module; None for the last module whose output has more than one position.
+
+    Yields:
+        The range of images of a chunk and the activation for them.
 
     Raises:
-        SettingsError: No such layer; the message lists those there are.
+        SettingsError: The network has no such layer; the message lists the layers.
         ModelError: No layer of the network has a grid.
     """
     return _stream(model, images, target, layer, _activation, "forward")
@@ -46,11 +60,13 @@ def activations(
 def activation_gradients(
     model: Model, images: Float[Tensor, "b c h w"], target: Int[Tensor, " b"], layer: str | None
 ) -> Iterator[tuple[range, Activation]]:
-    """The same with gradients. Cost: one forward and one backward row an image.
+    """The activation of a layer and the scores' gradient, chunk by chunk. Cost: one forward and one backward pass an image.
+
+    Arguments, results and errors are those of `activations`.
 
     Raises:
-        SettingsError: No such layer; the message lists those there are.
-        ModelError: No layer of the network has a grid, or it cuts the graph after the layer.
+        SettingsError: The network has no such layer; the message lists the layers.
+        ModelError: No layer of the network has a grid, or the network cuts the graph after the layer.
     """
     return _stream(model, images, target, layer, _activation_gradient, f"gradient at {layer or 'the last layer'}")
 
@@ -82,7 +98,16 @@ def changed_scores(
     site: Site,
     change: Callable[[Tensor], None],
 ) -> Float[Tensor, " r"]:
-    """Scores of a chunk of rows, with the activation at the site overwritten by `change` on the way. Cost: one forward row each."""
+    """The scores of a chunk of images when a layer's activation is changed during the forward pass. Cost: one forward pass an
+    image.
+
+    Args:
+        model: The network.
+        images: The images `[r, c, h, w]`, which pass at once.
+        target: The class to explain for each image `[r]`.
+        site: The layer.
+        change: A function that overwrites the layer's activation in place.
+    """
     with torch.inference_mode(), model.running(), intervention(model, site, change):
         outputs = model.outputs(images.clone())
     record_rows(forward=len(images))
@@ -101,9 +126,9 @@ def _stream(
         part = slice(rows.start, rows.stop)
         return run(model, images[part], target[part], layer)
 
-    for rows, found in in_chunks(model, images, len(images), compute, kind):
-        layer = found.site.name
-        yield rows, found
+    for rows, activation in in_chunks(model, images, len(images), compute, kind):
+        layer = activation.site.name
+        yield rows, activation
 
 
 def _activation(model: Model, images: Tensor, target: Tensor, layer: str | None) -> Activation:

@@ -46,7 +46,7 @@ def count_passes() -> Iterator[PassCount]:
     """Count every pass inside a `with` block. Blocks may be nested; each counts all the passes inside it.
 
     >>> import torch
-    >>> from heatproof.models import Toy
+    >>> from heatproof.models.loaders import Toy
     >>> from heatproof.passes.counting import count_passes
     >>> from heatproof.passes.gradient import gradient
     >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)

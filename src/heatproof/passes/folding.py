@@ -1,10 +1,12 @@
-"""What a layer can do with less work, folded on a copy of a network, found by running it: normalisation and padding.
+"""Folding of batch normalisation and of zero padding into convolutions and linear layers, on a copy of a network.
 
     BN(W x + b) = W′ x + b′,    W′ = γ W / √(v + ε),    b′ = (b − m) γ / √(v + ε) + β
 
-A batch normalisation folds into the convolution or linear layer before it, a module that pads with zeros into the convolution after
-it. A pair folds when, in one forward pass, each layer runs once and the first one's output goes into the second and nowhere
-else. What modules are called, how they are registered, or how they find their padding plays no part: what runs can be folded.
+W and b are the weights and biases of a layer, γ and β those of the normalisation, m and v its running mean and variance. A batch
+normalisation is folded into the convolution or linear layer before it, and a module that pads with zeros into the convolution
+after it. Pairs are found by running the network once: a pair is folded if each layer runs once and the output of the first is the
+input of the second and of no other operation. The names of modules, the order of their registration and the way they compute their
+padding do not matter.
 """
 
 import copy
@@ -31,11 +33,11 @@ _LAYERS = (*_NORMS, *_CONVOLUTIONS, *_TRANSPOSED, nn.Linear)
 
 @dataclass(frozen=True)
 class Folded:
-    """The copy, how many normalisations were folded, and why each of the others was not."""
+    """The copy of the network, the number of normalisations that were folded, and for each of the others why it was not."""
 
     module: nn.Module
     pairs: int
-    kept: tuple[str, ...]
+    not_folded: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,26 +69,31 @@ class _UseCounter(Tracer):
 
 
 def fold(module: nn.Module, images: Tensor) -> Folded:
-    """A copy of an eval-mode network, its foldable pairs folded. `images` is a batch it runs on; the caller's are not touched."""
+    """Fold all pairs of layers that can be folded, on a copy of a network in eval mode.
+
+    Args:
+        module: The network, which is not changed.
+        images: A batch `[b, c, …]` that the network accepts, which is not changed either.
+    """
     module = copy.deepcopy(module).eval()
     calls, uses = _watch(module, images)
     runs = Counter(id(call.module) for call in calls)
-    made = {id(call.out): call for call in calls if isinstance(call.module, _LAYERS) and not isinstance(call.module, _NORMS)}
+    layers = {id(call.out): call for call in calls if isinstance(call.module, _LAYERS) and not isinstance(call.module, _NORMS)}
     names = {id(child): name for name, child in module.named_modules()}
-    pairs, kept = 0, []
+    pairs, not_folded = 0, []
     for call in calls:
         if not isinstance(call.module, _NORMS):
             continue
-        before = made.get(id(call.into))
+        before = layers.get(id(call.into))
         reason = _obstacle(call, before, runs, uses)
         if reason or before is None:
-            kept.append(f"{names[id(call.module)]}: {reason}")
+            not_folded.append(f"{names[id(call.module)]}: {reason}")
             continue
         _replace(module, before.module, _fused(before.module, call.module))
         _replace(module, call.module, nn.Identity())
         pairs += 1
     _fold_padding(module, images)
-    return Folded(module, pairs, tuple(kept))
+    return Folded(module, pairs, tuple(not_folded))
 
 
 def _fold_padding(module: nn.Module, images: Tensor) -> None:
@@ -118,7 +125,7 @@ def _watch(module: nn.Module, images: Tensor) -> tuple[list[_Call], Counter[int]
 
 
 def _obstacle(call: _Call, before: _Call | None, runs: Counter[int], uses: Counter[int]) -> str:
-    """Why a normalisation cannot be folded; empty if it can."""
+    """The reason why a normalisation cannot be folded; empty if it can."""
     norm = call.module
     if not isinstance(norm, _NORMS) or norm.running_mean is None:
         return "it normalises by the batch, not by running statistics"
@@ -153,7 +160,7 @@ def _replace(root: nn.Module, old: nn.Module, new: nn.Module) -> None:
 
 
 def _may_pad(module: nn.Module) -> bool:
-    """Whether a module is nothing but an operation."""
+    """Whether a module has no parameters, buffers or children, so that it may be a padding."""
     return not isinstance(module, _LAYERS) and not any(module.children()) and not any(True for _ in _state(module))
 
 
@@ -163,7 +170,7 @@ def _state(module: nn.Module) -> Iterator[Tensor]:
 
 
 def _pads(call: _Call) -> bool:
-    """Whether a call put zeros around its input and did nothing else."""
+    """Whether a call surrounded its input with zeros and did nothing else."""
     into, out = call.into.shape, call.out.shape
     if len(into) != 4 or len(out) != 4 or into[:2] != out[:2] or into == out or out[2] < into[2] or out[3] < into[3]:
         return False
@@ -179,7 +186,7 @@ Amounts = tuple[int, int, int, int]
 
 
 def _amounts(padding: nn.Module, like: Tensor) -> Amounts | None:
-    """Zeros that a module puts left, right, above and below, found by padding ones; None if it does something else."""
+    """The numbers of zeros that a module adds left, right, above and below, found by padding ones; None if it does not pad."""
     h, w = like.shape[-2:]
     with torch.no_grad():
         ones = padding(torch.ones(1, like.shape[1], h, w, dtype=like.dtype, device=like.device))
@@ -191,10 +198,10 @@ def _amounts(padding: nn.Module, like: Tensor) -> Amounts | None:
 
 
 class _Padded(nn.Module):
-    """A convolution that pads by itself, in any size, what a module before it padded.
+    """A convolution that also does the padding of the module before it, for images of any size.
 
-    The same on both sides is the convolution's own padding, which costs nothing; else the zeros are written around a copy. Where
-    operations are followed, these are the two they were.
+    Equal padding on opposite sides becomes the convolution's own padding, which costs nothing; otherwise the input is copied into a
+    larger tensor of zeros. Where operations are traced, the padding and the convolution run one after the other as before.
     """
 
     def __init__(self, padding: nn.Module, convolution: nn.Conv2d) -> None:
@@ -203,7 +210,7 @@ class _Padded(nn.Module):
         self._known: dict[tuple[int, int], Amounts] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """As padding, then convolution."""
+        """The convolution of the padded input."""
         if has_torch_function_unary(x):
             followed: Tensor = self.convolution(self.padding(x))
             return followed
@@ -226,7 +233,7 @@ class _Padded(nn.Module):
 
 
 class _Surround(torch.autograd.Function):
-    """Zeros around images. The gradient is a view, and the inside is written once, which `pad` does twice and copies back."""
+    """Surrounds images with zeros. Unlike `pad`, it writes the inside once rather than twice, and its gradient is a view."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, amounts: Amounts) -> Tensor:

@@ -76,7 +76,7 @@ def variant_scores(
         The scores `[b, n]`; where images have different numbers of variants, n is the largest and the missing scores are zero.
 
     >>> import torch
-    >>> from heatproof.models import Toy
+    >>> from heatproof.models.loaders import Toy
     >>> from heatproof.passes.forward import variant_scores
     >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> def darker(image, variant):
@@ -137,7 +137,7 @@ def raw_outputs(model: Model, images: Float[Tensor, "b c *space"]) -> Float[Tens
     """The network's outputs for a batch. Cost: one forward pass an image, none inside `known_outputs`.
 
     >>> import torch
-    >>> from heatproof.models import Toy
+    >>> from heatproof.models.loaders import Toy
     >>> from heatproof.passes.forward import raw_outputs
     >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> tuple(raw_outputs(model, images).shape)
@@ -157,7 +157,7 @@ def scores(model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor
     """The explained scalar of each image. Cost: one forward pass an image, none inside `known_outputs`.
 
     >>> import torch
-    >>> from heatproof.models import Toy
+    >>> from heatproof.models.loaders import Toy
     >>> from heatproof.passes.forward import scores
     >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> tuple(scores(model, images, torch.tensor([3, 5])).shape)

@@ -30,7 +30,7 @@ def gradient(
         ModelError: The network cuts the graph between its input and its output.
 
     >>> import torch
-    >>> from heatproof.models import Toy
+    >>> from heatproof.models.loaders import Toy
     >>> from heatproof.passes.gradient import gradient
     >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> values, scores = gradient(model, images, torch.tensor([3, 5]))

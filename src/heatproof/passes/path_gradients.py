@@ -1,24 +1,27 @@
-"""Integrals of the gradient along straight paths: nodes go where they are needed, and every gradient taken is used.
+"""Integrals of the gradient along straight paths, by a trapezoidal rule whose nodes are added where the error is large.
 
     A = Σ_p h_p (t(left) + t(right)) / 2,    t(α) = (x − b) ⊙ ∇f(b + α (x − b)),    Σ_p h_p = 1
 
-A trapezoid on each piece p of the path. A gradient gives f at its node too, so that each piece knows what it should sum to, and
-how much the gradient turned on it:
+x is the image, b the start of the path, f the explained score, and α the position on the path. The path is divided into pieces;
+piece p has length h_p and its end points are two nodes, left and right. The backward pass at a node gives f there as well, so that
+for each piece two quantities are known: how far the trapezoid is from the change of f, and how much the gradient changes.
 
     gap_p   = h_p (Σ t(left) + Σ t(right)) / 2 − (f(right) − f(left))
     error_p = h_p ‖t(right) − t(left)‖ / √12
 
-A path begins with `PIECES` equal pieces. Each round halves a quarter of an image's pieces, those with the largest |gap_p|, until
-|Σ gap_p| ≤ τ |f(x) − f(b)|; those with the largest error_p, until √(Σ error_p²) ≤ τ ‖A‖; or both in turn.
+A path begins with `PIECES` equal pieces. Each round halves a quarter of an image's pieces. With a tolerance τ on the map's error,
+these are the pieces of largest error_p, until √(Σ error_p²) ≤ τ ‖A‖. With a tolerance on the gap, they are the pieces of largest
+|gap_p|, until |Σ gap_p| ≤ τ |f(x) − f(b)|. With both, the error comes first.
 
-Why √12: along a path, the gradient of a piecewise linear network is constant but for jumps. A jump J at the share u of a piece
-makes the trapezoid err by J h (u − ½), in mean square J² h² / 12 where every u is as likely, and jumps of different pieces add up
-in square. Where the gradient changes evenly, this overstates. Gaps, on the other hand, cancel, and may do so by luck: a map with a
-gap of 5 % may be off by 15 %. The error of the map is the stricter thing to ask for. Measured: docs/project/measurements/paths.md.
+Why √12: along a path, the gradient of a piecewise linear network is constant except for jumps. A jump J at the share u of a piece
+gives the trapezoid an error of J h (u − ½), whose mean square is J² h² / 12 if u is uniform, and the squared errors of different
+pieces add up. Where the gradient changes evenly, this overstates the error. Gaps, on the other hand, cancel, and may do so by
+chance: a map with a gap of 5 % may have an error of 15 %. So a tolerance on the map's error is the stricter one. Measured:
+docs/project/measurements/paths.md.
 
-Memory: what a node is kept as is a sketch of its gradient (`numerics/count_sketch.py`), from which lengths are told, and the
-gradient itself for the first `KEPT` nodes of an image. The gradients of further nodes are computed again at the end, when their
-weights are known. Images are taken as many at once as that fits in memory, once more beside a chunk.
+Memory: for each node, a sketch of its gradient is stored (see `numerics/count_sketch.py`), from which norms are estimated, and
+for the first `CACHED_GRADIENTS` nodes of an image the gradient itself. The gradients of further nodes are computed again at the
+end, when their weights are known. Images are processed in groups whose stored gradients fit in memory beside a chunk.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,41 +40,43 @@ from heatproof.passes.gradient import gradient
 from heatproof.passes.memory import copies_in_memory, in_chunks
 
 PIECES = 8
-"""Pieces of a path in the first round."""
+"""The number of pieces of a path in the first round."""
 HALVED = 4
-"""One in so many pieces is halved in a round."""
-KEPT = 64
-"""Gradients of an image that are kept."""
+"""One in this many pieces of an image is halved in a round."""
+CACHED_GRADIENTS = 64
+"""The number of gradients that are stored for an image."""
 
 Start = Callable[[list[int], list[int]], Tensor]
-"""(sample, path) of each row → where that path starts."""
+"""`start(image, path)` gives the start of a path of an image, for each pass of a chunk."""
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """When an image has nodes enough.
+    """When an image needs no more nodes.
 
-    gap    relative completeness gap it may have; None = any.
-    error  relative error its map may have, as estimated; None = any.
-    most   forward and backward rows it may take.
+    gap    The largest relative completeness gap; None sets no limit.
+    error  The largest estimated relative error of the map; None sets no limit.
+    most   The largest number of forward and of backward passes.
     """
 
     gap: float | None
     error: float | None
     most: int
 
-    def nodes(self, kept: int) -> int:
-        """Nodes it may have, if the gradients of so many are kept and the others cost two rows."""
-        return min(self.most, kept + max(self.most - kept, 0) // 2)
+    def nodes(self, cached: int) -> int:
+        """The largest number of nodes, if the gradients of so many are stored and all others are computed twice."""
+        return min(self.most, cached + max(self.most - cached, 0) // 2)
 
 
 @dataclass(frozen=True)
 class PathGradients:
-    """Per sample, what came of its nodes.
+    """The maps of some images, and how accurate they are.
 
-    expected_sum  the sum that the map should have.
-    error         estimated relative error of the map; NaN for a map of zero.
-    notes         what was asked and is not reached, or "".
+    values        The maps `[b, c, …]`.
+    expected_sum  What each map should sum to `[b]`.
+    error         The estimated relative error of each map `[b]`; NaN for a map of zero.
+    probes        The number of nodes of each image `[b]`.
+    notes         For each image, a note that a tolerance was not reached, or "".
     """
 
     values: Float[Tensor, "b c *space"]
@@ -82,7 +87,7 @@ class PathGradients:
 
 
 class Place(NamedTuple):
-    """A point of a path of an image."""
+    """A point on a path of an image."""
 
     image: int
     path: int
@@ -90,17 +95,17 @@ class Place(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A place with f, Σ t and the sketch of t there, and t itself if it is kept."""
+    """A place with f, Σ t and the sketch of t there, and t itself if it is stored."""
 
     place: Place
     score: float
     slope: float
     sketch: Float[Tensor, " k"]
-    step: Float[Tensor, "c *space"] | None
+    term: Float[Tensor, "c *space"] | None
 
 
 class Piece(NamedTuple):
-    """A part of a path, and what the trapezoid misses on it; h is its share of all paths."""
+    """A piece between two nodes of a path, with its gap and its error; h is its share of the length of all paths."""
 
     left: Node
     right: Node
@@ -115,14 +120,14 @@ class Piece(NamedTuple):
 
 @dataclass
 class PathRefinement:
-    """The paths of one image: their pieces, in order."""
+    """The pieces of the paths of one image, in order."""
 
     paths: int
     pieces: list[Piece] = field(default_factory=list)
     nodes: int = 0
 
     def add(self, nodes: Sequence[Node]) -> None:
-        """The first nodes, along each path; or later the middles of some of the pieces, which become two each."""
+        """Add the first nodes, in order along each path; or later the middles of some pieces, each of which is split in two."""
         middles = {node.place: node for node in nodes}
         if self.nodes:
             self.pieces = [part for piece in self.pieces for part in self._halves(piece, middles.get(piece.middle))]
@@ -140,18 +145,18 @@ class PathRefinement:
 
     @property
     def expected_sum(self) -> float:
-        """Mean over the paths of f(x) − f(b)."""
+        """The mean of f(x) − f(b) over the paths."""
         return sum(piece.right.score - piece.left.score for piece in self.pieces) / self.paths
 
     @property
     def gap(self) -> float:
-        """Relative completeness gap; infinite where a sum of zero is missed."""
+        """The relative completeness gap; infinite where the sum should be zero and is not."""
         missed, expected = abs(sum(piece.gap for piece in self.pieces)), abs(self.expected_sum)
         return missed / expected if expected else inf if missed else 0.0
 
     @property
     def error(self) -> float:
-        """Estimated relative error of the map, lengths by the sketches; NaN for a map of zero."""
+        """The estimated relative error of the map, with norms from the sketches; NaN for a map of zero."""
         total = torch.zeros_like(self.pieces[0].left.sketch)
         for node, weight in self.weighted():
             total += weight * node.sketch
@@ -159,29 +164,29 @@ class PathRefinement:
         return sqrt(sum(piece.error**2 for piece in self.pieces)) / size if size else nan
 
     def weighted(self) -> list[tuple[Node, float]]:
-        """Each node with its weight."""
-        found: dict[Place, tuple[Node, float]] = {}
+        """Each node with its weight in the integral."""
+        nodes: dict[Place, tuple[Node, float]] = {}
         for piece in self.pieces:
             for node in (piece.left, piece.right):
-                found[node.place] = node, found.get(node.place, (node, 0.0))[1] + piece.h / 2
-        return list(found.values())
+                nodes[node.place] = node, nodes.get(node.place, (node, 0.0))[1] + piece.h / 2
+        return list(nodes.values())
 
-    def wanted(self, accuracy: Accuracy, kept: int) -> list[Place]:
-        """Where to add nodes: nowhere if the image is accurate enough, or has as many as it may have."""
+    def wanted(self, accuracy: Accuracy, cached: int) -> list[Place]:
+        """Where to add nodes in the next round; empty if the map is accurate enough, or has as many nodes as it may have."""
         if accuracy.error is not None and self.error > accuracy.error:
             burdens = [piece.error for piece in self.pieces]
         elif accuracy.gap is not None and self.gap > accuracy.gap:
             burdens = [abs(piece.gap) for piece in self.pieces]
         else:
             return []
-        n = min(max(1, len(burdens) // HALVED), accuracy.nodes(kept) - self.nodes)
+        n = min(max(1, len(burdens) // HALVED), accuracy.nodes(cached) - self.nodes)
         return [self.pieces[j].middle for j in sorted(sorted(range(len(burdens)), key=lambda j: -burdens[j])[:n])]
 
     def note(self, accuracy: Accuracy) -> str:
-        """What was asked and is not reached; empty if there is nothing."""
-        asked = [("relative gap", self.gap, accuracy.gap), ("map error", self.error, accuracy.error)]
-        missed = [f"{what} {found:.2g}, asked {limit:g}" for what, found, limit in asked if limit is not None and found > limit]
-        return f"stopped at {self.nodes} nodes, the most for {accuracy.most} rows, with {' and '.join(missed)}" if missed else ""
+        """A note that a tolerance was not reached; empty if both were."""
+        limits = [("relative gap", self.gap, accuracy.gap), ("map error", self.error, accuracy.error)]
+        missed = [f"{name} {value:.2g}, asked {limit:g}" for name, value, limit in limits if limit is not None and value > limit]
+        return f"stopped at {self.nodes} nodes, the most for {accuracy.most} passes, with {' and '.join(missed)}" if missed else ""
 
 
 def path_gradients(
@@ -192,59 +197,70 @@ def path_gradients(
     paths: int,
     accuracy: Accuracy,
 ) -> PathGradients:
-    """Mean over an image's paths of the integrals from their starts to the image, as accurate as asked.
+    """The mean, over the paths of each image, of the integral of the gradient from the path's start to the image.
 
-    Cost: at most `accuracy.most` forward and backward rows an image, which must be two a path or more.
+    Cost: at most `accuracy.most` forward and backward passes an image, which must be two a path or more.
+
+    Args:
+        model: The network.
+        images: The images `[b, c, …]`.
+        target: The class to explain for each image `[b]`.
+        start: `start(image, path)` gives the start of path `path[r]` of image `image[r]`, for each pass r of a chunk.
+        paths: The number of paths of an image.
+        accuracy: When an image needs no more nodes, and how many passes it may take.
+
+    Returns:
+        The maps, with what each should sum to and its estimated error.
     """
     copies = copies_in_memory(model, images)
-    kept = min(KEPT, copies, accuracy.most)
-    pieces = min(PIECES, accuracy.nodes(kept) // paths - 1)
+    cached = min(CACHED_GRADIENTS, copies, accuracy.most)
+    pieces = min(PIECES, accuracy.nodes(cached) // paths - 1)
     axes = (-1, *[1] * (images.ndim - 1))
 
-    def steps(places: Sequence[Place]) -> Iterator[tuple[Tensor, float, float, Tensor]]:
-        """t, f, Σ t and the sketch of t, at each place."""
+    def terms(places: Sequence[Place]) -> Iterator[tuple[Tensor, float, float, Tensor]]:
+        """t, f, Σ t and the sketch of t at each place."""
 
-        def compute(rows: range) -> tuple[Tensor, list[float], list[float], Tensor]:
-            sample, path, alpha = map(list, zip(*places[rows.start : rows.stop], strict=True))
-            begin = start(sample, path)
-            way = images[sample] - begin
-            grad, explained = gradient(model, begin + images.new_tensor(alpha).view(axes) * way, target[sample])
-            step = grad * way
-            flat = step.flatten(1)
-            return step, explained.tolist(), flat.double().sum(1).tolist(), count_sketch(flat)
+        def compute(passes: range) -> tuple[Tensor, list[float], list[float], Tensor]:
+            image, path, alpha = map(list, zip(*places[passes.start : passes.stop], strict=True))
+            begin = start(image, path)
+            difference = images[image] - begin
+            grad, explained = gradient(model, begin + images.new_tensor(alpha).view(axes) * difference, target[image])
+            term = grad * difference
+            flat = term.flatten(1)
+            return term, explained.tolist(), flat.double().sum(1).tolist(), count_sketch(flat)
 
-        for _, found in in_chunks(model, images, len(places), compute, "gradient"):
-            yield from zip(*found, strict=True)
+        for _, chunk in in_chunks(model, images, len(places), compute, "gradient"):
+            yield from zip(*chunk, strict=True)
 
     def refined(group: range) -> dict[int, PathRefinement]:
-        courses = {i: PathRefinement(paths) for i in group}
+        refinements = {i: PathRefinement(paths) for i in group}
         wanted = {i: [Place(i, p, j / pieces) for p in range(paths) for j in range(pieces + 1)] for i in group}
         while wanted:
             places = [place for of_image in wanted.values() for place in of_image]
             nodes: dict[int, list[Node]] = {i: [] for i in wanted}
-            for place, (step, score, slope, short) in zip(places, steps(places), strict=True):
+            for place, (term, score, slope, short) in zip(places, terms(places), strict=True):
                 i = place.image
-                keep = courses[i].nodes + len(nodes[i]) < kept
-                nodes[i].append(Node(place, score, slope, short.clone(), step.clone() if keep else None))
-            for i, found in nodes.items():
-                courses[i].add(found)
-            wanted = {i: more for i in wanted if (more := courses[i].wanted(accuracy, kept))}
-        return courses
+                caches = refinements[i].nodes + len(nodes[i]) < cached
+                nodes[i].append(Node(place, score, slope, short.clone(), term.clone() if caches else None))
+            for i, added in nodes.items():
+                refinements[i].add(added)
+            wanted = {i: more for i in wanted if (more := refinements[i].wanted(accuracy, cached))}
+        return refinements
 
     values = torch.zeros_like(images)
-    expected_sum, error, used = images.new_zeros(len(images)), images.new_zeros(len(images)), torch.zeros_like(target)
+    expected, error, used = images.new_zeros(len(images)), images.new_zeros(len(images)), torch.zeros_like(target)
     notes: list[str] = []
-    at_once = max(1, copies // kept)
+    at_once = max(1, copies // cached)
     for first in range(0, len(images), at_once):
         again: list[tuple[Place, float]] = []
-        for i, course in refined(range(len(images))[first : first + at_once]).items():
-            expected_sum[i], error[i], used[i] = course.expected_sum, course.error, course.nodes
-            notes.append(course.note(accuracy))
-            for node, weight in course.weighted():
-                if node.step is None:
+        for i, refinement in refined(range(len(images))[first : first + at_once]).items():
+            expected[i], error[i], used[i] = refinement.expected_sum, refinement.error, refinement.nodes
+            notes.append(refinement.note(accuracy))
+            for node, weight in refinement.weighted():
+                if node.term is None:
                     again.append((node.place, weight))
                 else:
-                    values[i] += weight * node.step
-        for (place, weight), (step, *_) in zip(again, steps([place for place, _ in again]), strict=True):
-            values[place.image] += weight * step
-    return PathGradients(values, expected_sum, error, used, tuple(notes))
+                    values[i] += weight * node.term
+        for (place, weight), (term, *_) in zip(again, terms([place for place, _ in again]), strict=True):
+            values[place.image] += weight * term
+    return PathGradients(values, expected, error, used, tuple(notes))

@@ -1,8 +1,9 @@
-"""A shift of the input after which input × gradient shows any picture one likes.
+"""A shift of the input after which input × gradient shows a picture of one's choice.
 
     m = clip(ŝ / ∇f(x) − x, −l, l),    (x + m) ⊙ ∇f2(x + m) = (x + m) ⊙ ∇f(x) = ŝ wherever nothing was clipped
 
-f2 the network that makes up for the shift (see `edits/shift.py`). Where the gradient is zero nothing can be shown, and m = 0.
+x is the image, m the shift, l its largest magnitude, ŝ the picture, f the explained score of the network, and f2 that of the
+network which compensates for the shift (see `edits/shift.py`). Where the gradient is zero, nothing can be shown and m = 0.
 Source: Kindermans et al., "The (un)reliability of saliency methods", 2017.
 """
 
@@ -15,30 +16,31 @@ from heatproof.passes.gradient import gradient
 from heatproof.passes.memory import in_chunks
 
 
-def displaying(
+def picture_shift(
     model: Model,
     images: Float[Tensor, "b c h w"],
     target: Int[Tensor, " b"],
     picture: Float[Tensor, "h w"],
     limit: float = 0.3,
 ) -> Float[Tensor, "b c h w"]:
-    """The shift of each image.
+    """The shift of each image. Cost: one forward and one backward pass an image.
 
     Args:
-        model: the network f.
-        images: in model space.
-        target: the class that is explained.
-        picture: ŝ up to size: it is scaled so that its mean magnitude is that of the image's own input × gradient.
-        limit: greatest shift, as a share of the range of the bounds.
+        model: The network f.
+        images: The images `[b, c, h, w]` in model space.
+        target: The class to explain for each image `[b]`.
+        picture: The picture `[h, w]`; it is scaled so that its mean magnitude is that of the image's own input × gradient.
+        limit: The largest shift, as a share of the range of the bounds.
 
-    Cost: one forward and one backward row an image.
+    Returns:
+        The shifts `[b, c, h, w]`.
     """
 
     def compute(rows: range) -> Tensor:
         part = slice(rows.start, rows.stop)
         return gradient(model, images[part], target[part])[0]
 
-    slope = torch.cat([found for _, found in in_chunks(model, images, len(images), compute, "gradient")])
+    slope = torch.cat([chunk for _, chunk in in_chunks(model, images, len(images), compute, "gradient")])
     own = (images * slope).abs().mean((1, 2, 3), keepdim=True)
     shown = picture.to(images) / picture.to(images).abs().mean() * own
     lower, upper = model.bounds.like(images)

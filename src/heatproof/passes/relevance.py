@@ -1,9 +1,10 @@
-"""The relevance primitive: what a composite's rules bring from the explained scores down to a chunk of rows.
+"""The relevance primitive: the relevance of the input, propagated back from the explained scores by the rules of a composite.
 
-    R_out = (∂s / ∂y) ⊙ y at the outputs y, so that Σ R_out = s where s is an output       (relevance)
-    R_out = ∂s / ∂y                                                                          (gradients)
+    R_out = (∂s / ∂y) ⊙ y,   so that Σ R_out = s where s is one of the outputs       (rules for relevance)
+    R_out = ∂s / ∂y                                                                   (rules for gradients)
 
-The rows pass twice: once as they are, once followed. The outputs must be the same, bit for bit, or the map is refused.
+s is the explained score, y the network's outputs, R_out the relevance with which propagation begins. The images pass through the
+network twice, once as it is and once traced; if the outputs are not the same bit for bit, the map is refused.
 """
 
 import torch
@@ -28,28 +29,38 @@ def relevance(
     composite: Composite,
     leaks: list[Leak] | None = None,
 ) -> tuple[Float[Tensor, "r c *space"], Float[Tensor, " r"]]:
-    """Relevance of each row's values, and its score; `leaks` is filled with what each operation let through.
+    """The relevance of each value of the images, and the images' scores. All images pass at once, as one chunk.
 
-    Cost: two forward and one backward row each.
+    Cost: two forward passes and one backward pass an image.
+
+    Args:
+        model: The network.
+        images: The images `[r, c, …]`.
+        target: The class to explain for each image `[r]`.
+        composite: Which rule each layer and operation has.
+        leaks: A list to which, for each operation, the relevance that it lost is added; None to skip this.
+
+    Returns:
+        The relevance `[r, c, …]` and the scores `[r]`.
 
     Raises:
-        ModelError: An operation without a rule, one that cannot be followed, or outputs that change when they are.
+        ModelError: The network has an operation without a rule, one that cannot be traced, or other outputs when it is traced.
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running():
         interceptor = Interceptor(composite, named_network(model), model.bounds, handler, leaks=leaks)
-        inputs, outputs = followed(model, interceptor, images)
+        inputs, outputs = traced_outputs(model, interceptor, images)
         check_unchanged(model, images, outputs)
         at = outputs.detach().requires_grad_()
         explained = checked_scores(model, at, target.clone())
         (slope,) = torch.autograd.grad(explained.sum(), at)
         begin = slope * at.detach() if composite.relevance else slope
-        (found,) = torch.autograd.grad(outputs, inputs, begin, allow_unused=True, materialize_grads=True)
+        (values,) = torch.autograd.grad(outputs, inputs, begin, allow_unused=True, materialize_grads=True)
     record_rows(forward=2 * len(images), backward=len(images))
-    return found, explained.detach()
+    return values, explained.detach()
 
 
-def followed(model: Model, interceptor: Interceptor, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows of their own, and the network's outputs for them, every operation seen."""
+def traced_outputs(model: Model, interceptor: Interceptor, images: Tensor) -> tuple[Tensor, Tensor]:
+    """A copy of the images that requires gradients, and the network's outputs for it, every operation intercepted."""
     inputs = images.clone().requires_grad_()
     at = inputs.clone()
     interceptor.begin(at)
@@ -60,11 +71,15 @@ def followed(model: Model, interceptor: Interceptor, images: Tensor) -> tuple[Te
 
 
 def check_unchanged(model: Model, images: Tensor, outputs: Tensor) -> None:
-    """Raise `ModelError` unless these are the outputs of the network that is not followed."""
+    """Check that outputs of the traced network are those of the network without tracing.
+
+    Raises:
+        ModelError: They differ.
+    """
     plain = model.outputs(images.clone().requires_grad_().clone()).detach()  # with gradients, which decide on kernels
     if not torch.equal(outputs, plain):
         gap = float((outputs.detach() - plain).abs().max())
         raise ModelError(
-            f"{model.name}: expected the same outputs when its operations are followed, got a difference of {gap:.2g}; "
+            f"{model.name}: expected the same outputs when its operations are traced, got a difference of {gap:.2g}; "
             "look for random numbers, state that a forward pass changes, or tensors changed through a view"
         )

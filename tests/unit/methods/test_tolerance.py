@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from heatproof.core.errors import SettingsError
 from heatproof.methods import ExpectedGradients, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.numerics.quadrature import GaussLegendre
-from heatproof.passes import path as path_module
+from heatproof.passes import path_gradients as path_module
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.path_gradients import PIECES
 from heatproof.perturb.fills import Reference, Zero
@@ -138,7 +138,7 @@ def test_a_path_that_needs_more_nodes_than_it_may_take_says_so() -> None:
     found = path(1e-9, steps=20, map_tolerance=1e-9).attribute(zoo.model(Steepening()), smooth_and_rough()[1:] * 20, 0)
     gap, error = found.gap.item(), found.error.item()
     assert found.notes == (
-        "stopped at 20 nodes, the most for 20 rows, "
+        "stopped at 20 nodes, the most for 20 passes, "
         f"with relative gap {gap:.2g}, asked 1e-09 and map error {error:.2g}, asked 1e-09",
     )
     assert found.passes.backward == 20
@@ -167,7 +167,7 @@ def test_the_error_of_a_map_is_about_what_is_stated() -> None:
 def test_gradients_beyond_those_kept_are_taken_again_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     model, images = zoo.model(zoo.Counting(zoo.residual())), zoo.images(2)
     all_kept = path(None, map_tolerance=0.02).attribute(model, images, 0)
-    monkeypatch.setattr(path_module, "KEPT", 5)
+    monkeypatch.setattr(path_module, "CACHED_GRADIENTS", 5)
     few_kept = path(None, map_tolerance=0.02).attribute(model, images, 0)
     assert_close(few_kept.values, all_kept.values, 1e-5)
     assert few_kept.probes.tolist() == all_kept.probes.tolist()

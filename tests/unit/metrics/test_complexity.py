@@ -73,7 +73,7 @@ def test_information_of_any_number_of_channels_grows_with_what_there_is_to_see(c
     noise = torch.rand(1, channels, SIDE, SIDE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     flat = torch.full_like(noise, 0.3)
     half = torch.where(torch.arange(SIDE) < SIDE / 2, noise, flat)
-    told = metric.measured(torch.cat([flat, half, noise]), bounds)
+    told = metric.measured_information(torch.cat([flat, half, noise]), bounds)
     assert told[0] < told[1] < told[2]
 
 

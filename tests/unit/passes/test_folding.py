@@ -78,7 +78,7 @@ def test_a_folded_network_computes_the_same(forward, layer):
     net = Net(forward, layer and layer()).double().eval()
     folded = fold(net, images())
     assert folded.pairs == 1
-    assert folded.kept == ()
+    assert folded.not_folded == ()
     torch.testing.assert_close(folded.module(images()), net(images()), rtol=1e-10, atol=1e-10)
 
 
@@ -98,8 +98,8 @@ def test_what_must_not_be_folded_is_kept_and_the_reason_said(forward, reason):
     net = Net(forward).double().eval()
     folded = fold(net, images())
     assert folded.pairs == 0
-    assert all(text.startswith("norm: ") and reason in text for text in folded.kept)
-    assert folded.kept
+    assert all(text.startswith("norm: ") and reason in text for text in folded.not_folded)
+    assert folded.not_folded
     torch.testing.assert_close(folded.module(images()), net(images()))
 
 

@@ -61,7 +61,7 @@ def test_chunks_cover_all_rows_once(n, size, expected):
 
 
 @pytest.mark.parametrize("method", [InputXGradient(), SmoothGrad(samples=2)], ids=lambda m: m.name)
-def test_rows_at_once_are_what_the_memory_allows(method):
+def test_a_chunk_is_what_the_memory_allows(method):
     images, plain, size = zoo.images(2), zoo.model(zoo.smooth_conv()), {}
     weight = with_peak_memory(lambda: gradient(plain, images[:1], torch.tensor([0])))[1]
     for memory in (None, 1, 10 * weight):
@@ -107,7 +107,7 @@ def test_a_chunk_is_halved_until_it_fits_and_that_is_remembered(method, error):
 
 def test_a_row_that_does_not_fit_is_an_error_with_a_remedy():
     model = zoo.model(Crowded(0, torch.OutOfMemoryError("tried to allocate 3 GiB\nmore")), chunk=None)
-    with pytest.raises(ModelError, match=r"one forward row of \[3, .* tried to allocate 3 GiB; use a smaller image"):
+    with pytest.raises(ModelError, match=r"one forward pass of \[3, .* tried to allocate 3 GiB; use a smaller image"):
         raw_outputs(model, zoo.images(1))
 
 

@@ -141,7 +141,7 @@ def copied_into(h: Tensor) -> Tensor:
         (torch.erfinv, r"Uses: expected an operation with a rule, got torch.erfinv"),
         (lambda h: Squared.apply(h), r"Uses.head: expected tensors made by operations that can be followed"),
         (copied_into, r"Uses: expected an operation with a rule, got .*copy_"),
-        (lambda h: h + torch.rand(()), r"expected the same outputs when its operations are followed"),
+        (lambda h: h + torch.rand(()), r"expected the same outputs when its operations are traced"),
         (lambda h: h.detach(), r"got one cut from the graph"),
     ],
 )

@@ -35,7 +35,7 @@ from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
-from heatproof.passes.picture_shift import displaying
+from heatproof.passes.picture_shift import picture_shift
 from heatproof.perturb.draws import drawn_as
 
 FIELDS = 8
@@ -111,7 +111,7 @@ class InputInvariance(ComparingMetric):
             lower, upper = model.bounds.like(images)
             return [(slice(None), size * (upper - lower)[0])]
         board = _chessboard(*images.shape[2:]).to(images)
-        return [(slice(i, i + 1), m) for i, m in enumerate(displaying(model, images, target, board, size))]
+        return [(slice(i, i + 1), m) for i, m in enumerate(picture_shift(model, images, target, board, size))]
 
 
 def _chessboard(height: int, width: int) -> Float[Tensor, "h w"]:

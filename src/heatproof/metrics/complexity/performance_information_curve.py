@@ -1,20 +1,22 @@
-"""Performance information curve: how well the network does on as much of an image as a map would have it see.
+"""Performance information curve: the network's performance on images that show only the pixels that a map ranks first.
 
     value = Σ_k (y_k + y_{k−1}) / 2 (x_k − x_{k−1}),    x_k = max_{j ≤ k} clip((I_j − I_0) / (I_K − I_0), 0, 1)
 
-Image k is the blurred image with a share s_k of its pixels, those first in the map's order, put back sharp: s_0 = 0, s_K = 1. I_k
-is its information and y_k the network's performance on it. So a map is good that lets the network succeed early on little
-information. Scattered pixels cost much of it as PNG; the entropy of pixel values hardly tells them from connected ones.
+Image k is the blurred image in which a share s_k of the pixels, those first in the order of the map, is sharp; s_0 = 0 and s_K =
+1. I_k is the information of image k and y_k the network's performance on it. A map scores high if the network performs well on
+images of little information. Information is the size of the image as PNG, in which scattered pixels take up much room, or the
+entropy of the pixel values, which hardly differs between scattered and connected pixels.
 
-Grids: geometric, s_k = 0.005^{(K−k) / (K−1)}; linear, s_k = k / K. Pixels are ordered by the signed Σ_channels map; equal ones
-stand in random order. The curve is told at K + 1 equal steps of information. Information is measured on 8-bit pixels; the length of
-a PNG may differ by some bytes between builds of zlib.
+Grids: geometric, s_k = 0.005^{(K−k) / (K−1)}; linear, s_k = k / K. Pixels are ordered by the signed Σ_channels map; pixels of equal
+relevance are in random order. `curve` is the performance at K + 1 equal steps of information. Information is measured on 8-bit
+pixels; the size of a PNG may differ by some bytes between builds of zlib.
 
-Cost: 1 + K forward rows a map.
+Cost: 1 + K forward passes a map.
 Source: Kapishnikov, Bolukbasi, Viégas & Terry, "XRAI: better attributions through regions", ICCV 2019.
-Differs from the paper: the background is a Gaussian blur, so that no pixel is known before the map is asked, where the paper keeps
-a random 1 %; performance is not rescaled to that of the two ends nor made monotone, so that a map that hides evidence is
-seen to; the area is taken image by image, where the paper aggregates curves first, so that images can be compared in pairs.
+Differs from the paper because the background is a Gaussian blur of the whole image, so that no pixel is sharp unless the map ranks
+it first, where the paper begins with a random 1 % of the pixels; performance is neither rescaled to that of the two ends nor made
+monotone, so that a map that ranks the decisive pixels last is not hidden; the area is computed for each image, so that images can
+be compared in pairs, where the paper aggregates curves first.
 """
 
 from io import BytesIO
@@ -41,17 +43,25 @@ from heatproof.perturb.draws import Draws
 from heatproof.perturb.masks.pixel_order import PixelOrder, pixel_places
 
 SMALLEST = 0.005
-"""Share of the pixels that the geometric grid begins with."""
+"""The smallest share of sharp pixels of the geometric grid."""
 
 
 class PerformanceInformationCurve(ModelMetric):
     """Area under the curve of performance over information.
 
-    steps        steps from the blurred image to the whole one, K.
-    grid         geometric or linear shares of pixels.
-    information  compressed: bytes of the image as PNG; entropy: of the histogram of its pixel values.
-    performance  probability of the target, or accuracy: 1 where the target is the network's top-1.
-    sigma        of the blur, as a share of the shorter side.
+    steps        The number of steps from the blurred image to the sharp one, K.
+    grid         The shares of sharp pixels: `geometric` or `linear`.
+    information  `compressed` is the number of bytes of the image as PNG, `entropy` that of the histogram of its pixel values.
+    performance  `probability` is that of the target; `accuracy` is 1 where the target is the network's top-1 class, else 0.
+    sigma        The standard deviation of the blur, as a share of the shorter side.
+
+    >>> import torch
+    >>> from heatproof.metrics import PerformanceInformationCurve
+    >>> from heatproof.models.loaders import Toy
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> scores = PerformanceInformationCurve(steps=8).score(model, images, None, images)
+    >>> tuple(scores.values.shape), tuple(scores.curve.shape)
+    ((2,), (2, 9))
     """
 
     label: ClassVar[str] = "performance information curve"
@@ -73,7 +83,7 @@ class PerformanceInformationCurve(ModelMetric):
         return PassCount(1 + self.steps, clean=1)
 
     def revealed(self, pixels: int) -> list[int]:
-        """Sharp pixels at each of the K + 1 points."""
+        """The number of sharp pixels at each of the K + 1 points, of so many pixels in all."""
         k = self.steps
         if self.grid == "linear":
             return [i * pixels // k for i in range(k + 1)]
@@ -89,7 +99,9 @@ class PerformanceInformationCurve(ModelMetric):
         sharp = images.to("cpu", torch.float64)
         soft = gaussian_blur(sharp, self.sigma * min(images.shape[-2:]))
         mixed = PixelOrder(sharp, places.cpu(), shown, lambda image, _: soft[image], insertion=True)
-        information = [self.measured(mixed([i] * (k + 1), list(range(k + 1))), model.bounds) for i in range(len(images))]
+        information = [
+            self.measured_information(mixed([i] * (k + 1), list(range(k + 1))), model.bounds) for i in range(len(images))
+        ]
 
         performance = torch.empty(len(images), k + 1, dtype=torch.float64)
         performance[:, k] = self._performance(model, raw_outputs(model, images), target)
@@ -99,8 +111,8 @@ class PerformanceInformationCurve(ModelMetric):
             performance[image, step] = self._performance(model, outputs, target[image])
         return _conclude(torch.stack(information), performance, images)
 
-    def measured(self, images: Float[Tensor, "r c h w"], bounds: Bounds) -> Float[Tensor, " r"]:
-        """The information of each image's 8-bit pixels: bytes, or nats a value. Values beyond the bounds are cut off."""
+    def measured_information(self, images: Float[Tensor, "r c h w"], bounds: Bounds) -> Float[Tensor, " r"]:
+        """The information `[r]` of images as 8-bit pixels: bytes, or nats a value. Values beyond the bounds are clipped."""
         levels = (bounds.to_pixels(images).clamp(0, 1) * 255).round()
         if self.information == "entropy":
             counts = torch.stack([torch.bincount(each, minlength=256) for each in levels.flatten(1).long()])
@@ -109,25 +121,25 @@ class PerformanceInformationCurve(ModelMetric):
 
     def _performance(self, model: Model, outputs: Tensor, target: Tensor) -> Tensor:
         probability = checked_scores(model, outputs, target)
-        found = outputs.argmax(1) == target if self.performance == "accuracy" else probability
-        return found.to("cpu", torch.float64).masked_fill(probability.isnan().cpu(), torch.nan)
+        performance = outputs.argmax(1) == target if self.performance == "accuracy" else probability
+        return performance.to("cpu", torch.float64).masked_fill(probability.isnan().cpu(), torch.nan)
 
 
 def _compressed(levels: Tensor) -> int:
-    """Bytes of a PNG; what is neither grey nor in colour is laid out channel below channel."""
-    held = levels.movedim(0, -1).squeeze(-1) if len(levels) in (1, 3) else levels.flatten(0, 1)
+    """The number of bytes of a PNG; if there are neither one nor three channels, they are placed one below another."""
+    pixels = levels.movedim(0, -1).squeeze(-1) if len(levels) in (1, 3) else levels.flatten(0, 1)
     file = BytesIO()
-    Image.fromarray(held.contiguous().numpy()).save(file, format="PNG", optimize=False, compress_level=6)
+    Image.fromarray(pixels.contiguous().numpy()).save(file, format="PNG", optimize=False, compress_level=6)
     return file.tell()
 
 
-def _conclude(held: Float[Tensor, "b points"], done: Float[Tensor, "b points"], like: Tensor) -> Scores:
-    first, last = held[:, :1], held[:, -1:]
-    share = ((held - first) / torch.where(last > first, last - first, torch.nan)).clamp(0, 1)
+def _conclude(information: Float[Tensor, "b points"], performance: Float[Tensor, "b points"], like: Tensor) -> Scores:
+    first, last = information[:, :1], information[:, -1:]
+    share = ((information - first) / torch.where(last > first, last - first, torch.nan)).clamp(0, 1)
     x = share.nan_to_num(0).cummax(1).values
-    value = ((done[:, 1:] + done[:, :-1]) / 2 * x.diff(dim=1)).sum(1)
-    curve = _at_equal_steps(x, done)
-    known = (last > first) & ~done.isnan().any(1, keepdim=True)
+    value = ((performance[:, 1:] + performance[:, :-1]) / 2 * x.diff(dim=1)).sum(1)
+    curve = _at_equal_steps(x, performance)
+    known = (last > first) & ~performance.isnan().any(1, keepdim=True)
     return Scores.of(
         torch.where(known[:, 0], value, torch.nan).to(like),
         curve=torch.where(known, curve, torch.nan).to(like),
@@ -136,7 +148,7 @@ def _conclude(held: Float[Tensor, "b points"], done: Float[Tensor, "b points"], 
 
 
 def _at_equal_steps(x: Float[Tensor, "b points"], y: Float[Tensor, "b points"]) -> Float[Tensor, "b points"]:
-    """The curve between its points by straight lines; of several at one x the last, where most pixels are sharp."""
+    """The curve, linear between its points, at equal steps of x; of several points at one x, the last, with most sharp pixels."""
     n = x.shape[1]
     at = torch.linspace(0, 1, n, dtype=x.dtype).expand_as(x).contiguous()
     right = torch.searchsorted(x.contiguous(), at, right=True).clamp(1, n - 1)

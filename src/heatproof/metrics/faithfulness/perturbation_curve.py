@@ -2,17 +2,20 @@
 
     y_0 = f(x) / |f(x)|,    y_l = mean_p f(x^(l, p)) / |f(x)|,    AUPC = Simpson's rule over y_0 … y_L, step 1
 
-x^(l, p) is the p-th of P candidates that replace the l-th most relevant k × k region of x^(l−1) by random colours; the candidate
-whose score is nearest the median of the P goes on as x^(l). Regions are ranked once, by the mean of |Σ_channels map|, and
-never overlap. Lower is better for `order="most"`. The value is an integral over length L, so L × the mean relative score.
+f is the explained score, x the image, L the number of regions and P the number of candidates a step. x^(l, p) is the p-th of P
+candidates in which the l-th most relevant region of k × k pixels of x^(l−1) is replaced by random colours. The candidate whose
+score is nearest the median of the P scores becomes x^(l). Regions are ranked once, by the mean of |Σ_channels map|, and never
+overlap. Lower is better for `order="most"`. The value is an integral over a length L, that is, L times the mean relative score.
 
-`error` is the Monte Carlo error of the P draws at each step, given the images carried forward.
+`error` is the Monte Carlo error of the P draws at each step, given the candidates that were carried forward.
 
-Cost: 1 + L P forward rows a map (1 + L with a fill that is not drawn); of a row, what a region can reach, where that is less work.
+Cost: 1 + L P forward passes a map (P = 1 with a fill that is not random). Where it is less work, only the part of a pass that a
+region affects is computed.
 Source: Samek et al., TNNLS 2017; Goh et al., ICPR 2020, eq. 10–11 and their code (k = 15, L = 30, P = 50).
-Differs from the paper: the last legal row and column of regions is used (`corners="published"` leaves it out, as their code does);
-ties between regions are broken at random, ties for the median go to the candidate drawn first. Draws belong to the image and the
-seed, so every method meets the same colours.
+Differs from the paper because regions may lie in the last row and column of positions (`corners="published"` leaves these out, as
+the published code does); ties between regions are broken at random, so that a map without preferences has none, and ties for the
+median go to the candidate drawn first. Random colours depend on the image and the seed only, so that all methods are compared with
+the same ones.
 """
 
 from typing import ClassVar, Literal, Self
@@ -38,21 +41,33 @@ from heatproof.perturb.fills.uniform import Uniform
 from heatproof.perturb.masks.regions import rank_regions
 
 PUBLISHED_SIDE = 224
+"""The side of the images for which the published settings are meant, in pixels."""
 
 
 class PerturbationCurve(ModelMetric):
     """Area under the region-perturbation curve.
 
-    side      pixels of a region's side, k.
-    regions   regions replaced, L.
-    scaled    take side and regions as meant for 224 pixels and scale them to the image, keeping the share of pixels replaced.
-    draws     candidates a step, P: 50 for a random fill unless given; a fill that is not random needs, and takes, just one.
-    fill      what replaces a region.
-    order     most or least relevant region first; the least makes higher better.
-    carry     which candidate goes on: the one nearest the median, or a random one.
-    output    the scalar that is followed; None = the one the model explains.
-    area_rule  Simpson (published) or trapezoid.
-    corners   every legal region, or all but the last row and column, as published.
+    side       The side of a region in pixels, k.
+    regions    The number of regions that are replaced, L.
+    scaled     Whether side and regions are for images of 224 × 224 pixels and are scaled to the image, so that the share of pixels
+               that is replaced stays the same.
+    draws      The number of candidates a step, P; None means 50 for a random fill and 1, the only choice, for any other.
+    fill       The values that replace a region.
+    order      Whether the most or the least relevant region comes first; with the least, higher is better.
+    carry      Which candidate is carried to the next step: the one nearest the median, or a random one.
+    output     The score that is measured; None means the one that the model explains.
+    area_rule  Simpson's rule (published) or the trapezoidal rule.
+    corners    Whether regions may lie anywhere, or not in the last row and column of positions, as published.
+
+    >>> import torch
+    >>> from heatproof.metrics import PerturbationCurve
+    >>> from heatproof.models.loaders import Toy
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> metric = PerturbationCurve(side=5, regions=4, draws=3)
+    >>> metric.score(model, images, None, images).curve.shape
+    torch.Size([2, 5])
+    >>> metric.cost((1, 28, 28)).forward
+    13
     """
 
     label: ClassVar[str] = "AUPC"
@@ -89,7 +104,7 @@ class PerturbationCurve(ModelMetric):
 
     @property
     def candidates(self) -> int:
-        """Candidates a step, P."""
+        """The number of candidates a step, P."""
         return self.draws or (50 if self.fill.stochastic else 1)
 
     def cost(self, image_shape: ImageShape) -> PassCount:
@@ -101,7 +116,7 @@ class PerturbationCurve(ModelMetric):
         return len(images) + incremental(model, images, (side, side)).work(len(images), self.candidates, count)
 
     def layout(self, h: int, w: int) -> tuple[int, int]:
-        """Side and number of regions for an image of h × w pixels."""
+        """The side and the number of regions for an image of h × w pixels."""
         if not self.scaled:
             return self.side, self.regions
         side = max(1, round(self.side * min(h, w) / PUBLISHED_SIDE))
@@ -119,18 +134,18 @@ class PerturbationCurve(ModelMetric):
         )
         clean = scores(model, images, target)
         at_once = images_at_once(model, images, (side, side))
-        found = [
-            self._followed(model, images[at], target[at], draws.rows(list(range(len(images)))[at]), corners[at], side)
+        batches = [
+            self._step_scores(model, images[at], target[at], draws.rows(list(range(len(images)))[at]), corners[at], side)
             for start in range(0, len(images), at_once)
             for at in [slice(start, start + at_once)]
         ]
-        means, variances = (torch.cat(each) for each in zip(*found, strict=True))
+        means, variances = (torch.cat(each) for each in zip(*batches, strict=True))
         return self._conclude(torch.cat([clean[:, None], means], 1), variances)
 
-    def _followed(
+    def _step_scores(
         self, model: Model, images: Tensor, target: Tensor, draws: Draws, corners: Tensor, side: int
     ) -> tuple[Float[Tensor, "b steps"], Float[Tensor, "b steps"]]:
-        """Mean score of the candidates at each step, and its variance."""
+        """The mean score of the candidates at each step, and the variance of this mean."""
         p, count = self.candidates, corners.shape[1]
         whole = None if self.fill.stochastic else self.fill(images, model.bounds, draws, 0)
         rectangles = PatchedImages(model, images, (side, side), candidates=p, times=count)
@@ -139,17 +154,17 @@ class PerturbationCurve(ModelMetric):
             corner = corners[:, step]
             patches = self._patches(model, images, whole, draws, corner, side, step)
             outputs = rectangles.outputs(corner, patches)
-            found = checked_scores(model, outputs.flatten(0, 1), target.repeat_interleave(p)).view(-1, p)
-            means.append(found.mean(1))
-            variances.append(found.var(1) / p if p > 1 else torch.zeros_like(means[-1]))
+            candidates = checked_scores(model, outputs.flatten(0, 1), target.repeat_interleave(p)).view(-1, p)
+            means.append(candidates.mean(1))
+            variances.append(candidates.var(1) / p if p > 1 else torch.zeros_like(means[-1]))
             if step < count - 1:
-                rectangles.keep(self._carried(found))
+                rectangles.keep(self._carried(candidates))
         return torch.stack(means, 1), torch.stack(variances, 1)
 
     def _patches(
         self, model: Model, images: Tensor, whole: Tensor | None, draws: Draws, corner: Tensor, side: int, step: int
     ) -> Tensor:
-        """Replacements `[b, candidates, c, side, side]` of one step."""
+        """The pixels `[b, candidates, c, side, side]` that replace a region in each candidate of one step."""
         crops = _crop(images if whole is None else whole, corner, side)
         if whole is not None:
             return crops[:, None]
@@ -158,14 +173,17 @@ class PerturbationCurve(ModelMetric):
             return torch.stack([self.fill(crops, model.bounds, draws, p) for p in indices], 1)
         return torch.stack([_crop(self.fill(images, model.bounds, draws, p), corner, side) for p in indices], 1)
 
-    def _carried(self, found: Tensor) -> Tensor:
-        """The candidate nearest the median; of those equally near up to rounding, as the middle two are, the first drawn."""
+    def _carried(self, scores: Tensor) -> Tensor:
+        """The number of the candidate to carry forward `[b]`, from the candidates' scores `[b, candidates]`.
+
+        It is the one nearest the median; of candidates equally near up to rounding, as the middle two are, the first one drawn.
+        """
         if self.carry == "random":
-            return torch.zeros(len(found), dtype=torch.long, device=found.device)
-        gap = (found - found.quantile(0.5, dim=1, keepdim=True)).abs()
-        rounding = 64 * torch.finfo(found.dtype).eps * found.abs().amax(1, keepdim=True)
-        number = torch.arange(found.shape[1], device=found.device)
-        return torch.where(gap <= gap.amin(1, keepdim=True) + rounding, number, found.shape[1] - 1).amin(1)
+            return torch.zeros(len(scores), dtype=torch.long, device=scores.device)
+        gap = (scores - scores.quantile(0.5, dim=1, keepdim=True)).abs()
+        rounding = 64 * torch.finfo(scores.dtype).eps * scores.abs().amax(1, keepdim=True)
+        number = torch.arange(scores.shape[1], device=scores.device)
+        return torch.where(gap <= gap.amin(1, keepdim=True) + rounding, number, scores.shape[1] - 1).amin(1)
 
     def _conclude(self, means: Tensor, variances: Tensor) -> Scores:
         scale = means[:, :1].abs()

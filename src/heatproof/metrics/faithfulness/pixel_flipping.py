@@ -2,18 +2,21 @@
 
     y_k = 1/P Σ_p f(x^(k, p)) / |f(x)|,  k = 0 … K,    value = 1/K Σ_k (y_{k−1} + y_k) / 2
 
-x^(k, p) has a share k/K of its pixels, those first in the map's order, replaced by draw p of the fill (deletion), or is draw p of
-the fill with that share put back (insertion). So y_0 = sign f(x) for deletion, y_K for insertion; a constant 1 has area 1. Pixels
-are ordered by the signed Σ_channels map, all channels of a pixel at once; equal ones stand in random order.
+f is the explained score, x the image, K the number of steps and P the number of draws of the fill. For deletion, x^(k, p) is the
+image with a share k/K of its pixels replaced by draw p of the fill; for insertion, it is draw p of the fill with that share of
+pixels taken from the image. The pixels are those first in the order of the map. So y_0 = sign f(x) for deletion and y_K = sign
+f(x) for insertion, and a score that never changes has area 1. Pixels are ordered by the signed Σ_channels map, and all channels of
+a pixel are replaced at once; pixels of equal relevance are in random order.
 
 `error` is the standard error of the value over the P draws, each of which is one fill for the whole curve.
 
-Cost: 1 + K P forward rows a map (P = 1 with a fill that is not drawn).
+Cost: 1 + K P forward passes a map (P = 1 with a fill that is not random).
 Source: Bach et al., PLoS ONE 2015 (flipping by order of relevance); Petsiuk, Das & Saenko, "RISE", BMVC 2018 (deletion, insertion,
 area).
-Differs from the papers: the score is relative to the clean one and is the output the model explains, a logit unless told otherwise
-(RISE follows the probability); RISE inserts into a blurred image, `fill="blurred"`. With one fill and no ties, inserting the most
-relevant first is deleting the least relevant first, read backwards: the two differ by their fills.
+Differs from the papers because the score is relative to that of the clean image, so that images can be compared, and is the output
+that the model explains, by default a logit (RISE uses the probability). RISE inserts into a blurred image: `fill="blurred"`. With
+one fill and no ties, insertion of the most relevant pixels first is the same curve as deletion of the least relevant first, in
+reverse, so that the two differ only by their fills.
 """
 
 from typing import ClassVar, Literal, Self
@@ -41,12 +44,21 @@ from heatproof.perturb.masks.pixel_order import PixelOrder, pixel_places
 class PixelFlipping(ModelMetric):
     """Area under the curve of deletion or insertion, over the share of pixels.
 
-    steps   equal steps from no pixel to all, K.
-    fill    what replaces a pixel.
-    draws   fills an image, P: 10 for a random fill unless given; a fill that is not random needs, and takes, just one.
-    order   most or least relevant pixel first.
-    mode    deletion, from the image to the fill, or insertion, from the fill to the image.
-    output  the scalar that is followed; None = the one the model explains.
+    steps   The number of equal steps from no pixel to all pixels, K.
+    fill    The values that replace pixels.
+    draws   The number of draws of the fill for each image, P; None means 10 for a random fill and 1, the only choice, for any
+    other.
+    order   Whether the most or the least relevant pixels come first.
+    mode    `deletion` goes from the image to the fill, `insertion` from the fill to the image.
+    output  The score that is measured; None means the one that the model explains.
+
+    >>> import torch
+    >>> from heatproof.metrics import PixelFlipping
+    >>> from heatproof.models.loaders import Toy
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> scores = PixelFlipping(steps=8).score(model, images, None, images)
+    >>> tuple(scores.values.shape), tuple(scores.curve.shape)
+    ((2,), (2, 9))
     """
 
     label: ClassVar[str] = "pixel flipping"
@@ -77,7 +89,7 @@ class PixelFlipping(ModelMetric):
 
     @property
     def fills(self) -> int:
-        """Fills an image, P."""
+        """The number of draws of the fill for each image, P."""
         return self.draws or (10 if self.fill.stochastic else 1)
 
     def cost(self, image_shape: ImageShape) -> PassCount:

@@ -1,4 +1,4 @@
-"""What patterns are: for each weight of a network, the directions in which its input varies with its outputs."""
+"""The base class of patterns: for each weight of a network, the directions in which its input varies with its outputs."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ from heatproof.models.model import Model
 
 
 class Patterns(Settings, ABC):
-    """Where patterns come from."""
+    """A source of patterns, such as a set of images to which they are fitted."""
 
     home: ClassVar[str] = "heatproof.passes.patterns"
     family: ClassVar[str] = "set of patterns"
 
     @abstractmethod
     def of(self, model: Model) -> Mapping[str, Tensor]:
-        """Patterns by the name of the parameter they belong to, shaped as it."""
+        """The patterns of a network, by the names of its parameters; each has the shape of its parameter."""

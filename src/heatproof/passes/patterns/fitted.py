@@ -1,4 +1,4 @@
-"""Patterns fitted to a set of images when they are first asked for, and remembered as long as the network lives unchanged."""
+"""Patterns fitted to a data set when they are first needed, and cached for as long as the network exists unchanged."""
 
 import weakref
 from collections.abc import Mapping
@@ -20,22 +20,22 @@ _fits: "weakref.WeakKeyDictionary[nn.Module, dict[str, tuple[Any, Mapping[str, T
 
 
 class FittedPatterns(Patterns):
-    """Patterns that a name and a data set stand for, on a command line or in an experiment.
+    """Patterns that are fitted to a data set, for use on a command line or in an experiment.
 
-    The rows of the fit are counted for no map: whether one must be made depends on what was asked before.
+    The passes of the fit are not counted as the cost of any map, since the fit is made only once for all maps of a network.
 
-    dataset    images like those that the network was trained on; all of them are used.
-    estimator  positive: over the patches where an output is active; linear: over all.
+    dataset    Images like those on which the network was trained; all of them are used.
+    estimator  `positive` uses the inputs for which an output is active; `linear` uses all.
     """
 
     dataset: Dataset = Photos()
     estimator: Estimator = "positive"
 
     def of(self, model: Model) -> Mapping[str, Tensor]:
-        """Patterns of this network.
+        """The patterns of a network, fitted if they are not cached.
 
         Raises:
-            ModelError: The model does not say how images become its input.
+            ModelError: The model has no `preprocessing`, so that the images cannot be made its input.
         """
         if model.preprocessing is None:
             raise ModelError(
@@ -44,9 +44,9 @@ class FittedPatterns(Patterns):
             )
         network = model.engine or model.module
         state, key = (model.preprocessing.digest, network_state(network)), self.digest
-        known = _fits.setdefault(network, {})
-        if state[1] is None or known.get(key, (None,))[0] != state:
+        cached = _fits.setdefault(network, {})
+        if state[1] is None or cached.get(key, (None,))[0] != state:
             images = load_images(self.dataset, model.preprocessing).to(model.device, model.dtype)
             with uncounted():
-                known[key] = state, fit_patterns(model, images, self.estimator).tensors
-        return known[key][1]
+                cached[key] = state, fit_patterns(model, images, self.estimator).tensors
+        return cached[key][1]

@@ -1,4 +1,4 @@
-"""Patterns that are at hand, as `fit_patterns` returns them."""
+"""Patterns that were computed beforehand, as `fit_patterns` returns them."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ from heatproof.passes.patterns.base import Patterns
 
 
 class GivenPatterns(Patterns):
-    """Tensors that were fitted before: nothing is left to do, and settings hold them whole.
+    """Patterns given as tensors, which are part of the settings.
 
-    tensors  by the name of the parameter they belong to (`features.0.weight`), shaped as it.
+    tensors  The patterns by the names of their parameters, such as `features.0.weight`, each of its parameter's shape.
     """
 
     model_config = ALLOW_TENSORS

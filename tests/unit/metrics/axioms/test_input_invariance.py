@@ -28,7 +28,7 @@ from heatproof.metrics.base import bound
 from heatproof.models import Model
 from heatproof.numerics.similarity import pearson
 from heatproof.passes.patterns import fit_patterns
-from heatproof.passes.picture_shift import displaying
+from heatproof.passes.picture_shift import picture_shift
 from heatproof.perturb.draws import Draws, drawn_as
 from heatproof.perturb.fills import Black, Uniform, White, Zero
 from heatproof.perturb.noises import Gaussian
@@ -112,7 +112,7 @@ def test_input_x_gradient_shows_the_picture_that_the_shift_was_made_for() -> Non
     images = zoo.images(3, dtype=torch.float64) / 4
     row = torch.arange(8)
     picture = 1.0 - 2.0 * ((row[:, None] // 2 + row // 2) % 2)
-    shifts = displaying(MODEL, images, TARGET, picture, limit=0.3)
+    shifts = picture_shift(MODEL, images, TARGET, picture, limit=0.3)
     lower, upper = MODEL.bounds.like(images)
     assert (shifts.abs() <= 0.3 * (upper - lower) * (1 + 1e-12)).all()
     before = InputXGradient().attribute(MODEL, images, TARGET).values
