@@ -35,6 +35,7 @@ An association draws two curves of an image against each other, level by level. 
 """
 
 import itertools
+from abc import ABC
 from collections.abc import Iterator, Mapping
 from typing import Self
 
@@ -43,7 +44,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validato
 Labels = tuple[str, ...]
 
 
-class Entry(BaseModel):
+class Entry(BaseModel, ABC):
     """The base of all entries of an experiment or a manifest: a frozen record that refuses unknown fields, NaN and infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
