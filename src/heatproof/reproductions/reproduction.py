@@ -130,7 +130,7 @@ class Reproduction:
 def _at_hand(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     for model in models:
         settings = {key: value for key, value in model.items() if key != "optional"}
-        if not model.get("optional") or Loader.from_dict({k: v for k, v in settings.items() if k != "output"}).at_hand:
+        if not model.get("optional") or Loader.from_dict({k: v for k, v in settings.items() if k != "output"}).is_local:
             yield settings
 
 

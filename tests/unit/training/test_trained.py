@@ -64,7 +64,7 @@ def test_it_is_found_among_the_loaders_though_it_lives_a_floor_higher():
     assert exports(Loader)["trained"] is Trained
     assert Loader.from_dict("trained") == Trained()
     assert Loader.from_dict(Trained(labels="permuted").to_dict()) == Trained(labels="permuted")
-    assert Trained().at_hand
+    assert Trained().is_local
 
 
 def test_a_table_changes_a_part_of_the_defaults():

@@ -25,7 +25,7 @@ class Loader(Settings, ABC):
         """
 
     @property
-    def at_hand(self) -> bool:
+    def is_local(self) -> bool:
         """Whether the network loads without a download."""
         return True
 

@@ -49,7 +49,7 @@ class Torchvision(Loader):
         return self.weights is None
 
     @property
-    def at_hand(self) -> bool:
+    def is_local(self) -> bool:
         if self.weights is None:
             return True
         if find_spec("torchvision") is None:
