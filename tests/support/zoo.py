@@ -201,6 +201,17 @@ class Counting(nn.Module):
         return out
 
 
+class Pooled(nn.Module):
+    """The inner network behind max pooling: where a gradient goes depends on the image, whatever a rule does at the activations."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(F.max_pool2d(x, 2))
+
+
 class Deaf(nn.Module):
     """The inner network's outputs, but for the last one, which is 3 whatever the input."""
 
