@@ -107,7 +107,7 @@ def test_a_chunk_is_halved_until_it_fits_and_that_is_remembered(method, error):
 
 def test_a_row_that_does_not_fit_is_an_error_with_a_remedy():
     model = zoo.model(Crowded(0, torch.OutOfMemoryError("tried to allocate 3 GiB\nmore")), chunk=None)
-    with pytest.raises(ModelError, match=r"one forward row of \[3, .* tried to allocate 3 GiB; use a smaller image"):
+    with pytest.raises(ModelError, match=r"one forward pass of \[3, .* tried to allocate 3 GiB; use a smaller image"):
         raw_outputs(model, zoo.images(1))
 
 
