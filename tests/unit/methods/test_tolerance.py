@@ -95,10 +95,10 @@ def test_an_image_that_reaches_the_cap_says_so(make: Callable[[int, float | None
 
 def test_rounds_end_at_whole_groups_and_at_the_cap() -> None:
     pairs = AdaptiveSampling(30, PAIRS.group, tolerance=0.1)
-    assert [stretch.stop for stretch in pairs.stretches()] == [16, 24, 30]
-    assert [k for stretch in pairs.stretches() for k in stretch] == list(range(30))
-    assert [stretch.stop for stretch in AdaptiveSampling(5, lambda k: k, tolerance=0.1).stretches()] == [5]
-    assert list(AdaptiveSampling(30, PAIRS.group).stretches()) == [range(30)]
+    assert [draws.stop for draws in pairs.rounds()] == [16, 24, 30]
+    assert [k for draws in pairs.rounds() for k in draws] == list(range(30))
+    assert [draws.stop for draws in AdaptiveSampling(5, lambda k: k, tolerance=0.1).rounds()] == [5]
+    assert list(AdaptiveSampling(30, PAIRS.group).rounds()) == [range(30)]
 
 
 def test_the_error_asked_for_is_about_the_error_there_is() -> None:

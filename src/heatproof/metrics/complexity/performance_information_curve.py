@@ -99,9 +99,8 @@ class PerformanceInformationCurve(ModelMetric):
         sharp = images.to("cpu", torch.float64)
         soft = gaussian_blur(sharp, self.sigma * min(images.shape[-2:]))
         mixed = PixelOrder(sharp, places.cpu(), shown, lambda image, _: soft[image], insertion=True)
-        information = [
-            self.measured_information(mixed([i] * (k + 1), list(range(k + 1))), model.bounds) for i in range(len(images))
-        ]
+        steps = list(range(k + 1))
+        information = [self.measured_information(mixed([i] * (k + 1), steps), model.bounds) for i in range(len(images))]
 
         performance = torch.empty(len(images), k + 1, dtype=torch.float64)
         performance[:, k] = self._performance(model, raw_outputs(model, images), target)

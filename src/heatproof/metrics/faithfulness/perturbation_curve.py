@@ -64,10 +64,10 @@ class PerturbationCurve(ModelMetric):
     >>> from heatproof.models.loaders import Toy
     >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> metric = PerturbationCurve(side=5, regions=4, draws=3)
-    >>> metric.score(model, images, None, images).curve.shape
-    torch.Size([2, 5])
     >>> metric.cost((1, 28, 28)).forward
     13
+    >>> tuple(metric.score(model, images, None, images).curve.shape)
+    (2, 5)
     """
 
     label: ClassVar[str] = "AUPC"
