@@ -7,7 +7,7 @@ import pytest
 from heatproof.evaluation.executors import Serial
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.run import run_experiment
-from heatproof.report.analysis import Verdict, analyse
+from heatproof.report.analysis import ComparisonVerdict, analyse
 from heatproof.report.headline import headline
 from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
@@ -93,7 +93,7 @@ def test_the_report_says_of_a_stopped_run_what_the_rule_decided(experiment, tmp_
     scores = read_scores(run, manifest)[0]
     (analysis,) = analyse(scores, manifest.looks)
     assert analysis.n == 7
-    assert analysis.best.against_chance.verdict == Verdict.BETTER
+    assert analysis.best.against_chance.verdict == ComparisonVerdict.BETTER
     assert analysis.best.against_chance.p == pytest.approx(2 * 2 / 2**7)
     assert any("looked at up to 2 times" in caveat for caveat in headline(scores, [analysis], manifest).caveats)
 

@@ -109,7 +109,7 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
 
 
 def _print_findings(folder: Path) -> None:
-    from heatproof.report.claims import beside, judge
+    from heatproof.report.claims import judge_claims, published_comparisons
     from heatproof.report.score_matrix import read_scores
     from heatproof.report.table_cells import published_table
     from heatproof.store import Run
@@ -117,14 +117,14 @@ def _print_findings(folder: Path) -> None:
     store = Run(folder)
     manifest = store.manifest()
     for scores in read_scores(store, manifest):
-        for found in beside(scores, manifest):
+        for found in published_comparisons(scores, manifest):
             for metric in found.metrics:
                 heads, rows = published_table(replace(found, metrics=(metric,)), scores.model.label)
                 cells = [(label, *(" ".join(filter(None, (cell.text, cell.sub))) for cell in line)) for label, line in rows]
                 out.print(table(f"{found.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
                 out.print()
-        judged = judge(scores, manifest)
+        judged = judge_claims(scores, manifest)
         if judged:
-            verdicts = [(claim.says, claim.metric, claim.summary) for claim in judged]
+            verdicts = [(claim.statement, claim.metric, claim.summary) for claim in judged]
             out.print(table(f"Claims on {scores.model.label}", "claim", "by", "finding", rows=verdicts))
             out.print()
