@@ -80,7 +80,7 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
     assert len(run.manifest().units) == 14
 
     page = (run.path / "report.html").read_text()
-    assert "This model was stopped after 7 of 9 images" in page
+    assert "The run of this model was stopped after 7 of 9 images" in page
     assert "97.5 % interval" in page
     assert "95 % interval" not in page
     assert "not run yet" not in page

@@ -85,11 +85,11 @@ def _lead(analysis: Analysis, where: str = "") -> str:
         return f"{analysis.matrix.metric.title}: no method has a score."
     metric = analysis.matrix.metric
     extreme = "lowest" if metric.direction == Direction.LOWER else "highest"
-    has = f"{where}{best.method.label} has the {extreme} (best) {_lower_first(metric.title)}, {_score(best)}"
+    has = f"{where}{best.method.label} has the {extreme} (best) {_lower_first(metric.title)}, {_score(best, analysis.looks)}"
     if not _is_testable(analysis):
         return f"{has}, but {count(best.n, 'image')} cannot distinguish the methods." if where else f"{has}."
     if analysis.chance is not None and not _beating(analysis):
-        return f"No method here beats a random map. {has}; chance has {_score(analysis.chance)}."
+        return f"No method here beats a random map. {has}; chance has {_score(analysis.chance, analysis.looks)}."
     return f"{has}. {_ties(analysis, best)}"
 
 
@@ -127,10 +127,11 @@ def _chance(analysis: Analysis) -> str:
     if not beating:
         return ""
     if not rest:
-        return f"All {len(beating)} methods beat {name}." if len(beating) > 1 else f"It beats {name}."
+        return f"{f'All {len(beating)} methods beat' if len(beating) > 1 else 'It beats'} {name}, which stands for chance."
     verb = "does not beat" if len(rest) == 1 else "do not beat"
     return (
-        f"{len(beating)} of {len(analysis.methods)} methods beat {name}; {listing(rest)} {verb} it: do not trust {_it(rest)} here."
+        f"{len(beating)} of {len(analysis.methods)} methods beat {name}, which stands for chance; {listing(rest)} {verb} it: "
+        f"do not trust {_it(rest)} here."
     )
 
 
@@ -188,9 +189,7 @@ def _caveats(manifest: Manifest, scores: ModelScores, analyses: Sequence[Analysi
         )
     stopped = manifest.stopped(scores.model)
     if stopped:
-        caveats.append(
-            f"The run of this model was stopped {stopped}. Comparisons outside the stopping rule may be undecided."
-        )
+        caveats.append(f"The run of this model was stopped {stopped}. Comparisons outside the stopping rule may be undecided.")
     if manifest.stop and manifest.looks == 1:
         caveats.append(
             "This run was allowed to stop early but could not, because fewer images could not have decided so many comparisons."
@@ -235,9 +234,9 @@ def _forward_and_backward(cost: MapCost, row: MethodStatistics) -> tuple[float, 
     return forward, backward
 
 
-def _score(row: MethodStatistics) -> str:
+def _score(row: MethodStatistics, looks: int) -> str:
     decimals = decimals_for((row.high - row.low) / 2)
-    spread = f" {interval(row.low, row.high, decimals)}" if row.n >= 2 else ""
+    spread = f" ({percent_level(level_of(looks))} interval {interval(row.low, row.high, decimals)})" if row.n >= 2 else ""
     return f"{number(row.mean, decimals)}{spread}"
 
 

@@ -80,7 +80,9 @@ def build(run: Path | str) -> Path:
             "claims": claim_table(claims),
             "associations": [*_association_figures(store, measured, manifest, f"{index}-" if several else "")],
         }
-        for index, (scores, group, claims, measured) in enumerate(zip(all_scores, analyses, judged, associations, strict=True), start=1)
+        for index, (scores, group, claims, measured) in enumerate(
+            zip(all_scores, analyses, judged, associations, strict=True), start=1
+        )
     ]
     page = store.path / "report.html"
     write_atomically(page, _render(store, manifest, sections, analyses).encode())

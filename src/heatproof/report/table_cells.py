@@ -175,8 +175,8 @@ def selection_bias_sentence(search: Search) -> str:
     spread = f" {interval(bias.low, bias.high, decimals)}" if bias.n > 1 else ""
     return (
         f"The search tried {number(steps, 1)} values per image on average. At the optimum, the mean of {search.objective} was "
-        f"{number(at, decimals)} during the search and {number(at - bias.difference, decimals)} with new random numbers: a selection "
-        f"bias of {_signed(bias.difference, decimals)}{spread}."
+        f"{number(at, decimals)} during the search and {number(at - bias.difference, decimals)} with new random numbers: "
+        f"a selection bias of {_signed(bias.difference, decimals)}{spread}."
     )
 
 
@@ -320,8 +320,8 @@ def provenance(manifest: Manifest, equivalents: Sequence[PassEquivalents] = ()) 
     pairs += [
         (
             f"Passes for {item.metric} on {item.model}",
-            f"{item.passes:,} forward passes were computed with {percent(item.equivalent / item.passes)} of their operations, because "
-            "only the operations affected by the change of the image were computed",
+            f"{item.passes:,} forward passes were computed with {percent(item.equivalent / item.passes)} of their operations, "
+            "because only the operations affected by the change of the image were computed",
         )
         for item in equivalents
     ]

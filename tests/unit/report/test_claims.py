@@ -1,4 +1,4 @@
-"""Verdicts on claims: what holds, what does not, and what the images cannot tell."""
+"""The findings on claims: what holds, what does not, and what the images leave undecided."""
 
 import csv
 from dataclasses import replace
@@ -82,11 +82,11 @@ def test_all_pairs_of_all_claims_are_one_family(run):
 
 def test_a_level_is_reached_if_the_whole_interval_is_above_it(run):
     near = with_row(run, TAYLOR, 20 + np.tile([0.1, -0.1], 6))
-    found = judged(near, *(claim((f"{least}", TAYLOR), least=least) for least in (19, 20, 21)), claim((TAYLOR, GRADIENT)))
-    assert [each.finding for each in found[:3]] == [ClaimFinding.HOLDS, ClaimFinding.UNDECIDED, ClaimFinding.FAILS]
-    assert found[0].pairs[0].difference == pytest.approx(-1)
-    assert np.isnan([found[0].pairs[0].p, found[0].pairs[0].margin]).all()
-    assert found[3].pairs[0].p == pytest.approx(judged(near, claim((TAYLOR, GRADIENT)))[0].pairs[0].p), "no test, no correction"
+    results = judged(near, *(claim((f"{least}", TAYLOR), least=least) for least in (19, 20, 21)), claim((TAYLOR, GRADIENT)))
+    assert [each.finding for each in results[:3]] == [ClaimFinding.HOLDS, ClaimFinding.UNDECIDED, ClaimFinding.FAILS]
+    assert results[0].pairs[0].difference == pytest.approx(-1)
+    assert np.isnan([results[0].pairs[0].p, results[0].pairs[0].margin]).all()
+    assert results[3].pairs[0].p == pytest.approx(judged(near, claim((TAYLOR, GRADIENT)))[0].pairs[0].p), "no test, no correction"
 
 
 def test_a_metric_goes_by_its_label_before_its_name(run):
@@ -97,13 +97,13 @@ def test_a_metric_goes_by_its_label_before_its_name(run):
         metric=first.metric.model_copy(update={"label": "another"}),
         values=first.values + np.arange(len(first.methods))[:, None],
     )
-    found = judged(
+    results = judged(
         (replace(scores, matrices=(first, twin, *rest)), manifest),
         claim((TAYLOR, GRADIENT)),
         claim((TAYLOR, GRADIENT), metric="another"),
     )
-    assert found[0].pairs[0].difference != found[1].pairs[0].difference
-    assert [each.metric for each in found] == [first.metric.label, "another"]
+    assert results[0].pairs[0].difference != results[1].pairs[0].difference
+    assert [each.metric for each in results] == [first.metric.label, "another"]
 
 
 def test_likeness_needs_the_whole_interval_within_the_margin(run):
@@ -128,20 +128,20 @@ def test_tables_show_the_difference_on_the_network_that_was_published_and_on_no_
     (table,) = published_comparisons(scores, manifest.model_copy(update={"tables": published_tables}))
     assert table.rows[TAYLOR]["AUPC"].difference("EfficientNet-Lite0") == pytest.approx(row(run, TAYLOR).mean() - 20)
     heads, rows = published_table(table, "EfficientNet-Lite0")
-    assert heads == ["ours", "published", "difference"]
+    assert heads == ["this run", "published", "difference"]
     assert [cell.text for cell in rows[1][1]] == ["—", "—", "—"]
     heads, rows = published_table(table, "torchvision:resnet152 (random weights)")
-    assert heads == ["ours", "EfficientNet-Lite0", "resnet152"]
+    assert heads == ["this run", "EfficientNet-Lite0", "resnet152"]
     assert [cell.text for cell in rows[0][1]][1:] == ["20.00", "19.00"]
 
 
-def test_page_and_table_say_what_was_found(tmp_path):
+def test_page_and_table_state_the_finding(tmp_path):
     store = write_synthetic_run(tmp_path / "claims", size=16, methods=(0, 6, 8), failures=False)
     published = {"densenet121": {"perturbation_curve": [21.0, 22.0]}}
     tables = (PublishedTable(title="Table I", methods=(TAYLOR, GRADIENT), published=published),)
     store.write_manifest(store.manifest().model_copy(update={"claims": (claim((TAYLOR, RANDOM)),), "tables": tables}))
     page = build(store.path).read_text()
-    assert "What was published" in page
+    assert "Published results" in page
     assert ">densenet121</th>" in page
     (line,) = csv.DictReader((store.path / "tables" / "claims.csv").read_text().splitlines())
     assert line["lower"] == TAYLOR

@@ -42,7 +42,7 @@ def test_the_winner_comes_with_its_interval_and_its_ties(demo):
     )
     assert "cannot be distinguished from VarGrad" in result.lead
     assert result.lead.endswith("these methods are tied.")
-    assert "All 8 methods beat the random map." in result.details
+    assert "All 8 methods beat the random map, which stands for chance." in result.details
 
 
 def test_no_method_better_than_chance_is_stated_first(write):
@@ -62,7 +62,9 @@ def test_a_method_that_does_not_beat_chance_is_not_to_be_trusted(write):
         if row["metric"] == "perturbation_curve":
             row["value"] = random[row["image"]] + (0.1 if int(row["image"][0], 16) % 2 else -0.1)
     run.write_part(rows[0]["unit"], [Record(**row) for row in rows])
-    assert "1 of 2 methods beat the random map; Gradient does not beat it: do not trust it here." in answer(run).details
+    assert answer(run).details[0] == (
+        "1 of 2 methods beat the random map, which stands for chance; Gradient does not beat it: do not trust it here."
+    )
 
 
 def test_few_images_get_a_description_and_no_verdict(write):

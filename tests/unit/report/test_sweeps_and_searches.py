@@ -60,16 +60,16 @@ def test_settings_with_a_name_are_called_by_it_and_words_as_they_are(analysis):
     assert list(sweep_lines(sweep, settled(analysis, settings))) == ["line, a, None", "line, b, None"]
 
 
-def test_what_a_search_found_is_compared_with_its_fresh_value_image_by_image(demo):
+def test_the_optimum_of_a_search_is_compared_with_its_fresh_value_image_by_image(demo):
     manifest = demo.manifest()
     (search,) = read_searches(demo, manifest, manifest.models[0])
     assert search.method.label == "SmoothTaylor (σ 0.5)"
     assert len(search.traces) == 12
     assert search.traces[0].sigmas == (0.5, 0.6, 0.4)
-    luck = -np.mean([0.5 + 0.1 * index for index in range(12)])
-    assert search.selection_bias.difference == pytest.approx(luck)
-    assert search.selection_bias.low < luck < search.selection_bias.high < 0
-    assert f"{-luck:.2f}" in selection_bias_sentence(search).replace("−", "-")
+    bias = -np.mean([0.5 + 0.1 * index for index in range(12)])
+    assert search.selection_bias.difference == pytest.approx(bias)
+    assert search.selection_bias.low < bias < search.selection_bias.high < 0
+    assert f"{-bias:.2f}" in selection_bias_sentence(search).replace("−", "-")
     steps, ends = (layer for layer in search_chart(search, width=300)["datasets"].values())
     assert sorted((len(steps), len(ends))) == [12, 36]
 
@@ -86,6 +86,6 @@ def test_the_page_and_the_figures_hold_both(demo):
     assert "Integrated gradients by passes" in page
     assert "A single point" not in page
     assert "No number" not in page
-    assert "by luck" in page
+    assert "a selection bias of" in page
     names = {path.name for path in (demo.path / "figures").iterdir()}
     assert {"perturbation_curve-sweep-1.svg", "search-1.png", "saliency.png"} <= names

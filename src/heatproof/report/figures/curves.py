@@ -35,7 +35,7 @@ def _axis(analysis: Analysis) -> Any:
 def curve_chart(
     analysis: Analysis, styles: Mapping[str, LineStyle], *, chosen: Sequence[str], legend: bool, width: int | str
 ) -> dict[str, Any]:
-    """The Vega-Lite specification of the chart of a metric with curves; `width` is in pixels, or "container" for that of the page."""
+    """The Vega-Lite specification of the curves of a metric; `width` is in pixels, or "container" for the width of the page."""
     import altair as alt
 
     x_title, y_title = analysis.matrix.metric.curve_axes

@@ -42,7 +42,7 @@ def draw_explanation(image: "np.ndarray[Any, Any]", maps: "Mapping[str, np.ndarr
         axis.set_axis_off()
     axes[0].imshow(image, cmap="gray" if image.ndim == 2 else None)
     axes[0].set_title("image", fontsize=8, loc="left")
-    figure.colorbar(axes[0].images[0], ax=axes[0], **BAR).ax.set_visible(False)  # an invisible bar keeps the image in line with its maps
+    figure.colorbar(axes[0].images[0], ax=axes[0], **BAR).ax.set_visible(False)  # aligns the image with its maps
     for axis, (label, values) in zip(axes[1:], maps.items(), strict=False):
         signed = signed_map(values)
         full = full_color(signed)

@@ -15,7 +15,7 @@ _INK, _FAINT, _RULE = "#010203", "#010204", "#010205"
 
 
 def write_figure(spec: Mapping[str, Any], folder: Path, name: str, title: str) -> None:
-    """Write a chart with a title on a white ground as <name>.svg, and as <name>.png at twice the number of pixels, into a folder."""
+    """Write a chart with a title on white as <name>.svg, and as <name>.png at twice the resolution, into a folder."""
     import vl_convert
 
     heading = {"text": title, "anchor": "start", "fontSize": 13, "offset": 14}
