@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from heatproof.evaluation.executors import Serial
+from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.run import run_experiment
 from heatproof.report.analysis import ComparisonVerdict, analyse
@@ -87,7 +87,7 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
 
 
 def test_the_report_says_of_a_stopped_run_what_the_rule_decided(experiment, tmp_path):
-    run_experiment(Experiment.read(experiment), tmp_path / "run", Serial())
+    run_experiment(Experiment.read(experiment), tmp_path / "run", SerialExecutor())
     run = Run(tmp_path / "run")
     manifest = run.manifest()
     scores = read_scores(run, manifest)[0]
@@ -100,9 +100,9 @@ def test_the_report_says_of_a_stopped_run_what_the_rule_decided(experiment, tmp_
 
 def test_maps_that_do_not_differ_are_computed_to_the_last_image(tmp_path):
     heard = []
-    summary = run_experiment(Experiment.parse(NULL), tmp_path / "run", Serial(), heard.append)
+    summary = run_experiment(Experiment.parse(NULL), tmp_path / "run", SerialExecutor(), heard.append)
     assert summary.stopped == ()
     assert summary.computed == 18
     assert (heard[-1].done, heard[-1].total) == (18, 18)
-    assert heard[-1].rows == heard[-1].total_rows
+    assert heard[-1].passes == heard[-1].total_passes
     assert json.loads((tmp_path / "run" / "run.json").read_text())["stop"]["stopped"] == []

@@ -66,13 +66,18 @@ def reproduce(
         images=images,
     )
     cost = costs.estimate(experiment)
-    for sentence in (recipe.says("presets", preset or next(iter(recipe.presets), "")), recipe.says("budgets", budget)):
+    for sentence in (
+        recipe.description("presets", preset or next(iter(recipe.presets), "")),
+        recipe.description("budgets", budget),
+    ):
         if sentence:
             out.print(sentence, markup=False, soft_wrap=True)
     methods = len(list(experiment.method_entries()))
     work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
-    rows = f"{cost.rows:,} forward rows" + (f" ({cost.work:,.0f} in work)" if round(cost.work) < cost.rows else "")
-    out.print(f"{', '.join(work)}: at most {rows}, about {clock(cost.seconds)} on this machine", soft_wrap=True)
+    passes = f"{cost.passes:,} forward passes"
+    if round(cost.equivalents) < cost.passes:
+        passes += f" (the work of {cost.equivalents:,.0f} full passes)"
+    out.print(f"{', '.join(work)}: at most {passes}, about {clock(cost.seconds)} on this machine", soft_wrap=True)
     if estimate:
         return
     folder = out_folder / experiment.name

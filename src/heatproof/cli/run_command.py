@@ -10,7 +10,7 @@ from heatproof.core.formatting import clock, count
 
 if TYPE_CHECKING:
     from heatproof.evaluation.experiment import Experiment
-    from heatproof.evaluation.run import Summary
+    from heatproof.evaluation.run import RunSummary
 
 ExecutorName = Literal["local", "serial"]
 
@@ -19,12 +19,12 @@ def run_and_report(
     experiment: "Experiment", folder: Path, source: str, executor: ExecutorName, workers: int | None, timeout: float | None
 ) -> None:
     """Compute what is missing, write the report, print a summary; exit with 1 if a unit failed."""
-    from heatproof.evaluation.executors import Local, Serial
+    from heatproof.evaluation.executors import LocalExecutor, SerialExecutor
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
 
     keep_freed_memory()
-    chosen = Serial() if executor == "serial" else Local(workers, timeout)
+    chosen = SerialExecutor() if executor == "serial" else LocalExecutor(workers, timeout)
     try:
         with progress_bar() as show:
             summary = run_experiment(experiment, folder, chosen, show, source)
@@ -42,7 +42,7 @@ def run_and_report(
         raise typer.Exit(1)
 
 
-def _summarise(summary: "Summary") -> None:
+def _summarise(summary: "RunSummary") -> None:
     done = f"{count(summary.computed, 'unit')} computed in {clock(summary.seconds)}"
     out.print(done + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
     for stopped in summary.stopped:

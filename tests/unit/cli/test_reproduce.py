@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from heatproof.cli.main import app
 from heatproof.cli.reproduce import RECIPES
 from heatproof.core.errors import SettingsError, UnknownNameError
-from heatproof.evaluation.executors import Serial
+from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.run import run_experiment
 from heatproof.reproductions.reproduction import Reproduction
 from heatproof.store import Run
@@ -48,8 +48,8 @@ def test_a_recipe_says_what_its_presets_and_budgets_are_and_can_end_in_a_minute(
     recipe = Reproduction.parse(text(name))
     assert "smoke" in recipe.budgets
     assert recipe.experiment(budget="smoke").smoke
-    assert all(recipe.says("presets", preset) for preset in recipe.presets)
-    assert all(recipe.says("budgets", budget) for budget in recipe.budgets if budget != "full")
+    assert all(recipe.description("presets", preset) for preset in recipe.presets)
+    assert all(recipe.description("budgets", budget) for budget in recipe.budgets if budget != "full")
 
 
 def test_tables_hold_the_published_numbers():
@@ -164,6 +164,6 @@ def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_pa
     )
     assert len(experiment.data().items()) == 2
     experiment = experiment.model_copy(update={"precision": "plain", "batch": 1})
-    summary = run_experiment(experiment, tmp_path / "run", Serial())
+    summary = run_experiment(experiment, tmp_path / "run", SerialExecutor())
     assert summary.failures == ()
     assert summary.computed == 2 * 2 * len(labels(experiment))

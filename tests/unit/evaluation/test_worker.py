@@ -42,7 +42,7 @@ def test_the_rows_expected_of_every_unit_are_those_that_pass_and_its_records_hol
         with count_passes() as passes:
             compute_unit(tmp_path, unit)
         seen.append(passes.forward + 2 * passes.backward)
-    assert seen == [unit.rows for unit in units]
+    assert seen == [unit.passes for unit in units]
 
     references = (1 + 2) + 2 * 2 * (1 + 2)  # the gradient once, and two samples of SmoothTaylor for each seed
     recorded = """
