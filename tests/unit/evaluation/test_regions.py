@@ -27,17 +27,17 @@ EXPERIMENT = {
 def test_a_run_scores_images_by_their_regions_and_says_which_have_none(tmp_path):
     assert not run_experiment(Experiment.parse(EXPERIMENT), tmp_path, SerialExecutor()).failures
     rows = Run(tmp_path).query("SELECT * FROM records WHERE metric = 'energy_in_mask'").to_pylist()
-    found = {(row["method_label"], row["image_name"], row["component"]): row for row in rows}
+    records = {(row["method_label"], row["image_name"], row["component"]): row for row in rows}
 
     model = load_model("efficientnet_lite0")
     photos = Photos(names=("panda",))
     images, regions = load_images(photos, model.preprocessing), load_regions(photos, model.preprocessing.region)
     for label, method in {"Grad-CAM": GradCam(), "Random map": RandomMap()}.items():
         expected = EnergyInMask().score(method.attribute(model, images).values, regions)
-        assert found[label, "panda.jpg", ""]["value"] == pytest.approx(expected.values.item(), rel=1e-4)
-        assert found[label, "panda.jpg", "chance"]["value"] == pytest.approx(regions.mean().item(), rel=1e-6)
-        assert math.isnan(found[label, "coffee.jpg", ""]["value"])
-        assert found[label, "coffee.jpg", ""]["notes"] == "the image comes without a region"
+        assert records[label, "panda.jpg", ""]["value"] == pytest.approx(expected.values.item(), rel=1e-4)
+        assert records[label, "panda.jpg", "chance"]["value"] == pytest.approx(regions.mean().item(), rel=1e-6)
+        assert math.isnan(records[label, "coffee.jpg", ""]["value"])
+        assert records[label, "coffee.jpg", ""]["notes"] == "the image comes without a region"
 
 
 @pytest.mark.parametrize("known", [{"names": ["coffee"]}, {"names": ["chelsea", "dam1"], "regions": "box"}], ids=str)
