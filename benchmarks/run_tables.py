@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from heatproof.report.associations import associations
-from heatproof.report.claims import Judged, judge
+from heatproof.report.associations import measured_associations
+from heatproof.report.claims import JudgedClaim, judge_claims
 from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix, read_scores
 from heatproof.report.table_cells import association_table
 from heatproof.stats import mean_interval
@@ -26,19 +26,19 @@ def main(folders: Sequence[str], kind: str, asked: Sequence[str]) -> None:
     """Print a table for each network, or one for all of them."""
     found = [(scores, manifest) for folder in folders for scores, manifest in _read(Path(folder))]
     if kind == "claims":
-        _print(*_claims([(scores.model.label, judge(scores, manifest)) for scores, manifest in found]))
+        _print(*_claims([(scores.model.label, judge_claims(scores, manifest)) for scores, manifest in found]))
         return
     for scores, manifest in found:
         print(f"\n**{scores.model.label}**, {len(manifest.images)} images\n")
         if kind == "association":
-            related = next(each for each in associations(scores, manifest) if each.title == asked[0])
+            related = next(each for each in measured_associations(scores, manifest) if each.title == asked[0])
             heads, rows = association_table(related, 0.95)
             chosen = [heads.index(name) for name in asked[1:] or heads]
             cells = [[label, *(f"{row[i].text} {row[i].sub}".strip() for i in chosen)] for label, row in rows]
             _print(["method", *(heads[i] for i in chosen)], cells)
             continue
-        panels = {panel.metric.label: panel for panel in scores.panels}
-        shown = [panels[label] for label in asked if label in panels]
+        matrices = {matrix.metric.label: matrix for matrix in scores.matrices}
+        shown = [matrices[label] for label in asked if label in matrices]
         _print(*(_curve(shown[0]) if kind == "curve" else _scores(shown)))
 
 
@@ -49,19 +49,19 @@ def _read(folder: Path) -> Iterator[tuple[ModelScores, Manifest]]:
         yield scores, manifest
 
 
-def _claims(judged: Sequence[tuple[str, Sequence[Judged]]]) -> tuple[list[str], list[list[str]]]:
-    said = dict.fromkeys((claim.says, claim.metric) for _, claims in judged for claim in claims)
+def _claims(judged: Sequence[tuple[str, Sequence[JudgedClaim]]]) -> tuple[list[str], list[list[str]]]:
+    claims_shown = dict.fromkeys((claim.statement, claim.metric) for _, claims in judged for claim in claims)
     rows = []
-    for says, metric in said:
+    for statement, metric in claims_shown:
         cells = []
         for _, claims in judged:
-            claim = next((c for c in claims if (c.says, c.metric) == (says, metric)), None)
+            claim = next((c for c in claims if (c.statement, c.metric) == (statement, metric)), None)
             cells.append("not asked" if claim is None else _verdict(claim))
-        rows.append([says, metric, *cells])
+        rows.append([statement, metric, *cells])
     return ["claim", "by", *(label for label, _ in judged)], rows
 
 
-def _verdict(claim: Judged) -> str:
+def _verdict(claim: JudgedClaim) -> str:
     known = [pair for pair in claim.pairs if pair.n]
     if not known:
         return f"**{claim.summary}**"
@@ -69,25 +69,27 @@ def _verdict(claim: Judged) -> str:
     return f"**{claim.summary}**: {weakest.difference:+.2f} [{weakest.low:+.2f}, {weakest.high:+.2f}]".replace("-", "−")
 
 
-def _curve(panel: ScoreMatrix) -> tuple[list[str], list[list[str]]]:
-    if panel.curves is None:
-        raise SystemExit(f"{panel.metric.label} has no curve")
-    points = panel.metric.curve_x or tuple(range(panel.curves.shape[2]))
-    heads = ["method", *(f"{point:g}" for point in points), *panel.components]
+def _curve(matrix: ScoreMatrix) -> tuple[list[str], list[list[str]]]:
+    if matrix.curves is None:
+        raise SystemExit(f"{matrix.metric.label} has no curve")
+    points = matrix.metric.curve_x or tuple(range(matrix.curves.shape[2]))
+    heads = ["method", *(f"{point:g}" for point in points), *matrix.components]
     rows = []
-    for i, method in enumerate(panel.methods):
-        parts = [panel.curves[i, :, k] for k in range(panel.curves.shape[2])] + [values[i] for values in panel.components.values()]
+    for i, method in enumerate(matrix.methods):
+        parts = [matrix.curves[i, :, k] for k in range(matrix.curves.shape[2])] + [
+            values[i] for values in matrix.components.values()
+        ]
         rows.append([method.label, *map(_mean, parts)])
     return heads, rows
 
 
-def _scores(panels: Sequence[ScoreMatrix]) -> tuple[list[str], list[list[str]]]:
-    labels = list(dict.fromkeys(method.label for panel in panels for method in panel.methods))
+def _scores(matrices: Sequence[ScoreMatrix]) -> tuple[list[str], list[list[str]]]:
+    labels = list(dict.fromkeys(method.label for matrix in matrices for method in matrix.methods))
     rows = []
     for label in labels:
-        own = [[i for i, method in enumerate(panel.methods) if method.label == label] for panel in panels]
-        rows.append([label, *(_mean(panel.values[at[0]]) if at else "—" for panel, at in zip(panels, own, strict=True))])
-    return ["method", *(panel.metric.label for panel in panels)], rows
+        own = [[i for i, method in enumerate(matrix.methods) if method.label == label] for matrix in matrices]
+        rows.append([label, *(_mean(matrix.values[at[0]]) if at else "—" for matrix, at in zip(matrices, own, strict=True))])
+    return ["method", *(matrix.metric.label for matrix in matrices)], rows
 
 
 def _mean(values: Floats) -> str:

@@ -4,9 +4,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from heatproof.report.manifest import read_facts
-
-from heatproof.report.figures.gallery import make_gallery, write_gallery
+from heatproof.report.figures.gallery import build_gallery, write_gallery
 from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
 
@@ -17,8 +15,8 @@ PICTURES = Path(__file__).parent / "pictures"
 def main(folder: str) -> None:
     """Draw the gallery of the run's first model, a few rows of it."""
     run = Run(folder)
-    facts = read_facts(run)
-    gallery = make_gallery(run, facts, read_scores(run, facts)[0])
+    manifest = run.manifest()
+    gallery = build_gallery(run, manifest, read_scores(run, manifest)[0])
     if gallery is None:
         sys.exit(f"{folder}: expected a run that kept its maps")
     write_gallery(run, replace(gallery, rows=gallery.rows[:ROWS]), PICTURES, "gallery")

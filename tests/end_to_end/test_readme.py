@@ -13,7 +13,7 @@ import pytest
 
 from heatproof.data import Photos
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import Network, plan, total_rows
+from heatproof.evaluation.plan import Network, plan, total_passes
 from heatproof.passes.counting import TYPICAL_SHAPE
 from tests.support.markdown import ROOT, blocks, generator, links, run_python
 
@@ -68,7 +68,7 @@ def test_the_tables_say_what_the_registries_say():
 def test_the_demo_costs_what_the_readme_says():
     source = ROOT / "src" / "heatproof" / "reproductions" / "demo.toml"
     experiment = Experiment.parse(tomllib.loads(source.read_text(encoding="utf-8")))
-    rows = total_rows(plan(experiment, experiment.data().items(), [Network("any", {}, TYPICAL_SHAPE)]))
+    rows = total_passes(plan(experiment, experiment.data().items(), [Network("any", {}, TYPICAL_SHAPE)]))
     said = re.search(r"([\d,]+) forward passes, a backward pass counted as two", README.read_text(encoding="utf-8"))
     assert said is not None
     assert said[1] == f"{rows:,}"

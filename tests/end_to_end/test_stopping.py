@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from heatproof.evaluation.executors import Serial
+from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.run import run_experiment
-from heatproof.report.analysis import Verdict, analyse
+from heatproof.report.analysis import ComparisonVerdict, analyse
 from heatproof.report.headline import headline
 from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
@@ -80,29 +80,29 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
     assert len(run.manifest().units) == 14
 
     page = (run.path / "report.html").read_text()
-    assert "This model was stopped after 7 of 9 images" in page
+    assert "The run of this model was stopped after 7 of 9 images" in page
     assert "97.5 % interval" in page
     assert "95 % interval" not in page
     assert "not run yet" not in page
 
 
 def test_the_report_says_of_a_stopped_run_what_the_rule_decided(experiment, tmp_path):
-    run_experiment(Experiment.read(experiment), tmp_path / "run", Serial())
+    run_experiment(Experiment.read(experiment), tmp_path / "run", SerialExecutor())
     run = Run(tmp_path / "run")
     manifest = run.manifest()
     scores = read_scores(run, manifest)[0]
     (analysis,) = analyse(scores, manifest.looks)
     assert analysis.n == 7
-    assert analysis.best.against_chance.verdict == Verdict.BETTER
+    assert analysis.best.against_chance.verdict == ComparisonVerdict.BETTER
     assert analysis.best.against_chance.p == pytest.approx(2 * 2 / 2**7)
     assert any("looked at up to 2 times" in caveat for caveat in headline(scores, [analysis], manifest).caveats)
 
 
 def test_maps_that_do_not_differ_are_computed_to_the_last_image(tmp_path):
     heard = []
-    summary = run_experiment(Experiment.parse(NULL), tmp_path / "run", Serial(), heard.append)
+    summary = run_experiment(Experiment.parse(NULL), tmp_path / "run", SerialExecutor(), heard.append)
     assert summary.stopped == ()
     assert summary.computed == 18
     assert (heard[-1].done, heard[-1].total) == (18, 18)
-    assert heard[-1].rows == heard[-1].total_rows
+    assert heard[-1].passes == heard[-1].total_passes
     assert json.loads((tmp_path / "run" / "run.json").read_text())["stop"]["stopped"] == []

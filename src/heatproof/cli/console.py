@@ -75,8 +75,8 @@ def progress_bar() -> Iterator[Callable[["Progress"], None]]:
         def show(progress: "Progress") -> None:
             bar.update(
                 task,
-                total=max(progress.total_rows, 1),
-                completed=progress.rows if progress.total_rows else 1,
+                total=max(progress.total_passes, 1),
+                completed=progress.passes if progress.total_passes else 1,
                 units=f"{progress.done}/{progress.total} units",
                 description=progress.last.label if progress.last else "",
             )

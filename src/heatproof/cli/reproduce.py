@@ -97,15 +97,15 @@ def reproduce(
     )
     cost = costs.estimate(experiment)
     for sentence in (
-        reproduction.says("presets", preset or next(iter(reproduction.presets), "")),
-        reproduction.says("budgets", budget),
+        reproduction.description("presets", preset or next(iter(reproduction.presets), "")),
+        reproduction.description("budgets", budget),
     ):
         if sentence:
             out.print(sentence, markup=False, soft_wrap=True)
     methods = len(list(experiment.method_entries()))
     work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
-    partial = round(cost.work) < cost.rows
-    passes = f"{cost.rows:,} forward passes" + (f" ({cost.work:,.0f} full-forward equivalents)" if partial else "")
+    partial = round(cost.equivalents) < cost.passes
+    passes = f"{cost.passes:,} forward passes" + (f" ({cost.equivalents:,.0f} full-forward equivalents)" if partial else "")
     out.print(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine", soft_wrap=True)
     out.print(_UNITS_OF_COST + (_PARTIAL_COST if partial else ""), style="dim", soft_wrap=True)
     if estimate:
@@ -146,8 +146,7 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
 
 
 def _print_findings(folder: Path) -> None:
-    """Print each published table beside the results of the run, and whether each claim holds."""
-    from heatproof.report.claims import beside, judge
+    from heatproof.report.claims import judge_claims, published_comparisons
     from heatproof.report.score_matrix import read_scores
     from heatproof.report.table_cells import published_table
     from heatproof.store import Run
@@ -155,14 +154,14 @@ def _print_findings(folder: Path) -> None:
     store = Run(folder)
     manifest = store.manifest()
     for scores in read_scores(store, manifest):
-        for found in beside(scores, manifest):
+        for found in published_comparisons(scores, manifest):
             for metric in found.metrics:
                 heads, rows = published_table(replace(found, metrics=(metric,)), scores.model.label)
                 cells = [(label, *(" ".join(filter(None, (cell.text, cell.sub))) for cell in line)) for label, line in rows]
                 out.print(table(f"{found.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
                 out.print()
-        judged = judge(scores, manifest)
+        judged = judge_claims(scores, manifest)
         if judged:
-            verdicts = [(claim.says, claim.metric, claim.summary) for claim in judged]
+            verdicts = [(claim.statement, claim.metric, claim.summary) for claim in judged]
             out.print(table(f"Claims on {scores.model.label}", "claim", "by", "finding", rows=verdicts))
             out.print()

@@ -10,7 +10,7 @@ from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
     from heatproof.evaluation.experiment import Experiment
-    from heatproof.evaluation.run import Summary
+    from heatproof.evaluation.run import RunSummary
 
 ExecutorName = Literal["local", "serial"]
 
@@ -31,12 +31,12 @@ def run_and_report(
     Raises:
         typer.Exit: The user stopped the run (exit code 130), or a unit failed (exit code 1).
     """
-    from heatproof.evaluation.executors import Local, Serial
+    from heatproof.evaluation.executors import LocalExecutor, SerialExecutor
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
 
     keep_freed_memory()
-    chosen = Serial() if executor == "serial" else Local(workers, timeout)
+    chosen = SerialExecutor() if executor == "serial" else LocalExecutor(workers, timeout)
     try:
         with progress_bar() as show:
             summary = run_experiment(experiment, folder, chosen, show, source)
@@ -54,7 +54,7 @@ def run_and_report(
         raise typer.Exit(1)
 
 
-def _summarise(summary: "Summary") -> None:
+def _summarise(summary: "RunSummary") -> None:
     """Print how many units were computed, and every image that was refused and every unit that failed."""
     computed = f"{count(summary.computed, 'unit')} computed in {duration(summary.seconds)}"
     out.print(computed + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))

@@ -1,4 +1,7 @@
-"""What a run keeps: one row per model × method × metric × image × component. Values are never averaged before they are kept."""
+"""The records of a run: one for each model, method, metric, component, image and seed.
+
+Scores are stored without averaging; only reports average them.
+"""
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -8,14 +11,14 @@ SCHEMA_VERSION = 4
 
 
 class Direction(StrEnum):
-    """Which way a metric is better."""
+    """The direction in which a metric is better."""
 
     LOWER = "lower"
     HIGHER = "higher"
 
 
 class Reduction(StrEnum):
-    """How the channels of a raw map become one number per pixel."""
+    """The reduction of the channels of a map to one number per pixel."""
 
     NONE = "none"
     SUM = "sum"
@@ -28,13 +31,43 @@ class Reduction(StrEnum):
 class Record:
     """The score of one map.
 
-    `component` is "" for the headline value of a metric and names a further number otherwise. `error` is the Monte Carlo
-    standard error of `value` (NaN where nothing was sampled). `curve` holds the points behind `value`, if any. Rows and seconds
-    are an image's share of what the map cost, and of what scoring it cost, beyond the one clean forward row that all maps and
-    scores of an image share and no record holds; `map_error` is the map's own relative error, `map_gap` its relative
-    completeness gap, `probes` the probes or samples it took, `plan` how its rows were computed, `details` what else
-    its method tells of it, `metric_equivalent_rows` the forward rows that scoring took in work, where some were computed only in
-    part, `metric_details` what the metric tells beside its values, as JSON.
+    All maps and scores of an image share one clean forward pass, which no record counts. The names of columns say rows where
+    they count passes of one image.
+
+    Attributes:
+        unit: the key of the unit that computed the score.
+        model: the name of the network.
+        method: the digest of the method's settings.
+        method_label: the label of the method.
+        method_settings: the settings of the method, as JSON.
+        metric: the name of the metric.
+        metric_settings: the settings of the metric, as JSON.
+        component: the name of a further component of the metric; empty for its main value.
+        direction: the direction in which the metric is better.
+        image: the digest of the image.
+        image_name: the name of the image.
+        label: the label of the image; −1 if it has none.
+        target: the class that is explained.
+        clean_score: the explained output for the image.
+        clean_probability: the probability of that class for the image; NaN if the network has only one output.
+        seed: the seed of all random draws.
+        value: the score; NaN if there is none.
+        error: the Monte Carlo standard error of the score; NaN if nothing was sampled.
+        curve: the points of the curve behind the score; empty if there is no curve.
+        forward_rows: the forward passes that the map took.
+        backward_rows: the backward passes that the map took.
+        seconds: the image's share of the time that the maps took.
+        map_error: the relative error of the map, as its method estimates it.
+        map_gap: the relative completeness gap of the map.
+        probes: the number of probes or samples that the map took.
+        plan: the label of the acceleration plan by which passes were computed.
+        details: further values that the method reports of the map, as JSON.
+        metric_forward_rows: the forward passes that scoring took.
+        metric_backward_rows: the backward passes that scoring took.
+        metric_equivalent_rows: the full forward passes with the same work, which are fewer if some passes were partial.
+        metric_seconds: the image's share of the time that scoring took.
+        metric_details: further values that the metric reports, as JSON.
+        notes: remarks of the method and of the metric.
     """
 
     unit: str
@@ -72,13 +105,20 @@ class Record:
     notes: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, in field order."""
+        """The fields as plain values, in their order."""
         return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A unit that could not be computed, or an image that was refused."""
+    """A unit that failed, or an image that was refused.
+
+    Attributes:
+        unit: the key of the unit.
+        what: a description of the unit, or the source of the image.
+        reason: the reason, in words.
+        traceback: the traceback of the exception, if there was one.
+    """
 
     unit: str
     what: str
@@ -86,5 +126,5 @@ class Failure:
     traceback: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
+        """The fields as plain values, in their order."""
         return asdict(self)

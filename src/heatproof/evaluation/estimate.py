@@ -1,4 +1,4 @@
-"""What a run will cost on this machine, before it starts."""
+"""The estimate of what a run will cost on this machine, made before the run starts."""
 
 from dataclasses import dataclass
 from time import perf_counter
@@ -12,56 +12,60 @@ from heatproof.models.model import Model
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.forward import scores
 
-TIMED_ROWS = 16
+TIMED_PASSES = 16
+"""The number of forward passes in the chunk that is timed."""
 
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What a run asks for, and what that takes.
+    """The estimated cost of a run.
 
-    images   of the data set.
-    rows     forward rows, a backward row counted as two.
-    work     the same in work: a row of which only a part is computed counts as that part.
-    seconds  the work at the rate of this machine.
+    Attributes:
+        images: the number of images of the data set.
+        passes: the number of forward passes; a backward pass counts as two forward passes.
+        equivalents: the number of full forward passes with the same work, in which a partial pass counts as a part of a pass.
+        seconds: the time that this work takes on this machine.
     """
 
     images: int
-    rows: int
-    work: float
+    passes: int
+    equivalents: float
     seconds: float
 
 
 def estimate(experiment: Experiment) -> CostEstimate:
-    """Work of the plan times the time of a row, measured on each network by the plan it will run with.
+    """Estimate the cost of an experiment: the work of its plan, times the duration of a forward pass through each network.
 
-    A method that stops when it has enough, or a search that ends early, takes less. Cost: a few chunks a network.
+    The duration is measured with the acceleration plan that the run will use. A method that stops early because its tolerance is
+    reached, or a search that ends early, takes less than the estimate. Cost: a few chunks of passes per network.
+
+    Args:
+        experiment: the experiment, which is not run.
 
     Raises:
-        DataError: The images cannot be listed.
-        ModelError: A network cannot be loaded.
+        DataError: the images cannot be listed.
+        ModelError: a network cannot be loaded.
     """
     dataset = experiment.data()
     items = dataset.items()
     scored = len(items) * len(experiment.seeds) * len(list(experiment.method_entries()))
     metrics = [metric for metric in experiment.metric_list() if isinstance(metric, ModelMetric)]
-    work = seconds = 0.0
+    equivalents = seconds = 0.0
     networks = load_networks(experiment, dataset, items, None)
     planned = planned_work(experiment, items, [model for model, _ in networks])
     for (model, network), each in zip(networks, planned, strict=True):
         images = torch.zeros(1, *network.image_shape).to(model.device, model.dtype)
         fast = apply(Plan.model_validate(network.plan), model, images)
-        rows = images.expand(TIMED_ROWS, *images.shape[1:])
-        target = torch.zeros(TIMED_ROWS, dtype=torch.long, device=model.device)
+        chunk = images.expand(TIMED_PASSES, *images.shape[1:])
+        target = torch.zeros(TIMED_PASSES, dtype=torch.long, device=model.device)
         batch = images.expand(min(experiment.batch, len(items)), *images.shape[1:])
-        spared = scored * sum(
-            metric.cost(network.image_shape).forward - metric.work(fast, batch) / len(batch) for metric in metrics
-        )
-        work += each - spared
-        seconds += (each - spared) * min(_timed(fast, rows, target) for _ in range(5)) / TIMED_ROWS
-    return CostEstimate(len(items), sum(planned), work, seconds)
+        saved = scored * sum(metric.cost(network.image_shape).forward - metric.work(fast, batch) / len(batch) for metric in metrics)
+        equivalents += each - saved
+        seconds += (each - saved) * min(_seconds(fast, chunk, target) for _ in range(5)) / TIMED_PASSES
+    return CostEstimate(len(items), sum(planned), equivalents, seconds)
 
 
-def _timed(model: Model, rows: torch.Tensor, target: torch.Tensor) -> float:
+def _seconds(model: Model, chunk: torch.Tensor, target: torch.Tensor) -> float:
     started = perf_counter()
-    scores(model, rows, target).sum().item()
+    scores(model, chunk, target).sum().item()
     return perf_counter() - started

@@ -1,21 +1,21 @@
-"""What is asked of a run, as it stands in a TOML file.
+"""An experiment: the content of the TOML file that describes a run.
 
-    name = "demo"                         # the run's folder
+    name = "demo"                         # the name of the run's folder
     seeds = [0]
-    stop = { against = "chance" }         # optional: no further images once the comparisons are decided
+    stop = { against = "chance" }         # optional: stop once all comparisons are decided
     [dataset]
     name = "photos"
     [[models]]
-    name = "efficientnet_lite0"           # a loader's settings, and optionally output = "probability"
+    name = "efficientnet_lite0"           # the settings of a loader, and optionally output = "probability"
     [[methods]]
-    name = "smooth_grad"                  # a method's settings, and optionally a label and a grid
+    name = "smooth_grad"                  # the settings of a method, and optionally a label and a grid
     grid = { samples = [10, 50], "noise.sigma" = [0.1, 0.2] }
     [[metrics]]
-    name = "perturbation_curve"           # a metric's settings, and optionally primary = true and a label
+    name = "perturbation_curve"           # the settings of a metric, and optionally primary = true and a label
 
-A metric that compares with the map of a `reference` takes the label of a method for it.
+A metric that compares maps with those of a `reference` method accepts the label of a method of the experiment.
 
-Names are those of the registries, never import paths: a file of a stranger cannot run code.
+Every name refers to a registry and never to an import path, so an experiment file from an unknown source cannot run code.
 """
 
 import itertools
@@ -42,7 +42,7 @@ from heatproof.store.published import AssociationEntry, ClaimEntry, PublishedTab
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A network to load, and the scalar of it that is explained."""
+    """A network of the experiment: its loader, and the scalar output that is explained."""
 
     loader: Loader
     output: Output
@@ -50,7 +50,7 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class MethodChoice:
-    """A method with the name that tables show."""
+    """A method of the experiment, with its label in tables and figures."""
 
     method: Method
     label: str
@@ -58,14 +58,17 @@ class MethodChoice:
 
 @dataclass(frozen=True)
 class MetricChoice:
-    """A metric with the name that tables show."""
+    """A metric of the experiment, with its label in tables and figures."""
 
     metric: Metric
     label: str
 
 
 class Experiment(BaseModel):
-    """Everything that decides the numbers of a run, and nothing that does not."""
+    """An experiment: the data set, networks, methods and metrics of a run, with all settings that decide its numbers.
+
+    Create one with `Experiment.read` or `Experiment.parse`, which check every entry.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -77,31 +80,31 @@ class Experiment(BaseModel):
     metrics: tuple[dict[str, Any], ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     target: Literal["predicted", "label"] = "predicted"
-    """Which class is explained: the model's own top-1 on the clean image, or the image's label."""
+    """The class that is explained: the model's most probable class for the image, or the image's label."""
     batch: PositiveInt = 4
-    """Images a unit. Changes no number, only how much work is lost when a unit is cut short."""
+    """The number of images per unit. It changes no score, only the amount of work that is lost if a unit is interrupted."""
     kept_maps: int = Field(default=12, ge=0)
-    """Images whose raw maps are kept beside the scores; the first ones of the set."""
+    """The number of images whose maps are stored together with the scores; these are the first images of the data set."""
     precision: Precision = "exact"
-    """How rows are computed: plain, exact (the fastest plan in the network's own precision), fast or auto (also bfloat16)."""
+    """How passes are computed: plain, exact (the fastest plan in the network's own precision), fast or auto (also bfloat16)."""
     incremental: bool = True
-    """Whether rows that differ from an image in one rectangle are computed only where that can reach, if it pays."""
+    """Whether passes of images that differ from another in one rectangle are recomputed only in the affected region, if faster."""
     memory: ByteSize | None = None
-    """Bytes that the rows which pass through a network at once may take, such as "2GB"; a share of what is free unless given."""
+    """The memory that one chunk of passes may take, such as "2GB"; by default, a share of the free memory."""
     stop: Stop | None = None
-    """When the rest of the images need not be computed; None = never."""
+    """The rule that stops a model before its last image; None means that all images are computed."""
     smoke: bool = False
-    """Marks a run whose budget is too small to conclude from."""
+    """Whether the run is only a test that everything works, too small to draw conclusions from."""
     budget: str = ""
-    """In what way the run was cut to fit a budget, in words; shown in its report."""
+    """The way in which the run was reduced to a budget, in words, for its report."""
     tables: tuple[PublishedTable, ...] = ()
-    """Published numbers to show beside the run's own."""
+    """Published numbers that the report shows next to the run's own."""
     sweeps: tuple[SweepEntry, ...] = ()
-    """Settings to draw scores against."""
+    """Settings of methods against which the report draws scores."""
     associations: tuple[AssociationEntry, ...] = ()
-    """Two metrics whose curves are drawn against each other."""
+    """Pairs of metrics whose curves the report draws against each other."""
     claims: tuple[ClaimEntry, ...] = ()
-    """What is said of the scores, to be tested by the run."""
+    """Published statements about scores, which the report tests on the run."""
 
     @field_validator("claims")
     @classmethod
@@ -113,10 +116,10 @@ class Experiment(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read and check a TOML file.
+        """Read a TOML file and check every entry of it.
 
         Raises:
-            SettingsError: the file is missing, no TOML, or holds an impossible or unknown setting.
+            SettingsError: the file is missing, is not TOML, or has a setting that is unknown or impossible.
         """
         try:
             return cls.parse(tomllib.loads(path.read_text(encoding="utf-8")))
@@ -127,7 +130,11 @@ class Experiment(BaseModel):
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
-        """Check the content of a file, every entry of it, before anything runs."""
+        """Check every entry of the content of an experiment file.
+
+        Raises:
+            SettingsError: a setting is unknown or impossible, two methods share a label, or a name refers to nothing.
+        """
         try:
             experiment = cls.model_validate(dict(content))
         except ValidationError as error:
@@ -145,7 +152,7 @@ class Experiment(BaseModel):
             raise SettingsError(f"experiment: expected methods that differ, got {', '.join(twice)} twice; give each its own label")
         metrics = {entry.metric.name for entry in experiment.metric_entries()}
         metrics |= {entry.label for entry in experiment.metric_entries()}
-        for what, named in experiment._spoken_of():
+        for what, named in experiment._references():
             if unknown := sorted(named - {*labels, *metrics}):
                 raise SettingsError(
                     f"experiment: {what}: expected labels of methods and names of metrics, got {', '.join(unknown)}"
@@ -158,8 +165,8 @@ class Experiment(BaseModel):
             )
         return experiment
 
-    def _spoken_of(self) -> Iterator[tuple[str, set[str]]]:
-        """What tables and claims speak of."""
+    def _references(self) -> Iterator[tuple[str, set[str]]]:
+        """The labels and names that each table, claim, association and sweep refers to."""
         for table in self.tables:
             yield (
                 f"table {table.title!r}",
@@ -176,23 +183,23 @@ class Experiment(BaseModel):
                 yield f"sweep {sweep.title!r}", {sweep.method}
 
     def data(self) -> Dataset:
-        """The data set."""
+        """The data set that the images come from."""
         return Dataset.from_dict(self.dataset)
 
     def model_entries(self) -> Iterator[ModelChoice]:
-        """The networks, in order."""
+        """The networks in the order of the file."""
         for entry in self.models:
             settings = {key: value for key, value in entry.items() if key != "output"}
             yield ModelChoice(Loader.from_dict(settings), Output.from_dict(entry.get("output", "logit")))
 
     def method_entries(self) -> Iterator[MethodChoice]:
-        """The methods, grids unrolled, in order."""
+        """The methods in the order of the file, with one entry for each point of a grid."""
         for entry in self.methods:
             for settings, label in unrolled(entry):
                 yield MethodChoice(Method.from_dict(settings), label)
 
     def metric_entries(self) -> Iterator[MetricChoice]:
-        """The metrics, in order, references by label put in."""
+        """The metrics in the order of the file; a reference by label is replaced by the settings of that method."""
         methods = {entry.label: entry.method.to_dict() for entry in self.method_entries()}
         for entry in self.metrics:
             settings = {key: value for key, value in entry.items() if key not in ("primary", "label")}
@@ -200,34 +207,34 @@ class Experiment(BaseModel):
             yield MetricChoice(metric, str(entry.get("label") or metric.label))
 
     def metric_list(self) -> list[Metric]:
-        """The metrics alone, in order."""
+        """The metrics without their labels, in the order of the file."""
         return [entry.metric for entry in self.metric_entries()]
 
     def primary_metrics(self) -> list[Metric]:
-        """The metrics of the primary one's name: one, unless it is given with several settings."""
+        """All metrics that have the name of the primary metric; they are several if it occurs with several settings."""
         return [metric for metric in self.metric_list() if metric.name == self.primary_metric()]
 
     def primary_metric(self) -> str:
-        """Name of the metric that the headline speaks of: the one marked `primary`, else the first."""
+        """The name of the primary metric, which decides the report's headline: the first one marked `primary`, or the first."""
         marked = [entry["name"] for entry in self.metrics if entry.get("primary")]
         return str(marked[0] if marked else self.metrics[0]["name"])
 
 
 def with_reference(metric: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """A metric's settings, with those of a method in place of its label."""
+    """The settings of a metric, in which the label of a reference method is replaced by that method's settings."""
     reference = metric.get("reference")
-    found = methods.get(reference) if isinstance(reference, str) else None
-    return dict(metric) if found is None else {**metric, "reference": dict(found)}
+    method = methods.get(reference) if isinstance(reference, str) else None
+    return dict(metric) if method is None else {**metric, "reference": dict(method)}
 
 
 def unrolled(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    """The settings and the label of each point of a method's grid; of the method itself, without one."""
+    """The settings and the label of each point of a method's grid, or of the method itself if it has no grid."""
     settings = {key: value for key, value in entry.items() if key not in ("label", "grid")}
     for point in _grid_points(entry.get("grid", {})):
-        found = _with(settings, point)
-        label = entry.get("label") or method_label(Method.from_dict(found), {} if point else settings)
+        point_settings = _with(settings, point)
+        label = entry.get("label") or method_label(Method.from_dict(point_settings), {} if point else settings)
         values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
-        yield found, f"{label} ({values})" if point else label
+        yield point_settings, f"{label} ({values})" if point else label
 
 
 def _grid_points(grid: Any) -> Iterator[dict[str, Any]]:
@@ -238,7 +245,7 @@ def _grid_points(grid: Any) -> Iterator[dict[str, Any]]:
 
 
 def _with(settings: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with the grid's values put in; a dotted key reaches into a nested table."""
+    """The settings with the values of a grid point; a dotted key refers to a setting of a nested table."""
     result = dict(settings)
     for path, value in point.items():
         head, _, rest = path.partition(".")
@@ -250,7 +257,7 @@ def _with(settings: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, An
 
 
 def method_label(method: Method, settings: Mapping[str, Any]) -> str:
-    """`Integrated gradients (baseline white)`: the name of a method in words, and the settings that were given."""
+    """The name of a method in words with the given settings, such as `Integrated gradients (baseline white)`."""
     words = method.label or method.name.replace("_", " ")
     details = ", ".join(f"{key} {_short(value)}" for key, value in settings.items() if key != "name")
     return sentence_case(words) + (f" ({details})" if details else "")

@@ -1,4 +1,4 @@
-"""The manifest of a run, made of its experiment, its images, its networks and its units."""
+"""The manifest of a run is assembled from its experiment, its images, its networks and its units."""
 
 import math
 import os
@@ -26,7 +26,7 @@ def run_manifest(
     networks: Sequence[tuple[Model, Network]],
     units: Sequence[Unit],
 ) -> Manifest:
-    """The manifest of a run that is about to start; bounds that are infinite are None in it."""
+    """The manifest of a run that is about to start. An infinite bound of a metric becomes None."""
     models = [model for model, _ in networks]
     class_names = models[0].class_names or dataset.class_names
     label_names = dataset.class_names or class_names

@@ -1,4 +1,7 @@
-"""The networks of a run: loaded once, and how their rows are computed decided once, so that a resumed run goes on as it began."""
+"""The networks of a run are loaded with an acceleration plan, which is chosen once.
+
+A resumed run uses the plan that its first start chose, so that all its numbers are computed in the same way.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +9,7 @@ from heatproof.data.base import Dataset, Item
 from heatproof.data.labels import check_classes, class_indices
 from heatproof.data.loading import load
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import Network, plan, total_rows
+from heatproof.evaluation.plan import Network, plan, total_passes
 from heatproof.models.model import Model
 from heatproof.passes.acceleration import Measured, Plan, accelerate
 from heatproof.passes.counting import TYPICAL_SHAPE, ImageShape
@@ -14,13 +17,22 @@ from heatproof.store import Manifest
 from heatproof.store.manifest import AccelerationEntry, TrialEntry
 
 MEASURED_ON = 4
-"""Images that plans are measured on."""
+"""The number of images on which acceleration plans are measured."""
 
 
 def load_networks(
     experiment: Experiment, dataset: Dataset, items: Sequence[Item], previous: Manifest | None
 ) -> list[tuple[Model, Network]]:
-    """Every model of the experiment with its plan: the one an earlier start of this run chose, else the fastest measured now.
+    """Load every model of the experiment with its acceleration plan.
+
+    The plan is the one that an earlier start of this run chose; if there is none, the plans are measured now and the fastest is
+    chosen.
+
+    Args:
+        experiment: the experiment.
+        dataset: its data set.
+        items: the images of the run, of which the first ones serve for measuring.
+        previous: the manifest of the earlier start; None if there was none.
 
     Raises:
         ModelError: a network cannot be loaded.
@@ -47,7 +59,7 @@ def planned_work(experiment: Experiment, items: Sequence[Item], models: Sequence
     """The forward passes of each model's units; a backward pass counts as two."""
     units = plan(experiment, items, [Network("", {}, image_shape(model)) for model in models])
     each = len(units) // len(models)
-    return [total_rows(units[i * each : (i + 1) * each]) for i in range(len(models))]
+    return [total_passes(units[i * each : (i + 1) * each]) for i in range(len(models))]
 
 
 def image_shape(model: Model) -> ImageShape:
@@ -56,12 +68,12 @@ def image_shape(model: Model) -> ImageShape:
     return len(model.bounds.lower), height, width
 
 
-def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], model: Model, rows: int) -> AccelerationEntry:
+def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], model: Model, passes: int) -> AccelerationEntry:
     measured = Measured(Plan())
     if experiment.precision != "plain" and model.preprocessing is not None:
         images = load(dataset, items[:MEASURED_ON], model.preprocessing).images
         if len(images):
-            measured = accelerate(model, images.to(model.device, model.dtype), experiment.precision, rows=rows)[1]
+            measured = accelerate(model, images.to(model.device, model.dtype), experiment.precision, rows=passes)[1]
     return AccelerationEntry(
         precision=experiment.precision,
         plan=measured.plan.to_dict(),

@@ -1,7 +1,8 @@
-"""Grid → units. Pure: the same experiment, items and weights give the same units with the same keys.
+"""An experiment is planned as a list of units.
 
-A unit is model × method × seed × a batch of images × all metrics that share its maps. Its key is the hash of everything
-that decides its numbers, so a changed setting recomputes and an unchanged one does not.
+A unit is one model, one method, one seed and one batch of images, with all metrics that share its maps. Its key is the hash of
+everything that decides its numbers: a changed setting gives new keys, whose units are computed, and units with unchanged keys are
+not computed again. The same experiment, images and weights always give the same units.
 """
 
 from collections.abc import Sequence
@@ -22,12 +23,29 @@ from heatproof.store.manifest import AccelerationEntry
 
 @dataclass(frozen=True)
 class Unit:
-    """The smallest piece of work that is kept or lost as a whole. Plain data: it travels to other processes."""
+    """The smallest piece of work that is stored as a whole. It consists of plain data, so that it can be sent to other processes.
+
+    Attributes:
+        model: the settings of the model's loader.
+        model_digest: the digest of the model's weights.
+        plan: the settings of the acceleration plan, by which passes are computed.
+        output: the settings of the output that is explained.
+        method: the settings of the method.
+        label: the label of the method.
+        metrics: the settings of the metrics.
+        dataset: the settings of the data set.
+        items: the images.
+        target: the class that is explained: `predicted` or `label`.
+        seed: the seed of all random draws.
+        keep: the digests of the images whose maps are stored.
+        incremental: whether passes of images with one changed rectangle may be computed only in part.
+        memory: the bytes that a chunk of passes may take; None for a share of the free memory.
+        passes: the expected number of forward passes, for estimates and progress; a backward pass counts as two.
+    """
 
     model: dict[str, Any]
     model_digest: str
     plan: dict[str, Any]
-    """How the rows are computed."""
     output: dict[str, Any]
     method: dict[str, Any]
     label: str
@@ -38,13 +56,9 @@ class Unit:
     target: str
     seed: int
     keep: tuple[str, ...]
-    """Digests of the items whose maps are kept."""
     incremental: bool
-    """Whether rows with one changed rectangle may be computed in part."""
     memory: int | None
-    """Bytes that a chunk of rows may take."""
-    rows: int
-    """Forward rows plus twice the backward rows expected, for honest progress."""
+    passes: int
 
     @cached_property
     def method_digest(self) -> str:
@@ -53,7 +67,7 @@ class Unit:
 
     @cached_property
     def key(self) -> str:
-        """Hash of all that decides the unit's numbers; labels, sizes of other sets and estimates do not."""
+        """The hash of everything that decides the unit's numbers; labels, estimates and the size of the whole data set do not."""
         decides = {
             "schema": SCHEMA_VERSION,
             "model": {k: v for k, v in self.model.items() if k != "path"},
@@ -73,7 +87,13 @@ class Unit:
 
 @dataclass(frozen=True)
 class Network:
-    """What the plan needs to know of a loaded model: the digest of its weights, and how its rows are computed."""
+    """The facts about a loaded model that the plan depends on.
+
+    Attributes:
+        digest: the digest of its weights.
+        plan: the settings of its acceleration plan.
+        acceleration: the plan with its measured speed-up and error, for the manifest.
+    """
 
     digest: str
     plan: dict[str, Any]
@@ -86,11 +106,16 @@ class Network:
 
 
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
-    """All units, in an order that finishes one batch of images for every seed and method before the next batch.
+    """List all units, in an order that finishes a batch of images for all seeds and methods before it begins the next batch.
 
-    `networks` are the experiment's models, in its order. The clean forward of a batch, the maps that others are compared with, and
-    what metrics have in common for all methods, are work of its first unit: every process makes them once and the others share them
-    (see `worker`).
+    The expected passes of a unit include the work that several units share (the clean forward passes of a batch, the maps of
+    reference methods, and what metrics compute once for all methods) only for the first of these units: a process computes such
+    work once and caches it (see `worker`).
+
+    Args:
+        experiment: the experiment.
+        items: the images of the run.
+        networks: the loaded models, in the order of the experiment.
     """
     metrics = experiment.metric_list()
     compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
@@ -106,7 +131,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                 shared += sum(_beyond_clean(cost) for cost in common.values())
                 shared += sum(_beyond_clean(method.cost(shape)) for method in compared.values() if method.stochastic or nth == 0)
                 for named in experiment.method_entries():
-                    rows, shared = shared + _rows(named.method, metrics, shape), 0
+                    passes, shared = shared + _passes(named.method, metrics, shape), 0
                     units.append(
                         Unit(
                             model=entry.loader.to_dict(),
@@ -123,19 +148,19 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             keep=keep,
                             incremental=experiment.incremental,
                             memory=experiment.memory,
-                            rows=rows * len(batch),
+                            passes=passes * len(batch),
                         )
                     )
     return units
 
 
-def total_rows(units: Sequence[Unit]) -> int:
-    """Work of all units, in forward rows."""
-    return sum(unit.rows for unit in units)
+def total_passes(units: Sequence[Unit]) -> int:
+    """The expected number of forward passes of all units; a backward pass counts as two."""
+    return sum(unit.passes for unit in units)
 
 
-def _rows(method: Method, metrics: Sequence[Metric], image_shape: ImageShape) -> int:
-    """Work of one image whose clean outputs are known: its map, each metric, and the further maps that metrics ask for."""
+def _passes(method: Method, metrics: Sequence[Metric], image_shape: ImageShape) -> int:
+    """The expected passes of one image beyond its clean forward pass: for its map, its scores, and the metrics' further maps."""
     further = {metric.cache_key: metric.explanations(method.stochastic) for metric in metrics}
     own = sum(_beyond_clean(metric.cost(image_shape)) for metric in metrics)
     return own + (1 + sum(further.values())) * _beyond_clean(method.cost(image_shape))

@@ -1,4 +1,4 @@
-"""An experiment from start to finish: plan, what is left to do, compute it, write down what failed."""
+"""The run of an experiment: plan its units, compute those that are not stored yet, and record the failures."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 from heatproof.core.errors import DataError
 from heatproof.core.records import Failure
 from heatproof.data.base import Item
-from heatproof.evaluation.executors.base import Executor, Outcome
+from heatproof.evaluation.executors.base import Executor, UnitOutcome
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.manifest import run_manifest, unit_entries
 from heatproof.evaluation.networks import load_networks
@@ -23,22 +23,38 @@ from heatproof.store.manifest import StoppedEntry
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `rows` and `total_rows` count work in forward rows, a backward row as two. Totals shrink when a model
-    stops.
+    """The progress of a run. The totals become smaller when a model is stopped early.
+
+    Attributes:
+        done: the number of finished units.
+        total: the number of units of the run.
+        passes: the forward passes that this start has computed; a backward pass counts as two.
+        total_passes: the forward passes of all units that were not stored at this start.
+        last: the unit that has just finished; None if none has.
+        stopped: the models that have just been stopped.
     """
 
     done: int
     total: int
-    rows: int
-    total_rows: int
+    passes: int
+    total_passes: int
     last: Unit | None = None
     stopped: tuple[StoppedEntry, ...] = ()
-    """Models that have just been stopped."""
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a run ended with."""
+class RunSummary:
+    """The summary of a finished run.
+
+    Attributes:
+        path: the folder of the run.
+        computed: the number of units that this start computed.
+        resumed: the number of units that an earlier start had stored.
+        failures: the units that failed.
+        refused: the images that were refused.
+        stopped: the models that were stopped early.
+        seconds: the duration of this start.
+    """
 
     path: Path
     computed: int
@@ -55,18 +71,18 @@ def run_experiment(
     executor: Executor,
     progress: Callable[[Progress], None] = lambda _: None,
     source: str = "",
-) -> Summary:
-    """Compute what the folder lacks. Killed at any point and started again, it ends with the same rows.
+) -> RunSummary:
+    """Compute all units of an experiment that its folder lacks; a run that is killed and started again ends with the same records.
 
     Args:
-        experiment: what to compute.
-        folder: where the run is kept; parts of other settings may already be in it and are left alone.
-        executor: how units are computed.
-        progress: called at the start, after every unit and when a model stops early.
-        source: text of the experiment file, kept with the run.
+        experiment: the experiment.
+        folder: the folder of the run. Results of other settings that are already in it are left unchanged.
+        executor: the executor that computes the units.
+        progress: a function that is called at the start, after every unit, and when a model is stopped early.
+        source: the text of the experiment file, which is stored with the run.
 
     Raises:
-        DataError: the data set is empty or cannot be listed, or lacks what a metric needs.
+        DataError: the data set is empty, cannot be listed, or lacks the regions that a metric needs.
         ModelError: a network cannot be loaded.
     """
     started = time.perf_counter()
@@ -88,24 +104,24 @@ def run_experiment(
     if source:
         (folder / "experiment.toml").write_text(source, encoding="utf-8")
 
-    computed = rows = 0
+    computed = passes = 0
 
     def show(last: Unit | None = None, stopped: Sequence[StoppedEntry] = ()) -> None:
         finished = len(schedule.units) - len(schedule.pending) + computed
-        progress(Progress(finished, len(schedule.units), rows, schedule.pending_rows, last, tuple(stopped)))
+        progress(Progress(finished, len(schedule.units), passes, schedule.pending_passes, last, tuple(stopped)))
 
     def rounds() -> Iterator[Sequence[Unit]]:
         show()
         announced = 0
-        for pending in chain(schedule.rounds(), [()]):  # the empty round at the end is there to tell of the last stop
+        for pending in chain(schedule.rounds(), [()]):  # the empty round at the end reports the last stop
             if announced < len(schedule.stopped):
                 show(stopped=schedule.stopped[announced:])
                 announced = len(schedule.stopped)
             yield pending
 
-    for outcome in executor.run(compute_unit, folder, rounds()):
-        _write_down(store, outcome)
-        computed, rows = computed + 1, rows + outcome.unit.rows
+    for outcome in executor.compute(compute_unit, folder, rounds()):
+        _record_failure(store, outcome)
+        computed, passes = computed + 1, passes + outcome.unit.passes
         show(outcome.unit)
 
     seconds = time.perf_counter() - started
@@ -115,7 +131,7 @@ def run_experiment(
             update={"elapsed": elapsed, "stop": schedule.stop_entry(), "units": unit_entries(schedule.units, names)}
         )
     )
-    return Summary(
+    return RunSummary(
         path=folder,
         computed=computed,
         resumed=len(schedule.units) - computed,
@@ -135,11 +151,11 @@ def _check_regions(experiment: Experiment, items: Sequence[Item]) -> None:
         )
 
 
-def _write_down(store: Run, outcome: Outcome) -> None:
+def _record_failure(store: Run, outcome: UnitOutcome) -> None:
     if outcome.failure is not None:
         store.write_failure(outcome.unit.key, outcome.failure)
 
 
 def _once_each(refusals: Iterable[Failure]) -> tuple[Failure, ...]:
-    """An image is refused by every unit that meets it; it is reported once."""
+    """The refused images, each once: every unit that contains an image refuses it again."""
     return tuple({failure.what: failure for failure in refusals}.values())

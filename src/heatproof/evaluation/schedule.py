@@ -1,8 +1,8 @@
-"""The order of a run, in rounds, and where it ends early.
+"""The schedule of a run: the order of its units in rounds, and the decision to stop a model early.
 
-A round is a model's units up to the next look. After it, the primary metric's scores so far are compared; a model whose comparisons
-are all settled gets no more units. What a look says is a pure function of the records of the batches
-before it, so that a run which was killed stops where it would have stopped, whatever computes the units.
+A round consists of a model's units up to the next look. At a look, all comparisons under the primary metrics are tested on the
+scores so far, and a model whose comparisons are all settled gets no more units. The decision depends only on the records of the
+batches before the look. A run that was killed therefore stops at the same place, whichever executor computes its units.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 from heatproof.core.settings import canonical_json, content_hash
 from heatproof.data.base import Item
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import Unit, total_rows
+from heatproof.evaluation.plan import Unit, total_passes
 from heatproof.evaluation.stopping import Stop
 from heatproof.stats import ALPHA, Decision, decide, plan_looks
 from heatproof.store import Run
@@ -24,14 +24,21 @@ AGAINST = {"chance": "the random map", "controls": "controls", "all": "each othe
 
 
 class Schedule:
-    """What is left of a run: `units`, of these the `pending` ones and their rows; all shrink when a model stops.
+    """The units of a run and those still to be computed; both become fewer when a model is stopped.
 
     Args:
-        experiment: what was asked.
-        items: images, in order.
-        units: the plan.
-        names: what records call a model, by the digest of its weights.
-        store: where finished units are.
+        experiment: the experiment.
+        items: the images in order.
+        units: the planned units.
+        names: the name of each model in records, by the digest of its weights.
+        store: the run, which holds the finished units.
+
+    Attributes:
+        units: all units of the run.
+        pending: the units that were not finished when the schedule was made.
+        pending_passes: the expected passes of the pending units.
+        stopped: the models that were stopped.
+        looks: the numbers of images after which comparisons are tested.
     """
 
     def __init__(
@@ -40,7 +47,7 @@ class Schedule:
         self.units: Sequence[Unit] = units
         self._done = store.done()
         self.pending: Sequence[Unit] = _without(units, self._done)
-        self.pending_rows = total_rows(self.pending)
+        self.pending_passes = total_passes(self.pending)
         self.stopped: list[StoppedEntry] = []
         self._experiment, self._items, self._names, self._store = experiment, items, names, store
         self._end = {item.name: place for place, item in enumerate(items, 1)}
@@ -51,7 +58,7 @@ class Schedule:
         )
 
     def rounds(self) -> Iterator[Sequence[Unit]]:
-        """Pending units, round by round; ask for the next when all units of the one before have ended."""
+        """The pending units in rounds. The next round may be requested only when all units of the previous one have ended."""
         stop = self._experiment.stop
         if stop is None:
             yield self.pending
@@ -83,36 +90,36 @@ class Schedule:
         return self._end[unit.items[-1].name]
 
     def _look(self, stop: Stop, own: Sequence[Unit], look: int) -> bool:
-        """Whether the units' model needs no more images; if so, its further units are dropped."""
+        """Test the comparisons of one model and return whether they are all settled; its further units are then dropped."""
         why = self._decision(stop, [unit for unit in own if self._images(unit) <= look], look)
         if not why:
             return False
         ahead = {unit.key for unit in own if self._images(unit) > look}
         self.units, self.pending = _without(self.units, ahead), _without(self.pending, ahead)
-        self.pending_rows = total_rows(self.pending)
+        self.pending_passes = total_passes(self.pending)
         model, output = self._names[own[0].model_digest], own[0].output["name"]
         self.stopped.append(StoppedEntry(model=model, output=output, images=look, of=len(self._items), why=why))
         return True
 
     def _decision(self, stop: Stop, units: Sequence[Unit], look: int) -> str:
-        """Why the units' model needs no more images; empty if it does."""
-        said = []
+        """The reason why the model needs no more images; empty if it needs more."""
+        settled = []
         for metric in self._experiment.primary_metrics():
             answers = decide(self._scores(units, metric.to_dict(), look), self._pairs, len(self.looks), stop.margin)
-            said += [
+            settled += [
                 answer
                 for answer, (i, j) in zip(answers, self._pairs, strict=True)
                 if not (self._methods[i].control and self._methods[j].control)
             ]
-        different, equal = said.count(Decision.DIFFERENT), said.count(Decision.EQUAL)
-        if Decision.OPEN in said or not different + equal:
+        different, equal = settled.count(Decision.DIFFERENT), settled.count(Decision.EQUAL)
+        if Decision.OPEN in settled or not different + equal:
             return ""
-        found = f"{different} different" + (f", {equal} equal within {stop.margin:g}" if stop.margin else "")
+        counts = f"{different} different" + (f", {equal} equal within {stop.margin:g}" if stop.margin else "")
         level = f"{ALPHA / len(self.looks):.3g} at each of {len(self.looks)} looks"
-        return f"all comparisons of methods with {AGAINST[stop.against]} are decided, {found}, at level {level}"
+        return f"all comparisons of methods with {AGAINST[stop.against]} are decided, {counts}, at level {level}"
 
     def _scores(self, units: Sequence[Unit], metric: Mapping[str, Any], look: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
-        """Scores [methods, images] up to the look, seeds averaged, NaN where there is none."""
+        """The scores up to the look, [methods, images], averaged over seeds; NaN where there is none."""
         keys, settings = {unit.key for unit in units}, canonical_json(metric)
         row_of = {content_hash(method.to_dict()): row for row, method in enumerate(self._methods)}
         column_of = {item.digest: column for column, item in enumerate(self._items[:look])}
@@ -130,7 +137,7 @@ class Schedule:
 
 
 def _by_network(units: Sequence[Unit]) -> list[list[Unit]]:
-    """Units of each model that is explained, in the order of the plan."""
+    """The units of each pair of a model and its explained output, in the order of the plan."""
     return [list(own) for _, own in groupby(units, key=lambda unit: (unit.model_digest, unit.model, unit.output))]
 
 

@@ -1,4 +1,4 @@
-"""When a run may stop before its last image, as an experiment says it.
+"""The stopping rule of an experiment, by which a run may stop before its last image.
 
 stop = { against = "chance", margin = 0.5, looks = 5 }
 """
@@ -12,13 +12,15 @@ from heatproof.methods.base import Method
 
 
 class Stop(BaseModel):
-    """Stop a model when every paired comparison of its methods under the primary metric is decided.
+    """A rule that stops a model when every paired comparison of its methods under the primary metric is decided.
 
-    against  what every method is compared with: the random map, every control, or every other map of the run.
-    margin   difference in the primary metric below which two maps count as equal; None = only a difference is a decision.
-    looks    how often comparisons are looked at, the end included. More looks may stop sooner and ask for clearer differences.
+    The module `stats.sequential` describes the tests and what they guarantee.
 
-    `stats.sequential` says what is tested and guaranteed.
+    Attributes:
+        against: the maps that every method is compared with: the random map, every control, or every other map of the run.
+        margin: the difference in the primary metric below which two maps count as equal; without it, only a difference decides.
+        looks: the number of times that comparisons are tested, including the last. With more looks, a run may stop sooner, but
+            each look requires clearer differences.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -28,7 +30,7 @@ class Stop(BaseModel):
     looks: PositiveInt = 5
 
     def pairs(self, methods: Sequence[Method]) -> list[tuple[int, int]]:
-        """The family of comparisons, as positions of two methods; that of "chance" is the report's own."""
+        """The family of comparisons as pairs of positions of methods; for "chance", it is the family that the report tests, too."""
         chance = chance_of(methods)
         others = {
             "chance": [] if chance is None else [chance],
@@ -39,5 +41,5 @@ class Stop(BaseModel):
 
 
 def chance_of(methods: Sequence[Method]) -> int | None:
-    """The position of the first method that stands for chance, by the declaration of its class; None where there is none."""
+    """The position of the first method whose class is declared to stand for chance; None if there is none."""
     return next((i for i, method in enumerate(methods) if method.chance), None)

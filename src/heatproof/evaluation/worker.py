@@ -1,8 +1,8 @@
-"""One unit, computed and kept. Runs in whatever process the executor chose.
+"""The computation of one unit, in a process that the executor chooses.
 
-Between units it keeps the model, the last batch with its clean outputs, and the maps that others of the batch are compared with:
-units come batch by batch, so that all methods and seeds share one clean forward. Such rows belong to no record; the plan counts
-them once a batch.
+A process caches the model, the last batch with its clean outputs, and the maps of reference methods on that batch. Units arrive
+batch by batch, so all methods and seeds share one clean forward pass. Passes that are shared belong to no record; the plan counts
+them once per batch.
 """
 
 import time
@@ -39,7 +39,7 @@ from heatproof.store import Run
 
 
 def compute_unit(run: Path, unit: Unit) -> None:
-    """Compute a unit and write its part; refused images are written down and left out."""
+    """Compute a unit and write its part. Refused images are recorded and left out."""
     store = Run(run)
     network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory
     model = _model(*network).with_(output=Output.from_dict(unit.output), incremental=unit.incremental)
@@ -55,16 +55,21 @@ def compute_unit(run: Path, unit: Unit) -> None:
             store.write_image(item.digest, pixels)
     with known_outputs(model, images, batch.outputs):
         records, values, further = _score(unit, model, batch)
-    kept = {item.digest: v.cpu().float().numpy() for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep}
-    kept |= {f"{item.digest}/{name}": maps[i].cpu().float().numpy() for i, item, name, maps in _pictured(unit, loaded, further)}
-    store.write_part(unit.key, records, kept or None)
+    stored = {
+        item.digest: v.cpu().float().numpy() for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep
+    }
+    stored |= {
+        f"{item.digest}/{name}": maps[i].cpu().float().numpy()
+        for i, item, name, maps in _stored_further_maps(unit, loaded, further)
+    }
+    store.write_part(unit.key, records, stored or None)
 
 
 @lru_cache(maxsize=2)
 def _model(settings: str, digest: str, plan: str, memory: int | None) -> Model:
     model = Loader.model_validate_json(settings).load().with_(memory=memory)
     if model.digest != digest:
-        raise ModelError(f"{model.name}: the weights changed while the run was going on; start the run again")
+        raise ModelError(f"{model.name}: expected the weights that the run started with, got others; start the run again")
     side = _preprocessing(model).side
     return apply(
         Plan.model_validate_json(plan), model, torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
@@ -79,7 +84,7 @@ class _Batch:
     maps: dict[str, Tensor] = field(default_factory=dict)
 
     def map_of(self, method: Method, model: Model, target: Tensor, seed: int) -> Tensor:
-        """Maps of a method that others are compared with, made once."""
+        """The maps of a reference method, which are computed once per batch, target and seed."""
         seed = seed if method.stochastic else 0
         key = canonical_json([method.to_dict(), str(model.output), target.tolist(), seed])
         if key not in self.maps:
@@ -98,7 +103,7 @@ def _batch(settings: str, digest: str, plan: str, memory: int | None, dataset: s
 
 def _preprocessing(model: Model) -> Preprocessing:
     if model.preprocessing is None:
-        raise ModelError(f"{model.name}: expected a model that says how to preprocess images; this one does not")
+        raise ModelError(f"{model.name}: expected a model with a preprocessing of images, got one without; give it a preprocessing")
     return model.preprocessing
 
 
@@ -108,45 +113,47 @@ def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
 
 
 class _Explainer:
-    """The unit's method bound to its model. A map that was made once for an image, seed and network is not made again."""
+    """The unit's method bound to its model. It caches its attributions, each for some images, targets, a seed and a network."""
 
     def __init__(self, method: Method, model: Model) -> None:
         self.method, self.model = method, model
-        self._made: dict[tuple[object, ...], Attribution] = {}
+        self._cached: dict[tuple[object, ...], Attribution] = {}
 
     def __call__(self, images: Tensor, target: Tensor, seed: int, model: Model | None = None, /) -> Attribution:
         seed = seed if self.method.stochastic else 0
         key = (*map(image_digest, images), *target.tolist(), seed, model and (model.digest, model.output))
-        if key not in self._made:
-            self._made[key] = self.method.attribute(model or self.model, images, target, seed=seed)
-        return self._made[key]
+        if key not in self._cached:
+            self._cached[key] = self.method.attribute(model or self.model, images, target, seed=seed)
+        return self._cached[key]
 
 
-def _pictured(unit: Unit, loaded: LoadedImages, further: Mapping[str, Tensor]) -> Iterator[tuple[int, Item, str, Tensor]]:
-    """The further maps that are kept: of the first image of the unit whose maps are."""
+def _stored_further_maps(
+    unit: Unit, loaded: LoadedImages, further: Mapping[str, Tensor]
+) -> Iterator[tuple[int, Item, str, Tensor]]:
+    """The further maps to store: those of the first image of the unit whose maps are stored."""
     first = next(((i, item) for i, item in enumerate(loaded.items) if item.digest in unit.keep), None)
     yield from ((*first, name, maps) for name, maps in further.items() if first)
 
 
 def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tensor, Mapping[str, Tensor]]:
-    """Records, maps, and the further maps of the first metric that leaves any."""
+    """The records, the maps, and the further maps of the first metric that returns any."""
     loaded, images, outputs = batch.loaded, batch.images, batch.outputs
     target = _target(unit, model, outputs, loaded)
     explain = _Explainer(Method.from_dict(unit.method), model)
-    found = explain(images, target, unit.seed)
-    row = _row_maker(unit, model, outputs, found, loaded)
+    attribution = explain(images, target, unit.seed)
+    build_records = _record_builder(unit, model, outputs, attribution, loaded)
     records: list[Record] = []
     further: Mapping[str, Tensor] = {}
     for settings in unit.metrics:
         metric = Metric.from_dict(settings)
         if isinstance(metric, ReferenceMetric):
-            batch.map_of(metric.reference, model, found.target, unit.seed + 1)
+            batch.map_of(metric.reference, model, attribution.target, unit.seed + 1)
         started = time.perf_counter()
         with count_passes() as passes:
-            scores = _apply(metric, unit, model, batch, found, explain)
-        records += row(metric, settings, scores, passes, time.perf_counter() - started)
+            scores = _apply(metric, unit, model, batch, attribution, explain)
+        records += build_records(metric, settings, scores, passes, time.perf_counter() - started)
         further = further or scores.maps
-    return records, found.values, further
+    return records, attribution.values, further
 
 
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:
@@ -160,45 +167,45 @@ def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> 
     return torch.tensor([item.label for item in loaded.items], device=outputs.device)
 
 
-def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, found: Attribution, explain: _Explainer) -> Scores:
-    images, target, seed = batch.images, found.target, unit.seed
+def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, attribution: Attribution, explain: _Explainer) -> Scores:
+    images, target, seed = batch.images, attribution.target, unit.seed
     match metric:
         case MapMetric():
-            return metric.score(found.values)
+            return metric.score(attribution.values)
         case RegionMetric():
             dataset = Dataset.from_dict(unit.dataset)
-            return metric.score(found.values, load_regions(dataset, _preprocessing(model).region, items=batch.loaded.items))
+            return metric.score(attribution.values, load_regions(dataset, _preprocessing(model).region, items=batch.loaded.items))
         case ReferenceMetric():
-            return metric.score(found.values, batch.map_of(metric.reference, model, target, seed + 1))
+            return metric.score(attribution.values, batch.map_of(metric.reference, model, target, seed + 1))
         case ModelMetric():
-            return metric.score(model, images, target, found.values, seed=seed)
+            return metric.score(model, images, target, attribution.values, seed=seed)
         case ExplainerMetric():
             return metric.score(model, images, target, explain, seed=seed)
-    raise ModelError(f"{metric.name}: a run cannot compute this kind of metric yet")
+    raise ModelError(f"{metric.name}: expected a metric of one of the five kinds that a run computes, got {type(metric).__name__}")
 
 
-def _details(found: Attribution, i: int) -> str:
-    """What the method tells of one map, as JSON: numbers that are, and lists, null where a number is missing."""
-    told = {name: values[i].tolist() for name, values in found.details.items()}
-    lists = {name: [v if isfinite(v) else None for v in value] for name, value in told.items() if isinstance(value, list)}
-    numbers = {name: v for name, v in told.items() if not isinstance(v, list) and isfinite(v)}
-    return canonical_json(numbers | lists) if told else ""
+def _details(attribution: Attribution, i: int) -> str:
+    """The details that the method reports of one map, as JSON: finite numbers, and lists with null for each missing number."""
+    details = {name: values[i].tolist() for name, values in attribution.details.items()}
+    lists = {name: [v if isfinite(v) else None for v in value] for name, value in details.items() if isinstance(value, list)}
+    numbers = {name: v for name, v in details.items() if not isinstance(v, list) and isfinite(v)}
+    return canonical_json(numbers | lists) if details else ""
 
 
-def _row_maker(
-    unit: Unit, model: Model, outputs: Tensor, found: Attribution, loaded: LoadedImages
+def _record_builder(
+    unit: Unit, model: Model, outputs: Tensor, attribution: Attribution, loaded: LoadedImages
 ) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
-    target, n = found.target, len(outputs)
+    target, n = attribution.target, len(outputs)
     clean = model.explained(outputs, target).tolist()
     probability = (
         outputs.softmax(1).gather(1, target[:, None])[:, 0].tolist() if outputs.shape[1] > 1 else [float("nan")] * len(clean)
     )
-    classes, probes = target.tolist(), found.probes.tolist()
-    map_error, map_gap = found.error.tolist(), found.gap.tolist()
-    details = [_details(found, i) for i in range(n)]
+    classes, probes = target.tolist(), attribution.probes.tolist()
+    map_error, map_gap = attribution.error.tolist(), attribution.gap.tolist()
+    details = [_details(attribution, i) for i in range(n)]
     method_settings = canonical_json(unit.method)
 
-    def rows(metric: Metric, settings: dict[str, Any], scores: Scores, passes: PassCount, seconds: float) -> list[Record]:
+    def build(metric: Metric, settings: dict[str, Any], scores: Scores, passes: PassCount, seconds: float) -> list[Record]:
         metric_settings = canonical_json(settings)
         curves = [[]] * n if scores.curve is None else scores.curve.tolist()
         parts = {"": scores.values, **scores.components}
@@ -223,23 +230,23 @@ def _row_maker(
                 value=float(values[i]),
                 error=float("nan") if component else float(scores.error[i]),
                 curve=[] if component else curves[i],
-                forward_rows=found.passes.forward // n,
-                backward_rows=found.passes.backward // n,
-                seconds=found.seconds / n,
+                forward_rows=attribution.passes.forward // n,
+                backward_rows=attribution.passes.backward // n,
+                seconds=attribution.seconds / n,
                 map_error=map_error[i],
                 map_gap=map_gap[i],
                 probes=probes[i],
-                plan=found.plan,
+                plan=attribution.plan,
                 details=details[i],
                 metric_forward_rows=passes.forward // n,
                 metric_backward_rows=passes.backward // n,
                 metric_equivalent_rows=passes.equivalent / n,
                 metric_seconds=seconds / n,
                 metric_details=canonical_json(dict(scores.details)) if scores.details and not component else "",
-                notes="; ".join(filter(None, (found.notes[i], scores.notes[i] if scores.notes else ""))),
+                notes="; ".join(filter(None, (attribution.notes[i], scores.notes[i] if scores.notes else ""))),
             )
             for component, values in parts.items()
             for i, item in enumerate(loaded.items)
         ]
 
-    return rows
+    return build

@@ -1,4 +1,7 @@
-"""One self-contained page that says what a run has shown and what it has not. Reads the store; never imports torch."""
+"""The report of a run: one self-contained page, with its tables and figures as files.
+
+This package reads the store and never imports torch.
+"""
 
 from heatproof.report.page import build
 

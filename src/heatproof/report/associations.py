@@ -1,4 +1,7 @@
-"""Two metrics of the same images at the same levels, drawn against each other: what one tells of the other, method by method."""
+"""Associations between two metrics that have a curve over the same levels on the same images, measured for each method.
+
+An association answers how well one metric predicts the other (see `stats.association`).
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +17,18 @@ DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Related:
-    """An association on one network: `points[method]` are x and y, each [images, levels]."""
+class MeasuredAssociation:
+    """An association between two metrics, measured on one network.
+
+    Attributes:
+        title: the title of the association.
+        x: the label of the first metric.
+        y: the label of the second metric.
+        level: the name of the quantity that the levels are values of.
+        levels: the values at which both curves were measured.
+        points: for each method, the values of x and of y, each [images, levels].
+        by_method: for each method, the statistics of the association.
+    """
 
     title: str
     x: str
@@ -26,14 +39,17 @@ class Related:
     by_method: Mapping[str, Association]
 
 
-def associations(scores: ModelScores, manifest: Manifest) -> Iterator[Related]:
-    """Every association of the run whose two metrics have curves of one length; methods without two full images are left out."""
-    panels = {panel.metric.label: panel for panel in scores.panels if panel.curves is not None}
+def measured_associations(scores: ModelScores, manifest: Manifest) -> Iterator[MeasuredAssociation]:
+    """The associations of the run whose two metrics were measured, and have curves of the same length, on this network.
+
+    A method is left out if fewer than two images have a level at which both metrics have a value.
+    """
+    matrices = {matrix.metric.label: matrix for matrix in scores.matrices if matrix.curves is not None}
     for entry in manifest.associations:
-        x, y = panels.get(entry.x), panels.get(entry.y)
+        x, y = matrices.get(entry.x), matrices.get(entry.y)
         if x is None or y is None:
             continue
-        points = {method.label: pair for method in x.methods if (pair := _pair(x, y, method.label)) is not None}
+        points = {method.label: curves for method in x.methods if (curves := _curves(x, y, method.label)) is not None}
         by_method = {}
         for label, (a, b) in points.items():
             weights = resampling_weights(len(a), DRAWS, np.random.default_rng(SEED))
@@ -42,11 +58,14 @@ def associations(scores: ModelScores, manifest: Manifest) -> Iterator[Related]:
                 by_method[label] = association
         if by_method:
             levels = x.metric.curve_x or tuple(map(float, range(next(iter(points.values()))[0].shape[1])))
-            yield Related(entry.title, x.metric.label, y.metric.label, x.metric.curve_axes[0], levels, points, by_method)
+            yield MeasuredAssociation(
+                entry.title, x.metric.label, y.metric.label, x.metric.curve_axes[0], levels, points, by_method
+            )
 
 
-def _pair(x: ScoreMatrix, y: ScoreMatrix, label: str) -> tuple[Floats, Floats] | None:
-    rows = [[i for i, method in enumerate(panel.methods) if method.label == label] for panel in (x, y)]
+def _curves(x: ScoreMatrix, y: ScoreMatrix, label: str) -> tuple[Floats, Floats] | None:
+    """The curves of one method under both metrics, each [images, levels]; None unless they match in images and shape."""
+    rows = [[i for i, method in enumerate(matrix.methods) if method.label == label] for matrix in (x, y)]
     if not all(rows) or x.images != y.images or x.curves is None or y.curves is None:
         return None
     a, b = x.curves[rows[0][0]], y.curves[rows[1][0]]

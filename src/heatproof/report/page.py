@@ -1,7 +1,8 @@
-"""Builds report.html, figures/ and tables/ of a run.
+"""The builder of a run's report: the page report.html and the folders figures/ and tables/.
 
-The page is one file without any reference to another: styles, scripts, figures and maps are inside, and its content policy
-forbids the network. Without scripts it shows the same figures as drawings and the same tables unsorted.
+The page is a single file that refers to no other: it contains its styles, scripts, figures and maps, and its content security
+policy forbids all access to the network. Where scripts are disabled, it shows the same figures as static drawings, and the same
+tables without sorting.
 """
 
 import base64
@@ -11,17 +12,17 @@ from typing import Any
 
 from heatproof.core.formatting import comma_list, count, number, percent, percent_level, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
-from heatproof.report.associations import Related, associations
+from heatproof.report.associations import MeasuredAssociation, measured_associations
 from heatproof.report.cascade import read_cascade
-from heatproof.report.claims import beside, judge
+from heatproof.report.claims import judge_claims, published_comparisons
 from heatproof.report.figures.associations import association_chart
-from heatproof.report.figures.curves import curve_chart, lit_at_first
+from heatproof.report.figures.curves import curve_chart, initially_highlighted
 from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
-from heatproof.report.figures.gallery import SALIENCY, captions, color_bar, make_gallery, write_gallery
+from heatproof.report.figures.gallery import SALIENCY, build_gallery, captions, color_bar, write_gallery
 from heatproof.report.figures.scores import score_chart
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.style import LineStyle, line_styles
-from heatproof.report.figures.sweeps import sweep_chart, swept
+from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
 from heatproof.report.headline import headline
 from heatproof.report.pass_equivalents import pass_equivalents
 from heatproof.report.score_matrix import ModelScores, read_scores
@@ -33,10 +34,10 @@ from heatproof.report.table_cells import (
     comparison_table,
     correlation_cells,
     image_table,
-    luck_sentence,
     pretty_json,
     provenance,
     published_table,
+    selection_bias_sentence,
     summary_table,
 )
 from heatproof.report.tables import write_claims, write_scores, write_summary
@@ -49,12 +50,18 @@ SALIENCY_IMAGES = 3
 
 
 def build(run: Path | str) -> Path:
-    """Write the report of a run folder and return the path of its page.
+    """Write the report of a run and return the path of its page.
 
-    A run with failures, or one still going on, is reported as far as it got.
+    The report of a run that is unfinished, or that has failures, covers the units that are finished.
+
+    Args:
+        run: the folder of the run.
+
+    Returns:
+        The path of report.html in that folder.
 
     Raises:
-        DataError: no run.json in the folder, a torn file, or one of a newer schema.
+        DataError: the folder has no run.json, a file in it is damaged, or a newer version of heatproof wrote the run.
     """
     store = Run(run)
     manifest = store.manifest()
@@ -63,17 +70,19 @@ def build(run: Path | str) -> Path:
     analyses = [analyse(scores, manifest.looks) for scores in all_scores]
     write_scores(store)
     write_summary(store, [item for group in analyses for item in group])
-    related = [[*associations(scores, manifest)] for scores in all_scores]
-    judged = [judge(scores, manifest, found) for scores, found in zip(all_scores, related, strict=True)]
+    associations = [[*measured_associations(scores, manifest)] for scores in all_scores]
+    judged = [judge_claims(scores, manifest, measured) for scores, measured in zip(all_scores, associations, strict=True)]
     write_claims(store, {scores.model.label: claims for scores, claims in zip(all_scores, judged, strict=True)})
     several = len(all_scores) > 1
     sections = [
         _model_section(store, manifest, scores, group, styles, f"{index}-" if several else "")
         | {
             "claims": claim_table(claims),
-            "associations": [*_association_figures(store, found, manifest, f"{index}-" if several else "")],
+            "associations": [*_association_figures(store, measured, manifest, f"{index}-" if several else "")],
         }
-        for index, (scores, group, claims, found) in enumerate(zip(all_scores, analyses, judged, related, strict=True), start=1)
+        for index, (scores, group, claims, measured) in enumerate(
+            zip(all_scores, analyses, judged, associations, strict=True), start=1
+        )
     ]
     page = store.path / "report.html"
     write_atomically(page, _render(store, manifest, sections, analyses).encode())
@@ -83,17 +92,17 @@ def build(run: Path | str) -> Path:
 def _model_section(
     run: Run, manifest: Manifest, scores: ModelScores, analyses: list[Analysis], styles: dict[str, LineStyle], prefix: str
 ) -> dict[str, Any]:
-    """Everything the template needs to know about one model."""
-    gallery = make_gallery(run, manifest, scores)
+    """The values that the template inserts for one model."""
+    gallery = build_gallery(run, manifest, scores)
     if gallery is not None:
         write_gallery(run, gallery, run.path / "figures", f"{prefix}gallery")
-    sizes = make_gallery(run, manifest, scores, SALIENCY, SALIENCY_IMAGES)
-    if sizes is not None:
-        write_gallery(run, sizes, run.path / "figures", f"{prefix}saliency")
+    saliency = build_gallery(run, manifest, scores, SALIENCY, SALIENCY_IMAGES)
+    if saliency is not None:
+        write_gallery(run, saliency, run.path / "figures", f"{prefix}saliency")
     cascade = read_cascade(run, manifest, scores)
     if cascade is not None:
-        for look, grid in (("sizes", cascade.sizes), ("signed", cascade.signed)):
-            write_gallery(run, grid, run.path / "figures", f"{prefix}cascade-{look}")
+        for style, grid in (("saliency", cascade.saliency), ("signed", cascade.signed)):
+            write_gallery(run, grid, run.path / "figures", f"{prefix}cascade-{style}")
     searches = read_searches(run, manifest, scores.model)
     names = _file_names(analyses)
     matrix, counts = metric_agreement(analyses)
@@ -113,28 +122,30 @@ def _model_section(
         "searches": [_search_figure(run, search, f"{prefix}search-{index}") for index, search in enumerate(searches, start=1)],
         "cascade": cascade,
         "gallery": gallery,
-        "saliency": sizes,
+        "saliency": saliency,
         "captions": captions(gallery, manifest, scores) if gallery is not None else {},
         "comparisons": [(item, comparison_table(item)) for item in analyses],
-        "published": [(table.title, *published_table(table, scores.model.label)) for table in beside(scores, manifest)],
+        "published": [
+            (table.title, *published_table(table, scores.model.label)) for table in published_comparisons(scores, manifest)
+        ],
         "per_image": [(item, image_table(item)) for item in analyses],
         "agreement": correlation_cells(matrix, counts),
     }
 
 
 def _file_names(analyses: list[Analysis]) -> list[str]:
-    """Metric names, numbered where one metric comes with several settings."""
-    names = [item.panel.metric.name for item in analyses]
+    """The names of the metrics; a metric that occurs with several settings gets a number."""
+    names = [item.matrix.metric.name for item in analyses]
     return [f"{name}-{names[:index].count(name) + 1}" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
 
 def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
-    metric, best = analysis.panel.metric, analysis.best
+    metric, best = analysis.matrix.metric, analysis.best
     static = score_chart(analysis, legend=True, width=520)
     write_figure(static, run.path / "figures", name, metric.title)
-    label = f"{metric.title} of {count(len(analysis.rows), 'map')}, mean and {percent_level(level_of(analysis.looks))} interval."
+    label = f"{metric.title} of {count(len(analysis.rows), 'method')}, mean and {percent_level(level_of(analysis.looks))} interval."
     if best is not None:
-        label += f" Best: {best.method.label}, {significant(best.mean, 3)}."
+        label += f" The best is {best.method.label} with {significant(best.mean, 3)}."
     return {
         "id": name,
         "metric": metric,
@@ -145,22 +156,22 @@ def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
 
 
 def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], name: str) -> dict[str, Any]:
-    lit = lit_at_first(analysis)
-    static = curve_chart(analysis, styles, chosen=lit, legend=True, width=560)
-    metric = analysis.panel.metric
+    highlighted = initially_highlighted(analysis)
+    static = curve_chart(analysis, styles, chosen=highlighted, legend=True, width=560)
+    metric = analysis.matrix.metric
     write_figure(static, run.path / "figures", name, metric.title)
     label = (
         f"{metric.title}: {metric.curve_axes[1]} against {metric.curve_axes[0]}, mean curves with "
-        f"{percent_level(level_of(analysis.looks))} bands. Lit: {comma_list(lit)}."
+        f"{percent_level(level_of(analysis.looks))} bands. Highlighted: {comma_list(highlighted)}."
     )
     return {
         "id": name,
         "metric": metric,
         "label": label,
-        "lit": lit,
-        "keys": [(method.label, styles[method.label]) for method in analysis.panel.methods],
-        "odd": analysis.panel.odd_curves,
-        "spec": curve_chart(analysis, styles, chosen=lit, legend=False, width="container"),
+        "highlighted": highlighted,
+        "keys": [(method.label, styles[method.label]) for method in analysis.matrix.methods],
+        "odd": analysis.matrix.odd_curves,
+        "spec": curve_chart(analysis, styles, chosen=highlighted, legend=False, width="container"),
         "svg": inline_svg(static, name, label),
     }
 
@@ -168,13 +179,13 @@ def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], na
 def _sweep_figures(
     run: Run, manifest: Manifest, analyses: list[Analysis], names: list[str], prefix: str
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Title and figures, one per metric, of every sweep of which two points were run."""
+    """The title and the figures, one per metric, of every sweep of which at least two points were run."""
     for index, sweep in enumerate(manifest.sweeps, start=1):
         figures = []
         for analysis, metric in zip(analyses, names, strict=True):
-            lines = swept(sweep, analysis)
+            lines = sweep_lines(sweep, analysis)
             if lines:
-                title = f"{sweep.title}: {analysis.panel.metric.title}"
+                title = f"{sweep.title}: {analysis.matrix.metric.title}"
                 name = f"{prefix}{metric}-sweep-{index}"
                 static = sweep_chart(sweep, lines, analysis, width=420)
                 write_figure(static, run.path / "figures", name, title)
@@ -184,17 +195,19 @@ def _sweep_figures(
             yield sweep.title, figures
 
 
-def _association_figures(run: Run, found: list[Related], manifest: Manifest, prefix: str) -> Iterator[dict[str, Any]]:
-    """Every association that was measured: its table, and a figure for each method."""
-    for index, related in enumerate(found, start=1):
+def _association_figures(
+    run: Run, associations: list[MeasuredAssociation], manifest: Manifest, prefix: str
+) -> Iterator[dict[str, Any]]:
+    """The table of every measured association, and its figure for each method."""
+    for index, association in enumerate(associations, start=1):
         figures = []
-        for nth, method in enumerate(related.by_method, start=1):
-            title, name = f"{related.title}: {method}", f"{prefix}association-{index}-{nth}"
-            static = association_chart(related, method, width=260)
+        for nth, method in enumerate(association.by_method, start=1):
+            title, name = f"{association.title}: {method}", f"{prefix}association-{index}-{nth}"
+            static = association_chart(association, method, width=260)
             write_figure(static, run.path / "figures", name, title)
-            spec = association_chart(related, method, width="container")
+            spec = association_chart(association, method, width="container")
             figures.append({"id": name, "title": method, "label": title, "spec": spec, "svg": inline_svg(static, name, title)})
-        yield {"title": related.title, "figures": figures, "table": association_table(related, level_of(manifest.looks))}
+        yield {"title": association.title, "figures": figures, "table": association_table(association, level_of(manifest.looks))}
 
 
 def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
@@ -205,7 +218,7 @@ def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
         "id": name,
         "title": title,
         "label": f"{title} against σ for {count(len(search.traces), 'image')}.",
-        "says": luck_sentence(search),
+        "caption": selection_bias_sentence(search),
         "spec": search_chart(search, width="container"),
         "svg": inline_svg(static, name, title),
     }

@@ -1,4 +1,4 @@
-"""What partial recomputation saved: the passes that scoring took, and the full forward passes that they amount to in work."""
+"""The saving of partial recomputation: the number of forward passes that scoring took, and of full passes with equal work."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,14 @@ GROUP BY ALL HAVING equivalent < passes ORDER BY model, metric
 
 
 class PassEquivalents(NamedTuple):
-    """The forward passes that one metric took on one network, and their number in full-forward equivalents, which is smaller."""
+    """The forward passes that one metric took on one network.
+
+    Attributes:
+        model: the name of the network.
+        metric: the name of the metric.
+        passes: the number of forward passes, full and partial.
+        equivalent: the number of full forward passes with the same number of operations, which is smaller.
+    """
 
     model: str
     metric: str
@@ -22,5 +29,5 @@ class PassEquivalents(NamedTuple):
 
 
 def pass_equivalents(run: Run) -> list[PassEquivalents]:
-    """The passes of every network and metric for which some were computed only in part."""
+    """The forward passes of each network and metric for which some passes were computed only in part."""
     return [PassEquivalents(**row) for row in run.query(_SQL).to_pylist()]

@@ -1,7 +1,8 @@
-"""Records → arrays: one panel per model and metric, scores [methods, images].
+"""The records of a run are arranged as one array of scores per model and metric, of shape [methods, images].
 
-Seeds of one image are averaged before the image counts, once. Where there are several seeds, their spread is the Monte Carlo
-error of the image's score; else it is the error its record carries. NaN: no score, or no claim.
+The score of an image is the mean over its seeds, so an image counts once however many seeds it has. With several seeds, the
+Monte Carlo error of that mean is the standard deviation over the seeds, divided by the square root of their number; with one
+seed, it is the error that the record states. A value of NaN means that there is no score.
 """
 
 from collections import Counter
@@ -34,7 +35,19 @@ _CAPTIONS = "SELECT model, image, min(target) AS target, avg(clean_probability) 
 
 @dataclass(frozen=True)
 class ScoreMatrix:
-    """Scores of one metric on one model. Rows are `methods`, columns `images`; `curves` is [m, n, points] or None."""
+    """The scores of one metric on one model.
+
+    Attributes:
+        model: the model.
+        metric: the metric.
+        methods: the methods and controls, one for each row of the arrays.
+        images: the images, one for each column of the arrays.
+        values: scores [methods, images].
+        errors: Monte Carlo errors of the scores, [methods, images].
+        components: the values of each further component of the metric, [methods, images].
+        curves: the curves behind the scores, [methods, images, points]; None if the metric has none.
+        odd_curves: the number of curves that were left out because they differ from most in their number of points.
+    """
 
     model: ModelEntry
     metric: MetricEntry
@@ -45,12 +58,11 @@ class ScoreMatrix:
     components: Mapping[str, Floats]
     curves: Floats | None
     odd_curves: int = 0
-    """Curves left out because they have another number of points than most."""
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What one map costs on average."""
+class MapCost:
+    """The average cost of one map of a method: forward passes, backward passes and seconds."""
 
     forward: float
     backward: float
@@ -58,8 +70,8 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Caption:
-    """What the network said of an image."""
+class ImageCaption:
+    """The class that was explained for an image, and the probability that the network gives it."""
 
     target: int
     probability: float
@@ -67,41 +79,48 @@ class Caption:
 
 @dataclass(frozen=True)
 class ModelScores:
-    """All that was measured on one model."""
+    """Everything that was measured on one model.
+
+    Attributes:
+        model: the model.
+        matrices: the scores, one matrix per metric.
+        costs: the average cost of one map, by the key of the method.
+        captions: the explained class of each image, by the digest of the image.
+    """
 
     model: ModelEntry
-    panels: tuple[ScoreMatrix, ...]
-    costs: Mapping[str, Cost]
-    captions: Mapping[str, Caption]
+    matrices: tuple[ScoreMatrix, ...]
+    costs: Mapping[str, MapCost]
+    captions: Mapping[str, ImageCaption]
 
 
 def read_scores(run: Run, manifest: Manifest) -> list[ModelScores]:
-    """Scores of every model that has any."""
+    """The scores of every model that has any, in the order of the manifest."""
     scores, curves = run.query(_SCORES).to_pylist(), run.query(_CURVES).to_pylist()
     costs, captions = run.query(_COSTS).to_pylist(), run.query(_CAPTIONS).to_pylist()
-    found = []
+    all_scores = []
     for model in manifest.models:
         own = [row for row in scores if row["model"] in model.keys]
         if not own:
             continue
         own_curves = [row for row in curves if row["model"] in model.keys]
-        panels = (_panel(model, metric, manifest, own, own_curves) for metric in manifest.metrics)
-        found.append(
+        matrices = (_matrix(model, metric, manifest, own, own_curves) for metric in manifest.metrics)
+        all_scores.append(
             ModelScores(
                 model,
-                tuple(panel for panel in panels if panel is not None),
+                tuple(matrix for matrix in matrices if matrix is not None),
                 {
-                    row["method"]: Cost(row["forward"], row["backward"], row["seconds"])
+                    row["method"]: MapCost(row["forward"], row["backward"], row["seconds"])
                     for row in costs
                     if row["model"] in model.keys
                 },
-                {row["image"]: Caption(row["target"], row["probability"]) for row in captions if row["model"] in model.keys},
+                {row["image"]: ImageCaption(row["target"], row["probability"]) for row in captions if row["model"] in model.keys},
             )
         )
-    return found
+    return all_scores
 
 
-def _panel(
+def _matrix(
     model: ModelEntry, metric: MetricEntry, manifest: Manifest, scores: list[dict[str, Any]], curves: list[dict[str, Any]]
 ) -> ScoreMatrix | None:
     own = [row for row in scores if (row["metric"], row["metric_settings"]) == (metric.name, metric.settings_key)]
@@ -130,7 +149,7 @@ def _panel(
 def _stack(
     rows: list[dict[str, Any]], shape: tuple[int, int], row_of: Mapping[str, int], column_of: Mapping[str, int]
 ) -> tuple[Floats | None, int]:
-    """Curves [m, n, points], averaged over seeds, and how many did not fit."""
+    """The curves averaged over seeds, [methods, images, points], and the number of curves that differ in their number of points."""
     if not rows:
         return None, 0
     points = Counter(len(row["curve"]) for row in rows).most_common(1)[0][0]

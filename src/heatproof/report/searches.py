@@ -1,8 +1,9 @@
-"""Searches that methods tell of: where they went, what they found, and what of it was luck.
+"""The searches for a noise level σ that methods ran for each image, and how much of their result is selection bias.
 
-A method that searches a setting image by image leaves in its details `trace_sigma` and `trace_objective` (null after the end),
-`objective` at its optimum and `objective_fresh`, the same anew with other random numbers. The optimum of noisy values is too good
-on average; the difference to the fresh value says by how much.
+A method that searches for σ records these details for each image: `trace_sigma` and `trace_objective`, the values that it tried
+and the objective at each (null after the end of the search); `sigma` and `objective`, the optimum; and `objective_fresh`, the
+objective at the optimum evaluated again with new random numbers. The best of several noisy values is too good on average. The
+difference between `objective` and `objective_fresh` estimates this selection bias.
 """
 
 import json
@@ -25,7 +26,16 @@ WHERE details LIKE '%"trace_sigma"%' GROUP BY ALL ORDER BY method, name
 
 @dataclass(frozen=True)
 class SearchTrace:
-    """The search of one image: σ and objective, in the order they were tried."""
+    """The search for one image.
+
+    Attributes:
+        image: the name of the image.
+        sigmas: the values of σ, in the order in which they were tried.
+        values: the objective at each of them.
+        sigma: the value of σ that was selected.
+        objective: the objective at the selected σ, as the search evaluated it.
+        fresh: the objective at the selected σ, evaluated again with new random numbers.
+    """
 
     image: str
     sigmas: tuple[float, ...]
@@ -37,28 +47,37 @@ class SearchTrace:
 
 @dataclass(frozen=True)
 class Search:
-    """All searches of one method. `luck` compares the objective at the optimum, first, with its fresh value, image by image."""
+    """All searches of one method.
+
+    Attributes:
+        method: the method.
+        objective: the label of the metric that was optimised.
+        traces: the search for each image.
+        selection_bias: the paired comparison of the objective at the optimum with its fresh value.
+    """
 
     method: MethodEntry
     objective: str
     traces: tuple[SearchTrace, ...]
-    luck: Comparison
+    selection_bias: Comparison
 
 
 def read_searches(run: Run, manifest: Manifest, model: ModelEntry) -> list[Search]:
-    """Searches on one model, by method, in the order of the methods; of the first seed."""
+    """The searches of the first seed on one model, for each method in the order of the manifest."""
     rows = [row for row in run.query(_DETAILS).to_pylist() if row["model"] in model.keys]
-    found = []
+    searches = []
     for method in manifest.methods:
         own = (_trace(row["name"], json.loads(row["details"])) for row in rows if row["method"] == method.key)
         traces = tuple(trace for trace in own if trace is not None)
         if traces:
-            found.append(Search(method, _objective(method.settings, manifest), traces, _luck(traces, level_of(manifest.looks))))
-    return found
+            searches.append(
+                Search(method, _objective(method.settings, manifest), traces, _selection_bias(traces, level_of(manifest.looks)))
+            )
+    return searches
 
 
 def _trace(image: str, details: Mapping[str, Any]) -> SearchTrace | None:
-    """None where the search met no number, or its optimum anew is none."""
+    """The search for one image; None if no value of its objective is a number, or if its details are incomplete."""
     tried = [pair for pair in zip(details["trace_sigma"], details["trace_objective"], strict=True) if None not in pair]
     if not tried or not {"sigma", "objective", "objective_fresh"} <= details.keys():
         return None
@@ -71,7 +90,7 @@ def _objective(settings: Any, manifest: Manifest) -> str:
     return next((metric.label for metric in manifest.metrics if metric.name == name), name)
 
 
-def _luck(traces: Sequence[SearchTrace], level: float) -> Comparison:
-    at, anew = (np.array([getattr(trace, name) for trace in traces]) for name in ("objective", "fresh"))
+def _selection_bias(traces: Sequence[SearchTrace], level: float) -> Comparison:
+    searched, fresh = (np.array([getattr(trace, name) for trace in traces]) for name in ("objective", "fresh"))
     weights = resampling_weights(len(traces), sensible_draws(len(traces)), np.random.default_rng(SEED))
-    return compare(at, anew, weights, np.random.default_rng(SEED), level=level)
+    return compare(searched, fresh, weights, np.random.default_rng(SEED), level=level)

@@ -1,8 +1,8 @@
-"""Statistics → the cells of the page's tables: text, sort key and mark. No markup here, and no statistics either."""
+"""The cells of the page's tables: the text, sort key and mark of each statistic. Markup belongs to the template."""
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,21 +10,30 @@ import numpy as np
 
 from heatproof.core.formatting import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
 from heatproof.core.records import Direction
-from heatproof.report.analysis import Analysis, Row, Test, Verdict
-from heatproof.report.associations import Related
-from heatproof.report.claims import Beside, Judged, Pair
+from heatproof.report.analysis import Analysis, ComparisonVerdict, CorrectedComparison, MethodStatistics
+from heatproof.report.associations import MeasuredAssociation
+from heatproof.report.claims import JudgedClaim, PairResult, PublishedComparison, PublishedNumber
 from heatproof.report.pass_equivalents import PassEquivalents
 from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.report.searches import Search
 from heatproof.stats import STATISTICS
 from heatproof.store.manifest import AccelerationEntry, Manifest, MethodEntry
 
-NO_CLAIM = "makes no claim that this metric could test, or has no score"
+NO_SCORE = "this method has no score, or does not state an expected sum that this metric could test"
 
 
 @dataclass(frozen=True)
 class TableCell:
-    """One cell; `sort` is its sort key ("" sorts last), `mark` one of best, tie or nothing."""
+    """One cell of a table.
+
+    Attributes:
+        text: the text of the cell.
+        sub: a second line in small print.
+        sort: the sort key; cells with an empty key are sorted last.
+        mark: `best`, `tie` or empty.
+        note: a remark below the text.
+        title: the text that is shown when the pointer rests on the cell.
+    """
 
     text: str
     sub: str = ""
@@ -36,7 +45,7 @@ class TableCell:
 
 @dataclass(frozen=True)
 class TableLine:
-    """One table row: a method and its cells."""
+    """One line of a table: a method and its cells."""
 
     method: MethodEntry
     cells: tuple[TableCell, ...]
@@ -44,19 +53,23 @@ class TableLine:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """Methods and controls, which the page keeps apart."""
+    """A table of scores, with the lines of the methods separate from those of the controls."""
 
     methods: tuple[TableLine, ...]
     controls: tuple[TableLine, ...]
 
 
 def arrow(direction: Direction) -> tuple[str, str]:
-    """Sign and words for which way is better."""
+    """The sign and the words that state which direction is better."""
     return ("↓", "lower is better") if direction == Direction.LOWER else ("↑", "higher is better")
 
 
 def summary_table(scores: ModelScores, analyses: Sequence[Analysis]) -> ScoreTable:
-    """Methods × metrics: mean, interval, probability of being first, Monte Carlo share, cost; best on the first metric first."""
+    """The table of all methods and metrics, sorted by the first metric.
+
+    Each metric has the mean with its interval, the share of resamples in which the method ranks first, and the Monte Carlo share of
+    the variance. The last two columns are the cost of one map.
+    """
     methods = list({row.method.key: row.method for analysis in analyses for row in _best_first(analysis)}.values())
     lookup = [{row.method.key: row for row in analysis.rows} for analysis in analyses]
     lines = []
@@ -69,57 +82,62 @@ def summary_table(scores: ModelScores, analyses: Sequence[Analysis]) -> ScoreTab
 
 
 def comparison_table(analysis: Analysis) -> ScoreTable:
-    """Every method of one metric: mean, rank, against the best, against chance, Monte Carlo error, components."""
-    decimals = panel_decimals(analysis)
+    """The table of one metric: mean, rank, comparison with the best, comparison with chance, standard error and components."""
+    decimals = metric_decimals(analysis)
     return _parted([TableLine(row.method, tuple(_comparison_cells(row, decimals))) for row in _best_first(analysis)])
 
 
 def image_table(analysis: Analysis) -> list[tuple[str, list[TableCell]]]:
-    """Scores per image: a row per image, a column per method."""
-    panel = analysis.panel
-    decimals = decimals_for(float(np.nanstd(panel.values)) / 5) if np.isfinite(panel.values).any() else 3
+    """The table of the scores of each image: one line per image, one column per method."""
+    matrix = analysis.matrix
+    decimals = decimals_for(float(np.nanstd(matrix.values)) / 5) if np.isfinite(matrix.values).any() else 3
     return [
-        (image.name, [TableCell(number(value, decimals), sort=_key(value)) for value in panel.values[:, column]])
-        for column, image in enumerate(panel.images)
+        (image.name, [TableCell(number(value, decimals), sort=_key(value)) for value in matrix.values[:, column]])
+        for column, image in enumerate(matrix.images)
     ]
 
 
-def published_table(table: Beside, model: str) -> tuple[list[str], list[tuple[str, list[TableCell]]]]:
-    """Heads and rows: of each metric ours, then theirs on the same network and the difference, or theirs on every network."""
-    networks = list(dict.fromkeys(network for row in table.rows.values() for found in row.values() for network in found.published))
+def published_table(comparison: PublishedComparison, model: str) -> tuple[list[str], list[tuple[str, list[TableCell]]]]:
+    """The heads and the lines of a published table.
+
+    Each metric has the score of this run. If the table has numbers for this network, the published score and the difference follow;
+    otherwise, the published scores for every network follow.
+    """
+    numbers = [number for line in comparison.rows.values() for number in line.values()]
+    networks = list(dict.fromkeys(network for number in numbers for network in number.published))
     same = [network for network in networks if network == model.rpartition(":")[2]]
-    theirs = same or networks
-    each = ["ours", *("published" if same else network for network in theirs), *(["difference"] if same else [])]
-    heads = each if len(table.metrics) == 1 else [f"{metric}, {head}" for metric in table.metrics for head in each]
-    rows = []
-    for label, row in table.rows.items():
-        cells = []
-        for metric in table.metrics:
-            found = row[metric]
-            spread = interval(found.low, found.high, 2) if found.n >= 2 else "one image" if found.n else ""
-            cells.append(
-                TableCell(number(found.mean, 2), spread, _key(found.mean), title=count(found.n, "image") if found.n else "not run")
-            )
-            cells += [_published_cell(found.published.get(network)) for network in theirs]
-            cells += [TableCell(number(found.difference(network), 2), sort=_key(found.difference(network))) for network in same]
-        rows.append((label, cells))
-    return heads, rows
+    shown = same or networks
+    each = ["this run", *("published" if same else network for network in shown), *(["difference"] if same else [])]
+    heads = each if len(comparison.metrics) == 1 else [f"{metric}, {head}" for metric in comparison.metrics for head in each]
+    return heads, [
+        (label, [cell for metric in comparison.metrics for cell in _published_cells(line[metric], shown, same)])
+        for label, line in comparison.rows.items()
+    ]
+
+
+def _published_cells(entry: PublishedNumber, networks: Sequence[str], same: Sequence[str]) -> Iterator[TableCell]:
+    spread = interval(entry.low, entry.high, 2) if entry.n >= 2 else "one image" if entry.n else ""
+    yield TableCell(number(entry.mean, 2), spread, _key(entry.mean), title=count(entry.n, "image") if entry.n else "not run")
+    for network in networks:
+        yield _published_cell(entry.published.get(network))
+    for network in same:
+        yield TableCell(number(entry.difference(network), 2), sort=_key(entry.difference(network)))
 
 
 def _published_cell(value: float | None) -> TableCell:
     return TableCell(DASH) if value is None else TableCell(number(value, 2), sort=_key(value))
 
 
-def claim_table(judged: Sequence[Judged]) -> list[tuple[Judged, list[tuple[str, list[TableCell]]]]]:
-    """Every claim with a row for each of its pairs: difference, interval, p or margin, finding."""
+def claim_table(judged: Sequence[JudgedClaim]) -> list[tuple[JudgedClaim, list[tuple[str, list[TableCell]]]]]:
+    """Every claim with one line per pair: the difference with its interval, the p value or the margin, and the finding."""
     return [(claim, [(_pair_label(pair), _pair_cells(pair)) for pair in claim.pairs]) for claim in judged]
 
 
-def _pair_label(pair: Pair) -> str:
+def _pair_label(pair: PairResult) -> str:
     return f"{pair.lower} {'≈' if math.isfinite(pair.margin) else '<'} {pair.higher}"
 
 
-def _pair_cells(pair: Pair) -> list[TableCell]:
+def _pair_cells(pair: PairResult) -> list[TableCell]:
     decimals = decimals_for((pair.high - pair.low) / 2)
     tested = f"± {number(pair.margin, decimals)}" if math.isfinite(pair.margin) else p_value(pair.p) if pair.n else DASH
     return [
@@ -131,71 +149,72 @@ def _pair_cells(pair: Pair) -> list[TableCell]:
     ]
 
 
-def association_table(related: Related, level: float) -> tuple[list[str], list[tuple[str, list[TableCell]]]]:
-    """A row a method: each statistic of the association with its interval."""
+def association_table(association: MeasuredAssociation, level: float) -> tuple[list[str], list[tuple[str, list[TableCell]]]]:
+    """The heads and the lines of an association: one line per method, with each statistic and its interval."""
     rows = []
-    for label, found in related.by_method.items():
+    for label, measured in association.by_method.items():
         cells = []
         for name in STATISTICS:
-            value, (low, high) = found.statistics[name].value, found.statistics[name].interval(level)
+            value, (low, high) = measured.statistics[name].value, measured.statistics[name].interval(level)
             cells.append(TableCell(_fixed(value), f"[{_fixed(low)}, {_fixed(high)}]", _key(value)))
-        rows.append((label, [*cells, TableCell(str(found.n))]))
+        rows.append((label, [*cells, TableCell(str(measured.n))]))
     return [*STATISTICS, "images"], rows
 
 
 def _fixed(value: float) -> str:
-    """Two decimals, of a number that 0.00 says enough of."""
+    """A number with two decimals, without a sign if it rounds to zero."""
     return DASH if math.isnan(value) else f"{value:.2f}".replace("-", "−").replace("−0.00", "0.00")
 
 
-def luck_sentence(search: Search) -> str:
-    """What of the optimum was luck, in words."""
-    luck, n = search.luck, len(search.traces)
+def selection_bias_sentence(search: Search) -> str:
+    """The sentences that state the selection bias of a search."""
+    bias, n = search.selection_bias, len(search.traces)
     at = sum(trace.objective for trace in search.traces) / n
     steps = sum(len(trace.values) for trace in search.traces) / n
-    decimals = decimals_for((luck.high - luck.low) / 2)
-    spread = f" {interval(luck.low, luck.high, decimals)}" if luck.n > 1 else ""
+    decimals = decimals_for((bias.high - bias.low) / 2)
+    spread = f" {interval(bias.low, bias.high, decimals)}" if bias.n > 1 else ""
     return (
-        f"{number(steps, 1)} values for an image. At the optimum {search.objective} is {number(at, decimals)} as searched and "
-        f"{number(at - luck.difference, decimals)} anew: a difference of {_signed(luck.difference, decimals)}{spread} by luck."
+        f"The search tried {number(steps, 1)} values per image on average. At the optimum, the mean of {search.objective} was "
+        f"{number(at, decimals)} during the search and {number(at - bias.difference, decimals)} with new random numbers: "
+        f"a selection bias of {_signed(bias.difference, decimals)}{spread}."
     )
 
 
 def correlation_cells(matrix: Floats, counts: Any) -> list[list[TableCell]]:
-    """Spearman matrix as cells, with the number of methods behind each."""
+    """The cells of a correlation matrix; each states on how many methods it is based."""
     return [
         [TableCell(number(float(value), 2), title=count(int(n), "method")) for value, n in zip(values, ns, strict=True)]
         for values, ns in zip(matrix, counts, strict=True)
     ]
 
 
-def panel_decimals(analysis: Analysis) -> int:
-    """Decimals for the means of one metric: two digits of the typical half-width."""
+def metric_decimals(analysis: Analysis) -> int:
+    """The number of decimals for the means of one metric, which shows two digits of the median half-width of the intervals."""
     halves = np.array([(row.high - row.low) / 2 for row in analysis.rows if row.n >= 2])
     halves = halves[np.isfinite(halves) & (halves > 0)]
     return decimals_for(float(np.median(halves))) if halves.size else 3
 
 
 def pretty_json(value: Any) -> str:
-    """Settings for reading."""
+    """Settings as indented JSON, or unchanged if they are text."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
 
 
-def _best_first(analysis: Analysis) -> list[Row]:
-    sign = 1 if analysis.panel.metric.direction == Direction.LOWER else -1
+def _best_first(analysis: Analysis) -> list[MethodStatistics]:
+    sign = 1 if analysis.matrix.metric.direction == Direction.LOWER else -1
     return sorted(analysis.rows, key=lambda row: (not row.n, sign * row.mean if row.n else 0.0))
 
 
-def _score_cells(analysis: Analysis, row: Row | None) -> tuple[TableCell, TableCell]:
+def _score_cells(analysis: Analysis, row: MethodStatistics | None) -> tuple[TableCell, TableCell]:
     if row is None or row.n == 0:
-        return TableCell(DASH, title=NO_CLAIM), TableCell("")
-    decimals = _row_decimals(row, panel_decimals(analysis))
+        return TableCell(DASH, title=NO_SCORE), TableCell("")
+    decimals = _row_decimals(row, metric_decimals(analysis))
     missing = f"n = {row.n}" if row.dropped else ""
     mark = "best" if row.is_best else "tie" if row.leads and not row.method.control else ""
     chance = row.against_chance
     note = (
-        "not above chance"
-        if chance is not None and chance.verdict in (Verdict.TIE, Verdict.WORSE) and not row.method.control
+        "not better than chance"
+        if chance is not None and chance.verdict in (ComparisonVerdict.TIE, ComparisonVerdict.WORSE) and not row.method.control
         else ""
     )
     if row.method.control and row.leads:
@@ -208,10 +227,10 @@ def _score_cells(analysis: Analysis, row: Row | None) -> tuple[TableCell, TableC
     return score, TableCell(percent(row.first) if not row.method.control else "", noise, _key(row.first), title=_noise_title(row))
 
 
-def _noise_title(row: Row) -> str:
+def _noise_title(row: MethodStatistics) -> str:
     if not math.isfinite(row.sources.share):
-        return "nothing was sampled, or its Monte Carlo error is not known"
-    return f"standard error {significant(row.sources.sampling)}, of which Monte Carlo {significant(row.sources.monte_carlo)}"
+        return "nothing was sampled, or the Monte Carlo error is unknown"
+    return f"standard error {significant(row.sources.sampling)}, Monte Carlo error {significant(row.sources.monte_carlo)}"
 
 
 def _cost_cells(scores: ModelScores, method: MethodEntry) -> tuple[TableCell, TableCell]:
@@ -225,8 +244,8 @@ def _cost_cells(scores: ModelScores, method: MethodEntry) -> tuple[TableCell, Ta
     )
 
 
-def _comparison_cells(row: Row, panel: int) -> list[TableCell]:
-    decimals = _row_decimals(row, panel)
+def _comparison_cells(row: MethodStatistics, usual: int) -> list[TableCell]:
+    decimals = _row_decimals(row, usual)
     mark = "best" if row.is_best else "tie" if row.leads and not row.method.control else ""
     mean = TableCell(
         number(row.mean, decimals), interval(row.low, row.high, decimals), _key(row.mean), mark, title=count(row.n, "image")
@@ -236,15 +255,15 @@ def _comparison_cells(row: Row, panel: int) -> list[TableCell]:
         number(row.expected_rank, 1),
         f"{row.rank_low:.0f}–{row.rank_high:.0f}" if ranked else "",
         _key(row.expected_rank),
-        title="" if ranked else "controls, and methods without a score on half of the images, are not ranked",
+        title="" if ranked else "controls are not ranked, nor are methods with scores on fewer than half of the images",
     )
     noise = significant(row.sources.monte_carlo) if math.isfinite(row.sources.monte_carlo) else DASH
     parts = [TableCell(number(mean_, 2), interval(low, high, 2), _key(mean_)) for mean_, low, high in row.components.values()]
     return [
         mean,
         place,
-        *_test_cells(row.against_best, decimals, "the best"),
-        *_test_cells(row.against_chance, decimals, "chance itself"),
+        *_test_cells(row.against_best, decimals, "this is the best method"),
+        *_test_cells(row.against_chance, decimals, "this control stands for chance"),
         TableCell(
             significant(row.sources.sampling) if math.isfinite(row.sources.sampling) else DASH, sort=_key(row.sources.sampling)
         ),
@@ -253,17 +272,17 @@ def _comparison_cells(row: Row, panel: int) -> list[TableCell]:
     ]
 
 
-def _test_cells(test: Test | None, decimals: int, itself: str) -> list[TableCell]:
+def _test_cells(test: CorrectedComparison | None, decimals: int, itself: str) -> list[TableCell]:
     if test is None:
         return [TableCell(DASH, title=itself), TableCell(""), TableCell("")]
     if test.n == 0:
         return [TableCell(DASH, title="no image has both scores"), TableCell(""), TableCell("")]
     needed = (
-        f"n ≈ {number(test.needed, 0)} to tell"
-        if test.verdict in (Verdict.TIE, Verdict.UNKNOWN) and math.isfinite(test.needed)
+        f"{number(test.needed, 0)} images needed"
+        if test.verdict in (ComparisonVerdict.TIE, ComparisonVerdict.UNKNOWN) and math.isfinite(test.needed)
         else ""
     )
-    dropped = f"{test.dropped} images without both scores" if test.dropped else count(test.n, "pair")
+    dropped = f"{test.dropped} images lack one of the two scores" if test.dropped else count(test.n, "pair")
     return [
         TableCell(_signed(test.gain, decimals), interval(test.low, test.high, decimals), _key(test.gain), title=dropped),
         TableCell(percent(test.superiority), sort=_key(test.superiority)),
@@ -276,9 +295,9 @@ def _signed(value: float, decimals: int) -> str:
     return f"+{text}" if value > 0 else text
 
 
-def _row_decimals(row: Row, panel: int) -> int:
-    """The panel's decimals, and up to two more where the row's own interval is much tighter."""
-    return max(panel, min(panel + 2, decimals_for((row.high - row.low) / 2))) if row.high > row.low else panel
+def _row_decimals(row: MethodStatistics, usual: int) -> int:
+    """The decimals of the metric, and up to two more if the method's own interval is much narrower."""
+    return max(usual, min(usual + 2, decimals_for((row.high - row.low) / 2))) if row.high > row.low else usual
 
 
 def _key(value: float) -> str:
@@ -292,7 +311,7 @@ def _parted(lines: Sequence[TableLine]) -> ScoreTable:
 
 
 def provenance(manifest: Manifest, equivalents: Sequence[PassEquivalents] = ()) -> list[tuple[str, str]]:
-    """Versions, machine, how passes were computed and how many were spared, seeds and time: pairs of a term and its text."""
+    """The circumstances of a run as pairs of a term and its text: versions, machine, computation of the passes, seeds and time."""
     environment = manifest.environment
     pairs = [("Created", manifest.created)]
     pairs += [(f"Version of {name}", getattr(environment, name)) for name in ("heatproof", "torch", "python")]
@@ -301,8 +320,8 @@ def provenance(manifest: Manifest, equivalents: Sequence[PassEquivalents] = ()) 
     pairs += [
         (
             f"Passes for {item.metric} on {item.model}",
-            f"{item.passes:,} forward passes, computed with {percent(item.equivalent / item.passes)} of their operations: only the "
-            "operations affected by the change of the image were computed",
+            f"{item.passes:,} forward passes were computed with {percent(item.equivalent / item.passes)} of their operations, "
+            "because only the operations affected by the change of the image were computed",
         )
         for item in equivalents
     ]

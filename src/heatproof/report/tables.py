@@ -1,7 +1,7 @@
-"""The numbers behind the page as CSV.
+"""The numbers behind the page are written as CSV files.
 
-tables/scores.csv has a row per score, tables/summary.csv one per method and metric, and tables/claims.csv, of a run that tests
-claims, one per pair of methods that a claim compares.
+tables/scores.csv has one row per score. tables/summary.csv has one row per model, metric and method. tables/claims.csv has one row
+per pair of a claim, and exists only if the run tests claims.
 """
 
 import csv
@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from heatproof.report.analysis import Analysis, Test
-from heatproof.report.claims import Judged
+from heatproof.report.analysis import Analysis, CorrectedComparison
+from heatproof.report.claims import JudgedClaim
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
 
@@ -46,14 +46,14 @@ SUMMARY_COLUMNS = [
 
 
 def write_scores(run: Run) -> None:
-    """Every record, without its curve and settings, which stay in the parts and in run.json."""
+    """Write tables/scores.csv: every record, without its curve and its method's settings, which parts/ and run.json hold."""
     table = run.records().drop_columns(["curve", "method_settings"])
     rows = ([row[name] for name in table.schema.names] for row in table.to_pylist())
     write_atomically(run.path / "tables" / "scores.csv", _csv(table.schema.names, rows))
 
 
 def write_summary(run: Run, analyses: Sequence[Analysis]) -> None:
-    """Statistics of every method under every metric, at full precision; an empty cell is a number that does not exist."""
+    """Write tables/summary.csv: the statistics of every method under every metric, at full precision; NaN is left empty."""
     write_atomically(
         run.path / "tables" / "summary.csv", _csv(SUMMARY_COLUMNS, (row for item in analyses for row in _summary(item)))
     )
@@ -64,11 +64,11 @@ CLAIM_COLUMNS = [
 ]
 
 
-def write_claims(run: Run, judged: Mapping[str, Sequence[Judged]]) -> None:
-    """tables/claims.csv: a row per pair of every claim, by network; no file for a run without claims."""
+def write_claims(run: Run, judged: Mapping[str, Sequence[JudgedClaim]]) -> None:
+    """Write tables/claims.csv: the result for every pair of every claim on every network; no file is written without claims."""
     rows = [
         [
-            *(model, claim.says, claim.metric),
+            *(model, claim.statement, claim.metric),
             *(pair.lower, pair.higher, pair.difference, pair.low, pair.high, pair.p, pair.margin, pair.n),
             *(str(pair.finding), str(claim.finding)),
         ]
@@ -81,13 +81,13 @@ def write_claims(run: Run, judged: Mapping[str, Sequence[Judged]]) -> None:
 
 
 def _summary(analysis: Analysis) -> Iterable[list[Any]]:
-    panel = analysis.panel
+    matrix = analysis.matrix
     for row in analysis.rows:
         yield [
-            panel.model.label,
-            panel.metric.name,
-            panel.metric.settings_key,
-            panel.metric.direction.value,
+            matrix.model.label,
+            matrix.metric.name,
+            matrix.metric.settings_key,
+            matrix.metric.direction.value,
             row.method.key,
             row.method.label,
             row.method.control,
@@ -104,13 +104,13 @@ def _summary(analysis: Analysis) -> Iterable[list[Any]]:
             row.rank_low,
             row.rank_high,
             row.leads,
-            *_test(row.against_best),
-            *_test(row.against_chance),
+            *_comparison_columns(row.against_best),
+            *_comparison_columns(row.against_chance),
         ]
 
 
-def _test(test: Test | None) -> tuple[Any, Any, Any]:
-    return ("", "", "") if test is None else (test.gain, test.p, test.superiority)
+def _comparison_columns(comparison: CorrectedComparison | None) -> tuple[Any, Any, Any]:
+    return ("", "", "") if comparison is None else (comparison.gain, comparison.p, comparison.superiority)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
@@ -122,7 +122,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    """Empty for NaN. A text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    """The value of a cell: NaN becomes empty, and a text that a spreadsheet would run as a formula is preceded by an apostrophe."""
     if isinstance(value, float) and math.isnan(value):
         return ""
     return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value

@@ -1,22 +1,22 @@
-"""An experiment that comes with the library, with what may be changed about it by name: definitions, budgets, tables.
+"""A reproduction: an experiment that comes with the library, with named presets and budgets that change it.
 
-A recipe is an experiment's TOML, in which a model may be `optional = true`, left out where it would have to be fetched, with two
-more tables:
+Its file is an experiment's TOML file with two more tables. A model with `optional = true` is left out if its weights would have to
+be downloaded.
 
-    [presets.NAME]                        # which of several definitions is taken
+    [presets.NAME]                        # one of several definitions of the experiment
     says = "…"
-    target = "predicted"                  # what stands outside the tables of the experiment, and its dataset and models, anew
-    only = ["Gradient"]                   # only these methods, by label
-    without = ["data_randomisation"]      # no metrics of these names
+    target = "predicted"                  # any setting of the experiment itself, in place of its own
+    only = ["Gradient"]                   # only the methods with these labels
+    without = ["data_randomisation"]      # all metrics but those with these names
     [presets.NAME.settings.total_variation_curve]
-    normalise = "once"                    # changes every entry, at any depth, whose name or label is that
+    normalise = "once"                    # changes every entry with this name or label, at any depth
 
-    [budgets.NAME]                        # how the work is cut; `full` cuts nothing and need not stand here
+    [budgets.NAME]                        # a reduction of the work; the budget `full` always exists and reduces nothing
     says = "12 photographs, 3 draws a step instead of 50"
-    count = 12                            # images
+    count = 12                            # at most this number of images
     models = ["squeezenet1_1"]            # only these networks
-    only = ["IG, black"]                  # only these methods, by label
-    memory = "2GB"                        # rows at once follow this, not what happens to be free: the same numbers to the last bit
+    only = ["IG, black"]                  # only the methods with these labels
+    memory = "2GB"                        # sets the size of chunks independently of free memory, so that results are bitwise equal
     [budgets.NAME.settings.perturbation_curve]
     draws = 3
 """
@@ -35,27 +35,27 @@ FULL = "full"
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The content of a recipe's file."""
+    """A reproduction, given by the content of its file."""
 
     content: Mapping[str, Any]
 
     @classmethod
     def parse(cls, text: str) -> "Reproduction":
-        """From TOML."""
+        """Read a reproduction from the text of its TOML file."""
         return cls(tomllib.loads(text))
 
     @property
     def presets(self) -> list[str]:
-        """Their names, the default first."""
+        """The names of the presets, of which the first is the default."""
         return list(self.content.get("presets", {}))
 
     @property
     def budgets(self) -> list[str]:
-        """Their names."""
+        """The names of the budgets."""
         return [FULL, *self.content.get("budgets", {})]
 
-    def says(self, kind: str, name: str) -> str:
-        """What a preset (`presets`) or budget (`budgets`) is, in words; empty if nothing is said."""
+    def description(self, kind: str, name: str) -> str:
+        """The description of a preset (`presets`) or budget (`budgets`) in words; empty if it has none."""
         return str(self.content.get(kind, {}).get(name, {}).get("says", ""))
 
     def experiment(
@@ -68,33 +68,33 @@ class Reproduction:
         dataset: Mapping[str, Any] | None = None,
         images: int | None = None,
     ) -> Experiment:
-        """The experiment as chosen.
+        """The experiment with the chosen preset, budget and changes.
 
         Args:
-            preset: a name; empty = the first.
-            budget: a name.
-            tables: numbers of the tables whose methods are run, from 1; none = all methods.
-            models: networks instead of the recipe's; what is explained of them is what the recipe explains.
-            dataset: images instead of the recipe's; a budget's count still holds. Networks that the recipe trains are trained on
-                its part "train", if this is its part "test".
-            images: how many, whatever the budget says.
+            preset: the name of a preset; the first one if empty.
+            budget: the name of a budget.
+            tables: the numbers, from 1, of the tables whose methods are run; all methods are run if empty.
+            models: the settings of networks in place of the reproduction's own; the same output is explained.
+            dataset: the settings of a data set in place of the reproduction's own; a budget still limits the number of images. If
+                this is the part "test" of a data set, networks that the reproduction trains are trained on its part "train".
+            images: the number of images, whatever the budget.
 
         Raises:
-            SettingsError: A name or number that the recipe does not have.
+            SettingsError: the reproduction has no preset, budget or table of this name or number.
         """
         content = {key: value for key, value in self.content.items() if key not in ("presets", "budgets")}
         chosen = self._chosen("presets", preset or next(iter(self.presets), ""))
-        cut = self._chosen("budgets", "" if budget == FULL else budget)
+        reduced = self._chosen("budgets", "" if budget == FULL else budget)
         content |= {key: value for key, value in chosen.items() if key in Experiment.model_fields}
         without = [metric for metric in content["metrics"] if metric["name"] in chosen.get("without", [])]
         gone = {metric[key] for metric in without for key in ("name", "label") if key in metric}
-        gone |= {found["title"] for found in content.get("associations", []) if {found["x"], found["y"]} & gone}
+        gone |= {each["title"] for each in content.get("associations", []) if {each["x"], each["y"]} & gone}
         content["metrics"] = [metric for metric in content["metrics"] if metric not in without]
-        content = _changed(_changed(content, chosen.get("settings", {})), cut.get("settings", {}))
+        content = _changed(_changed(content, chosen.get("settings", {})), reduced.get("settings", {}))
         outputs = {str(model.get("output")): model["output"] for model in content["models"] if "output" in model}
         explained = {"output": next(iter(outputs.values()))} if len(outputs) == 1 else {}
         content["models"] = [explained | dict(model) for model in models] or [
-            *_at_hand(m for m in content["models"] if m["name"] in cut.get("models", [m["name"]]))
+            *_available(m for m in content["models"] if m["name"] in reduced.get("models", [m["name"]]))
         ]
         methods = {label: settings for entry in content["methods"] for settings, label in unrolled(entry)}
         content["methods"] = [{**settings, "label": label} for label, settings in methods.items()]
@@ -105,16 +105,16 @@ class Reproduction:
             content["models"] = _changed(content["models"], {"trained": {"dataset": seen}})
         if images is not None:
             content["dataset"]["count"] = images
-        elif "count" in cut:
-            content["dataset"]["count"] = min(cut["count"], content["dataset"].get("count") or cut["count"])
+        elif "count" in reduced:
+            content["dataset"]["count"] = min(reduced["count"], content["dataset"].get("count") or reduced["count"])
         content["name"] = "-".join(
-            [content["name"], *([preset] if preset not in ("", *self.presets[:1]) else []), *([budget] if cut else [])]
+            [content["name"], *([preset] if preset not in ("", *self.presets[:1]) else []), *([budget] if reduced else [])]
         )
-        if cut:
-            content |= {"budget": cut.get("says", budget).rstrip("."), "smoke": bool(cut.get("smoke", False))}
-            content |= {"memory": cut["memory"]} if "memory" in cut else {}
-        kept = _kept_labels(content, tables, chosen.get("only"), cut.get("only"))
-        return Experiment.parse(_restricted(content, kept, gone))
+        if reduced:
+            content |= {"budget": reduced.get("says", budget).rstrip("."), "smoke": bool(reduced.get("smoke", False))}
+            content |= {"memory": reduced["memory"]} if "memory" in reduced else {}
+        is_selected = _selected_labels(content, tables, chosen.get("only"), reduced.get("only"))
+        return Experiment.parse(_restricted(content, is_selected, gone))
 
     def _chosen(self, kind: str, name: str) -> Mapping[str, Any]:
         if not name:
@@ -123,11 +123,12 @@ class Reproduction:
         if name not in known:
             offered = self.presets if kind == "presets" else self.budgets
             raise SettingsError(f"{kind[:-1]}: expected one of {', '.join(offered) or 'none'}, got {name!r}")
-        found: Mapping[str, Any] = known[name]
-        return found
+        entry: Mapping[str, Any] = known[name]
+        return entry
 
 
-def _at_hand(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _available(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The settings of the models that are not optional, and of the optional ones that need no download."""
     for model in models:
         settings = {key: value for key, value in model.items() if key != "optional"}
         if not model.get("optional") or Loader.from_dict({k: v for k, v in settings.items() if k != "output"}).is_local:
@@ -135,38 +136,39 @@ def _at_hand(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _changed(value: Any, settings: Mapping[str, Mapping[str, Any]]) -> Any:
-    """A copy in which every table with a name, or a label, in `settings` has those settings."""
+    """A copy of a value in which each table whose name or label is a key of `settings` has those settings."""
     if isinstance(value, Mapping):
         own = {key: _changed(inner, settings) for key, inner in value.items()}
         return own | dict(settings.get(str(own.get("name")), {})) | dict(settings.get(str(own.get("label")), {}))
     return [_changed(item, settings) for item in value] if isinstance(value, list) else value
 
 
-def _kept_labels(content: Mapping[str, Any], tables: Sequence[int], *only: Iterable[str] | None) -> Callable[[str], bool]:
+def _selected_labels(content: Mapping[str, Any], tables: Sequence[int], *only: Iterable[str] | None) -> Callable[[str], bool]:
     known = content.get("tables", [])
-    if strange := [number for number in tables if not 1 <= number <= len(known)]:
-        raise SettingsError(f"table: expected 1 to {len(known)}, got {', '.join(map(str, strange))}")
+    if unknown := [number for number in tables if not 1 <= number <= len(known)]:
+        raise SettingsError(f"table: expected 1 to {len(known)}, got {', '.join(map(str, unknown))}")
     controls = set(content.get("controls", []))
     wanted = {label for number in tables for label in known[number - 1]["methods"]} | controls if tables else None
     cuts = [wanted, *({*labels} | controls for labels in only if labels is not None)]
     return lambda label: all(cut is None or label in cut for cut in cuts)
 
 
-def _restricted(content: Mapping[str, Any], kept: Callable[[str], bool], gone: Collection[str]) -> dict[str, Any]:
-    """Without the methods that are not kept, and what speaks of them or of metrics that are gone."""
+def _restricted(content: Mapping[str, Any], is_selected: Callable[[str], bool], gone: Collection[str]) -> dict[str, Any]:
+    """The content without the methods that are not selected, and without entries that refer to them or to metrics that are gone."""
     parts = {
         key: value
         for key, value in content.items()
         if key not in ("controls", "tables", "claims", "methods", "sweeps", "associations")
     }
-    methods = [method for method in content["methods"] if kept(method["label"])]
+    methods = [method for method in content["methods"] if is_selected(method["label"])]
     claims = [
         claim
         for claim in content.get("claims", [])
-        if all(kept(label) for label in _labels(claim)) and claim.get("metric", claim.get("association")) not in gone
+        if all(is_selected(label) for label in _labels(claim)) and claim.get("metric", claim.get("association")) not in gone
     ]
-    associations = [found for found in content.get("associations", []) if found["title"] not in gone]
-    tables = [found for table in content.get("tables", []) if (found := _rows_kept(table, kept, gone))["methods"]]
+    associations = [each for each in content.get("associations", []) if each["title"] not in gone]
+    reduced = (_selected_rows(table, is_selected, gone) for table in content.get("tables", []))
+    tables = [table for table in reduced if table["methods"]]
     sweeps = [sweep for sweep in content.get("sweeps", []) if sweep["method"] in {method["name"] for method in methods}]
     return parts | {"methods": methods, "claims": claims, "tables": tables, "sweeps": sweeps, "associations": associations}
 
@@ -175,8 +177,8 @@ def _labels(claim: Mapping[str, Any]) -> list[str]:
     return [label for key in ("below", "above", "falls", "alike", "to", "reach") for label in claim.get(key, [])]
 
 
-def _rows_kept(table: Mapping[str, Any], kept: Callable[[str], bool], gone: Collection[str]) -> dict[str, Any]:
-    rows = [number for number, label in enumerate(table["methods"]) if kept(label)]
+def _selected_rows(table: Mapping[str, Any], is_selected: Callable[[str], bool], gone: Collection[str]) -> dict[str, Any]:
+    rows = [number for number, label in enumerate(table["methods"]) if is_selected(label)]
     published = {
         network: {
             metric: values if len(rows) == len(table["methods"]) else [values[row] for row in rows]

@@ -1,4 +1,4 @@
-"""The folder of a run: its manifest, one immutable part for each unit, raw maps, images and failures."""
+"""The folder of a run: its manifest, one immutable part per unit, maps, images and failures."""
 
 from heatproof.store.manifest import Manifest
 from heatproof.store.run import Run

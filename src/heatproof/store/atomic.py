@@ -1,8 +1,9 @@
-"""Write a file whole or not at all.
+"""A file is written completely or not at all.
 
-Temporary file in the same folder → flush → fsync → rename → fsync of the folder. A reader sees the old content or the new, never a
-part of it, also after a power cut; of two racing writers the last one wins whole. Works on network file systems, needs no lock.
-Temporary names begin with a dot, so that `*.parquet` and its like never match them.
+The content goes to a temporary file in the same folder, which is flushed, synchronised with the disk and renamed; then the folder
+is synchronised. A reader therefore sees the old content or the new content and never a part of it, even after a power failure. Of
+two writers at the same time, the last one prevails. This needs no lock and works on network file systems. The names of temporary
+files begin with a dot, so patterns such as `*.parquet` do not match them.
 """
 
 import os
@@ -11,10 +12,10 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, making the folders above it.
+    """Write `content` to `path`, and create the folders above it if necessary.
 
     Raises:
-        OSError: the file system refuses; the old file, if any, is untouched and no temporary file is left.
+        OSError: the file system refuses. An existing file is then unchanged, and no temporary file is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
@@ -31,7 +32,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename durable, where the platform lets a folder be opened."""
+    """Make a rename in the folder durable on platforms on which a folder can be opened."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

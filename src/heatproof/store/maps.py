@@ -1,8 +1,8 @@
-"""Raw signed maps of one unit in one safetensors file.
+"""The signed maps of one unit are stored in one safetensors file.
 
-A map a [c, h, w] is kept as float16 of a / s with s = max|a| over finite entries, next to s as float32: relative to its own
-maximum a value keeps 11 bits, and no map overflows or vanishes. Near-ties may merge, so ranks are computed before maps are kept,
-never after. Keys: "<image digest>" [c, h, w] and "<image digest>.scale" [1].
+A map a [c, h, w] is stored as a / s in float16, together with s = max|a| over its finite entries in float32. Relative to the
+maximum of its map, a value has 11 bits, and no map overflows or vanishes. Nearly equal values may become equal, so metrics that
+rank values are computed before maps are stored. The keys are "<image digest>" [c, h, w] and "<image digest>.scale" [1].
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,19 @@ _SCALE = ".scale"
 
 
 def encode(maps: Mapping[str, "np.ndarray[Any, Any]"]) -> bytes:
-    """Safetensors bytes of maps [c, h, w] by image digest, or `digest/name` for another map of that image.
+    """The content of a safetensors file with maps [c, h, w], by image digest, or by `digest/name` for a further map of an image.
 
     Raises:
-        TensorError: a map has not three axes.
+        TensorError: a map does not have three axes.
     """
     from safetensors.numpy import save
 
     tensors: dict[str, np.ndarray[Any, Any]] = {}
     for digest, values in maps.items():
         if values.ndim != 3:
-            raise TensorError(f"map of {digest}: expected [channels, height, width], got shape {values.shape}. Keep the raw map.")
+            raise TensorError(
+                f"map of {digest}: expected [channels, height, width], got shape {values.shape}. Store the method's own map."
+            )
         wide = np.asarray(values, dtype=np.float64)
         scale = np.abs(wide, where=np.isfinite(wide), out=np.zeros_like(wide)).max(initial=0.0)
         tensors[digest] = np.ascontiguousarray((wide / scale if scale > 0 else wide).astype(np.float16))
@@ -36,15 +38,15 @@ def encode(maps: Mapping[str, "np.ndarray[Any, Any]"]) -> bytes:
 
 
 def read(path: Path, digest: str) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """One map, float32 [c, h, w], in its own units.
+    """Read one map, float32 [c, h, w], in its original scale.
 
     Raises:
-        DataError: no such file, no such image in it, or a torn file.
+        DataError: the file does not exist, is damaged, or has no map of this image.
     """
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():
-        raise DataError(f"{path}: expected the maps of this unit, got no file. Run the unit again with maps kept.")
+        raise DataError(f"{path}: expected the maps of this unit, got no file. Run the unit again, and store its maps.")
     try:
         with safe_open(path, framework="numpy") as file:
             if digest not in file.keys():  # noqa: SIM118 — safetensors files are not mappings
@@ -59,7 +61,7 @@ def read(path: Path, digest: str) -> "np.ndarray[Any, np.dtype[np.float32]]":
 
 
 def digests(path: Path) -> set[str]:
-    """Digests of the maps that the file holds, those of further maps with their names; empty if there is no file."""
+    """The keys of all maps in a file: a digest, or `digest/name` for a further map; empty if the file does not exist."""
     from safetensors import SafetensorError, safe_open
 
     if not path.exists():

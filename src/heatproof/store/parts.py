@@ -1,7 +1,7 @@
-"""One Parquet part per unit: its rows are `Record`s, its schema comes from the fields of `Record`.
+"""The records of each unit are stored as one Parquet file, called a part, with one column for each field of `Record`.
 
-Columns are only ever added. The metadata of each part say which schema wrote it (`heatproof_schema`); parts of an older schema are
-read with NULL in the columns they lack, parts of a newer one are refused.
+Later schemas only add columns. The metadata of a part state its schema (`heatproof_schema`). A part of an older schema is read with
+NULL in the columns that it lacks, and a part of a newer schema is refused.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +19,7 @@ _MAGIC = b"PAR1"
 
 
 def arrow_schema() -> "pa.Schema":
-    """The Arrow schema of `Record`: str → string, int → int64, float → float64, list[float] → list of float64."""
+    """The Arrow schema of `Record`: str becomes string, int int64, float float64, and list[float] a list of float64."""
     import pyarrow as pa
 
     types = {str: pa.string(), int: pa.int64(), float: pa.float64(), list[float]: pa.list_(pa.float64())}
@@ -28,7 +28,7 @@ def arrow_schema() -> "pa.Schema":
 
 
 def encode(records: Iterable[Record]) -> bytes:
-    """Parquet bytes of the records, zstd-compressed, in the order given."""
+    """The content of a Parquet file with the records in their given order, compressed by zstd."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -39,10 +39,10 @@ def encode(records: Iterable[Record]) -> bytes:
 
 
 def check(parts: Sequence[Path]) -> None:
-    """Refuse torn parts and parts of a newer schema.
+    """Check that all parts are complete and that none has a newer schema.
 
     Raises:
-        DataError: names the part and what to do about it.
+        DataError: a part is damaged or has a newer schema; the message names the part and the remedy.
     """
     for part in parts:
         _check_whole(part)
@@ -55,11 +55,11 @@ def check(parts: Sequence[Path]) -> None:
 
 
 def query(parts: Sequence[Path], sql: str) -> "pa.Table":
-    """Rows of `sql` over a view `records` of all parts.
+    """The result of an SQL statement over the view `records` of all parts.
 
     Raises:
-        DataError: a part is torn or too new.
-        duckdb.Error: the statement is wrong.
+        DataError: a part is damaged or has a newer schema.
+        duckdb.Error: the statement is invalid.
     """
     import duckdb
     import pyarrow as pa
@@ -82,7 +82,7 @@ def _check_whole(part: Path) -> None:
         file.seek(max(0, size - 4))
         tail = file.read(4)
     if size < 12 or head != _MAGIC or tail != _MAGIC:
-        raise DataError(_torn(part, f"{size} bytes that do not begin and end with PAR1"))
+        raise DataError(_damaged(part, f"{size} bytes that do not begin and end with PAR1"))
 
 
 def _versions(parts: Sequence[Path]) -> Iterable[tuple[Path, int]]:
@@ -93,11 +93,11 @@ def _versions(parts: Sequence[Path]) -> Iterable[tuple[Path, int]]:
         try:
             metadata: dict[bytes, Any] = pq.read_schema(part).metadata or {}
         except (pa.ArrowException, OSError) as error:
-            raise DataError(_torn(part, f"a footer that cannot be read ({error})")) from error
+            raise DataError(_damaged(part, f"a footer that cannot be read ({error})")) from error
         yield part, int(metadata.get(VERSION_KEY, SCHEMA_VERSION))
 
 
-def _torn(part: Path, what: str) -> str:
+def _damaged(part: Path, what: str) -> str:
     return (
         f"{part}: expected a whole Parquet file, got {what}. Delete this file and resume the run: only its unit is computed again."
     )

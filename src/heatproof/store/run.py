@@ -1,15 +1,16 @@
-"""A run is a folder.
+"""The folder of a run on disk.
 
-    run.json                   the manifest, rewritten atomically
-    experiment.toml            copy of what was asked
-    parts/<unit>.parquet       one immutable part per unit (rows = Record); a unit is done ⇔ its part exists
-    maps/<unit>.safetensors    raw signed maps, written before the part
-    images/<digest>.png        the 8-bit crop the network saw
-    failed/<unit>.json         why a unit could not be computed
-    refused/<unit>.json        images that were refused without failing their unit
-    report.html figures/ tables/
+    run.json                   the manifest
+    experiment.toml            a copy of the experiment file
+    parts/<unit>.parquet       the records of one unit; a unit is finished if and only if its part exists
+    maps/<unit>.safetensors    the signed maps of one unit, written before its part
+    images/<digest>.png        the 8-bit crop of an image that the network received
+    failed/<unit>.json         the reason why a unit failed
+    refused/<unit>.json        the images that a unit refused
+    report.html, figures/, tables/
 
-Every file is written whole or not at all, so a run may be killed at any moment and resumed, and may be read while it grows.
+Every file is written completely or not at all. A run may therefore be killed at any moment and resumed, and may be read while it is
+computed.
 """
 
 import io
@@ -39,7 +40,11 @@ _ORDER = "model, method, metric, metric_settings, component, image, seed, unit"
 
 
 class Run:
-    """One run on disk. Nothing is created before the first write, and nothing is cached."""
+    """A run on disk. Nothing is created before the first write, and nothing is cached.
+
+    Args:
+        path: the folder of the run.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -47,26 +52,26 @@ class Run:
     # Units ────────────────────────────────────────────────────────────────────────────────────────
 
     def done(self) -> set[str]:
-        """Units whose part exists."""
+        """The keys of the finished units, which are those whose part exists."""
         return {part.stem for part in self._parts()}
 
     def write_part(self, unit: str, records: Iterable[Record], maps: "Mapping[str, np.ndarray[Any, Any]] | None" = None) -> None:
-        """Keep the result of a unit: its maps first, then its part, then forget its failure.
+        """Store the result of a unit: write its maps, then its part, and delete the record of an earlier failure.
 
         Args:
-            unit: key of the unit.
-            records: its rows; may be none, if every image was refused.
-            maps: raw maps [c, h, w] by image digest; None keeps none.
+            unit: the key of the unit.
+            records: its records; there are none if every image was refused.
+            maps: its maps [c, h, w] by image digest; None stores no maps.
 
         Raises:
-            UsageError: a record belongs to another unit, or the key is no plain file name.
-            TensorError: a map has not three axes.
+            UsageError: a record belongs to another unit, or the key is not a plain file name.
+            TensorError: a map does not have three axes.
         """
         rows = list(records)
-        strangers = {row.unit for row in rows} - {unit}
-        if strangers:
+        foreign = {row.unit for row in rows} - {unit}
+        if foreign:
             raise UsageError(
-                f"part {unit!r}: expected records of this unit only, got some of {sorted(strangers)}. Write one part per unit."
+                f"part {unit!r}: expected records of this unit only, got some of {sorted(foreign)}. Write one part per unit."
             )
         if maps is not None:
             write_atomically(self.maps_path(unit), map_files.encode(maps))
@@ -74,45 +79,50 @@ class Run:
         self.clear_failure(unit)
 
     def query(self, sql: str) -> "pa.Table":
-        """Arrow table of an SQL statement over the view `records` of the parts that belong to the run as run.json has it.
+        """The result of an SQL statement over the view `records`, as an Arrow table.
 
-        Parts of units that run.json does not list come from earlier settings: they are kept, and not shown.
+        The view holds the records of all units that run.json lists. The parts of other units come from earlier settings: they
+        remain in the folder but are left out.
 
         Raises:
-            DataError: a part is torn or of a newer schema; the message names it.
-            duckdb.Error: the statement is wrong.
+            DataError: a part is damaged or has a newer schema; the message names the part.
+            duckdb.Error: the statement is invalid.
         """
         units = self._current()
         return part_files.query([part for part in self._parts() if units is None or part.stem in units], sql)
 
     def records(self) -> "pa.Table":
-        """All rows as an Arrow table with the columns of `Record`, in one fixed order."""
+        """All records as an Arrow table with the columns of `Record`, in a fixed order."""
         return self.query(f"SELECT * FROM records ORDER BY {_ORDER}")
 
     # Maps and images ──────────────────────────────────────────────────────────────────────────────
 
     def map(self, unit: str, digest: str) -> "np.ndarray[Any, np.dtype[np.float32]]":
-        """The raw signed map of one image, float32 [c, h, w]; DataError if it was not kept."""
+        """Read the signed map of one image, float32 [c, h, w].
+
+        Raises:
+            DataError: the map was not stored, or its file is damaged.
+        """
         return map_files.read(self.maps_path(unit), digest)
 
     def mapped(self, unit: str) -> set[str]:
-        """Digests of the images whose maps this unit keeps."""
+        """The digests of the images of a unit whose maps are stored."""
         return {key for key in map_files.digests(self.maps_path(unit)) if "/" not in key}
 
     def further(self, unit: str, digest: str) -> set[str]:
-        """Names of the further maps of an image that a metric left; `map(unit, f"{digest}/{name}")` reads one."""
+        """The names of the further maps that a metric stored of an image; `map(unit, f"{digest}/{name}")` reads one."""
         keys = (key.partition("/") for key in map_files.digests(self.maps_path(unit)))
         return {name for image, _, name in keys if image == digest and name}
 
     def maps_path(self, unit: str) -> Path:
-        """Where the maps of a unit are, whether or not they exist."""
+        """The path of the maps of a unit, whether or not they exist."""
         return self._file("maps", unit, "safetensors")
 
     def write_image(self, digest: str, pixels: "np.ndarray[Any, Any]") -> None:
-        """Keep the crop the network saw: uint8 [h, w, 3] or [h, w]. An image already kept is left alone.
+        """Store the crop of an image that the network received, uint8 [h, w, 3] or [h, w]. A stored image is left unchanged.
 
         Raises:
-            TensorError: not such an array.
+            TensorError: the array has another type or shape.
         """
         from PIL import Image
 
@@ -127,13 +137,13 @@ class Run:
         write_atomically(self.image_path(digest), buffer.getvalue())
 
     def image_path(self, digest: str) -> Path:
-        """Where the crop of an image is, whether or not it exists."""
+        """The path of the crop of an image, whether or not it exists."""
         return self._file("images", digest, "png")
 
     # Manifest and failures ────────────────────────────────────────────────────────────────────────
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Replace run.json."""
+        """Write the manifest to run.json, in place of an earlier one."""
         write_atomically(self.path / "run.json", manifest.model_dump_json(indent=1).encode())
 
     @property
@@ -142,10 +152,10 @@ class Run:
         return (self.path / "run.json").exists()
 
     def manifest(self) -> Manifest:
-        """The content of run.json; one that an earlier version of heatproof wrote is brought up to the present one.
+        """Read the manifest from run.json. A manifest of an earlier version of heatproof is converted to the present form.
 
         Raises:
-            DataError: The folder has no run.json, or its run.json is torn, of a newer version, or has fields that do not fit.
+            DataError: the folder has no run.json, or run.json is damaged, has a newer version, or has a field that does not fit.
         """
         path = self.path / "run.json"
         if not path.exists():
@@ -168,24 +178,24 @@ class Run:
             raise DataError(f"{path}: {where}: {first['msg']}, got {first['input']!r:.80}. {REMEDY}") from None
 
     def write_failure(self, unit: str, *failures: Failure) -> None:
-        """Say why a unit has no part, replacing what was said before."""
+        """Record why a unit failed, in place of an earlier record."""
         self._write_list(self._file("failed", unit, "json"), failures)
 
     def clear_failure(self, unit: str) -> None:
-        """Forget why a unit failed; no failure is no error."""
+        """Delete the record of a unit's failure, if there is one."""
         self._file("failed", unit, "json").unlink(missing_ok=True)
 
     def failures(self) -> list[Failure]:
-        """Of every unit of the run that failed and has no part since."""
+        """The failures of all units of the run that failed and have not been finished since."""
         done = self.done()
         return [failure for failure in self._lists("failed") if failure.unit not in done]
 
     def write_refused(self, unit: str, *failures: Failure) -> None:
-        """Say which images of a unit were refused, replacing what was said before."""
+        """Record which images a unit refused, in place of an earlier record."""
         self._write_list(self._file("refused", unit, "json"), failures)
 
     def refused(self) -> list[Failure]:
-        """Images that were refused, as said by each unit that met them."""
+        """The refused images of all units; an image occurs once for each unit that refused it."""
         return self._lists("refused")
 
     # ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -204,11 +214,11 @@ class Run:
     def _lists(self, folder: str) -> list[Failure]:
         files = sorted((self.path / folder).glob("[!.]*.json"))
         units = self._current()
-        found = [Failure(**item) for file in files for item in _read_json(file)]
-        return [failure for failure in found if units is None or failure.unit in units]
+        failures = [Failure(**item) for file in files for item in _read_json(file)]
+        return [failure for failure in failures if units is None or failure.unit in units]
 
     def _current(self) -> set[str] | None:
-        """The keys of the units that belong to the run by its manifest; None where the manifest lists none."""
+        """The keys of the units that the manifest lists; None if it lists none."""
         units = self.manifest().units if self.exists else ()
         return {unit.unit for unit in units} or None
 
@@ -217,4 +227,4 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:
-        raise DataError(f"{path}: expected JSON, got a file that ends or breaks at {error}. {REMEDY}") from error
+        raise DataError(f"{path}: expected JSON, got a file that cannot be parsed ({error}). {REMEDY}") from error

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from heatproof import reproductions
 from heatproof.cli.main import app
 from heatproof.core.errors import SettingsError, UnknownNameError
-from heatproof.evaluation.executors import Serial
+from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.run import run_experiment
 from heatproof.reproductions.reproduction import Reproduction
 from heatproof.store import Run
@@ -46,8 +46,8 @@ def test_a_recipe_says_what_its_presets_and_budgets_are_and_can_end_in_a_minute(
     reproduction = Reproduction.parse(reproductions.read(name))
     assert "smoke" in reproduction.budgets
     assert reproduction.experiment(budget="smoke").smoke
-    assert all(reproduction.says("presets", preset) for preset in reproduction.presets)
-    assert all(reproduction.says("budgets", budget) for budget in reproduction.budgets if budget != "full")
+    assert all(reproduction.description("presets", preset) for preset in reproduction.presets)
+    assert all(reproduction.description("budgets", budget) for budget in reproduction.budgets if budget != "full")
 
 
 def test_tables_hold_the_published_numbers():
@@ -164,6 +164,6 @@ def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_pa
     )
     assert len(experiment.data().items()) == 2
     experiment = experiment.model_copy(update={"precision": "plain", "batch": 1})
-    summary = run_experiment(experiment, tmp_path / "run", Serial())
+    summary = run_experiment(experiment, tmp_path / "run", SerialExecutor())
     assert summary.failures == ()
     assert summary.computed == 2 * 2 * len(labels(experiment))

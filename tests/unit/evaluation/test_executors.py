@@ -10,8 +10,8 @@ import pytest
 
 from heatproof.core.errors import SettingsError
 from heatproof.data.base import Item
-from heatproof.evaluation.executors import Local
-from heatproof.evaluation.executors.local import Waiting
+from heatproof.evaluation.executors import LocalExecutor
+from heatproof.evaluation.executors.local import PendingUnits
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, Unit, plan
 
@@ -45,7 +45,7 @@ def noted(run: Path, unit: Unit) -> None:
 
 
 def test_one_s_own_batch_comes_first_then_one_that_nobody_has_then_any() -> None:
-    waiting = Waiting(units())
+    waiting = PendingUnits(units())
     taken: list[tuple[str, str]] = []
 
     def take(own: int | None, others: Sequence[int] = ()) -> None:
@@ -65,7 +65,7 @@ def test_one_s_own_batch_comes_first_then_one_that_nobody_has_then_any() -> None
 
 def test_every_unit_has_an_outcome_in_every_round_and_a_batch_has_one_process_as_long_as_there_are_others(tmp_path: Path) -> None:
     work = units()
-    outcomes = list(Local(workers=2).run(noted, tmp_path, [work[:8], [], work[8:]]))
+    outcomes = list(LocalExecutor(workers=2).compute(noted, tmp_path, [work[:8], [], work[8:]]))
     assert {outcome.unit.key for outcome in outcomes[:8]} == {unit.key for unit in work[:8]}
     assert {outcome.unit.key for outcome in outcomes[8:]} == {unit.key for unit in work[8:]}
     failed = {
@@ -84,7 +84,7 @@ def test_every_unit_has_an_outcome_in_every_round_and_a_batch_has_one_process_as
 
 
 def test_a_unit_that_takes_too_long_is_stopped_and_the_others_go_on(tmp_path: Path) -> None:
-    outcomes = list(Local(workers=1, timeout=1).run(slow, tmp_path, [units()[:3]]))
+    outcomes = list(LocalExecutor(workers=1, timeout=1).compute(slow, tmp_path, [units()[:3]]))
     assert [outcome.failure is not None for outcome in outcomes] == [False, True, False]
     assert "took longer than 1 s" in outcomes[1].failure.reason if outcomes[1].failure else False
 
@@ -97,4 +97,4 @@ def slow(run: Path, unit: Unit) -> None:
 @pytest.mark.parametrize("workers", [0, -1])
 def test_fewer_than_one_process_is_refused(workers: int) -> None:
     with pytest.raises(SettingsError, match="workers: expected at least 1"):
-        Local(workers)
+        LocalExecutor(workers)

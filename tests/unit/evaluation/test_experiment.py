@@ -26,8 +26,8 @@ def test_a_grid_is_unrolled_into_every_combination():
             methods=[{"name": "smooth_taylor", "grid": {"samples": [5, 10], "noise.sigma": [0.1, 0.3, 0.5]}}]
         ).method_entries()
     )
-    found = {(entry.method.samples, entry.method.noise.sigma) for entry in entries}
-    assert found == {(r, s) for r in (5, 10) for s in (0.1, 0.3, 0.5)}
+    settings = {(entry.method.samples, entry.method.noise.sigma) for entry in entries}
+    assert settings == {(r, s) for r in (5, 10) for s in (0.1, 0.3, 0.5)}
     assert len({entry.label for entry in entries}) == 6
 
 

@@ -3,7 +3,7 @@
 import sys
 
 from heatproof.core import settings
-from heatproof.evaluation.executors.serial import Serial
+from heatproof.evaluation.executors.serial import SerialExecutor
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.run import run_experiment
 
@@ -24,7 +24,9 @@ def calls_for(images, folder, monkeypatch):
             monkeypatch.setattr(module, "canonical_json", counted)
     model = {"name": "toy", "architecture": "mlp", "width": 0.01}
     content = {"name": "run", "dataset": {"name": "digits", "count": images}, "models": [model], "batch": images}
-    run_experiment(Experiment.parse({**content, "methods": METHODS, "metrics": METRICS, "precision": "plain"}), folder, Serial())
+    run_experiment(
+        Experiment.parse({**content, "methods": METHODS, "metrics": METRICS, "precision": "plain"}), folder, SerialExecutor()
+    )
     monkeypatch.undo()
     return len(count)
 

@@ -4,7 +4,7 @@ import pytest
 
 from heatproof.data.base import Item
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import Network, plan, total_rows
+from heatproof.evaluation.plan import Network, plan, total_passes
 
 ITEMS = [Item(name=f"{i}.png", digest=f"{i:032x}") for i in range(5)]
 BASE = {
@@ -75,8 +75,8 @@ def test_a_changed_method_leaves_the_other_methods_alone():
 def test_expected_work_counts_repeated_maps_only_for_methods_that_draw():
     units = plan(Experiment.parse({**BASE, "batch": 5, "seeds": [0]}), ITEMS, [network()])
     curve, gradient, smooth_grad = 4 * 2, 1 + 2, 3 * (1 + 2)
-    assert [unit.rows for unit in units] == [5 * (1 + gradient + curve), 5 * (smooth_grad + curve + smooth_grad)]
-    assert total_rows(units) == sum(unit.rows for unit in units)
+    assert [unit.passes for unit in units] == [5 * (1 + gradient + curve), 5 * (smooth_grad + curve + smooth_grad)]
+    assert total_passes(units) == sum(unit.passes for unit in units)
 
 
 def test_expected_work_is_that_of_the_networks_image_size():
@@ -89,8 +89,8 @@ def test_expected_work_is_that_of_the_networks_image_size():
 
 def test_one_clean_forward_of_a_batch_is_expected_for_all_seeds_and_methods():
     units = plan(Experiment.parse({**BASE, "batch": 5}), ITEMS, [network()])
-    assert units[0].rows - units[2].rows == 5
-    assert units[1].rows == units[3].rows
+    assert units[0].passes - units[2].passes == 5
+    assert units[1].passes == units[3].passes
 
 
 def test_what_metrics_have_in_common_is_expected_once_a_batch_and_seed():
@@ -102,14 +102,14 @@ def test_what_metrics_have_in_common_is_expected_once_a_batch_and_seed():
     first, second = (plan(Experiment.parse({**BASE, "metrics": metrics}), ITEMS, [network()]) for metrics in (under[:1], labelled))
     attack = 2 + 2 * 10 * 3 + 2 * (1 + 2 * 10 * 4)
     for units in (first, second):
-        assert units[0].rows - units[2].rows == 2  # the clean images, for both seeds
+        assert units[0].passes - units[2].passes == 2  # the clean images, for both seeds
         further = (1 + 2) * (1 + 2) + 2 * len({metric["similarity"] for metric in units[0].metrics})
-        assert units[2].rows == 2 * (attack + further)
+        assert units[2].passes == 2 * (attack + further)
 
 
 def test_the_order_of_metrics_changes_no_expected_work():
     metrics = BASE["metrics"]
     forward, backward = (
-        total_rows(plan(Experiment.parse({**BASE, "metrics": order}), ITEMS, [network()])) for order in (metrics, metrics[::-1])
+        total_passes(plan(Experiment.parse({**BASE, "metrics": order}), ITEMS, [network()])) for order in (metrics, metrics[::-1])
     )
     assert forward == backward

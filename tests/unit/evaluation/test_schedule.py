@@ -58,7 +58,7 @@ def write(store, unit, gain):
     store.write_part(unit.key, records)
 
 
-def course_of(folder, **changes):
+def schedule_of(folder, **changes):
     experiment = Experiment.parse({**BASE, **changes})
     units = plan(experiment, ITEMS, [Network("w", {}, (3, 8, 8))] * len(experiment.models))
     return Schedule(experiment, ITEMS, units, {"w": "net"}, Run(folder))
@@ -66,59 +66,59 @@ def course_of(folder, **changes):
 
 def follow(folder, gain, most=10**9, **changes):
     """Compute round by round, at most so many units; what is left of the run, and how many were computed."""
-    course, computed = course_of(folder, **changes), 0
-    for pending in course.rounds():
+    schedule, computed = schedule_of(folder, **changes), 0
+    for pending in schedule.rounds():
         for unit in pending:
             if computed == most:
-                return course, computed
-            write(course._store, unit, gain)
+                return schedule, computed
+            write(schedule._store, unit, gain)
             computed += 1
-    return course, computed
+    return schedule, computed
 
 
 def test_without_a_rule_all_units_are_one_round(tmp_path):
-    course = course_of(tmp_path, stop=None)
-    assert list(course.rounds()) == [course.units]
-    assert course.stop_entry() is None
+    schedule = schedule_of(tmp_path, stop=None)
+    assert list(schedule.rounds()) == [schedule.units]
+    assert schedule.stop_entry() is None
 
 
 def test_a_clear_difference_ends_each_model_at_its_first_look(tmp_path):
-    course, computed = follow(tmp_path, 6.0)
-    assert course.looks == LOOKS
-    assert [(s.output, s.images, s.of) for s in course.stopped] == [("logit", 9, 30), ("probability", 9, 30)]
-    assert "2 different" in course.stopped[0].why
-    assert "0.0125 at each of 4 looks" in course.stopped[0].why
-    assert computed == len(course.units) == 2 * (9 // 3) * 2 * 4
-    assert course.stop_entry().stopped[0].images == 9
+    schedule, computed = follow(tmp_path, 6.0)
+    assert schedule.looks == LOOKS
+    assert [(s.output, s.images, s.of) for s in schedule.stopped] == [("logit", 9, 30), ("probability", 9, 30)]
+    assert "2 different" in schedule.stopped[0].why
+    assert "0.0125 at each of 4 looks" in schedule.stopped[0].why
+    assert computed == len(schedule.units) == 2 * (9 // 3) * 2 * 4
+    assert schedule.stop_entry().stopped[0].images == 9
 
 
 def test_no_difference_runs_to_the_end(tmp_path):
-    course, computed = follow(tmp_path, 0.0)
-    assert course.stopped == []
-    assert computed == len(course.units) == 2 * 10 * 2 * 4
+    schedule, computed = follow(tmp_path, 0.0)
+    assert schedule.stopped == []
+    assert computed == len(schedule.units) == 2 * 10 * 2 * 4
 
 
 def test_models_stop_apart(tmp_path):
     """The second model gets scores without a gain."""
-    course = course_of(tmp_path)
-    for pending in course.rounds():
+    schedule = schedule_of(tmp_path)
+    for pending in schedule.rounds():
         for unit in pending:
-            write(course._store, unit, 6.0 if unit.output["name"] == "logit" else 0.0)
-    assert [s.output for s in course.stopped] == ["logit"]
+            write(schedule._store, unit, 6.0 if unit.output["name"] == "logit" else 0.0)
+    assert [s.output for s in schedule.stopped] == ["logit"]
 
 
 def test_controls_need_not_be_told_apart_from_each_other(tmp_path):
     for against, pairs in {"chance": 3, "controls": 5, "all": 6}.items():
-        course, _ = follow(tmp_path / against, 6.0, stop={"against": against, "looks": 4})
-        assert len(course._pairs) == pairs
-        assert bool(course.stopped) == (against != "all")  # the two methods tie
+        schedule, _ = follow(tmp_path / against, 6.0, stop={"against": against, "looks": 4})
+        assert len(schedule._pairs) == pairs
+        assert bool(schedule.stopped) == (against != "all")  # the two methods tie
 
 
 def test_a_margin_ends_a_run_whose_maps_are_practically_equal(tmp_path):
-    course, _ = follow(tmp_path / "wide", 0.0, stop={"against": "chance", "looks": 4, "margin": 3.0})
-    assert "0 different, 2 equal within 3" in course.stopped[0].why
-    course, _ = follow(tmp_path / "narrow", 0.0, stop={"against": "chance", "looks": 4, "margin": 0.1})
-    assert course.stopped == []
+    schedule, _ = follow(tmp_path / "wide", 0.0, stop={"against": "chance", "looks": 4, "margin": 3.0})
+    assert "0 different, 2 equal within 3" in schedule.stopped[0].why
+    schedule, _ = follow(tmp_path / "narrow", 0.0, stop={"against": "chance", "looks": 4, "margin": 0.1})
+    assert schedule.stopped == []
 
 
 @pytest.mark.parametrize("cut", [0, 1, 17, 24, 25, 47])
@@ -136,25 +136,25 @@ def test_a_run_cut_anywhere_and_resumed_stops_where_it_would_have(tmp_path, cut,
 
 def test_a_rule_given_to_a_finished_run_leaves_out_what_it_would_not_have_computed(tmp_path):
     follow(tmp_path, 6.0, stop=None)
-    course, computed = follow(tmp_path, 6.0)
+    schedule, computed = follow(tmp_path, 6.0)
     assert computed == 0
-    assert [s.images for s in course.stopped] == [9, 9]
+    assert [s.images for s in schedule.stopped] == [9, 9]
 
 
 def test_units_that_failed_are_waited_for_no_longer(tmp_path):
     """Of the gradient nothing was ever scored: the other method decides."""
-    course = course_of(tmp_path)
-    for pending in course.rounds():
+    schedule = schedule_of(tmp_path)
+    for pending in schedule.rounds():
         for unit in pending:
             if unit.method["name"] != "gradient":
-                write(course._store, unit, 6.0)
-    assert "1 different" in course.stopped[0].why
+                write(schedule._store, unit, 6.0)
+    assert "1 different" in schedule.stopped[0].why
 
 
 def test_a_run_of_which_nothing_was_scored_is_not_decided(tmp_path):
-    course = course_of(tmp_path)
-    assert len(list(course.rounds())) == 2 * 4
-    assert course.stopped == []
+    schedule = schedule_of(tmp_path)
+    assert len(list(schedule.rounds())) == 2 * 4
+    assert schedule.stopped == []
 
 
 @pytest.mark.parametrize(

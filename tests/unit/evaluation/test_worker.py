@@ -42,7 +42,7 @@ def test_the_rows_expected_of_every_unit_are_those_that_pass_and_its_records_hol
         with count_passes() as passes:
             compute_unit(tmp_path, unit)
         seen.append(passes.forward + 2 * passes.backward)
-    assert seen == [unit.rows for unit in units]
+    assert seen == [unit.passes for unit in units]
 
     references = (1 + 2) + 2 * 2 * (1 + 2)  # the gradient once, and two samples of SmoothTaylor for each seed
     recorded = """
@@ -63,7 +63,7 @@ def test_an_experiment_says_whether_rows_may_be_computed_in_part_and_records_say
     networks = load_networks(experiment, dataset, dataset.items(), {})
     (unit,) = plan(experiment, dataset.items(), [network for _, network in networks])
     compute_unit(tmp_path, unit)
-    (row,) = Run(tmp_path).query("SELECT metric_forward_rows AS asked, metric_equivalent_rows AS work FROM records").to_pylist()
-    assert row["asked"] == 40
+    (row,) = Run(tmp_path).query("SELECT metric_forward_rows AS passes, metric_equivalent_rows AS work FROM records").to_pylist()
+    assert row["passes"] == 40
     assert (20 < row["work"] < 32) if incremental else row["work"] == 40
     assert unit.key != replace(unit, incremental=not incremental).key

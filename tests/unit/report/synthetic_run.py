@@ -13,7 +13,7 @@ from heatproof.store import Manifest, Run
 from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitEntry
 from heatproof.store.published import SweepEntry
 
-# name, label, control, forward rows, backward rows, quality in [0, 1], roughness in [0, 1], completeness gap or None
+# name, label, control, forward passes, backward passes, quality in [0, 1], roughness in [0, 1], completeness gap or None
 METHODS: list[tuple[str, str, bool, int, int, float, float, float | None]] = [
     ("gradient", "Gradient", False, 1, 1, 0.45, 0.9, None),
     ("input_x_gradient", "Input × gradient", False, 1, 1, 0.5, 0.85, 0.9),
@@ -259,8 +259,8 @@ def _rows(
 def _search(index: int) -> str:
     """A search of three values and a place that was not needed; the optimum is too good by 0.5 + 0.1 index."""
     sigmas, values = [0.5, 0.6, 0.4, None], [20.0 + index, 19.0 + index, 21.0 + index, None]
-    found = {"sigma": 0.6, "objective": 19.0 + index, "objective_fresh": 19.5 + 1.1 * index}
-    return json.dumps({**found, "evaluations": 3.0, "trace_sigma": sigmas, "trace_objective": values})
+    optimum = {"sigma": 0.6, "objective": 19.0 + index, "objective_fresh": 19.5 + 1.1 * index}
+    return json.dumps({**optimum, "evaluations": 3.0, "trace_sigma": sigmas, "trace_objective": values})
 
 
 def _crop(index: int, size: int, photos: Sequence[Path], rng: np.random.Generator) -> Any:

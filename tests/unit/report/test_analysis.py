@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from heatproof.core.records import Direction
-from heatproof.report.analysis import Verdict, analyse, metric_agreement
+from heatproof.report.analysis import ComparisonVerdict, analyse, metric_agreement
 from heatproof.report.score_matrix import read_scores
 from heatproof.stats import holm, sign_flip_p
 
@@ -20,26 +20,28 @@ def curve(demo):
 
 def test_seeds_of_one_image_are_averaged_before_the_image_counts_once(tmp_path):
     run = write_synthetic_run(tmp_path / "seeds", images=5, size=8, methods=(0, 6, 8), seeds=(0, 1, 2), failures=False)
-    panel = read_scores(run, run.manifest())[0].panels[0]
+    matrix = read_scores(run, run.manifest())[0].matrices[0]
     rows = run.query("SELECT image, method_label, value FROM records WHERE metric = 'perturbation_curve'").to_pylist()
-    own = [row["value"] for row in rows if row["image"] == panel.images[0].digest and row["method_label"] == panel.methods[0].label]
-    assert panel.values.shape == (3, 5)
+    own = [
+        row["value"] for row in rows if row["image"] == matrix.images[0].digest and row["method_label"] == matrix.methods[0].label
+    ]
+    assert matrix.values.shape == (3, 5)
     assert len(own) == 3
-    assert panel.values[0, 0] == pytest.approx(np.mean(own))
-    assert panel.errors[0, 0] == pytest.approx(np.std(own, ddof=1) / np.sqrt(3))
-    assert panel.curves.shape == (3, 5, 31)
+    assert matrix.values[0, 0] == pytest.approx(np.mean(own))
+    assert matrix.errors[0, 0] == pytest.approx(np.std(own, ddof=1) / np.sqrt(3))
+    assert matrix.curves.shape == (3, 5, 31)
 
 
 def test_one_seed_keeps_the_monte_carlo_error_of_its_record(curve):
-    np.testing.assert_allclose(curve.panel.errors, 0.25)
+    np.testing.assert_allclose(curve.matrix.errors, 0.25)
 
 
 def test_tests_against_the_best_are_one_holm_family(curve):
     best = next(index for index, row in enumerate(curve.rows) if row.is_best)
     raw = np.array(
         [
-            np.nan if i == best else sign_flip_p(row - curve.panel.values[best], np.random.default_rng(0))
-            for i, row in enumerate(curve.panel.values)
+            np.nan if i == best else sign_flip_p(row - curve.matrix.values[best], np.random.default_rng(0))
+            for i, row in enumerate(curve.matrix.values)
         ]
     )
     ours = [np.nan if row.against_best is None else row.against_best.p for row in curve.rows]
@@ -48,7 +50,7 @@ def test_tests_against_the_best_are_one_holm_family(curve):
 
 def test_a_positive_gain_favours_the_row_whichever_way_the_metric_runs(demo):
     for analysis in analyses_of(demo):
-        sign = -1 if analysis.panel.metric.direction == Direction.LOWER else 1
+        sign = -1 if analysis.matrix.metric.direction == Direction.LOWER else 1
         for row in analysis.rows:
             if row.against_best is not None and row.n == analysis.best.n:
                 assert row.against_best.gain == pytest.approx(sign * (row.mean - analysis.best.mean))
@@ -62,17 +64,17 @@ def test_controls_do_not_compete_for_the_first_place(demo):
 
 
 def test_a_method_that_makes_no_claim_has_no_numbers(demo):
-    completeness = next(item for item in analyses_of(demo) if item.panel.metric.name == "completeness")
+    completeness = next(item for item in analyses_of(demo) if item.matrix.metric.name == "completeness")
     gradient = next(row for row in completeness.rows if row.method.label == "Gradient")
     assert (gradient.n, gradient.dropped) == (0, 12)
     assert np.isnan([gradient.mean, gradient.first]).all()
-    assert gradient.against_best.verdict == Verdict.UNKNOWN
+    assert gradient.against_best.verdict == ComparisonVerdict.UNKNOWN
 
 
 def test_few_images_are_not_testable_rather_than_tied(tmp_path):
     curve = analyses_of(write_synthetic_run(tmp_path / "few", images=5, size=8))[0]
     assert not curve.testable
-    assert {row.against_best.verdict for row in curve.rows if row.against_best is not None} == {Verdict.UNKNOWN}
+    assert {row.against_best.verdict for row in curve.rows if row.against_best is not None} == {ComparisonVerdict.UNKNOWN}
 
 
 def test_a_method_with_few_scores_is_not_ranked(tmp_path):
@@ -117,7 +119,7 @@ def test_two_settings_of_one_metric_are_two_panels(tmp_path):
     manifest = run.manifest()
     twin = manifest.metrics[0].model_copy(update={"label": "AUPC, 50 regions", "settings": {"regions": 50}})
     run.write_manifest(manifest.model_copy(update={"metrics": (*manifest.metrics, twin)}))
-    labels = [analysis.panel.metric.label for analysis in analyses_of(run)]
+    labels = [analysis.matrix.metric.label for analysis in analyses_of(run)]
     assert len(labels) == len(set(labels)) == 5
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from heatproof.report import build
-from heatproof.report.associations import associations
-from heatproof.report.claims import Finding, judge
+from heatproof.report.associations import measured_associations
+from heatproof.report.claims import ClaimFinding, judge_claims
 from heatproof.report.figures.associations import association_chart
 from heatproof.report.score_matrix import read_scores
 from heatproof.report.table_cells import association_table
@@ -29,18 +29,18 @@ def run(demo):
     x = rng.uniform(-0.8, 0.9, (12, 12, 5))
     y = 2 / np.pi * np.arcsin(x)
     y[1] = rng.uniform(-0.8, 0.9, (12, 5))
-    panels = {panel.metric.label: panel for panel in scores.panels}
-    labels = [method.label for method in panels["AUPC"].methods]
+    matrices = {matrix.metric.label: matrix for matrix in scores.matrices}
+    labels = [method.label for method in matrices["AUPC"].methods]
     assert labels[:2] == [LINE, CLOUD]
     changed = [
         replace(
-            panel,
-            curves={"AUPC": x, "AUTVC": y}.get(panel.metric.label, panel.curves),
-            metric=panel.metric.model_copy(update={"curve_x": (0.1, 0.2, 0.3, 0.4, 0.5)}),
+            matrix,
+            curves={"AUPC": x, "AUTVC": y}.get(matrix.metric.label, matrix.curves),
+            metric=matrix.metric.model_copy(update={"curve_x": (0.1, 0.2, 0.3, 0.4, 0.5)}),
         )
-        for panel in scores.panels
+        for matrix in scores.matrices
     ]
-    return replace(scores, panels=tuple(changed)), manifest.model_copy(update={"associations": (ASKED,)})
+    return replace(scores, matrices=tuple(changed)), manifest.model_copy(update={"associations": (ASKED,)})
 
 
 def claim(lower, higher, least=None, **of):
@@ -50,11 +50,11 @@ def claim(lower, higher, least=None, **of):
 
 def finding(run, *claims):
     scores, manifest = run
-    return [judged.finding for judged in judge(scores, manifest.model_copy(update={"claims": claims}))]
+    return [judged.finding for judged in judge_claims(scores, manifest.model_copy(update={"claims": claims}))]
 
 
 def test_points_and_statistics_are_those_of_the_curves(run):
-    related = next(associations(*run))
+    related = next(measured_associations(*run))
     assert related.levels == (0.1, 0.2, 0.3, 0.4, 0.5)
     assert related.by_method[LINE].statistics["residual"].value == pytest.approx(0, abs=1e-12)
     assert related.by_method[LINE].statistics["spearman"].value == pytest.approx(1)
@@ -62,7 +62,7 @@ def test_points_and_statistics_are_those_of_the_curves(run):
 
 
 def test_a_chart_has_a_dot_for_every_image_and_level_and_the_law_beneath(run):
-    related = next(associations(*run))
+    related = next(measured_associations(*run))
     chart = association_chart(related, LINE, width=260)
     law, cloud = chart["layer"]
     data = chart.get("datasets", {})
@@ -72,7 +72,7 @@ def test_a_chart_has_a_dot_for_every_image_and_level_and_the_law_beneath(run):
 
 
 def test_the_table_has_every_statistic_with_its_interval(run):
-    heads, rows = association_table(next(associations(*run)), 0.95)
+    heads, rows = association_table(next(measured_associations(*run)), 0.95)
     assert heads[0] == "pearson"
     cells = dict(rows)[LINE]
     assert cells[heads.index("residual")].text == "0.00"
@@ -82,22 +82,22 @@ def test_the_table_has_every_statistic_with_its_interval(run):
 
 def test_claims_of_a_statistic_hold_fail_or_stay_open(run):
     ordered, reverse = claim(CLOUD, LINE), claim(LINE, CLOUD)
-    assert finding(run, ordered, reverse) == [Finding.HOLDS, Finding.FAILS]
-    assert finding(run, claim("0.5", LINE, least=0.5), claim("0.5", CLOUD, least=0.5)) == [Finding.HOLDS, Finding.FAILS]
-    assert finding(run, claim("0", CLOUD, least=0.0)) == [Finding.UNDECIDED]
-    assert finding(run, claim(LINE, "not run")) == [Finding.MISSING]
-    assert finding(run, claim(CLOUD, LINE, association="another")) == [Finding.MISSING]
+    assert finding(run, ordered, reverse) == [ClaimFinding.HOLDS, ClaimFinding.FAILS]
+    assert finding(run, claim("0.5", LINE, least=0.5), claim("0.5", CLOUD, least=0.5)) == [ClaimFinding.HOLDS, ClaimFinding.FAILS]
+    assert finding(run, claim("0", CLOUD, least=0.0)) == [ClaimFinding.UNDECIDED]
+    assert finding(run, claim(LINE, "not run")) == [ClaimFinding.MISSING]
+    assert finding(run, claim(CLOUD, LINE, association="another")) == [ClaimFinding.MISSING]
 
 
 def test_a_claim_may_be_of_a_component(run):
     scores, manifest = run
-    panel = scores.panels[0]
+    matrix = scores.matrices[0]
     first = np.zeros((12, 12))
     first[0] = 1 + 0.01 * np.arange(12)
-    scores = replace(scores, panels=(replace(panel, components={"first": first}), *scores.panels[1:]))
+    scores = replace(scores, matrices=(replace(matrix, components={"first": first}), *scores.matrices[1:]))
     of = {"association": "", "statistic": "", "metric": "AUPC"}
     measured, missing = (claim("0.5", LINE, least=0.5, component=component, **of) for component in ("first", "other"))
-    assert finding((scores, manifest), measured, missing) == [Finding.HOLDS, Finding.MISSING]
+    assert finding((scores, manifest), measured, missing) == [ClaimFinding.HOLDS, ClaimFinding.MISSING]
 
 
 def test_the_page_shows_associations_that_were_measured(tmp_path):

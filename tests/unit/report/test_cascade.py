@@ -1,4 +1,4 @@
-"""Maps under other weights, side by side."""
+"""Maps under replaced weights, side by side."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from .synthetic_run import write_synthetic_run
 
 
 def with_stages(path) -> Run:
-    """A run in which the second image kept further maps of two stages, for every method."""
+    """A run in which the second image stored further maps of two stages, for every method."""
     run = write_synthetic_run(path, images=3, size=12, methods=(0, 8), failures=False)
     changed = Run(path.parent / "with-stages")
     changed.write_manifest(run.manifest())
@@ -36,25 +36,25 @@ def with_stages(path) -> Run:
 def test_a_row_for_each_method_and_a_column_for_each_block(tmp_path):
     run = with_stages(tmp_path / "run")
     manifest = run.manifest()
-    found = read_cascade(run, manifest, read_scores(run, manifest)[0])
-    assert found is not None
-    assert [head.label for head in found.signed.heads] == ["trained", "head", "stem"]
-    assert [row.name for row in found.signed.rows] == ["Gradient", "Random map"]
-    assert [tile.full for tile in found.signed.rows[0].tiles[1:]] == [3, 6]
-    assert found.way.startswith("in the last block")
-    assert found.image == "dog.jpg"
+    cascade = read_cascade(run, manifest, read_scores(run, manifest)[0])
+    assert cascade is not None
+    assert [head.label for head in cascade.signed.heads] == ["trained", "head", "stem"]
+    assert [row.name for row in cascade.signed.rows] == ["Gradient", "Random map"]
+    assert [tile.full for tile in cascade.signed.rows[0].tiles[1:]] == [3, 6]
+    assert cascade.order.startswith("in the last block")
+    assert cascade.image == "dog.jpg"
     assert run.mapped(manifest.units[0].unit) == {image.digest for image in manifest.images}, "stages are no images"
 
 
 def test_the_page_and_a_picture_show_them(tmp_path):
     run = with_stages(tmp_path / "run")
     page = build(run.path).read_text(encoding="utf-8")
-    assert "Maps under other weights" in page
-    assert (run.path / "figures" / "cascade-sizes.png").exists()
+    assert "Maps under replaced weights" in page
+    assert (run.path / "figures" / "cascade-saliency.png").exists()
 
 
 def test_a_run_without_further_maps_has_none(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=2, size=12, methods=(0,))
     manifest = run.manifest()
     assert read_cascade(run, manifest, read_scores(run, manifest)[0]) is None
-    assert "Maps under other weights" not in build(run.path).read_text(encoding="utf-8")
+    assert "Maps under replaced weights" not in build(run.path).read_text(encoding="utf-8")

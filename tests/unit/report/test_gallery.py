@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatproof.report.figures.gallery import SALIENCY, describe, full_color, make_gallery, page_side, palette, saliency, signed_map
+from heatproof.report.figures.gallery import SALIENCY, build_gallery, describe, full_color, page_side, palette, saliency, signed_map
 from heatproof.report.score_matrix import read_scores
 
 from .synthetic_run import write_synthetic_run
@@ -56,7 +56,7 @@ def test_tiles_stay_within_bounds(tiles):
 def test_a_constant_map_is_full_color_everywhere(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=2, size=12, methods=(0, 9))
     manifest = run.manifest()
-    gallery = make_gallery(run, manifest, read_scores(run, manifest)[0])
+    gallery = build_gallery(run, manifest, read_scores(run, manifest)[0])
     tile = gallery.rows[0].tiles[1]
     assert tile.full == pytest.approx(3.0)
     with Image.open(io.BytesIO(tile.png)) as picture:
@@ -66,7 +66,7 @@ def test_a_constant_map_is_full_color_everywhere(tmp_path):
 def test_the_saliency_look_is_gray_and_shows_no_more_images_than_asked_for(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=3, size=12, methods=(0, 9))
     manifest = run.manifest()
-    gallery = make_gallery(run, manifest, read_scores(run, manifest)[0], SALIENCY, 2)
+    gallery = build_gallery(run, manifest, read_scores(run, manifest)[0], SALIENCY, 2)
     assert len(gallery.rows) == 2
     with Image.open(io.BytesIO(gallery.rows[0].tiles[0].png)) as picture:
         colors = np.asarray(picture.convert("RGB"))
@@ -81,9 +81,9 @@ def test_a_map_that_was_not_kept_leaves_its_place_empty(tmp_path):
     for path in (run.path / "maps").iterdir():
         path.unlink()
         break
-    gallery = make_gallery(run, manifest, scores)
+    gallery = build_gallery(run, manifest, scores)
     assert gallery is not None
     assert len(gallery.heads) == 1
     for path in (run.path / "maps").iterdir():
         path.unlink()
-    assert make_gallery(run, manifest, scores) is None
+    assert build_gallery(run, manifest, scores) is None

@@ -109,7 +109,7 @@ def test_a_page_of_twelve_images_and_methods_stays_below_five_megabytes(tmp_path
     assert build(run.path).stat().st_size < 5_000_000
 
 
-def test_figures_and_tables_lie_beside_the_page(demo, page):
+def test_figures_and_tables_are_written_next_to_the_page(demo, page):
     figures = {file.name for file in (demo.path / "figures").iterdir()}
     for stem in (
         "perturbation_curve-curves",
@@ -131,11 +131,12 @@ def test_the_score_table_has_a_row_per_record_and_the_summary_one_per_method_and
     assert (constant["n"], constant["mean"]) == ("0", "")
 
 
-def test_what_failed_and_what_was_refused_is_told_with_its_reason(page):
+def test_failures_and_refusals_are_listed_with_their_reasons(page):
     assert "SmoothTaylor (σ 2.0) on EfficientNet-Lite0" in page
     assert "Set chunk = 1." in page
     assert "truncated.jpg" in page
-    assert "1 unit of this run failed and 1 image was refused" in page
+    assert "1 unit of this run failed." in page
+    assert "1 image was refused." in page
 
 
 def test_names_are_text_and_never_markup(tmp_path):
@@ -173,7 +174,7 @@ def test_a_run_of_failures_only_still_has_a_page(tmp_path):
     run.write_manifest(Manifest(name="failed", title="Nothing worked", units=(UNIT,)))
     run.write_failure("u1", Failure(unit="u1", what="Gradient", reason="no memory"))
     page = build(run.path).read_text()
-    assert "Nothing was measured: 1 unit failed." in page
+    assert "Nothing was measured, because 1 unit of work failed." in page
     assert "no memory" in page
 
 

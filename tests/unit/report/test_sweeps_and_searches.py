@@ -6,10 +6,10 @@ import pytest
 from heatproof.report import build
 from heatproof.report.analysis import analyse
 from heatproof.report.figures.searches import search_chart
-from heatproof.report.figures.sweeps import sweep_chart, swept
+from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
 from heatproof.report.score_matrix import read_scores
 from heatproof.report.searches import _trace, read_searches
-from heatproof.report.table_cells import luck_sentence
+from heatproof.report.table_cells import selection_bias_sentence
 from heatproof.store.published import SweepEntry
 
 
@@ -32,7 +32,7 @@ def test_a_line_for_each_value_of_the_other_settings_in_the_order_of_their_numbe
     settings = [{"name": "smooth_grad", "noise": {"sigma": sigma}, "samples": samples} for sigma, samples in grid]
     sweep = SweepEntry(title="", method="smooth_grad", along="noise.sigma", by=("samples",))
     changed = settled(analysis, [*settings, {**settings[0], "name": "smooth_taylor"}])
-    lines = swept(sweep, changed)
+    lines = sweep_lines(sweep, changed)
     assert {name: [at for at, _ in points] for name, points in lines.items()} == {
         "samples 10": [0.1, 0.5],
         "samples 50": [0.1, 2.0],
@@ -57,19 +57,19 @@ def test_settings_with_a_name_are_called_by_it_and_words_as_they_are(analysis):
             "nothing.here",
         ),
     )
-    assert list(swept(sweep, settled(analysis, settings))) == ["line, a, None", "line, b, None"]
+    assert list(sweep_lines(sweep, settled(analysis, settings))) == ["line, a, None", "line, b, None"]
 
 
-def test_what_a_search_found_is_compared_with_its_fresh_value_image_by_image(demo):
+def test_the_optimum_of_a_search_is_compared_with_its_fresh_value_image_by_image(demo):
     manifest = demo.manifest()
     (search,) = read_searches(demo, manifest, manifest.models[0])
     assert search.method.label == "SmoothTaylor (σ 0.5)"
     assert len(search.traces) == 12
     assert search.traces[0].sigmas == (0.5, 0.6, 0.4)
-    luck = -np.mean([0.5 + 0.1 * index for index in range(12)])
-    assert search.luck.difference == pytest.approx(luck)
-    assert search.luck.low < luck < search.luck.high < 0
-    assert f"{-luck:.2f}" in luck_sentence(search).replace("−", "-")
+    bias = -np.mean([0.5 + 0.1 * index for index in range(12)])
+    assert search.selection_bias.difference == pytest.approx(bias)
+    assert search.selection_bias.low < bias < search.selection_bias.high < 0
+    assert f"{-bias:.2f}" in selection_bias_sentence(search).replace("−", "-")
     steps, ends = (layer for layer in search_chart(search, width=300)["datasets"].values())
     assert sorted((len(steps), len(ends))) == [12, 36]
 
@@ -86,6 +86,6 @@ def test_the_page_and_the_figures_hold_both(demo):
     assert "Integrated gradients by passes" in page
     assert "A single point" not in page
     assert "No number" not in page
-    assert "by luck" in page
+    assert "a selection bias of" in page
     names = {path.name for path in (demo.path / "figures").iterdir()}
     assert {"perturbation_curve-sweep-1.svg", "search-1.png", "saliency.png"} <= names

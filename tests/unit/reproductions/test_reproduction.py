@@ -63,7 +63,7 @@ only = ["A"]
 perturbation_curve = { draws = 3 }
 smooth_taylor = { samples = 7 }
 """
-RECIPE = Reproduction.parse(TEXT)
+REPRODUCTION = Reproduction.parse(TEXT)
 
 
 def labels(experiment):
@@ -71,7 +71,7 @@ def labels(experiment):
 
 
 def test_nothing_is_changed_unless_asked():
-    experiment = RECIPE.experiment()
+    experiment = REPRODUCTION.experiment()
     assert experiment.name == "paper"
     assert labels(experiment) == ["A", "B", "Chance"]
     assert experiment.metric_list()[1].normalise == "per level"
@@ -80,14 +80,14 @@ def test_nothing_is_changed_unless_asked():
 
 
 def test_a_preset_changes_definitions_and_the_name_of_the_run():
-    experiment = RECIPE.experiment(preset="slides")
+    experiment = REPRODUCTION.experiment(preset="slides")
     assert experiment.metric_list()[1].normalise == "once"
     assert experiment.name == "paper-slides"
-    assert RECIPE.experiment(preset="code") == RECIPE.experiment()
+    assert REPRODUCTION.experiment(preset="code") == REPRODUCTION.experiment()
 
 
 def test_a_budget_cuts_images_networks_methods_and_settings_at_any_depth():
-    experiment = RECIPE.experiment(budget="small")
+    experiment = REPRODUCTION.experiment(budget="small")
     assert experiment.name == "paper-small"
     assert experiment.budget == "little"
     assert experiment.dataset["count"] == 3
@@ -103,18 +103,18 @@ def test_a_budget_cuts_images_networks_methods_and_settings_at_any_depth():
 
 
 def test_a_table_brings_its_methods_and_the_controls():
-    experiment = RECIPE.experiment(tables=[1])
+    experiment = REPRODUCTION.experiment(tables=[1])
     assert labels(experiment) == ["A", "Chance"]
     assert [claim.says for claim in experiment.claims] == ["A is below chance"]
 
 
 def test_other_images_keep_the_count_of_the_budget():
     photos = {"name": "photos", "count": 2}
-    assert RECIPE.experiment(budget="small", dataset=photos).dataset["count"] == 2
-    assert RECIPE.experiment(budget="small", dataset={"name": "digits"}).dataset == {"name": "digits", "count": 3}
-    assert RECIPE.experiment(budget="small", images=9).dataset["count"] == 9
-    assert RECIPE.experiment(images=5, dataset={"name": "digits"}).dataset == {"name": "digits", "count": 5}
-    assert RECIPE.experiment(models=[{"name": "squeezenet1_1"}]).models == ({"name": "squeezenet1_1"},)
+    assert REPRODUCTION.experiment(budget="small", dataset=photos).dataset["count"] == 2
+    assert REPRODUCTION.experiment(budget="small", dataset={"name": "digits"}).dataset == {"name": "digits", "count": 3}
+    assert REPRODUCTION.experiment(budget="small", images=9).dataset["count"] == 9
+    assert REPRODUCTION.experiment(images=5, dataset={"name": "digits"}).dataset == {"name": "digits", "count": 5}
+    assert REPRODUCTION.experiment(models=[{"name": "squeezenet1_1"}]).models == ({"name": "squeezenet1_1"},)
 
 
 SWEPT = (
@@ -149,25 +149,25 @@ def test_an_optional_network_is_left_out_where_it_would_have_to_be_fetched(tmp_p
     vgg = (
         '[[models]]\nname = "torchvision"\narchitecture = "vgg16"\nweights = "IMAGENET1K_V1"\noptional = true\noutput = "margin"\n'
     )
-    recipe = Reproduction.parse(TEXT.replace("[[models]]", f"{vgg}[[models]]", 1))
-    assert [model["name"] for model in recipe.experiment().models] == ["efficientnet_lite0", "squeezenet1_1"]
+    reproduction = Reproduction.parse(TEXT.replace("[[models]]", f"{vgg}[[models]]", 1))
+    assert [model["name"] for model in reproduction.experiment().models] == ["efficientnet_lite0", "squeezenet1_1"]
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "vgg16-397923af.pth").touch()
-    assert [model["name"] for model in recipe.experiment().models] == ["torchvision", "efficientnet_lite0", "squeezenet1_1"]
-    assert recipe.experiment(models=[{"name": "squeezenet1_1"}]).models == ({"name": "squeezenet1_1", "output": "margin"},)
+    assert [model["name"] for model in reproduction.experiment().models] == ["torchvision", "efficientnet_lite0", "squeezenet1_1"]
+    assert reproduction.experiment(models=[{"name": "squeezenet1_1"}]).models == ({"name": "squeezenet1_1", "output": "margin"},)
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("choice", "message"),
     [
         ({"preset": "talk"}, "preset: expected one of code, slides, got 'talk'"),
         ({"budget": "large"}, "budget: expected one of full, small, got 'large'"),
         ({"tables": [3]}, "table: expected 1 to 2, got 3"),
     ],
 )
-def test_unknown_names_are_refused_with_those_there_are(asked, message):
+def test_unknown_names_are_refused_with_those_there_are(choice, message):
     with pytest.raises(SettingsError, match=message):
-        RECIPE.experiment(**asked)
+        REPRODUCTION.experiment(**choice)
 
 
 @pytest.mark.parametrize(
@@ -197,15 +197,15 @@ def test_a_preset_may_change_what_stands_outside_the_tables_and_leave_out_method
 
 def test_settings_go_to_one_of_several_of_a_name_by_its_label():
     text = TEXT.replace("[presets.code]", "[presets.code.settings]\nB = { samples = 3 }\n[presets.code]", 1)
-    found = {
+    counts = {
         entry.label: entry.method.samples
         for entry in Reproduction.parse(text).experiment().method_entries()
         if entry.label != "Chance"
     }
-    assert found == {"A": 100, "B": 3}
+    assert counts == {"A": 100, "B": 3}
 
 
-def test_a_network_that_the_recipe_trains_is_trained_on_the_other_part_of_the_images_given():
+def test_a_network_that_the_reproduction_trains_is_trained_on_the_other_part_of_the_images_given():
     text = TEXT.replace('name = "efficientnet_lite0"', 'name = "trained"')
     given = {"name": "arrays", "path": "pictures.npz", "part": "test"}
     experiment = Reproduction.parse(text).experiment(dataset=given)

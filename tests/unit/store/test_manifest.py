@@ -112,7 +112,7 @@ def test_a_folder_without_a_manifest_is_no_run(run):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "ends or breaks"),
+        ("{", "expected JSON, got a file that cannot be parsed"),
         ("[]", "JSON object"),
         ({"version": 99, "name": "r"}, "expected version 5 or older, got 99. Upgrade"),
         ({"schema": 99}, "Upgrade"),

@@ -1,7 +1,7 @@
-"""How units get computed."""
+"""Executors compute the units of a run, one after another or in several processes."""
 
-from heatproof.evaluation.executors.base import Executor, Outcome
-from heatproof.evaluation.executors.local import Local
-from heatproof.evaluation.executors.serial import Serial
+from heatproof.evaluation.executors.base import Executor, UnitOutcome
+from heatproof.evaluation.executors.local import LocalExecutor
+from heatproof.evaluation.executors.serial import SerialExecutor
 
-__all__ = ["Executor", "Local", "Outcome", "Serial"]
+__all__ = ["Executor", "LocalExecutor", "SerialExecutor", "UnitOutcome"]

@@ -1,4 +1,4 @@
-"""How units get computed: an executor takes units and says, in any order, what became of each."""
+"""The interface of executors: an executor takes units and yields, in any order, the outcome of each."""
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,26 +13,34 @@ Work = Callable[[Path, Unit], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A finished unit; `failure` is None when its part was written."""
+class UnitOutcome:
+    """The outcome of a unit that has ended; `failure` is None if the unit wrote its part."""
 
     unit: Unit
     failure: Failure | None = None
 
 
 class Executor(Protocol):
-    """Serial, local processes, or a cluster. The truth is the store, never the executor: any unit may be computed twice."""
+    """The interface of executors.
 
-    def run(self, work: Work, run: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[Outcome]:
-        """Compute the units, round by round; one that fails does not stop the others.
+    The store alone determines which units are finished, so an executor may compute a unit twice without harm.
+    """
 
-        The next round is asked for when the outcome of every unit of the one before has been taken.
+    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
+        """Compute the units round by round, and yield an outcome for each. A unit that fails does not stop the others.
+
+        The next round is requested only when the outcomes of all units of the previous round have been consumed.
+
+        Args:
+            work: the function that computes one unit.
+            folder: the folder of the run.
+            rounds: the units of each round.
         """
         ...
 
 
 def failure_of(unit: Unit, error: BaseException) -> Failure:
-    """What is written down for a unit that ended in an exception."""
+    """The failure record of a unit that ended in an exception."""
     return Failure(
         unit=unit.key,
         what=f"{unit.label} on {unit.model['name']}, {len(unit.items)} images from {unit.items[0].name}",

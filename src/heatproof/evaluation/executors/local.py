@@ -1,4 +1,4 @@
-"""Processes on this machine. A unit that is killed, hangs or crashes its process fails alone."""
+"""Computation in several processes on this machine. A unit that hangs, or whose process dies, fails alone."""
 
 import os
 from collections import deque
@@ -11,20 +11,25 @@ from pebble import ProcessExpired, ProcessPool
 
 from heatproof.core.errors import SettingsError
 from heatproof.data.base import Item
-from heatproof.evaluation.executors.base import Outcome, Work, failure_of
+from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
 from heatproof.evaluation.plan import Unit
 
 Batch = tuple[str, tuple[Item, ...]]
-"""A network and images: what a process keeps from one unit to the next."""
+"""The digest of a network and a batch of images, which a process caches from one unit to the next."""
 
 
-class Local:
-    """`workers` processes (one per core unless given), each with its share of torch's threads; `timeout` in seconds a unit.
+class LocalExecutor:
+    """An executor that computes units in several processes on this machine.
 
-    A process goes on with the batch it has, and begins one that no other has, as long as there are any.
+    Each process has an equal share of torch's threads. A process continues with its own batch of images as long as the batch has
+    units; then it begins a batch that no other process has, if there is one.
+
+    Args:
+        workers: the number of processes; by default, one for each core.
+        timeout: the seconds after which a unit is stopped and fails; by default, there is no limit.
 
     Raises:
-        SettingsError: Fewer than one process.
+        SettingsError: `workers` is smaller than 1.
     """
 
     def __init__(self, workers: int | None = None, timeout: float | None = None) -> None:
@@ -34,45 +39,45 @@ class Local:
         self.workers = workers or cores
         self.timeout = timeout
 
-    def run(self, work: Work, run: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[Outcome]:
+    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         spawn = get_context("spawn")
         pools = [ProcessPool(1, initializer=_start_worker, initargs=(self.workers,), context=spawn) for _ in range(self.workers)]
-        has: list[Batch | None] = [None] * self.workers
+        batches: list[Batch | None] = [None] * self.workers
         try:
             for units in rounds:
-                waiting, idle = Waiting(units), set(range(self.workers))
+                pending, idle = PendingUnits(units), set(range(self.workers))
                 running: dict[Future[None], tuple[Unit, int]] = {}
-                while waiting or running:
-                    while waiting and idle:
+                while pending or running:
+                    while pending and idle:
                         i = idle.pop()
-                        unit, has[i] = waiting.take(has[i], has)
-                        running[pools[i].schedule(work, args=(run, unit), timeout=self.timeout)] = unit, i
+                        unit, batches[i] = pending.take(batches[i], batches)
+                        running[pools[i].schedule(work, args=(folder, unit), timeout=self.timeout)] = unit, i
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         unit, i = running.pop(future)
                         idle.add(i)
                         yield self._outcome(future, unit)
         finally:
             for pool in pools:
-                pool.stop()  # type: ignore[no-untyped-call]  # pebble does not annotate it
+                pool.stop()  # type: ignore[no-untyped-call]  # pebble has no annotation for it
             for pool in pools:
                 pool.join()
 
-    def _outcome(self, future: Future[None], unit: Unit) -> Outcome:
+    def _outcome(self, future: Future[None], unit: Unit) -> UnitOutcome:
         try:
             future.result()
         except TimeoutError:
-            return Outcome(unit, failure_of(unit, TimeoutError(f"took longer than {self.timeout} s and was stopped")))
+            return UnitOutcome(unit, failure_of(unit, TimeoutError(f"the unit took longer than {self.timeout} s and was stopped")))
         except ProcessExpired as error:
-            return Outcome(unit, failure_of(unit, RuntimeError(f"its process died with exit code {error.exitcode}")))
+            return UnitOutcome(unit, failure_of(unit, RuntimeError(f"the unit's process died with exit code {error.exitcode}")))
         except CancelledError as error:
-            return Outcome(unit, failure_of(unit, error))
-        except Exception as error:  # whatever a unit raises is written down, and the run goes on
-            return Outcome(unit, failure_of(unit, error))
-        return Outcome(unit)
+            return UnitOutcome(unit, failure_of(unit, error))
+        except Exception as error:  # the run records whatever a unit raises, and continues
+            return UnitOutcome(unit, failure_of(unit, error))
+        return UnitOutcome(unit)
 
 
-class Waiting:
-    """Units that nobody computes yet, by batch, in the order they came."""
+class PendingUnits:
+    """The units that no process computes yet, grouped by batch, in their given order."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
         self._units: dict[Batch, deque[Unit]] = {}
@@ -83,7 +88,11 @@ class Waiting:
         return bool(self._units)
 
     def take(self, own: Batch | None, taken: Collection[Batch | None]) -> tuple[Unit, Batch]:
-        """The next unit of one's own batch; where that is done, of a batch not taken; where all are, of the first."""
+        """Remove the next unit for a process and return it with its batch.
+
+        The unit belongs to the process's own batch if that has units left, else to a batch that no process has, else to the first
+        batch.
+        """
         batch = own if own in self._units else next((b for b in self._units if b not in taken), next(iter(self._units)))
         units = self._units[batch]
         unit = units.popleft()
@@ -107,7 +116,7 @@ def _start_worker(workers: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that is killed cannot stop its workers, and nobody would take what they compute."""
+    """End this process when its parent ends, because a parent that is killed cannot stop its workers."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -1,21 +1,21 @@
-"""One unit after another, in this process."""
+"""Computation of one unit after another in the current process."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
-from heatproof.evaluation.executors.base import Outcome, Work, failure_of
+from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
 from heatproof.evaluation.plan import Unit
 
 
-class Serial:
-    """The simplest executor, and the one to debug with."""
+class SerialExecutor:
+    """An executor that computes units one after another in the current process, which is useful for debugging."""
 
-    def run(self, work: Work, run: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[Outcome]:
+    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         for unit in chain.from_iterable(rounds):
             try:
-                work(run, unit)
-            except Exception as error:  # whatever a unit raises is written down, and the run goes on
-                yield Outcome(unit, failure_of(unit, error))
+                work(folder, unit)
+            except Exception as error:  # the run records whatever a unit raises, and continues
+                yield UnitOutcome(unit, failure_of(unit, error))
             else:
-                yield Outcome(unit)
+                yield UnitOutcome(unit)

@@ -1,1 +1,1 @@
-"""One figure per file. Charts are Vega-Lite specifications; the gallery is pixels."""
+"""The figures of a report, one kind per file: charts are Vega-Lite specifications, and the gallery consists of pictures."""

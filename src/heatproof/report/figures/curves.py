@@ -1,7 +1,7 @@
-"""The curve behind a metric: mean over images and pointwise interval, one line per method.
+"""The curves behind a metric: their means over images with pointwise intervals, one line per method.
 
-A few methods are lit (the best, the runner-up, chance); the rest stay as faint lines until the reader lights them. The parameter
-`chosen` of the specification holds the labels that are lit; buttons on the page set it.
+A few methods are highlighted at first (the best two and chance); the others are faint until the reader highlights them. The
+parameter `chosen` of the specification holds the labels of the highlighted methods, and buttons on the page set it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,32 +14,32 @@ from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, level_of
 from heatproof.report.figures.style import LineStyle, plain
 
-_LIT = "indexof(chosen, datum.method) >= 0"
+_HIGHLIGHTED = "indexof(chosen, datum.method) >= 0"
 
 
-def lit_at_first(analysis: Analysis) -> list[str]:
-    """The two best methods and chance."""
-    sign = 1 if analysis.panel.metric.direction == Direction.LOWER else -1
+def initially_highlighted(analysis: Analysis) -> list[str]:
+    """The labels of the two best methods and of chance."""
+    sign = 1 if analysis.matrix.metric.direction == Direction.LOWER else -1
     scored = sorted((row for row in analysis.methods if row.n), key=lambda row: sign * row.mean)
     return [row.method.label for row in scored[:2]] + ([analysis.chance.method.label] if analysis.chance else [])
 
 
 def _axis(analysis: Analysis) -> Any:
-    """Steps are counted; of levels, each has its tick."""
+    """The x axis: whole numbers if the curve counts steps, or one tick for each level."""
     import altair as alt
 
-    levels = list(analysis.panel.metric.curve_x)
+    levels = list(analysis.matrix.metric.curve_x)
     return alt.Axis(grid=False, values=levels, format="~r") if levels else alt.Axis(grid=False, tickMinStep=1)
 
 
 def curve_chart(
     analysis: Analysis, styles: Mapping[str, LineStyle], *, chosen: Sequence[str], legend: bool, width: int | str
 ) -> dict[str, Any]:
-    """Vega-Lite specification; the panel must have curves. `width` in pixels, or "container" to follow the page."""
+    """The Vega-Lite specification of the curves of a metric; `width` is in pixels, or "container" for the width of the page."""
     import altair as alt
 
-    x_title, y_title = analysis.panel.metric.curve_axes
-    labels = [method.label for method in analysis.panel.methods]
+    x_title, y_title = analysis.matrix.metric.curve_axes
+    labels = [method.label for method in analysis.matrix.methods]
     every_color = alt.Scale(domain=labels, range=[styles[label].color for label in labels])
     every_dash = alt.Scale(domain=labels, range=[list(styles[label].dash) for label in labels])
     key = alt.Legend(title=None, orient="right") if legend else None
@@ -50,7 +50,7 @@ def curve_chart(
     unlisted = alt.Color("method:N", scale=every_color, legend=None)
     hover = alt.selection_point(name="hover", fields=["x"], nearest=True, on="pointerover", clear="pointerout", empty=False)
     band = (
-        base.transform_filter(_LIT)
+        base.transform_filter(_HIGHLIGHTED)
         .mark_area(opacity=0.16, clip=True)
         .encode(x, alt.Y("low:Q", title=y_title, scale=alt.Scale(zero=False)), alt.Y2("high:Q"), unlisted)
     )
@@ -59,11 +59,11 @@ def curve_chart(
         alt.Y("mean:Q", title=y_title),
         color,
         alt.StrokeDash("method:N", scale=every_dash, legend=key),
-        strokeWidth=alt.condition(_LIT, alt.value(2.2), alt.value(1)),
-        opacity=alt.condition(_LIT, alt.value(1), alt.value(0.35)),
+        strokeWidth=alt.condition(_HIGHLIGHTED, alt.value(2.2), alt.value(1)),
+        opacity=alt.condition(_HIGHLIGHTED, alt.value(1), alt.value(0.35)),
     )
     dots = (
-        base.transform_filter(_LIT)
+        base.transform_filter(_HIGHLIGHTED)
         .mark_circle(size=36)
         .encode(
             x,
@@ -80,10 +80,10 @@ def curve_chart(
         )
         .add_params(hover)
     )
-    lit = alt.param(name="chosen", value=list(chosen))
+    highlighted = alt.param(name="chosen", value=list(chosen))
     chart = (
         alt.layer(band, lines, dots)
-        .add_params(lit)
+        .add_params(highlighted)
         .resolve_legend(color="independent", strokeDash="independent")
         .properties(width=width, height=320)
     )
@@ -94,11 +94,11 @@ def _points(analysis: Analysis) -> list[dict[str, Any]]:
     if analysis.bands is None:
         return []
     means, lows, highs = analysis.bands
-    places = analysis.panel.metric.curve_x
+    places = analysis.matrix.metric.curve_x
     xs = places if len(places) == means.shape[1] else tuple(float(index) for index in range(means.shape[1]))
     return [
         {"method": method.label, "x": x, "mean": plain(mean), "low": plain(low), "high": plain(high)}
-        for method, *rows in zip(analysis.panel.methods, means, lows, highs, strict=True)
+        for method, *rows in zip(analysis.matrix.methods, means, lows, highs, strict=True)
         for x, mean, low, high in zip(xs, *rows, strict=True)
         if np.isfinite(mean)
     ]

@@ -1,4 +1,4 @@
-"""One image and its maps side by side: red is positive, blue negative, white zero, each map on its own scale."""
+"""A picture of one image and its maps side by side; red is positive, blue negative and white zero, on each map's own scale."""
 
 import io
 import textwrap
@@ -17,9 +17,18 @@ BAR: dict[str, Any] = {"orientation": "horizontal", "fraction": 0.04, "pad": 0.0
 
 
 def draw_explanation(image: "np.ndarray[Any, Any]", maps: "Mapping[str, np.ndarray[Any, Any]]", title: str, path: Path) -> Path:
-    """Write a PNG of the image, uint8 [h, w] or [h, w, 3], and the channel sum of each raw map [c, h, w]; returns `path`.
+    """Write a PNG that shows an image and the channel sum of each of its maps.
 
-    Full colour is the 99.5th percentile of |a|; the number beneath each map says which value that is.
+    Full colour is the 99.5th percentile of the absolute channel sum; the scale below each map states its value.
+
+    Args:
+        image: the image, uint8 [h, w] or [h, w, 3].
+        maps: the maps [c, h, w] by label.
+        title: the title of the picture.
+        path: the file to write.
+
+    Returns:
+        `path`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -33,7 +42,7 @@ def draw_explanation(image: "np.ndarray[Any, Any]", maps: "Mapping[str, np.ndarr
         axis.set_axis_off()
     axes[0].imshow(image, cmap="gray" if image.ndim == 2 else None)
     axes[0].set_title("image", fontsize=8, loc="left")
-    figure.colorbar(axes[0].images[0], ax=axes[0], **BAR).ax.set_visible(False)  # keeps the image in line with its maps
+    figure.colorbar(axes[0].images[0], ax=axes[0], **BAR).ax.set_visible(False)  # aligns the image with its maps
     for axis, (label, values) in zip(axes[1:], maps.items(), strict=False):
         signed = signed_map(values)
         full = full_color(signed)

@@ -1,4 +1,4 @@
-"""Vega-Lite specifications → files, and → inline SVG that takes its ink from the page."""
+"""Vega-Lite specifications are rendered as files, and as inline SVG that takes its colours from the page."""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from heatproof.report.figures.scores import HOLLOW
 from heatproof.report.figures.style import LIGHT, config
 from heatproof.store.atomic import write_atomically
 
-# Colours that occur nowhere else, to be replaced by the page's own.
+# These colours occur nowhere else; the page's own colours replace them.
 _INK, _FAINT, _RULE = "#010203", "#010204", "#010205"
 
 
 def write_figure(spec: Mapping[str, Any], folder: Path, name: str, title: str) -> None:
-    """Write <name>.svg and <name>.png (twice the pixels) into the folder, on white, under a title."""
+    """Write a chart with a title on white as <name>.svg, and as <name>.png at twice the resolution, into a folder."""
     import vl_convert
 
     heading = {"text": title, "anchor": "start", "fontSize": 13, "offset": 14}
@@ -25,7 +25,7 @@ def write_figure(spec: Mapping[str, Any], folder: Path, name: str, title: str) -
 
 
 def inline_svg(spec: Mapping[str, Any], name: str, label: str) -> str:
-    """An SVG element for the page, scaled to its column, text and rules in the page's colours; `label` is its text alternative."""
+    """The chart as an SVG element that fills its column, in the colours of the page; `label` is its text alternative."""
     import vl_convert
     from markupsafe import escape
 
@@ -41,7 +41,7 @@ def inline_svg(spec: Mapping[str, Any], name: str, label: str) -> str:
 
 @cache
 def script_bundle() -> str:
-    """Vega, Vega-Lite and vega-embed as one script that sets `window.vegaEmbed`, safe inside a script element."""
+    """The libraries Vega, Vega-Lite and vega-embed as one script that sets `window.vegaEmbed`, safe inside a script element."""
     import vl_convert
 
     return (
@@ -52,7 +52,7 @@ def script_bundle() -> str:
 
 
 def _with_own_ids(svg: str, name: str) -> str:
-    """Clip ids counted from 1 and prefixed, so that drawings on one page do not clash and the same run gives the same file."""
+    """The SVG with its clip ids renumbered from 1 and prefixed by `name`, so that they are unique on a page and reproducible."""
     ids = list(dict.fromkeys(re.findall(r'id="(clip\d+)"', svg)))
     numbers = {old: f"{name}-clip-{index}" for index, old in enumerate(ids, start=1)}
     return re.sub(r"\bclip\d+\b", lambda match: numbers.get(match[0], match[0]), svg)

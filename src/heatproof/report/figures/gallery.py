@@ -1,12 +1,12 @@
-"""Maps side by side: a row per image, a column per method, in one of two looks.
+"""A gallery shows maps side by side, one row per image and one column per method, in one of two styles.
 
-Channels are summed to A.
+Both styles show A, the sum of a map over its channels.
 
     SIGNED      Red is positive, blue negative, white zero (RdBu_r). Full colour is the 99.5th percentile of |A|.
     SALIENCY    S = (|A| − min|A|) / (q − min|A|) clipped to [0, 1], q the 99th percentile of |A|: black is 0, white 1.
 
-Each map has its own scale, and the number that full colour stands for is printed. Maps are averaged over pixel blocks to save
-room; the raw ones stay in the run's maps/.
+Each map has its own scale, and the gallery prints the value that full colour stands for. The pictures show means over blocks of
+pixels, which keeps the page small; the maps themselves stay in the run's folder maps/.
 """
 
 import io
@@ -27,22 +27,28 @@ from heatproof.store.manifest import Manifest
 PERCENTILE = 99.5
 SALIENCY_PERCENTILE = 99.0
 MOST_IMAGES = 24
-_STEPS = 16  # colours on either side of white
-_PAGE_BYTES = 2_400_000  # of all maps on one page, before base64
+_STEPS = 16  # colours on either side of the middle of a palette
+_PAGE_BYTES = 2_400_000  # for all maps on one page, before base64 encoding
 _UNITS = "SELECT model, method, image, min_by(unit, seed) AS unit, min(seed) AS seed FROM records GROUP BY ALL ORDER BY ALL"
 
 
 @dataclass(frozen=True)
-class Tile:
-    """One map, ready for the page: palette PNG, the value of full colour, and words for those who cannot see it."""
+class MapTile:
+    """The picture of one map.
+
+    Attributes:
+        png: the picture as a PNG with a palette.
+        full: the value that full colour stands for.
+        alt: a description of the map for readers who cannot see it.
+    """
 
     png: bytes
     full: float
     alt: str
 
 
-class Head(NamedTuple):
-    """What stands above a column."""
+class ColumnHead(NamedTuple):
+    """The head of a column: its label, and whether the column shows a control."""
 
     label: str
     control: bool = False
@@ -50,19 +56,31 @@ class Head(NamedTuple):
 
 @dataclass(frozen=True)
 class GalleryRow:
-    """What its maps share, an image or a method, and the maps; one that was not kept is None."""
+    """One row of a gallery.
+
+    Attributes:
+        key: the digest of the image, or the key of the method, that all maps of the row share.
+        name: its name.
+        thumbnail: the image as WebP; empty if there is none.
+        tiles: the pictures of the maps; None for a map that was not stored.
+    """
 
     key: str
     name: str
     thumbnail: bytes
-    tiles: tuple[Tile | None, ...]
+    tiles: tuple[MapTile | None, ...]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a channel sum [h, w] becomes a picture.
+class GalleryStyle:
+    """The way in which a channel sum [h, w] is drawn.
 
-    shade takes it and the most pixels a side, and gives places on the palette in [0, 1] and the value of full colour.
+    Attributes:
+        palette: a function that returns the colours, uint8 [33, 3].
+        shade: a function that takes the channel sum and the largest side in pixels; it returns positions on the palette in [0, 1],
+            and the value of full colour.
+        sign: the sign that is printed before the value of full colour.
+        ends: the labels at the two ends of the colour bar.
     """
 
     palette: Callable[[], "np.ndarray[Any, np.dtype[np.uint8]]"]
@@ -73,10 +91,19 @@ class Look:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Maps of one model in one look, `side` pixels each on the page, and how many images were left out."""
+    """The maps of one model in one style.
 
-    look: Look
-    heads: tuple[Head, ...]
+    Attributes:
+        style: the style in which the maps are drawn.
+        heads: the heads of the columns.
+        rows: the rows, one per image or per method.
+        side: the largest side of a map on the page, in pixels.
+        left_out: the number of images that have maps but are not shown.
+        seeds: the number of seeds of the run, of which the first is shown.
+    """
+
+    style: GalleryStyle
+    heads: tuple[ColumnHead, ...]
     rows: tuple[GalleryRow, ...]
     side: int
     left_out: int
@@ -84,19 +111,19 @@ class Gallery:
 
 
 def signed_map(values: Floats) -> Floats:
-    """Channel sum [h, w] of a raw map [c, h, w]; what is not finite counts as 0."""
+    """The sum [h, w] of a map [c, h, w] over its channels; a sum that is not finite becomes 0."""
     summed = np.asarray(values, dtype=np.float64).sum(axis=0)
     return np.where(np.isfinite(summed), summed, 0.0)
 
 
 def full_color(values: Floats) -> float:
-    """The value of full colour: the 99.5th percentile of |a|, or the maximum where that is 0."""
+    """The value of full colour: the 99.5th percentile of |A|, or the maximum of |A| if that percentile is 0."""
     size = np.abs(values)
     return float(np.percentile(size, PERCENTILE) or size.max(initial=0.0))
 
 
 def palette() -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """RdBu_r from blue over white to red, uint8 [33, 3]; the middle is pure white."""
+    """The colours of RdBu_r from blue over white to red, uint8 [33, 3]; the middle is pure white."""
     from matplotlib import colormaps
 
     colors = np.asarray(colormaps["RdBu_r"](np.linspace(0, 1, 2 * _STEPS + 1)))[:, :3]
@@ -105,12 +132,12 @@ def palette() -> "np.ndarray[Any, np.dtype[np.uint8]]":
 
 
 def grays() -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """From black to white, as many as the palette has, uint8 [33, 3]."""
+    """The greys from black to white, uint8 [33, 3]."""
     return np.round(np.linspace(0, 255, 2 * _STEPS + 1))[:, None].repeat(3, axis=1).astype(np.uint8)
 
 
 def saliency(values: Floats) -> tuple[Floats, float]:
-    """S in [0, 1] of a channel sum, and q; zeros where all of |A| is the same."""
+    """The saliency S in [0, 1] of a channel sum, and q; S is zero everywhere if |A| is constant."""
     size = np.abs(values)
     low, high = float(size.min()), float(np.percentile(size, SALIENCY_PERCENTILE))
     return (np.clip((size - low) / (high - low), 0, 1) if high > low else np.zeros_like(size)), high
@@ -127,12 +154,12 @@ def _saliency_shade(values: Floats, side: int) -> tuple[Floats, float]:
     return _averaged(shares, side), full
 
 
-SIGNED = Look(palette, _signed_shade, "±", ("− the number", "+ the number"))
-SALIENCY = Look(grays, _saliency_shade, "≥", ("0", "the number, or more"))
+SIGNED = GalleryStyle(palette, _signed_shade, "±", ("− the number", "+ the number"))
+SALIENCY = GalleryStyle(grays, _saliency_shade, "≥", ("0", "the number, or more"))
 
 
 def describe(values: Floats, what: str) -> str:
-    """Words for a map [h, w]: sign, concentration and where its weight lies."""
+    """A description of a map [h, w] in words: its sign, its concentration and the centre of its absolute values."""
     size = np.abs(values)
     total = size.sum()
     if total == 0:
@@ -151,19 +178,19 @@ def describe(values: Floats, what: str) -> str:
     )
 
 
-def make_gallery(
-    run: Run, manifest: Manifest, scores: ModelScores, look: Look = SIGNED, most_images: int = MOST_IMAGES
+def build_gallery(
+    run: Run, manifest: Manifest, scores: ModelScores, style: GalleryStyle = SIGNED, most_images: int = MOST_IMAGES
 ) -> Gallery | None:
-    """Tiles of one model, or None if the run kept no maps of it."""
+    """The gallery of one model; None if the run stored no maps of it."""
     units = {
         (row["method"], row["image"]): row["unit"] for row in run.query(_UNITS).to_pylist() if row["model"] in scores.model.keys
     }
-    kept = {unit: run.mapped(unit) for unit in set(units.values())}
-    found = {key: unit for key, unit in units.items() if key[1] in kept[unit]}
-    with_maps = [image for image in manifest.images if any(digest == image.digest for _, digest in found)]
+    stored = {unit: run.mapped(unit) for unit in set(units.values())}
+    with_map = {key: unit for key, unit in units.items() if key[1] in stored[unit]}
+    with_maps = [image for image in manifest.images if any(digest == image.digest for _, digest in with_map)]
     if not with_maps:
         return None
-    methods = tuple(method for method in manifest.methods if any(key == method.key for key, _ in found))
+    methods = tuple(method for method in manifest.methods if any(key == method.key for key, _ in with_map))
     images = with_maps[:most_images]
     side = page_side(len(images) * len(methods))
     rows = tuple(
@@ -172,24 +199,24 @@ def make_gallery(
             image.name,
             thumbnail(run.image_path(image.digest), side),
             tuple(
-                None if unit is None else make_tile(run.map(unit, image.digest), f"{method.label}, {image.name}", side, look)
+                None if unit is None else make_tile(run.map(unit, image.digest), f"{method.label}, {image.name}", side, style)
                 for method in methods
-                for unit in [found.get((method.key, image.digest))]
+                for unit in [with_map.get((method.key, image.digest))]
             ),
         )
         for image in images
     )
-    heads = tuple(Head(method.label, method.control) for method in methods)
-    return Gallery(look, heads, rows, side, len(with_maps) - len(images), len(manifest.seeds))
+    heads = tuple(ColumnHead(method.label, method.control) for method in methods)
+    return Gallery(style, heads, rows, side, len(with_maps) - len(images), len(manifest.seeds))
 
 
 def page_side(tiles: int) -> int:
-    """Pixels a side so that all tiles together stay within what a page may weigh, 64 to 224; a pixel takes about 5 bits."""
+    """The side of a map in pixels, 64 to 224, chosen so that all maps fit into the space of a page at about 5 bits per pixel."""
     return int(np.clip(np.sqrt(_PAGE_BYTES / max(tiles, 1) * 8 / 5), 64, 224))
 
 
 def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
-    """The same as one figure, <name>.png and <name>.svg, with labels and a colour bar."""
+    """Write the gallery as one figure with labels and a colour bar, <name>.png and <name>.svg."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -216,15 +243,15 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
     for line, row in zip(axes, gallery.rows, strict=True):
         _show(line[0], row.thumbnail, row.name)
         for axis, tile in zip(line[1:], row.tiles, strict=True):
-            _show(axis, tile.png if tile else b"", f"{gallery.look.sign} {significant(tile.full)}" if tile else "not kept")
+            _show(axis, tile.png if tile else b"", f"{gallery.style.sign} {significant(tile.full)}" if tile else "not stored")
     for axis, head in zip(axes[0][1:], gallery.heads, strict=True):
         axis.annotate(
             _wrapped(head.label), (0.0, 1.04), xycoords="axes fraction", fontsize=7, va="bottom", ha="left", annotation_clip=False
         )
     bar = figure.add_axes((0.6 / width, 0.36 / height, 2.2 / width, 0.1 / height))
-    bar.imshow(gallery.look.palette()[None], aspect="auto")
+    bar.imshow(gallery.style.palette()[None], aspect="auto")
     bar.set_yticks([])
-    bar.set_xticks([0, 2 * _STEPS], gallery.look.ends, fontsize=7)
+    bar.set_xticks([0, 2 * _STEPS], gallery.style.ends, fontsize=7)
     bar.tick_params(length=2)
     figure.text(
         3.6 / width, 0.38 / height, "Each map has its own scale: the number beneath it is the value of full colour.", fontsize=7
@@ -235,11 +262,11 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
         write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
 
 
-def color_bar(look: Look) -> bytes:
-    """The palette as a PNG of one row of blocks."""
+def color_bar(style: GalleryStyle) -> bytes:
+    """The palette as a PNG: its colours side by side."""
     from PIL import Image
 
-    return _png(Image.fromarray(np.repeat(np.repeat(look.palette()[None], 12, axis=0), 8, axis=1)))
+    return _png(Image.fromarray(np.repeat(np.repeat(style.palette()[None], 12, axis=0), 8, axis=1)))
 
 
 def _show(axis: Any, encoded: bytes, caption: str) -> None:
@@ -256,21 +283,21 @@ def _wrapped(label: str) -> str:
     return "\n".join(textwrap.wrap(label, 16))
 
 
-def make_tile(raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, look: Look) -> Tile:
-    """A raw map [c, h, w] of `what` as a picture."""
+def make_tile(raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, style: GalleryStyle) -> MapTile:
+    """The picture of a map [c, h, w]; `what` names the map in its description."""
     from PIL import Image
 
     values = signed_map(raw.astype(np.float64))
-    shares, full = look.shade(values, side)
+    shares, full = style.shade(values, side)
     picture = Image.fromarray(np.round(shares * 2 * _STEPS).astype(np.uint8), mode="P")
-    picture.putpalette(look.palette().tobytes())
-    return Tile(_png(picture), full, describe(values, what))
+    picture.putpalette(style.palette().tobytes())
+    return MapTile(_png(picture), full, describe(values, what))
 
 
 def _averaged(values: Floats, side: int) -> Floats:
-    """Mean over whole square blocks of pixels, so that the longer side has at most `side`; blocks at far edges may be cut short.
+    """The means over square blocks of pixels, with at most `side` blocks along the longer side; the last blocks may be smaller.
 
-    Blocks are whole because a resampling with overlaps damps noise in stripes, which would look like structure of the map.
+    Blocks do not overlap, because resampling with overlaps damps noise in stripes that would look like structure of the map.
     """
     block = -(-max(values.shape) // side)
     starts = [np.arange(0, extent, block) for extent in values.shape]
@@ -280,7 +307,7 @@ def _averaged(values: Floats, side: int) -> Floats:
 
 
 def thumbnail(path: Path, side: int) -> bytes:
-    """The image as WebP, at most so many pixels a side; empty if it was not kept."""
+    """The image as WebP with at most `side` pixels along each side; empty if the image was not stored."""
     from PIL import Image
 
     if not path.exists():
@@ -303,15 +330,15 @@ def _png(picture: Any) -> bytes:
 
 
 def captions(gallery: Gallery, manifest: Manifest, scores: ModelScores) -> Mapping[str, Sequence[str]]:
-    """Lines under each image: the class explained there, its probability, and the label where that is another."""
+    """The lines under each image: the explained class, its probability, and the image's label if it is another class."""
     lines: dict[str, list[str]] = {}
-    known_as = {image.digest: image.label_name for image in manifest.images}
+    labels = {image.digest: image.label_name for image in manifest.images}
     for row in gallery.rows:
-        said, known = scores.captions.get(row.key), known_as.get(row.key, "")
-        if said is None or said.target < 0:
-            lines[row.key] = [known] if known else []
+        caption, label = scores.captions.get(row.key), labels.get(row.key, "")
+        if caption is None or caption.target < 0:
+            lines[row.key] = [label] if label else []
             continue
-        name = manifest.class_name(said.target)
-        chance = [f"p\u00a0=\u00a0{said.probability:.2f}"] if np.isfinite(said.probability) else []
-        lines[row.key] = [name, *chance] + ([f"label: {known}"] if known and known != name else [])
+        name = manifest.class_name(caption.target)
+        probability = [f"p\u00a0=\u00a0{caption.probability:.2f}"] if np.isfinite(caption.probability) else []
+        lines[row.key] = [name, *probability] + ([f"label: {label}"] if label and label != name else [])
     return lines

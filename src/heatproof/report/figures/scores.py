@@ -1,6 +1,7 @@
-"""Scores of one metric: mean and interval of each method, the images as faint ticks, chance as a dashed line.
+"""The scores of one metric: the mean and interval of each method, the images as faint ticks, and chance as a dashed line.
 
-Filled disc: the best, or not told apart from it. Open disc: worse. Diamond: a control. Best at the top.
+A filled disc marks the best method and those that cannot be distinguished from it, an open disc a method that is worse, and a
+diamond a control. The best method is at the top.
 """
 
 from typing import Any
@@ -9,20 +10,20 @@ import numpy as np
 
 from heatproof.core.formatting import decimals_for, interval, number
 from heatproof.core.records import Direction
-from heatproof.report.analysis import Analysis, Row
+from heatproof.report.analysis import Analysis, MethodStatistics
 from heatproof.report.figures.style import FAINT, GREY, HUES, plain
 
 KINDS = ("leads", "other", "control")
 HOLLOW = "#fefefe"
-"""Inside of an open mark; the page replaces it by its own colour."""
+"""The colour inside an open mark, which the page replaces by its own background."""
 _MEANING = {"leads": "best or tied with it", "other": "worse than the best", "control": "control"}
 
 
 def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[str, Any]:
-    """Vega-Lite specification. `width` in pixels, or "container" to follow the page."""
+    """The Vega-Lite specification of the chart; `width` is in pixels, or "container" for the width of the page."""
     import altair as alt
 
-    metric = analysis.panel.metric
+    metric = analysis.matrix.metric
     rows = [row for row in analysis.rows if row.n]
     rows.sort(key=lambda row: row.mean, reverse=metric.direction == Direction.HIGHER)
     order = [row.method.label for row in rows]
@@ -66,16 +67,16 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
 
 
 def _images(analysis: Analysis) -> list[dict[str, Any]]:
-    panel = analysis.panel
+    matrix = analysis.matrix
     return [
         {"method": method.label, "image": image.name, "value": plain(value)}
-        for method, values in zip(panel.methods, panel.values, strict=True)
-        for image, value in zip(panel.images, values, strict=True)
+        for method, values in zip(matrix.methods, matrix.values, strict=True)
+        for image, value in zip(matrix.images, values, strict=True)
         if np.isfinite(value)
     ]
 
 
-def _mean(row: Row) -> dict[str, Any]:
+def _mean(row: MethodStatistics) -> dict[str, Any]:
     decimals = decimals_for((row.high - row.low) / 2)
     kind = "control" if row.method.control else "leads" if row.leads else "other"
     text = f"{number(row.mean, decimals)} {interval(row.low, row.high, decimals)}"

@@ -1,4 +1,4 @@
-"""Searches of σ: objective against σ, a line for each image in the order of its steps; disc: the optimum, as searched."""
+"""The searches for σ: the objective against σ, with one line per image in the order of the search, and a disc at its optimum."""
 
 import math
 from typing import Any
@@ -8,7 +8,7 @@ from heatproof.report.searches import Search
 
 
 def search_chart(search: Search, *, width: int | str) -> dict[str, Any]:
-    """Vega-Lite specification. `width` in pixels, or "container" to follow the page."""
+    """The Vega-Lite specification of the chart; `width` is in pixels, or "container" for the width of the page."""
     import altair as alt
 
     steps = [
@@ -27,6 +27,6 @@ def search_chart(search: Search, *, width: int | str) -> dict[str, Any]:
     tried = alt.Chart({"values": steps})
     lines = tried.mark_line(color=FAINT, strokeWidth=1, opacity=0.6).encode(x, y, alt.Detail("image:N"), alt.Order("step:Q"))
     dots = tried.mark_circle(color=FAINT, size=16, opacity=0.8).encode(x, y, tooltip=[*tip, alt.Tooltip("step:Q")])
-    fresh = alt.Tooltip("fresh:Q", title="anew", format=".4~g")
+    fresh = alt.Tooltip("fresh:Q", title="with new random numbers", format=".4~g")
     best = alt.Chart({"values": ends}).mark_circle(color=HUES[0], size=70, opacity=1).encode(x, y, tooltip=[*tip, fresh])
     return dict(alt.layer(lines, dots, best).properties(width=width, height=260).to_dict())

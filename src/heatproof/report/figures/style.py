@@ -1,7 +1,7 @@
-"""Colours and dashes by which a method is known on the whole page, and what every chart has in common.
+"""The colours and dashes that identify a method on the whole page, and the common configuration of all charts.
 
-Methods take a hue and, after a round of hues, another dash; controls are grey and always dashed, so that colour is never the only
-sign. The hues have middling lightness: they keep a contrast of 3 : 1 with a white and with a near-black page.
+Each method has a hue, and a new dash pattern once all hues are used. Controls are grey and always dashed, so that colour alone
+never distinguishes them. The hues have a medium lightness: their contrast is 3 : 1 on a white page and on a near-black page.
 """
 
 import math
@@ -23,14 +23,14 @@ FONT = "Helvetica Neue, Helvetica, Arial, Liberation Sans, sans-serif"
 
 @dataclass(frozen=True)
 class LineStyle:
-    """How a method is drawn."""
+    """The colour and the dash pattern of a method's line."""
 
     color: str
     dash: tuple[int, ...]
 
 
 def line_styles(methods: Sequence[MethodEntry]) -> dict[str, LineStyle]:
-    """A style per label, the same on every figure of the page."""
+    """The style of each method by its label, which is the same in every figure of the page."""
     plain = [method.label for method in methods if not method.control]
     controls = [method.label for method in methods if method.control]
     styles = {
@@ -40,7 +40,7 @@ def line_styles(methods: Sequence[MethodEntry]) -> dict[str, LineStyle]:
 
 
 def config(ink: str, faint: str, rule: str) -> Mapping[str, Any]:
-    """Vega-Lite configuration: no frame, quiet axes, no background. The page's script makes the same from its own colours."""
+    """The Vega-Lite configuration: no frame, faint axes, no background. The page's script builds the same from its own colours."""
     return {
         "background": None,
         "font": FONT,
@@ -71,7 +71,7 @@ def config(ink: str, faint: str, rule: str) -> Mapping[str, Any]:
 
 
 def plain(value: float) -> float | None:
-    """Six digits are plenty for a figure; NaN is null."""
+    """The value rounded to six digits, which suffice for a figure; None if it is not finite."""
     return float(f"{value:.6g}") if math.isfinite(value) else None
 
 

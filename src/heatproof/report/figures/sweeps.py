@@ -1,13 +1,13 @@
-"""Scores against a setting: mean and interval over images, a line for each value of the other settings named.
+"""A chart of scores against one setting of a method: mean and interval over images, one line for each value of other settings.
 
-Methods that differ in anything else are kept apart, a line needs two points, and chance is a dashed rule. The axis is logarithmic
-where the setting's largest value is twenty times its smallest or more.
+A line needs at least two points, and chance is a dashed line. The axis of the setting is logarithmic if its largest value is at
+least twenty times its smallest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from heatproof.report.analysis import Analysis, Row
+from heatproof.report.analysis import Analysis, MethodStatistics
 from heatproof.report.figures.style import GREY, HUES, METHOD_DASHES, plain
 from heatproof.report.table_cells import arrow
 from heatproof.store.published import SweepEntry
@@ -15,9 +15,9 @@ from heatproof.store.published import SweepEntry
 _WIDE = 20.0
 
 
-def swept(sweep: SweepEntry, analysis: Analysis) -> dict[str, list[tuple[float, Row]]]:
-    """The line's name → its points (value of the setting, row), in the order of the settings where they are numbers."""
-    lines: dict[str, list[tuple[float, Row]]] = {}
+def sweep_lines(sweep: SweepEntry, analysis: Analysis) -> dict[str, list[tuple[float, MethodStatistics]]]:
+    """The points of each line by its name, each with a value of the setting and the statistics there, sorted by that value."""
+    lines: dict[str, list[tuple[float, MethodStatistics]]] = {}
     order: dict[str, tuple[float, ...]] = {}
     for row in analysis.rows:
         settings = row.method.settings
@@ -26,20 +26,20 @@ def swept(sweep: SweepEntry, analysis: Analysis) -> dict[str, list[tuple[float, 
         at = _setting(settings, sweep.along)
         if isinstance(at, int | float):
             others = [(path, _setting(settings, path)) for path in sweep.by]
-            name = ", ".join(_said(path, value) for path, value in others)
+            name = ", ".join(_setting_label(path, value) for path, value in others)
             order[name] = tuple(float(value) if isinstance(value, int | float) else 0.0 for _, value in others)
             lines.setdefault(name, []).append((float(at), row))
-    whole = {name: sorted(points, key=lambda point: point[0]) for name, points in lines.items() if len(points) > 1}
-    return {name: whole[name] for name in sorted(whole, key=lambda name: order[name])}
+    complete = {name: sorted(points, key=lambda point: point[0]) for name, points in lines.items() if len(points) > 1}
+    return {name: complete[name] for name in sorted(complete, key=lambda name: order[name])}
 
 
 def sweep_chart(
-    sweep: SweepEntry, lines: Mapping[str, Sequence[tuple[float, Row]]], analysis: Analysis, *, width: int | str
+    sweep: SweepEntry, lines: Mapping[str, Sequence[tuple[float, MethodStatistics]]], analysis: Analysis, *, width: int | str
 ) -> dict[str, Any]:
-    """Vega-Lite specification. `width` in pixels, or "container" to follow the page."""
+    """The Vega-Lite specification of the chart; `width` is in pixels, or "container" for the width of the page."""
     import altair as alt
 
-    metric, names = analysis.panel.metric, list(lines)
+    metric, names = analysis.matrix.metric, list(lines)
     values = [at for points in lines.values() for at, _ in points]
     wide = min(values) > 0 and max(values) / min(values) >= _WIDE
     scale = alt.Scale(type="log", nice=False) if wide else alt.Scale(nice=False, zero=False, padding=8)
@@ -61,7 +61,7 @@ def sweep_chart(
         color,
         tooltip=[
             alt.Tooltip("method:N", title="method"),
-            *(alt.Tooltip(f"{name}:Q", title=said, format=".4~g") for name, said in zip(_NUMBERS, _TITLES, strict=True)),
+            *(alt.Tooltip(f"{name}:Q", title=title, format=".4~g") for name, title in zip(_NUMBERS, _TITLES, strict=True)),
         ],
     )
     layers = [band, drawn, dots]
@@ -74,7 +74,7 @@ def sweep_chart(
 _NUMBERS, _TITLES = ("mean", "low", "high"), ("mean", "from", "to")
 
 
-def _points(lines: Mapping[str, Sequence[tuple[float, Row]]]) -> Iterator[dict[str, Any]]:
+def _points(lines: Mapping[str, Sequence[tuple[float, MethodStatistics]]]) -> Iterator[dict[str, Any]]:
     for name, points in lines.items():
         for at, row in points:
             low, high = (row.low, row.high) if row.n > 1 else (row.mean, row.mean)
@@ -89,12 +89,13 @@ def _points(lines: Mapping[str, Sequence[tuple[float, Row]]]) -> Iterator[dict[s
 
 
 def _setting(settings: Any, path: str) -> Any:
+    """The setting at a path such as `noise.sigma`; None if there is none."""
     for part in path.split("."):
         settings = settings.get(part) if isinstance(settings, Mapping) else None
     return settings
 
 
-def _said(path: str, value: Any) -> str:
+def _setting_label(path: str, value: Any) -> str:
     if isinstance(value, Mapping):
         return str(value.get("name"))
     return f"{path.rpartition('.')[2]} {value:g}" if isinstance(value, int | float) else str(value)
