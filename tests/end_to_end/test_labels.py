@@ -8,7 +8,7 @@ from PIL import Image
 
 from heatproof.core.errors import DataError
 from heatproof.data import ImageFolder
-from heatproof.evaluation.executors import Serial
+from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.run import run_experiment
 from heatproof.models.loaders import File, Toy
@@ -44,7 +44,7 @@ def run(pictures, tmp_path):
                 "precision": "plain",
             }
         )
-        run_experiment(experiment, tmp_path / "run", Serial())
+        run_experiment(experiment, tmp_path / "run", SerialExecutor())
         rows = Run(tmp_path / "run").query("SELECT image_name, label, target FROM records ORDER BY image_name").to_pylist()
         images = json.loads((tmp_path / "run" / "run.json").read_text())["images"]
         return [tuple(row.values()) for row in rows], {image["name"]: image["label_name"] for image in images}
