@@ -69,7 +69,7 @@ def start(*arguments, folder):
 
 def finish(*arguments, folder):
     process = start(*arguments, folder=folder)
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=900)
     return process.returncode, output
 
 
@@ -117,8 +117,8 @@ def test_workers_of_a_run_that_is_killed_end_with_it(experiment, tmp_path):
         time.sleep(0.1)
     children = computing.children(recursive=True)
     process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=30)
-    assert psutil.wait_procs(children, timeout=10)[1] == []
+    process.communicate(timeout=300)
+    assert psutil.wait_procs(children, timeout=120)[1] == []
 
 
 def test_a_finished_run_started_again_computes_nothing_and_a_changed_method_only_itself(experiment, tmp_path):
@@ -184,7 +184,7 @@ def test_interrupting_a_local_run_stops_its_processes_and_says_how_to_go_on(expe
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "goes on from there" in output
     assert "Traceback" not in output

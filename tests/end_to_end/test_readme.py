@@ -53,7 +53,7 @@ def test_the_shell_blocks_run_line_by_line(tmp_path):
         else:
             assert program == "heatproof"
             command, folder = [sys.executable, "-m", "heatproof.cli", *arguments, *CHEAP.get(arguments[0], [])], tmp_path
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
         assert done.returncode == 0, f"{shlex.join([program, *arguments])}\n{done.stdout}\n{done.stderr}"
 
     assert (tmp_path / "maps" / "photo.maps.png").is_file()
