@@ -73,7 +73,7 @@ def test_every_unit_has_an_outcome_in_every_round_and_a_batch_has_one_process_as
     }
     assert failed == {
         ("0.png", "random_map"): "ValueError: no luck",
-        ("2.png", "edge_map"): "RuntimeError: its process died with exit code 3",
+        ("2.png", "edge_map"): "RuntimeError: the unit's process died with exit code 3",
     }
     who = defaultdict(set)
     for unit in work[:8]:

@@ -20,4 +20,4 @@ def test_the_page_states_how_passes_were_computed_with_the_measured_error():
 def test_the_page_states_the_passes_that_were_computed_in_part():
     partial = PassEquivalents("lite0", "perturbation_curve", 12_000, 7_572.0)
     (text,) = terms(provenance(Manifest(name="run"), [partial])).values()
-    assert text.startswith(f"12,000 forward passes, computed with {percent(0.631)} of their operations")
+    assert text.startswith(f"12,000 forward passes were computed with {percent(0.631)} of their operations")
