@@ -34,14 +34,25 @@ def variants_in_chunks(
 
     Yields:
         The image and the variant of each pass of a chunk, and the result.
+
+    >>> import torch
+    >>> from heatproof.models.loaders import Toy
+    >>> from heatproof.passes.gradient import gradient
+    >>> from heatproof.passes.variants import variants_in_chunks
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> def of_each_class(image, variant):
+    ...     return gradient(model, images[image], torch.tensor(variant))[0]
+    >>> sum(len(maps) for _, _, maps in variants_in_chunks(model, images, 10, of_each_class, "gradient"))
+    20
     """
     counts = [n] * len(images) if isinstance(n, int) else list(n)
     ends = list(accumulate(counts))
 
-    def pairs(passes: range) -> tuple[list[int], list[int]]:
+    def chunk(passes: range) -> tuple[list[int], list[int], T]:
         image = [bisect_right(ends, p) for p in passes]
-        return image, [p - ends[i] + counts[i] for p, i in zip(passes, image, strict=True)]
+        variant = [p - ends[i] + counts[i] for p, i in zip(passes, image, strict=True)]
+        return image, variant, compute(image, variant)
 
-    for passes, result in in_chunks(model, images, ends[-1], lambda passes: compute(*pairs(passes)), kind):
-        yield *pairs(passes), result
-        del result  # so that it is not alive beside the next chunk
+    for _, computed in in_chunks(model, images, sum(counts), chunk, kind):
+        yield computed
+        del computed  # so that it is not alive beside the next chunk

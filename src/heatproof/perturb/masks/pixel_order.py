@@ -46,8 +46,13 @@ class PixelOrder:
         The fill of a curve is made once for all of its steps among these variants.
         """
         draw, step = zip(*(divmod(v, len(self.counts)) for v in variant), strict=True)
-        curves, row = torch.unique(torch.tensor([image, draw]), dim=1, return_inverse=True)
-        filled = self.fill(*curves.tolist())[row]
+        curves = list(zip(image, draw, strict=True))
+        number = {curve: n for n, curve in enumerate(dict.fromkeys(curves))}
+        filled = self.fill(*map(list, zip(*number, strict=True)))
+        if len(number) == 1:
+            image = image[:1]  # which is broadcast over the steps
+        else:
+            filled = filled[[number[curve] for curve in curves]]
         count = torch.tensor([self.counts[s] for s in step], device=self.places.device).view(-1, 1, 1, 1)
         first, rest = (self.images[image], filled) if self.insertion else (filled, self.images[image])
         return torch.where(self.places[image] < count, first, rest)
