@@ -186,5 +186,5 @@ def test_interrupting_a_local_run_stops_its_processes_and_says_how_to_go_on(expe
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert "goes on from there" in output
+    assert "continues from there" in output
     assert "Traceback" not in output

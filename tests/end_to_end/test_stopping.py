@@ -75,8 +75,8 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
 
     stop = run.manifest().stop
     assert stop == whole.manifest().stop
-    assert (stop["looks"], stop["alpha_a_look"]) == ([7, 9], 0.025)
-    assert [(s["model"], s["images"], s["of"]) for s in stop["stopped"]] == [("efficientnet_lite0", 7, 9)]
+    assert (stop.looks, stop.alpha_a_look) == ((7, 9), 0.025)
+    assert [(stopped.model, stopped.images, stopped.of) for stopped in stop.stopped] == [("efficientnet_lite0", 7, 9)]
     assert len(run.manifest().units) == 14
 
     page = (run.path / "report.html").read_text()
@@ -95,7 +95,7 @@ def test_the_report_says_of_a_stopped_run_what_the_rule_decided(experiment, tmp_
     assert analysis.n == 7
     assert analysis.best.against_chance.verdict == ComparisonVerdict.BETTER
     assert analysis.best.against_chance.p == pytest.approx(2 * 2 / 2**7)
-    assert any("looked at up to 2 times" in caveat for caveat in headline(scores, [analysis], manifest).caveats)
+    assert any("tested up to 2 times" in caveat for caveat in headline(scores, [analysis], manifest).caveats)
 
 
 def test_maps_that_do_not_differ_are_computed_to_the_last_image(tmp_path):
