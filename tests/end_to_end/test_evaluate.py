@@ -178,6 +178,9 @@ def test_a_wrong_call_ends_with_one_line_and_no_traceback(arguments, says, tmp_p
 
 
 def test_interrupting_a_local_run_stops_its_processes_and_says_how_to_go_on(experiment, tmp_path):
+    experiment.write_text(
+        experiment.read_text().replace("draws = 2", "draws = 500")
+    )  # so that the run is not over before the signal
     process = start("evaluate", experiment, "--workers", "1", folder=tmp_path)
     run = Run(tmp_path / "runs" / "trial")
     while not run.done():

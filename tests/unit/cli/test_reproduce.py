@@ -51,7 +51,9 @@ def test_a_recipe_says_what_its_presets_and_budgets_are_and_can_end_in_a_minute(
 
 
 def test_tables_hold_the_published_numbers():
-    published = {table["title"]: table["published"] for table in Reproduction.parse(text("smoothtaylor")).content["tables"]}
+    published = {
+        table["title"]: table["published"] for table in Reproduction.parse(reproductions.read("smoothtaylor")).content["tables"]
+    }
     first = published["Table I: baselines and SmoothTaylor"]
     assert first["densenet121"]["perturbation_curve"][:2] == [23.63, 21.51]
     assert first["resnet152"]["total_variation_curve"][-1] == 1.01
@@ -154,7 +156,7 @@ def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_pa
         pixels.save(folder / f"ILSVRC2012_val_{number:08}.JPEG", format="JPEG")
     from heatproof.cli.reproduce import _dataset, _model
 
-    few = text("smoothtaylor").replace("samples = 100", "samples = 2").replace("steps = 50", "steps = 2")
+    few = reproductions.read("smoothtaylor").replace("samples = 100", "samples = 2").replace("steps = 50", "steps = 2")
     networks = ["densenet121", "resnet152"]
     experiment = Reproduction.parse(few.replace("draws = 2 }", "draws = 2, regions = 1 }")).experiment(
         budget="smoke",

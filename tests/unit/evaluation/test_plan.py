@@ -84,7 +84,7 @@ def test_expected_work_is_that_of_the_networks_image_size():
     regions = {224: 30, 112: 26}  # 15 and 8 pixels a side
     for side, count in regions.items():
         units = plan(scaled, ITEMS, [replace(network(), image_shape=(3, side, side))])
-        assert units[0].rows == 5 * (1 + (1 + 2) + 2 * count)
+        assert units[0].passes == 5 * (1 + (1 + 2) + 2 * count)
 
 
 def test_one_clean_forward_of_a_batch_is_expected_for_all_seeds_and_methods():
