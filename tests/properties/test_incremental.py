@@ -187,6 +187,7 @@ OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "group norm": lambda x: F.group_norm(F.max_pool2d(x, 3, 1), 2),
     "rolled": lambda x: F.max_pool2d(x, 3, 1).roll(2, 3),
     "turned": lambda x: F.avg_pool2d(x, (3, 1), (2, 1)).transpose(2, 3),
+    "swapped by name": lambda x: torch.swapaxes(F.avg_pool2d(x, (3, 1), (2, 1)), axis0=2, axis1=3),
     "Fourier": lambda x: torch.fft.rfft2(x).abs(),
     "sorted": lambda x: x.sort(3).values + x,
     "unfolded": lambda x: F.unfold(x, 3, padding=1),

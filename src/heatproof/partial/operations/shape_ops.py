@@ -100,7 +100,8 @@ def _permutation(call: TracedCall, n: int) -> Sequence[int]:
     if name == "permute":
         dims: Sequence[Any] = call.kwargs.get("dims", rest)
         return tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
-    a, b = rest if rest else (call.kwargs.get("dim0", 0), call.kwargs.get("dim1", 0))
+    by_name = [call.kwargs[key] for place in "01" for key in (f"dim{place}", f"axis{place}") if key in call.kwargs]
+    a, b = (*rest, *by_name)
     order = list(range(n))
     order[a], order[b] = order[b], order[a]
     return order
