@@ -34,7 +34,10 @@ from heatproof.store.upgrade import upgraded
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REMEDY = "Delete this file and start the run again: units whose parts exist are not computed again."
+REMEDY = (
+    "Delete this file and start the run again: units whose parts exist are not computed again, "
+    "unless another way to compute passes proves the fastest."
+)
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ORDER = "model, method, metric, metric_settings, component, image, seed, unit"
 

@@ -4,14 +4,17 @@ Until version 4 the manifest was an untyped dictionary whose version stood under
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from heatproof.store.manifest import MANIFEST_VERSION
 
 
 def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The content of a run.json of any version that can be read, in the fields of the present one."""
+    """The content of a run.json of any version that can be read, in the fields of the present one.
+
+    Content of a wrong type, as after an edit by hand, is returned as it is; the manifest then refuses it by the name of its field.
+    """
     if "schema" not in content:
         return content
     kept = {key: content[key] for key in _UNCHANGED if content.get(key) is not None}
@@ -20,12 +23,12 @@ def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
         **kept,
         "version": MANIFEST_VERSION,
         "budget": "fewer samples or images than the method asks for" if budget is True else budget,
-        "environment": {**(content.get("versions") or {}), **(content.get("machine") or {})},
-        "models": [{key: value for key, value in model.items() if key != "label"} for model in content.get("models", ())],
-        "methods": [_renamed(method, method="key", reference="chance") for method in content.get("methods", ())],
-        "metrics": [_metric(metric) for metric in content.get("metrics", ())],
+        "environment": _environment(content.get("versions") or {}, content.get("machine") or {}),
+        "models": _each(content.get("models", []), _model),
+        "methods": _each(content.get("methods", []), _method),
+        "metrics": _each(content.get("metrics", []), _metric),
         "associations": content.get("relations") or [],
-        "claims": [_claim(claim) for claim in content.get("claims") or ()],
+        "claims": _each(content.get("claims") or [], _claim),
     }
 
 
@@ -35,8 +38,31 @@ _UNCHANGED = (
 )
 
 
+def _each(entries: Any, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Any:
+    """The entries, each of them changed; what is no list or no entry stays as it is."""
+    if not isinstance(entries, list):
+        return entries
+    return [change(entry) if isinstance(entry, Mapping) else entry for entry in entries]
+
+
+def _environment(versions: Any, machine: Any) -> Any:
+    """The software and the machine were two tables; one that is no table stays as it is."""
+    if not isinstance(versions, Mapping):
+        return versions
+    return {**versions, **machine} if isinstance(machine, Mapping) else machine
+
+
 def _renamed(entry: Mapping[str, Any], **names: str) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in entry.items()}
+
+
+def _model(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The label of a model repeated its name."""
+    return {key: value for key, value in entry.items() if key != "label"}
+
+
+def _method(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return _renamed(entry, method="key", reference="chance")
 
 
 def _metric(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,9 +70,11 @@ def _metric(entry: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in _renamed(entry, metric="name").items() if not (key == "curve_axes" and value is None)}
 
 
-def _claim(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _claim(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """A claim was written as its pairs; the lists of methods that give these pairs are found again."""
-    pairs, within, least = entry["pairs"], entry.get("within"), entry.get("least")
+    pairs, within, least = entry.get("pairs", []), entry.get("within"), entry.get("least")
+    if not _are_pairs(pairs):
+        return entry
     first, second = (list(dict.fromkeys(side)) for side in zip(*pairs, strict=True))
     fields = {name: entry.get(name) or "" for name in ("says", "metric", "component", "statistic")}
     fields["association"] = entry.get("relation") or ""
@@ -55,6 +83,13 @@ def _claim(entry: Mapping[str, Any]) -> dict[str, Any]:
     if within is not None:
         return {**fields, "alike": first, "to": second, "within": within}
     return {**fields, **_order(pairs, first, second)}
+
+
+def _are_pairs(pairs: Any) -> bool:
+    """Whether a value is a list of pairs of labels, with one pair at least."""
+    if not isinstance(pairs, list) or not pairs:
+        return False
+    return all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(label, str) for label in pair) for pair in pairs)
 
 
 def _order(pairs: Sequence[Sequence[str]], first: list[str], second: list[str]) -> dict[str, list[str]]:

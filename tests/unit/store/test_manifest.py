@@ -128,6 +128,28 @@ def test_a_manifest_that_cannot_be_read_is_refused_by_the_name_of_its_field(run,
         run.manifest()
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("versions", "2.9", "environment: .*got '2.9'"),
+        ("machine", [1], r"environment: .*got \[1\]"),
+        ("models", None, "models: .*got None"),
+        ("models", ["lite0"], r"models\.0: .*got 'lite0'"),
+        ("methods", {"a": 1}, "methods: .*got {'a': 1}"),
+        ("metrics", [7], r"metrics\.0: .*got 7"),
+        ("claims", "word", "claims: .*got 'word'"),
+        ("claims", [{"says": "s"}], r"claims\.0"),
+        ("claims", [{"says": "s", "metric": "m", "pairs": []}], r"claims\.0"),
+        ("claims", [{"says": "s", "metric": "m", "pairs": [["a", 1]]}], r"claims\.0"),
+        ("claims", [{"says": "s", "metric": "m", "pairs": ["ab"]}], r"claims\.0"),
+    ],
+)
+def test_a_manifest_of_the_version_before_that_was_edited_by_hand_is_refused_by_the_name_of_its_field(run, field, value, message):
+    write(run, {**EARLIER, field: value})
+    with pytest.raises(DataError, match=message):
+        run.manifest()
+
+
 def test_two_methods_of_one_label_are_refused():
     twice = (MethodEntry(key="d1", label="A"), MethodEntry(key="d2", label="A"))
     with pytest.raises(ValidationError, match="expected methods whose labels differ, got A"):
