@@ -1,5 +1,6 @@
 """The laws catch what they are meant to catch: each is run on a method or metric that is wrong on purpose, and must fail."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -53,8 +54,9 @@ class _OneForwardPass(Method):
         raw_outputs(case.model, case.images)
         return Explanation.plain(self.map(case))
 
+    @abstractmethod
     def map(self, case: Case) -> Tensor:
-        raise NotImplementedError
+        """The wrong map."""
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1, clean=1)

@@ -154,11 +154,11 @@ def _print_findings(folder: Path) -> None:
     store = Run(folder)
     manifest = store.manifest()
     for scores in read_scores(store, manifest):
-        for found in published_comparisons(scores, manifest):
-            for metric in found.metrics:
-                heads, rows = published_table(replace(found, metrics=(metric,)), scores.model.label)
+        for comparison in published_comparisons(scores, manifest):
+            for metric in comparison.metrics:
+                heads, rows = published_table(replace(comparison, metrics=(metric,)), scores.model.label)
                 cells = [(label, *(" ".join(filter(None, (cell.text, cell.sub))) for cell in line)) for label, line in rows]
-                out.print(table(f"{found.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
+                out.print(table(f"{comparison.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
                 out.print()
         judged = judge_claims(scores, manifest)
         if judged:
