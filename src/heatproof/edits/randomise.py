@@ -1,7 +1,7 @@
 """A copy of a network with new weights in some of its blocks.
 
-    own               the module's own initial weights, by its `reset_parameters`; tensors that it does not set, and those of a module
-                      without one, get truncated_normal
+    own               the module's own initial weights, by its `reset_parameters`; tensors that it does not set, and those of a
+                      module without one, get truncated_normal
     truncated_normal  normal, with the mean and deviation of the tensor's own values, drawn again beyond two deviations
     permutation       the tensor's own values in another order
 
@@ -138,7 +138,7 @@ class Unchanged(NamedTuple):
     blocks: tuple[str, ...] = ()
     weights: tuple[str, ...] = ()
 
-    def __or__(self, other: "Unchanged") -> "Unchanged":  # type: ignore[override]  # tuples have no union
+    def __or__(self, other: "Unchanged") -> "Unchanged":
         return Unchanged(*(tuple(dict.fromkeys(a + b)) for a, b in zip(self, other, strict=True)))
 
     @property
