@@ -27,6 +27,7 @@ from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.metrics.scores import Scores
+from heatproof.models.classes import class_probability, default_target
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
@@ -158,7 +159,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
 
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:
     if unit.target == "predicted":
-        return model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
+        return default_target(model, outputs)
     unknown = [item.name for item in loaded.items if item.label < 0]
     if unknown:
         raise DataError(
@@ -197,9 +198,7 @@ def _record_builder(
 ) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
     target, n = attribution.target, len(outputs)
     clean = model.explained(outputs, target).tolist()
-    probability = (
-        outputs.softmax(1).gather(1, target[:, None])[:, 0].tolist() if outputs.shape[1] > 1 else [float("nan")] * len(clean)
-    )
+    probability = class_probability(model, outputs, target).tolist()
     classes, probes = target.tolist(), attribution.probes.tolist()
     map_error, map_gap = attribution.error.tolist(), attribution.gap.tolist()
     details = [_details(attribution, i) for i in range(n)]

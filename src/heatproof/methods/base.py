@@ -19,6 +19,7 @@ from torch import Tensor
 from heatproof.core.errors import SettingsError
 from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
+from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import ImageShape, PassCount, count_passes
@@ -303,10 +304,11 @@ def clean_scores(case: Case) -> Float[Tensor, " b"]:
 def _note(values: Tensor, note: str) -> str:
     """The note of a map: a general warning about its values, if there is reason for one, before the note of its method.
 
-    A map of zeros gets no general warning if the method's note explains the zeros already.
+    A map of zeros gets no general warning if the method's note explains the zeros already, and a map of NaN none if there are no
+    classes to explain.
     """
     warning = ""
-    if not bool(finite(values[None])):
+    if not bool(finite(values[None])) and NO_CLASSES not in note:
         warning = "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
     elif not bool(values.any()) and ZERO not in note:
         warning = f"{ZERO}: the explained output does not change where it was probed (saturated or unused input)"

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heatproof.core.errors import TensorError
+from heatproof.models.classes import check_target
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.variants import variants_in_chunks
@@ -21,12 +21,9 @@ def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tens
     """The explained scalar of each image, from the network's outputs.
 
     Raises:
-        TensorError: A target for which the network has no output.
+        TensorError: A target that is none of the classes.
     """
-    if int(target.max()) >= outputs.shape[1]:
-        raise TensorError(
-            f"target: expected classes from 0 to {outputs.shape[1] - 1}, the network's outputs, got class {int(target.max())}"
-        )
+    check_target(model, outputs, target)
     return model.explained(outputs, target)
 
 
