@@ -85,10 +85,9 @@ _NONLINEAR = frozenset({*catalogue.ELEMENTARY_FUNCTIONS, *catalogue.REVERSED_QUO
 _CHOICES = frozenset((*catalogue.SELECTIONS, *catalogue.MASKED_FILLS, Tensor.masked_fill_, *catalogue.INDEXED_WRITES))
 _MASKS = frozenset((*catalogue.COMPARISONS, *catalogue.LOGICAL))
 _UNRULED = frozenset((*_MASKS, *catalogue.BENDS, *catalogue.EXPONENTIALS, *catalogue.STEP_FUNCTIONS))
+_EXTREMA = frozenset((*catalogue.PAIRWISE_EXTREMA, *catalogue.MAXIMA_WITH_PLACES, *catalogue.MINIMA_WITH_PLACES))
 _UNCHANGED = frozenset((*catalogue.CASTS, *catalogue.CLONES, *catalogue.CONTIGUOUS, *catalogue.NEGATIONS))
-_ELEMENTWISE = frozenset(
-    {*_ACTIVATIONS, *_SUMS, *_PRODUCTS, *_NONLINEAR, *_CHOICES, *_UNRULED, *_UNCHANGED, *catalogue.PAIRWISE_EXTREMA}
-)
+_ELEMENTWISE = frozenset({*_ACTIVATIONS, *_SUMS, *_PRODUCTS, *_NONLINEAR, *_CHOICES, *_UNRULED, *_UNCHANGED, *_EXTREMA})
 GATED = frozenset((*_PRODUCTS, *_CHOICES))
 """Operations that a mask turns into an activation."""
 KEEP_MASKS = frozenset((*_MASKS, *catalogue.EXACT_COPIES))
@@ -112,6 +111,8 @@ def spelling(
     if func not in _ELEMENTWISE or (func in catalogue.SELECTIONS and len(args) != 3):
         return None
     leaves, structure = tree_flatten((args, kwargs))
+    if func in _EXTREMA and sum(isinstance(leaf, Tensor) for leaf in leaves) != 2:  # those of one tensor mix its values
+        return None
     found = {k: operand(leaf) for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
     operands = {k: each for k, each in found.items() if each is not None}
     if not operands or (func in catalogue.INDEXED_WRITES and not _writes_by_mask(operands, leaves)):
@@ -151,7 +152,7 @@ def _completed(func: Callable[..., Any], operands: dict[int, Operand], expressio
     """The activation that an operation completes: a function of the latest root, or of the latest before what has no rule."""
     latest, joins = expressions[-1], len(operands) > 1
     unruled = next((each for each in reversed(expressions) if each.unruled), None)
-    if func in catalogue.PAIRWISE_EXTREMA or (func in _CHOICES and any(each.is_mask for each in operands.values())):
+    if func in _EXTREMA or (func in _CHOICES and any(each.is_mask for each in operands.values())):
         return latest
     if func in _PRODUCTS and joins:
         return latest if latest.bends else None

@@ -78,6 +78,16 @@ class HandlerContext(Protocol):
             x: Its input.
         """
 
+    def pass_gradient(self, operation: str, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+        """Compute a copy, whose gradient carries relevance exactly, with a line of its own in the list of leaks.
+
+        Args:
+            operation: Its name in the list of leaks.
+            func: The function that copies, out of place.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+        """
+
     def refuse_backward(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         """Compute an operation that has no rule where it needs one: an error is raised if anything flows back through it.
 

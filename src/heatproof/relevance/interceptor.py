@@ -17,11 +17,11 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
+from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError
-from heatproof.numerics.average_jacobian import SMOOTH, AverageJacobian, elementwise
+from heatproof.numerics.average_jacobian import SMOOTH, AverageJacobian, elementwise, vector_jacobian_product
 from heatproof.numerics.bounds import Bounds
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.expressions import GATED, KEEP_MASKS, Expression, Operand, out_of_place, spelling
@@ -29,7 +29,7 @@ from heatproof.relevance.handler_context import Backward, BackwardWithReference,
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.relevance.tensor_tags import TensorTags
 from heatproof.tracing.catalogue import INDEXED_WRITES, OUT_OF_PLACE, writes_in_place
-from heatproof.tracing.signatures import operation_name
+from heatproof.tracing.signatures import function_of_tensors, operation_name
 from heatproof.tracing.tracer import Tracer
 
 
@@ -142,7 +142,7 @@ class Interceptor(Tracer):
                 return y
             self.replace_in_place(args[0], y)
             return None if func in INDEXED_WRITES else y
-        if self._guides and func in GATED and any(self.tags(leaf).mask for leaf in tree_leaves((args, kwargs)) if _is_tensor(leaf)):
+        if self._guides and func in GATED and function_of_tensors(func, args, kwargs, lambda leaf: self.tags(leaf).mask)[1]:
             return self.refuse_backward(func, args, kwargs)
         handle = self._handler(func)
         return handle(self, func, args, kwargs) if handle else self._without_handler(func, args, kwargs)
@@ -233,19 +233,28 @@ class Interceptor(Tracer):
 
         return self.apply_rule(operation, run, back, [x])
 
+    def pass_gradient(self, operation: str, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+        """Compute a copy whose gradient carries relevance exactly, with its line in the list of leaks; see `HandlerContext`."""
+        function, inputs = function_of_tensors(func, args, kwargs, _depends)
+
+        def back(at: Sequence[Tensor], _: Tensor, above: Tensor) -> Sequence[Tensor]:
+            return vector_jacobian_product(function, at, above)
+
+        return self.apply_rule(operation, partial(func, *args, **kwargs), back, inputs)
+
     def refuse_backward(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
         """Compute an operation through which nothing may flow back; see `HandlerContext`."""
         rule = self.composite.activation
         message = (
             f"{self._running_module()}: expected activations that the rule {rule.name if rule else 'none'} knows, got "
-            f"{operation_name(func)}, which may act as one and has no rule; write the activation with torch's own functions, such as "
-            "F.relu, or use another method"
+            f"{operation_name(func)}, which may act as one and has no rule; write the activation with torch's own functions, "
+            "such as F.relu, or use another method"
         )
 
         def back(*_: Any) -> list[Tensor]:
             raise ModelError(message)
 
-        tracked = [leaf for leaf in tree_leaves((args, kwargs)) if _is_tensor(leaf) and leaf.requires_grad]
+        _, tracked = function_of_tensors(func, args, kwargs, _depends)
         y = self.apply_rule(operation_name(func), partial(out_of_place(func), *args, **kwargs), back, tracked)
         return self.replace_in_place(args[0], y) if writes_in_place(func) or func in OUT_OF_PLACE else y
 
@@ -256,19 +265,12 @@ class Interceptor(Tracer):
         run = partial(func, *args, **kwargs)
         if self.reference is None:
             return run()
-        leaves, structure = tree_flatten((args, kwargs))
-        places = [k for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad]
-
-        def function(*inputs: Tensor) -> Tensor:
-            given = dict(zip(places, inputs, strict=True))
-            args, kwargs = tree_unflatten([given.get(k, leaf) for k, leaf in enumerate(leaves)], structure)
-            result: Tensor = func(*args, **kwargs)
-            return result
+        function, inputs = function_of_tensors(func, args, kwargs, _depends)
 
         def back(at: Sequence[Tensor], _: Tensor, above: Tensor, at_reference: Sequence[Tensor] | None) -> Sequence[Tensor]:
             return secant(function, at, at_reference or at, above)
 
-        result: Tensor = self.apply_rule_with_reference(operation_name(func), run, back, [leaves[k] for k in places])
+        result: Tensor = self.apply_rule_with_reference(operation_name(func), run, back, inputs)
         return result
 
     @contextmanager
@@ -293,8 +295,9 @@ class Interceptor(Tracer):
         return type(self.module).__name__
 
 
-def _is_tensor(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor)
+def _depends(tensor: Tensor) -> bool:
+    """Whether an argument of an operation gets something back."""
+    return tensor.requires_grad
 
 
 class _RuleFunction(torch.autograd.Function):

@@ -12,7 +12,7 @@ from heatproof.relevance.rules import LinearRule
 
 @dataclass(frozen=True)
 class ProducingLayer:
-    """The layer with weights that made a tensor, to be fused with a batch normalisation that follows.
+    """The layer with weights that made a tensor, to be fused with a batch normalisation or an added constant that follows.
 
     Attributes:
         operation: Its name in the list of leaks.

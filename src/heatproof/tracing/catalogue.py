@@ -123,7 +123,7 @@ NORMS: Category = (T.norm, torch.norm, torch.linalg.norm, torch.linalg.vector_no
 VARIANCES: Category = (T.var, torch.var)
 """Homogeneous of degree 2."""
 MAXIMA_WITH_PLACES: Category = (torch.max, T.max)
-"""The largest of all values, of two tensors, or along an axis; along an axis with the places, as `MINIMA_WITH_PLACES` and `SORTS`."""
+"""The largest of all values, of two tensors, or along an axis, then with their places."""
 MINIMA_WITH_PLACES: Category = (torch.min, T.min)
 SORTS: Category = (torch.sort, T.sort, torch.topk, T.topk)
 """All values, or some of the largest or smallest, in order along an axis."""
