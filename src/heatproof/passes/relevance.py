@@ -54,6 +54,8 @@ def relevance(
         explained = checked_scores(model, at, target.clone())
         (slope,) = torch.autograd.grad(explained.sum(), at)
         begin = slope * at.detach() if composite.relevance else slope
+        if leaks is not None and composite.relevance:
+            leaks.append(Leak("explained score", explained.detach().sum(), begin.sum()))
         (values,) = torch.autograd.grad(outputs, inputs, begin, allow_unused=True, materialize_grads=True)
     record_rows(forward=2 * len(images), backward=len(images))
     return values, explained.detach()
