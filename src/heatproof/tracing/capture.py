@@ -278,7 +278,7 @@ def named_network(model: Model) -> nn.Module:
 
 
 def _compiled(network: nn.Module) -> bool:
-    return "_orig_mod" in dict(network.named_children())
+    return "_orig_mod" in network._modules
 
 
 def _hooks_called(model: Model) -> AbstractContextManager[object]:
