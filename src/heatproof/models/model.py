@@ -56,6 +56,8 @@ class Model:
     """
     engine: nn.Module | None = None
     """A faster copy of the module that computes the passes in its place; frozen, in eval mode."""
+    original: nn.Module | None = None
+    """The network that the module is an edited copy of, with other weights or another input; None where it is none."""
     plan: str = "plain"
     """A description of how the engine differs from the module."""
     memorised: Callable[[], "Model"] | None = None
@@ -125,7 +127,9 @@ class Model:
             ModelError: The output is not a matrix with one row for each image.
         """
         out = unwrap((self.engine or self.module)(images))
-        if out.ndim == 1 and len(out) == len(images):
+        if len(images) == 1 and out.ndim < 2:
+            out = out.reshape(1, -1)  # a forward that squeezes its outputs drops the axis of a lone image
+        elif out.ndim == 1 and len(out) == len(images):
             out = out[:, None]
         if out.ndim != 2 or len(out) != len(images):
             raise ModelError(

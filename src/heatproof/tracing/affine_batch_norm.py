@@ -20,7 +20,6 @@ from heatproof.models.model import Model
 from heatproof.tracing.capture import is_compiled
 from heatproof.tracing.tracer import Tracer
 
-
 _not_needed: "weakref.WeakKeyDictionary[nn.Module, tuple[int, ...]]" = weakref.WeakKeyDictionary()
 """The networks that ran without a batch normalisation, with the identities of their modules then."""
 
