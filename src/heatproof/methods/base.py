@@ -26,6 +26,7 @@ from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
+from heatproof.passes.network_checks import check_network
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
 from heatproof.perturb.draws import Draws
 
@@ -162,7 +163,9 @@ class Method(Settings, ABC):
         started = time.perf_counter()
         check_images(model, images)
         check_needs_images(self, images)
-        images = images.detach()
+        images, cost = images.detach(), self.cost(tuple(images.shape[1:]))
+        if target is None or cost.forward:
+            check_network(model, images, gradients=cost.backward > 0)
         with count_passes() as passes, model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images), seed)
             explanation = self.explain(case)

@@ -66,6 +66,8 @@ class Model:
     """
     engine: nn.Module | None = None
     """A faster copy of the module that computes the passes in its place; frozen, in eval mode."""
+    original: nn.Module | None = None
+    """The network that the module is an edited copy of, with other weights or another input; None where it is none."""
     plan: str = "plain"
     """A description of how the engine differs from the module."""
     memorised: Callable[[], "Model"] | None = None
@@ -138,7 +140,9 @@ class Model:
         """
         # an engine has chosen the tensor already
         out = self.engine(images) if self.engine else output_matrix(self.module(images), len(images), self.output_path)
-        if out.ndim == 1 and len(out) == len(images):
+        if len(images) == 1 and out.ndim < 2:
+            out = out.reshape(1, -1)  # a forward that squeezes its outputs drops the axis of a lone image
+        elif out.ndim == 1 and len(out) == len(images):
             out = out[:, None]
         if out.ndim != 2 or len(out) != len(images):
             raise ModelError(

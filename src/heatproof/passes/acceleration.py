@@ -44,6 +44,7 @@ from heatproof.passes.forward import raw_outputs, scores
 from heatproof.passes.gradient import gradient
 from heatproof.passes.inputs import check_images, resolve_target
 from heatproof.passes.memory import measured_chunk_size
+from heatproof.passes.network_checks import check_network
 from heatproof.store.atomic import write_atomically
 
 EXACT = 1e-4
@@ -172,6 +173,7 @@ def accelerate(
         ModelError: The network's output cannot be explained.
     """
     check_images(model, images)
+    check_network(model, images, gradients=True)
     plain = model.with_(engine=None, plan=Plan().label)
     target = resolve_target(plain, images, None)
     few = min(MEASURED_ROWS, measured_chunk_size(plain, images, lambda _: gradient(plain, images[:1], target[:1]), "gradient"))

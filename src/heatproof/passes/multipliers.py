@@ -20,6 +20,7 @@ from heatproof.relevance.composites.base import PlainGradient
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor
 from heatproof.relevance.reference_activations import ReferenceActivations
+from heatproof.tracing.affine_batch_norm import affine_batch_norm
 from heatproof.tracing.capture import named_network
 
 
@@ -43,7 +44,7 @@ def multipliers(
         ModelError: The network has an operation that cannot be traced, other outputs when it is traced, or other operations for an
             image than for its baseline.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running():
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), affine_batch_norm(model):
         reference = ReferenceActivations()
         interceptor = Interceptor(PlainGradient(), named_network(model), model.bounds, handler, reference=reference)
         _, at_baseline = traced_outputs(model, interceptor, baselines)

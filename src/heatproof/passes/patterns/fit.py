@@ -14,6 +14,7 @@ from heatproof.models.model import Model
 from heatproof.models.outputs import Regression
 from heatproof.passes.inputs import check_images
 from heatproof.passes.memory import in_chunks
+from heatproof.passes.network_checks import check_network
 from heatproof.passes.patterns.given import GivenPatterns
 from heatproof.passes.relevance import relevance
 from heatproof.relevance.composites.back_projection import BackProjection
@@ -48,6 +49,7 @@ def fit_patterns(model: Model, images: Float[Tensor, "b c *space"], estimator: E
     True
     """
     check_images(model, images)
+    check_network(model, images, gradients=True)
     images, model = images.detach(), model.with_(output=Regression())
 
     def compute(rows: range) -> dict[str, PatternMoments]:
