@@ -28,7 +28,7 @@ from heatproof.models.model import Model
 from heatproof.numerics.bounds import Bounds
 from heatproof.passes.forward import raw_outputs
 from heatproof.passes.inputs import check_needs_images
-from heatproof.passes.network_checks import check_network
+from heatproof.passes.network_checks import known_model
 from heatproof.perturb.changes.base import Change, ChangeContext
 from heatproof.perturb.draws import Draws
 
@@ -85,8 +85,8 @@ class Attack(Change, ABC):
         if not all(0 <= level <= 1 for level in levels):
             raise SettingsError(f"levels of {self.name}: expected shares of the legal range, from 0 to 1, got {list(levels)}")
         check_needs_images(self, at.images)
-        check_network(at.model, at.images, gradients=True)
-        model: Model = at.model.with_(engine=None, plan="plain")
+        known = known_model(at.model, at.images, gradients=True)
+        model: Model = known.with_(engine=None, plan="plain")
         with torch.inference_mode(False), torch.no_grad(), model.running():
             images = at.images.detach().clone()
             label = decision(model, raw_outputs(model, images))

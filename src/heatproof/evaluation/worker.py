@@ -35,6 +35,7 @@ from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
+from heatproof.passes.network_checks import known_model
 from heatproof.perturb.draws import image_digest
 from heatproof.store import Run
 
@@ -54,6 +55,7 @@ def compute_unit(run: Path, unit: Unit) -> None:
     for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
         if item.digest in unit.keep:
             store.write_image(item.digest, pixels)
+    model = known_model(model, images, gradients=False)
     with known_outputs(model, images, batch.outputs):
         records, values, further = _score(unit, model, batch)
     stored = {

@@ -26,8 +26,9 @@ from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
-from heatproof.passes.network_checks import check_network
+from heatproof.passes.network_checks import known_model
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
+from heatproof.passes.remarks import collected_remarks
 from heatproof.perturb.draws import Draws
 
 ZERO = "the map is zero everywhere"
@@ -165,8 +166,8 @@ class Method(Settings, ABC):
         check_needs_images(self, images)
         images, cost = images.detach(), self.cost(tuple(images.shape[1:]))
         if target is None or cost.forward:
-            check_network(model, images, gradients=cost.backward > 0)
-        with count_passes() as passes, model.running():
+            model = known_model(model, images, gradients=cost.backward > 0)
+        with count_passes() as passes, collected_remarks() as remarks, model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images), seed)
             explanation = self.explain(case)
         return Attribution(
@@ -182,7 +183,10 @@ class Method(Settings, ABC):
             plan=model.plan,
             seed=seed,
             details=explanation.details,
-            notes=tuple(_note(*each) for each in zip(explanation.values, explanation.notes or [""] * len(case), strict=True)),
+            notes=tuple(
+                _note(values, "; ".join(filter(None, (note, *remarks))))
+                for values, note in zip(explanation.values, explanation.notes or [""] * len(case), strict=True)
+            ),
         )
 
     @abstractmethod

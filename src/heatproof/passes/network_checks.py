@@ -12,7 +12,7 @@ a ReLU, the gradient changes by a step. So if anything differs by more than roun
 a copy of the network in float64 (float32 for networks in float64), and for other images: rounding shrinks with the precision, a
 fault does not.
 
-Cost: three forward passes, and three backward passes where gradients are needed, once for a network; more only if results differ.
+Cost: four forward passes, and three backward passes where gradients are needed, once for a network; more only if results differ.
 """
 
 import weakref
@@ -26,6 +26,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from heatproof.models.model import Model
+from heatproof.models.scale import Scale, scale_of
 from heatproof.passes.counting import uncounted
 from heatproof.passes.purity import check_purity
 
@@ -35,10 +36,12 @@ class NetworkFacts:
     """What is known of a network since it was checked.
 
     outputs    The number of outputs for an image.
+    scale      What the outputs are, as seen from those of two images; None for a single output, which does not show it.
     gradients  Whether its gradients were checked too.
     """
 
     outputs: int
+    scale: Scale | None
     gradients: bool
 
 
@@ -49,7 +52,7 @@ _known: "weakref.WeakKeyDictionary[nn.Module, tuple[Any, dict[Any, NetworkFacts]
 def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradients: bool) -> NetworkFacts:
     """Check that the outputs for an image depend on that image alone. Called wherever the passes of a user's call begin.
 
-    Cost: three forward passes, and three backward passes with `gradients`, once for a network; none is counted. An accelerated or
+    Cost: four forward passes, and three backward passes with `gradients`, once for a network; none is counted. An accelerated or
     edited copy counts as the network that it was made from.
 
     Args:
@@ -69,10 +72,10 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     >>> from heatproof.passes.network_checks import check_network
     >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 2))
     >>> check_network(Model(network, Bounds.of(0, 1, channels=1)), torch.rand(1, 1, 2, 2), gradients=True)
-    NetworkFacts(outputs=2, gradients=True)
+    NetworkFacts(outputs=2, scale='logits', gradients=True)
     """
     network = model.original or model.module
-    key = images.shape[1:], images.dtype, images.device, model.chunk == 1
+    key = images.shape[1:], images.dtype, images.device, model.chunk == 1, model.output_path
     state, found = _known.get(network, (None, {}))
     facts = found.get(key) if state == _state(network) else None
     if facts is not None and (facts.gradients or not gradients):
@@ -80,9 +83,26 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     plain = model.with_(module=network, original=None, engine=None)
     with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running():
         row = check_purity(plain, images[:1].detach().clone(), gradients=gradients)
-    facts, now = NetworkFacts(len(row.outputs), gradients), _state(network)  # a lazy layer has its weights only now
+        scale = facts.scale if facts else _scale(plain, images[:1].detach(), row.outputs)
+    facts, now = NetworkFacts(len(row.outputs), scale, gradients), _state(network)  # a lazy layer has its weights only now
     _known[network] = now, {**(found if state == now else {}), key: facts}
     return facts
+
+
+def known_model(model: Model, images: Float[Tensor, "b c *space"], *, gradients: bool) -> Model:
+    """The checked model with the scale of its outputs, so that it is the same in every pass; arguments as for `check_network`."""
+    facts = check_network(model, images, gradients=gradients)
+    return model if model.scale is not None or facts.scale is None else model.with_(scale=facts.scale)
+
+
+def _scale(model: Model, image: Tensor, outputs: Float[Tensor, " k"]) -> Scale | None:
+    """What the outputs for an image and for its mirror are."""
+    if len(outputs) < 2:
+        return None
+    lower, upper = model.bounds.like(image)
+    with torch.inference_mode():
+        mirrored = model.outputs((lower + upper - image).clone())
+    return scale_of(torch.stack([outputs, mirrored[0]]))
 
 
 def _state(network: nn.Module) -> Any:
