@@ -50,7 +50,10 @@ class EigenCam(ActivationMethod):
         return False
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
-        maps = [self._first_component(part.values) for _, part in activations(case.model, case.images, case.target, self.layer)]
+        maps = [
+            self._first_component(part.values)
+            for _, part in activations(case.model, case.images, case.target, self.layer, self.layout)
+        ]
         return torch.cat(maps), ("",) * len(case)
 
     def _first_component(self, activation: Float[Tensor, "r k h w"]) -> Float[Tensor, "r h w"]:
