@@ -135,7 +135,7 @@ def _viewed(axes: Axes, plain: Tensor, view: Tensor, i: int) -> Axis:
             if (unit, size) == (stride, length):
                 return axis
             if view.numel() < plain.numel() and (
-                sliced := _sliced(axis, size, view.storage_offset() // unit % size, stride // unit, length)
+                sliced := _sliced(axis, size, int(view.storage_offset()) // unit % size, stride // unit, length)
             ):
                 return sliced
     return _digits([factor for axis in axes for factor in axis], stride, length)

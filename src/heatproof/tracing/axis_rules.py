@@ -8,7 +8,7 @@
     matrix products            rows of the left, columns of the right
     anything else              an axis keeps its meaning where the length is the same, so that functions of each value need no rule
 
-To add an operation, name it in a category of `RULES`.
+To add an operation, name it in a category of `TABLE`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -321,25 +321,22 @@ REDUCTIONS: ops.Category = (
     *(torch.max, T.max, torch.min, T.min, torch.logsumexp, T.logsumexp, torch.median, T.median, torch.prod, T.prod),
 )
 
-RULES: Mapping[Callable[..., Any], Rule] = {
-    func: rule
-    for category, rule in (
-        (ops.VIEWS, viewed),
-        ((*ops.CONVOLUTIONS, *ops.TRANSPOSED_CONVOLUTIONS), convolved),
-        ((*ops.AVERAGE_POOLING, *ops.MAX_POOLING, *ops.INTERPOLATIONS, *ops.PADDING, F.grid_sample), windowed),
-        (PATCHES, patches),
-        (ops.DENSE, linear),
-        ((*ops.BATCH_NORMALISATIONS, F.group_norm, F.instance_norm), image_norm),
-        ((F.layer_norm, F.rms_norm), last_norm),
-        ((*ops.MATRIX_PRODUCTS, T.__rmatmul__, torch.bmm, T.bmm), product),
-        ((torch.einsum,), einsum),
-        (ops.ATTENTIONS, attention),
-        (ops.MULTI_HEAD_ATTENTIONS, multi_head_attention),
-        (REDUCTIONS, reduced),
-        (ops.JOINS, joined),
-        (ops.STACKS, stacked),
-        ((torch.roll, T.roll), rolled),
-        (SELECTING, selected),
-    )
-    for func in category
-}
+TABLE: Sequence[tuple[ops.Category, Rule]] = (
+    (ops.VIEWS, viewed),
+    ((*ops.CONVOLUTIONS, *ops.TRANSPOSED_CONVOLUTIONS), convolved),
+    ((*ops.AVERAGE_POOLING, *ops.MAX_POOLING, *ops.INTERPOLATIONS, *ops.PADDING, F.grid_sample), windowed),
+    (PATCHES, patches),
+    (ops.DENSE, linear),
+    ((*ops.BATCH_NORMALISATIONS, F.group_norm, F.instance_norm), image_norm),
+    (ops.LAST_AXES_NORMALISATIONS, last_norm),
+    ((*ops.MATRIX_PRODUCTS, T.__rmatmul__, torch.bmm, T.bmm), product),
+    ((torch.einsum,), einsum),
+    (ops.ATTENTIONS, attention),
+    (ops.MULTI_HEAD_ATTENTIONS, multi_head_attention),
+    (REDUCTIONS, reduced),
+    (ops.JOINS, joined),
+    (ops.STACKS, stacked),
+    ((torch.roll, T.roll), rolled),
+    (SELECTING, selected),
+)
+RULES: Mapping[Callable[..., Any], Rule] = {func: rule for category, rule in TABLE for func in category}

@@ -107,6 +107,8 @@ CENTRED_NORMALISATIONS: Category = (F.layer_norm, F.group_norm, F.instance_norm)
 """(x − mean) / spread, both of the sample's own values."""
 SCALED_NORMALISATIONS: Category = (F.rms_norm, F.normalize, F.local_response_norm)
 """x / size, the size of the sample's own values."""
+LAST_AXES_NORMALISATIONS: Category = (F.layer_norm, F.rms_norm)
+"""Those over the last axes."""
 SOFTMAXES: Category = (F.softmax, torch.softmax, T.softmax)
 LOG_SOFTMAXES: Category = (torch.log_softmax, F.log_softmax)
 GATED_LINEAR_UNITS: Category = (F.glu,)

@@ -100,11 +100,11 @@ def _completed(letters: list[str], shape: Sequence[int], rows: int) -> list[list
         letters = _replaced(letters, letters.index("1"), "c")
     open_ = [axis for axis, letter in enumerate(letters) if letter == UNKNOWN]
     found = []
-    for names in set(permutations("chwn", len(open_))):
+    for names in permutations("chwn" if len(letters) == 3 else "chw", len(open_)):
         named = list(letters)
         for axis, name in zip(open_, names, strict=True):
             named[axis] = name
-        if _is_layout(named, open_) and named not in found:
+        if _is_layout(named, open_):
             found.append(named)
     return found
 
@@ -122,7 +122,7 @@ def _is_layout(named: list[str], open_: list[int]) -> bool:
     if not one_row and content not in (["b", "c", "h", "w"], ["b", "c", "n"]):
         return False
     guessed = "".join(named[axis] for axis in open_)
-    return "wh" not in guessed and "hcw" not in guessed
+    return "hcw" not in guessed and not 0 <= guessed.find("w") < guessed.find("h")
 
 
 def _grid(

@@ -102,7 +102,9 @@ class LayerTrace(Tracer):
 
     def _write(self, tensor: Tensor, parents: tuple[int, ...]) -> None:
         """Note that a tensor, and the one it is a view of, were overwritten with values that depend on others."""
-        for changed in (tensor, tensor._base) if tensor._is_view() else (tensor,):  # type: ignore[no-untyped-call]
+        for changed in (tensor, tensor._base):
+            if changed is None:
+                continue
             old = self._nodes.get(changed)
             axes = unknown_axes(changed.shape) if old is None else old.axes
             self._note(changed, axes, parents if old is None else tuple(dict.fromkeys((old.number, *parents))))
