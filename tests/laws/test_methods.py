@@ -17,6 +17,7 @@ from heatproof.methods import Attribution, Method, SmoothTaylor
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
+from heatproof.tracing.capture import spatial_layers
 from tests.laws.cases import BY_DEFAULT, CHEAP_CURVE, MAPS_OF_A_CONSTANT_OUTPUT, METHODS, every, every_change, for_images_of, suited
 from tests.support import zoo
 from tests.support.close import assert_close, assert_different, gap
@@ -479,6 +480,7 @@ def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method, side:
     counting = zoo.Counting(zoo.residual())
     model = zoo.model(counting, chunk=4)
     incremental(model, images, (CHEAP_CURVE.side, CHEAP_CURVE.side))  # once for a network, whatever is asked of it
+    spatial_layers(model, images)  # likewise
     counting.rows.forward = 0
     found = method.attribute(model, images, 0)
     cost = method.cost(tuple(images.shape[1:]))

@@ -137,6 +137,8 @@ CENTRED_NORMALISATIONS: Category = (F.layer_norm, F.group_norm, F.instance_norm)
 """(x − mean) / spread, both of the sample's own values."""
 SCALED_NORMALISATIONS: Category = (F.rms_norm, F.normalize, F.local_response_norm)
 """x / size, the size of the sample's own values."""
+LAST_AXES_NORMALISATIONS: Category = (F.layer_norm, F.rms_norm)
+"""Those over the last axes."""
 SOFTMAXES: Category = (F.softmax, torch.softmax, T.softmax)
 LOG_SOFTMAXES: Category = (torch.log_softmax, F.log_softmax, T.log_softmax)
 GATED_LINEAR_UNITS: Category = (F.glu,)
@@ -168,14 +170,18 @@ INDEXED_WRITES: Category = (T.__setitem__,)
 PADDING: Category = (F.pad,)
 JOINS: Category = (torch.cat, torch.concat)
 STACKS: Category = (torch.stack,)
-EXACT_COPIES: Category = (
-    *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *PERMUTATIONS, *SWAPS, *RESHAPES, *SPLITS, *NEW_AXES, *INDEXING, *PADDING),
-    *(*JOINS, *STACKS, *SELECTIONS),
+VIEWS: Category = (
+    *(*PERMUTATIONS, *SWAPS, *RESHAPES, *SPLITS, *NEW_AXES, *INDEXING),
     *(T.T.__get__, T.mT.__get__, T.t, torch.t, T.swapdims, torch.swapdims, T.movedim, torch.movedim),  # type: ignore[attr-defined]
     *(T.flatten, torch.flatten, T.ravel, torch.ravel, T.unflatten, torch.unflatten, T.view_as, T.reshape_as, T.squeeze),
-    *(torch.squeeze, T.expand, T.expand_as, T.repeat, T.repeat_interleave, T.tile, torch.tile, T.flip, torch.flip, T.roll),
-    *(torch.roll, torch.rot90, T.select, torch.select, T.narrow, torch.narrow, T.index_select, torch.index_select, T.gather),
-    *(torch.gather, *MASKED_FILLS, torch.hstack, torch.vstack, T.unfold, F.unfold, F.pixel_shuffle),
+    *(torch.squeeze, T.expand, T.expand_as, T.select, torch.select, T.narrow, torch.narrow, T.unfold),
+)
+"""Other shapes and strides for values in the same memory, or in a copy of it."""
+EXACT_COPIES: Category = (
+    *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *VIEWS, *PADDING, *JOINS, *STACKS, *SELECTIONS),
+    *(T.repeat, T.repeat_interleave, T.tile, torch.tile, T.flip, torch.flip, T.roll),
+    *(torch.roll, torch.rot90, T.index_select, torch.index_select, T.gather),
+    *(torch.gather, *MASKED_FILLS, torch.hstack, torch.vstack, F.unfold, F.pixel_shuffle),
     *(F.pixel_unshuffle, F.channel_shuffle, T.requires_grad_),
 )
 """The gradient of a copy is exact for relevance: it goes to the values that were copied. Views of the same memory, joins, and
@@ -197,6 +203,11 @@ METADATA: frozenset[Function] = frozenset(
 """Queries of shape, type and device, which read no values."""
 MEMORY_LAYOUT: frozenset[Function] = frozenset((T.is_contiguous, T.stride))
 """Queries of how the values lie in memory."""
+CONSTANTS_LIKE: Category = (
+    *(torch.zeros_like, torch.ones_like, torch.empty_like, torch.full_like, torch.rand_like, torch.randn_like),
+    *(T.new_zeros, T.new_ones, T.new_empty, T.new_full, T.new_tensor),
+)
+"""New tensors of the shape, type or device of another, of which they read no values."""
 
 # --- in-place functions ----------------------------------------------------------------------------------------------------
 
