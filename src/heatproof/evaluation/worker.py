@@ -33,7 +33,7 @@ from heatproof.models.outputs import Output
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
-from heatproof.passes.forward import known_outputs, raw_outputs
+from heatproof.passes.forward import checked_scores, known_outputs, raw_outputs
 from heatproof.perturb.draws import image_digest
 from heatproof.store import Run
 
@@ -196,7 +196,7 @@ def _record_builder(
     unit: Unit, model: Model, outputs: Tensor, attribution: Attribution, loaded: LoadedImages
 ) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
     target, n = attribution.target, len(outputs)
-    clean = model.explained(outputs, target).tolist()
+    clean = checked_scores(model, outputs, target).tolist()
     probability = (
         outputs.softmax(1).gather(1, target[:, None])[:, 0].tolist() if outputs.shape[1] > 1 else [float("nan")] * len(clean)
     )

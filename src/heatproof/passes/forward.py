@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import record_rows
 from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
@@ -18,7 +19,7 @@ from heatproof.perturb.fills.base import Fill
 
 
 def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-    """The explained scalar of each image, from the network's outputs.
+    """The explained scalar of each image, from the network's outputs; in float32 for outputs in half precision.
 
     Raises:
         TensorError: A target for which the network has no output.
@@ -27,7 +28,7 @@ def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tens
         raise TensorError(
             f"target: expected classes from 0 to {outputs.shape[1] - 1}, the network's outputs, got class {int(target.max())}"
         )
-    return model.explained(outputs, target)
+    return model.explained(wide(outputs), target)
 
 
 def variant_outputs(
@@ -84,7 +85,7 @@ def variant_scores(
     >>> tuple(variant_scores(model, images, torch.tensor([3, 5]), 10, darker).shape)
     (2, 10)
     """
-    results = images.new_zeros(len(images), n if isinstance(n, int) else max(n))
+    results = images.new_zeros(len(images), n if isinstance(n, int) else max(n), dtype=wide_type(images.dtype))
     for image, variant, outputs in variant_outputs(model, images, n, build):
         results[image, variant] = checked_scores(model, outputs, target[image]).to(results)
     return results

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from heatproof.models.model import Model
 from heatproof.numerics.average_jacobian import SMOOTH
+from heatproof.numerics.wide import wide
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.relevance import check_unchanged, traced_outputs
@@ -51,9 +52,9 @@ def multipliers(
         inputs, at_image = traced_outputs(model, interceptor, images)
         reference.finish()
         check_unchanged(model, images, at_image)
-        ends = [each.detach() for each in (at_image, at_baseline)]
+        ends = [wide(each.detach()) for each in (at_image, at_baseline)]
         change = checked_scores(model, ends[0], target.clone()) - checked_scores(model, ends[1], target.clone())
         (slope,) = SMOOTH(lambda outputs: model.explained(outputs, target.clone()), ends[:1], ends[1:], torch.ones_like(change))
-        (values,) = torch.autograd.grad(at_image, inputs, slope, allow_unused=True, materialize_grads=True)
+        (values,) = torch.autograd.grad(at_image, inputs, slope.to(at_image.dtype), allow_unused=True, materialize_grads=True)
     record_rows(forward=3 * len(images), backward=len(images))
     return values, change
