@@ -11,7 +11,7 @@ for each piece two quantities are known: how far the trapezoid is from the chang
 
 The estimated error of the map, by which it should not be further from the integral, is
 
-    error² = S + 2.5 √V,    S = Σ_p ‖e_p‖²,    V = 2 Σ_pq ⟨e_p, e_q⟩² − 1.2 Σ_p ‖e_p‖⁴
+    error² = S + 3 √V,    S = Σ_p ‖e_p‖²,    V = 2 Σ_pq ⟨e_p, e_q⟩² − 1.2 Σ_p ‖e_p‖⁴
 
 A path begins with `PIECES` equal pieces. Each round halves a quarter of an image's pieces. With a tolerance τ on the map's error,
 these are the pieces of largest error_p, until error ≤ τ ‖A‖. With a tolerance on the gap, they are the pieces of largest
@@ -20,8 +20,8 @@ these are the pieces of largest error_p, until error ≤ τ ‖A‖. With a tole
 Why: along a path, the gradient of a piecewise linear network is constant except for jumps. A jump J at the share u of a piece
 gives the trapezoid an error of J h (u − ½). If the shares u are uniform and independent, the square of the map's error has the mean
 S and the variance V. S alone is an estimate of the error, not a bound: a network without biases has, on the path from zero, one
-jump, and that at the very start, where u = 0 and the error is √3 times √S. Hence the margin of 2.5 standard deviations, which
-covers one jump wherever it lies, and two standard deviations of many jumps in one direction. It vanishes where many jumps in
+jump, and that at the very start, where u = 0 and the error is √3 times √S. Hence the margin of three standard deviations, which
+covers one jump wherever it lies, and twice the standard deviation of many jumps in one direction. It vanishes where many jumps in
 different directions add up, whose sum is close to its mean. Where the gradient changes evenly, the error is overstated. Gaps, on
 the other hand, cancel, and may do so by chance: a map with a gap of 5 % may have an error of 15 %. So a tolerance on the map's
 error is the stricter one. Measured: docs/project/measurements/paths.md.
@@ -53,7 +53,7 @@ HALVED = 4
 """One in this many pieces of an image is halved in a round."""
 CACHED_GRADIENTS = 64
 """The number of gradients that are stored for an image."""
-MARGIN = 2.5
+MARGIN = 3.0
 """By how many standard deviations the estimated square of a map's error exceeds its mean."""
 
 Start = Callable[[list[int], list[int]], Tensor]
