@@ -12,7 +12,7 @@ MARGIN = 3.0
 
 
 def estimated_error(jumps: Sequence[Tensor]) -> float:
-    """Of a sum Σ_p a_p e_p with a_p uniform on [−√3, √3]: the root of its mean square and three standard deviations of its square."""
+    """Of Σ_p a_p e_p with a_p uniform on [−√3, √3]: the root of its mean square and three standard deviations of the square."""
     mean = sum(float(e.square().sum()) for e in jumps)
     variance = sum(
         float((e * other).sum()) ** 2 * (0.8 if e is other else 2) for e in jumps for other in jumps
