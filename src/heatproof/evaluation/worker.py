@@ -34,7 +34,7 @@ from heatproof.models.outputs import Output
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
-from heatproof.passes.forward import known_outputs, raw_outputs
+from heatproof.passes.forward import checked_scores, known_outputs, raw_outputs
 from heatproof.passes.network_checks import known_model
 from heatproof.perturb.draws import image_digest
 from heatproof.store import Run
@@ -199,7 +199,7 @@ def _record_builder(
     unit: Unit, model: Model, outputs: Tensor, attribution: Attribution, loaded: LoadedImages
 ) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
     target, n = attribution.target, len(outputs)
-    clean = model.explained(outputs, target).tolist()
+    clean = checked_scores(model, outputs, target).tolist()
     probability = class_probability(model, outputs, target).tolist()
     classes, probes = target.tolist(), attribution.probes.tolist()
     map_error, map_gap = attribution.error.tolist(), attribution.gap.tolist()

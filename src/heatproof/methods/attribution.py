@@ -10,6 +10,7 @@ from torch import Tensor
 
 from heatproof.core.records import Reduction
 from heatproof.numerics.reduce import reduce
+from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import PassCount
 
 
@@ -17,7 +18,7 @@ from heatproof.passes.counting import PassCount
 class Attribution:
     """The maps of one batch of images, and how they were computed.
 
-    values        `[b, c, …]` raw and signed, in the shape of the input. They are never clipped, rescaled or made absolute.
+    values        `[b, c, …]` raw and signed, in the shape and type of the input. They are never clipped, rescaled or made absolute.
     target        `[b]` the class that was explained for each image.
     output        the name of the explained output, such as logit or probability.
     expected_sum  `[b]` what the map of each image should sum to by the method's own axiom; NaN where the method states none.
@@ -87,4 +88,4 @@ def relative_gap(values: Float[Tensor, "b *shape"], expected_sum: Float[Tensor, 
     """
     total = values.double().flatten(1).sum(1)
     gap = (total - expected_sum).abs() / expected_sum.double().abs()
-    return torch.where(expected_sum != 0, gap, torch.nan).to(values.dtype)
+    return torch.where(expected_sum != 0, gap, torch.nan).to(wide_type(values.dtype))

@@ -22,6 +22,7 @@ from heatproof.methods.attribution import Attribution
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
@@ -86,7 +87,7 @@ class Explanation:
         notes: tuple[str, ...] | None = None,
     ) -> "Explanation":
         """Maps without an estimated error; without an `expected_sum`, it is NaN for every image."""
-        unknown = values.new_full((len(values),), torch.nan)
+        unknown = values.new_full((len(values),), torch.nan, dtype=wide_type(values.dtype))
         return cls(values, unknown if expected_sum is None else expected_sum, unknown, notes=notes)
 
 
@@ -187,8 +188,8 @@ class Method(Settings, ABC):
             values=explanation.values,
             target=case.target,
             output=model.output_label,
-            expected_sum=explanation.expected_sum,
-            error=explanation.error,
+            expected_sum=wide(explanation.expected_sum),
+            error=wide(explanation.error),
             probes=torch.zeros_like(case.target) if explanation.probes is None else explanation.probes,
             passes=PassCount(passes.forward, passes.backward),
             seconds=time.perf_counter() - started,

@@ -12,7 +12,7 @@ change.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -29,6 +29,7 @@ from heatproof.metrics.scores import Scores, masked, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
+from heatproof.numerics.wide import wide
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import check_bounds, check_images, check_needs_images, resolve_target
 from heatproof.passes.network_checks import known_model
@@ -111,14 +112,17 @@ class Metric(Settings, ABC):
         return self.better
 
     def _prepared(self, values: Tensor) -> Float[Tensor, "b c h w"]:
-        """Reduce the channels of the maps, after replacing each map that is not finite by zeros."""
+        """Reduce the channels of the maps, after replacing each map that is not finite by zeros.
+
+        Maps in half precision are scored in float32, where sums over pixels neither lose terms nor overflow.
+        """
         if values.ndim != 4:
             raise TensorError(
                 f"{self.name}: maps: expected raw maps of images [b, c, h, w], got {list(values.shape)}; "
                 "one map needs a batch axis, values[None]; maps of tables and signals are not scored by this metric"
             )
         keep = finite(values).view(-1, 1, 1, 1)
-        return reduce(torch.where(keep, values, torch.zeros_like(values)), self.reduction)
+        return reduce(wide(torch.where(keep, values, torch.zeros_like(values))), self.reduction)
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         """Return the passes that scoring one map costs, without the passes of further maps."""
@@ -258,7 +262,8 @@ class ReferenceMetric(Metric, ABC):
         Raises:
             TensorError: The reduced maps have different sizes.
         """
-        maps, references = self._prepared(values), self._prepared(others.to(values))
+        maps = self._prepared(values)
+        references = self._prepared(others.to(maps))
         if maps.shape != references.shape:
             raise TensorError(f"maps: expected maps of one size, got {list(maps.shape)} and {list(references.shape)}")
         return without_broken(self.measure(maps, references), values, others)
@@ -364,12 +369,21 @@ class ExplainerMetric(Metric, ABC):
         check_needs_images(self, images)
         check_bounds(self, model, images)
         model = known_model(model, images, gradients=False)
+
+        def explain_widely(*at: Any) -> Attribution:
+            attribution = explain(*at)
+            values = wide(attribution.values)
+            return attribution if values is attribution.values else replace(attribution, values=values)
+
         with torch.inference_mode(False), model.running():
-            return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
+            return self.measure(model, images.detach(), resolve_target(model, images, target), explain_widely, seed)
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        """Score the method. Called by `score`; subclasses pass the maps they use through `without_broken`."""
+        """Score the method. Called by `score`; subclasses pass the maps they use through `without_broken`.
+
+        Maps in half precision arrive in float32, as in `_prepared`.
+        """
 
 
 def _parse_regions(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:

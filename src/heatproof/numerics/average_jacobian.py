@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.autograd.functional import jvp
 
 from heatproof.numerics.quadrature import GaussLegendre
+from heatproof.numerics.wide import wide
 
 Function = Callable[..., Tensor]
 AverageJacobian = Callable[[Function, Sequence[Tensor], Sequence[Tensor], Tensor], Sequence[Tensor]]
@@ -43,11 +44,11 @@ def along_line(nodes: int) -> AverageJacobian:
     rule = [tuple(each.tolist()) for each in GaussLegendre(steps=nodes).nodes()]
 
     def average(f: Function, x: Sequence[Tensor], b: Sequence[Tensor], cotangent: Tensor) -> Sequence[Tensor]:
-        total = [torch.zeros_like(each) for each in x]
+        total = [torch.zeros_like(wide(each)) for each in x]
         for alpha, weight in zip(*rule, strict=True):
             at = [torch.where(p == q, p, q + alpha * (p - q)) for p, q in zip(x, b, strict=True)]  # equal values may be infinite
             total = [a.add(g, alpha=weight) for a, g in zip(total, vector_jacobian_product(f, at, cotangent), strict=True)]
-        return total
+        return [a.to(each.dtype) for a, each in zip(total, x, strict=True)]
 
     return average
 

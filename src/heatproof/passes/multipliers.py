@@ -13,6 +13,7 @@ from torch import Tensor
 
 from heatproof.models.model import Model
 from heatproof.numerics.average_jacobian import SMOOTH
+from heatproof.numerics.wide import wide
 from heatproof.passes.counting import record_rows
 from heatproof.passes.relevance import check_unchanged, traced_outputs
 from heatproof.relevance.composites.base import PlainGradient
@@ -51,9 +52,9 @@ def multipliers(
         at_image = traced_outputs(model, interceptor, images)
         reference.finish()
         check_unchanged(model, images, at_image.outputs)
-        ends = [each.begin.detach() for each in (at_image, at_baseline)]
+        ends = [wide(each.begin.detach()) for each in (at_image, at_baseline)]
         change = at_image.explained(ends[0], target.clone()) - at_image.explained(ends[1], target.clone())
         (slope,) = SMOOTH(lambda outputs: at_image.explained(outputs, target.clone()), ends[:1], ends[1:], torch.ones_like(change))
-        (values,) = torch.autograd.grad(at_image.begin, at_image.inputs, slope, allow_unused=True, materialize_grads=True)
+        (values,) = torch.autograd.grad(at_image.begin, at_image.inputs, slope.to(at_image.begin.dtype), allow_unused=True, materialize_grads=True)
     record_rows(forward=3 * len(images), backward=len(images))
     return values, change

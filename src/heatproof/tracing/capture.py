@@ -222,7 +222,7 @@ def _trace(model: Model, images: Tensor) -> LayerTrace:
 def _traced(model: Model, images: Tensor) -> LayerTrace:
     trace = LayerTrace(images)
     with torch.inference_mode(False), torch.no_grad(), model.running(), ExitStack() as stack:
-        stack.enter_context(_hooks_called(model))
+        stack.enter_context(hooks_called(model))
         for handle in trace.watch(named_network(model)):
             stack.callback(handle.remove)
         with trace:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from heatproof.methods.base import ZERO, Case, Explanation, MapTerms, Method
 from heatproof.models.model import Model
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.activation import activation_gradients, activations, differentiable_activation_gradient
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
@@ -82,11 +83,11 @@ class ActivationMethod(Method, ABC):
         check_network(model, images, gradients=self.cost(tuple(images.shape[1:])).backward > 0)
         with model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(0, images))
-            return self._maps(case)[0][:, None]
+            return self._maps(case)[0][:, None].to(images.dtype)
 
     def explain(self, case: Case) -> Explanation:
         maps, notes = self._maps(case)
-        return Explanation.plain(widened(maps, case.images), notes=notes)
+        return Explanation.plain(widened(maps, case.images).to(case.images.dtype), notes=notes)
 
     def _maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
         maps, notes = self.signed_maps(case)
@@ -107,7 +108,7 @@ class GradientActivationMethod(ActivationMethod, ABC):
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
         maps = [
-            self.combine(part.values, part.gradient)
+            self.combine(wide(part.values), wide(part.gradient))
             for _, part in activation_gradients(case.model, case.images, case.target, self.layer, self.layout)
             if part.gradient is not None
         ]
@@ -123,7 +124,7 @@ class GradientActivationMethod(ActivationMethod, ABC):
     def _term(self, clean: Case, x: Tensor, k: Sequence[int]) -> Tensor:
         site = site_of(clean.model, clean.images, self.layer, self.layout)
         activation, gradient = differentiable_activation_gradient(clean.model, x, clean.target, site)
-        maps = self.combine(activation.values, gradient)
+        maps = self.combine(wide(activation.values), wide(gradient))
         return widened(maps.relu() if self.relu else maps, x)
 
 
@@ -180,7 +181,7 @@ class ChannelMethod(ActivationMethod, ABC):
 
     def _scores(self, case: Case, channels: Channels, k: int) -> Float[Tensor, "b k"]:
         """The scores of all channels of all images, computed as one stream of forward passes."""
-        scores = case.images.new_empty(len(case), k)
+        scores = case.images.new_empty(len(case), k, dtype=wide_type(case.images.dtype))
 
         def compute(sample: list[int], channel: list[int]) -> Tensor:
             return self.score(case, channels, sample, channel)

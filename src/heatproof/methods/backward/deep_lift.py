@@ -23,6 +23,7 @@ from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, Method
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.multipliers import multipliers
@@ -66,13 +67,15 @@ class DeepLift(Method):
     def explain(self, case: Case) -> Explanation:
         """The expected sum is f(x) − mean f(b); the error is the standard error over baselines."""
         sampling = AdaptiveSampling(self.baselines, lambda k: k, kind="difference")
-        sums, expected_sum = case.images.new_zeros(sampling.parts, *case.images.shape), case.images.new_zeros(len(case))
+        exact = wide_type(case.images.dtype)
+        sums = case.images.new_zeros(sampling.parts, *case.images.shape, dtype=exact)
+        expected_sum = case.images.new_zeros(len(case), dtype=exact)
 
         def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor]:
             images = case.images[sample]
             start = self.baseline(images, case.model.bounds, case.draws.rows(sample), k)
             slopes, change = multipliers(case.model, images, start, case.target[sample])
-            return (images - start) * slopes / self.baselines, change / self.baselines
+            return (wide(images) - start) * slopes / self.baselines, change / self.baselines
 
         def add(sample: list[int], k: list[int], maps_and_changes: tuple[Tensor, Tensor]) -> None:
             for i, index, values, change in zip(sample, k, *maps_and_changes, strict=True):
@@ -80,7 +83,7 @@ class DeepLift(Method):
                 expected_sum[i] += change
 
         used, error = sampling.run(case.model, case.images, compute, add, lambda still, _: sums[:, still])
-        return Explanation(sums.sum(0), expected_sum, error, used)
+        return Explanation(sums.sum(0).to(case.images.dtype), expected_sum, error, used)
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(3 * self.baselines, self.baselines)

@@ -17,7 +17,7 @@ and because no Gaussian noise is added to the images (wrap the method in `smooth
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -27,6 +27,7 @@ from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
 from heatproof.passes.path_density import PathDensity
@@ -82,17 +83,18 @@ class ExpectedGradients(SampledMethod):
 
     def stratified(self, draws: Draws, k: Sequence[int]) -> Float[Tensor, " r"]:
         """A position for each probe, uniform in the stratum of the probe, `[r]`."""
-        stratum = torch.tensor([i % self.strata for i in k], device=draws.device, dtype=draws.dtype)
-        return (stratum + draws.uniform("alpha", k, ())) / self.strata
+        exact = replace(draws, dtype=wide_type(draws.dtype))
+        stratum = torch.tensor([i % self.strata for i in k], device=exact.device, dtype=exact.dtype)
+        return (stratum + exact.uniform("alpha", k, ())) / self.strata
 
     def probe_at(
         self, alpha: Tensor, model: Model, images: Tensor, draws: Draws, k: Sequence[int], density: Tensor | None = None
     ) -> Probe:
         """The probes at the given positions; `density` is the density they were drawn with, None for uniform positions."""
-        start = self.baseline(images, model.bounds, draws, [self.group(i) for i in k])
+        start = wide(self.baseline(images, model.bounds, draws, [self.group(i) for i in k]))
         path, axes = images - start, (-1, *[1] * (images.ndim - 1))
         rows = self.n_probes() if density is None else self.n_probes() * density.view(axes)
-        return Probe(at=start + alpha.view(axes) * path, weight=path / rows)
+        return Probe(at=(start + alpha.view(axes) * path).to(images.dtype), weight=path / rows)
 
     def source(self) -> ProbeSource:
         return self if self.positions == "uniform" else _Adaptive(self, PathDensity())

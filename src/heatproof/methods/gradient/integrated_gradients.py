@@ -25,6 +25,7 @@ from torch import Tensor
 from heatproof.methods.base import Axiom, Case, Explanation, ProbeMethod, clean_scores
 from heatproof.models.model import Model
 from heatproof.numerics.quadrature import GaussLegendre, Quadrature
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
 from heatproof.passes.path_gradients import Accuracy, path_gradients
@@ -92,12 +93,12 @@ class IntegratedGradients(ProbeMethod):
 
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
         """Points on the line from a baseline to the image, weighted by their difference times the quadrature weight."""
-        alphas, weights = (v.to(images) for v in self.quadrature.nodes())
+        alphas, weights = (v.to(images.device, wide_type(images.dtype)) for v in self.quadrature.nodes())
         node = torch.tensor([i % len(alphas) for i in k], device=images.device)
-        start = self.baseline(images, model.bounds, draws, [self.group(i) for i in k])
+        start = wide(self.baseline(images, model.bounds, draws, [self.group(i) for i in k]))
         path = images - start
         along = (-1, *[1] * (images.ndim - 1))
-        at = torch.addcmul(start, alphas[node].view(along), path)
+        at = torch.addcmul(start, alphas[node].view(along), path).to(images.dtype)
         return Probe(at, weight=path.mul_(weights[node].view(along) / self.baselines))
 
     def explain(self, case: Case) -> Explanation:

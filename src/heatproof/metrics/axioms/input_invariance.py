@@ -89,7 +89,8 @@ class InputInvariance(ComparingMetric):
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         plain = model.with_(engine=None)
         outputs = raw_outputs(plain, images)
-        once, again = explain(images, target, seed).values, torch.empty_like(images)
+        once = explain(images, target, seed).values
+        again = torch.empty_like(once)
         for rows, shift in self._shifts(plain, images, target):
             at = images[rows] + shift
             other = shifted(plain, shift)

@@ -40,6 +40,7 @@ from heatproof.models.outputs import Probability
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.entropy import entropy
+from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, raw_outputs, variant_outputs
 from heatproof.perturb.draws import Draws
@@ -146,8 +147,8 @@ def _conclude(information: Float[Tensor, "b points"], performance: Float[Tensor,
     curve = _at_equal_steps(x, performance)
     known = (last > first) & ~performance.isnan().any(1, keepdim=True)
     return Scores.of(
-        torch.where(known[:, 0], value, torch.nan).to(like),
-        curve=torch.where(known, curve, torch.nan).to(like),
+        torch.where(known[:, 0], value, torch.nan).to(like.device, wide_type(like.dtype)),
+        curve=torch.where(known, curve, torch.nan).to(like.device, wide_type(like.dtype)),
         missing="the blurred image holds as much information as the whole one, or the network answered NaN",
     )
 

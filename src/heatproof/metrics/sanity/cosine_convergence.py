@@ -77,7 +77,7 @@ class CosineConvergence(ExplainerMetric):
             for k, v in enumerate(directions)
         ]
         cosines = torch.stack([cosine(a, b).abs() for a, b in combinations(maps, 2)])
-        median = cosines.double().nanquantile(0.5, dim=0).to(images.dtype)
+        median = cosines.double().nanquantile(0.5, dim=0).to(cosines.dtype)
         return without_broken(Scores.of(median, missing="no two maps differ from zero"), *maps)
 
 
