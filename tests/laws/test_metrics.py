@@ -63,8 +63,8 @@ def metrics_of(base: Any) -> Any:
 
 
 def network() -> nn.Module:
-    """Convolutions and a skip connection, for images of any size. No score and no probability is near zero, so that those of changed
-    images can be relative to it.
+    """Convolutions and a skip connection, for images of any size. No score or probability is near zero, so that others can be
+    relative to it.
     """
     module = zoo.residual()
     module.head.weight.data /= 10

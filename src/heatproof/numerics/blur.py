@@ -35,7 +35,7 @@ LEAST_SIGMA = 0.5
 def relative_blur(images: Float[Tensor, "b c h w"], sigma: float) -> Float[Tensor, "b c h w"]:
     """Blur each channel; `sigma` is a share of the shorter side.
 
-    Where that is less than half a pixel, as it is for one row or a few, it is a share of the longer side, and at least half a pixel.
+    Where that is less than half a pixel, as for a few rows, it is a share of the longer side, and at least half a pixel.
 
     >>> import torch
     >>> from heatproof.numerics.blur import relative_blur

@@ -23,7 +23,7 @@ from torch import Tensor
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.seeds import derive, seed_of
 from heatproof.edits.randomise import Statistics, Weights, blocks, randomised
-from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.base import Explain, ExplainerMetric, seed_of_draw
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.entropy import histogram_entropy
@@ -63,7 +63,7 @@ class EfficientMprt(ExplainerMetric):
     statistics: Statistics = "reset"
 
     def explanations(self, stochastic: bool = True) -> int:
-        return self.draws
+        return self.draws + (self.draws - 1 if stochastic else 0)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         all_blocks = blocks(model, images)

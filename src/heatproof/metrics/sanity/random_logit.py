@@ -1,12 +1,13 @@
 """Random logit test: the similarity of a map to the map of another class, drawn at random.
 
-    value = 1/K Σ_k similarity(A(x; t), A(x; t_k))
+    value = 1/K Σ_k similarity(A_k(x; t), A_k(x; t_k))
 
-A(x; t) is the map of image x for class t, and the classes t_1 … t_K are uniform over all classes other than t. A map that is the
+A_k(x; t) is the map of image x for class t with the k-th seed, and the classes t_1 … t_K are uniform over all classes other than t. A map that is the
 same for every class explains none of them. Two classes that the network distinguishes by the same pixels may nevertheless rightly
 share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0.
 
-Cost: K further maps and 1 forward pass. Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions
+`error` is the standard error over the K classes. Cost: K further maps and 1 forward pass, and K − 1 more maps of a method that draws
+random numbers. Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions
 fail", ICML 2020.
 Differs from the paper because any similarity may be used, not only SSIM; and because each image draws its own classes, which depend
 only on the seed and the content of the image.
@@ -19,7 +20,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain
+from heatproof.metrics.base import Explain, seed_of_draw
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
@@ -55,7 +56,7 @@ class RandomLogit(ComparingMetric):
         return PassCount(1, clean=1)
 
     def explanations(self, stochastic: bool = True) -> int:
-        return self.draws
+        return self.draws + (self.draws - 1 if stochastic else 0)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         classes = raw_outputs(model, images).shape[1]
