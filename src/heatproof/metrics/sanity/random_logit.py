@@ -60,15 +60,15 @@ class RandomLogit(ComparingMetric):
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         classes = raw_outputs(model, images).shape[1]
-        clean = explain(images, target, seed).values
         if classes == 1:
             return Scores.of(torch.full_like(target, torch.nan, dtype=images.dtype), missing="the network has one output")
         draws = Draws.for_images(seed, images)
-        similarities = []
+        similarities, clean = [], []
         for k in range(self.draws):
             step = 1 + (draws.uniform("other class", k, ())[:, None] * (classes - 1)).long().clamp(max=classes - 2)[:, 0]
-            other = explain(images, (target + step) % classes, seed).values
-            similarities.append(self.compare(clean, other))
+            own = seed_of_draw(seed, k)
+            clean.append(explain(images, target, own).values)
+            similarities.append(self.compare(clean[-1], explain(images, (target + step) % classes, own).values))
         each = torch.stack(similarities, 1)
         error = each.std(1) / self.draws**0.5 if self.draws > 1 else None
-        return without_broken(Scores.of(each.nanmean(1), error=error, missing="a map is constant"), clean)
+        return without_broken(Scores.of(each.nanmean(1), error=error, missing="a map is constant"), *clean)
