@@ -60,7 +60,9 @@ def _step(at: Subject, model: Model, size: Size) -> Work:
     way = PatchedImages(model, image, (side, side), candidates=size.candidates, times=30)
     maps = EdgeMap().attribute(at.model, image, at.target[:1]).values
     draws = Draws.for_images(0, image)
-    corners = rank_regions(maps.sum(1, keepdim=True), draws, side=side, count=PLACES, most_relevant_first=True, skip_last=False)
+    corners = rank_regions(
+        maps.sum(1, keepdim=True).abs(), draws, side=side, count=PLACES, most_relevant_first=True, skip_last=False
+    )
     lower, upper = model.bounds.like(image)
     draw = torch.Generator().manual_seed(0)
     colours = lower + (upper - lower) * torch.rand(1, size.candidates, image.shape[1], side, side, generator=draw)

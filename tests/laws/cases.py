@@ -179,7 +179,7 @@ MAPS_OF_A_CONSTANT_OUTPUT: Mapping[type[Method], str] = {
 METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     PerturbationCurve: {
         "": PerturbationCurve(side=3, regions=4, draws=5),
-        "even draws": PerturbationCurve(side=2, regions=5, draws=6),
+        "even draws of one path": PerturbationCurve(side=2, regions=5, draws=6, paths=1, ranking="signed"),
         "least first": PerturbationCurve(side=3, regions=4, draws=3, order="least"),
         "black": PerturbationCurve(side=3, regions=4, fill=Black()),
         "blurred": PerturbationCurve(side=3, regions=4, fill=Blurred(sigma=0.1)),
@@ -324,6 +324,8 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "regions": 6,
         "scaled": [True, False],
         "draws": 7,
+        "paths": 2,
+        "ranking": ["signed", "absolute"],
         "fill": White(),
         "order": ["least", "most"],
         "carry": ["random", "median"],
@@ -429,9 +431,10 @@ OF_COMPARISONS: dict[str, dict[str, object]] = {
 
 WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
     PerturbationCurve: {
-        "fill": {"draws": None},
-        "draws": {"fill": Uniform()},
-        "carry": {"fill": Uniform(), "draws": 5},
+        "fill": {"draws": None, "paths": None},
+        "draws": {"fill": Uniform(), "paths": None},
+        "paths": {"fill": Uniform(), "draws": 6},
+        "carry": {"fill": Uniform(), "draws": 5, "paths": 1},
         "scaled": {"side": 3, "regions": 4},
     },
     PixelFlipping: {"fill": {"draws": None}, "draws": {"fill": Uniform()}},

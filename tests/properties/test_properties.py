@@ -259,8 +259,8 @@ def test_regions_lie_inside_and_never_overlap(
 
 @settings(max_examples=30)
 @given(st.integers(0, 10**6), st.floats(0.001, 1000))
-def test_region_ranking_ignores_scale_and_sign(seed: int, factor: float) -> None:
+def test_region_ranking_ignores_scale(seed: int, factor: float) -> None:
     maps = zoo.normal(2, 1, 12, 12, seed=seed, dtype=torch.float64)
     draws = Draws.for_images(seed, maps)
     ranked = rank_regions(maps, draws, side=3, count=4)
-    assert torch.equal(rank_regions(-factor * maps, draws, side=3, count=4), ranked)
+    assert torch.equal(rank_regions(factor * maps, draws, side=3, count=4), ranked)

@@ -20,7 +20,7 @@ def pixel_flipping(
     relevance = values.sum(0).double().numpy()
     h, w = relevance.shape
     pixels = sorted(((i, j) for i in range(h) for j in range(w)), key=lambda ij: relevance[ij], reverse=not least_first)
-    clean = abs(f(x))
+    clean = f(x)
     curves = []
     for fill in fills:
         start, end = (fill, x) if insertion else (x, fill)
@@ -31,6 +31,6 @@ def pixel_flipping(
             done = k * h * w // steps
             curve.append(f(current) / clean)
         curves.append(curve)
-    areas = [float(np.trapezoid(curve, dx=1 / steps)) for curve in curves]
+    areas = [float(np.trapezoid(curve, [k * h * w // steps / (h * w) for k in range(steps + 1)])) for curve in curves]
     error = float(np.std(areas, ddof=1)) / len(areas) ** 0.5 if len(areas) > 1 else float("nan")
     return [float(y) for y in np.mean(curves, axis=0)], float(np.mean(areas)), error

@@ -225,31 +225,37 @@ def test_the_least_relevant_first_is_the_greedy_ranking_upside_down() -> None:
 
 
 @twin_of("perturbation_curve")
-@pytest.mark.parametrize("candidates", [1, 5, 6])
-@pytest.mark.parametrize("corners", ["all", "published"])
+@pytest.mark.parametrize(("paths", "candidates"), [(1, 1), (1, 5), (1, 6), (3, 1), (2, 3)])
+@pytest.mark.parametrize(("corners", "ranking"), [("all", "signed"), ("published", "absolute")])
 @pytest.mark.parametrize("regions", [4, 5], ids=["five points", "six points"])
-def test_perturbation_curve_follows_equations_10_and_11(model: Model, candidates: int, corners: str, regions: int) -> None:
+def test_perturbation_curve_follows_equations_10_and_11(
+    model: Model, paths: int, candidates: int, corners: str, ranking: str, regions: int
+) -> None:
+    model = model.with_(module=zoo.Raised(model.module, by=20.0))
     images, maps = zoo.images(2, side=10, dtype=torch.float64), zoo.images(2, side=10, seed=3, dtype=torch.float64)
-    if model.module.__class__.__name__ == "Sequential":
+    if model.module.network.__class__.__name__ == "Sequential":
         images, maps = images[..., :8, :8], maps[..., :8, :8]
-    metric = PerturbationCurve(side=3 if images.shape[-1] == 10 else 2, regions=regions, draws=candidates, corners=corners)
+    side = 3 if images.shape[-1] == 10 else 2
+    metric = PerturbationCurve(side=side, regions=regions, draws=paths * candidates, paths=paths, corners=corners, ranking=ranking)
     found = metric.score(model, images, TARGET, maps, seed=4)
     for row, image in enumerate(images):
-        draws = Draws.for_images(4, image[None])
+        draws = [Draws.for_images(4, image[None]).child("path", path) for path in range(paths)]
         window = image[None, :, : metric.side, : metric.side]
         with torch.no_grad():
-            curve, value = perturbation_curve(
+            curve, value, error = perturbation_curve(
                 lambda x: scalar(model)(x).item(),
                 image,
                 maps[row],
-                lambda p, window=window, draws=draws: Uniform()(window, model.bounds, draws, p)[0],
+                [lambda p, window=window, own=own: Uniform()(window, model.bounds, own, p)[0] for own in draws],
                 side=metric.side,
                 regions=regions,
                 candidates=candidates,
                 skip_last=corners == "published",
+                signed=ranking == "signed",
             )
         assert_close(found.curve[row], torch.tensor(curve, dtype=torch.float64), 1e-10)
         assert found.values[row].item() == pytest.approx(value, rel=1e-10)
+        assert found.error[row].item() == pytest.approx(error, rel=1e-8, nan_ok=True)
 
 
 def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
@@ -259,7 +265,7 @@ def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
     net = zoo.Linear((3, 224, 224), classes=2)
     found = metric.score(zoo.model(net), images, 0, zoo.images(1, side=224, seed=1))
     assert found.curve.shape == (1, 31)
-    assert PerturbationCurve().cost((3, 224, 224)).forward == 1 + 30 * 50
+    assert PerturbationCurve().cost((3, 224, 224)).forward == 2 + 30 * 50
 
 
 @twin_of("pixel_flipping")
@@ -268,6 +274,7 @@ def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
 @pytest.mark.parametrize(("fill", "draws"), [(Blurred(sigma=0.1), 1), (Uniform(), 1), (Uniform(), 3)], ids=["blurred", "1", "3"])
 def test_pixel_flipping_follows_its_papers(model: Model, fill: Fill, draws: int, order: str, mode: str) -> None:
     images, maps = zoo.images(2, dtype=torch.float64), zoo.images(2, seed=3, dtype=torch.float64)
+    model = model.with_(module=zoo.Raised(model.module, by=20.0))
     metric = PixelFlipping(steps=6, fill=fill, draws=draws, order=order, mode=mode)
     found = metric.score(model, images, TARGET, maps, seed=4)
     for row, image in enumerate(images):

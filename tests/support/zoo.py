@@ -94,6 +94,17 @@ class Sum(nn.Module):
         return self.a * self.f(x) + self.b * self.g(x)
 
 
+class Raised(nn.Module):
+    """A network plus a constant: no class is preferred to another, and scores to which others are relative are positive."""
+
+    def __init__(self, network: nn.Module, by: float) -> None:
+        super().__init__()
+        self.network, self.by = network, by
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x) + self.by
+
+
 class Residual(nn.Module):
     """Convolution, batch norm, ReLU6 and a skip connection."""
 

@@ -16,7 +16,8 @@ class Scores:
     """The result of scoring a batch: one value per image, never an average over images.
 
     values      The score of each image `[b]`.
-    error       The Monte Carlo standard error of each score `[b]`; NaN if the metric draws no random numbers.
+    error       The Monte Carlo standard error of each score `[b]`: of the whole score, as it varies between seeds. NaN where
+                the metric estimates none, because it draws no random numbers or only once.
     curve       The points of the curve that the score summarises `[b, p]`, or None if the metric has no curve.
     components  Further numbers per image `[b]`, by name.
     details     Facts about the whole batch, as plain JSON values.
@@ -80,3 +81,43 @@ def masked(scores: Scores, where: Tensor, reason: str) -> Scores:
         components={key: value.masked_fill(where, nan) for key, value in scores.components.items()},
         notes=tuple(reason or note if bad else note for bad, note in zip(where.tolist(), scores.notes, strict=True)),
     )
+
+
+NEAR_ZERO = 0.1
+"""The smallest clean score that others are relative to, as a share of the change when the whole image is replaced."""
+
+
+def relative_to_clean(scores: Scores, clean: Float[Tensor, " b"], replaced: Float[Tensor, " b"]) -> Scores:
+    """Divide the scores, errors and curves of changed images by the score of the clean image, where this is meaningful.
+
+    A clean score of zero or below has no multiple that means "more", and one that is small against the effect of the image itself
+    is small by chance: its images would outweigh all others in a mean. The values are NaN there, and a note says why. Which images
+    these are depends on the image and on the fill, but on no map, so that all methods are compared on the same images.
+
+    Args:
+        scores: The scores in the unit of the network's output.
+        clean: The score of each clean image.
+        replaced: The score of each image when all of it is replaced.
+
+    >>> import torch
+    >>> from heatproof.metrics.scores import Scores, relative_to_clean
+    >>> scores = Scores.of(torch.tensor([6.0, 6.0, 6.0]))
+    >>> relative_to_clean(scores, torch.tensor([8.0, -8.0, 0.5]), torch.zeros(3) - 9).values
+    tensor([0.7500,     nan,     nan])
+    """
+    small = clean < NEAR_ZERO * (clean - replaced).abs()
+    remedy = 'measure another output, such as output="probability"'
+    divided = replace(
+        scores,
+        values=scores.values / clean,
+        error=scores.error / clean,
+        curve=None if scores.curve is None else scores.curve / clean[:, None],
+    )
+    for reason, where in {
+        f"the clean score is small against the change of the score when the whole image is replaced; {remedy}": small,
+        f"the clean score is negative, so that nothing can be relative to it; {remedy}": clean < 0,
+        f"the clean score is zero, so that nothing can be relative to it; {remedy}": clean == 0,
+        "the network answered NaN or infinity": ~(clean + scores.values).isfinite(),
+    }.items():
+        divided = masked(divided, where, reason)
+    return divided

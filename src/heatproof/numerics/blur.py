@@ -28,6 +28,26 @@ def gaussian_blur(images: Float[Tensor, "b c h w"], sigma: float, truncate: floa
     return images
 
 
+LEAST_SIGMA = 0.5
+"""The least standard deviation of `relative_blur`, in pixels: a neighbour has a seventh of the weight of the pixel itself."""
+
+
+def relative_blur(images: Float[Tensor, "b c h w"], sigma: float) -> Float[Tensor, "b c h w"]:
+    """Blur each channel; `sigma` is a share of the shorter side.
+
+    Where that is less than half a pixel, as for a few rows, it is a share of the longer side, and at least half a pixel.
+
+    >>> import torch
+    >>> from heatproof.numerics.blur import relative_blur
+    >>> signal = torch.linspace(-1, 1, 200).sign().view(1, 1, 1, 200)
+    >>> relative_blur(signal, sigma=0.05)[0, 0, 0, [0, 100, 110]].round(decimals=2)
+    tensor([-1.0000,  0.0400,  0.7100])
+    """
+    shorter, longer = sorted(images.shape[-2:])
+    pixels = sigma * shorter
+    return gaussian_blur(images, pixels if pixels >= LEAST_SIGMA else max(sigma * longer, LEAST_SIGMA))
+
+
 def _convolve(images: Tensor, kernel: Tensor, axis: int) -> Tensor:
     radius = len(kernel) // 2
     padded = images.index_select(axis, _symmetric_index(images.shape[axis], radius).to(images.device))

@@ -55,7 +55,13 @@ def test_pixels_are_treated_in_the_order_of_the_map(insertion: bool) -> None:
     images, maps = torch.ones(1, 2, 2, 2), torch.tensor([[[[3.0, 1.0], [2.0, 4.0]]]])
     places = pixel_places(maps, Draws.for_images(0, images))
     assert places.flatten().tolist() == [1, 3, 2, 0]
-    order = PixelOrder(images, places, [1, 3], lambda image, draw: torch.tensor(draw).view(-1, 1, 1, 1) * -images[image], insertion)
+    order = PixelOrder(
+        images,
+        lambda image, _: places[image],
+        [1, 3],
+        lambda image, draw: torch.tensor(draw).view(-1, 1, 1, 1) * -images[image],
+        insertion,
+    )
     first = [[0, 0, 0, 1], [1, 0, 1, 1]] * 2  # the pixels treated at both steps of draws 0 and 1
     treated = torch.tensor(first, dtype=torch.bool)
     fill = torch.tensor([0.0, 0.0, -1.0, -1.0])[:, None]

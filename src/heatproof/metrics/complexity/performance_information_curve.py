@@ -37,7 +37,7 @@ from heatproof.metrics.scores import Scores
 from heatproof.models.classes import NO_CLASSES, decision
 from heatproof.models.model import Model
 from heatproof.models.outputs import Probability
-from heatproof.numerics.blur import gaussian_blur
+from heatproof.numerics.blur import relative_blur
 from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.entropy import entropy
 from heatproof.numerics.wide import wide_type
@@ -57,7 +57,8 @@ class PerformanceInformationCurve(ModelMetric):
     grid         The shares of sharp pixels: `geometric` or `linear`.
     information  `compressed` is the number of bytes of the image as PNG, `entropy` that of the histogram of its pixel values.
     performance  `probability` is that of the target; `accuracy` is 1 where the target is the network's top-1 class, else 0.
-    sigma        The standard deviation of the blur, as a share of the shorter side.
+    sigma        The standard deviation of the blur, as a share of the shorter side, or of the longer one where that is less than
+                 half a pixel.
 
     >>> import torch
     >>> from heatproof.metrics import PerformanceInformationCurve
@@ -103,16 +104,17 @@ class PerformanceInformationCurve(ModelMetric):
             return Scores.of(unknown[:, 0], curve=unknown, missing=NO_CLASSES)
         model, shown = model.with_(output=Probability()), self.revealed(pixels)
         places = pixel_places(maps, Draws.for_images(seed, images))
+        at_hand = places.cpu()
         sharp = images.to("cpu", torch.float64)
-        soft = gaussian_blur(sharp, self.sigma * min(images.shape[-2:]))
-        mixed = PixelOrder(sharp, places.cpu(), shown, lambda image, _: soft[image], insertion=True)
+        soft = relative_blur(sharp, self.sigma)
+        mixed = PixelOrder(sharp, lambda image, _: at_hand[image], shown, lambda image, _: soft[image], insertion=True)
         steps = list(range(k + 1))
         information = [self.measured_information(mixed([i] * (k + 1), steps), model.bounds) for i in range(len(images))]
 
         performance = torch.empty(len(images), k + 1, dtype=torch.float64)
         performance[:, k] = self._performance(model, raw_outputs(model, images), target)
         blurred = soft.to(images)
-        variants = PixelOrder(images, places, shown[:k], lambda image, _: blurred[image], insertion=True)
+        variants = PixelOrder(images, lambda image, _: places[image], shown[:k], lambda image, _: blurred[image], insertion=True)
         for image, step, outputs in variant_outputs(model, images, k, variants):
             performance[image, step] = self._performance(model, outputs, target[image])
         return _conclude(torch.stack(information), performance, images)

@@ -1,14 +1,15 @@
 """Pixel flipping: how fast the score falls as the pixels a map calls relevant are replaced, or rises as they come back.
 
-    y_k = 1/P Σ_p f(x^(k, p)) / |f(x)|,  k = 0 … K,    value = 1/K Σ_k (y_{k−1} + y_k) / 2
+    y_k = 1/P Σ_p f(x^(k, p)) / f(x),  k = 0 … K,    value = Σ_k (s_k − s_{k−1}) (y_{k−1} + y_k) / 2,    s_k = ⌊k n / K⌋ / n
 
-f is the explained score, x the image, K the number of steps and P the number of draws of the fill. For deletion, x^(k, p) is the
-image with a share k/K of its pixels replaced by draw p of the fill; for insertion, it is draw p of the fill with that share of
-pixels taken from the image. The pixels are those first in the order of the map. So y_0 = sign f(x) for deletion and y_K = sign
-f(x) for insertion, and a score that never changes has area 1. Pixels are ordered by the signed Σ_channels map, and all channels of
-a pixel are replaced at once; pixels of equal relevance are in random order.
+f is the explained score, x the image of n pixels, K the number of steps and P the number of draws of the fill. For deletion,
+x^(k, p) is the image with the share s_k of its pixels replaced by draw p of the fill; for insertion, it is draw p of the fill with
+that share of pixels taken from the image. The pixels are those first in the order of the map. So y_0 = 1 for deletion and y_K = 1
+for insertion, and a score that never changes has area 1. Pixels are ordered by the signed Σ_channels map, and all channels of a
+pixel are replaced at once; pixels of equal relevance are in random order. Where the clean score is not positive, or near zero, the
+value is NaN (`relative_to_clean` in `metrics/scores.py`).
 
-`error` is the standard error of the value over the P draws, each of which is one fill for the whole curve.
+`error` is the standard error of the value over the P draws, each of which is one fill and one order of ties for the whole curve.
 
 Cost: 1 + K P forward passes a map (P = 1 with a fill that is not random).
 Source: Bach et al., PLoS ONE 2015 (flipping by order of relevance); Petsiuk, Das & Saenko, "RISE", BMVC 2018 (deletion, insertion,
@@ -29,10 +30,9 @@ from torch import Tensor
 from heatproof.core.errors import SettingsError
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import ModelMetric
-from heatproof.metrics.scores import Scores
+from heatproof.metrics.scores import Scores, relative_to_clean
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
-from heatproof.numerics.area import area
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import scores, variant_scores
 from heatproof.perturb.draws import Draws
@@ -44,7 +44,7 @@ from heatproof.perturb.masks.pixel_order import PixelOrder, pixel_places
 class PixelFlipping(ModelMetric):
     """Area under the curve of deletion or insertion, over the share of pixels.
 
-    steps   The number of equal steps from no pixel to all pixels, K.
+    steps   The number of steps from no pixel to all pixels, K, as equal as whole pixels allow.
     fill    The values that replace pixels.
     draws   The number of draws of the fill for each image, P; None means 10 for a random fill and 1, the only choice, for any
     other.
@@ -104,31 +104,29 @@ class PixelFlipping(ModelMetric):
         clean = scores(model, images, target)
         flipped = self._flipped_scores(model, images, target, maps, Draws.for_images(seed, images))
         ends = clean[:, None, None].expand(-1, self.fills, 1)
-        curves = torch.cat([ends, flipped] if self.mode == "deletion" else [flipped, ends], 2)
-        return self._conclude(curves, clean.abs())
+        deletion = self.mode == "deletion"
+        curves = torch.cat([ends, flipped] if deletion else [flipped, ends], 2)
+        shares = torch.tensor(self._counts(pixels), dtype=torch.float64, device=curves.device) / pixels
+        areas = torch.trapezoid(curves.double(), shares).to(curves.dtype)
+        error = areas.std(1) / self.fills**0.5 if self.fills > 1 else None
+        replaced = flipped[..., -1 if deletion else 0].mean(1)
+        return relative_to_clean(Scores.of(areas.mean(1), error=error, curve=curves.mean(1)), clean, replaced)
+
+    def _counts(self, pixels: int) -> list[int]:
+        """The number of pixels that are replaced, or inserted, at each of the K + 1 points of the curve."""
+        return [step * pixels // self.steps for step in range(self.steps + 1)]
 
     def _flipped_scores(
         self, model: Model, images: Tensor, target: Tensor, maps: Tensor, draws: Draws
     ) -> Float[Tensor, "b draws steps"]:
         """The scores of all images that hold a pixel of the fill."""
-        insertion, pixels = self.mode == "insertion", maps[0].numel()
-        steps = range(self.steps) if insertion else range(1, self.steps + 1)
+        insertion, counts = self.mode == "insertion", self._counts(maps[0].numel())
+        ordered = maps if self.order == "most" else -maps
         variants = PixelOrder(
             images,
-            pixel_places(maps if self.order == "most" else -maps, draws),
-            [step * pixels // self.steps for step in steps],
+            lambda image, draw: pixel_places(ordered[image], draws.rows(image), draw),
+            counts[:-1] if insertion else counts[1:],
             lambda image, draw: self.fill(images[image], model.bounds, draws.rows(image), draw),
             insertion,
         )
         return variant_scores(model, images, target, self.fills * self.steps, variants).view(-1, self.fills, self.steps)
-
-    def _conclude(self, curves: Float[Tensor, "b draws points"], scale: Float[Tensor, " b"]) -> Scores:
-        scale = torch.where(scale > 0, scale, torch.nan)[:, None]
-        areas = area(curves.flatten(0, 1), "trapezoid").view(curves.shape[:2]) / self.steps / scale
-        sampled = self.fills > 1
-        return Scores.of(
-            areas.mean(1),
-            error=areas.std(1) / self.fills**0.5 if sampled else torch.full_like(scale[:, 0], torch.nan),
-            curve=curves.mean(1) / scale,
-            missing="the clean score is zero or the network answered NaN, so nothing can be relative to it; follow another output",
-        )

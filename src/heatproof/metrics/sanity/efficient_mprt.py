@@ -1,13 +1,17 @@
 """Efficient model parameter randomisation test (eMPRT): how much the entropy of a map rises when all weights are replaced.
 
-    value = 1/K Σ_k (H(A(x; θ_k)) − H(A(x; θ))) / H(A(x; θ))
+    value = 1/K Σ_k (H(A_k(x; θ_k)) − H(A_k(x; θ))) / H(A_k(x; θ))
 
-A(x; θ) is the map of image x for the network with weights θ, θ_1 … θ_K are K draws of random weights, and H is the entropy of the
+A_k(x; θ) is the map of image x for the network with weights θ and the k-th seed, θ_1 … θ_K are K draws of random weights, and H is the entropy of the
 histogram of the signed values. The maps of a network that has learnt nothing should be less simple than those of a trained
 network. No two maps are compared, so that the noise in the order of values near zero does not enter. The entropy depends on the
 values alone: a map of noise scores near 0, an edge map scores 0, and maps of sparse images can gain little entropy.
 
-Cost: K further maps and 1 forward pass, which finds the order of the network's blocks.
+`error` is the standard error over the K draws of an image. All images have the same K networks, so that the errors of images are
+not independent.
+
+Cost: K further maps and 1 forward pass, which finds the order of the network's blocks, and K − 1 more maps of a method that draws
+random numbers.
 Source: Hedström et al., "Sanity checks revisited: an exploration to repair the model parameter randomisation test", 2023 (eMPRT).
 Differs from the paper because it averages over several networks, since one draw decides the sign of a small value; because the
 number of bins is a setting rather than guessed from the shape of the map; and because every value of every channel counts by
@@ -23,7 +27,7 @@ from torch import Tensor
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.seeds import derive, seed_of
 from heatproof.edits.randomise import Statistics, Unchanged, Weights, blocks, randomised, unchanged
-from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.base import Explain, ExplainerMetric, seed_of_draw
 from heatproof.metrics.sanity.unchanged_weights import about_unchanged
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
@@ -64,21 +68,22 @@ class EfficientMprt(ExplainerMetric):
     statistics: Statistics = "reset"
 
     def explanations(self, stochastic: bool = True) -> int:
-        return self.draws
+        return self.draws + (self.draws - 1 if stochastic else 0)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         all_blocks = blocks(model, images)
-        clean = explain(images, target, seed).values
-        entropies, kept = [], Unchanged()
+        entropies, cleans, kept = [], [], Unchanged()
         for k in range(self.draws):
             network = randomised(model, all_blocks, self.weights, self.statistics, seed=seed_of(derive(seed, "randomisation", k)))
-            entropies.append(self._entropy(explain(images, target, seed, network).values))
+            own = seed_of_draw(seed, k)
+            cleans.append(explain(images, target, own).values)
+            entropies.append(self._entropy(explain(images, target, own, network).values))
             kept |= unchanged(model, network, all_blocks)
-        after, before = torch.stack(entropies), self._entropy(clean)
+        after, before = torch.stack(entropies), torch.stack([self._entropy(clean) for clean in cleans])
         rise = torch.where(before > 0, (after - before) / before, torch.nan)
         error = rise.std(0) / self.draws**0.5 if self.draws > 1 else None
         scores = Scores.of(rise.mean(0), error=error, missing="the map is constant, so that its entropy is zero")
-        return without_broken(about_unchanged(scores, kept, all_blocks), clean)
+        return without_broken(about_unchanged(scores, kept, all_blocks), *cleans)
 
     def _entropy(self, maps: Tensor) -> Tensor:
         return histogram_entropy(maps.flatten(1), self.bins)

@@ -13,6 +13,9 @@ constant, are left out of the mean; the component `scored` is the share of the o
 gap at the last stage, if the method states an expected sum: networks with random weights are rough functions, and a quadrature that
 was accurate for the trained network may not be accurate for them.
 
+With several draws, each has networks, noise and maps of its own, and `error` is the standard error over draws. All images have the
+same networks, so that the errors of images are not independent.
+
 Cost: 1 map per block and draw, 1 forward pass for the order of the blocks, and with `target="own"` 1 forward pass per block and
 draw.
 Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018; for smoothed maps: Hedström et al., "Sanity checks
@@ -35,7 +38,7 @@ from torch import Tensor
 from heatproof.core.records import Direction
 from heatproof.core.seeds import derive, seed_of
 from heatproof.edits.randomise import Block, Statistics, Unchanged, Weights, blocks, randomised, unchanged
-from heatproof.metrics.base import Explain
+from heatproof.metrics.base import Explain, seed_of_draw
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.metrics.sanity.unchanged_weights import about_unchanged
 from heatproof.metrics.scores import Scores, without_broken
@@ -113,7 +116,8 @@ class ParameterRandomisation(ComparingMetric):
         return PassCount(self.blocks * self.draws if self.target == "own" else 0)
 
     def explanations(self, stochastic: bool = True) -> int:
-        return (self.blocks * self.draws + 1) * self.samples - (self.samples == 1)
+        clean = self.draws if stochastic or self.samples > 1 else 1
+        return (self.blocks * self.draws + clean) * self.samples - (self.samples == 1)
 
     def price(self, image_shape: ImageShape) -> str:
         copies = f" of {self.samples} noisy copies" if self.samples > 1 else ""
@@ -122,20 +126,24 @@ class ParameterRandomisation(ComparingMetric):
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         draws = Draws.for_images(seed, images)
         noise = Gaussian(sigma=self.sigma)
-        copies = [images] if self.samples == 1 else [images + noise(images, model.bounds, draws, k) for k in range(self.samples)]
 
-        def mapped(target: Tensor, network: Model | None) -> tuple[Tensor, Tensor]:
-            """Return the mean map and the mean completeness gap over the copies, whose noise is the same for every network."""
-            each = [explain(copy, target, seed, network) for copy in copies]
+        def mapped(k: int, target: Tensor, network: Model | None) -> tuple[Tensor, Tensor]:
+            """Return the mean map and the mean completeness gap over the copies, whose noise is the same for every network of a
+            draw.
+            """
+            indices = range(k * self.samples, (k + 1) * self.samples)
+            copies = [images] if self.samples == 1 else [images + noise(images, model.bounds, draws, n) for n in indices]
+            each = [explain(copy, target, seed_of_draw(seed, k), network) for copy in copies]
             return torch.stack([one.values for one in each]).mean(0), torch.stack([one.gap for one in each]).mean(0)
 
-        clean, gap = mapped(target, None)
         all_blocks = blocks(model, images, self.blocks)
-        similarities, pictures, kept = [], [], Unchanged()
+        similarities, pictures, cleans, kept = [], [], [], Unchanged()
         for k in range(self.draws):
+            clean, gap = mapped(k, target, None)
+            cleans.append(clean)
             stages = []
             for part, network in self._networks(model, all_blocks, seed_of(derive(seed, "randomisation", k))):
-                other, gap = mapped(target if self.target == "fixed" else resolve_target(network, images, None), network)
+                other, gap = mapped(k, target if self.target == "fixed" else resolve_target(network, images, None), network)
                 stages.append(self.compare(clean, other))
                 pictures += [other] if k == 0 else []
                 kept |= unchanged(model, network, part)
@@ -144,7 +152,7 @@ class ParameterRandomisation(ComparingMetric):
         constants = [name for block in all_blocks for name in block.constants]
         details = {"blocks": names, "not randomised": [*constants, *kept.weights]}
         scores = self._conclude(torch.stack(similarities), self.floor(images, draws), gap, details)
-        scores = without_broken(about_unchanged(scores, kept, all_blocks), clean)
+        scores = without_broken(about_unchanged(scores, kept, all_blocks), *cleans)
         return replace(scores, maps=dict(zip(names, pictures, strict=True)))
 
     def _networks(self, model: Model, all_blocks: Sequence[Block], seed: int) -> Iterator[tuple[Sequence[Block], Model]]:

@@ -1,13 +1,14 @@
 """Random logit test: the similarity of a map to the map of another class, drawn at random.
 
-    value = 1/K Σ_k similarity(A(x; t), A(x; t_k))
+    value = 1/K Σ_k similarity(A_k(x; t), A_k(x; t_k))
 
-A(x; t) is the map of image x for class t, and the classes t_1 … t_K are uniform over all classes other than t. A map that is the
+A_k(x; t) is the map of image x for class t with the k-th seed, and the classes t_1 … t_K are uniform over all classes other than t. A map that is the
 same for every class explains none of them. Two classes that the network distinguishes by the same pixels may nevertheless rightly
 share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0. Where the explained output
 depends on no class, as in a regression, there is no other class to ask for, and the score is NaN.
 
-Cost: K further maps and 1 forward pass. Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions
+`error` is the standard error over the K classes. Cost: K further maps and 1 forward pass, and K − 1 more maps of a method that draws
+random numbers. Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions
 fail", ICML 2020.
 Differs from the paper because any similarity may be used, not only SSIM; and because each image draws its own classes, which depend
 only on the seed and the content of the image.
@@ -20,7 +21,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain
+from heatproof.metrics.base import Explain, seed_of_draw
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.classes import NO_CLASSES, number_of_classes
@@ -57,19 +58,19 @@ class RandomLogit(ComparingMetric):
         return PassCount(1, clean=1)
 
     def explanations(self, stochastic: bool = True) -> int:
-        return self.draws
+        return self.draws + (self.draws - 1 if stochastic else 0)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         classes = number_of_classes(model, raw_outputs(model, images))
-        clean = explain(images, target, seed).values
         if not classes:
             return Scores.of(torch.full_like(target, torch.nan, dtype=images.dtype), missing=NO_CLASSES)
         draws = Draws.for_images(seed, images)
-        similarities = []
+        similarities, clean = [], []
         for k in range(self.draws):
             step = 1 + (draws.uniform("other class", k, ())[:, None] * (classes - 1)).long().clamp(max=classes - 2)[:, 0]
-            other = explain(images, (target + step) % classes, seed).values
-            similarities.append(self.compare(clean, other))
+            own = seed_of_draw(seed, k)
+            clean.append(explain(images, target, own).values)
+            similarities.append(self.compare(clean[-1], explain(images, (target + step) % classes, own).values))
         each = torch.stack(similarities, 1)
         error = each.std(1) / self.draws**0.5 if self.draws > 1 else None
-        return without_broken(Scores.of(each.nanmean(1), error=error, missing="a map is constant"), clean)
+        return without_broken(Scores.of(each.nanmean(1), error=error, missing="a map is constant"), *clean)

@@ -28,7 +28,7 @@ from heatproof.metrics.base import MapMetric
 from heatproof.metrics.scores import Scores
 from heatproof.numerics.area import AreaRule, area
 from heatproof.numerics.normalise import percentile_scale
-from heatproof.numerics.pyramid import pyramid
+from heatproof.numerics.pyramid import level_sizes, pyramid
 from heatproof.numerics.total_variation import average_total_variation
 
 PUBLISHED_SIDE = 224
@@ -39,8 +39,8 @@ class TotalVariationCurve(MapMetric):
 
     factor         The factor by which each level of the pyramid is smaller than the level before.
     smallest_side  The length of the shorter side, in pixels, at which the pyramid ends.
-    scaled         Whether `smallest_side` is meant for maps of 224 pixels and is scaled to the size of the map, so that every map
-                   has the same number of levels.
+    scaled         Whether `smallest_side` is meant for maps of 224 pixels, so that every map has as many levels as these, if it has
+                   the pixels for them.
     normalise      Whether the map is scaled at every level (per level; Goh et al., published figures) or once before the pyramid
                    (once; Goh et al., slides).
     percentile     The percentile of the magnitudes that is scaled to 1.
@@ -72,15 +72,19 @@ class TotalVariationCurve(MapMetric):
     area_rule: AreaRule = "simpson"
 
     def measure(self, maps: Tensor) -> Scores:
-        smallest = self.smallest_side * min(maps.shape[-2:]) / PUBLISHED_SIDE if self.scaled else self.smallest_side
-        if self.normalise == "once":
-            levels = list(pyramid(percentile_scale(maps, self.percentile), self.factor, smallest))
-        else:
-            levels = [percentile_scale(level, self.percentile) for level in pyramid(maps, self.factor, smallest)]
+        once = self.normalise == "once"
+        smallest, most = (1, self._published_levels()) if self.scaled else (self.smallest_side, None)
+        levels = list(pyramid(percentile_scale(maps, self.percentile) if once else maps, self.factor, smallest, most))
         if len(levels) < 2:
+            remedy = "explain larger images" if self.scaled else "set scaled=True"
             raise SettingsError(
                 f"total_variation_curve: expected maps with at least 2 pyramid levels, got {list(maps.shape[-2:])} pixels "
-                f"with smallest_side={self.smallest_side}; set scaled=True"
+                f"with smallest_side={self.smallest_side}; {remedy}"
             )
-        curve = torch.stack([average_total_variation(level) for level in levels], dim=1)
+        scaled = levels if once else [percentile_scale(level, self.percentile) for level in levels]
+        curve = torch.stack([average_total_variation(level) for level in scaled], dim=1)
         return Scores.of(area(curve, self.area_rule), curve=curve)
+
+    def _published_levels(self) -> int:
+        """The number of levels of a map of the published size."""
+        return len(list(level_sizes(PUBLISHED_SIDE, PUBLISHED_SIDE, self.factor, self.smallest_side)))

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from heatproof.numerics.blur import gaussian_blur
+from heatproof.numerics.blur import relative_blur
 from heatproof.numerics.bounds import Bounds
 from heatproof.perturb.draws import Draws, Index
 from heatproof.perturb.fills.base import Fill
@@ -14,7 +14,7 @@ from heatproof.perturb.fills.base import Fill
 
 class Blurred(Fill):
     """The image, blurred by a Gaussian whose standard deviation is `sigma` times the shorter side (0.05 of 224 pixels is 11
-    pixels). Images must be `[b, c, h, w]`.
+    pixels); where that is less than half a pixel, as for one row, `sigma` times the longer side. Images must be `[b, c, h, w]`.
 
     >>> import torch
     >>> from heatproof.models import Bounds
@@ -32,4 +32,4 @@ class Blurred(Fill):
     sigma: PositiveFloat = 0.05
 
     def __call__(self, images: Float[Tensor, "b c h w"], bounds: Bounds, draws: Draws, index: Index) -> Float[Tensor, "b c h w"]:
-        return gaussian_blur(images, self.sigma * min(images.shape[-2:]))
+        return relative_blur(images, self.sigma)

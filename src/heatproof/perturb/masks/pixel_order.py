@@ -14,28 +14,29 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heatproof.perturb.draws import Draws
+from heatproof.perturb.draws import Draws, Index
 from heatproof.perturb.masks.ranks import random_tie_ranks
 
 
-def pixel_places(maps: Float[Tensor, "b 1 h w"], draws: Draws) -> Int[Tensor, "b 1 h w"]:
-    """The place of each pixel, from 0 for the largest value of its map; equal values stand in random order."""
-    return (maps[0].numel() - 1 - random_tie_ranks(maps.flatten(1), draws, "pixel ties")).view_as(maps)
+def pixel_places(maps: Float[Tensor, "b 1 h w"], draws: Draws, index: Index = 0) -> Int[Tensor, "b 1 h w"]:
+    """The place of each pixel, from 0 for the largest value of its map; equal values stand in random order, one for each index."""
+    return (maps[0].numel() - 1 - random_tie_ranks(maps.flatten(1), draws, "pixel ties", index)).view_as(maps)
 
 
 @dataclass(frozen=True, eq=False)
 class PixelOrder:
-    """The variants of some images along curves of deletion or insertion, one curve for each draw of a fill.
+    """The variants of some images along curves of deletion or insertion, one curve for each draw.
 
     images     The images `[b, c, h, w]`.
-    places     The places of their pixels `[b, 1, h, w]`, as `pixel_places` gives them.
+    places     `places(image, draw)` gives the places of the pixels `[r, 1, h, w]` in draw `draw[r]` for image `image[r]`, as
+               `pixel_places` makes them.
     counts     The number of pixels treated at each step of a curve.
     fill       `fill(image, draw)` gives the fills `[r, c, h, w]`: draw `draw[r]` for image `image[r]`.
     insertion  Whether pixels of the image are inserted into the fill, rather than replaced by it.
     """
 
     images: Float[Tensor, "b c h w"]
-    places: Int[Tensor, "b 1 h w"]
+    places: Callable[[list[int], list[int]], Tensor]
     counts: Sequence[int]
     fill: Callable[[list[int], list[int]], Tensor]
     insertion: bool
@@ -43,16 +44,18 @@ class PixelOrder:
     def __call__(self, image: list[int], variant: list[int]) -> Float[Tensor, "r c h w"]:
         """Variant `variant[r]` of image `image[r]`, where variant v is step v mod K of the curve of draw v // K, K steps a curve.
 
-        The fill of a curve is made once for all of its steps among these variants.
+        The fill and the places of a curve are made once for all of its steps among these variants.
         """
         draw, step = zip(*(divmod(v, len(self.counts)) for v in variant), strict=True)
         curves = list(zip(image, draw, strict=True))
         number = {curve: n for n, curve in enumerate(dict.fromkeys(curves))}
-        filled = self.fill(*map(list, zip(*number, strict=True)))
+        of_curves = [list(each) for each in zip(*number, strict=True)]
+        filled, places = self.fill(*of_curves), self.places(*of_curves)
         if len(number) == 1:
-            image = image[:1]  # which is broadcast over the steps
+            image = image[:1]  # which is broadcast over the steps, as its fill and places are
         else:
-            filled = filled[[number[curve] for curve in curves]]
-        count = torch.tensor([self.counts[s] for s in step], device=self.places.device).view(-1, 1, 1, 1)
+            row = [number[curve] for curve in curves]
+            filled, places = filled[row], places[row]
+        count = torch.tensor([self.counts[s] for s in step], device=places.device).view(-1, 1, 1, 1)
         first, rest = (self.images[image], filled) if self.insertion else (filled, self.images[image])
-        return torch.where(self.places[image] < count, first, rest)
+        return torch.where(places < count, first, rest)

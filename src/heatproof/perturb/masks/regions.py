@@ -1,6 +1,6 @@
 """The most relevant square regions of a map, without overlap.
 
-The relevance of a region is the mean of |map| over its window, and every window position counts. The most relevant window is
+The relevance of a region is the mean of the map over its window, and every window position counts. The most relevant window is
 selected first and all windows that overlap it are excluded; this is repeated. Ties are broken at random, from the random numbers of
 the image, so that a constant map selects random regions rather than the top left corner.
 
@@ -30,7 +30,7 @@ def rank_regions(
     """The top-left corners (row, column) of `count` disjoint windows of `side` × `side` pixels, in order of relevance.
 
     Args:
-        maps: maps of one channel.
+        maps: maps of one channel; magnitudes, where the sign is not to count.
         draws: the random numbers that break ties, one key for each map.
         side: the side of a window, in pixels.
         count: the number of windows.
@@ -51,7 +51,7 @@ def rank_regions(
     h, w = maps.shape[-2:]
     if side > min(h, w):
         raise SettingsError(f"regions: expected windows that fit into {h} × {w} pixels, got side {side}; set scaled=True")
-    relevance = F.avg_pool2d(maps.double().abs(), side, stride=1)[:, 0]
+    relevance = F.avg_pool2d(maps.double(), side, stride=1)[:, 0]
     if skip_last:
         relevance = relevance[:, : max(1, h - side), : max(1, w - side)]
     rows, columns = relevance.shape[1:]
