@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -12,8 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, TensorError
+from heatproof.models.checkpointing import input_gradients
 from heatproof.models.outputs import Logit, Output
 from heatproof.models.preprocessing import Preprocessing
+from heatproof.numerics.autocast import no_autocast
 from heatproof.numerics.bounds import Bounds
 
 OutputFunction = Callable[[Tensor, Tensor], Tensor]
@@ -27,6 +29,9 @@ class Model:
     The module is used in eval mode with frozen parameters, and is left exactly as it was: parameters, buffers, hooks, gradients and
     train flags. It may return a tensor `[b, k]`, a tuple (its first tensor is used), a mapping (`logits`, otherwise its first
     tensor), or an object with `.logits`.
+
+    It computes in its own types: `torch.autocast` blocks of the caller are left, those in its forward are kept. So a map does not
+    depend on where it is requested; to compute in bfloat16, see `heatproof.passes.acceleration`, or open the block in the forward.
 
     >>> import torch
     >>> from heatproof.models import Bounds, Model
@@ -101,30 +106,40 @@ class Model:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, the module is in eval mode with frozen parameters; outside, all is as before, also after an exception."""
-        if self.engine is not None:
+        """Inside, the module is in eval mode with frozen parameters and no autocast block of the caller counts; outside, all is as
+        before, also after an exception.
+        """
+        with no_autocast(), input_gradients(), nullcontext() if self.engine is not None else self._frozen():
             yield
-            return
+
+    @contextmanager
+    def _frozen(self) -> Iterator[None]:
         modes = [(m, m.training) for m in self.module.modules()]
-        wanted = [(p, p.requires_grad) for p in self.module.parameters()]
+        wanted = [p for p in self.module.parameters() if p.requires_grad and not p.is_inference()]
         try:
-            self.module.eval()
-            for p, _ in wanted:
+            for m, _ in modes:
+                m.training = False  # not by eval(), which exported modules lack and which may do more, such as merge weights
+            for p in wanted:
                 p.requires_grad_(False)
             yield
         finally:
             for m, mode in modes:
                 m.training = mode
-            for p, flag in wanted:
-                p.requires_grad_(flag)
+            for p in wanted:
+                p.requires_grad_(True)
 
     def outputs(self, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b k"]:
         """The output matrix of the network, computed in the gradient mode that the caller set.
 
         Raises:
-            ModelError: The output is not a matrix with one row for each image.
+            ModelError: The output is not a matrix with one row for each image, or the network cannot compute it here.
         """
-        out = unwrap((self.engine or self.module)(images))
+        try:
+            out = unwrap((self.engine or self.module)(images))
+        except (RuntimeError, AssertionError) as error:
+            if remedy := self._remedy(images):
+                raise ModelError(f"{self.name}: {remedy}") from error
+            raise
         if out.ndim == 1 and len(out) == len(images):
             out = out[:, None]
         if out.ndim != 2 or len(out) != len(images):
@@ -133,6 +148,20 @@ class Model:
                 "wrap the module so that its forward returns that"
             )
         return out
+
+    def _remedy(self, images: Tensor) -> str:
+        """What explains that a forward pass failed, and the remedy; empty if nothing does."""
+        if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in self._tensors()):
+            return (
+                "expected weights that gradients can pass, got weights made inside torch.inference_mode; outside of it, use "
+                "copy.deepcopy(network)"
+            )
+        if "_guards_fn" in dict(self.module.named_children()):  # made by torch.export
+            return (
+                f"expected a network for any number of images, got an exported program that refuses {list(images.shape)}; export it "
+                "with dynamic_shapes=({0: torch.export.Dim.DYNAMIC},), or use the module that was exported"
+            )
+        return ""
 
     def explained(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         """The scalar that is explained, for each image.

@@ -91,12 +91,11 @@ class Interceptor(Tracer):
 
     def __enter__(self) -> Self:
         self._depth += 1
-        super().__enter__()  # type: ignore[no-untyped-call]  # torch does not annotate it
-        return self
+        return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         """Stop intercepting. Replacements are forgotten, since their graphs lead back to this tracer and would never be freed."""
-        super().__exit__(*error)  # type: ignore[no-untyped-call]  # likewise
+        super().__exit__(*error)
         self._depth -= 1
         if self._depth == 0:
             self.forget_replacements()

@@ -26,7 +26,9 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from heatproof.core.errors import ModelError, SettingsError
+from heatproof.models.checkpointing import whole_graph
 from heatproof.models.model import Model
+from heatproof.tracing.tracer import refuse_scripted
 
 LEADING = (0, 1, 2, 5)
 """Numbers of tokens before those of the positions: none; class; class and distillation; class and four registers."""
@@ -154,8 +156,10 @@ def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None, *
         raise _no_such_layer(model, images, layer, "is no module of the network")
     with ExitStack() as stack:
         stack.enter_context(_hooks_called(model))
+        stack.enter_context(whole_graph())
         watched = named_network(model).named_modules() if layer is None else [(layer, modules[layer])]
         for name, module in watched:
+            refuse_scripted(name, module)
             if name == "":
                 continue
             if any(word in type(module).__name__.lower() for word in ATTENTION):
