@@ -27,6 +27,8 @@ from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
 from heatproof.metrics.scores import Scores, masked, without_broken
 from heatproof.models.model import Model
+from heatproof.numerics.autocast import no_autocast
+from heatproof.numerics.dense import check_dense, single
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
 from heatproof.passes.counting import ImageShape, PassCount
@@ -106,12 +108,19 @@ class Metric(Settings, ABC):
         return self.better
 
     def _prepared(self, values: Tensor) -> Float[Tensor, "b c h w"]:
-        """Reduce the channels of the maps, after replacing each map that is not finite by zeros."""
+        """Reduce the channels of the maps, after replacing each map that is not finite by zeros.
+
+        Integer, Boolean and half-precision maps are scored in float32.
+        """
+        check_dense(values, "maps")
+        if values.is_complex():
+            raise TensorError(f"{self.name}: maps: expected real numbers, got {values.dtype}; take values.real or values.abs()")
         if values.ndim != 4:
             raise TensorError(
-                f"{self.name}: maps: expected raw maps of images [b, c, h, w], got {list(values.shape)}; "
-                "one map needs a batch axis, values[None]; maps of tables and signals are not scored by this metric"
+                f"{self.name}: maps: expected a batch of raw maps of images [b, c, h, w], got {list(values.shape)}; maps of tables "
+                "[b, f] and signals [b, c, t] are not scored by this metric, and a single map [c, h, w] needs a batch axis, maps[None]"
             )
+        values = single(values)
         keep = finite(values).view(-1, 1, 1, 1)
         return reduce(torch.where(keep, values, torch.zeros_like(values)), self.reduction)
 
@@ -160,6 +169,7 @@ class MapMetric(Metric, Objective, ABC):
     tensor([0.9844])
     """
 
+    @no_autocast()
     def score(self, values: Float[Tensor, "b c *space"]) -> Scores:
         """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`."""
         return without_broken(self.measure(self._prepared(values)), values)
@@ -189,6 +199,7 @@ class RegionMetric(Metric, ABC):
 
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
+    @no_autocast()
     def score(self, values: Float[Tensor, "b c *space"], regions: Float[Tensor, "b *space"] | Bool[Tensor, "b *space"]) -> Scores:
         """Score raw maps against the regions of the objects.
 
@@ -243,6 +254,7 @@ class ReferenceMetric(Metric, ABC):
     def price(self, image_shape: ImageShape) -> str:
         return "the map of the other method, once per image"
 
+    @no_autocast()
     def score(self, values: Float[Tensor, "b c *space"], others: Float[Tensor, "b c *space"]) -> Scores:
         """Score raw maps against raw maps of the reference method.
 
@@ -253,7 +265,7 @@ class ReferenceMetric(Metric, ABC):
         Raises:
             TensorError: The reduced maps have different sizes.
         """
-        maps, references = self._prepared(values), self._prepared(others.to(values))
+        maps, references = self._prepared(values), self._prepared(others).to(values.device)
         if maps.shape != references.shape:
             raise TensorError(f"maps: expected maps of one size, got {list(maps.shape)} and {list(references.shape)}")
         return without_broken(self.measure(maps, references), values, others)
@@ -306,9 +318,10 @@ class ModelMetric(Metric, Objective, ABC):
         """
         check_images(model, images)
         check_needs_images(self, images)
+        check_dense(values, "maps")
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
-        maps = self._prepared(values.to(images))
+        maps = self._prepared(values.to(images.device))
         with model.running():
             scores = self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed)
         return without_broken(scores, values)
@@ -365,6 +378,7 @@ class ExplainerMetric(Metric, ABC):
 
 def _parse_regions(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
     """Return which images have no region `[b]`, and which pixels lie inside a region `[b, h, w]`."""
+    check_dense(regions, "regions")
     if regions.shape != maps[:, 0].shape:
         raise TensorError(
             f"regions: expected one per map and the maps' size {list(maps[:, 0].shape)}, got {list(regions.shape)}; "

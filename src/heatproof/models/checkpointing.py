@@ -21,7 +21,7 @@ from typing import Any
 from torch.utils import checkpoint as torch_checkpoint
 
 GENERATORS = ("_checkpoint_without_reentrant_generator_impl", "_checkpoint_without_reentrant_generator")
-"""The names of the generator that wraps a segment of the kind that is not reentrant, in this version of torch and in earlier ones."""
+"""The names of the generator that wraps a segment of the kind that is not reentrant, in present and earlier torch."""
 
 _running: ContextVar[bool] = ContextVar("a network is running", default=False)
 _whole: ContextVar[bool] = ContextVar("checkpointed segments run plainly", default=False)

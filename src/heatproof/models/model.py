@@ -158,8 +158,8 @@ class Model:
             )
         if "_guards_fn" in dict(self.module.named_children()):  # made by torch.export
             return (
-                f"expected a network for any number of images, got an exported program that refuses {list(images.shape)}; export it "
-                "with dynamic_shapes=({0: torch.export.Dim.DYNAMIC},), or use the module that was exported"
+                f"expected a network for any number of images, got an exported program that refuses {list(images.shape)}; "
+                "export it with dynamic_shapes=({0: torch.export.Dim.DYNAMIC},), or use the module that was exported"
             )
         return ""
 

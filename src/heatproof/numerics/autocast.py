@@ -6,12 +6,27 @@ network that opens such a block in its own forward keeps it, since there it is p
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import torch
 
 DEVICE_TYPES = ("cpu", "cuda", "mps", "xpu")
 """The types of devices that have an autocast of their own."""
+
+
+def autocast_of(kind: str) -> AbstractContextManager[object]:
+    """A block that computes as the present one does on that type of device, for work that is done later on its behalf.
+
+    >>> import torch
+    >>> from heatproof.numerics.autocast import autocast_of
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     later = autocast_of("cpu")
+    >>> with later:
+    ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    torch.bfloat16
+    """
+    enabled = kind in DEVICE_TYPES and torch.is_autocast_enabled(kind)
+    return torch.autocast(kind, torch.get_autocast_dtype(kind)) if enabled else nullcontext()
 
 
 @contextmanager

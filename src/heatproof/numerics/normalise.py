@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from heatproof.numerics.quantile import quantile
+
 
 def percentile_scale(maps: Float[Tensor, "b *shape"], top: float = 99.0) -> Float[Tensor, "b *shape"]:
     """|map| scaled to [0, 1] between its minimum and its `top` percentile (by linear interpolation), and clipped above.
@@ -18,7 +20,7 @@ def percentile_scale(maps: Float[Tensor, "b *shape"], top: float = 99.0) -> Floa
     """
     flat = maps.abs().flatten(1)
     low = flat.amin(1, keepdim=True)
-    high = torch.quantile(flat, top / 100, dim=1, keepdim=True)
+    high = quantile(flat, top / 100)[:, None]
     above = flat - low
     span = high - low
     rounding = 32 * torch.finfo(flat.dtype).eps * flat.amax(1, keepdim=True)
@@ -36,6 +38,6 @@ def symmetric_scale(maps: Float[Tensor, "b *shape"], top: float = 100.0) -> Floa
     >>> symmetric_scale(torch.tensor([[-4.0, 0.0, 2.0]]))
     tensor([[-1.0000,  0.0000,  0.5000]])
     """
-    limit = torch.quantile(maps.abs().flatten(1), top / 100, dim=1)
+    limit = quantile(maps.abs().flatten(1), top / 100)
     limit = torch.where(limit > 0, limit, torch.ones_like(limit))
     return maps / limit.view(-1, *[1] * (maps.ndim - 1))

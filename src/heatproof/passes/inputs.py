@@ -10,6 +10,7 @@ from heatproof.core.errors import TensorError
 from heatproof.core.settings import Settings
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
+from heatproof.numerics.dense import check_dense
 from heatproof.numerics.finite import finite
 from heatproof.passes.forward import raw_outputs
 
@@ -23,6 +24,7 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
     Raises:
         TensorError: They are not.
     """
+    check_dense(images, "images")
     channels = len(model.bounds.lower)
     if images.ndim < 2 or images.shape[1] != channels:
         raise TensorError(
@@ -75,13 +77,13 @@ def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Ta
         outputs = raw_outputs(model, images)
         chosen = model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
         return chosen.clone()
-    if isinstance(target, int):
-        target = [target] * n
     expected = f"target: expected None, an integer or {n} integers, one per image"
     try:
         chosen = torch.as_tensor(target, device=images.device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TensorError(f"{expected}, got {target!r}") from error
+    if chosen.ndim == 0:
+        chosen = chosen.expand(n)
     if chosen.shape != (n,) or chosen.dtype.is_floating_point or chosen.dtype == torch.bool:
         raise TensorError(f"{expected}, got {chosen.dtype} of shape {list(chosen.shape)}")
     if bool((chosen < 0).any()):

@@ -20,7 +20,7 @@ from heatproof.relevance.composites.base import PlainGradient
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor
 from heatproof.relevance.reference_activations import ReferenceActivations
-from heatproof.tracing.capture import named_network
+from heatproof.tracing.capture import named_network, uncompiled
 
 
 def multipliers(
@@ -43,7 +43,7 @@ def multipliers(
         ModelError: The network has an operation that cannot be traced, other outputs when it is traced, or other operations for an
             image than for its baseline.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running():
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model):
         reference = ReferenceActivations()
         interceptor = Interceptor(PlainGradient(), named_network(model), model.bounds, handler, reference=reference)
         _, at_baseline = traced_outputs(model, interceptor, baselines)

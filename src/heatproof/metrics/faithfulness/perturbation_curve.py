@@ -31,6 +31,7 @@ from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 from heatproof.numerics.area import AreaRule, area, area_weights
+from heatproof.numerics.quantile import quantile
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, scores
 from heatproof.passes.incremental import images_at_once, incremental
@@ -180,7 +181,7 @@ class PerturbationCurve(ModelMetric):
         """
         if self.carry == "random":
             return torch.zeros(len(scores), dtype=torch.long, device=scores.device)
-        gap = (scores - scores.quantile(0.5, dim=1, keepdim=True)).abs()
+        gap = (scores - quantile(scores, 0.5)[:, None]).abs()
         rounding = 64 * torch.finfo(scores.dtype).eps * scores.abs().amax(1, keepdim=True)
         number = torch.arange(scores.shape[1], device=scores.device)
         return torch.where(gap <= gap.amin(1, keepdim=True) + rounding, number, scores.shape[1] - 1).amin(1)
