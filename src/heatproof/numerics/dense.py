@@ -26,17 +26,14 @@ def check_dense(given: Any, what: str) -> None:
     """
     if not isinstance(given, Tensor):
         got = "None" if given is None else f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
-        raise TensorError(f"{what}: expected a torch.Tensor, got {got}; use {_converted(given, what)}")
+        raise TensorError(f"{what}: expected a torch.Tensor, got {got}; use {_converted(given, what.rpartition(' ')[2])}")
     if given.layout != torch.strided or given.is_nested:
-        nested = "torch.nested.to_padded_tensor(" + what + ", 0.0)"
-        raise TensorError(
-            f"{what}: expected a dense tensor, got {'a nested one' if given.is_nested else given.layout}; "
-            f"use {nested if given.is_nested else f'{what}.to_dense()'}"
-        )
+        kind, remedy = ("nested", "torch.nested.to_padded_tensor") if given.is_nested else (str(given.layout), "its .to_dense()")
+        raise TensorError(f"{what}: expected a dense tensor, got a {kind} one; use {remedy}")
     if given.is_meta:
         raise TensorError(f"{what}: expected a tensor with values, got one on the device meta; make it on another")
     if given.is_quantized:
-        raise TensorError(f"{what}: expected a tensor of numbers, got {given.dtype}; use {what}.dequantize()")
+        raise TensorError(f"{what}: expected a tensor of numbers, got {given.dtype}; use its .dequantize()")
 
 
 def single(values: Tensor) -> Tensor:
@@ -52,6 +49,8 @@ def single(values: Tensor) -> Tensor:
 
 def _converted(given: Any, what: str) -> str:
     """How to make the tensor that was meant."""
+    if isinstance(getattr(given, "values", None), Tensor):
+        return "its .values"
     if isinstance(given, Mapping):
         held = next((key for key, value in given.items() if isinstance(value, Tensor)), None)
         return f"the tensor in it, as {what}[{held!r}]" if held is not None else "a tensor"

@@ -39,7 +39,7 @@ from heatproof.passes.patched_images import PatchedImages
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.uniform import Uniform
-from heatproof.perturb.masks.regions import rank_regions
+from heatproof.perturb.masks.regions import check_room, rank_regions
 
 PUBLISHED_SIDE = 224
 """The side of the images for which the published settings are meant, in pixels."""
@@ -107,6 +107,10 @@ class PerturbationCurve(ModelMetric):
     def candidates(self) -> int:
         """The number of candidates a step, P."""
         return self.draws or (50 if self.fill.stochastic else 1)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        h, w = image_shape[-2:]
+        check_room(h, w, *self.layout(h, w))
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         _, regions = self.layout(*image_shape[-2:])
