@@ -75,6 +75,10 @@ class Attack(Change, ABC):
     needs_images: ClassVar[bool] = True
     unit: ClassVar[str] = "largest change of a pixel, as a share of the legal range"
 
+    def check_fits(self, levels: Sequence[float], image_shape: tuple[int, ...]) -> None:
+        if not all(0 <= level <= 1 for level in levels):
+            raise SettingsError(f"levels of {self.name}: expected shares of the legal range, from 0 to 1, got {list(levels)}")
+
     def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
         """Attacked images for each ε, NaN where the decision cannot be kept.
 
@@ -82,8 +86,7 @@ class Attack(Change, ABC):
             SettingsError: A level is not between 0 and 1.
             TensorError: The tensor does not hold images `[b, c, h, w]`.
         """
-        if not all(0 <= level <= 1 for level in levels):
-            raise SettingsError(f"levels of {self.name}: expected shares of the legal range, from 0 to 1, got {list(levels)}")
+        self.check_fits(levels, tuple(at.images.shape[1:]))
         check_needs_images(self, at.images)
         known = known_model(at.model, at.images, gradients=True)
         model: Model = known.with_(engine=None, plan="plain")

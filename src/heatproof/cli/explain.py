@@ -87,7 +87,9 @@ def explain(
 def _pictures(images: "Sequence[Path]", folder: Path) -> dict[Path, Path]:
     """Return the file to write for each image, and raise `UsageError` if it is one of the images or belongs to another image."""
     from heatproof.core.errors import UsageError
+    from heatproof.store.atomic import check_folder
 
+    check_folder(folder)
     inputs = {path.resolve() for path in images}
     pictures: dict[Path, Path] = {}
     for path in dict.fromkeys(images):

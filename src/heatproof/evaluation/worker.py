@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatproof.core.errors import DataError, ModelError
+from heatproof.core.errors import ModelError
 from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import LoadedImages, load, load_regions
+from heatproof.evaluation.checks import preprocessing_of
 from heatproof.evaluation.plan import Unit
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
@@ -31,7 +32,6 @@ from heatproof.models.classes import class_probability, default_target
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
-from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import checked_scores, known_outputs, raw_outputs
@@ -73,7 +73,7 @@ def _model(settings: str, digest: str, plan: str, memory: int | None) -> Model:
     model = Loader.model_validate_json(settings).load().with_(memory=memory)
     if model.digest != digest:
         raise ModelError(f"{model.name}: expected the weights that the run started with, got others; start the run again")
-    side = _preprocessing(model).side
+    side = preprocessing_of(model).side
     return apply(
         Plan.model_validate_json(plan), model, torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
     )
@@ -99,15 +99,9 @@ class _Batch:
 def _batch(settings: str, digest: str, plan: str, memory: int | None, dataset: str, items: tuple[Item, ...]) -> _Batch:
     """The images of a unit on the model's device, and the model's raw outputs for them."""
     model = _model(settings, digest, plan, memory)
-    loaded = load(Dataset.model_validate_json(dataset), items, _preprocessing(model))
+    loaded = load(Dataset.model_validate_json(dataset), items, preprocessing_of(model))
     images = loaded.images.to(model.device, model.dtype)
     return _Batch(loaded, images, raw_outputs(model, images) if loaded.items else images)
-
-
-def _preprocessing(model: Model) -> Preprocessing:
-    if model.preprocessing is None:
-        raise ModelError(f"{model.name}: expected a model with a preprocessing of images, got one without; give it a preprocessing")
-    return model.preprocessing
 
 
 def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
@@ -162,11 +156,6 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:
     if unit.target == "predicted":
         return default_target(model, outputs)
-    unknown = [item.name for item in loaded.items if item.label < 0]
-    if unknown:
-        raise DataError(
-            f"target = 'label': expected labelled images, got none for {', '.join(unknown[:3])}; use target = 'predicted'"
-        )
     return torch.tensor([item.label for item in loaded.items], device=outputs.device)
 
 
@@ -177,7 +166,7 @@ def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, attribution:
             return metric.score(attribution.values)
         case RegionMetric():
             dataset = Dataset.from_dict(unit.dataset)
-            return metric.score(attribution.values, load_regions(dataset, _preprocessing(model).region, items=batch.loaded.items))
+            return metric.score(attribution.values, load_regions(dataset, preprocessing_of(model).region, items=batch.loaded.items))
         case ReferenceMetric():
             return metric.score(attribution.values, batch.map_of(metric.reference, model, target, seed + 1))
         case ModelMetric():

@@ -26,9 +26,11 @@ from heatproof.core.settings import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
+from heatproof.metrics.inputs import finite_maps, parse_regions
 from heatproof.metrics.scores import Scores, masked, without_broken
 from heatproof.models.model import Model
-from heatproof.numerics.finite import finite
+from heatproof.numerics.autocast import no_autocast
+from heatproof.numerics.dense import check_dense
 from heatproof.numerics.reduce import reduce
 from heatproof.numerics.wide import wide
 from heatproof.passes.counting import ImageShape, PassCount
@@ -125,17 +127,23 @@ class Metric(Settings, ABC):
         return self.better
 
     def _prepared(self, values: Tensor) -> Float[Tensor, "b c h w"]:
-        """Reduce the channels of the maps, after replacing each map that is not finite by zeros.
+        """Reduce the channels of the maps, after replacing each map that is not finite by zeros."""
+        return reduce(finite_maps(values, self.name), self.reduction)
 
-        Maps in half precision are scored in float32, where sums over pixels neither lose terms nor overflow.
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        """Check that maps of this network on images of this shape can be scored, before any map is computed.
+
+        A run calls it before its first unit, and by default there is nothing to check.
+
+        Args:
+            model: The network.
+            image_shape: The shape `(c, h, w)` of its images.
+
+        Raises:
+            SettingsError: The settings do not fit images of this shape.
+            ModelError: They do not fit the network.
         """
-        if values.ndim != 4:
-            raise TensorError(
-                f"{self.name}: maps: expected raw maps of images [b, c, h, w], got {list(values.shape)}; "
-                "one map needs a batch axis, values[None]; maps of tables and signals are not scored by this metric"
-            )
-        keep = finite(values).view(-1, 1, 1, 1)
-        return reduce(wide(torch.where(keep, values, torch.zeros_like(values))), self.reduction)
+        return
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         """Return the passes that scoring one map costs, without the passes of further maps."""
@@ -182,9 +190,13 @@ class MapMetric(Metric, Objective, ABC):
     tensor([0.9844])
     """
 
+    @no_autocast()
     def score(self, values: Float[Tensor, "b c *space"]) -> Scores:
         """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`."""
         return without_broken(self.measure(self._prepared(values)), values)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        self.score(torch.zeros(1, *image_shape))
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
@@ -211,6 +223,7 @@ class RegionMetric(Metric, ABC):
 
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
+    @no_autocast()
     def score(self, values: Float[Tensor, "b c *space"], regions: Float[Tensor, "b *space"] | Bool[Tensor, "b *space"]) -> Scores:
         """Score raw maps against the regions of the objects.
 
@@ -222,7 +235,7 @@ class RegionMetric(Metric, ABC):
             TensorError: The regions do not have the size of the maps, or they hold other values.
         """
         maps = self._prepared(values)
-        unknown, inside = _parse_regions(regions, maps)
+        unknown, inside = parse_regions(regions, maps)
         hits = self.hit_area(inside)
         flat = hits.flatten(1)
         scores = self.measure(maps, hits)
@@ -235,6 +248,9 @@ class RegionMetric(Metric, ABC):
         }.items():
             scores = masked(scores, where, reason)
         return without_broken(scores, values)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        self.score(torch.zeros(1, *image_shape), torch.zeros(1, *image_shape[1:]))
 
     def hit_area(self, inside: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
         """Return the pixels that count as the object, given the pixels inside the region; by default they are the same."""
@@ -265,6 +281,7 @@ class ReferenceMetric(Metric, ABC):
     def price(self, image_shape: ImageShape) -> str:
         return "the map of the other method, once per image"
 
+    @no_autocast()
     def score(self, values: Float[Tensor, "b c *space"], others: Float[Tensor, "b c *space"]) -> Scores:
         """Score raw maps against raw maps of the reference method.
 
@@ -276,10 +293,13 @@ class ReferenceMetric(Metric, ABC):
             TensorError: The reduced maps have different sizes.
         """
         maps = self._prepared(values)
-        references = self._prepared(others.to(maps))
+        references = self._prepared(others).to(maps)
         if maps.shape != references.shape:
             raise TensorError(f"maps: expected maps of one size, got {list(maps.shape)} and {list(references.shape)}")
         return without_broken(self.measure(maps, references), values, others)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        self.score(torch.zeros(1, *image_shape), torch.zeros(1, *image_shape))
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
@@ -331,9 +351,10 @@ class ModelMetric(Metric, Objective, ABC):
         check_needs_images(self, images)
         check_bounds(self, model, images)
         model = known_model(model, images, gradients=False)
+        check_dense(values, "maps")
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
-        maps = self._prepared(values.to(images))
+        maps = self._prepared(values.to(images.device))
         with model.running():
             scores = self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed)
         return without_broken(scores, values)
@@ -393,25 +414,4 @@ class ExplainerMetric(Metric, ABC):
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        """Score the method. Called by `score`; subclasses pass the maps they use through `without_broken`.
-
-        Maps in half precision arrive in float32, as in `_prepared`.
-        """
-
-
-def _parse_regions(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Return which images have no region `[b]`, and which pixels lie inside a region `[b, h, w]`."""
-    if regions.shape != maps[:, 0].shape:
-        raise TensorError(
-            f"regions: expected one per map and the maps' size {list(maps[:, 0].shape)}, got {list(regions.shape)}; "
-            "crop them as the images were: load_regions(data, model.preprocessing.region)"
-        )
-    regions = regions.to(maps)
-    strange = ~(regions.isnan() | (regions == 0) | (regions == 1))
-    if bool(strange.any()):
-        raise TensorError(
-            f"regions: expected 1 inside, 0 outside and NaN where there is none, got {regions[strange][0].item():g}; "
-            "choose a threshold: mask > 0.5"
-        )
-    unknown = regions.isnan().flatten(1).any(1)
-    return unknown, (regions == 1) & ~unknown[:, None, None]
+        """Score the method. Called by `score`; subclasses pass the maps they use through `without_broken`."""

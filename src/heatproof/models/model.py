@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -12,10 +12,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, SettingsError, TensorError
+from heatproof.models.checkpointing import input_gradients
 from heatproof.models.output_matrix import output_matrix
 from heatproof.models.outputs import Logit, Output, Regression
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.models.scale import SCALES, Scale, scale_of
+from heatproof.numerics.autocast import no_autocast
 from heatproof.numerics.bounds import Bounds
 
 OutputFunction = Callable[[Tensor, Tensor], Tensor]
@@ -29,6 +31,9 @@ class Model:
     The module is used in eval mode with frozen parameters, and is left exactly as it was: parameters, buffers, hooks, gradients and
     train flags. It may return a tensor `[b, k]` or `[b]`, or a structure that holds one: a tuple, a mapping, an object with
     `.logits` (see `models/output_matrix.py`).
+
+    It computes in its own types: `torch.autocast` blocks of the caller are left, those in its forward are kept. So a map does not
+    depend on where it is requested; to compute in bfloat16, see `heatproof.passes.acceleration`, or open the block in the forward.
 
     >>> import torch
     >>> from heatproof.models import Bounds, Model
@@ -115,31 +120,42 @@ class Model:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, the module is in eval mode with frozen parameters; outside, all is as before, also after an exception."""
-        if self.engine is not None:
+        """Inside, the module is in eval mode with frozen parameters and no autocast block of the caller counts; outside, all is as
+        before, also after an exception.
+        """
+        with no_autocast(), input_gradients(), nullcontext() if self.engine is not None else self._frozen():
             yield
-            return
+
+    @contextmanager
+    def _frozen(self) -> Iterator[None]:
         modes = [(m, m.training) for m in self.module.modules()]
-        wanted = [(p, p.requires_grad) for p in self.module.parameters()]
+        wanted = [p for p in self.module.parameters() if p.requires_grad and not p.is_inference()]
         try:
-            self.module.eval()
-            for p, _ in wanted:
+            for m, _ in modes:
+                m.training = False  # not by eval(), which exported modules lack and which may do more, such as merge weights
+            for p in wanted:
                 p.requires_grad_(False)
             yield
         finally:
             for m, mode in modes:
                 m.training = mode
-            for p, flag in wanted:
-                p.requires_grad_(flag)
+            for p in wanted:
+                p.requires_grad_(True)
 
     def outputs(self, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b k"]:
         """The output matrix of the network, computed in the gradient mode that the caller set.
 
         Raises:
-            ModelError: The output is not a matrix with one row for each image, or several tensors could be it.
+            ModelError: The output is not a matrix with one row for each image, several tensors could be it, or the network cannot
+                compute it here.
         """
-        # an engine has chosen the tensor already
-        out = self.engine(images) if self.engine else output_matrix(self.module(images), len(images), self.output_path)
+        try:
+            # an engine has chosen the tensor already
+            out = self.engine(images) if self.engine else output_matrix(self.module(images), len(images), self.output_path)
+        except (RuntimeError, AssertionError) as error:
+            if remedy := self._remedy(images):
+                raise ModelError(f"{self.name}: {remedy}") from error
+            raise
         if len(images) == 1 and out.ndim < 2:
             out = out.reshape(1, -1)  # a forward that squeezes its outputs drops the axis of a lone image
         elif out.ndim == 1 and len(out) == len(images):
@@ -150,6 +166,20 @@ class Model:
                 "wrap the module so that its forward returns that"
             )
         return out
+
+    def _remedy(self, images: Tensor) -> str:
+        """What explains that a forward pass failed, and the remedy; empty if nothing does."""
+        if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in self._tensors()):
+            return (
+                "expected weights that gradients can pass, got weights made inside torch.inference_mode; outside of it, use "
+                "copy.deepcopy(network)"
+            )
+        if "_guards_fn" in dict(self.module.named_children()):  # made by torch.export
+            return (
+                f"expected a network for any number of images, got an exported program that refuses {list(images.shape)}; "
+                "export it with dynamic_shapes=({0: torch.export.Dim.DYNAMIC},), or use the module that was exported"
+            )
+        return ""
 
     def explained(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         """The scalar that is explained, for each image.

@@ -1,4 +1,4 @@
-"""The type in which numbers are added up: float32 for the 16-bit types, and any other type itself.
+"""The type in which numbers are added up: float32 for the 16-bit types, integers and truth values, and any other type itself.
 
 bfloat16 has 8 significant bits, so that a running sum loses every term that it is 512 times as large as. Sums, means, weights and
 positions of many terms are therefore computed in the wide type, and rounded to the type of the network once, at the end.

@@ -11,6 +11,7 @@ from heatproof.core.settings import Settings
 from heatproof.models.classes import NO_CLASS, default_target
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output, Regression
+from heatproof.numerics.dense import check_dense
 from heatproof.numerics.finite import finite
 from heatproof.passes.forward import raw_outputs
 
@@ -31,6 +32,7 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
     Raises:
         TensorError: They are not.
     """
+    check_dense(images, "images")
     channels = len(model.bounds.lower)
     if images.ndim < 2 or images.shape[1] != channels:
         raise TensorError(
@@ -121,13 +123,13 @@ def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Ta
     n = len(images)
     if target is None:
         return default_target(model, raw_outputs(model, images))
-    if isinstance(target, int):
-        target = [target] * n
     expected = f"target: expected None, an integer or {n} integers, one per image"
     try:
         chosen = torch.as_tensor(target, device=images.device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TensorError(f"{expected}, got {target!r}") from error
+    if chosen.ndim == 0:
+        chosen = chosen.expand(n)
     if chosen.shape != (n,) or chosen.dtype.is_floating_point or chosen.dtype == torch.bool:
         raise TensorError(f"{expected}, got {chosen.dtype} of shape {list(chosen.shape)}")
     chosen = chosen.long().clone()

@@ -21,7 +21,7 @@ from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
-from heatproof.tracing.capture import named_network
+from heatproof.tracing.capture import named_network, uncompiled
 
 
 def multipliers(
@@ -44,7 +44,7 @@ def multipliers(
         ModelError: The network has an operation that cannot be traced, other outputs when it is traced, or other operations for an
             image than for its baseline.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running(), affine_batch_norm(model):
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model):
         reference = ReferenceActivations()
         interceptor = Interceptor(PlainGradient(), named_network(model), model.bounds, handler, reference=reference)
         at_baseline = traced_outputs(model, interceptor, baselines)
@@ -55,6 +55,7 @@ def multipliers(
         ends = [wide(each.begin.detach()) for each in (at_image, at_baseline)]
         change = at_image.explained(ends[0], target.clone()) - at_image.explained(ends[1], target.clone())
         (slope,) = SMOOTH(lambda outputs: at_image.explained(outputs, target.clone()), ends[:1], ends[1:], torch.ones_like(change))
-        (values,) = torch.autograd.grad(at_image.begin, at_image.inputs, slope.to(at_image.begin.dtype), allow_unused=True, materialize_grads=True)
+        slope = slope.to(at_image.begin.dtype)
+        (values,) = torch.autograd.grad(at_image.begin, at_image.inputs, slope, allow_unused=True, materialize_grads=True)
     record_rows(forward=3 * len(images), backward=len(images))
     return values, change

@@ -31,7 +31,7 @@ from heatproof.relevance.composites import Composite
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor, Leak
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
-from heatproof.tracing.capture import named_network
+from heatproof.tracing.capture import named_network, uncompiled
 from heatproof.tracing.final_softmax import FinalSoftmax, SoftmaxCall
 
 BEGINS_BEFORE_SOFTMAX = "the network ends in a softmax: the backward pass by rules begins at its input, the logits"
@@ -62,7 +62,7 @@ def relevance(
     Raises:
         ModelError: The network has an operation without a rule, one that cannot be traced, or other outputs when it is traced.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running(), affine_batch_norm(model):
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model):
         interceptor = Interceptor(composite, named_network(model), model.bounds, handler, leaks=leaks)
         traced = traced_outputs(model, interceptor, images)
         check_unchanged(model, images, traced.outputs)

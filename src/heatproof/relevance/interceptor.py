@@ -21,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError
+from heatproof.numerics.autocast import autocast_of
 from heatproof.numerics.average_jacobian import SMOOTH, AverageJacobian, elementwise, vector_jacobian_product
 from heatproof.numerics.bounds import Bounds
 from heatproof.relevance.composites import Composite
@@ -92,12 +93,11 @@ class Interceptor(Tracer):
 
     def __enter__(self) -> Self:
         self._depth += 1
-        super().__enter__()  # type: ignore[no-untyped-call]  # torch does not annotate it
-        return self
+        return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         """Stop intercepting. Replacements are forgotten, since their graphs lead back to this tracer and would never be freed."""
-        super().__exit__(*error)  # type: ignore[no-untyped-call]  # likewise
+        super().__exit__(*error)
         self._depth -= 1
         if self._depth == 0:
             self.forget_replacements()
@@ -307,13 +307,15 @@ class _RuleFunction(torch.autograd.Function):
     def forward(ctx: Any, interceptor: Interceptor, operation: str, run: Callable[[], Any], back: Backward, *inputs: Tensor) -> Any:
         output = run()
         ctx.leaks, ctx.operation, ctx.back, ctx.inputs = interceptor.leaks, operation, back, len(inputs)
+        ctx.autocast = autocast_of(inputs[0].device.type)
         ctx.save_for_backward(*inputs, *(output if isinstance(output, tuple) else [output]))
         return output
 
     @staticmethod
     def backward(ctx: Any, *above: Tensor) -> tuple[Tensor | None, ...]:
         inputs, outputs = ctx.saved_tensors[: ctx.inputs], ctx.saved_tensors[ctx.inputs :]
-        relevances = ctx.back(inputs, *((outputs, above) if len(outputs) > 1 else (outputs[0], above[0])))
+        with ctx.autocast:  # the network's own: the rule computes in the types of its operation
+            relevances = ctx.back(inputs, *((outputs, above) if len(outputs) > 1 else (outputs[0], above[0])))
         if ctx.operation and ctx.leaks is not None:  # the parts of an operation without a name are listed instead
             below = torch.stack([relevance.sum() for relevance in relevances]).sum()
             ctx.leaks.append(Leak(ctx.operation, torch.stack([each.sum() for each in above]).sum(), below))

@@ -24,9 +24,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, SettingsError
+from heatproof.models.checkpointing import whole_graph
 from heatproof.models.model import Model
 from heatproof.tracing.grid import Grid, Layout
 from heatproof.tracing.layer_trace import LayerTrace, Returned, first_tensor, with_first_tensor
+from heatproof.tracing.tracer import refuse_scripted
 
 LISTED = 12
 """How many layers an error message lists."""
@@ -101,7 +103,8 @@ def capture(model: Model, site: Site, *, cut: bool = True) -> Iterator[Capture]:
     """
     captured = Capture(site, cut)
     with ExitStack() as stack:
-        stack.enter_context(hooks_called(model))
+        stack.enter_context(uncompiled(model))
+        stack.enter_context(whole_graph())
         module = named_network(model).get_submodule(site.name)
         stack.callback(module.register_forward_hook(lambda _, __, output: captured.record(output)).remove)
         yield captured
@@ -128,7 +131,7 @@ def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> 
         change(site.grid.of(changed))
         return with_first_tensor(output, changed)
 
-    with hooks_called(model):
+    with uncompiled(model):
         handle = named_network(model).get_submodule(site.name).register_forward_hook(hook)
         try:
             yield
@@ -222,7 +225,10 @@ def _trace(model: Model, images: Tensor) -> LayerTrace:
 def _traced(model: Model, images: Tensor) -> LayerTrace:
     trace = LayerTrace(images)
     with torch.inference_mode(False), torch.no_grad(), model.running(), ExitStack() as stack:
-        stack.enter_context(hooks_called(model))
+        stack.enter_context(uncompiled(model))
+        stack.enter_context(whole_graph())
+        for name, module in named_network(model).named_modules():
+            refuse_scripted(name, module)
         for handle in trace.watch(named_network(model)):
             stack.callback(handle.remove)
         with trace:
@@ -290,8 +296,8 @@ def _compiled(network: nn.Module) -> bool:
     return "_orig_mod" in network._modules
 
 
-def hooks_called(model: Model) -> AbstractContextManager[object]:
-    """A block in which hooks are called: compiled code ignores hooks that were added later, so it runs uncompiled meanwhile."""
+def uncompiled(model: Model) -> AbstractContextManager[object]:
+    """A block in which compiled parts run uncompiled: compiled code ignores hooks that were added later, and hides operations."""
     return torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
 
 

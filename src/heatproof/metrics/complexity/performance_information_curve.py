@@ -22,6 +22,7 @@ be compared in pairs, where the paper aggregates curves first.
 """
 
 from io import BytesIO
+from math import prod
 from typing import ClassVar, Literal
 
 import torch
@@ -94,11 +95,16 @@ class PerformanceInformationCurve(ModelMetric):
             return [i * pixels // k for i in range(k + 1)]
         return [0, *(max(1, round(SMALLEST ** ((k - i) / (k - 1)) * pixels)) for i in range(1, k)), pixels]
 
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        if self.steps > (pixels := prod(image_shape[1:])):
+            raise SettingsError(
+                f"{self.name}: steps: expected at most as many as pixels, {pixels}, got {self.steps}; take fewer steps"
+            )
+
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
         """Pixels are mixed in float64 where information is measured, so that no rounding to 8 bits depends on a batch."""
+        self.check_fits(model, tuple(images.shape[1:]))
         pixels, k = maps[0].numel(), self.steps
-        if k > pixels:
-            raise SettingsError(f"{self.name}: expected at most as many steps as pixels, {pixels}, got {k}")
         if bool((target < 0).any()):
             unknown = images.new_full((len(images), k + 1), torch.nan)
             return Scores.of(unknown[:, 0], curve=unknown, missing=NO_CLASSES)

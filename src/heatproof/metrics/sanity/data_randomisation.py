@@ -68,12 +68,15 @@ class DataRandomisation(ComparingMetric):
         maps = [explain(images, target, seed).values, explain(images, target, seed, other.with_(output=model.output)).values]
         return without_broken(Scores.of(self.compare(maps[0], maps[1]), missing="one of the two maps is constant"), *maps)
 
-    def _other(self, model: Model) -> Model:
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         if self.other is None and model.memorised is None:
             raise ModelError(
                 f"{model.name}: expected a network that was trained here, or one to compare with, got neither; "
                 "give `other`, such as a `trained` loader with labels permuted"
             )
+
+    def _other(self, model: Model) -> Model:
+        self.check_fits(model, ())
         other = model.memorised() if self.other is None else _loaded(self.other.model_dump_json())  # type: ignore[misc]
         other.module.to(device=model.device, dtype=model.dtype)
         return other

@@ -99,6 +99,9 @@ class SimilarityUnderChange(ComparingMetric):
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + len(self.levels), clean=1)
 
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        self.change.check_fits(self.levels, image_shape)
+
     def common_cost(self, image_shape: ImageShape) -> Mapping[str, PassCount]:
         return {} if self.change.uses_maps else {f"{self.change.digest} {self.levels}": PassCount(*self.change.rows(self.levels))}
 
