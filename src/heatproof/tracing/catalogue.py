@@ -178,16 +178,17 @@ VIEWS: Category = (
 )
 """Other shapes and strides for values in the same memory, or in a copy of it."""
 EXACT_COPIES: Category = (
-    *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *VIEWS, *PADDING, *JOINS, *STACKS, *SELECTIONS),
+    *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *VIEWS, *PADDING, *JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS),
     *(T.repeat, T.repeat_interleave, T.tile, torch.tile, T.flip, torch.flip, T.roll),
     *(torch.roll, torch.rot90, T.index_select, torch.index_select, T.gather),
-    *(torch.gather, *MASKED_FILLS, torch.hstack, torch.vstack, F.unfold, F.pixel_shuffle),
+    *(torch.gather, torch.hstack, torch.vstack, F.unfold, F.pixel_shuffle),
     *(F.pixel_unshuffle, F.channel_shuffle, T.requires_grad_),
 )
 """The gradient of a copy is exact for relevance: it goes to the values that were copied. Views of the same memory, joins, and
 selections by an index or a condition are copies in this sense, since they do no arithmetic."""
 COPIES_BESIDE_CONSTANTS: Category = (
-    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS, *PADDING, *INDEXED_WRITES, torch.hstack, torch.vstack, F.unfold),
+    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS, *PADDING, *INDEXED_WRITES),
+    *(torch.hstack, torch.vstack, F.unfold),
 )
 """Copies whose result may also hold constants, such as class tokens, filled values and padding."""
 

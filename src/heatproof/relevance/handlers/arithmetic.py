@@ -170,8 +170,9 @@ def _layer_of(
 
 def add_matrix_product(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
     """Sums β C + α A B: a dense layer with the bias β C where A alone depends on the input; otherwise a product and a sum."""
-    given = {**dict(zip(("input", "mat1", "mat2"), args, strict=False)), **kwargs}
-    c, a, b = given["input"], *(given.get(new, given.get(old)) for new, old in (("mat1", "batch1"), ("mat2", "batch2")))
+    factors = ("batch1", "batch2") if "baddbmm" in func.__name__ else ("mat1", "mat2")
+    given = {**dict(zip(("input", *factors), args, strict=False)), **kwargs}
+    c, a, b = (given[name] for name in ("input", *factors))
     beta, alpha = given.get("beta", 1), given.get("alpha", 1)
     run = partial(func, *args, **kwargs)
     if _depends(a) and not _depends(b) and not _depends(c) and a.ndim == 2:
