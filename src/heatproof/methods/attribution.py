@@ -23,8 +23,8 @@ class Attribution:
     output        the name of the explained output, such as logit or probability.
     expected_sum  `[b]` what the map of each image should sum to by the method's own axiom; NaN where the method states none.
     error         `[b]` the estimated relative error of the map: how far it is from the map that more nodes or samples would give.
-                  It is ‖SE‖ / ‖A‖ for a sampled map, the estimate of the quadrature for a path, and NaN where there is none. It is
-                  not the `gap`: a map with a small gap may have a large error, since deviations cancel in the sum.
+                  It is ‖SE‖ / ‖A‖ for a sampled map, an upper estimate for a path to a tolerance, and NaN where there is none. It
+                  is not the `gap`: a map with a small gap may have a large error, since deviations cancel in the sum.
     probes        `[b]` the number of path nodes, draws or noisy copies behind the map of each image. It is below the number in the
                   settings where a tolerance was reached earlier, and 0 for a map that uses none.
     passes        forward and backward passes of the whole batch; one pass is one image through the network.

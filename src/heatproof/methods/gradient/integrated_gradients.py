@@ -44,9 +44,10 @@ class IntegratedGradients(ProbeMethod):
     quadrature     the nodes and weights on the path: by default 50 Gauss–Legendre nodes, within the 20 to 300 steps that the
                    paper recommends. With a tolerance, only its `steps` count, as the most passes that a path may take.
     tolerance      the relative completeness gap at which an image needs no more nodes; None uses the fixed quadrature.
-    map_tolerance  the estimated relative error of the map at which an image needs no more nodes, a stricter demand than
-                   `tolerance`. If both are set, both are met. With one or both, nodes of a trapezoid are added where
-                   completeness fails or the gradient turns (see `passes/path_gradients.py`).
+    map_tolerance  the relative error of the map at which an image needs no more nodes, by an estimate that the true error stays
+                   below on 95 % of images. It is a stricter demand than `tolerance`. If both are set, both are met. With one or
+                   both, nodes of a trapezoid are added where completeness fails or the gradient turns (see
+                   `passes/path_gradients.py`).
 
     >>> import torch
     >>> from heatproof.methods import IntegratedGradients
