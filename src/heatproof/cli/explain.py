@@ -118,12 +118,13 @@ def _explain_one(
     from heatproof.passes.inputs import resolve_target
     from heatproof.passes.network_checks import known_model
 
-    if model.preprocessing is None:
+    preprocessing = model.preprocessing
+    if preprocessing is None:
         raise ModelError(
             f"{model.name}: expected a model that defines how images are preprocessed, got one without; use another model"
         )
     photograph = open_image(path, str(path))
-    tensor = model.preprocessing(photograph)[None].to(model.device, model.dtype)
+    tensor = preprocessing(photograph)[None].to(model.device, model.dtype)
     model = known_model(model, tensor, gradients=False)
     classes = resolve_target(model, tensor, target)
     attributions = {}
@@ -132,7 +133,7 @@ def _explain_one(
             attributions[label] = method.attribute(model, tensor, classes, seed=seed)
     outputs = raw_outputs(model, tensor)
     caption = _caption(model, outputs, classes)
-    _draw(model.preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture)
+    _draw(preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture)
     rows = [
         (label, _number(a.error.item()), _number(a.gap.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
         for label, a in attributions.items()

@@ -1,5 +1,6 @@
 """Whether the outputs and gradients of an image depend on that image alone, found out by passes; see `network_checks.py`."""
 
+import math
 from copy import deepcopy
 from typing import NamedTuple
 
@@ -120,7 +121,7 @@ def _close(a: Tensor | None, b: Tensor | None) -> bool:
 
 def _rounding(dtype: torch.dtype) -> float:
     unit = torch.finfo(dtype).eps
-    return min(UNITS * unit, SHARE_OF_ROOT * unit**0.5)
+    return min(UNITS * unit, SHARE_OF_ROOT * math.sqrt(unit))
 
 
 def _check_repeats(model: Model, image: Tensor, alone: Row, before: Tensor) -> None:

@@ -111,6 +111,7 @@ class PixelFlipping(ModelMetric):
         ends = clean[:, None, None].expand(-1, self.fills, 1)
         deletion = self.mode == "deletion"
         curves = torch.cat([ends, flipped] if deletion else [flipped, ends], 2)
+        pixels = maps[0].numel()
         shares = torch.tensor(self._counts(pixels), dtype=torch.float64, device=curves.device) / pixels
         areas = torch.trapezoid(curves.double(), shares).to(curves.dtype)
         error = areas.std(1) / self.fills**0.5 if self.fills > 1 else None
