@@ -36,8 +36,8 @@ from heatproof.metrics import (
     Sparseness,
     TotalVariationCurve,
 )
-from heatproof.metrics.base import bound
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.explain import bound
 from heatproof.models import Model
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann

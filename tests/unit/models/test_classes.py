@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from heatproof.core.errors import SettingsError, TensorError
 from heatproof.methods import Competition, Gradient, IntegratedGradients
 from heatproof.metrics import PerformanceInformationCurve, RandomLogit
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.models import Logit, LogProbability, Margin, Model, Output, Probability, Regression
 from heatproof.models.classes import NO_CLASSES, check_target, class_probability, decision, default_target, number_of_classes
 from tests.support import zoo

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.seeds import derive, seed_of
-from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.base import ExplainerMetric
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.similarity import cosine
@@ -42,7 +43,7 @@ class CosineConvergence(ExplainerMetric):
     >>> import torch
     >>> from heatproof.methods import EdgeMap
     >>> from heatproof.metrics import CosineConvergence
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)

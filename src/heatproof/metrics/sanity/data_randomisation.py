@@ -18,8 +18,8 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
@@ -35,7 +35,7 @@ class DataRandomisation(ComparingMetric):
     >>> import torch
     >>> from heatproof.methods import EdgeMap
     >>> from heatproof.metrics import DataRandomisation
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> other = Toy(architecture="cnn", width=0.1, seed=1)

@@ -21,8 +21,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain, seed_of_draw
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.explain import Explain, seed_of_draw
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.classes import NO_CLASSES, number_of_classes
 from heatproof.models.model import Model
@@ -39,7 +39,7 @@ class RandomLogit(ComparingMetric):
     >>> import torch
     >>> from heatproof.methods import EdgeMap
     >>> from heatproof.metrics import RandomLogit
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)

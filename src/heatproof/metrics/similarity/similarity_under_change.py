@@ -27,8 +27,8 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.classes import decision
 from heatproof.models.model import Model
@@ -52,7 +52,7 @@ class SimilarityUnderChange(ComparingMetric):
     >>> import torch
     >>> from heatproof.methods import Gradient
     >>> from heatproof.metrics import SimilarityUnderChange
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)

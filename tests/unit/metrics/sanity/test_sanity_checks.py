@@ -19,7 +19,8 @@ from heatproof.methods import (
     RandomMap,
 )
 from heatproof.metrics import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit, Scores
-from heatproof.metrics.base import ExplainerMetric, bound
+from heatproof.metrics.base import ExplainerMetric
+from heatproof.metrics.explain import bound
 from heatproof.models import Model
 from heatproof.models.loaders import Toy
 from heatproof.numerics.entropy import histogram_entropy
