@@ -51,7 +51,7 @@ class WithProperty:
         WithProperty(),
         Answer(Z, torch.zeros(2, 7, 5)),
     ],
-    ids=str,
+    ids=lambda result: type(result).__name__,
 )
 def test_logits_or_the_only_candidate_count(result: Any) -> None:
     assert output_matrix(result, 2) is Z or output_matrix(result, 2).data_ptr() == Z.data_ptr()
