@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from heatproof.models.model import Model
 from heatproof.passes.counting import uncounted
 from heatproof.passes.purity import check_purity
+from heatproof.tracing.capture import hooks_called
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     """Check that the outputs for an image depend on that image alone. Called wherever the passes of a user's call begin.
 
     Cost: three forward passes, and three backward passes with `gradients`, once for a network; none is counted. An accelerated or
-    edited copy counts as the network that it was made from.
+    edited copy counts as the network that it was made from, and compiled code as what it was compiled from.
 
     Args:
         model: The network. With a `chunk` of 1 images never pass together, so that only repeated passes of one are compared.
@@ -78,7 +79,7 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     if facts is not None and (facts.gradients or not gradients):
         return facts
     plain = model.with_(module=network, original=None, engine=None)
-    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running():
+    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running(), hooks_called(plain):
         row = check_purity(plain, images[:1].detach().clone(), gradients=gradients)
     facts, now = NetworkFacts(len(row.outputs), gradients), _state(network)  # a lazy layer has its weights only now
     _known[network] = now, {**(found if state == now else {}), key: facts}
