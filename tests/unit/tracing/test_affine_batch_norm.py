@@ -78,7 +78,12 @@ class Tokens(nn.Module):
 
     def __init__(self, form: Callable[[Any, Tensor], Tensor]) -> None:
         super().__init__()
-        self.stem, self.norm, self.head, self.form = nn.Conv2d(3, CHANNELS, 3), nn.BatchNorm2d(CHANNELS), nn.Linear(CHANNELS, 4), form
+        self.stem, self.norm, self.head, self.form = (
+            nn.Conv2d(3, CHANNELS, 3),
+            nn.BatchNorm2d(CHANNELS),
+            nn.Linear(CHANNELS, 4),
+            form,
+        )
         zoo.filled(self, seed=4)
 
     def forward(self, x: Tensor) -> Tensor:
