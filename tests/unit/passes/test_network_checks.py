@@ -15,6 +15,7 @@ from heatproof.metrics import PixelFlipping
 from heatproof.passes.counting import count_passes
 from heatproof.passes.network_checks import check_network
 from tests.support import zoo
+from tests.support.close import assert_close
 from tests.support.state import state_of
 
 Function = Callable[[nn.Module, Tensor], Tensor]
@@ -188,6 +189,30 @@ def test_a_network_for_one_image_is_told_so_and_works_with_a_chunk_of_one() -> N
     with pytest.raises(ModelError, match=r"expected a network that takes several images at once, got an error for two .*chunk=1"):
         check_network(zoo.model(module), zoo.images(1), gradients=True)
     assert Gradient().attribute(zoo.model(module, chunk=1), zoo.images(3), 0).values.any()
+
+
+class Squeezing(nn.Module):
+    """A regressor whose output is [8] for eight rows, [] for one."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, outputs))
+        zoo.filled(self, seed=6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x).squeeze()
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 4])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("method", [Gradient(), IntegratedGradients(), Lrp(), DeepLift()], ids=lambda method: method.name)
+def test_a_regressor_that_squeezes_its_output_is_explained_in_batches_of_any_size(
+    method: Any, outputs: int, chunk: int | None
+) -> None:
+    squeezing, rows = Squeezing(outputs), zoo.table(5)
+    model, plain = (zoo.model(each, channels=7, chunk=chunk) for each in (squeezing, squeezing.network))
+    for batch in (rows, rows[:1]):
+        assert_close(method.attribute(model, batch).values, method.attribute(plain, batch).values, 1e-6)
 
 
 def unused(_: nn.Module, h: Tensor) -> Tensor:
