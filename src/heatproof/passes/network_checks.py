@@ -29,6 +29,7 @@ from heatproof.models.model import Model
 from heatproof.models.scale import Scale, scale_of
 from heatproof.passes.counting import uncounted
 from heatproof.passes.purity import check_purity
+from heatproof.tracing.capture import uncompiled
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     """Check that the outputs for an image depend on that image alone. Called wherever the passes of a user's call begin.
 
     Cost: four forward passes, and three backward passes with `gradients`, once for a network; none is counted. An accelerated or
-    edited copy counts as the network that it was made from.
+    edited copy counts as the network that it was made from, and compiled code as what it was compiled from.
 
     Args:
         model: The network. With a `chunk` of 1 images never pass together, so that only repeated passes of one are compared.
@@ -81,7 +82,7 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     if facts is not None and (facts.gradients or not gradients):
         return facts
     plain = model.with_(module=network, original=None, engine=None)
-    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running():
+    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running(), uncompiled(plain):
         row = check_purity(plain, images[:1].detach().clone(), gradients=gradients)
         scale = facts.scale if facts else _scale(plain, images[:1].detach(), row.outputs)
     facts, now = NetworkFacts(len(row.outputs), scale, gradients), _state(network)  # a lazy layer has its weights only now

@@ -15,6 +15,7 @@ from heatproof.metrics import PixelFlipping
 from heatproof.passes.counting import count_passes
 from heatproof.passes.network_checks import check_network
 from tests.support import zoo
+from tests.support.close import assert_close
 from tests.support.state import state_of
 
 Function = Callable[[nn.Module, Tensor], Tensor]
@@ -74,11 +75,6 @@ def counter(module: nn.Module, h: Tensor) -> Tensor:
     return h * (1 + module.calls / 100)
 
 
-def batch_statistics() -> nn.Module:
-    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6, track_running_stats=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(6, 4))
-
-
 RANDOM, STATE, BATCH, BACKWARD = (
     "expected the same outputs whenever an image passes.*it draws random numbers",
     "expected the same outputs whenever an image passes.*it keeps state from one call to the next",
@@ -86,8 +82,8 @@ RANDOM, STATE, BATCH, BACKWARD = (
     "expected gradients for an image that do not depend on the other images of its batch.*though the outputs agree",
 )
 IMPURE: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "batch statistics": (batch_statistics, BATCH + r", first in 1 \(BatchNorm2d\)"),
-    "dropout left on": (lambda: Awkward(lambda _, h: F.dropout(h, 0.5)), RANDOM),
+    **zoo.IMPURE,
+    "dropout in a function": (lambda: Awkward(lambda _, h: F.dropout(h, 0.5)), RANDOM),
     "rare random numbers": (lambda: Awkward(lambda _, h: h * (torch.rand(()) > 0.3)), RANDOM),
     "noise": (lambda: Awkward(lambda _, h: h + torch.rand_like(h) / 1000), "first in Awkward; it draws random numbers"),
     "a counter": (lambda: Awkward(counter), STATE),
@@ -125,7 +121,7 @@ def test_there_is_one_error_for_all_engines(method: Any, name: str) -> None:
 
 def test_metrics_refuse_such_a_network_too() -> None:
     with pytest.raises(ModelError, match=BATCH):
-        PixelFlipping().score(zoo.model(batch_statistics()), zoo.images(2), 0, zoo.images(2, seed=1))
+        PixelFlipping().score(zoo.model(zoo.normalised_by_the_batch()), zoo.images(2), 0, zoo.images(2, seed=1))
 
 
 @pytest.mark.parametrize("name", zoo.NETWORKS)
@@ -193,6 +189,30 @@ def test_a_network_for_one_image_is_told_so_and_works_with_a_chunk_of_one() -> N
     with pytest.raises(ModelError, match=r"expected a network that takes several images at once, got an error for two .*chunk=1"):
         check_network(zoo.model(module), zoo.images(1), gradients=True)
     assert Gradient().attribute(zoo.model(module, chunk=1), zoo.images(3), 0).values.any()
+
+
+class Squeezing(nn.Module):
+    """A regressor whose output is [8] for eight rows, [] for one."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(7, 5), nn.Tanh(), nn.Linear(5, outputs))
+        zoo.filled(self, seed=6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x).squeeze()
+
+
+@pytest.mark.parametrize("chunk", [None, 1, 4])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("method", [Gradient(), IntegratedGradients(), Lrp(), DeepLift()], ids=lambda method: method.name)
+def test_a_regressor_that_squeezes_its_output_is_explained_in_batches_of_any_size(
+    method: Any, outputs: int, chunk: int | None
+) -> None:
+    squeezing, rows = Squeezing(outputs), zoo.table(5)
+    model, plain = (zoo.model(each, channels=7, chunk=chunk) for each in (squeezing, squeezing.network))
+    for batch in (rows, rows[:1]):
+        assert_close(method.attribute(model, batch).values, method.attribute(plain, batch).values, 1e-6)
 
 
 def unused(_: nn.Module, h: Tensor) -> Tensor:
