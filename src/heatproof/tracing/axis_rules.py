@@ -72,7 +72,7 @@ class Call(NamedTuple):
         """The axes and shapes of all arguments that depend on the images, those that know most about positions first."""
         tensors = [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Tensor)]
         found = [(axes, tensor.shape) for tensor in tensors if (axes := self.known(tensor)) is not None]
-        return sorted(found, key=lambda pair: -sum(map(_positions, pair[0])))
+        return sorted(found, key=_disorder)
 
 
 Rule = Callable[[Call], Sequence[Axes]]
@@ -104,8 +104,11 @@ def _broadcast(sources: Sequence[tuple[Axes, Sequence[int]]], shape: Sequence[in
     return tuple(found)
 
 
-def _positions(axis: Axis) -> int:
-    return sum(2 if isinstance(factor.of, Tokens) else factor.of in ("h", "w") for factor in axis)
+def _disorder(source: tuple[Axes, Sequence[int]]) -> tuple[int, int]:
+    """The lower, the more is known of positions: of a sum, the term counts whose rows and columns are in order."""
+    axes, _ = source
+    positions = sum(factor.of in ("h", "w") or isinstance(factor.of, Tokens) for axis in axes for factor in axis)
+    return -sum(map(is_positional, axes)), -positions
 
 
 def viewed(call: Call) -> Sequence[Axes]:
@@ -290,7 +293,7 @@ def joined(call: Call) -> list[Axes]:
         axis = token_axis(tokens._replace(before=tokens.before + before, after=tokens.after + after))
     else:
         axis = whole(OUT_OF_ORDER, result.shape[dim])
-    others = list(_broadcast(sorted(_without(call, parts, dim), key=lambda pair: -sum(map(_positions, pair[0]))), result.shape))
+    others = list(_broadcast(sorted(_without(call, parts, dim), key=_disorder), result.shape))
     others[dim] = axis
     return [tuple(others)]
 
