@@ -261,3 +261,23 @@ def test_a_layer_that_does_not_run_for_all_images_is_refused() -> None:
     images[1] = -images[1]
     with pytest.raises(ModelError, match="expected the layer 'more' to run 1 times for all images, as for the first, got 0"):
         GradCam().attribute(of(Lazy(), chunk=1), images, 0)
+
+
+class Masked(nn.Module):
+    """The last layer computes a mask that no gradient passes."""
+
+    def __init__(self, *, detach_all: bool) -> None:
+        super().__init__()
+        self.conv, self.mask, self.head, self.detach_all = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 1), nn.Linear(6, 4), detach_all
+
+    def forward(self, x: Tensor) -> Tensor:
+        a = self.conv(x)
+        out = self.head((a * self.mask(a).sigmoid().detach()).mean((2, 3)))
+        return out.detach() if self.detach_all else out
+
+
+def test_what_is_detached_is_not_upstream_unless_the_output_is() -> None:
+    partly, wholly = of(Masked(detach_all=False)), of(Masked(detach_all=True))
+    assert default_layer(partly, doubles()) == "conv"
+    assert HiresCam().attribute(partly, doubles()).values.flatten(1).any(1).all()
+    assert default_layer(wholly, doubles()) == "mask"
