@@ -13,6 +13,7 @@ Only the listed formats are ever tried, because every further reader of Pillow i
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,12 +44,29 @@ _DAMAGE = (
 """The exceptions that Pillow's readers raise for damaged files."""
 
 
-def open_image(file: Path | BinaryIO, name: str) -> Image.Image:
+Conversion = Callable[[Image.Image, str], Image.Image]
+"""(decoded image, its name) → the image that is returned; it may raise `ImageRefused`."""
+
+
+def flattened(image: Image.Image, _: str) -> Image.Image:
+    """The image in mode `L` or `RGB`, composed onto white where it is transparent."""
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        canvas = Image.new("RGBA", image.size, "white")
+        canvas.alpha_composite(image)
+        image = canvas
+    mode = "L" if grey else "RGB"
+    return image if image.mode == mode else image.convert(mode)
+
+
+def open_image(file: Path | BinaryIO, name: str, convert: Conversion = flattened) -> Image.Image:
     """Decode one file or open stream safely.
 
     Args:
         file: a path or an open binary stream.
         name: the name of the image in messages.
+        convert: what is done with the decoded image, whose rotation is applied: by default, it becomes a photograph.
 
     Returns:
         An image of mode `L` or `RGB` that keeps no file open.
@@ -65,12 +83,12 @@ def open_image(file: Path | BinaryIO, name: str) -> Image.Image:
     ('RGB', (32, 16), (255, 255, 255))
     """
     if not isinstance(file, Path):
-        return _decode(file, name)
+        return _decode(file, name, convert)
     reason = unreadable(file)
     if reason:
         raise ImageRefused(name, reason)
     with file.open("rb") as stream:
-        return _decode(stream, name)
+        return _decode(stream, name, convert)
 
 
 def unreadable(path: Path) -> str:
@@ -88,7 +106,7 @@ def unreadable(path: Path) -> str:
         return f"the file may not be read ({error.strerror}); mend its permissions or its disk"
 
 
-def _decode(stream: BinaryIO, name: str) -> Image.Image:
+def _decode(stream: BinaryIO, name: str, convert: Conversion) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns about size, which is refused below, and about metadata, which is not used
         try:
@@ -97,7 +115,7 @@ def _decode(stream: BinaryIO, name: str) -> Image.Image:
                 if reason:
                     raise ImageRefused(name, reason)
                 image.load()
-                return _flatten(ImageOps.exif_transpose(image))
+                return convert(ImageOps.exif_transpose(image), name)
         except Image.DecompressionBombError:
             raise ImageRefused(name, f"more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller") from None
         except UnidentifiedImageError:
@@ -125,14 +143,3 @@ def _unfit(image: ImageFile.ImageFile) -> str:
 def _raw_mode(tile: tuple[object, ...]) -> str:
     arguments = tile[3]
     return str(arguments[0]) if isinstance(arguments, tuple) and arguments else str(arguments)
-
-
-def _flatten(image: Image.Image) -> Image.Image:
-    grey = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        canvas = Image.new("RGBA", image.size, "white")
-        canvas.alpha_composite(image)
-        image = canvas
-    mode = "L" if grey else "RGB"
-    return image if image.mode == mode else image.convert(mode)

@@ -9,6 +9,7 @@ from heatproof.core.errors import DataError, ImageRefused
 from heatproof.data.base import Dataset, Item
 from heatproof.data.image_files import file_digest, file_item, image_files, open_item
 from heatproof.data.labels import label_index
+from heatproof.data.mask_files import open_mask
 
 
 class Folder(Dataset):
@@ -19,7 +20,7 @@ class Folder(Dataset):
     start with # are skipped. The validation set of ImageNet with its usual `val.txt` is such a folder.
 
     `masks` is a folder with a mask for each image whose object is known, of the same stem (`cat.jpg`, `cat.png`) and size, white on
-    the object and black elsewhere.
+    the object and black elsewhere; 0 and 1, two colours of a palette, and transparency are read too.
 
     Listing reads every listed file once, for its digest.
 
@@ -65,7 +66,7 @@ class Folder(Dataset):
         if self.masks is None or item.region == "none":
             return None
         file = self._masks()[Path(item.name).stem]
-        mask, size = open_item(Item(file.name, ""), self.masks).convert("L"), self.open(item).size
+        mask, size = open_mask(file, file.name), self.open(item).size
         if mask.size != size:
             raise ImageRefused(
                 str(file), f"expected a mask of the image's size, {size}, got {mask.size}; draw it on the image itself"

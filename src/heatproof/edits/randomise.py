@@ -1,11 +1,15 @@
 """A copy of a network with new weights in some of its blocks.
 
-    own               the module's own initial weights, by its `reset_parameters`; a module without one gets truncated_normal
+    own               the module's own initial weights, by its `reset_parameters`; tensors that it does not set, and those of a
+                      module without one, get truncated_normal
     truncated_normal  normal, with the mean and deviation of the tensor's own values, drawn again beyond two deviations
     permutation       the tensor's own values in another order
 
 The caller's network is never touched: the weights are changed in a copy, so that there is nothing to restore after an error, an
-interruption or a killed process. The new weights of a module depend on (seed, name of the module) only: randomising two blocks at
+interruption or a killed process. An initialiser that leaves tensors as they are (of a layer with weight normalisation, spectral
+normalisation or pruning, whose weights are computed from other tensors) is found out by running it on tensors of NaN, and
+`unchanged` compares a network with its copy. The singular vectors that a spectral normalisation stores are computed again. The new
+weights of a module depend on (seed, name of the module) only: randomising two blocks at
 once or one after the other gives the same network, and two layers of the same shape get different weights.
 
 Blocks are ordered by when the network first runs them, not by where they are written in the code. Modules belong to one block if
@@ -15,16 +19,20 @@ an attention, belongs to the module around it.
 """
 
 import copy
+import inspect
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.parametrize import ParametrizationList
+from torch.nn.utils.spectral_norm import SpectralNorm
 
 from heatproof.core.errors import ModelError
 from heatproof.core.seeds import derive, seed_of
@@ -34,6 +42,8 @@ from heatproof.models.model import Model
 Weights = Literal["own", "truncated_normal", "permutation"]
 Statistics = Literal["reset", "keep"]
 _DEVIATIONS = 2.0
+POWER_ITERATIONS = 30
+"""Steps from the old singular vectors to those of the new weights."""
 
 _orders: "weakref.WeakKeyDictionary[nn.Module, dict[str, str]]" = weakref.WeakKeyDictionary()
 """The order of execution of networks that were run before; it does not change with the weights."""
@@ -117,6 +127,57 @@ def randomised(
     return model.with_(module=module, engine=None, plan="plain")
 
 
+class Unchanged(NamedTuple):
+    """What randomising left as it was.
+
+    Attributes:
+        blocks: Names of the blocks of which no weight changed.
+        weights: Names of all weights that did not change.
+    """
+
+    blocks: tuple[str, ...] = ()
+    weights: tuple[str, ...] = ()
+
+    def __or__(self, other: "Unchanged") -> "Unchanged":
+        return Unchanged(*(tuple(dict.fromkeys(a + b)) for a, b in zip(self, other, strict=True)))
+
+    @property
+    def note(self) -> str:
+        """A sentence about the blocks of which no weight changed; empty where there is none."""
+        named = ", ".join(name or "the network itself" for name in self.blocks)
+        return f"the new weights of {named} are the old ones: the map has no reason to change with them" * bool(named)
+
+
+def unchanged(model: Model, other: Model, chosen: Iterable[Block]) -> Unchanged:
+    """The weights of the chosen blocks that are the same in both networks.
+
+    A weight stays as it is where its new value is the old one, such as the ones that a layer norm begins with.
+
+    Args:
+        model: The model.
+        other: A copy of it with new weights in these blocks.
+        chosen: Blocks of the model.
+
+    >>> import torch
+    >>> from heatproof.edits.randomise import blocks, randomised, unchanged
+    >>> from heatproof.models.loaders import Toy
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.zeros(1, 1, 28, 28)
+    >>> first, second, *others = blocks(model, images)
+    >>> unchanged(model, randomised(model, [first], seed=1), [first, second]).blocks == (second.name,)
+    True
+    """
+    before, after = (dict(each.module.named_modules()) for each in (model, other))
+    found = Unchanged()
+    for block in chosen:
+        same = {
+            f"{name}.{key}".lstrip("."): torch.equal(value, _weights(after[name])[key])
+            for name in block.modules
+            for key, value in _weights(before[name]).items()
+        }
+        found |= Unchanged((block.name,) * all(same.values()), tuple(name for name, equal in same.items() if equal))
+    return found
+
+
 def _owners(model: Model, image: Tensor) -> dict[str, str]:
     """The modules with weights in the order of their first runs → the module that was called for it: itself, or one around it."""
     names = {id(module): name for name, module in model.module.named_modules()}
@@ -170,29 +231,52 @@ def _constants(modules: Mapping[str, nn.Module], names: Iterable[str]) -> list[s
 
 def _redraw(module: nn.Module, weights: Weights, statistics: Statistics, name: tuple[Any, ...]) -> None:
     with torch.no_grad():
-        if weights == "own" and _initialiser(module) is not None:
-            fresh = _initialised(module, seed_of(derive(*name)))
-        else:
-            fresh = {key: _drawn(p, weights, seed_of(derive(*name, key))) for key, p in module._parameters.items() if p is not None}
+        fresh = _initialised(module, seed_of(derive(*name))) if weights == "own" else {}
+        drawn = {key: p for key, p in module._parameters.items() if p is not None and key not in fresh}
+        fresh |= {key: _drawn(p, weights, seed_of(derive(*name, key))) for key, p in drawn.items()}
         if statistics == "reset":
             fresh |= {key: start(b) for key, start in _STATISTICS.items() if (b := module._buffers.get(key)) is not None}
         now = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(recurse=False))
         for key, value in fresh.items():
             now[key].copy_(value)
-
-
-def _initialiser(module: nn.Module) -> Callable[[], Any] | None:
-    return getattr(module, "reset_parameters", None) or getattr(module, "_reset_parameters", None)
+        _renew_singular_vectors(module)
 
 
 def _initialised(module: nn.Module, seed: int) -> dict[str, Tensor]:
-    """The weights that the module's initialiser draws, in float32 on the CPU, so that every type and device gets the same."""
+    """The weights that the module's initialiser draws, in float32 on the CPU, so that every type and device gets the same.
+
+    Tensors that it does not set are left out: they are the ones that still hold NaN afterwards.
+    """
     twin = copy.deepcopy(module).to("cpu", torch.float32)
-    initialise = _initialiser(twin)
+    initialise = getattr(twin, "reset_parameters", None) or getattr(twin, "_reset_parameters", None)
+    if initialise is None or not _callable_without_arguments(initialise):
+        return {}
+    for p in twin.parameters():
+        p.fill_(torch.nan)
     with seeded(seed):
-        if initialise is not None:
-            initialise()
-    return dict(twin.named_parameters(remove_duplicate=False))
+        initialise()
+    return {key: p for key, p in twin.named_parameters(remove_duplicate=False) if not bool(p.isnan().any())}
+
+
+def _callable_without_arguments(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return False
+    return True
+
+
+def _renew_singular_vectors(module: nn.Module) -> None:
+    """Compute what a spectral normalisation stores about its weights; it does so in training mode only, one step per call."""
+    hooks = [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, SpectralNorm)]
+    parametrised = isinstance(module, ParametrizationList) and any(isinstance(child, _SpectralNorm) for child in module)
+    for _ in range(POWER_ITERATIONS):
+        for hook in hooks:
+            hook.compute_weight(module, do_power_iteration=True)
+        if parametrised:
+            module.train()()
+    if parametrised:
+        module.eval()
 
 
 def _drawn(values: Tensor, weights: Weights, seed: int) -> Tensor:

@@ -24,7 +24,7 @@ from heatproof.numerics.finite import finite
 from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
-from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
+from heatproof.passes.inputs import Target, check_bounds, check_images, check_needs_images, resolve_target
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
 from heatproof.perturb.draws import Draws
 
@@ -158,6 +158,19 @@ class Method(Settings, ABC):
         >>> attribution.passes.forward, attribution.passes.backward
         (2, 2)
         """
+        check_images(model, images)
+        notes = check_bounds(self, model, images)
+        attribution = self.attribute_changed(model, images, target, seed=seed)
+        both = zip(attribution.notes, notes, strict=True)
+        return replace(attribution, notes=tuple("; ".join(filter(None, pair)) for pair in both)) if any(notes) else attribution
+
+    def attribute_changed(
+        self, model: Model, images: Float[Tensor, "b c *space"], target: Target = None, *, seed: int = 0
+    ) -> Attribution:
+        """Compute the maps of images that may lie outside the model's bounds, for example after noise was added.
+
+        Arguments, result and errors are those of `attribute`, which checks the bounds before it calls this.
+        """
         started = time.perf_counter()
         check_images(model, images)
         check_needs_images(self, images)
@@ -209,6 +222,11 @@ class Method(Settings, ABC):
     @property
     def stochastic(self) -> bool:
         """Whether the map depends on the seed."""
+        return False
+
+    @property
+    def needs_bounds(self) -> bool:
+        """Whether the map is what it claims to be only for images within the model's bounds; images in other units are refused."""
         return False
 
     @property

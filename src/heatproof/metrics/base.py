@@ -30,7 +30,7 @@ from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
 from heatproof.passes.counting import ImageShape, PassCount
-from heatproof.passes.inputs import check_images, check_needs_images, resolve_target
+from heatproof.passes.inputs import check_bounds, check_images, check_needs_images, resolve_target
 
 
 @runtime_checkable
@@ -51,6 +51,8 @@ class Explain(Protocol):
 def bound(method: Method, model: Model) -> Explain:
     """Return a function that explains images with this method and, unless it is given another model, with this model.
 
+    The images may lie outside the model's bounds, since a metric may have changed them.
+
     >>> import torch
     >>> from heatproof.methods import Gradient
     >>> from heatproof.metrics.base import bound
@@ -62,7 +64,7 @@ def bound(method: Method, model: Model) -> Explain:
     """
 
     def explain(images: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
-        return method.attribute(other or model, images, target, seed=seed)
+        return method.attribute_changed(other or model, images, target, seed=seed)
 
     return explain
 
@@ -93,6 +95,8 @@ class Metric(Settings, ABC):
     """Whether multiplying the map by a positive number leaves the score unchanged."""
     needs_images: ClassVar[bool] = True
     """Whether the metric needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
+    needs_bounds: ClassVar[bool] = False
+    """Whether the metric makes sense only for images in the units of the model's bounds; images in other units are refused."""
     curve_axes: ClassVar[tuple[str, str] | None] = None
     """The names of the horizontal and the vertical axis of the curve, or None if the metric has no curve."""
     component_meanings: ClassVar[Mapping[str, str]] = {}
@@ -306,6 +310,7 @@ class ModelMetric(Metric, Objective, ABC):
         """
         check_images(model, images)
         check_needs_images(self, images)
+        check_bounds(self, model, images)
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
         maps = self._prepared(values.to(images))
@@ -355,6 +360,7 @@ class ExplainerMetric(Metric, ABC):
         """
         check_images(model, images)
         check_needs_images(self, images)
+        check_bounds(self, model, images)
         with torch.inference_mode(False), model.running():
             return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
 

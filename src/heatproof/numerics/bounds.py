@@ -62,3 +62,19 @@ class Bounds:
         """Pixels in [0, 1] mapped to model space."""
         lower, upper = self.like(pixels)
         return lower + pixels * (upper - lower)
+
+    def overshoot(self, images: Float[Tensor, "b c *space"]) -> Float[Tensor, " b"]:
+        """How far each image leaves its bounds, `[b]`: the largest distance of a value from the range of its channel, in units of
+        that range. 0 = all values are legal.
+
+        >>> Bounds.of(0, 1, channels=1).overshoot(torch.tensor([[[0.0, 1.0]], [[-0.5, 0.5]], [[0.0, 255.0]]]))
+        tensor([  0.0000,   0.5000, 254.0000])
+        """
+        pixels = self.to_pixels(images.detach())
+        return torch.maximum(-pixels, pixels - 1).clamp(min=0).flatten(1).amax(1)
+
+    def __str__(self) -> str:
+        ends = [[f"{value:.4g}" for value in end.tolist()] for end in (self.lower, self.upper)]
+        if all(len({*end}) == 1 for end in ends):
+            ends = [end[:1] for end in ends]
+        return " to ".join(", ".join(end) for end in ends)

@@ -13,6 +13,11 @@ from heatproof.models.outputs import Output
 from heatproof.numerics.finite import finite
 from heatproof.passes.forward import raw_outputs
 
+ROUNDING = 0.01
+"""The share of the legal range by which values may leave the bounds by rounding and resampling."""
+OTHER_UNITS = 1.0
+"""The share of the legal range beyond which values are in other units than the bounds, such as 0 to 255 for 0 to 1."""
+
 Target = int | Sequence[int] | Tensor | None
 """The class to explain: None for the model's own top-1 class, one class for all images, or one class an image."""
 
@@ -54,6 +59,46 @@ def check_needs_images(settings: Settings, images: Float[Tensor, "b c *space"]) 
                 f"{part.name}: expected images [b, c, h, w], got {list(images.shape)}; "
                 f"for tables and signals choose another {part.family}, one that does not need images"
             )
+
+
+def check_bounds(settings: Settings, model: Model, images: Float[Tensor, "b c *space"]) -> tuple[str, ...]:
+    """Compare images with the model's bounds, which fills, noises and some rules are computed from.
+
+    Args:
+        settings: A method or a metric, whose parts may declare that they need images within the bounds.
+        model: The network and its bounds.
+        images: The images `[b, c, …]`, as the user gives them. Images that a metric changed may leave the bounds.
+
+    Returns:
+        For each image, a note that its values lie far outside the bounds, or outside bounds that the settings rely on; or "".
+
+    Raises:
+        TensorError: Values lie far outside the bounds, and these settings, or any that they hold, need values within them.
+    """
+    overshoot = model.bounds.overshoot(images)
+    needing = next((part.name for part in settings.nested() if getattr(part, "needs_bounds", False)), "")
+    worst = int(overshoot.argmax())
+    if needing and float(overshoot[worst]) > OTHER_UNITS:
+        raise TensorError(
+            f"{needing}: images: expected values within the model's bounds, {model.bounds}, got {_reach(images[worst])} in sample "
+            f"{worst}; give the model the bounds of its input, or bring the images into their units"
+        )
+
+    def note(image: Tensor, by: float) -> str:
+        if by > OTHER_UNITS:
+            return f"values of the image, {_reach(image)}, lie far outside the model's bounds, {model.bounds}"
+        if needing and by > ROUNDING:
+            return (
+                f"values of the image, {_reach(image)}, lie outside the model's bounds, {model.bounds}, which {needing} relies on"
+            )
+        return ""
+
+    return tuple(note(image, by) for image, by in zip(images, overshoot.tolist(), strict=True))
+
+
+def _reach(image: Tensor) -> str:
+    least, most = image.detach().aminmax()
+    return f"{float(least):.4g} to {float(most):.4g}"
 
 
 def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Target) -> Int[Tensor, " b"]:

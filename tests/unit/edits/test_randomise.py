@@ -1,11 +1,14 @@
 """Other weights in a copy: which, in what order, drawn how; and the caller's network as it was."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from heatproof.core.errors import ModelError
-from heatproof.edits.randomise import blocks, randomised
+from heatproof.edits.randomise import blocks, randomised, unchanged
 from tests.support import zoo
 from tests.support.state import disturb_chance, state_of, state_of_chance
 
@@ -163,3 +166,65 @@ def test_a_network_without_weights_or_without_a_copy_is_refused() -> None:
     network = zoo.model(nn.Sequential(nn.Flatten(), Uncopied(192, 3)))
     with pytest.raises(ModelError, match="deepcopy"):
         randomised(network, blocks(network, IMAGES))
+
+
+class HalfReset(nn.Linear):
+    """Its initialiser sets the weight and leaves the bias."""
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.weight)
+
+
+class WantsArgument(nn.Linear):
+    """Its initialiser cannot be called without an argument."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+        self.reset_parameters = self.initialise  # type: ignore[assignment]
+
+    def initialise(self, spread: float) -> None:
+        nn.init.normal_(self.weight, std=spread)
+
+
+REWRITTEN = {
+    "weight norm": lambda: nn.utils.weight_norm(nn.Linear(192, 8)),
+    "weight norm, parametrised": lambda: nn.utils.parametrizations.weight_norm(nn.Linear(192, 8)),
+    "spectral norm": lambda: nn.utils.spectral_norm(nn.Linear(192, 8)),
+    "spectral norm, parametrised": lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(192, 8)),
+    "orthogonal": lambda: nn.utils.parametrizations.orthogonal(nn.Linear(192, 8), "weight"),
+    "pruned": lambda: prune.l1_unstructured(nn.Linear(192, 8), "weight", 0.2),
+    "half reset": lambda: HalfReset(192, 8),
+    "initialiser with an argument": lambda: WantsArgument(192, 8),
+}
+"""Layers whose own initialiser does not set every weight, or none."""
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning", "ignore:.*spectral_norm.*:FutureWarning")
+@pytest.mark.parametrize("layer", REWRITTEN)
+@pytest.mark.parametrize("how", ["own", "truncated_normal", "permutation"])
+def test_no_weight_is_left_as_it_was_whatever_its_layer_made_of_it(layer: str, how: str) -> None:
+    network = zoo.model(nn.Sequential(nn.Flatten(), REWRITTEN[layer](), nn.Tanh(), nn.Linear(8, 3)).eval())
+    found = blocks(network, IMAGES)
+    other = randomised(network, found, how, seed=1)
+    assert unchanged(network, other, found) == ((), ())
+    assert all(bool(p.isfinite().all()) for p in other.module.parameters())
+    before, after = (each.outputs(IMAGES) for each in (network, other))
+    assert (after - before).norm() > 0.1 * before.norm()
+
+
+@pytest.mark.filterwarnings("ignore:.*spectral_norm.*:FutureWarning")
+@pytest.mark.parametrize("norm", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+def test_the_new_weights_of_a_spectral_norm_have_a_norm_of_one(norm: Any) -> None:
+    network = zoo.model(nn.Sequential(nn.Flatten(), norm(nn.Linear(192, 8)), nn.Tanh(), nn.Linear(8, 3)).eval())
+    other = randomised(network, blocks(network, IMAGES), "own", seed=1)
+    other.outputs(IMAGES)
+    assert torch.linalg.matrix_norm(other.module[1].weight.detach(), 2).item() == pytest.approx(1, rel=0.02)
+
+
+def test_weights_whose_new_values_are_the_old_ones_are_named() -> None:
+    network = zoo.model(nn.Sequential(nn.Flatten(), nn.LayerNorm(192), nn.Linear(192, 3)))
+    found = blocks(network, IMAGES)
+    same = unchanged(network, randomised(network, found, "own", seed=1), found)
+    assert same == (("1",), ("1.weight", "1.bias"))
+    assert same.note == "the new weights of 1 are the old ones: the map has no reason to change with them"
+    assert not unchanged(network, randomised(network, found[-1:], "own", seed=1), found[-1:]).note

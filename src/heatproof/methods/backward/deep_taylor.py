@@ -45,6 +45,10 @@ class DeepTaylor(BackwardMethod):
 
     bounded: bool = True
 
+    @property
+    def needs_bounds(self) -> bool:
+        return self.bounded
+
     def rules(self, model: Model) -> Composite:
         return ZPlusWSquare(first=ZBox() if self.bounded else WSquare())
 

@@ -78,6 +78,7 @@ class PerturbationCurve(ModelMetric):
     bounds: ClassVar[tuple[float, float]] = (-torch.inf, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.SUM
     scale_invariant: ClassVar[bool] = True
+    needs_bounds: ClassVar[bool] = True
     curve_axes: ClassVar[tuple[str, str]] = ("regions replaced", "score relative to the clean image")
     cite: ClassVar[str] = "Samek et al., TNNLS 2017; Goh et al., ICPR 2020"
 

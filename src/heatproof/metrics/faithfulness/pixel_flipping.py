@@ -67,6 +67,7 @@ class PixelFlipping(ModelMetric):
     bounds: ClassVar[tuple[float, float]] = (-torch.inf, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.SUM
     scale_invariant: ClassVar[bool] = True
+    needs_bounds: ClassVar[bool] = True
     curve_axes: ClassVar[tuple[str, str]] = ("steps", "score relative to the clean image")
     cite: ClassVar[str] = "Bach et al., PLoS ONE 2015; Petsiuk et al., BMVC 2018"
 

@@ -22,8 +22,9 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.seeds import derive, seed_of
-from heatproof.edits.randomise import Statistics, Weights, blocks, randomised
+from heatproof.edits.randomise import Statistics, Unchanged, Weights, blocks, randomised, unchanged
 from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.sanity.unchanged_weights import about_unchanged
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.entropy import histogram_entropy
@@ -68,17 +69,16 @@ class EfficientMprt(ExplainerMetric):
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         all_blocks = blocks(model, images)
         clean = explain(images, target, seed).values
-        networks = (
-            randomised(model, all_blocks, self.weights, self.statistics, seed=seed_of(derive(seed, "randomisation", k)))
-            for k in range(self.draws)
-        )
-        after = torch.stack([self._entropy(explain(images, target, seed, network).values) for network in networks])
-        before = self._entropy(clean)
+        entropies, kept = [], Unchanged()
+        for k in range(self.draws):
+            network = randomised(model, all_blocks, self.weights, self.statistics, seed=seed_of(derive(seed, "randomisation", k)))
+            entropies.append(self._entropy(explain(images, target, seed, network).values))
+            kept |= unchanged(model, network, all_blocks)
+        after, before = torch.stack(entropies), self._entropy(clean)
         rise = torch.where(before > 0, (after - before) / before, torch.nan)
         error = rise.std(0) / self.draws**0.5 if self.draws > 1 else None
-        return without_broken(
-            Scores.of(rise.mean(0), error=error, missing="the map is constant, so that its entropy is zero"), clean
-        )
+        scores = Scores.of(rise.mean(0), error=error, missing="the map is constant, so that its entropy is zero")
+        return without_broken(about_unchanged(scores, kept, all_blocks), clean)
 
     def _entropy(self, maps: Tensor) -> Tensor:
         return histogram_entropy(maps.flatten(1), self.bins)

@@ -34,9 +34,10 @@ from torch import Tensor
 
 from heatproof.core.records import Direction
 from heatproof.core.seeds import derive, seed_of
-from heatproof.edits.randomise import Block, Statistics, Weights, blocks, randomised
+from heatproof.edits.randomise import Block, Statistics, Unchanged, Weights, blocks, randomised, unchanged
 from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
+from heatproof.metrics.sanity.unchanged_weights import about_unchanged
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
@@ -130,29 +131,31 @@ class ParameterRandomisation(ComparingMetric):
 
         clean, gap = mapped(target, None)
         all_blocks = blocks(model, images, self.blocks)
-        similarities, pictures = [], []
+        similarities, pictures, kept = [], [], Unchanged()
         for k in range(self.draws):
             stages = []
-            for network in self._networks(model, all_blocks, seed_of(derive(seed, "randomisation", k))):
+            for part, network in self._networks(model, all_blocks, seed_of(derive(seed, "randomisation", k))):
                 other, gap = mapped(target if self.target == "fixed" else resolve_target(network, images, None), network)
                 stages.append(self.compare(clean, other))
                 pictures += [other] if k == 0 else []
+                kept |= unchanged(model, network, part)
             similarities.append(torch.stack(stages, 1))
         names = [block.name or "(network)" for block in (all_blocks if self.order == "bottom_up" else all_blocks[::-1])]
-        unchanged = [name for block in all_blocks for name in block.constants]
-        details = {"blocks": names, "not randomised": unchanged}
+        constants = [name for block in all_blocks for name in block.constants]
+        details = {"blocks": names, "not randomised": [*constants, *kept.weights]}
         scores = self._conclude(torch.stack(similarities), self.floor(images, draws), gap, details)
-        return replace(without_broken(scores, clean), maps=dict(zip(names, pictures, strict=True)))
+        scores = without_broken(about_unchanged(scores, kept, all_blocks), clean)
+        return replace(scores, maps=dict(zip(names, pictures, strict=True)))
 
-    def _networks(self, model: Model, all_blocks: Sequence[Block], seed: int) -> Iterator[Model]:
-        """Yield the network of each stage."""
+    def _networks(self, model: Model, all_blocks: Sequence[Block], seed: int) -> Iterator[tuple[Sequence[Block], Model]]:
+        """Yield the randomised blocks of each stage, and its network."""
         n = len(all_blocks)
         for i in range(1, n + 1):
             if self.order == "independent":
                 part = all_blocks[n - i : n - i + 1]
             else:
                 part = all_blocks[n - i :] if self.order == "top_down" else all_blocks[:i]
-            yield randomised(model, part, self.weights, self.statistics, seed=seed)
+            yield part, randomised(model, part, self.weights, self.statistics, seed=seed)
 
     def _conclude(
         self, similarities: Float[Tensor, "draws b stages"], floor: Tensor, gap: Tensor, details: Mapping[str, Sequence[str]]

@@ -10,6 +10,7 @@ eq. 17.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -24,6 +25,8 @@ class ZBox(SharingRule):
 
     stabiliser  the stabiliser of the denominators z; off by default, as published.
     """
+
+    needs_bounds: ClassVar[bool] = True
 
     stabiliser: Stabiliser = Stabiliser(epsilon=0)
 
