@@ -148,7 +148,7 @@ def site_of(model: Model, images: Float[Tensor, "b c h w"], layer: str | None = 
     Raises:
         SettingsError: The network has no such layer, or the layer has no grid, more than one, or none that the output depends on;
             the message lists the layers that it has.
-        ModelError: No layer of the network has a grid.
+        ModelError: No layer of the network has a grid, or a part of the network hides its operations.
     """
     trace = _trace(model, images)
     if layer is not None:
@@ -215,13 +215,14 @@ def _trace(model: Model, images: Tensor) -> LayerTrace:
     traces = _traces.setdefault(network, {})
     key = (structure, tuple(images.shape[1:]), images.dtype)
     if key not in traces:
-        traces[key] = _traced(model, images[: min(2, model.chunk or 2)].detach().clone())
+        traces[key] = _traced(model, images[: min(2, model.chunk or 2)])
     return traces[key]
 
 
 def _traced(model: Model, images: Tensor) -> LayerTrace:
-    trace = LayerTrace(images)
     with torch.inference_mode(False), torch.no_grad(), model.running(), ExitStack() as stack:
+        images = images.clone()
+        trace = LayerTrace(named_network(model), images)
         stack.enter_context(_hooks_called(model))
         for handle in trace.watch(named_network(model)):
             stack.callback(handle.remove)

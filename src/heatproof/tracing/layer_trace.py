@@ -62,11 +62,15 @@ class LayerTrace(Tracer):
     """The tracer of one forward pass of some images; `watch` hooks the modules, `end` takes the output.
 
     Args:
+        network: The network, of which nothing is kept.
         images: The images `[b, c, h, w]` that pass.
+
+    Raises:
+        ModelError: A part of the network hides its operations.
     """
 
-    def __init__(self, images: Tensor) -> None:
-        super().__init__()
+    def __init__(self, network: nn.Module, images: Tensor) -> None:
+        super().__init__(network)
         self.rows, self.space = len(images), (images.shape[2], images.shape[3])
         self.returned: list[Returned] = []
         self.calls: dict[str, int] = {}
