@@ -24,6 +24,7 @@ from heatproof.tracing.axes import (
     UNKNOWN,
     Axes,
     Axis,
+    Factor,
     Tokens,
     after_view,
     counts,
@@ -72,7 +73,7 @@ class Call(NamedTuple):
         """The axes and shapes of all arguments that depend on the images, those that know most about positions first."""
         tensors = [leaf for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Tensor)]
         found = [(axes, tensor.shape) for tensor in tensors if (axes := self.known(tensor)) is not None]
-        return sorted(found, key=lambda pair: -sum(map(_positions, pair[0])))
+        return sorted(found, key=_disorder)
 
 
 Rule = Callable[[Call], Sequence[Axes]]
@@ -83,7 +84,14 @@ def axes_after(call: Call) -> Sequence[Axes]:
     """The axes of each result of a call."""
     try:
         found = RULES.get(call.func, kept)(call)
-    except (TypeError, ValueError, IndexError, RuntimeError, NotImplementedError):  # an unusual signature: nothing is known
+    except (
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ):  # an unusual signature: nothing is known
         return [unknown_axes(result.shape) for result in call.results]
     pairs = zip(found, call.results, strict=False)
     fitting = [axes if len(axes) == result.ndim else unknown_axes(result.shape) for axes, result in pairs]
@@ -104,8 +112,11 @@ def _broadcast(sources: Sequence[tuple[Axes, Sequence[int]]], shape: Sequence[in
     return tuple(found)
 
 
-def _positions(axis: Axis) -> int:
-    return sum(2 if isinstance(factor.of, Tokens) else factor.of in ("h", "w") for factor in axis)
+def _disorder(source: tuple[Axes, Sequence[int]]) -> tuple[int, int]:
+    """The lower, the more is known of positions: of a sum, the term counts whose rows and columns are in order."""
+    axes, _ = source
+    positions = sum(factor.of in ("h", "w") or isinstance(factor.of, Tokens) for axis in axes for factor in axis)
+    return -sum(map(is_positional, axes)), -positions
 
 
 def viewed(call: Call) -> Sequence[Axes]:
@@ -135,32 +146,42 @@ def _selected(axis: Axis, length: int) -> Axis:
 
 
 def selected(call: Call) -> list[Axes]:
-    """One axis is selected from, sorted or reversed."""
-    given = call.named("input", "dim", "index")
+    """One axis is selected from or sorted."""
+    given = call.named("input", *(("k", "dim") if call.func in SELECTING_MOST else ("dim", "index")))
+    return _reordered(call, [given.get("dim", -1)])
+
+
+def reversed_(call: Call) -> list[Axes]:
+    """Axes are reversed."""
+    return _reordered(call, leaves(call.kwargs.get("dims", call.args[1:])))
+
+
+def _reordered(call: Call, dims: Sequence[int]) -> list[Axes]:
     axes = call.axes(call.args[0])
-    dims = given.get("dim", given.get("dims", -1))
-    dims = {dim % len(axes) for dim in (dims if isinstance(dims, tuple | list) else (dims,))}
-    return [
-        tuple(
-            _selected(axis, length) if i in dims else axis for i, (axis, length) in enumerate(zip(axes, result.shape, strict=True))
-        )
-        for result in call.results
-    ]
+    gone = {dim % len(axes) for dim in dims}
+    pairs = [list(zip(axes, result.shape, strict=True)) for result in call.results]
+    return [tuple(_selected(axis, n) if i in gone else axis for i, (axis, n) in enumerate(each)) for each in pairs]
+
+
+def turned(call: Call) -> list[Axes]:
+    """No axis keeps its order."""
+    return [tuple(whole(OUT_OF_ORDER, length) for length in result.shape) for result in call.results]
 
 
 def rolled(call: Call) -> list[Axes]:
     """Rows or columns are moved around; the opposite roll brings them back."""
     given = call.named("input", "shifts", "dims")
+    if given.get("dims") is None:
+        return turned(call)
     axes = list(call.axes(call.args[0]))
     shifts, dims = (each if isinstance(each, tuple | list) else (each,) for each in (given["shifts"], given["dims"]))
     for shift, dim in zip(shifts, dims, strict=True):
-        axes[dim] = tuple(
-            _moved(factor, shift) if len(axes[dim]) == 1 else factor._replace(of=OUT_OF_ORDER) for factor in axes[dim]
-        )
+        single = len(axes[dim]) == 1
+        axes[dim] = tuple(_moved(factor, shift) if single else factor._replace(of=OUT_OF_ORDER) for factor in axes[dim])
     return [tuple(axes)]
 
 
-def _moved(factor: Any, shift: int) -> Any:
+def _moved(factor: Factor, shift: int) -> Factor:
     """The factor with its quantity shifted: h becomes h+3, and h again once the shifts make a whole turn."""
     if not isinstance(factor.of, str) or factor.of[0] not in "hw" or factor.size != factor.extent:
         return factor if factor.of == "c" else factor._replace(of=OUT_OF_ORDER)
@@ -290,7 +311,7 @@ def joined(call: Call) -> list[Axes]:
         axis = token_axis(tokens._replace(before=tokens.before + before, after=tokens.after + after))
     else:
         axis = whole(OUT_OF_ORDER, result.shape[dim])
-    others = list(_broadcast(sorted(_without(call, parts, dim), key=lambda pair: -sum(map(_positions, pair[0]))), result.shape))
+    others = list(_broadcast(sorted(_without(call, parts, dim), key=_disorder), result.shape))
     others[dim] = axis
     return [tuple(others)]
 
@@ -311,10 +332,8 @@ def stacked(call: Call) -> list[Axes]:
     return [(*inner[:dim], whole(UNKNOWN, result.shape[dim]), *inner[dim:])]
 
 
-SELECTING: ops.Category = (
-    *(torch.index_select, T.index_select, torch.gather, T.gather, torch.take_along_dim, T.take_along_dim, torch.flip, T.flip),
-    *(torch.sort, T.sort, torch.topk, T.topk),
-)
+SELECTING: ops.Category = (*(torch.index_select, T.index_select, torch.gather, T.gather, torch.sort, T.sort),)
+SELECTING_MOST: ops.Category = (torch.topk, T.topk)
 PATCHES: ops.Category = (F.unfold, F.fold, F.pixel_shuffle, F.pixel_unshuffle, torch.pixel_shuffle, torch.pixel_unshuffle)
 REDUCTIONS: ops.Category = (
     *(*ops.SUMS_OVER_AXES, *ops.MAXIMA_OVER_AXES, *ops.MINIMA_OVER_AXES, *ops.NORMS, *ops.VARIANCES),
@@ -337,6 +356,8 @@ TABLE: Sequence[tuple[ops.Category, Rule]] = (
     (ops.JOINS, joined),
     (ops.STACKS, stacked),
     ((torch.roll, T.roll), rolled),
-    (SELECTING, selected),
+    ((*SELECTING, *SELECTING_MOST), selected),
+    ((torch.flip, T.flip), reversed_),
+    ((torch.rot90, torch.take_along_dim, T.take_along_dim), turned),
 )
 RULES: Mapping[Callable[..., Any], Rule] = {func: rule for category, rule in TABLE for func in category}

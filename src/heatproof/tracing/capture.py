@@ -28,7 +28,6 @@ from heatproof.models.checkpointing import whole_graph
 from heatproof.models.model import Model
 from heatproof.tracing.grid import Grid, Layout
 from heatproof.tracing.layer_trace import LayerTrace, Returned, first_tensor, with_first_tensor
-from heatproof.tracing.tracer import refuse_scripted
 
 LISTED = 12
 """How many layers an error message lists."""
@@ -151,7 +150,7 @@ def site_of(model: Model, images: Float[Tensor, "b c h w"], layer: str | None = 
     Raises:
         SettingsError: The network has no such layer, or the layer has no grid, more than one, or none that the output depends on;
             the message lists the layers that it has.
-        ModelError: No layer of the network has a grid.
+        ModelError: No layer of the network has a grid, or a part of the network hides its operations.
     """
     trace = _trace(model, images)
     if layer is not None:
@@ -218,17 +217,16 @@ def _trace(model: Model, images: Tensor) -> LayerTrace:
     traces = _traces.setdefault(network, {})
     key = (structure, tuple(images.shape[1:]), images.dtype)
     if key not in traces:
-        traces[key] = _traced(model, images[: min(2, model.chunk or 2)].detach().clone())
+        traces[key] = _traced(model, images[: min(2, model.chunk or 2)])
     return traces[key]
 
 
 def _traced(model: Model, images: Tensor) -> LayerTrace:
-    trace = LayerTrace(images)
     with torch.inference_mode(False), torch.no_grad(), model.running(), ExitStack() as stack:
         stack.enter_context(uncompiled(model))
         stack.enter_context(whole_graph())
-        for name, module in named_network(model).named_modules():
-            refuse_scripted(name, module)
+        images = images.clone()
+        trace = LayerTrace(named_network(model), images)
         for handle in trace.watch(named_network(model)):
             stack.callback(handle.remove)
         with trace:

@@ -4,7 +4,8 @@ The trace notes for every tensor that depends on the images what its axes mean (
 computed from. What a module returns is handed on as a new tensor, so that it is known afterwards whether the output was computed
 from what the module returned, or around it: from another of its results, or from the same tensor before it was returned.
 
-The network runs without gradients, and no activation is kept.
+What a network detaches is not followed, unless it detaches its output. The network runs without gradients, and no activation is
+kept.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +28,7 @@ IMAGES = 0
 """The node of the images in the graph of dependence."""
 
 
-class Node(NamedTuple):
+class TracedTensor(NamedTuple):
     """What is known of a tensor: what its axes mean, and its number in the graph of dependence."""
 
     axes: Axes
@@ -61,11 +62,15 @@ class LayerTrace(Tracer):
     """The tracer of one forward pass of some images; `watch` hooks the modules, `end` takes the output.
 
     Args:
+        network: The network, of which nothing is kept.
         images: The images `[b, c, h, w]` that pass.
+
+    Raises:
+        ModelError: A part of the network hides its operations.
     """
 
-    def __init__(self, images: Tensor) -> None:
-        super().__init__()
+    def __init__(self, network: nn.Module, images: Tensor) -> None:
+        super().__init__(network)
         self.rows, self.space = len(images), (images.shape[2], images.shape[3])
         self.returned: list[Returned] = []
         self.calls: dict[str, int] = {}
@@ -73,8 +78,9 @@ class LayerTrace(Tracer):
         self.seen: dict[int, Tokens] = {}
         self._nodes: Any = WeakIdKeyDictionary()
         self._parents: list[tuple[int, ...]] = [()]
-        self._nodes[images] = Node(tuple(map(whole, "bchw", images.shape)), IMAGES)
+        self._nodes[images] = TracedTensor(tuple(map(whole, "bchw", images.shape)), IMAGES)
         self._output: int | None = None
+        self._cut: set[int] = set()
 
     def is_tracked(self, tensor: Tensor) -> bool:
         """Whether the tensor depends on the images."""
@@ -91,11 +97,13 @@ class LayerTrace(Tracer):
         sources = tracked[:1] if func in ops.VIEWS else tracked
         if func in ops.VIEWS and tracked[0] is not args[0]:
             return result  # the shape of a tracked tensor for a constant
-        parents = () if func in ops.DETACHED else tuple(dict.fromkeys(self._nodes[tensor].number for tensor in sources))
+        parents = tuple(dict.fromkeys(self._nodes[tensor].number for tensor in sources))
         call = Call(func, args, kwargs, lambda tensor: self._nodes[tensor].axes if tensor in self._nodes else None, fresh)
         for tensor, axes in zip(fresh, axes_after(call) if fresh else (), strict=True):
             if tensor.is_floating_point() or tensor.is_complex():
                 self._note(tensor, axes, parents)
+                if func in ops.DETACHED:
+                    self._cut.add(self._nodes[tensor].number)
         for tensor in written:
             self._write(tensor, parents)
         return result
@@ -110,7 +118,7 @@ class LayerTrace(Tracer):
             self._note(changed, axes, parents if old is None else tuple(dict.fromkeys((old.number, *parents))))
 
     def _note(self, tensor: Tensor, axes: Axes, parents: tuple[int, ...]) -> None:
-        self._nodes[tensor] = Node(axes, len(self._parents))
+        self._nodes[tensor] = TracedTensor(axes, len(self._parents))
         self._parents.append(parents)
         for axis, length in zip(axes, tensor.shape, strict=True):
             if (tokens := tokens_of(axis)) is not None:
@@ -162,6 +170,8 @@ class LayerTrace(Tracer):
     def end(self, output: Tensor) -> None:
         """Note the output of the network, and release all tensors."""
         self._output = self._nodes[output].number if output in self._nodes else None
+        if not self._reaches(IMAGES):
+            self._cut.clear()  # no gradient comes through at all: what the output is computed from is told by the values
         self._nodes.clear()
         self.forget_replacements()
 
@@ -192,7 +202,8 @@ class LayerTrace(Tracer):
             return False
         found, waiting = {self._output}, [self._output]
         while waiting:
-            for parent in self._parents[waiting.pop()]:
+            current = waiting.pop()
+            for parent in () if current in self._cut else self._parents[current]:
                 if parent not in found and parent != around:
                     found.add(parent)
                     waiting.append(parent)

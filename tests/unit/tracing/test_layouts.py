@@ -69,16 +69,18 @@ IN_ORDER: dict[str, Callable[[Tensor], Tensor]] = {
     "tokens": tokens,
     "positions after channels": lambda x: x.flatten(2),
     "tokens before the batch": lambda x: tokens(x).transpose(0, 1),
-    "tokens after a class token": lambda x: torch.cat([tokens(x).new_zeros(2, 1, 8), tokens(x)], 1),
-    "tokens between others": lambda x: torch.cat([EYE[:2, :3, None].expand(2, 3, 8), tokens(x), EYE[None, :2].expand(2, 2, 8)], 1),
-    "tokens without the class token": lambda x: torch.cat([tokens(x).new_zeros(2, 2, 8), tokens(x)], 1)[:, 2:],
-    "tokens without one of two class tokens": lambda x: torch.cat([tokens(x).new_zeros(2, 2, 8), tokens(x)], 1)[:, 1:],
-    "batch and tokens in one axis and back": lambda x: tokens(x).flatten(0, 1).relu().view(2, -1, 8),
+    "tokens after a class token": lambda x: torch.cat([tokens(x).new_zeros(len(x), 1, 8), tokens(x)], 1),
+    "tokens between others": lambda x: torch.cat(
+        [EYE[:1, :3, None].expand(len(x), 3, 8), tokens(x), EYE[None, :2].expand(len(x), 2, 8)], 1
+    ),
+    "tokens without the class token": lambda x: torch.cat([tokens(x).new_zeros(len(x), 2, 8), tokens(x)], 1)[:, 2:],
+    "tokens without one of two class tokens": lambda x: torch.cat([tokens(x).new_zeros(len(x), 2, 8), tokens(x)], 1)[:, 1:],
+    "batch and tokens in one axis and back": lambda x: tokens(x).flatten(0, 1).relu().view(len(x), -1, 8),
     "windows and back": lambda x: joined(windows(last(x)), x.shape[2], x.shape[3]),
     "shifted windows and back": lambda x: torch.roll(
         joined(windows(torch.roll(last(x), (-2, -2), (1, 2))), x.shape[2], x.shape[3]), (2, 2), (1, 2)
     ),
-    "heads and back": lambda x: tokens(x).reshape(2, -1, 2, 4).transpose(1, 2).transpose(1, 2).flatten(2),
+    "heads and back": lambda x: tokens(x).reshape(len(x), -1, 2, 4).transpose(1, 2).transpose(1, 2).flatten(2),
     "parts of the channels": lambda x: torch.cat(x.chunk(4, 1), 1),
     "a linear layer": lambda x: F.linear(last(x), EYE),
     "a matrix": lambda x: tokens(x) @ EYE,
@@ -96,24 +98,29 @@ IN_ORDER: dict[str, Callable[[Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("name", IN_ORDER)
 @pytest.mark.parametrize("size", [(8, 12), (8, 8), (64, 4), (4, 64)], ids=str)
-def test_the_image_is_read_back_however_it_is_laid_out(name: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("n", [1, 2])
+def test_the_image_is_read_back_however_it_is_laid_out(name: str, size: tuple[int, int], n: int) -> None:
     """Also where another reading fits the shape: 8 channels beside 8 rows, 64 tokens of an image of 64 rows."""
-    x = image(*size)
+    x = image(*size)[:n]
     assert torch.equal(read(IN_ORDER[name], x), x)
 
 
 OUT_OF_ORDER: dict[str, Callable[[Tensor], Tensor]] = {
     "windows": lambda x: windows(last(x)),
     "shifted": lambda x: torch.roll(x, 2, 3),
-    "reversed": lambda x: x.flip(3),
+    "shifted as a whole": lambda x: torch.roll(x, 2),
+    "reversed": lambda x: x.flip(1, 3),
+    "turned": lambda x: torch.rot90(x[..., :8], 1, (2, 3)),
     "selected tokens": lambda x: tokens(x)[:, torch.arange(16)],
     "half of the tokens": lambda x: tokens(x)[:, :48],
     "sorted tokens": lambda x: tokens(x).sort(1).values,
     "gathered tokens": lambda x: tokens(x).gather(1, torch.arange(64)[None, :, None].expand(2, 64, 8)),
+    "the largest of each channel": lambda x: tokens(x).topk(16, 1).values,
+    "taken tokens": lambda x: torch.take_along_dim(tokens(x), torch.arange(16)[None, :, None], 1),
     "mixed tokens": lambda x: F.linear(x.flatten(2), torch.eye(96, dtype=torch.float64)),
     "one position": lambda x: F.adaptive_avg_pool1d(x.flatten(2), 1),
     "pooled tokens": lambda x: F.avg_pool1d(x.flatten(2), 2),
-    "one class token": lambda x: torch.cat([tokens(x).new_zeros(2, 1, 8), tokens(x)], 1)[:, :1],
+    "one class token": lambda x: torch.cat([tokens(x).new_zeros(len(x), 1, 8), tokens(x)], 1)[:, :1],
 }
 
 
