@@ -21,6 +21,7 @@ from heatproof.methods import (
 from heatproof.metrics import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit, Scores
 from heatproof.metrics.base import ExplainerMetric, bound
 from heatproof.models import Model
+from heatproof.models.classes import NO_CLASSES
 from heatproof.models.loaders import Toy
 from heatproof.numerics.entropy import histogram_entropy
 from heatproof.numerics.quadrature import Midpoint
