@@ -200,6 +200,14 @@ def test_a_map_does_not_depend_on_batch_mates_order_or_chunk(
         assert_same_answer(alone, rows_of(together, [row]), tolerance)
 
 
+@pytest.mark.parametrize("network", zoo.IMPURE)
+@running
+def test_a_network_that_is_no_function_of_each_image_is_refused_in_the_same_words(method: Method, network: str) -> None:
+    build, words = zoo.IMPURE[network]
+    with pytest.raises(ModelError, match=words):
+        method.attribute(zoo.model(build()), zoo.images(2), 0)
+
+
 @methods
 def test_two_equal_images_in_one_batch_get_equal_maps(method: Method) -> None:
     images = zoo.images(2)[[0, 1, 0]]
@@ -479,7 +487,7 @@ def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method, side:
     counting = zoo.Counting(zoo.residual())
     model = zoo.model(counting, chunk=4)
     incremental(model, images, (CHEAP_CURVE.side, CHEAP_CURVE.side))  # once for a network, whatever is asked of it
-    counting.rows.forward = 0
+    zoo.checked(model, images)  # likewise
     found = method.attribute(model, images, 0)
     cost = method.cost(tuple(images.shape[1:]))
     assert found.passes == PassCount(counting.forward_rows, counting.backward_rows)

@@ -34,10 +34,11 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
         )
     if 0 in images.shape:
         raise TensorError(f"images: expected at least one image and one pixel, got {list(images.shape)}")
-    if images.dtype != model.dtype or images.device != model.device:
+    placed = model.placed(images[:1])
+    if images.dtype != placed.dtype or images.device != placed.device:
         raise TensorError(
-            f"images: expected {model.dtype} on {model.device} as the model's parameters, got {images.dtype} on {images.device}; "
-            f"use images.to({str(model.device)!r}, {model.dtype})"
+            f"images: expected {placed.dtype} on {placed.device} as the model's parameters, got {images.dtype} on {images.device}; "
+            f"use images.to({str(placed.device)!r}, {placed.dtype})"
         )
     whole = finite(images)
     if not bool(whole.all()):
