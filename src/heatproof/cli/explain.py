@@ -125,14 +125,13 @@ def _explain_one(
         )
     photograph = open_image(path, str(path))
     tensor = preprocessing(photograph)[None].to(model.device, model.dtype)
-    model = known_model(model, tensor, gradients=False)
     classes = resolve_target(model, tensor, target)
     attributions = {}
     for label, method in methods.items():
         with err.status(f"{path.name}: {label}"):
             attributions[label] = method.attribute(model, tensor, classes, seed=seed)
     outputs = raw_outputs(model, tensor)
-    caption = _caption(model, outputs, classes)
+    caption = _caption(known_model(model, tensor, gradients=False), outputs, classes)
     _draw(preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture)
     rows = [
         (label, _number(a.error.item()), _number(a.gap.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")

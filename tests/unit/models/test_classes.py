@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import SettingsError, TensorError
 from heatproof.methods import Competition, Gradient, IntegratedGradients
-from heatproof.metrics import PerformanceInformationCurve, RandomLogit
+from heatproof.metrics import PerformanceInformationCurve, PixelFlipping, RandomLogit, SimilarityUnderChange
 from heatproof.metrics.explain import bound
 from heatproof.models import Logit, LogProbability, Margin, Model, Output, Probability, Regression
 from heatproof.models.classes import NO_CLASSES, check_target, class_probability, decision, default_target, number_of_classes
@@ -135,14 +135,22 @@ def test_what_depends_on_no_class_has_none(model: Model) -> None:
 
 @each
 def test_there_is_no_other_class_to_ask_for(model: Model) -> None:
-    curve = PerformanceInformationCurve(steps=4)
-    for metric, what in ((RandomLogit(draws=2), bound(Gradient(), model)), (curve, images())):
-        scores = metric.score(model, images(), None, what)
+    of_the_map = (PerformanceInformationCurve(steps=4), PixelFlipping(steps=4, output=Probability()))
+    for metric in (RandomLogit(draws=2), *of_the_map):
+        scores = metric.score(model, images(), None, images() if metric in of_the_map else bound(Gradient(), model))
         assert scores.values.isnan().all()
         assert scores.notes == (NO_CLASSES,) * 6
+    assert PixelFlipping(steps=4).score(model, images(), None, images()).values.isfinite().all(), "it follows what is explained"
     rivals = Competition(method=Gradient()).attribute(model, images())
     assert rivals.values.isnan().all()
     assert rivals.notes == (NO_CLASSES,) * 6
+
+
+@each
+def test_the_network_keeps_its_decision_only_where_it_makes_one(model: Model) -> None:
+    metric = SimilarityUnderChange(levels=(0.1,))
+    answer = metric.score(model, images(), None, bound(Gradient(), model)).components["answer"]
+    assert answer.isfinite().all() == (model.output is difference)
 
 
 def test_names_of_what_is_explained() -> None:

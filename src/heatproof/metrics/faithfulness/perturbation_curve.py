@@ -132,6 +132,10 @@ class PerturbationCurve(ModelMetric):
         paths = self.paths or max(n for n in range(1, MOST_PATHS + 1) if p % n == 0)
         return paths, p // paths
 
+    @property
+    def needs_class(self) -> bool:
+        return self.output is not None and self.output.class_dependent
+
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         h, w = image_shape[-2:]
         check_room(h, w, *self.layout(h, w))

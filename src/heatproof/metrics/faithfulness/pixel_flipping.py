@@ -94,6 +94,10 @@ class PixelFlipping(ModelMetric):
         """The number of draws of the fill for each image, P."""
         return self.draws or (10 if self.fill.stochastic else 1)
 
+    @property
+    def needs_class(self) -> bool:
+        return self.output is not None and self.output.class_dependent
+
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         if self.steps > (pixels := prod(image_shape[1:])):
             raise SettingsError(

@@ -22,6 +22,7 @@ from heatproof.metrics import CosineConvergence, DataRandomisation, EfficientMpr
 from heatproof.metrics.base import ExplainerMetric
 from heatproof.metrics.explain import bound
 from heatproof.models import Model
+from heatproof.models.classes import NO_CLASSES
 from heatproof.models.loaders import Toy
 from heatproof.numerics.entropy import histogram_entropy
 from heatproof.numerics.quadrature import Midpoint
