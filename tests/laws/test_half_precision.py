@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from heatproof.core.records import Reduction
 from heatproof.core.settings import exports
 from heatproof.methods import (
     AdaptiveNoise,
@@ -20,8 +21,12 @@ from heatproof.methods import (
     SmoothTaylor,
 )
 from heatproof.metrics import MapMetric, Metric, ReferenceMetric, RegionMetric
+from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
+from heatproof.numerics.reduce import reduce
 from heatproof.numerics.running_moments import RunningMoments
+from heatproof.numerics.sobel import sobel
+from heatproof.numerics.total_variation import average_total_variation
 from heatproof.passes.forward import mean_fill_score
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Uniform
@@ -143,3 +148,17 @@ def test_the_mean_score_of_many_fills_is_added_in_single(dtype: torch.dtype) -> 
     wide = zoo.model(linear(dtype), dtype=torch.float64, chunk=500)
     exact = mean_fill_score(wide, images.double(), target, Draws.for_images(0, images.double()), Uniform(), 2000)
     assert abs(float(found) - float(exact)) <= torch.finfo(dtype).eps * max(1.0, abs(float(exact)))
+
+
+def test_pictures_are_blurred_reduced_and_differentiated_as_in_single() -> None:
+    """Each result is that of float32, rounded once: no product underflows or overflows on the way."""
+    small, large = 1e-5 * zoo.images(2), 300 * zoo.images(2)
+    for values in (small.half(), large.half(), large.bfloat16()):
+        for work in (
+            lambda x: reduce(x, Reduction.L2),
+            lambda x: reduce(x, Reduction.MEAN_ABSOLUTE),
+            lambda x: gaussian_blur(x, 1.5),
+            sobel,
+        ):
+            assert torch.equal(work(values), work(values.float()).to(values.dtype))
+        assert torch.equal(average_total_variation(values), average_total_variation(values.float()))
