@@ -43,7 +43,7 @@ class IntegratedGradients(ProbeMethod):
     quadrature     the nodes and weights on the path: by default 50 Gauss–Legendre nodes, within the 20 to 300 steps that the
                    paper recommends. With a tolerance, only its `steps` count, as the most passes that a path may take.
     tolerance      the relative completeness gap at which an image needs no more nodes; None uses the fixed quadrature.
-    map_tolerance  the estimated relative error of the map at which an image needs no more nodes, a stricter demand than
+    map_tolerance  the estimated relative error of the quadrature at which an image needs no more nodes, a stricter demand than
                    `tolerance`. If both are set, both are met. With one or both, nodes of a trapezoid are added where
                    completeness fails or the gradient turns (see `passes/path_gradients.py`).
 
@@ -109,10 +109,12 @@ class IntegratedGradients(ProbeMethod):
 
         accuracy = Accuracy(self.tolerance, self.map_tolerance, self.cost(tuple(case.images.shape[1:])).backward)
         path = path_gradients(case.model, case.images, case.target, start, self.baselines, accuracy)
-        return Explanation(path.values, path.expected_sum, path.error, path.probes, path.notes)
+        known = self.baselines > 1 or not self.stochastic  # one draw does not tell how far another lies
+        error = path.error if known else torch.full_like(path.error, torch.nan)
+        return Explanation(path.values, path.expected_sum, error, path.probes, path.notes)
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
-        """The expected sum is f(x) − mean f(b), and no error is known.
+        """The expected sum is f(x) − mean f(b); the error is the standard error over random baselines, if there are several.
 
         End points that are nodes of the quadrature are not computed again.
         """
@@ -123,6 +125,8 @@ class IntegratedGradients(ProbeMethod):
         else:
             at_baseline = mean_fill_score(case.model, case.images, case.target, case.draws, self.baseline, self.baselines)
         expected_sum = at_image - at_baseline
+        if self.stochastic:
+            return Explanation(streamed.values, expected_sum, streamed.standard_error)
         return Explanation.plain(streamed.values, expected_sum)
 
     def cost(self, image_shape: ImageShape) -> PassCount:

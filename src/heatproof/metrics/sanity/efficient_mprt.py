@@ -2,10 +2,10 @@
 
     value = 1/K Σ_k (H(A_k(x; θ_k)) − H(A_k(x; θ))) / H(A_k(x; θ))
 
-A_k(x; θ) is the map of image x for the network with weights θ and the k-th seed, θ_1 … θ_K are K draws of random weights, and H is the entropy of the
-histogram of the signed values. The maps of a network that has learnt nothing should be less simple than those of a trained
-network. No two maps are compared, so that the noise in the order of values near zero does not enter. The entropy depends on the
-values alone: a map of noise scores near 0, an edge map scores 0, and maps of sparse images can gain little entropy.
+A_k(x; θ) is the map of image x for the network with weights θ and the k-th seed, θ_1 … θ_K are K draws of random weights, and H is
+the entropy of the histogram of the signed values. The maps of a network that has learnt nothing should be less simple than those of
+a trained network. No two maps are compared, so that the noise in the order of values near zero does not enter. The entropy depends
+on the values alone: a map of noise scores near 0, an edge map scores 0, and maps of sparse images can gain little entropy.
 
 `error` is the standard error over the K draws of an image. All images have the same K networks, so that the errors of images are
 not independent.

@@ -2,13 +2,13 @@
 
     value = 1/K Σ_k similarity(A_k(x; t), A_k(x; t_k))
 
-A_k(x; t) is the map of image x for class t with the k-th seed, and the classes t_1 … t_K are uniform over all classes other than t. A map that is the
-same for every class explains none of them. Two classes that the network distinguishes by the same pixels may nevertheless rightly
-share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0.
+A_k(x; t) is the map of image x for class t with the k-th seed, and the classes t_1 … t_K are uniform over all classes other than t.
+A map that is the same for every class explains none of them. Two classes that the network distinguishes by the same pixels may
+nevertheless rightly share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0. `error` is
+the standard error over the K draws.
 
-`error` is the standard error over the K classes. Cost: K further maps and 1 forward pass, and K − 1 more maps of a method that draws
-random numbers. Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions
-fail", ICML 2020.
+Cost: K further maps and 1 forward pass, and K − 1 more maps of a method that draws random numbers.
+Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions fail", ICML 2020.
 Differs from the paper because any similarity may be used, not only SSIM; and because each image draws its own classes, which depend
 only on the seed and the content of the image.
 """
