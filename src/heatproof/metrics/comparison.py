@@ -72,7 +72,7 @@ class ComparingMetric(ExplainerMetric, ABC):
                 pictures: ssim (structural similarity; Wang et al., IEEE TIP 2004), hog and hog_spearman (Pearson's or Spearman's
                 correlation of histograms of oriented gradients; Dalal & Triggs, CVPR 2005).
     entries     Whether signed values or their magnitudes are compared. For ssim and the two hog measures, magnitudes are scaled to
-                [0, 1] and signed values to [−1, 1], by their 99th percentile.
+                [0, 1] and signed values to [−1, 1], by their 99th percentile, or by their maximum where that is zero.
     channels    Whether the channels are summed first (sum) or every value of every channel is compared by itself (each). ssim and
                 the two hog measures always compare sums.
     support     Whether values that are zero in both maps are left out. ssim, the two hog measures and top need every value.

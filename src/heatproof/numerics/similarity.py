@@ -93,6 +93,8 @@ def kendall(a: Float[Tensor, "b *shape"], b: Float[Tensor, "b *shape"], variant:
     from scipy.stats import kendalltau
 
     def tau(x: Tensor, y: Tensor) -> float:
+        if len(x) < 2:
+            return math.nan
         result = kendalltau(x.numpy(), y.numpy(), variant="c" if variant == "c" else "b", method="asymptotic")
         return float(result.statistic) * math.sqrt(_untied(x) * _untied(y)) if variant == "a" else float(result.statistic)
 

@@ -34,7 +34,7 @@ end, when their weights are known. Images are processed in groups whose stored g
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import inf, nan, sqrt
+from math import hypot, inf, nan, sqrt
 from typing import NamedTuple
 
 import torch
@@ -85,6 +85,7 @@ class PathGradients:
     values        The maps `[b, c, …]`.
     expected_sum  What each map should sum to `[b]`.
     error         The relative error of each map `[b]` by the estimate above; NaN for a map of zero.
+                  Where there are several paths, it includes the standard error over these.
     probes        The number of nodes of each image `[b]`.
     notes         For each image, a note that a tolerance was not reached, or "".
     """
@@ -176,6 +177,17 @@ class PathRefinement:
         inner = changes @ changes.T if len(changes) < changes.shape[1] else changes.T @ changes  # of equal Frobenius norm
         variance = 2 * float(inner.square().sum()) - 1.2 * float(squares.square().sum())
         return sqrt(float(squares.sum()) + MARGIN * sqrt(max(variance, 0.0))) / size if size else nan
+
+    @property
+    def spread(self) -> float:
+        """The relative standard error of the map over the paths, with norms from the sketches; 0 for one path."""
+        if self.paths == 1:
+            return 0.0
+        each = torch.zeros(self.paths, len(self.pieces[0].left.sketch))
+        for node, weight in self.weighted():
+            each[node.place.path] += weight * self.paths * node.sketch.cpu()
+        size = float(each.mean(0).norm())
+        return float(each.var(0).sum() / self.paths) ** 0.5 / size if size else nan
 
     def weighted(self) -> list[tuple[Node, float]]:
         """Each node with its weight in the integral."""
@@ -270,7 +282,8 @@ def path_gradients(
     for first in range(0, len(images), at_once):
         again: list[tuple[Place, float]] = []
         for i, refinement in refined(range(len(images))[first : first + at_once]).items():
-            expected[i], error[i], used[i] = refinement.expected_sum, refinement.error, refinement.nodes
+            expected[i], used[i] = refinement.expected_sum, refinement.nodes
+            error[i] = hypot(refinement.error, refinement.spread)
             notes.append(refinement.note(accuracy))
             for node, weight in refinement.weighted():
                 if node.term is None:

@@ -111,10 +111,12 @@ class IntegratedGradients(ProbeMethod):
 
         accuracy = Accuracy(self.tolerance, self.map_tolerance, self.cost(tuple(case.images.shape[1:])).backward)
         path = path_gradients(case.model, case.images, case.target, start, self.baselines, accuracy)
-        return Explanation(path.values, path.expected_sum, path.error, path.probes, path.notes)
+        known = self.baselines > 1 or not self.stochastic  # one draw does not tell how far another lies
+        error = path.error if known else torch.full_like(path.error, torch.nan)
+        return Explanation(path.values, path.expected_sum, error, path.probes, path.notes)
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
-        """The expected sum is f(x) − mean f(b), and no error is known.
+        """The expected sum is f(x) − mean f(b); the error is the standard error over random baselines, if there are several.
 
         End points that are nodes of the quadrature are not computed again.
         """
@@ -125,6 +127,8 @@ class IntegratedGradients(ProbeMethod):
         else:
             at_baseline = mean_fill_score(case.model, case.images, case.target, case.draws, self.baseline, self.baselines)
         expected_sum = at_image - at_baseline
+        if self.stochastic:
+            return Explanation(streamed.values, expected_sum, streamed.standard_error)
         return Explanation.plain(streamed.values, expected_sum)
 
     def cost(self, image_shape: ImageShape) -> PassCount:

@@ -7,7 +7,7 @@ t. A map that is the same for every class explains none of them. Two classes tha
 nevertheless rightly share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0. Where the
 explained output depends on no class, as in a regression, there is no other class to ask for, and the score is NaN.
 
-`error` is the standard error over the K classes. Cost: K further maps and 1 forward pass, and K − 1 more maps of a method that
+`error` is the standard error over the K draws. Cost: K further maps and 1 forward pass, and K − 1 more maps of a method that
 draws random numbers.
 Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions fail", ICML 2020.
 Differs from the paper because any similarity may be used, not only SSIM; and because each image draws its own classes, which depend
