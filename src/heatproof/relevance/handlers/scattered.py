@@ -52,7 +52,8 @@ def _scattered(context: HandlerContext, func: Callable[..., Any], given: dict[st
             "says, for which there is no rule; use a method by gradients, such as integrated gradients"
         )
     if to.requires_grad and values.requires_grad:
-        return decomposed(context, operation_name(func), partial(run, to, values), partial(_terms, run), [to, values])
+        y: Tensor = decomposed(context, operation_name(func), partial(run, to, values), partial(_terms, run), [to, values])
+        return y
     moving, nothing = (to, torch.zeros_like(values)) if to.requires_grad else (values, torch.zeros_like(to))
     one = torch.ones((), dtype=moving.dtype, device=moving.device)
     layer = LinearLayer(lambda x, w: (run(x, nothing) if to.requires_grad else run(nothing, x)) * w, one)
