@@ -6,7 +6,6 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from heatproof.relevance.expressions import written
 from heatproof.relevance.handler_context import Handler, HandlerContext
 from heatproof.relevance.handlers.linear_layers import rearranged
 from heatproof.relevance.tensor_tags import ProducingLayer, TensorTags
@@ -18,6 +17,7 @@ from heatproof.tracing.catalogue import (
     SCATTERED_IN_PLACE,
     with_in_place,
 )
+from heatproof.tracing.expressions import written
 from heatproof.tracing.signatures import function_of_tensors
 
 
