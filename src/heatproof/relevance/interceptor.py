@@ -25,11 +25,11 @@ from heatproof.numerics.autocast import autocast_of
 from heatproof.numerics.average_jacobian import SMOOTH, AverageJacobian, elementwise, vector_jacobian_product
 from heatproof.numerics.bounds import Bounds
 from heatproof.relevance.composites import Composite
-from heatproof.relevance.expressions import GATED, KEEP_MASKS, Expression, Operand, out_of_place, spelling
 from heatproof.relevance.handler_context import Backward, BackwardWithReference, HandlerLookup
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.relevance.tensor_tags import TensorTags
 from heatproof.tracing.catalogue import INDEXED_WRITES, OUT_OF_PLACE, writes_in_place
+from heatproof.tracing.expressions import GATED, KEEP_MASKS, Expression, Operand, out_of_place, spelling
 from heatproof.tracing.signatures import function_of_tensors, operation_name
 from heatproof.tracing.tracer import Tracer
 

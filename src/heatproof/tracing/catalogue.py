@@ -253,7 +253,8 @@ SCATTERED_IN_PLACE: Mapping[Function, Function] = {
 
 def with_in_place(category: Category) -> Category:
     """The functions of a category, followed by the in-place functions that compute the same values."""
-    return (*category, *(in_place for in_place, twin in OUT_OF_PLACE.items() if twin in category))
+    twins = (*OUT_OF_PLACE.items(), *SCATTERED_IN_PLACE.items())
+    return (*category, *(in_place for in_place, twin in twins if twin in category))
 
 
 def writes_in_place(func: Function) -> bool:

@@ -20,6 +20,8 @@ Join = Callable[[Tensor, Tensor, Tensor], Tensor]
 ROWS = zoo.normal(3, 5, seed=4).double()
 BOUNDS = Bounds.of(-4, 4, 5)
 
+SCALE = torch.tensor([0.5, -2.0, 1.0, -0.1, 3.0, 0.7], dtype=torch.float64)
+
 DENSE: dict[str, Join] = {
     "added": lambda x, w, b: F.linear(x, w) + b,
     "added first": lambda x, w, b: b + F.linear(x, w),
@@ -36,6 +38,9 @@ DENSE: dict[str, Join] = {
     "addmm with numbers": lambda x, w, b: torch.addmm(b / 2, x, w.T / 3, beta=2, alpha=3),
     "method addmm": lambda x, w, b: b.expand(len(x), -1).addmm(x, w.T),
     "shapes between": lambda x, w, b: (F.linear(x, w).view(-1, 3, 2).transpose(1, 2) + b.view(3, 2).T).transpose(1, 2).flatten(1),
+    "actnorm": lambda x, w, b: (F.linear(x, w / SCALE[:, None]) + b / SCALE) * SCALE,
+    "scale and bias": lambda x, w, b: SCALE * F.linear(x, w / SCALE[:, None]) + b,
+    "a number between": lambda x, w, b: F.linear(x, w / 3) * 3 + b,
     "split": lambda x, w, b: torch.cat([h + c for h, c in zip(F.linear(x, w).chunk(2, 1), b.chunk(2), strict=True)], 1),
 }
 
@@ -188,7 +193,7 @@ def test_a_tensor_taken_as_a_tensor_is_itself() -> None:
 
 def test_a_constant_after_something_else_passes_all_relevance_on() -> None:
     """As documented: a bias is a part of a layer only where nothing but shapes lies between."""
-    between = Model(Biased(lambda x, w, b: F.linear(x, w) * 1.0 + b).double(), BOUNDS)
+    between = Model(Biased(lambda x, w, b: -F.linear(x, -w) + b).double(), BOUNDS)
     own = Model(Biased(None).double(), BOUNDS)
     found, expected = (Lrp(composite="lrp_epsilon").attribute(model, ROWS, 1).values for model in (between, own))
     assert gap(found, expected) > 1e-3

@@ -70,6 +70,7 @@ SPELLINGS: dict[str, tuple[Function, Function]] = {
     "softplus": (F.softplus, lambda h: torch.log(1 + h.exp())),
     "softsign": (F.softsign, lambda h: h / (1 + h.abs())),
     "mish": (F.mish, lambda h: h * torch.tanh(F.softplus(h))),
+    "glu": (lambda h: F.glu(torch.cat([h, h.flip(1)], 1), 1), lambda h: h * h.flip(1).sigmoid()),
     "hardswish": (F.hardswish, lambda h: h * F.relu6(h + 3) / 6),
     "gelu": (F.gelu, lambda h: 0.5 * h * (1 + torch.erf(h / 2**0.5))),
     "gelu by tanh": (

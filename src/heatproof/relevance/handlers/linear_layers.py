@@ -11,7 +11,6 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.relevance.composites.base import LinearKind
-from heatproof.relevance.expressions import fits
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.linear import LinearLayer
 from heatproof.relevance.rules import LinearRule, SharingRule
@@ -26,6 +25,7 @@ from heatproof.tracing.catalogue import (
     TRANSPOSED_CONVOLUTION_ARGUMENTS,
     TRANSPOSED_CONVOLUTIONS,
 )
+from heatproof.tracing.expressions import fits
 from heatproof.tracing.layer_minus_constant import layer_minus_constant
 from heatproof.tracing.signatures import bind_arguments
 
@@ -109,11 +109,41 @@ def with_constant(
     layer = producer.layer
     bias = added if layer.bias is None else factor * layer.bias + added
     layer = replace(layer, weight=layer.weight if factor == 1 else factor * layer.weight, bias=bias)
-    operation = f"{producer.operation}, biased"
-    result = follow_rule(context, operation, producer.rule, layer, producer.x, run)
-    return context.set_tags(
-        result, TensorTags(context.tags(y).depth, producer=ProducingLayer(operation, layer, producer.x, producer.rule))
+    biased = replace(producer, operation=f"{producer.operation}, biased", layer=layer)
+    result = follow_rule(context, biased.operation, producer.rule, layer, producer.x, run)
+    return context.set_tags(result, TensorTags(context.tags(y).depth, producer=biased))
+
+
+def with_scale(context: HandlerContext, run: Callable[[], Tensor], y: Tensor, scale: Tensor | float) -> Tensor | None:
+    """The product of a layer's result and a constant for each output: one layer with other weights.
+
+    Args:
+        context: The tracer.
+        run: Computes the product.
+        y: The tensor that may be a layer's result.
+        scale: The constant.
+
+    Returns:
+        The product; None where no layer with a rule made y, or the constant is not one number for each output.
+    """
+    producer = context.tags(y).producer
+    if producer is None or not isinstance(producer.rule, SharingRule) or producer.layer.outputs is None:
+        return None
+    factor, axis = (
+        torch.as_tensor(scale, dtype=None if isinstance(scale, Tensor) else y.dtype, device=y.device),
+        producer.layer.axis,
     )
+    shape = [1] * (y.ndim - factor.ndim) + list(factor.shape)
+    if not fits(factor.shape, y.shape) or any(n != 1 for k, n in enumerate(shape) if k != axis):
+        return None
+    along = [1] * producer.layer.weight.ndim
+    along[producer.layer.outputs] = -1
+    factor = factor.reshape(shape)
+    bias = None if producer.layer.bias is None else factor * producer.layer.bias
+    layer = replace(producer.layer, weight=producer.layer.weight * factor.reshape(along), bias=bias)
+    scaled = replace(producer, operation=f"{producer.operation}, scaled", layer=layer)
+    result = follow_rule(context, scaled.operation, producer.rule, layer, producer.x, run)
+    return context.set_tags(result, TensorTags(context.tags(y).depth, producer=scaled))
 
 
 def rearranged(producer: ProducingLayer, function: Callable[[Tensor], Tensor], y: Tensor, constants: bool) -> ProducingLayer | None:
