@@ -36,6 +36,11 @@ class Huggingface(Loader):
     local_files_only: bool = False
     preprocessing: Preprocessing | None = None
 
+    @classmethod
+    def offers(cls, architecture: str) -> bool:
+        """Whether the name has the form of a repository, and is no path of this machine."""
+        return re.fullmatch(r"[\w.-]+/[\w.-]+", architecture) is not None and not Path(architecture).exists()
+
     def load(self) -> Model:
         transformers = import_package("transformers")
         module = self._network(transformers)
