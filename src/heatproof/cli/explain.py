@@ -133,7 +133,8 @@ def _explain_one(
     caption = (
         f"{model.class_name(int(classes[0]))}, p = {probability:.2f}" if outputs.shape[1] > 1 else f"output {outputs[0, 0]:.3g}"
     )
-    _draw(model.preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture)
+    score = model.explained(outputs, classes).item()
+    _draw(model.preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture, score)
     rows = [
         (label, _number(a.error.item()), _number(a.gap.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
         for label, a in attributions.items()
@@ -167,14 +168,14 @@ def _print_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor",
     out.print(table(f"{label}: relevance", "operation", "received", "passed on", "lost", rows=rows))
 
 
-def _draw(image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path) -> None:
+def _draw(image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path, score: float) -> None:
     """Write the picture of an image and its maps."""
     import numpy as np
 
     from heatproof.report.figures.explanation import draw_explanation
 
     maps = {label: attribution.values[0].cpu().double().numpy() for label, attribution in attributions.items()}
-    draw_explanation(np.asarray(image), maps, title, path)
+    draw_explanation(np.asarray(image), maps, title, path, score)
 
 
 def _number(error: float) -> str:

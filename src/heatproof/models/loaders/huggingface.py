@@ -5,7 +5,9 @@ is refused, because transformers would draw the rest at random.
 """
 
 import math
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from heatproof.core.errors import ModelError, WeightsMissing
