@@ -136,7 +136,7 @@ class Model:
         """
         try:
             out = unwrap((self.engine or self.module)(images))
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, ModelError) as error:
             if remedy := self._remedy(images):
                 raise ModelError(f"{self.name}: {remedy}") from error
             raise
@@ -151,7 +151,9 @@ class Model:
 
     def _remedy(self, images: Tensor) -> str:
         """What explains that a forward pass failed, and the remedy; empty if nothing does."""
-        if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in self._tensors()):
+        with torch._C.DisableTorchFunction():  # a tracer that is active would intercept the questions
+            frozen = any(tensor.is_inference() for tensor in self._tensors())
+        if frozen and torch.is_grad_enabled():
             return (
                 "expected weights that gradients can pass, got weights made inside torch.inference_mode; outside of it, use "
                 "copy.deepcopy(network)"
