@@ -131,8 +131,9 @@ def _explain_one(
         with err.status(f"{path.name}: {label}"):
             attributions[label] = method.attribute(model, tensor, classes, seed=seed)
     outputs = raw_outputs(model, tensor)
-    caption = _caption(known_model(model, tensor, gradients=False), outputs, classes)
-    _draw(preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture)
+    known = known_model(model, tensor, gradients=False)
+    caption, score = _caption(known, outputs, classes), known.explained(outputs, classes).item()
+    _draw(preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture, score)
     rows = [
         (label, _number(a.error.item()), _number(a.gap.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
         for label, a in attributions.items()
@@ -176,14 +177,14 @@ def _print_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor",
     out.print(table(f"{label}: relevance", "operation", "received", "passed on", "lost", rows=rows))
 
 
-def _draw(image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path) -> None:
+def _draw(image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path, score: float) -> None:
     """Write the picture of an image and its maps."""
     import numpy as np
 
     from heatproof.report.figures.explanation import draw_explanation
 
     maps = {label: attribution.values[0].cpu().double().numpy() for label, attribution in attributions.items()}
-    draw_explanation(np.asarray(image), maps, title, path)
+    draw_explanation(np.asarray(image), maps, title, path, score)
 
 
 def _number(error: float) -> str:

@@ -24,6 +24,7 @@ from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import ImageShape, PassCount, count_passes
+from heatproof.passes.finiteness import reason_not_finite
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
 from heatproof.passes.inputs import Target, check_bounds, check_images, check_needs_images, resolve_target
@@ -33,6 +34,8 @@ from heatproof.passes.remarks import collected_remarks
 from heatproof.perturb.draws import Draws
 
 ZERO = "the map is zero everywhere"
+FLAT = "a flat or unused output, rounding, or a cut graph"
+"""What makes a gradient zero, for notes."""
 
 
 class Axiom(Enum):
@@ -130,6 +133,8 @@ class Method(Settings, ABC):
     """Whether the method is the control that stands for chance: a map that knows neither the image nor the network."""
     needs_images: ClassVar[bool] = False
     """Whether the method needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
+    zero_because: ClassVar[str] = ""
+    """The reason for a map that is zero everywhere, in its note; true whatever the network and the image are."""
     cite: ClassVar[str] = ""
     """The publication in short form, for tables."""
 
@@ -197,11 +202,23 @@ class Method(Settings, ABC):
             plan=model.plan,
             seed=seed,
             details=explanation.details,
-            notes=tuple(
-                _note(values, "; ".join(filter(None, (note, *remarks))))
-                for values, note in zip(explanation.values, explanation.notes or [""] * len(case), strict=True)
-            ),
+            notes=tuple(self._note(case, i, explanation, remarks) for i in range(len(case))),
         )
+
+    def _note(self, case: Case, i: int, explanation: Explanation, remarks: Sequence[str]) -> str:
+        """The note of map i: a warning about its values, if there is reason for one, before the note of the method and remarks.
+
+        A map of zeros gets no warning if the method's note explains the zeros already, and a map of NaN none if there are no classes
+        to explain.
+        """
+        values, warning = explanation.values[i], ""
+        note = "; ".join(filter(None, (explanation.notes[i] if explanation.notes else "", *remarks)))
+        if not bool(finite(values[None])) and NO_CLASSES not in note:
+            reason = reason_not_finite(case.model, case.images[i : i + 1], case.target[i : i + 1])
+            warning = ": ".join(filter(None, ("the map holds NaN or infinity", reason)))
+        elif not bool(values.any()) and ZERO not in note:
+            warning = ": ".join(filter(None, (ZERO, self.zero_because)))
+        return "; ".join(filter(None, (warning, note)))
 
     @abstractmethod
     def explain(self, case: Case) -> Explanation:
@@ -249,6 +266,8 @@ class ProbeMethod(Method, ABC):
 
     A subclass states the probe points z_k and the weights w_k; `passes/probes.py` streams them through the network.
     """
+
+    zero_because: ClassVar[str] = f"the gradient is zero wherever it was taken ({FLAT})"
 
     @abstractmethod
     def n_probes(self) -> int:
@@ -325,17 +344,3 @@ class SampledMethod(ProbeMethod, ABC):
 def clean_scores(case: Case) -> Float[Tensor, " b"]:
     """f(x) of the images of a case, `[b]`. Cost: one forward pass an image, which counts as `clean` in a method's cost."""
     return scores(case.model, case.images, case.target)
-
-
-def _note(values: Tensor, note: str) -> str:
-    """The note of a map: a general warning about its values, if there is reason for one, before the note of its method.
-
-    A map of zeros gets no general warning if the method's note explains the zeros already, and a map of NaN none if there are no
-    classes to explain.
-    """
-    warning = ""
-    if not bool(finite(values[None])) and NO_CLASSES not in note:
-        warning = "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
-    elif not bool(values.any()) and ZERO not in note:
-        warning = f"{ZERO}: the explained output does not change where it was probed (saturated or unused input)"
-    return "; ".join(filter(None, (warning, note)))

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor
 
@@ -144,7 +144,7 @@ class MapMetric(Metric, Objective, ABC):
     """
 
     @no_autocast()
-    def score(self, values: Float[Tensor, "b c *space"]) -> Scores:
+    def score(self, values: Shaped[Tensor, "b c *space"]) -> Scores:
         """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`."""
         return without_broken(self.measure(self._prepared(values)), values)
 
@@ -177,7 +177,7 @@ class RegionMetric(Metric, ABC):
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
     @no_autocast()
-    def score(self, values: Float[Tensor, "b c *space"], regions: Float[Tensor, "b *space"] | Bool[Tensor, "b *space"]) -> Scores:
+    def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *space"]) -> Scores:
         """Score raw maps against the regions of the objects.
 
         Args:
@@ -235,7 +235,7 @@ class ReferenceMetric(Metric, ABC):
         return "the map of the other method, once per image"
 
     @no_autocast()
-    def score(self, values: Float[Tensor, "b c *space"], others: Float[Tensor, "b c *space"]) -> Scores:
+    def score(self, values: Shaped[Tensor, "b c *space"], others: Shaped[Tensor, "b c *space"]) -> Scores:
         """Score raw maps against raw maps of the reference method.
 
         Args:
@@ -289,7 +289,7 @@ class ModelMetric(Metric, Objective, ABC):
         model: Model,
         images: Float[Tensor, "b c *space"],
         target: int | Int[Tensor, " b"] | None,
-        values: Float[Tensor, "b c *space"],
+        values: Shaped[Tensor, "b c *space"],
         *,
         seed: int = 0,
     ) -> Scores:

@@ -170,7 +170,7 @@ class Model:
         try:
             # an engine has chosen the tensor already
             out = self.engine(images) if self.engine else output_matrix(self.module(images), len(images), self.output_path)
-        except (RuntimeError, AssertionError) as error:
+        except (RuntimeError, AssertionError, ModelError) as error:
             if remedy := self._remedy(images):
                 raise ModelError(f"{self.name}: {remedy}") from error
             raise
@@ -187,7 +187,9 @@ class Model:
 
     def _remedy(self, images: Tensor) -> str:
         """What explains that a forward pass failed, and the remedy; empty if nothing does."""
-        if torch.is_grad_enabled() and any(tensor.is_inference() for tensor in self._tensors()):
+        with torch._C.DisableTorchFunction():  # a tracer that is active would intercept the questions
+            frozen = any(tensor.is_inference() for tensor in self._tensors())
+        if frozen and torch.is_grad_enabled():
             return (
                 "expected weights that gradients can pass, got weights made inside torch.inference_mode; outside of it, use "
                 "copy.deepcopy(network)"

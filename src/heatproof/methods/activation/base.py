@@ -42,6 +42,8 @@ class ActivationMethod(Method, ABC):
 
     needs_images: ClassVar[bool] = True
 
+    zero_because: ClassVar[str] = "the channels of the layer are zero, their weights in the map are, or they cancel"
+
     layer: str | None = Field(default=None, min_length=1)
     layout: Layout | None = None
     relu: bool = False

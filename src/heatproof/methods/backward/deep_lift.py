@@ -22,7 +22,7 @@ from typing import ClassVar, Self
 from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
-from heatproof.methods.base import Axiom, Case, Explanation, Method
+from heatproof.methods.base import FLAT, Axiom, Case, Explanation, Method
 from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import ImageShape, PassCount
@@ -48,6 +48,9 @@ class DeepLift(Method):
     True
     """
 
+    zero_because: ClassVar[str] = (
+        f"the average slope is zero wherever the image differs from the baseline, if it does anywhere ({FLAT})"
+    )
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR, Axiom.SYMMETRIC})
     label: ClassVar[str] = "DeepLIFT"
     cite: ClassVar[str] = "Shrikumar, Greenside & Kundaje, ICML 2017"

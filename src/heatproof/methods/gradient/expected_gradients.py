@@ -25,7 +25,7 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
-from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
+from heatproof.methods.base import FLAT, Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
 from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import ImageShape, PassCount
@@ -59,6 +59,9 @@ class ExpectedGradients(SampledMethod):
     torch.Size([2])
     """
 
+    zero_because: ClassVar[str] = (
+        f"the gradient is zero wherever the image differs from the baselines, if it does anywhere ({FLAT})"
+    )
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR})
     cite: ClassVar[str] = "Erion et al., Nature Machine Intelligence 2021; Lundberg & Lee, NeurIPS 2017"
 

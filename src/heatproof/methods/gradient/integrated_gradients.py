@@ -22,7 +22,7 @@ import torch
 from pydantic import PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
-from heatproof.methods.base import Axiom, Case, Explanation, ProbeMethod, clean_scores
+from heatproof.methods.base import FLAT, Axiom, Case, Explanation, ProbeMethod, clean_scores
 from heatproof.models.model import Model
 from heatproof.numerics.quadrature import GaussLegendre, Quadrature
 from heatproof.numerics.wide import wide, wide_type
@@ -61,6 +61,7 @@ class IntegratedGradients(ProbeMethod):
     tensor([True, True])
     """
 
+    zero_because: ClassVar[str] = f"the gradient is zero wherever the image differs from the baseline, if it does anywhere ({FLAT})"
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR, Axiom.SYMMETRIC})
     cite: ClassVar[str] = "Sundararajan, Taly & Yan, ICML 2017"
 

@@ -81,6 +81,7 @@ class AdaptiveNoise(Method):
     """
 
     inert: ClassVar[frozenset[str]] = frozenset({"method.noise.sigma", "method.noise.relative_to"})
+    zero_because: ClassVar[str] = "the map is zero at the noise that was found"
     cite: ClassVar[str] = "Goh, Lapuschkin, Weber, Samek & Binder, ICPR 2020"
 
     method: Method = Field(default_factory=partial(Method.from_dict, "smooth_taylor"))

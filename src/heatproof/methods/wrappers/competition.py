@@ -45,6 +45,7 @@ class Competition(Method):
     10
     """
 
+    zero_because: ClassVar[str] = "no value of the map exceeds those of the rival classes"
     cite: ClassVar[str] = "Gupta & Arora, arXiv 1905.12152, 2019"
 
     method: Method = Field(default_factory=partial(Method.from_dict, "input_x_gradient"))
@@ -73,7 +74,8 @@ class Competition(Method):
                 else:
                     highest[i], lowest[i] = torch.maximum(highest[i], found), torch.minimum(lowest[i], found)
         won = ((own > 0) & (own > highest)) | ((own < 0) & (own < lowest))
-        return Explanation.plain(torch.where(won, own, 0.0))
+        unknown = own.isnan() | highest.isnan()
+        return Explanation.plain(torch.where(won, own, 0.0).masked_fill(unknown, torch.nan))
 
     def _classes(self, case: Case, outputs: Tensor) -> Tensor:
         """The target and its rivals, `[b, 1 + rivals]`."""

@@ -58,6 +58,7 @@ class SmoothGrad(Method):
     """
 
     label: ClassVar[str] = "SmoothGrad"
+    zero_because: ClassVar[str] = "the maps of the noisy copies are zero, they cancel, or for a variance they are equal"
     cite: ClassVar[str] = "Smilkov et al., arXiv 1706.03825, 2017"
 
     method: Method = Field(default_factory=partial(Method.from_dict, "gradient"))
