@@ -539,7 +539,7 @@ def test_a_map_with_nan_is_noted_and_its_batch_mates_are_not_touched() -> None:
     images = zoo.images(3)
     images[1, 0, 0, 0] = 5
     method = Method.from_dict("gradient")
-    found = method.attribute(zoo.model(Overflowing()), images, 0)
+    found = method.attribute(zoo.model(Overflowing()), images)
     assert not found.values[1].isfinite().all()
     assert "NaN or infinity" in found.notes[1]
     assert found.values[[0, 2]].isfinite().all()

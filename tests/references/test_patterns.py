@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.methods import Gradient, Lrp, PatternAttribution, PatternNet
-from heatproof.models import Bounds, Model
+from heatproof.models import Bounds, Model, Regression
 from heatproof.passes.patterns import GivenPatterns, fit_patterns
 from heatproof.relevance.composites import LrpZ
 from heatproof.relevance.pattern_moments import Estimator
@@ -33,7 +33,7 @@ def row_model(net: nn.Module, channels: int) -> Model:
 def linear(weight: list[float]) -> Model:
     net = nn.Linear(len(weight), 1, bias=False).double()
     net.weight.data = torch.tensor([weight], dtype=torch.float64)
-    return row_model(net, len(weight))
+    return row_model(net, len(weight)).with_(output=Regression())
 
 
 @estimators

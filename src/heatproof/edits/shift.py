@@ -90,7 +90,9 @@ def shifted(model: Model, shift: Float[Tensor, "c *space"]) -> Model:
     least, most = shift.double().reshape(channels, -1).aminmax(dim=1)
     lower, upper = model.bounds.lower, model.bounds.upper
     bounds = Bounds(lower.double() + least.to(lower.device), upper.double() + most.to(upper.device))
-    return model.with_(module=module, bounds=bounds, preprocessing=None, name=f"{model.name}, shifted", engine=None, plan="plain")
+    original = model.original or model.module
+    name = f"{model.name}, shifted"
+    return model.with_(module=module, original=original, bounds=bounds, preprocessing=None, name=name, engine=None, plan="plain")
 
 
 def _shifted_class(kind: type[nn.Module]) -> type[nn.Module]:

@@ -27,6 +27,7 @@ from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.metrics.scores import Scores
+from heatproof.models.classes import class_probability, default_target
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
@@ -34,6 +35,7 @@ from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
+from heatproof.passes.network_checks import known_model
 from heatproof.perturb.draws import image_digest
 from heatproof.store import Run
 
@@ -53,6 +55,7 @@ def compute_unit(run: Path, unit: Unit) -> None:
     for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
         if item.digest in unit.keep:
             store.write_image(item.digest, pixels)
+    model = known_model(model, images, gradients=False)
     with known_outputs(model, images, batch.outputs):
         records, values, further = _score(unit, model, batch)
     stored = {
@@ -158,7 +161,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
 
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:
     if unit.target == "predicted":
-        return model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
+        return default_target(model, outputs)
     unknown = [item.name for item in loaded.items if item.label < 0]
     if unknown:
         raise DataError(
@@ -197,9 +200,7 @@ def _record_builder(
 ) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
     target, n = attribution.target, len(outputs)
     clean = model.explained(outputs, target).tolist()
-    probability = (
-        outputs.softmax(1).gather(1, target[:, None])[:, 0].tolist() if outputs.shape[1] > 1 else [float("nan")] * len(clean)
-    )
+    probability = class_probability(model, outputs, target).tolist()
     classes, probes = target.tolist(), attribution.probes.tolist()
     map_error, map_gap = attribution.error.tolist(), attribution.gap.tolist()
     details = [_details(attribution, i) for i in range(n)]

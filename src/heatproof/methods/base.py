@@ -19,13 +19,16 @@ from torch import Tensor
 from heatproof.core.errors import SettingsError
 from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
+from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
+from heatproof.passes.network_checks import known_model
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
+from heatproof.passes.remarks import collected_remarks
 from heatproof.perturb.draws import Draws
 
 ZERO = "the map is zero everywhere"
@@ -161,8 +164,10 @@ class Method(Settings, ABC):
         started = time.perf_counter()
         check_images(model, images)
         check_needs_images(self, images)
-        images = images.detach()
-        with count_passes() as passes, model.running():
+        images, cost = images.detach(), self.cost(tuple(images.shape[1:]))
+        if target is None or cost.forward:
+            model = known_model(model, images, gradients=cost.backward > 0)
+        with count_passes() as passes, collected_remarks() as remarks, model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images), seed)
             explanation = self.explain(case)
         return Attribution(
@@ -178,7 +183,10 @@ class Method(Settings, ABC):
             plan=model.plan,
             seed=seed,
             details=explanation.details,
-            notes=tuple(_note(*each) for each in zip(explanation.values, explanation.notes or [""] * len(case), strict=True)),
+            notes=tuple(
+                _note(values, "; ".join(filter(None, (note, *remarks))))
+                for values, note in zip(explanation.values, explanation.notes or [""] * len(case), strict=True)
+            ),
         )
 
     @abstractmethod
@@ -303,10 +311,11 @@ def clean_scores(case: Case) -> Float[Tensor, " b"]:
 def _note(values: Tensor, note: str) -> str:
     """The note of a map: a general warning about its values, if there is reason for one, before the note of its method.
 
-    A map of zeros gets no general warning if the method's note explains the zeros already.
+    A map of zeros gets no general warning if the method's note explains the zeros already, and a map of NaN none if there are no
+    classes to explain.
     """
     warning = ""
-    if not bool(finite(values[None])):
+    if not bool(finite(values[None])) and NO_CLASSES not in note:
         warning = "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
     elif not bool(values.any()) and ZERO not in note:
         warning = f"{ZERO}: the explained output does not change where it was probed (saturated or unused input)"

@@ -31,6 +31,7 @@ from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import check_images, check_needs_images, resolve_target
+from heatproof.passes.network_checks import known_model
 
 
 @runtime_checkable
@@ -306,6 +307,7 @@ class ModelMetric(Metric, Objective, ABC):
         """
         check_images(model, images)
         check_needs_images(self, images)
+        model = known_model(model, images, gradients=False)
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
         maps = self._prepared(values.to(images))
@@ -355,6 +357,7 @@ class ExplainerMetric(Metric, ABC):
         """
         check_images(model, images)
         check_needs_images(self, images)
+        model = known_model(model, images, gradients=False)
         with torch.inference_mode(False), model.running():
             return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
 

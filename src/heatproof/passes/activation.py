@@ -17,6 +17,7 @@ from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
 from heatproof.passes.memory import in_chunks
+from heatproof.tracing.affine_batch_norm import affine_batch_norm
 from heatproof.tracing.capture import Site, capture, captured_activation, intervention
 
 
@@ -79,7 +80,7 @@ def differentiable_activation_gradient(
     Cost: one forward and one backward pass each.
     """
     keep = images.requires_grad
-    with torch.enable_grad(), model.running():
+    with torch.enable_grad(), model.running(), affine_batch_norm(model):
         with capture(model, images, layer, cut=not keep) as seen:
             outputs = model.outputs(images.clone())
         site, values = captured_activation(seen, model, images)

@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heatproof.core.errors import TensorError
+from heatproof.models.classes import check_target
 from heatproof.models.model import Model
+from heatproof.models.outputs import Logit
 from heatproof.passes.counting import record_rows
+from heatproof.passes.remarks import remark
 from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -21,12 +23,11 @@ def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tens
     """The explained scalar of each image, from the network's outputs.
 
     Raises:
-        TensorError: A target for which the network has no output.
+        TensorError: A target that is none of the classes.
     """
-    if int(target.max()) >= outputs.shape[1]:
-        raise TensorError(
-            f"target: expected classes from 0 to {outputs.shape[1] - 1}, the network's outputs, got class {int(target.max())}"
-        )
+    check_target(model, outputs, target)
+    if isinstance(model.output, Logit) and model.scale in NOT_LOGITS:
+        remark(f"the network returns {NOT_LOGITS[model.scale]}, not logits: its own output is explained")
     return model.explained(outputs, target)
 
 
@@ -89,6 +90,9 @@ def variant_scores(
         results[image, variant] = checked_scores(model, outputs, target[image]).to(results)
     return results
 
+
+NOT_LOGITS = {"probabilities": "probabilities", "log_probabilities": "log-probabilities"}
+"""Scales on which the output `logit` is none, in words."""
 
 _known: ContextVar[tuple[Any, Tensor] | None] = ContextVar("known outputs", default=None)
 

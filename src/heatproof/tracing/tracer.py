@@ -10,7 +10,7 @@ one, wherever the network uses the old one again.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,9 @@ class Tracer(TorchFunctionMode, ABC):
     Raises:
         ModelError: A part of the network hides its operations.
     """
+
+    functions: ClassVar[frozenset[Callable[..., Any]] | None] = None
+    """The functions that are intercepted, for a tracer of few functions, which is then fast; None for all."""
 
     def __init__(self, module: nn.Module | None = None) -> None:
         super().__init__()
@@ -62,6 +65,8 @@ class Tracer(TorchFunctionMode, ABC):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if self.functions is not None and func not in self.functions:
+            return func(*args, **(kwargs or {}))
         args, kwargs = tuple(mapped(self._current, args)), mapped(self._current, kwargs or {})
         tracked = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor) and self.is_tracked(leaf)]
         return self.intercept(func, args, kwargs, tracked) if tracked else func(*args, **kwargs)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import SettingsError
 from heatproof.methods import ExpectedGradients, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.models import Regression
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes import path_gradients as path_module
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
@@ -76,7 +77,7 @@ def near_zero() -> Reference:
     ids=lambda method: method.name,
 )
 def test_an_easy_image_takes_fewer_rows_than_a_hard_one(method: Method) -> None:
-    model = zoo.model(zoo.Counting(Steepening()))
+    model = zoo.model(zoo.Counting(Steepening()), output=Regression())
     images = smooth_and_rough()
     easy, hard = (method.attribute(model, image[None], 0) for image in images)
     assert easy.passes.backward < hard.passes.backward
@@ -129,13 +130,14 @@ def path(tolerance: float | None, steps: int = 500, map_tolerance: float | None 
 
 
 def test_a_straight_path_takes_one_round_and_a_rough_one_more() -> None:
-    model, images = zoo.model(Steepening()), smooth_and_rough() * 20
+    model, images = zoo.model(Steepening(), output=Regression()), smooth_and_rough() * 20
     easy, hard = path(0.01).attribute(model, images, 0).probes.tolist()
     assert easy == PIECES + 1 < hard
 
 
 def test_a_path_that_needs_more_nodes_than_it_may_take_says_so() -> None:
-    found = path(1e-9, steps=20, map_tolerance=1e-9).attribute(zoo.model(Steepening()), smooth_and_rough()[1:] * 20, 0)
+    model = zoo.model(Steepening(), output=Regression())
+    found = path(1e-9, steps=20, map_tolerance=1e-9).attribute(model, smooth_and_rough()[1:] * 20, 0)
     gap, error = found.gap.item(), found.error.item()
     assert found.notes == (
         "stopped at 20 nodes, the most for 20 passes, "

@@ -23,6 +23,7 @@ from heatproof.models.model import Model
 from heatproof.passes.activation import activation_gradients, activations, differentiable_activation_gradient
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
+from heatproof.passes.network_checks import check_network
 from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.tracing.capture import Site
@@ -73,6 +74,7 @@ class ActivationMethod(Method, ABC):
         check_images(model, images)
         check_needs_images(self, images)
         images = images.detach()
+        check_network(model, images, gradients=self.cost(tuple(images.shape[1:])).backward > 0)
         with model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(0, images))
             return self._maps(case)[0][:, None]

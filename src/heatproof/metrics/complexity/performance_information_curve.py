@@ -11,6 +11,8 @@ Grids: geometric, s_k = 0.005^{(K−k) / (K−1)}; linear, s_k = k / K. Pixels a
 relevance are in random order. `curve` is the performance at K + 1 equal steps of information. Information is measured on 8-bit
 pixels; the size of a PNG may differ by some bytes between builds of zlib.
 
+The explained output has to depend on a class, since probability and accuracy are those of a class; otherwise the score is NaN.
+
 Cost: 1 + K forward passes a map.
 Source: Kapishnikov, Bolukbasi, Viégas & Terry, "XRAI: better attributions through regions", ICCV 2019.
 Differs from the paper because the background is a Gaussian blur of the whole image, so that no pixel is sharp unless the map ranks
@@ -32,6 +34,7 @@ from heatproof.core.errors import SettingsError
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import ModelMetric
 from heatproof.metrics.scores import Scores
+from heatproof.models.classes import NO_CLASSES, decision
 from heatproof.models.model import Model
 from heatproof.models.outputs import Probability
 from heatproof.numerics.blur import gaussian_blur
@@ -94,6 +97,9 @@ class PerformanceInformationCurve(ModelMetric):
         pixels, k = maps[0].numel(), self.steps
         if k > pixels:
             raise SettingsError(f"{self.name}: expected at most as many steps as pixels, {pixels}, got {k}")
+        if bool((target < 0).any()):
+            unknown = images.new_full((len(images), k + 1), torch.nan)
+            return Scores.of(unknown[:, 0], curve=unknown, missing=NO_CLASSES)
         model, shown = model.with_(output=Probability()), self.revealed(pixels)
         places = pixel_places(maps, Draws.for_images(seed, images))
         sharp = images.to("cpu", torch.float64)
@@ -120,7 +126,7 @@ class PerformanceInformationCurve(ModelMetric):
 
     def _performance(self, model: Model, outputs: Tensor, target: Tensor) -> Tensor:
         probability = checked_scores(model, outputs, target)
-        performance = outputs.argmax(1) == target if self.performance == "accuracy" else probability
+        performance = decision(model, outputs) == target if self.performance == "accuracy" else probability
         return performance.to("cpu", torch.float64).masked_fill(probability.isnan().cpu(), torch.nan)
 
 

@@ -11,7 +11,8 @@ Cost: n further maps and 1 forward pass. Source: Sixt, Granz & Landgraf, "When e
 fail", ICML 2020 (cosine similarity convergence).
 Differs from the paper because relevance starts at the outputs, and whole maps of the input are compared rather than the channels of
 each position at each layer, so that the metric applies to every method and to images with one channel; and because the sign of the
-cosine does not count.
+cosine does not count. What the model explains does not count either, so that several outputs of a regression will do; the score is
+NaN if the network has one output.
 """
 
 from functools import partial

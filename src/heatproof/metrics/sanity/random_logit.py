@@ -4,7 +4,8 @@
 
 A(x; t) is the map of image x for class t, and the classes t_1 … t_K are uniform over all classes other than t. A map that is the
 same for every class explains none of them. Two classes that the network distinguishes by the same pixels may nevertheless rightly
-share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0.
+share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0. Where the explained output
+depends on no class, as in a regression, there is no other class to ask for, and the score is NaN.
 
 Cost: K further maps and 1 forward pass. Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions
 fail", ICML 2020.
@@ -22,6 +23,7 @@ from heatproof.core.records import Direction
 from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.scores import Scores, without_broken
+from heatproof.models.classes import NO_CLASSES, number_of_classes
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
@@ -58,10 +60,10 @@ class RandomLogit(ComparingMetric):
         return self.draws
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        classes = raw_outputs(model, images).shape[1]
+        classes = number_of_classes(model, raw_outputs(model, images))
         clean = explain(images, target, seed).values
-        if classes == 1:
-            return Scores.of(torch.full_like(target, torch.nan, dtype=images.dtype), missing="the network has one output")
+        if not classes:
+            return Scores.of(torch.full_like(target, torch.nan, dtype=images.dtype), missing=NO_CLASSES)
         draws = Draws.for_images(seed, images)
         similarities = []
         for k in range(self.draws):

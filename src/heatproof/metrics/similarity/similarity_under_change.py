@@ -30,6 +30,7 @@ from heatproof.core.records import Direction
 from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.metrics.scores import Scores, without_broken
+from heatproof.models.classes import decision
 from heatproof.models.model import Model
 from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.finite import finite
@@ -118,13 +119,14 @@ class SimilarityUnderChange(ComparingMetric):
         impossible = torch.stack([~finite(at) for at in requested], 1)
         changed = [_filled(at, no, images) for at, no in zip(requested, impossible.unbind(1), strict=True)]
         curve = torch.stack([self.compare(clean, map_of(at)) for at in changed], 1).masked_fill(impossible, torch.nan)
-        choice = raw_outputs(model, images).argmax(1)
-        answer = torch.stack([raw_outputs(model, at).argmax(1) == choice for at in changed], 1).to(curve)
+        choice = decision(model, raw_outputs(model, images))
+        answer = torch.stack([decision(model, raw_outputs(model, at)) == choice for at in changed], 1).to(curve)
+        undecided = impossible | (choice < 0)[:, None]  # a network without classes decides nothing
         components = {
             "first": curve[:, 0],
             "last": curve[:, -1],
             "scored": (~curve.isnan()).to(curve).mean(1),
-            "answer": answer.masked_fill(impossible, torch.nan).nanmean(1),
+            "answer": answer.masked_fill(undecided, torch.nan).nanmean(1),
             "moved": _distance(clean, map_of(changed[-1])).masked_fill(impossible[:, -1], torch.nan),
         }
         missing = "at every level the image cannot be changed as required, or a map is constant"
