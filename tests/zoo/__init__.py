@@ -11,9 +11,18 @@ from tests.zoo import (
     purity,
     wrapped,
 )
-from tests.zoo.network import ALL, BACKWARD, GROUPS, ZOO, Network
+from tests.zoo.network import GROUPS, ZOO, Network
 
-__all__ = ["ALL", "BACKWARD", "GROUPS", "ZOO", "Network"]
+__all__ = ["COLUMNS", "KINDS", "ZOO", "Network"]
 
+COLUMNS = {
+    "gradients": GROUPS["gradients"],
+    "activation maps": (*GROUPS["activation maps"], *GROUPS["activation maps without gradients"]),
+    "LRP, deep Taylor": GROUPS["relevance"],
+    "patterns": GROUPS["patterns"],
+    "DeepLIFT": GROUPS["DeepLIFT"],
+    "guided": GROUPS["guided"],
+}
+"""The columns of the table in the documentation, and the methods of each."""
 KINDS = (outputs, purity, normalisation, activations, layouts, attention, operations, precision, wrapped)
 """The files, in the order of the table."""

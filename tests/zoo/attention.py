@@ -1,4 +1,4 @@
-"""Attention and recurrence."""
+"""Attention and recurrence: places that are weighed by one another, or read in turn."""
 
 import torch
 import torch.nn.functional as F

@@ -15,7 +15,7 @@ from warnings import catch_warnings, simplefilter
 import torch
 from torch import Tensor, nn
 
-from heatproof.core.settings import snake_case
+from heatproof.core.settings import exports, snake_case
 from heatproof.methods import Method
 from heatproof.models import Bounds, Logit, Model, Output
 
@@ -39,6 +39,8 @@ MAPS = ("activation maps", "activation maps without gradients")
 RELEVANCE = ("relevance", "patterns")
 BACKWARD = (*RELEVANCE, "DeepLIFT", "guided")
 
+NO_IMAGES = "expected images [b, c, h, w]"
+"""Words of the refusal of tables, signals and volumes by methods whose maps have rows and columns."""
 NO_PLACES = "expected a layer with more than one position"
 """Words of the refusal of activation maps where no activation has places."""
 NO_RULE = "expected an operation with a rule"
@@ -96,18 +98,26 @@ class Network:
         bounds = Bounds.of(-BOUND, BOUND, channels=self.rows().shape[1])
         return Model(self.module() if module is None else module, bounds, output=self.output, chunk=16, name=self.name)
 
+    def answer(self, name: str) -> str:
+        """What becomes of a method, by its name: `right`, `zero`, or the words of its refusal."""
+        names = (name, *groups_of(name))
+        refused = next((self.refused[each] for each in names if each in self.refused), "")
+        needs_images = name in exports(Method) and exports(Method)[name].needs_images and self.rows().ndim != 4
+        return NO_IMAGES if needs_images else refused or ("zero" if any(each in self.zero for each in names) else "right")
+
     def words(self, method: Method) -> set[str]:
-        """Words of which the refusal of a method has one; empty where its map is right."""
-        parts = [part for part in method.nested() if isinstance(part, Method)]
-        names = {name for part in parts for name in (part.name, *groups_of(part.name))}
-        found = {words for name, words in self.refused.items() if name in names}
-        needs_images = any(getattr(part, "needs_images", False) for part in method.nested())
-        return {"expected images [b, c, h, w]"} if needs_images and self.rows().ndim != 4 else found
+        """Words of which the refusal of a method has one; empty where there is a map."""
+        needs_images = any(getattr(part, "needs_images", False) for part in method.nested()) and self.rows().ndim != 4
+        return {NO_IMAGES} if needs_images else {self.answer(name) for name in names_in(method)} - {"right", "zero"}
 
     def is_zero(self, method: Method) -> bool:
         """Whether the map is zero, with a note."""
-        parts = [part for part in method.nested() if isinstance(part, Method)]
-        return any(name in self.zero for part in parts for name in (part.name, *groups_of(part.name)))
+        return any(self.answer(name) == "zero" for name in names_in(method))
+
+
+def names_in(method: Method) -> list[str]:
+    """The names of a method and of the methods that it holds."""
+    return [part.name for part in method.nested() if isinstance(part, Method)]
 
 
 def groups_of(name: str) -> tuple[str, ...]:

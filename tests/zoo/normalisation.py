@@ -1,4 +1,4 @@
-"""Normalisation of activations and of weights."""
+"""Normalisation: activations and weights brought to one size, by numbers that are kept or that come from the input."""
 
 import torch
 from torch import nn

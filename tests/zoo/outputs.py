@@ -10,10 +10,16 @@ from heatproof.models import Regression
 from tests.zoo.network import ALL, MAPS, NO_PLACES, Step, awkward, dense, table
 
 IN_ROWS = "expected one row of outputs for each image"
+AMBIGUOUS = "expected one tensor that can be the network's outputs"
 
 
-@awkward("a tuple of logits and features", table)
+@awkward("a tuple of logits and features of three axes", table)
 def in_a_tuple() -> nn.Module:
+    return dense(lambda z: (z, z[:, :, None].square()))
+
+
+@awkward("a tuple of two matrices, of which either may be the outputs", table, refused={ALL: AMBIGUOUS})
+def two_matrices() -> nn.Module:
     return dense(lambda z: (z, z.square()))
 
 
@@ -27,7 +33,7 @@ def in_an_object() -> nn.Module:
     return dense(lambda z: SimpleNamespace(logits=z, hidden=(z, z)))
 
 
-@awkward("an output within an output, and none that is marked as the logits", table, refused={ALL: "expected one tensor"})
+@awkward("an output within an output, and none that is marked as the logits", table, refused={ALL: AMBIGUOUS})
 def nested() -> nn.Module:
     return dense(lambda z: ((z, z.softmax(1)), z.square()))
 
@@ -92,11 +98,6 @@ def constant() -> nn.Module:
 @awkward("no parameters at all", affine=True, refused={MAPS: NO_PLACES})
 def no_parameters() -> nn.Module:
     return Step(lambda x: torch.stack([x.mean((1, 2, 3)), x[:, 0].sum((1, 2)) - x[:, 1, 2, 2]], 1))
-
-
-@awkward("outputs that are whole numbers", table, refused={ALL: "expected"})
-def whole_numbers() -> nn.Module:
-    return dense(lambda z: (10 * z).long())
 
 
 @awkward("a layer whose forward takes its input by name only", table)
