@@ -90,7 +90,7 @@ class EncoderLayer(nn.Module):
         return self.last(self.encoder(self.tokens(x)).mean(1))
 
 
-@awkward("an LSTM over time", signals, refused={"deep_taylor": NO_LAYER_AT_THE_INPUT})
+@awkward("an LSTM over time", of_shape(2, 4), refused={"deep_taylor": NO_LAYER_AT_THE_INPUT})
 class Lstm(nn.Module):
     def __init__(self) -> None:
         super().__init__()

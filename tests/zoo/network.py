@@ -44,6 +44,8 @@ NO_IMAGES = "expected images [b, c, h, w]"
 NO_PLACES = "expected a layer with more than one position"
 """Words of the refusal of activation maps where no activation has places."""
 NO_RULE = "expected an operation with a rule"
+NO_ACTIVATION = "expected activations that the rule"
+"""Words of the refusal of guided backpropagation, where something bends that is no activation."""
 NO_LAYER_AT_THE_INPUT = "expected a layer that meets the input"
 """Words of the refusal of deep Taylor decomposition, whose first rule knows the bounds of the input."""
 NO_OWN_WEIGHTS = "expected layers that multiply by a parameter"
@@ -75,13 +77,15 @@ class Network:
     """Whether its own forward pass leaves its state as it was."""
     warning: str
     """What torch itself says of the network, if anything."""
+    twin: Callable[[], nn.Module] | None
+    """Builds the same function by simpler means, for the map by hand; None = the network itself."""
 
-    def module(self) -> nn.Module:
-        """A new copy, with weights of its own in any order of tests."""
+    def module(self, maker: Callable[[], nn.Module] | None = None) -> nn.Module:
+        """A new copy, or what another maker builds of the same weights, the same in any order of tests."""
         with torch.random.fork_rng(), catch_warnings():
             simplefilter("ignore")  # some ways to build a network are old
             torch.manual_seed(zlib.crc32(self.name.encode()))
-            module = self.maker()
+            module = (maker or self.maker)()
             for part in module.modules():
                 if isinstance(part, nn.modules.batchnorm._BatchNorm) and part.running_mean is not None:
                     part.running_mean.uniform_(-1, 1)
@@ -142,29 +146,18 @@ def awkward(
     affine: bool = False,
     forgetful: bool = True,
     warning: str = "",
+    twin: Callable[[], nn.Module] | None = None,
 ) -> Callable[[Maker], Maker]:
     """Enter a network; see `Network` for what the arguments mean. One message may refuse several groups."""
+    # what stands later is said of fewer
     each = {name: words for names, words in refused.items() for name in ((names,) if isinstance(names, str) else names)}
 
     def enter(maker: Maker) -> Maker:
         name = snake_case(maker.__name__).replace("_", " ")
         kind = maker.__module__.rpartition(".")[2]
         assert name not in ZOO, f"{name} is in the zoo twice"
-        ZOO[name] = Network(
-            name,
-            trouble,
-            kind,
-            maker,
-            data or pictures,
-            each,
-            zero,
-            output or Logit(),
-            target,
-            tolerance,
-            affine,
-            forgetful,
-            warning,
-        )
+        facts = (each, zero, output or Logit(), target, tolerance, affine, forgetful, warning, twin)
+        ZOO[name] = Network(name, trouble, kind, maker, data or pictures, *facts)
         return maker
 
     return enter

@@ -8,6 +8,8 @@ from tests.zoo.network import (
     CUT,
     DIFFERENTIATING,
     MAPS,
+    NO_ACTIVATION,
+    NO_LAYER_AT_THE_INPUT,
     NO_OWN_WEIGHTS,
     NO_PLACES,
     NO_RULE,
@@ -29,7 +31,7 @@ SOURCES, TARGETS = torch.tensor([0, 1, 2, 3, 4, 4]), torch.tensor([1, 2, 3, 4, 0
 nodes = of_shape(4, 5)
 
 
-@awkward("a graph network: messages are added at the nodes by index_add", nodes)
+@awkward("a graph network: messages are added at the nodes by index_add", nodes, refused={"deep_taylor": NO_LAYER_AT_THE_INPUT})
 class IndexAdd(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +42,7 @@ class IndexAdd(nn.Module):
         return self.last(torch.zeros_like(h).index_add(1, TARGETS, h[:, SOURCES]).mean(1))
 
 
-@awkward("a graph network: messages are added at the nodes by scatter_add", nodes)
+@awkward("a graph network: messages are added at the nodes by scatter_add", nodes, refused={"deep_taylor": NO_LAYER_AT_THE_INPUT})
 class ScatterAdd(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -67,12 +69,14 @@ def sorted_values() -> nn.Module:
     return nn.Sequential(nn.Conv1d(2, 6, 3), nn.Tanh(), Step(lambda h: h.sort(2).values[:, :, ::2].mean(2)), nn.Linear(6, 3))
 
 
-@awkward("the logarithm of a sum of exponentials over places", refused={RELEVANCE: NO_RULE})
+@awkward("the logarithm of a sum of exponentials over places", refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION})
 def log_sum_exp() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), Step(lambda h: h.logsumexp((2, 3))), nn.Linear(6, 3))
 
 
-@awkward("a spatial transformer: the network says where it samples its input", refused={RELEVANCE: NO_RULE})
+@awkward(
+    "a spatial transformer: the network says where it samples its input", refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION}
+)
 class SpatialTransformer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -93,12 +97,12 @@ class Einsum(nn.Module):
         return torch.einsum("bh,ho->bo", torch.einsum("bi,ih->bh", x, self.first).relu(), self.second)
 
 
-@awkward("the magnitude of a Fourier transform", signals, refused={RELEVANCE: NO_RULE})
+@awkward("the magnitude of a Fourier transform", signals, refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION})
 def spectrum() -> nn.Module:
     return nn.Sequential(Step(lambda x: torch.fft.rfft(x).abs().flatten(1)), nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 3))
 
 
-@awkward("complex numbers in the middle", table, refused={RELEVANCE: NO_RULE})
+@awkward("complex numbers in the middle", table, refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION})
 class Complex(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -109,7 +113,7 @@ class Complex(nn.Module):
         return self.last((z * z.conj()).real)
 
 
-@awkward("an embedding of the input rounded to whole numbers", table, refused={DIFFERENTIATING: CUT})
+@awkward("an embedding of the input rounded to whole numbers", table, refused={DIFFERENTIATING: CUT, RELEVANCE: NO_RULE})
 class Quantised(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +123,11 @@ class Quantised(nn.Module):
         return self.last(self.embedding((x * 3).round().long() + 16).flatten(1))
 
 
-@awkward("rounding, of which the derivative is zero everywhere", refused={MAPS: NO_PLACES, RELEVANCE: NO_RULE}, zero=("gradients",))
+@awkward(
+    "rounding, of which the derivative is zero everywhere",
+    refused={MAPS: NO_PLACES, RELEVANCE: NO_RULE, "guided": NO_ACTIVATION},
+    zero=("gradients",),
+)
 def rounded() -> nn.Module:
     return flattened(lambda h: h.mul(4).round())
 
@@ -144,12 +152,12 @@ def standard_deviation() -> nn.Module:
     return nn.Sequential(Step(lambda x: x.flatten(2).std(2)), nn.Linear(3, 3))
 
 
-@awkward("sums along an axis", signals, refused={RELEVANCE: NO_RULE}, affine=True)
+@awkward("sums along an axis", signals, refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION}, affine=True)
 def running_sum() -> nn.Module:
     return nn.Sequential(Step(lambda x: x.cumsum(2).flatten(1)), nn.Linear(18, 3))
 
 
-@awkward("distances to prototypes", table, refused={RELEVANCE: NO_RULE})
+@awkward("distances to prototypes", table, refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION})
 class Prototypes(nn.Module):
     def __init__(self) -> None:
         super().__init__()

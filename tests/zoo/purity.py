@@ -4,11 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.zoo.network import ALL, MAPS, NO_PLACES, Step, awkward, convolutional, dense, head, signals, table
+from tests.zoo.network import ALL, MAPS, NO_PLACES, Step, awkward, convolutional, dense, head, of_shape, table
 
 RANDOM = "random numbers"
 BATCH = "do not depend on the other images of its batch"
 STATE = "state"
+OTHER_OPERATIONS = "expected the same operations for an image as for its baseline"
 TOO_FEW = "Expected more than 1 value per channel"
 """What such a network says itself; its error reaches the caller as it is."""
 
@@ -50,7 +51,7 @@ class Counter(nn.Module):
         return self.inner(x) * self.calls
 
 
-@awkward("a recurrent network that starts from where its last call ended", signals, refused={ALL: STATE}, forgetful=False)
+@awkward("a recurrent network that starts from where its last call ended", of_shape(2, 4), refused={ALL: STATE}, forgetful=False)
 class KeptHidden(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +71,8 @@ def overwrites_its_input() -> nn.Module:
 
 
 @awkward(
-    "a branch for each row, by its own mean", refused={"DeepLIFT": "expected the same operations for an image as for its baseline"}
+    "a branch for each row, by its own mean",
+    refused={"DeepLIFT": OTHER_OPERATIONS, MAPS: NO_PLACES},
 )
 class BranchByRow(nn.Module):
     def __init__(self) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from tests.zoo.network import (
+    ALL,
     BACKWARD,
     CUT,
     DIFFERENTIATING,
@@ -22,24 +23,32 @@ from tests.zoo.network import (
     table,
 )
 
+UNSEEN = "expected modules whose operations can be seen"
+
 
 def plain() -> nn.Module:
     """What is wrapped."""
     return convolutional(nn.ReLU())
 
 
-@awkward("a module compiled by torch.jit.script", refused={BACKWARD: "script"})
+@awkward("a module compiled by torch.jit.script", refused={(*MAPS, *BACKWARD): UNSEEN}, twin=plain)
 def scripted() -> nn.Module:
     return torch.jit.script(plain())
 
 
-@awkward("a module compiled by torch.jit.trace", refused={BACKWARD: "script"})
+@awkward("a module compiled by torch.jit.trace", refused={(*MAPS, *BACKWARD): UNSEEN}, twin=plain)
 def traced() -> nn.Module:
     return torch.jit.trace(plain().eval(), pictures())
 
 
-@awkward("an exported program, for one batch size", refused={BACKWARD: "expected"})
+@awkward("an exported program", refused={(*MAPS, *BACKWARD): UNSEEN}, twin=plain)
 def exported() -> nn.Module:
+    any_number = ({0: torch.export.Dim.DYNAMIC},)
+    return torch.export.export(plain().eval(), (pictures(),), dynamic_shapes=any_number).module()
+
+
+@awkward("an exported program for one batch size", refused={ALL: "expected a network for any number of images"})
+def exported_for_two() -> nn.Module:
     return torch.export.export(plain().eval(), (pictures(),)).module()
 
 
@@ -48,7 +57,7 @@ def fx_graph() -> nn.Module:
     return torch.fx.symbolic_trace(nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), head()))
 
 
-@awkward("a module compiled by torch.compile", refused={BACKWARD: "compile"})
+@awkward("a module compiled by torch.compile", twin=plain)
 def compiled() -> nn.Module:
     return torch.compile(plain(), backend="eager")
 
