@@ -218,9 +218,12 @@ class Interceptor(Tracer):
         """Compute an activation by the composite's rule for it, or its average slope; see `HandlerContext`."""
         rule = self.composite.activation
         if rule is None:
-            return self.apply_rule_with_reference(
-                operation, run, lambda at, _, above, at_reference: elementwise(function, at, at_reference or at, above), [x]
-            )
+
+            def secant(at: Sequence[Tensor], _: Tensor, above: Tensor, at_reference: Sequence[Tensor] | None) -> Sequence[Tensor]:
+                return elementwise(function, at, at_reference or at, above)
+
+            result: Tensor = self.apply_rule_with_reference(operation, run, secant, [x])
+            return result
 
         def derivative(x: Tensor) -> Tensor:
             with torch.enable_grad():

@@ -170,18 +170,19 @@ JOINS: Category = (torch.cat, torch.concat)
 STACKS: Category = (torch.stack,)
 EXACT_COPIES: Category = (
     *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *PERMUTATIONS, *SWAPS, *RESHAPES, *SPLITS, *NEW_AXES, *INDEXING, *PADDING),
-    *(*JOINS, *STACKS, *SELECTIONS),
+    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS),
     *(T.T.__get__, T.mT.__get__, T.t, torch.t, T.swapdims, torch.swapdims, T.movedim, torch.movedim),  # type: ignore[attr-defined]
     *(T.flatten, torch.flatten, T.ravel, torch.ravel, T.unflatten, torch.unflatten, T.view_as, T.reshape_as, T.squeeze),
     *(torch.squeeze, T.expand, T.expand_as, T.repeat, T.repeat_interleave, T.tile, torch.tile, T.flip, torch.flip, T.roll),
     *(torch.roll, torch.rot90, T.select, torch.select, T.narrow, torch.narrow, T.index_select, torch.index_select, T.gather),
-    *(torch.gather, *MASKED_FILLS, torch.hstack, torch.vstack, T.unfold, F.unfold, F.pixel_shuffle),
+    *(torch.gather, torch.hstack, torch.vstack, T.unfold, F.unfold, F.pixel_shuffle),
     *(F.pixel_unshuffle, F.channel_shuffle, T.requires_grad_),
 )
 """The gradient of a copy is exact for relevance: it goes to the values that were copied. Views of the same memory, joins, and
 selections by an index or a condition are copies in this sense, since they do no arithmetic."""
 COPIES_BESIDE_CONSTANTS: Category = (
-    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS, *PADDING, *INDEXED_WRITES, torch.hstack, torch.vstack, F.unfold),
+    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS, *PADDING, *INDEXED_WRITES),
+    *(torch.hstack, torch.vstack, F.unfold),
 )
 """Copies whose result may also hold constants, such as class tokens, filled values and padding."""
 

@@ -6,7 +6,8 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from heatproof.relevance.handler_context import HandlerContext
+from heatproof.relevance.expressions import written
+from heatproof.relevance.handler_context import Handler, HandlerContext
 from heatproof.relevance.handlers.linear_layers import rearranged
 from heatproof.relevance.tensor_tags import ProducingLayer, TensorTags
 from heatproof.tracing.catalogue import COPIES_BESIDE_CONSTANTS, EXACT_COPIES, INDEXED_WRITES, SCATTERED_IN_PLACE
@@ -49,18 +50,12 @@ def fill(context: HandlerContext, func: Callable[..., Any], args: Sequence[Any],
 def write(context: HandlerContext, _: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
     """`x[index] = value`, out of place: overwritten values get no relevance, and the value gets that of its places."""
     x, index, value = args
-    y = context.pass_gradient("setitem", _written, args, {}) if context.composite.relevance else _written(x, index, value)
+    y = context.pass_gradient("setitem", written, args, {}) if context.composite.relevance else written(x, index, value)
     depths = [context.tags(leaf).depth for leaf in (x, value) if isinstance(leaf, Tensor) and leaf.requires_grad]
     context.replace_in_place(x, context.set_tags(y, TensorTags(max(depths))))
 
 
-def _written(x: Tensor, index: Any, value: Any) -> Tensor:
-    whole = x.clone()
-    whole[index] = value
-    return whole
-
-
-HANDLERS = {
+HANDLERS: dict[Callable[..., Any], Handler] = {
     **dict.fromkeys(EXACT_COPIES, copy_values),
     **dict.fromkeys(INDEXED_WRITES, write),
     Tensor.masked_fill_: fill,
