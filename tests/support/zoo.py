@@ -119,7 +119,7 @@ class Packed(nn.Module):
     def forward(self, x: Tensor) -> Any:
         logits = self.inner(x)
         packed = {
-            "tuple": (None, logits, logits * 0),
+            "tuple": (None, logits, logits.sum()),
             "list": [logits],
             "mapping with logits": {"loss": logits.sum(), "logits": logits},
             "mapping": {"scores": logits},

@@ -9,7 +9,7 @@ import typer
 
 from heatproof.cli.arguments import parse_settings
 from heatproof.cli.console import err, out, problem, table
-from heatproof.core.formatting import count
+from heatproof.core.formatting import count, significant
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -114,6 +114,7 @@ def _explain_one(
     from heatproof.data import open_image
     from heatproof.passes.forward import raw_outputs
     from heatproof.passes.inputs import resolve_target
+    from heatproof.passes.network_checks import known_model
 
     if model.preprocessing is None:
         raise ModelError(
@@ -127,10 +128,7 @@ def _explain_one(
         with err.status(f"{path.name}: {label}"):
             attributions[label] = method.attribute(model, tensor, classes, seed=seed)
     outputs = raw_outputs(model, tensor)
-    probability = outputs.softmax(1)[0, classes[0]].item()
-    caption = (
-        f"{model.class_name(int(classes[0]))}, p = {probability:.2f}" if outputs.shape[1] > 1 else f"output {outputs[0, 0]:.3g}"
-    )
+    caption = _caption(known_model(model, tensor, gradients=False), outputs, classes)
     _draw(model.preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture)
     rows = [
         (label, _number(a.error.item()), _number(a.gap.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
@@ -145,6 +143,16 @@ def _explain_one(
         for label, method in methods.items():
             _print_leaks(label, method, model, tensor, classes)
     out.print(f"[bold]picture[/]  {picture}\n", soft_wrap=True)
+
+
+def _caption(model: "Model", outputs: "Tensor", classes: "Tensor") -> str:
+    """Return the explained class with its probability, or the explained output with its value where there are no classes."""
+    from heatproof.models.classes import class_probability
+
+    target = int(classes[0])
+    if target < 0:
+        return f"{model.class_name(target)} = {significant(model.explained(outputs, classes).item(), 3)}"
+    return f"{model.class_name(target)}, p = {class_probability(model, outputs, classes).item():.2f}"
 
 
 def _print_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor", classes: "Tensor") -> None:

@@ -18,7 +18,7 @@ class Attribution:
     """The maps of one batch of images, and how they were computed.
 
     values        `[b, c, …]` raw and signed, in the shape of the input. They are never clipped, rescaled or made absolute.
-    target        `[b]` the class that was explained for each image.
+    target        `[b]` the class that was explained for each image; −1 if the explained output depends on no class.
     output        the name of the explained output, such as logit or probability.
     expected_sum  `[b]` what the map of each image should sum to by the method's own axiom; NaN where the method states none.
     error         `[b]` the estimated relative error of the map: how far it is from the map that more nodes or samples would give.

@@ -49,7 +49,7 @@ class Case:
 
     model   the network, with the bounds of its input and the output that is explained.
     images  `[b, c, …]` in model space, without a gradient.
-    target  `[b]` the class that is explained for each image.
+    target  `[b]` the class that is explained for each image; −1 if the explained output depends on no class.
     draws   the random numbers of each image, named by the seed and the content of the image.
     """
 
@@ -139,7 +139,7 @@ class Method(Settings, ABC):
             model: the network, with the bounds of its input and the output that is explained.
             images: `[b, c, …]` in model space, of the model's type and on its device.
             target: the class that is explained: None for the model's own top-1 class on the clean image, one class for all images,
-                or one class per image.
+                or one class per image. An output that depends on no class takes none.
             seed: every random number is determined by the seed, the content of the image and the number of the draw, so that an
                 image has the same map in any batch.
 

@@ -26,6 +26,7 @@ from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
 from heatproof.metrics.scores import Scores, masked, without_broken
+from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
@@ -277,6 +278,11 @@ class ModelMetric(Metric, Objective, ABC):
     (torch.Size([2]), torch.Size([2, 5]))
     """
 
+    @property
+    def needs_class(self) -> bool:
+        """Whether the score is about a class under these settings, so that it is NaN where the explained output depends on none."""
+        return False
+
     def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
         """Return the largest cost of scoring one map of each image, in full-forward equivalents.
 
@@ -312,7 +318,11 @@ class ModelMetric(Metric, Objective, ABC):
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
         maps = self._prepared(values.to(images))
         with model.running():
-            scores = self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed)
+            classes = resolve_target(model, images, target)
+            if self.needs_class and bool((classes < 0).any()):
+                scores = Scores.of(torch.full_like(classes, torch.nan, dtype=images.dtype), missing=NO_CLASSES)
+            else:
+                scores = self.measure(model, images.detach(), classes, maps, seed)
         return without_broken(scores, values)
 
     @abstractmethod

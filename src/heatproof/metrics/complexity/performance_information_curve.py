@@ -34,7 +34,7 @@ from heatproof.core.errors import SettingsError
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import ModelMetric
 from heatproof.metrics.scores import Scores
-from heatproof.models.classes import NO_CLASSES, decision
+from heatproof.models.classes import decision
 from heatproof.models.model import Model
 from heatproof.models.outputs import Probability
 from heatproof.numerics.blur import gaussian_blur
@@ -82,6 +82,10 @@ class PerformanceInformationCurve(ModelMetric):
     performance: Literal["probability", "accuracy"] = "probability"
     sigma: PositiveFloat = 0.05
 
+    @property
+    def needs_class(self) -> bool:
+        return True
+
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + self.steps, clean=1)
 
@@ -97,9 +101,6 @@ class PerformanceInformationCurve(ModelMetric):
         pixels, k = maps[0].numel(), self.steps
         if k > pixels:
             raise SettingsError(f"{self.name}: expected at most as many steps as pixels, {pixels}, got {k}")
-        if bool((target < 0).any()):
-            unknown = images.new_full((len(images), k + 1), torch.nan)
-            return Scores.of(unknown[:, 0], curve=unknown, missing=NO_CLASSES)
         model, shown = model.with_(output=Probability()), self.revealed(pixels)
         places = pixel_places(maps, Draws.for_images(seed, images))
         sharp = images.to("cpu", torch.float64)

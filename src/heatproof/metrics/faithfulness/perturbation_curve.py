@@ -107,6 +107,10 @@ class PerturbationCurve(ModelMetric):
         """The number of candidates a step, P."""
         return self.draws or (50 if self.fill.stochastic else 1)
 
+    @property
+    def needs_class(self) -> bool:
+        return self.output is not None and self.output.class_dependent
+
     def cost(self, image_shape: ImageShape) -> PassCount:
         _, regions = self.layout(*image_shape[-2:])
         return PassCount(1 + regions * self.candidates, clean=1)

@@ -92,6 +92,10 @@ class PixelFlipping(ModelMetric):
         """The number of draws of the fill for each image, P."""
         return self.draws or (10 if self.fill.stochastic else 1)
 
+    @property
+    def needs_class(self) -> bool:
+        return self.output is not None and self.output.class_dependent
+
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + self.steps * self.fills, clean=1)
 

@@ -65,7 +65,8 @@ class DataRandomisation(ComparingMetric):
                 f"{other.name}: expected a network that takes the images of {model.name}, {model.preprocessing}, "
                 f"got one for {other.preprocessing}; train the same architecture"
             )
-        maps = [explain(images, target, seed).values, explain(images, target, seed, other.with_(output=model.output)).values]
+        other = other.with_(output=model.output, class_names=model.class_names)  # the same classes
+        maps = [explain(images, target, seed).values, explain(images, target, seed, other).values]
         return without_broken(Scores.of(self.compare(maps[0], maps[1]), missing="one of the two maps is constant"), *maps)
 
     def _other(self, model: Model) -> Model:

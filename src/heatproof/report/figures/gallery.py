@@ -330,15 +330,18 @@ def _png(picture: Any) -> bytes:
 
 
 def captions(gallery: Gallery, manifest: Manifest, scores: ModelScores) -> Mapping[str, Sequence[str]]:
-    """The lines under each image: the explained class, its probability, and the image's label if it is another class."""
+    """The lines under each image: the explained class and its probability, or the explained output where there are no classes; and
+    the image's label if it is another class.
+    """
     lines: dict[str, list[str]] = {}
     labels = {image.digest: image.label_name for image in manifest.images}
     for row in gallery.rows:
         caption, label = scores.captions.get(row.key), labels.get(row.key, "")
-        if caption is None or caption.target < 0:
+        if caption is None:
             lines[row.key] = [label] if label else []
             continue
-        name = manifest.class_name(caption.target)
+        known = caption.target >= 0
+        name = manifest.class_name(caption.target) if known else f"output\u00a0=\u00a0{significant(caption.score, 3)}"
         probability = [f"p\u00a0=\u00a0{caption.probability:.2f}"] if np.isfinite(caption.probability) else []
         lines[row.key] = [name, *probability] + ([f"label: {label}"] if label and label != name else [])
     return lines
