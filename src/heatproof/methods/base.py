@@ -6,7 +6,7 @@ a weighted average of gradients states its probe points instead, and `ProbeMetho
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import ClassVar, NamedTuple
@@ -205,11 +205,11 @@ class Method(Settings, ABC):
             notes=tuple(self._note(case, i, explanation, remarks) for i in range(len(case))),
         )
 
-    def _note(self, case: Case, i: int, explanation: Explanation, remarks: Sequence[str]) -> str:
+    def _note(self, case: Case, i: int, explanation: Explanation, remarks: Iterable[str]) -> str:
         """The note of map i: a warning about its values, if there is reason for one, before the note of the method and remarks.
 
-        A map of zeros gets no warning if the method's note explains the zeros already, and a map of NaN none if there are no classes
-        to explain.
+        A map of zeros gets no warning if the method's note explains the zeros already, and a map of NaN none if there are no
+        classes to explain.
         """
         values, warning = explanation.values[i], ""
         note = "; ".join(filter(None, (explanation.notes[i] if explanation.notes else "", *remarks)))

@@ -51,7 +51,7 @@ def seed_of_draw(seed: int, draw: int) -> int:
 
     A method that draws random numbers draws others for each, so that the spread over draws is that of the whole score.
 
-    >>> from heatproof.metrics.base import seed_of_draw
+    >>> from heatproof.metrics.explain import seed_of_draw
     >>> seed_of_draw(7, 0), seed_of_draw(7, 1) == seed_of_draw(7, 2)
     (7, False)
     """

@@ -17,7 +17,7 @@ from heatproof.metrics import (
     Sparseness,
     TotalVariationCurve,
 )
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.models import Bounds, Model
 
 MAPS = 6 * torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 3

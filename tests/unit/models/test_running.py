@@ -27,7 +27,7 @@ from heatproof.metrics import (
     Sparseness,
     TotalVariationCurve,
 )
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.models import Bounds, Model
 
 IMAGES = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(1))

@@ -288,7 +288,7 @@ def make_tile(
     """The picture of a stored map [c, h, w] of an image with that explained score; `what` names the map in its description."""
     from PIL import Image
 
-    values = signed_map(raw, STORED, score)
+    values = signed_map(raw.astype(np.float64), STORED, score)
     shares, full = style.shade(values, side)
     picture = Image.fromarray(np.round(shares * 2 * _STEPS).astype(np.uint8), mode="P")
     picture.putpalette(style.palette().tobytes())
