@@ -144,8 +144,8 @@ def test_the_callers_network_and_tensors_are_untouched(method: Method) -> None:
 @pytest.mark.parametrize("after", [0, 1], ids=["first call", "second call"])
 @running
 def test_the_callers_network_is_untouched_when_it_fails_in_the_middle(method: Method, error: BaseException, after: int) -> None:
-    module = zoo.Failing(watched(), error, after)
-    model, images = zoo.model(module, chunk=2), zoo.images(4)
+    module, images = zoo.Failing(watched(), error), zoo.images(4)
+    model, module.left = zoo.checked(zoo.model(module, chunk=2), images), after
     before = state_of(module), state_of_tensor(images)
     with pytest.raises(type(error)):
         method.attribute(model, images, 0)
