@@ -150,8 +150,8 @@ def test_the_callers_network_and_tensors_are_untouched(method: Method) -> None:
 @running
 def test_the_callers_network_is_untouched_when_it_fails_in_the_middle(method: Method) -> None:
     for error, after in itertools.product((RuntimeError("broken layer"), KeyboardInterrupt()), (0, 1)):
-        module = zoo.Failing(watched(), error, after)
-        model, images = zoo.model(module, chunk=2), zoo.images(4)
+        module, images = zoo.Failing(watched(), error), zoo.images(4)
+        model, module.left = zoo.checked(zoo.model(module, chunk=2), images), after
         before = state_of(module), state_of_tensor(images)
         with pytest.raises(type(error)):
             method.attribute(model, images, 0)
