@@ -118,8 +118,8 @@ def in_order(axis: int, descending: bool) -> AverageJacobian:
     def average(f: Function, x: Sequence[Tensor], b: Sequence[Tensor], cotangent: Tensor) -> Sequence[Tensor]:
         p, q = (each[0].movedim(axis, -1) * (1 if descending else -1) for each in (x, b))
         above = cotangent.movedim(axis, -1)
-        y, at_x = p.sort(-1, descending=True, stable=True)
-        z, at_b = q.sort(-1, descending=True, stable=True)
+        y, at_x = p.sort(dim=-1, descending=True, stable=True)
+        z, at_b = q.sort(dim=-1, descending=True, stable=True)
         lowest_at_b = at_x.gather(-1, q.gather(-1, at_x).cummin(-1).indices)
         lowest_at_x = at_b.gather(-1, p.gather(-1, at_b).cummin(-1).indices)
         takes = torch.where(y >= z, lowest_at_b, lowest_at_x)

@@ -130,6 +130,14 @@ SORTS: Category = (torch.sort, T.sort, torch.topk, T.topk)
 OVERLAPPING_SUMS: Category = (F.fold,)
 """Sums of patches that overlap."""
 
+MIXTURES: Category = (
+    *(torch.cumsum, T.cumsum, torch.cumprod, T.cumprod, torch.prod, T.prod, torch.logsumexp, T.logsumexp, torch.cdist, torch.outer),
+    *(F.cosine_similarity, F.pairwise_distance, torch.tril, T.tril, torch.triu, T.triu, torch.diagonal, T.diagonal, torch.trace),
+    *(torch.fft.fft, torch.fft.ifft, torch.fft.rfft, torch.fft.irfft, torch.fft.fft2, torch.fft.ifft2, torch.fft.rfft2),
+    *(torch.fft.irfft2, torch.view_as_real, torch.view_as_complex, T.real.__get__, T.imag.__get__),  # type: ignore[attr-defined]
+)
+"""Differentiable operations that mix values without choosing among them, so that none is an activation; they have no rules."""
+
 # --- normalisation ---------------------------------------------------------------------------------------------------------
 
 BATCH_NORMALISATIONS: Category = (F.batch_norm,)
@@ -170,18 +178,19 @@ JOINS: Category = (torch.cat, torch.concat)
 STACKS: Category = (torch.stack,)
 EXACT_COPIES: Category = (
     *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *PERMUTATIONS, *SWAPS, *RESHAPES, *SPLITS, *NEW_AXES, *INDEXING, *PADDING),
-    *(*JOINS, *STACKS, *SELECTIONS),
+    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS),
     *(T.T.__get__, T.mT.__get__, T.t, torch.t, T.swapdims, torch.swapdims, T.movedim, torch.movedim),  # type: ignore[attr-defined]
     *(T.flatten, torch.flatten, T.ravel, torch.ravel, T.unflatten, torch.unflatten, T.view_as, T.reshape_as, T.squeeze),
     *(torch.squeeze, T.expand, T.expand_as, T.repeat, T.repeat_interleave, T.tile, torch.tile, T.flip, torch.flip, T.roll),
     *(torch.roll, torch.rot90, T.select, torch.select, T.narrow, torch.narrow, T.index_select, torch.index_select, T.gather),
-    *(torch.gather, *MASKED_FILLS, torch.hstack, torch.vstack, T.unfold, F.unfold, F.pixel_shuffle),
+    *(torch.gather, torch.hstack, torch.vstack, T.unfold, F.unfold, F.pixel_shuffle),
     *(F.pixel_unshuffle, F.channel_shuffle, T.requires_grad_),
 )
 """The gradient of a copy is exact for relevance: it goes to the values that were copied. Views of the same memory, joins, and
 selections by an index or a condition are copies in this sense, since they do no arithmetic."""
 COPIES_BESIDE_CONSTANTS: Category = (
-    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS, *PADDING, *INDEXED_WRITES, torch.hstack, torch.vstack, F.unfold),
+    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS, *PADDING, *INDEXED_WRITES),
+    *(torch.hstack, torch.vstack, F.unfold),
 )
 """Copies whose result may also hold constants, such as class tokens, filled values and padding."""
 
@@ -241,7 +250,8 @@ SCATTERED_IN_PLACE: Mapping[Function, Function] = {
 
 def with_in_place(category: Category) -> Category:
     """The functions of a category, followed by the in-place functions that compute the same values."""
-    return (*category, *(in_place for in_place, twin in OUT_OF_PLACE.items() if twin in category))
+    twins = (*OUT_OF_PLACE.items(), *SCATTERED_IN_PLACE.items())
+    return (*category, *(in_place for in_place, twin in twins if twin in category))
 
 
 def writes_in_place(func: Function) -> bool:

@@ -11,13 +11,13 @@ from heatproof.core.errors import ModelError
 from heatproof.numerics.average_jacobian import along_line, elementwise
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.handlers.decomposed import decomposed
-from heatproof.relevance.handlers.linear_layers import follow_rule, with_constant, with_weights
+from heatproof.relevance.handlers.linear_layers import follow_rule, with_constant, with_scale, with_weights
 from heatproof.relevance.linear import LinearLayer
 from heatproof.relevance.rules import SharingRule
 from heatproof.relevance.tensor_tags import ProducingLayer, TensorTags
 from heatproof.tracing import catalogue
 from heatproof.tracing.catalogue import OUT_OF_PLACE, with_in_place
-from heatproof.tracing.signatures import operation_name
+from heatproof.tracing.signatures import bind_arguments, operation_name
 
 Args = Sequence[Any]
 Kwargs = dict[str, Any]
@@ -70,7 +70,7 @@ def _pass_to(context: HandlerContext, operation: str, run: Callable[[], Tensor],
 
 
 def multiply(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """Products a b, element by element. A factor that does not depend on the input leaves all relevance to the other."""
+    """Products a b, element by element. A constant factor leaves all relevance to the other, or scales the layer that made it."""
     plain = OUT_OF_PLACE.get(func, func)
     a, b = args
     run, rule = partial(plain, a, b, **kwargs), context.composite.product
@@ -78,7 +78,9 @@ def multiply(context: HandlerContext, func: Callable[..., Any], args: Args, kwar
     if rule is None:
         y = context.differentiate(along_line(1), plain, (a, b), kwargs) if both else run()
     elif not both:
-        y = _pass_to(context, plain.__name__, run, a if _depends(a) else b)
+        x, factor = (a, b) if _depends(a) else (b, a)
+        scaled = with_scale(context, run, x, factor)
+        y = _pass_to(context, plain.__name__, run, x) if scaled is None else scaled
     else:
         shares = rule.share((context.tags(a).gate, context.tags(b).gate))
 
@@ -170,8 +172,9 @@ def _layer_of(
 
 def add_matrix_product(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
     """Sums β C + α A B: a dense layer with the bias β C where A alone depends on the input; otherwise a product and a sum."""
-    given = {**dict(zip(("input", "mat1", "mat2"), args, strict=False)), **kwargs}
-    c, a, b = given["input"], *(given.get(new, given.get(old)) for new, old in (("mat1", "batch1"), ("mat2", "batch2")))
+    factors = ("batch1", "batch2") if "baddbmm" in func.__name__ else ("mat1", "mat2")
+    given = {**dict(zip(("input", *factors), args, strict=False)), **kwargs}
+    c, a, b = (given[name] for name in ("input", *factors))
     beta, alpha = given.get("beta", 1), given.get("alpha", 1)
     run = partial(func, *args, **kwargs)
     if _depends(a) and not _depends(b) and not _depends(c) and a.ndim == 2:
@@ -195,11 +198,24 @@ def _a_plus_v_b_c(v: float, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     return a + (b * c if v == 1 else b * c * v)
 
 
+def gate_linearly(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Any:
+    """Gated linear units a ⊙ σ(b), a and b the halves of the input along an axis: a gate and a product."""
+    given = bind_arguments(func, args, kwargs, ("input", "dim"))
+
+    def parts(x: Tensor) -> Tensor:
+        a, b = x.chunk(2, given.get("dim", -1))
+        return a * torch.sigmoid(b)
+
+    run = partial(func, *args, **kwargs)
+    return decomposed(context, operation_name(func), run, parts, [given["input"]], activates=True)
+
+
 HANDLERS = {
     **dict.fromkeys(with_in_place(catalogue.SUMS), add),
     **dict.fromkeys(with_in_place(catalogue.PRODUCTS), multiply),
     **dict.fromkeys(with_in_place((*catalogue.QUOTIENTS, *catalogue.REVERSED_QUOTIENTS)), divide),
     **dict.fromkeys(catalogue.SUMS_WITH_PRODUCT, add_product),
+    **dict.fromkeys(catalogue.GATED_LINEAR_UNITS, gate_linearly),
     **dict.fromkeys(catalogue.SUMS_WITH_MATRIX_PRODUCT, add_matrix_product),
     **dict.fromkeys((*catalogue.MATRIX_PRODUCTS, *catalogue.OTHER_MATRIX_PRODUCTS), matrix_product),
 }

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
-from heatproof.numerics.average_jacobian import SMOOTH
 from heatproof.relevance.composites.base import LinearKind
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.linear import LinearLayer
@@ -26,6 +25,7 @@ from heatproof.tracing.catalogue import (
     TRANSPOSED_CONVOLUTION_ARGUMENTS,
     TRANSPOSED_CONVOLUTIONS,
 )
+from heatproof.tracing.expressions import fits
 from heatproof.tracing.layer_minus_constant import layer_minus_constant
 from heatproof.tracing.signatures import bind_arguments
 
@@ -104,16 +104,46 @@ def with_constant(
     if producer is None or producer.rule is None or (factor != 1 and not isinstance(producer.rule, SharingRule)):
         return None
     added = torch.as_tensor(constant, dtype=None if isinstance(constant, Tensor) else y.dtype, device=y.device)
-    if torch.broadcast_shapes(added.shape, y.shape) != y.shape:
+    if not fits(added.shape, y.shape):
         return None
     layer = producer.layer
     bias = added if layer.bias is None else factor * layer.bias + added
     layer = replace(layer, weight=layer.weight if factor == 1 else factor * layer.weight, bias=bias)
-    operation = f"{producer.operation}, biased"
-    result = follow_rule(context, operation, producer.rule, layer, producer.x, run)
-    return context.set_tags(
-        result, TensorTags(context.tags(y).depth, producer=ProducingLayer(operation, layer, producer.x, producer.rule))
+    biased = replace(producer, operation=f"{producer.operation}, biased", layer=layer)
+    result = follow_rule(context, biased.operation, producer.rule, layer, producer.x, run)
+    return context.set_tags(result, TensorTags(context.tags(y).depth, producer=biased))
+
+
+def with_scale(context: HandlerContext, run: Callable[[], Tensor], y: Tensor, scale: Tensor | float) -> Tensor | None:
+    """The product of a layer's result and a constant for each output: one layer with other weights.
+
+    Args:
+        context: The tracer.
+        run: Computes the product.
+        y: The tensor that may be a layer's result.
+        scale: The constant.
+
+    Returns:
+        The product; None where no layer with a rule made y, or the constant is not one number for each output.
+    """
+    producer = context.tags(y).producer
+    if producer is None or not isinstance(producer.rule, SharingRule) or producer.layer.outputs is None:
+        return None
+    factor, axis = (
+        torch.as_tensor(scale, dtype=None if isinstance(scale, Tensor) else y.dtype, device=y.device),
+        producer.layer.axis,
     )
+    shape = [1] * (y.ndim - factor.ndim) + list(factor.shape)
+    if not fits(factor.shape, y.shape) or any(n != 1 for k, n in enumerate(shape) if k != axis):
+        return None
+    along = [1] * producer.layer.weight.ndim
+    along[producer.layer.outputs] = -1
+    factor = factor.reshape(shape)
+    bias = None if producer.layer.bias is None else factor * producer.layer.bias
+    layer = replace(producer.layer, weight=producer.layer.weight * factor.reshape(along), bias=bias)
+    scaled = replace(producer, operation=f"{producer.operation}, scaled", layer=layer)
+    result = follow_rule(context, scaled.operation, producer.rule, layer, producer.x, run)
+    return context.set_tags(result, TensorTags(context.tags(y).depth, producer=scaled))
 
 
 def rearranged(producer: ProducingLayer, function: Callable[[Tensor], Tensor], y: Tensor, constants: bool) -> ProducingLayer | None:
@@ -194,16 +224,26 @@ def average(context: HandlerContext, func: Callable[..., Any], args: Args, kwarg
 
 
 def sample_grid(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
-    """Interpolation at the places of a grid: linear in the values. A grid that depends on the input gets no relevance."""
+    """Interpolation at the places of a grid: linear in the values. A grid that depends on the input gets no relevance, as a
+    gate gets none; an average slope is known for a constant grid only.
+    """
     names = ("input", "grid", "interpolation_mode", "padding_mode", "align_corners")
     given = bind_arguments(func, args, kwargs, names)
     values, grid = (given.pop(name) for name in names[:2])
-    run = partial(func, values, grid, **given)
+
+    def run() -> Tensor:
+        y: Tensor = func(values, grid, **given)
+        return y
+
+    if not context.composite.relevance and context.reference is None:
+        return run()
+    if not values.requires_grad or (context.reference is not None and grid.requires_grad):
+        raise ModelError(
+            f"{func.__name__}: expected values that depend on the input, at places that do not, got places that do, for which "
+            "there is no rule; use a method by gradients, such as integrated gradients"
+        )
     if not context.composite.relevance:
-        moves = context.reference is not None and grid.requires_grad
-        return context.differentiate(SMOOTH, func, (values, grid), given) if moves else run()
-    if not values.requires_grad:
-        raise ModelError(f"{func.__name__}: expected values that depend on the input, got only places that do; they have no rule")
+        return run()  # linear, so that the gradient is the average slope
     one, held = torch.ones((), dtype=values.dtype, device=values.device), grid.detach()
     layer = LinearLayer(lambda x, w: func(x, held, **given) * w, one)
     rule = context.composite.linear("pool", first=False, name="")

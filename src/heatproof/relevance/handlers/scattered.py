@@ -19,7 +19,7 @@ from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.handlers.decomposed import decomposed
 from heatproof.relevance.handlers.linear_layers import follow_rule
 from heatproof.relevance.linear import LinearLayer
-from heatproof.tracing.catalogue import SCATTERED_IN_PLACE, SCATTERED_REDUCTIONS, SCATTERED_SUMS
+from heatproof.tracing.catalogue import SCATTERED_IN_PLACE, SCATTERED_REDUCTIONS, SCATTERED_SUMS, with_in_place
 from heatproof.tracing.signatures import operation_name
 
 _INDEX_ADD = ("input", "dim", "index", "source", "alpha")
@@ -44,21 +44,21 @@ def _scattered(context: HandlerContext, func: Callable[..., Any], given: dict[st
 
     if reduction in ("amax", "amin"):
         return context.differentiate(maxima if reduction == "amax" else minima, run, (to, values), {})
+    if not context.composite.relevance and (context.reference is None or reduction in ("sum", "mean")):
+        return run(to, values)  # for sums and means, which are linear, the gradient is the average slope as well
     if reduction not in ("sum", "mean"):
         raise ModelError(
-            f"{func.__name__}: expected sums, means or extrema, got reduce={reduction!r}, a product of a number of values that "
-            "depends on the index, for which there is no rule; write it with a product over an axis"
+            f"{func.__name__}: expected sums, means or extrema, got reduce={reduction!r}, a product of as many values as the index "
+            "says, for which there is no rule; use a method by gradients, such as integrated gradients"
         )
-    if not context.composite.relevance:
-        return run(to, values)  # linear, so that the gradient is the average slope
     if to.requires_grad and values.requires_grad:
-        return decomposed(context, operation_name(func), partial(run, to, values), partial(_terms, run), [to, values])
+        y: Tensor = decomposed(context, operation_name(func), partial(run, to, values), partial(_terms, run), [to, values])
+        return y
     moving, nothing = (to, torch.zeros_like(values)) if to.requires_grad else (values, torch.zeros_like(to))
     one = torch.ones((), dtype=moving.dtype, device=moving.device)
     layer = LinearLayer(lambda x, w: (run(x, nothing) if to.requires_grad else run(nothing, x)) * w, one)
-    return follow_rule(
-        context, func.__name__, context.composite.linear("pool", first=False, name=""), layer, moving, partial(run, to, values)
-    )
+    rule = context.composite.linear("pool", first=False, name="")
+    return follow_rule(context, func.__name__, rule, layer, moving, partial(run, to, values))
 
 
 def _terms(run: Callable[[Tensor, Tensor], Tensor], to: Tensor, values: Tensor) -> Tensor:
@@ -72,6 +72,4 @@ def _call(func: Callable[..., Any], to: Tensor, values: Tensor, rest: dict[str, 
     return result
 
 
-HANDLERS = dict.fromkeys(
-    (*SCATTERED_SUMS, *SCATTERED_REDUCTIONS, Tensor.index_add_, Tensor.scatter_add_, Tensor.scatter_reduce_), scatter
-)
+HANDLERS = dict.fromkeys(with_in_place((*SCATTERED_SUMS, *SCATTERED_REDUCTIONS)), scatter)

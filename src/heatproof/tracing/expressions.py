@@ -21,7 +21,7 @@ LONGEST = 16
 """Earlier roots of one tensor that are remembered; no activation is written with more operations."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Expression:
     """A tensor as a function of an earlier one, value by value.
 
@@ -30,6 +30,7 @@ class Expression:
         function: The function.
         bends: Whether an activation, a comparison, |x| or the like is a part of it.
         unruled: Whether such a part is no activation by itself, so that no rule has applied to it.
+        negates: Whether the function is −root.
         summed: Whether a sum completed an activation, so that a number after it belongs to it, as in (x + |x|) / 2.
     """
 
@@ -37,6 +38,7 @@ class Expression:
     function: Callable[[Tensor], Tensor]
     bends: bool = False
     unruled: bool = False
+    negates: bool = False
     summed: bool = False
 
 
@@ -82,10 +84,10 @@ _SUMS = frozenset(with_in_place(catalogue.SUMS))
 _QUOTIENTS = frozenset(with_in_place(catalogue.QUOTIENTS))
 _PRODUCTS = frozenset((*with_in_place(catalogue.PRODUCTS), *_QUOTIENTS, *catalogue.SUMS_WITH_PRODUCT))
 _NONLINEAR = frozenset({*catalogue.ELEMENTARY_FUNCTIONS, *catalogue.REVERSED_QUOTIENTS} - {*catalogue.NEGATIONS})
-_CHOICES = frozenset((*catalogue.SELECTIONS, *catalogue.MASKED_FILLS, Tensor.masked_fill_, *catalogue.INDEXED_WRITES))
+_CHOICES = frozenset((*catalogue.SELECTIONS, *with_in_place(catalogue.MASKED_FILLS), *catalogue.INDEXED_WRITES))
+_EXTREMA = frozenset((*catalogue.PAIRWISE_EXTREMA, *catalogue.MAXIMA_WITH_PLACES, *catalogue.MINIMA_WITH_PLACES))
 _MASKS = frozenset((*catalogue.COMPARISONS, *catalogue.LOGICAL))
 _UNRULED = frozenset((*_MASKS, *catalogue.BENDS, *catalogue.EXPONENTIALS, *catalogue.STEP_FUNCTIONS))
-_EXTREMA = frozenset((*catalogue.PAIRWISE_EXTREMA, *catalogue.MAXIMA_WITH_PLACES, *catalogue.MINIMA_WITH_PLACES))
 _UNCHANGED = frozenset((*catalogue.CASTS, *catalogue.CLONES, *catalogue.CONTIGUOUS, *catalogue.NEGATIONS))
 _ELEMENTWISE = frozenset({*_ACTIVATIONS, *_SUMS, *_PRODUCTS, *_NONLINEAR, *_CHOICES, *_UNRULED, *_UNCHANGED, *_EXTREMA})
 GATED = frozenset((*_PRODUCTS, *_CHOICES))
@@ -121,12 +123,13 @@ def spelling(
     common = [identity for identity in roots[0] if all(identity in others for others in roots[1:])][-LONGEST:]
     shape = next(iter(operands.values())).tensor.shape
     constants = [leaves[k].shape for k, each in found.items() if each is None and func not in _ACTIVATIONS]
-    if not common or any(x.tensor.shape != shape for x in operands.values()) or not all(_fits(c, shape) for c in constants):
+    if not common or any(x.tensor.shape != shape for x in operands.values()) or not all(fits(c, shape) for c in constants):
         return None
     rest = [None if k in operands else leaf for k, leaf in enumerate(leaves)]  # earlier results are not kept alive
     expressions = [_extended(func, rest, structure, dict(zip(operands, [r[i] for r in roots], strict=True))) for i in common]
     completed = _completed(func, operands, expressions)
     if completed is not None:
+        completed = _of_input(completed, expressions, operand(completed.root)) if _curves(func, operands) else completed
         ruled = expressions.index(completed)
         expressions = [*(replace(each, unruled=False) for each in expressions[: ruled + 1]), *expressions[ruled + 1 :]]
         expressions[ruled] = replace(expressions[ruled], summed=func in _SUMS)
@@ -145,7 +148,8 @@ def _extended(func: Callable[..., Any], rest: Sequence[Any], structure: TreeSpec
 
     bends = func in _ACTIVATIONS or func in _UNRULED or any(part.bends for part in parts.values())
     unruled = func in _UNRULED or any(part.unruled for part in parts.values())
-    return Expression(next(iter(parts.values())).root, function, bends, unruled)
+    first = next(iter(parts.values()))
+    return Expression(first.root, function, bends, unruled, func in catalogue.NEGATIONS and first.function is _identity)
 
 
 def _completed(func: Callable[..., Any], operands: dict[int, Operand], expressions: Sequence[Expression]) -> Expression | None:
@@ -161,7 +165,18 @@ def _completed(func: Callable[..., Any], operands: dict[int, Operand], expressio
         return next((each for each in expressions if id(each.root) in summed), None)
     if func in _SUMS and joins:
         return latest if latest.unruled else None
-    return unruled if func in _NONLINEAR - _UNRULED or (func in _QUOTIENTS and 0 not in operands) else None
+    return unruled if _curves(func, operands) else None
+
+
+def _curves(func: Callable[..., Any], operands: dict[int, Operand]) -> bool:
+    """Whether an operation is a curved function of one tensor, as the logarithm or a number divided by it."""
+    return func in _NONLINEAR - _UNRULED or (func in _QUOTIENTS and 0 not in operands)
+
+
+def _of_input(of_negation: Expression, expressions: Sequence[Expression], root: Operand | None) -> Expression:
+    """The activation as a function of x where it was found as one of −x, as in 1 / (1 + exp(−x)), so that it rises with x."""
+    negated = [id(each.root) for each in root.expressions if each.negates] if root is not None else []
+    return next((each for each in expressions if id(each.root) in negated), of_negation)
 
 
 def _writes_by_mask(operands: dict[int, Operand], leaves: Sequence[Any]) -> bool:
@@ -169,7 +184,7 @@ def _writes_by_mask(operands: dict[int, Operand], leaves: Sequence[Any]) -> bool
     return len(leaves) == 3 and 1 in operands and operands[1].is_mask and isinstance(leaves[2], int | float)
 
 
-def _fits(shape: Sequence[int], whole: Sequence[int]) -> bool:
+def fits(shape: Sequence[int], whole: Sequence[int]) -> bool:
     """Whether a tensor of this shape broadcasts to the whole one without making it larger."""
     return len(shape) <= len(whole) and all(n in (1, m) for n, m in zip(reversed(shape), reversed(whole), strict=False))
 
@@ -177,5 +192,12 @@ def _fits(shape: Sequence[int], whole: Sequence[int]) -> bool:
 def out_of_place(func: Callable[..., Any]) -> Callable[..., Any]:
     """The function that computes the same values in a new tensor."""
     if func in catalogue.INDEXED_WRITES:
-        return Tensor.masked_fill
+        return written
     return OUT_OF_PLACE.get(func) or SCATTERED_IN_PLACE.get(func, func)
+
+
+def written(x: Tensor, index: Any, value: Any) -> Tensor:
+    """A copy of x after `x[index] = value`."""
+    whole = x.clone()
+    whole[index] = value
+    return whole
