@@ -21,7 +21,6 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.core.records import Direction, Reduction
-from heatproof.core.seeds import derive, seed_of
 from heatproof.core.settings import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
@@ -68,18 +67,6 @@ def bound(method: Method, model: Model) -> Explain:
         return method.attribute_changed(other or model, images, target, seed=seed)
 
     return explain
-
-
-def seed_of_draw(seed: int, draw: int) -> int:
-    """The seed of the maps of one of several draws of a metric: the metric's own for the first, so that it needs no further map.
-
-    A method that draws random numbers draws others for each, so that the spread over draws is that of the whole score.
-
-    >>> from heatproof.metrics.base import seed_of_draw
-    >>> seed_of_draw(7, 0), seed_of_draw(7, 1) == seed_of_draw(7, 2)
-    (7, False)
-    """
-    return seed if draw == 0 else seed_of(derive(seed, "maps", draw))
 
 
 class Metric(Settings, ABC):

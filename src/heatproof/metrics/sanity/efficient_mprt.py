@@ -25,9 +25,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.core.seeds import derive, seed_of
+from heatproof.core.seeds import derive, seed_of, seed_of_draw
 from heatproof.edits.randomise import Statistics, Unchanged, Weights, blocks, randomised, unchanged
-from heatproof.metrics.base import Explain, ExplainerMetric, seed_of_draw
+from heatproof.metrics.base import Explain, ExplainerMetric
 from heatproof.metrics.sanity.unchanged_weights import about_unchanged
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model

@@ -36,9 +36,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.core.seeds import derive, seed_of
+from heatproof.core.seeds import derive, seed_of, seed_of_draw
 from heatproof.edits.randomise import Block, Statistics, Unchanged, Weights, blocks, randomised, unchanged
-from heatproof.metrics.base import Explain, seed_of_draw
+from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.metrics.sanity.unchanged_weights import about_unchanged
 from heatproof.metrics.scores import Scores, without_broken

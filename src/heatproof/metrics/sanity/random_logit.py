@@ -20,7 +20,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain, seed_of_draw
+from heatproof.core.seeds import seed_of_draw
+from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
