@@ -12,7 +12,7 @@ from benchmarks.paths import mean
 from benchmarks.subjects import on_photographs
 from heatproof.methods import Method, SmoothGrad, SmoothTaylor
 from heatproof.metrics import Repeatability
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.passes.memory import keep_freed_memory
 from heatproof.perturb.noises import Gaussian
 

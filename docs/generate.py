@@ -102,6 +102,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "changes.md": _changes_page(),
         REFERENCE / "rules.md": _rules_page(),
         REFERENCE / "models.md": _models_page(),
+        REFERENCE / "networks.md": _networks_page(),
         REFERENCE / "data-sets.md": _plain_page("Data sets", "Where images come from.", Dataset),
         REFERENCE / "command-line.md": _command_line_page(),
         REFERENCE / "python.md": _python_page(),
@@ -342,6 +343,35 @@ def _models_page() -> str:
     parts = [_head("Models and outputs", intro), "## Models\n", *loaders]
     parts += ["## Outputs\n", text_of(_module_doc(Output)), *(_section(cls, {}, level=3) for cls in _leaves(Output))]
     return "\n".join(parts)
+
+
+def _networks_page() -> str:
+    """From what the laws prove of the zoo (`tests/laws/test_zoo.py`); no network is run here."""
+    zoo = _here("tests.zoo")
+    intro = (
+        "What becomes of networks that other tools trip over: small ones, one for each trouble, which every method meets in the\n"
+        "tests. *Right*: the map is that of the network's function, the same in every batch, and the network is left as it was.\n"
+        "*Zero*: the map is zero everywhere, and a note says so. Anything else is words of the error that refuses the network.\n"
+        "A method that holds another (`smooth_grad`, `competition`, `product`) meets the trouble of the one that it holds."
+    )
+    head = ("network", "trouble", *zoo.COLUMNS)
+    parts = [_head("Networks that give trouble", intro)]
+    for kind in zoo.KINDS:
+        found = [network for network in zoo.ZOO.values() if network.kind == kind.__name__.rpartition(".")[2]]
+        rows = [
+            (network.name, network.trouble, *(_answers(network, *names) for names in zoo.COLUMNS.values())) for network in found
+        ]
+        title, _, about = (inspect.getdoc(kind) or "").partition(": ")
+        parts.append(f"## {title}\n\n{about[:1].upper()}{about[1:]}\n\n{table(head, rows)}")
+    return "\n".join(parts)
+
+
+def _answers(network: Any, *names: str) -> str:
+    """What becomes of the methods of a column: one answer, or each with the methods that it belongs to."""
+    methods: dict[str, list[str]] = {}
+    for name in names:
+        methods.setdefault(network.answer(name), []).append(f"`{name}`")
+    return "; ".join(answer + ("" if len(methods) == 1 else f" ({', '.join(each)})") for answer, each in methods.items())
 
 
 def _reference(loader: type[Settings]) -> str:

@@ -66,10 +66,8 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     def followed_gradients(size: Size) -> None:
         """With every operation seen, and none changed."""
         for _ in range(size.images * probes(size) // CHUNK):
-            inputs, outputs = traced_outputs(
-                at.model, Interceptor(PlainGradient(), at.model.module, at.model.bounds, handler), chunk
-            )
-            torch.autograd.grad(outputs.gather(1, classes[:, None]).sum(), inputs)
+            traced = traced_outputs(at.model, Interceptor(PlainGradient(), at.model.module, at.model.bounds, handler), chunk)
+            torch.autograd.grad(traced.outputs.gather(1, classes[:, None]).sum(), traced.inputs)
 
     names = list(methods(probes(size)))
     works: dict[str, Work] = {name: partial(explain, name=name) for name in names}

@@ -149,10 +149,10 @@ def test_bad_images_are_named_and_left_out_and_the_run_goes_on(experiment, photo
 
 
 def test_a_unit_that_fails_is_reported_at_the_end_and_the_exit_code_says_so(experiment, tmp_path):
-    experiment.write_text(experiment.read_text().replace("regions = 4", "side = 100\nregions = 30"))
+    experiment.write_text(experiment.read_text().replace("regions = 4", "side = 110\nregions = 4"))
     code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
     assert code == 1
-    assert "expected room for 30 windows" in output
+    assert "expected room for 4 windows of 110" in output
     assert "Traceback" not in output
     failures = Run(tmp_path / "runs" / "trial").failures()
     assert len(failures) == 9

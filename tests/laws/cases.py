@@ -305,9 +305,12 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "moment": ["square", "mean"],
         "tolerance": 9.0,
     },
-    **{cam: {"layer": "0", "relu": [True, False]} for cam in (GradCam, GradCamPlusPlus, HiresCam, LayerCam, XgradCam)},
-    EigenCam: {"layer": "0", "relu": [True, False], "centred": [True, False]},
-    **{cam: {"layer": "0", "relu": [True, False], "channels": 3} for cam in (ScoreCam, AblationCam)},
+    **{
+        cam: {"layer": "0", "layout": "b h w c", "relu": [True, False]}
+        for cam in (GradCam, GradCamPlusPlus, HiresCam, LayerCam, XgradCam)
+    },
+    EigenCam: {"layer": "0", "layout": "b h w c", "relu": [True, False], "centred": [True, False]},
+    **{cam: {"layer": "0", "layout": "b h w c", "relu": [True, False], "channels": 3} for cam in (ScoreCam, AblationCam)},
     Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
     Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
     Blurred: {"sigma": 0.3},

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from heatproof.methods import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
 from heatproof.metrics import TotalVariationCurve
-from heatproof.models import Model
-from heatproof.models.outputs import LogProbability, Margin, Probability
+from heatproof.models import LogProbability, Margin, Model, Probability, Regression
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Uniform, Zero
@@ -170,7 +169,7 @@ def test_smooth_taylor_of_a_relu_estimates_its_smoothed_curvature() -> None:
     net = zoo.SingleReLU((3, 2, 2), bias=(t * scale - (w * image).sum()).item())
     expected = -(SIGMA**2) * w**2 * math.exp(-(t**2) / 2) / math.sqrt(2 * math.pi) / scale
     taylor = SmoothTaylor(noise=TAYLOR.noise, samples=200)
-    mean, error = mean_and_error(taylor, double(net, chunk=200), image, 50)
+    mean, error = mean_and_error(taylor, double(net, chunk=200, output=Regression()), image, 50)
     assert ((mean - expected) / error).abs().max() < 4
     assert (expected / error).abs().max() > 15
 

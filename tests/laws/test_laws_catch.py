@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from heatproof.core.errors import ModelError
 from heatproof.core.records import Direction
 from heatproof.methods import EigenCam, Gradient, IntegratedGradients, Method, RandomMap, ScoreCam, SmoothGrad
 from heatproof.methods.activation.base import Channels
@@ -20,6 +21,7 @@ from heatproof.passes.forward import raw_outputs, scores
 from heatproof.passes.gradient import gradient
 from tests.laws import test_methods as laws
 from tests.laws import test_metrics as metric_laws
+from tests.laws.test_zoo import one_method_is_right_on_a_network_or_refused_by_name_and_nothing_stays as zoo_law
 from tests.support import zoo
 
 
@@ -144,6 +146,48 @@ class SelfishGradient(Gradient):
         return Explanation.plain(super().explain(case).values * ramp)
 
 
+class Hoarding(Gradient):
+    """A gradient that keeps a map of every call."""
+
+    kept: ClassVar[list[Tensor]] = []
+
+    def explain(self, case: Case) -> Explanation:
+        found = super().explain(case)
+        self.kept.append(found.values)
+        return found
+
+
+class Cyclic(Gradient):
+    """A gradient whose graph holds an object that holds the graph, as a record of in-place changes may."""
+
+    def explain(self, case: Case) -> Explanation:
+        x = case.images.clone().requires_grad_()
+        scores = x.square().sum()
+        scores.grad_fn.metadata["record"] = scores
+        return super().explain(case)
+
+
+class Doubled(Gradient):
+    """A gradient that is twice too large."""
+
+    def explain(self, case: Case) -> Explanation:
+        return Explanation.plain(2 * super().explain(case).values)
+
+
+class Speechless(Gradient):
+    """A gradient that refuses every network and does not say why."""
+
+    def explain(self, case: Case) -> Explanation:
+        raise ModelError("no")
+
+
+class Raw(Gradient):
+    """A gradient that lets an error of torch through."""
+
+    def explain(self, case: Case) -> Explanation:
+        return Explanation.plain(case.images @ case.images.flatten())
+
+
 WRONG_METHODS: list[tuple[Callable[..., None], Method, tuple[object, ...]]] = [
     (laws.test_each_image_is_explained_for_its_own_target, TargetlessScoreCam(channels=6), ()),
     (laws.test_each_image_is_explained_for_its_own_target, ShyEigenCam(), ()),
@@ -160,6 +204,13 @@ WRONG_METHODS: list[tuple[Callable[..., None], Method, tuple[object, ...]]] = [
     (laws.test_a_map_that_is_zero_everywhere_is_noted, Thrifty(samples=2), ()),
     (laws.test_another_seed_gives_another_map_if_and_only_if_the_method_is_stochastic, Forgetful(), ()),
     (laws.test_interchangeable_inputs_of_equal_value_get_equal_values, SelfishGradient(), ()),
+    *(
+        (zoo_law, method, (name,))
+        for method in (Hoarding(), Cyclic(), Doubled(), Speechless(), Raw())
+        for name in ("in place", "frozen")
+    ),
+    (zoo_law, BatchMean(), ("in place",)),
+    (zoo_law, Leaving(), ("needs two rows",)),
 ]
 
 

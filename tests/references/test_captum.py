@@ -12,7 +12,7 @@ from captum.attr._utils.approximation_methods import approximation_parameters
 from torch import Tensor, nn
 
 from heatproof.methods import Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad
-from heatproof.models import Model
+from heatproof.models import Model, Regression
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
 from heatproof.perturb.fills import Black, Zero
 from heatproof.perturb.noises import Gaussian
@@ -119,7 +119,7 @@ class SteepParabola(nn.Module):
 
 def test_our_variance_survives_a_large_mean_in_float32_and_captums_does_not() -> None:
     """The gradient is 10⁴, its variance (0.1 · 0.2)² = 4 · 10⁻⁴, below the spacing of float32 numbers near 10⁸."""
-    model = Model(SteepParabola(), zoo.model(nn.Identity(), channels=1).bounds, chunk=100)
+    model = Model(SteepParabola(), zoo.model(nn.Identity(), channels=1).bounds, output=Regression(), chunk=100)
     images = torch.zeros(1, 1, 6, 6)
     method = SmoothGrad(noise=Gaussian(sigma=0.2, relative_to="absolute"), samples=2000, moment="variance")
     found = method.attribute(model, images, 0).values

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from heatproof.core.seeds import derive, seed_of
 from heatproof.methods import ConstantMap, DeepTaylor, InputMap, InputXGradient, IntegratedGradients, RandomMap, SmoothTaylor
 from heatproof.metrics import Completeness, DataRandomisation, Repeatability
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.models.loaders import Toy
 from heatproof.numerics.quadrature import RightRiemann
 from heatproof.perturb.fills import Black

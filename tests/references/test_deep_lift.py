@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
 from heatproof.methods import DeepLift, Gradient
-from heatproof.models import Bounds, Model
-from heatproof.models.outputs import Probability
+from heatproof.models import Bounds, Model, Probability, Regression
 from heatproof.numerics.average_jacobian import SMOOTH, along_line, elementwise, maxima
 from heatproof.passes.forward import raw_outputs
 from heatproof.perturb.fills import Uniform, Zero
@@ -67,7 +66,7 @@ def test_a_saturated_unit_counts_where_its_gradient_is_zero() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return 1 - torch.relu(1 - x.sum(1, keepdim=True))
 
-    model, row = tabular(Saturated(), 2), torch.ones(1, 2)
+    model, row = tabular(Saturated(), 2).with_(output=Regression()), torch.ones(1, 2)
     assert DeepLift(baseline=Zero()).attribute(model, row, 0).values.tolist() == [[0.5, 0.5]]
     assert not Gradient().attribute(model, row, 0).values.any()
 

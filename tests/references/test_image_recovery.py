@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.functional import fold, unfold
 
 from heatproof.methods import DeconvNet, Gradient, GuidedBackprop, Method
-from heatproof.models import Bounds, Model
+from heatproof.models import Bounds, Model, Regression
 from heatproof.numerics.similarity import pearson
 from tests.support import zoo
 
@@ -76,7 +76,11 @@ def network(filters: int, pooled: bool, seed: int) -> Model:
         convolution.weight.copy_(zoo.normal(*convolution.weight.shape, seed=seed))
         row.weight.copy_(zoo.normal(*row.weight.shape, seed=seed + 1000))
     pooling = [nn.MaxPool2d(2)] if pooled else []
-    return Model(nn.Sequential(convolution, nn.ReLU(), *pooling, nn.Flatten(), row).eval(), Bounds.of(-1.0, 1.0, channels=1))
+    return Model(
+        nn.Sequential(convolution, nn.ReLU(), *pooling, nn.Flatten(), row).eval(),
+        Bounds.of(-1.0, 1.0, channels=1),
+        output=Regression(),
+    )
 
 
 @cache

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from heatproof.edits.shift import shifted
 from heatproof.methods import InputXGradient, IntegratedGradients, Lrp
 from heatproof.metrics import InputInvariance
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.numerics.quadrature import Midpoint
 from heatproof.perturb.fills import Black, Zero
 from heatproof.relevance.composites import LrpZ

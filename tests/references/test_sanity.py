@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from heatproof.core.seeds import derive, seed_of
 from heatproof.methods import Gradient
 from heatproof.metrics import CosineConvergence, EfficientMprt, ParameterRandomisation, RandomLogit, SimilarityUnderChange
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.models import Model
 from heatproof.perturb.changes import AddedNoise
 from heatproof.perturb.draws import Draws

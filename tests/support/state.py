@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 def _bytes(tensor: Tensor | None) -> bytes | None:
-    return None if tensor is None else tensor.detach().contiguous().numpy().tobytes()
+    return None if tensor is None else tensor.detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 
 
 def state_of(module: nn.Module) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from heatproof.edits.soften import softened
 from heatproof.methods.base import Case, MapTerms, Method
 from heatproof.models.model import Model
+from heatproof.numerics.wide import wide
 from heatproof.passes.counting import record_rows
 from heatproof.passes.memory import in_chunks
 from heatproof.perturb.draws import Draws
@@ -87,8 +88,8 @@ class DifferentiableMap:
 
         def value(term: Tensor, sample: list[int]) -> Tensor:
             if upstream is None:
-                return judge(salience(term), slice(sample[0], sample[-1] + 1)).sum()
-            return (term * upstream[sample]).sum()
+                return judge(salience(wide(term)), slice(sample[0], sample[-1] + 1)).sum()
+            return (wide(term) * upstream[sample]).sum()
 
         def compute(sample: list[int], k: list[int]) -> Tensor:
             z = x[sample].detach().requires_grad_()
@@ -98,9 +99,9 @@ class DifferentiableMap:
             record_rows(forward=0, backward=2 * len(sample))
             return derivative
 
-        total = torch.zeros_like(x)
+        total = torch.zeros_like(wide(x))
         for sample, part in self._stream(x, compute, "second derivative"):
-            total.index_add_(0, sample, part)
+            total.index_add_(0, sample, wide(part))
         return total
 
     def _upstream(self, x: Tensor, judge: Judge) -> Tensor:
@@ -113,9 +114,9 @@ class DifferentiableMap:
         def compute(sample: list[int], k: list[int]) -> Tensor:
             return self._term(model, x[sample], sample, k)
 
-        total = torch.zeros_like(x)
+        total = torch.zeros_like(wide(x))
         for sample, part in self._stream(x, compute, "gradient"):
-            total.index_add_(0, sample, part)
+            total.index_add_(0, sample, wide(part))
         return total
 
     def _term(self, model: Model, x: Tensor, sample: list[int], k: list[int]) -> Float[Tensor, "r c h w"]:

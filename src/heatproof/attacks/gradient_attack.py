@@ -91,7 +91,7 @@ class GradientAttack(Attack, ABC):
             slope = pursued.derivative(x, lambda maps, rows: self.objective(maps, start[rows])).nan_to_num(0, 0, 0)
             flat = (slope == 0).flatten(1).all(1).view(-1, 1, 1, 1)
             signs = torch.where(flat, case.signs("attack", step), slope.sign()) if bool(flat.any()) else slope.sign()
-            x = case.stepped(x, self.rate * level * signs, level)
+            x = case.stepped(x, self.rate * level * signs.to(x.dtype), level)
             value, unchanged = self.selection(pursued.maps(x), start), case.decision_unchanged(x)
             better = unchanged & (value > most)
             most = torch.where(better, value, most)

@@ -9,7 +9,7 @@ import typer
 
 from heatproof.cli.arguments import parse_settings
 from heatproof.cli.console import err, out, problem, table
-from heatproof.core.formatting import count
+from heatproof.core.formatting import count, significant
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -87,7 +87,9 @@ def explain(
 def _pictures(images: "Sequence[Path]", folder: Path) -> dict[Path, Path]:
     """Return the file to write for each image, and raise `UsageError` if it is one of the images or belongs to another image."""
     from heatproof.core.errors import UsageError
+    from heatproof.store.atomic import check_folder
 
+    check_folder(folder)
     inputs = {path.resolve() for path in images}
     pictures: dict[Path, Path] = {}
     for path in dict.fromkeys(images):
@@ -114,24 +116,24 @@ def _explain_one(
     from heatproof.data import open_image
     from heatproof.passes.forward import raw_outputs
     from heatproof.passes.inputs import resolve_target
+    from heatproof.passes.network_checks import known_model
 
-    if model.preprocessing is None:
+    preprocessing = model.preprocessing
+    if preprocessing is None:
         raise ModelError(
             f"{model.name}: expected a model that defines how images are preprocessed, got one without; use another model"
         )
     photograph = open_image(path, str(path))
-    tensor = model.preprocessing(photograph)[None].to(model.device, model.dtype)
+    tensor = preprocessing(photograph)[None].to(model.device, model.dtype)
     classes = resolve_target(model, tensor, target)
     attributions = {}
     for label, method in methods.items():
         with err.status(f"{path.name}: {label}"):
             attributions[label] = method.attribute(model, tensor, classes, seed=seed)
     outputs = raw_outputs(model, tensor)
-    probability = outputs.softmax(1)[0, classes[0]].item()
-    caption = (
-        f"{model.class_name(int(classes[0]))}, p = {probability:.2f}" if outputs.shape[1] > 1 else f"output {outputs[0, 0]:.3g}"
-    )
-    _draw(model.preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture)
+    known = known_model(model, tensor, gradients=False)
+    caption, score = _caption(known, outputs, classes), known.explained(outputs, classes).item()
+    _draw(preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture, score)
     rows = [
         (label, _number(a.error.item()), _number(a.gap.item()), f"{a.passes.forward} + {a.passes.backward}", f"{a.seconds:.2f} s")
         for label, a in attributions.items()
@@ -145,6 +147,16 @@ def _explain_one(
         for label, method in methods.items():
             _print_leaks(label, method, model, tensor, classes)
     out.print(f"[bold]picture[/]  {picture}\n", soft_wrap=True)
+
+
+def _caption(model: "Model", outputs: "Tensor", classes: "Tensor") -> str:
+    """Return the explained class with its probability, or the explained output with its value where there are no classes."""
+    from heatproof.models.classes import class_probability
+
+    target = int(classes[0])
+    if target < 0:
+        return f"{model.class_name(target)} = {significant(model.explained(outputs, classes).item(), 3)}"
+    return f"{model.class_name(target)}, p = {class_probability(model, outputs, classes).item():.2f}"
 
 
 def _print_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor", classes: "Tensor") -> None:
@@ -165,14 +177,14 @@ def _print_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor",
     out.print(table(f"{label}: relevance", "operation", "received", "passed on", "lost", rows=rows))
 
 
-def _draw(image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path) -> None:
+def _draw(image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path, score: float) -> None:
     """Write the picture of an image and its maps."""
     import numpy as np
 
     from heatproof.report.figures.explanation import draw_explanation
 
     maps = {label: attribution.values[0].cpu().double().numpy() for label, attribution in attributions.items()}
-    draw_explanation(np.asarray(image), maps, title, path)
+    draw_explanation(np.asarray(image), maps, title, path, score)
 
 
 def _number(error: float) -> str:

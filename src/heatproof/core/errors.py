@@ -14,7 +14,13 @@
 Every message states what was expected, what was given instead, and the remedy.
 """
 
+from collections.abc import Sequence
 from difflib import get_close_matches
+
+NEAR = 0.6
+"""The least similarity of a name that is suggested in place of another: twice the number of equal characters over all of both."""
+LISTED = 24
+"""How many names a message lists."""
 
 
 class HeatproofError(Exception):
@@ -30,17 +36,15 @@ class SettingsError(UsageError):
 
 
 class UnknownNameError(UsageError):
-    """There is no item of that name; the message lists the most similar names.
+    """There is no item of that name; the message gives a hint, or else the most similar names, or else those that are known.
 
     >>> from heatproof.core.errors import UnknownNameError
     >>> str(UnknownNameError("fill", "blck", ["black", "white"]))
     "no fill is called 'blck'. Did you mean black?"
     """
 
-    def __init__(self, family: str, name: str, known: list[str]) -> None:
-        near = get_close_matches(name, known, n=3, cutoff=0.4)
-        hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(sorted(known))}."
-        super().__init__(f"no {family} is called {name!r}. {hint}")
+    def __init__(self, family: str, name: str, known: list[str], hint: str = "") -> None:
+        super().__init__(f"no {family} is called {name!r}. {hint or near_names(name, known) or _listed(known)}")
 
 
 class TensorError(UsageError):
@@ -72,3 +76,19 @@ class WeightsMissing(ModelError):
 
 class RunError(HeatproofError):
     """A run ended with failed units."""
+
+
+def near_names(name: str, known: Sequence[str]) -> str:
+    """The question whether a similar name was meant; empty if there is none.
+
+    >>> from heatproof.core.errors import near_names
+    >>> near_names("blck", ["black", "white"]), near_names("resnet50", ["trained"])
+    ('Did you mean black?', '')
+    """
+    near = get_close_matches(name, known, n=3, cutoff=NEAR)
+    return f"Did you mean {' or '.join(near)}?" if near else ""
+
+
+def _listed(known: Sequence[str]) -> str:
+    more = f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
+    return f"Known: {', '.join(sorted(known)[:LISTED])}{more}."

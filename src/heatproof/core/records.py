@@ -48,9 +48,9 @@ class Record:
         image: the digest of the image.
         image_name: the name of the image.
         label: the label of the image; −1 if it has none.
-        target: the class that is explained.
+        target: the class that is explained; −1 if the explained output depends on no class.
         clean_score: the explained output for the image.
-        clean_probability: the probability of that class for the image; NaN if the network has only one output.
+        clean_probability: the probability of that class for the image; NaN if there is no class.
         seed: the seed of all random draws.
         value: the score; NaN if there is none.
         error: the Monte Carlo standard error of the score; NaN if nothing was sampled.

@@ -30,15 +30,3 @@ def derive(*parts: int | str | bytes) -> Key:
 def seed_of(key: Key) -> int:
     """The seed of a generator, in [0, 2⁶³), that follows from a key."""
     return int.from_bytes(key[:8], "little") >> 1
-
-
-def seed_of_draw(seed: int, draw: int) -> int:
-    """The seed of the maps of one of several draws of a metric: the metric's own for the first, so that it needs no further map.
-
-    A method that draws random numbers draws others for each, so that the spread over draws is that of the whole score.
-
-    >>> from heatproof.core.seeds import seed_of_draw
-    >>> seed_of_draw(7, 0), seed_of_draw(7, 1) == seed_of_draw(7, 2)
-    (7, False)
-    """
-    return seed if draw == 0 else seed_of(derive(seed, "maps", draw))

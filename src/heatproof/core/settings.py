@@ -123,6 +123,11 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise _as_heatproof_error(cls, error) from None
 
+    @classmethod
+    def hint(cls, unknown: str) -> str:
+        """What to write in place of a name that the family does not have; empty if nothing is known about it."""
+        return ""
+
     def nested(self) -> "Iterator[Settings]":
         """These settings and all settings they hold, at any depth."""
         yield self
@@ -174,7 +179,7 @@ def lookup(base: type[Settings], name: str) -> type[Settings]:
         return base
     known = exports(base) if base.home else {}
     if name not in known:
-        raise UnknownNameError(base.family, str(name), list(known))
+        raise UnknownNameError(base.family, str(name), list(known), base.hint(str(name)))
     return known[name]
 
 

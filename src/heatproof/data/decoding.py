@@ -98,10 +98,11 @@ def unreadable(path: Path) -> str:
             with path.open("rb") as stream:
                 return "" if stream.read(1) else "the file is empty (0 bytes); copy it again"
         if path.is_dir():
-            return "expected an image file, got a folder; rename the folder"
+            ending = f", or rename it without {path.suffix} to leave it out of a data set" if path.suffix else ""
+            return f"expected an image file, got a folder; name the images in it{ending}"
         if path.is_symlink():
             return "the link leads nowhere or in a circle; mend the link"
-        return "expected a regular file, got a pipe or device" if path.exists() else "no such file; list the set again"
+        return "expected a regular file, got a pipe or device" if path.exists() else "no such file; check its path"
     except OSError as error:
         return f"the file may not be read ({error.strerror}); mend its permissions or its disk"
 

@@ -9,11 +9,10 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-from heatproof.core.errors import DataError
+from heatproof.core.errors import DataError, near_names
 from heatproof.data.base import Item
 
 _WORDNET_ID = re.compile(r"n\d{8}")
@@ -44,9 +43,7 @@ def label_index(text: str, classes: tuple[str, ...], where: str) -> int:
     if is_wordnet_id(text) and not classes:
         return wordnet_index(text, where)
     expected = f"one of the {len(classes)} classes or their index" if classes else "an index or a WordNet id, or give `classes`"
-    near = get_close_matches(text, classes, n=3, cutoff=0.4)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    raise DataError(f"{where}: unknown label {text!r}, expected {expected}{hint}")
+    raise DataError(f"{where}: unknown label {text!r}, expected {expected}. {near_names(text, classes)}".rstrip())
 
 
 def wordnet_index(identifier: str, where: str) -> int:

@@ -124,7 +124,7 @@ def randomised(
     modules = dict(module.named_modules())
     for name in (name for block in chosen for name in block.modules):
         _redraw(modules[name], weights, statistics, (seed, name))
-    return model.with_(module=module, engine=None, plan="plain")
+    return model.with_(module=module, original=model.original or model.module, engine=None, plan="plain")
 
 
 class Unchanged(NamedTuple):

@@ -79,7 +79,7 @@ def shifted(model: Model, shift: Float[Tensor, "c *space"]) -> Model:
     with torch.inference_mode(False), torch.no_grad():  # so that autograd may save the copied tensors
         module = copy.deepcopy(named_network(model.with_(engine=None)))
         refuse_hidden_operations(module)
-        shift = shift.detach().to(model.device, model.dtype, copy=True)
+        shift = model.placed(shift.detach()).clone()
         if hasattr(module, SHIFT):
             earlier: Tensor = getattr(module, SHIFT)
             axes = max(earlier.ndim, shift.ndim)
@@ -90,7 +90,9 @@ def shifted(model: Model, shift: Float[Tensor, "c *space"]) -> Model:
     least, most = shift.double().reshape(channels, -1).aminmax(dim=1)
     lower, upper = model.bounds.lower, model.bounds.upper
     bounds = Bounds(lower.double() + least.to(lower.device), upper.double() + most.to(upper.device))
-    return model.with_(module=module, bounds=bounds, preprocessing=None, name=f"{model.name}, shifted", engine=None, plan="plain")
+    original = model.original or model.module
+    name = f"{model.name}, shifted"
+    return model.with_(module=module, original=original, bounds=bounds, preprocessing=None, name=name, engine=None, plan="plain")
 
 
 def _shifted_class(kind: type[nn.Module]) -> type[nn.Module]:

@@ -5,6 +5,7 @@ from time import perf_counter
 
 import torch
 
+from heatproof.evaluation.checks import check_items, check_networks
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.networks import load_networks, planned_work
 from heatproof.metrics.base import ModelMetric
@@ -43,15 +44,18 @@ def estimate(experiment: Experiment) -> CostEstimate:
         experiment: the experiment, which is not run.
 
     Raises:
-        DataError: the images cannot be listed.
-        ModelError: a network cannot be loaded.
+        DataError: the images cannot be listed, or lack the regions or labels that are needed.
+        ModelError: a network cannot be loaded, or lacks what a metric needs.
+        SettingsError: settings of a metric do not fit the images or a network.
     """
     dataset = experiment.data()
     items = dataset.items()
+    check_items(experiment, dataset, items)
     scored = len(items) * len(experiment.seeds) * len(list(experiment.method_entries()))
     metrics = [metric for metric in experiment.metric_list() if isinstance(metric, ModelMetric)]
     equivalents = seconds = 0.0
     networks = load_networks(experiment, dataset, items, None)
+    check_networks(experiment, dataset, items, networks)
     planned = planned_work(experiment, items, [model for model, _ in networks])
     for (model, network), each in zip(networks, planned, strict=True):
         images = torch.zeros(1, *network.image_shape).to(model.device, model.dtype)

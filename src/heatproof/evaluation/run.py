@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from heatproof.core.errors import DataError
 from heatproof.core.records import Failure
-from heatproof.data.base import Item
+from heatproof.evaluation.checks import check_items, check_networks
 from heatproof.evaluation.executors.base import Executor, UnitOutcome
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.manifest import run_manifest, unit_entries
@@ -16,8 +15,8 @@ from heatproof.evaluation.networks import load_networks
 from heatproof.evaluation.plan import Unit, plan
 from heatproof.evaluation.schedule import Schedule
 from heatproof.evaluation.worker import compute_unit
-from heatproof.metrics.base import RegionMetric
 from heatproof.store import Run
+from heatproof.store.atomic import check_folder
 from heatproof.store.manifest import StoppedEntry
 
 
@@ -82,18 +81,20 @@ def run_experiment(
         source: the text of the experiment file, which is stored with the run.
 
     Raises:
-        DataError: the data set is empty, cannot be listed, or lacks the regions that a metric needs.
-        ModelError: a network cannot be loaded.
+        DataError: the data set is empty, cannot be listed, or lacks the regions or labels that are needed.
+        ModelError: a network cannot be loaded, or lacks what a metric needs.
+        SettingsError: settings of a metric do not fit the images or a network.
+        UsageError: the folder of the run cannot be written.
     """
     started = time.perf_counter()
     dataset = experiment.data()
     items = dataset.items()
-    if not items:
-        raise DataError(f"{dataset.name}: expected at least one image, got none")
-    _check_regions(experiment, items)
+    check_items(experiment, dataset, items)
+    check_folder(folder)
     store = Run(folder)
     previous = store.manifest() if store.exists else None
     networks = load_networks(experiment, dataset, items, previous)
+    check_networks(experiment, dataset, items, networks)
     units = plan(experiment, items, [network for _, network in networks])
     manifest = run_manifest(experiment, dataset, items, networks, units)
     names = {model.digest: model.name for model, _ in networks}
@@ -140,15 +141,6 @@ def run_experiment(
         stopped=tuple(schedule.stopped),
         seconds=seconds,
     )
-
-
-def _check_regions(experiment: Experiment, items: Sequence[Item]) -> None:
-    needing = [metric.name for metric in experiment.metric_list() if isinstance(metric, RegionMetric)]
-    if needing and all(item.region == "none" for item in items):
-        raise DataError(
-            f"{', '.join(needing)}: expected images with the region of their object, got none in {experiment.data().name}; "
-            "use photos, a folder with `masks`, or leave these metrics out"
-        )
 
 
 def _record_failure(store: Run, outcome: UnitOutcome) -> None:

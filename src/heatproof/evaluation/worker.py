@@ -17,23 +17,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatproof.core.errors import DataError, ModelError
+from heatproof.core.errors import ModelError
 from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import LoadedImages, load, load_regions
+from heatproof.evaluation.checks import preprocessing_of
 from heatproof.evaluation.plan import Unit
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.metrics.scores import Scores
+from heatproof.models.classes import class_probability, default_target
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
-from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import PassCount, count_passes
-from heatproof.passes.forward import known_outputs, raw_outputs
+from heatproof.passes.forward import checked_scores, known_outputs, raw_outputs
+from heatproof.passes.network_checks import known_model
 from heatproof.perturb.draws import image_digest
 from heatproof.store import Run
 
@@ -53,6 +55,7 @@ def compute_unit(run: Path, unit: Unit) -> None:
     for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
         if item.digest in unit.keep:
             store.write_image(item.digest, pixels)
+    model = known_model(model, images, gradients=False)
     with known_outputs(model, images, batch.outputs):
         records, values, further = _score(unit, model, batch)
     stored = {
@@ -70,7 +73,7 @@ def _model(settings: str, digest: str, plan: str, memory: int | None) -> Model:
     model = Loader.model_validate_json(settings).load().with_(memory=memory)
     if model.digest != digest:
         raise ModelError(f"{model.name}: expected the weights that the run started with, got others; start the run again")
-    side = _preprocessing(model).side
+    side = preprocessing_of(model).side
     return apply(
         Plan.model_validate_json(plan), model, torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
     )
@@ -96,15 +99,9 @@ class _Batch:
 def _batch(settings: str, digest: str, plan: str, memory: int | None, dataset: str, items: tuple[Item, ...]) -> _Batch:
     """The images of a unit on the model's device, and the model's raw outputs for them."""
     model = _model(settings, digest, plan, memory)
-    loaded = load(Dataset.model_validate_json(dataset), items, _preprocessing(model))
+    loaded = load(Dataset.model_validate_json(dataset), items, preprocessing_of(model))
     images = loaded.images.to(model.device, model.dtype)
     return _Batch(loaded, images, raw_outputs(model, images) if loaded.items else images)
-
-
-def _preprocessing(model: Model) -> Preprocessing:
-    if model.preprocessing is None:
-        raise ModelError(f"{model.name}: expected a model with a preprocessing of images, got one without; give it a preprocessing")
-    return model.preprocessing
 
 
 def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
@@ -158,12 +155,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
 
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:
     if unit.target == "predicted":
-        return model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
-    unknown = [item.name for item in loaded.items if item.label < 0]
-    if unknown:
-        raise DataError(
-            f"target = 'label': expected labelled images, got none for {', '.join(unknown[:3])}; use target = 'predicted'"
-        )
+        return default_target(model, outputs)
     return torch.tensor([item.label for item in loaded.items], device=outputs.device)
 
 
@@ -174,7 +166,7 @@ def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, attribution:
             return metric.score(attribution.values)
         case RegionMetric():
             dataset = Dataset.from_dict(unit.dataset)
-            return metric.score(attribution.values, load_regions(dataset, _preprocessing(model).region, items=batch.loaded.items))
+            return metric.score(attribution.values, load_regions(dataset, preprocessing_of(model).region, items=batch.loaded.items))
         case ReferenceMetric():
             return metric.score(attribution.values, batch.map_of(metric.reference, model, target, seed + 1))
         case ModelMetric():
@@ -196,10 +188,8 @@ def _record_builder(
     unit: Unit, model: Model, outputs: Tensor, attribution: Attribution, loaded: LoadedImages
 ) -> Callable[[Metric, dict[str, Any], Scores, PassCount, float], list[Record]]:
     target, n = attribution.target, len(outputs)
-    clean = model.explained(outputs, target).tolist()
-    probability = (
-        outputs.softmax(1).gather(1, target[:, None])[:, 0].tolist() if outputs.shape[1] > 1 else [float("nan")] * len(clean)
-    )
+    clean = checked_scores(model, outputs, target).tolist()
+    probability = class_probability(model, outputs, target).tolist()
     classes, probes = target.tolist(), attribution.probes.tolist()
     map_error, map_gap = attribution.error.tolist(), attribution.gap.tolist()
     details = [_details(attribution, i) for i in range(n)]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from heatproof.core.records import Reduction
 from heatproof.numerics.reduce import reduce
+from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import PassCount
 
 
@@ -17,13 +18,13 @@ from heatproof.passes.counting import PassCount
 class Attribution:
     """The maps of one batch of images, and how they were computed.
 
-    values        `[b, c, …]` raw and signed, in the shape of the input. They are never clipped, rescaled or made absolute.
-    target        `[b]` the class that was explained for each image.
+    values        `[b, c, …]` raw and signed, in the shape and type of the input. They are never clipped, rescaled or made absolute.
+    target        `[b]` the class that was explained for each image; −1 if the explained output depends on no class.
     output        the name of the explained output, such as logit or probability.
     expected_sum  `[b]` what the map of each image should sum to by the method's own axiom; NaN where the method states none.
     error         `[b]` the estimated relative error of the map: how far it is from the map that more nodes or samples would give.
-                  It is ‖SE‖ / ‖A‖ for a sampled map, the estimate of the quadrature for a path, and NaN where there is none. It is
-                  not the `gap`: a map with a small gap may have a large error, since deviations cancel in the sum.
+                  It is ‖SE‖ / ‖A‖ for a sampled map, an upper estimate for a path to a tolerance, and NaN where there is none. It
+                  is not the `gap`: a map with a small gap may have a large error, since deviations cancel in the sum.
     probes        `[b]` the number of path nodes, draws or noisy copies behind the map of each image. It is below the number in the
                   settings where a tolerance was reached earlier, and 0 for a map that uses none.
     passes        forward and backward passes of the whole batch; one pass is one image through the network.
@@ -87,4 +88,4 @@ def relative_gap(values: Float[Tensor, "b *shape"], expected_sum: Float[Tensor, 
     """
     total = values.double().flatten(1).sum(1)
     gap = (total - expected_sum).abs() / expected_sum.double().abs()
-    return torch.where(expected_sum != 0, gap, torch.nan).to(values.dtype)
+    return torch.where(expected_sum != 0, gap, torch.nan).to(wide_type(values.dtype))

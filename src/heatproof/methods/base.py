@@ -6,7 +6,7 @@ a weighted average of gradients states its probe points instead, and `ProbeMetho
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import ClassVar, NamedTuple
@@ -19,16 +19,23 @@ from torch import Tensor
 from heatproof.core.errors import SettingsError
 from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
+from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import ImageShape, PassCount, count_passes
+from heatproof.passes.finiteness import reason_not_finite
 from heatproof.passes.forward import scores
 from heatproof.passes.gradient import differentiable_gradient
 from heatproof.passes.inputs import Target, check_bounds, check_images, check_needs_images, resolve_target
+from heatproof.passes.network_checks import known_model
 from heatproof.passes.probes import Probe, ProbeSource, WeightedGradients, weighted_gradients
+from heatproof.passes.remarks import collected_remarks
 from heatproof.perturb.draws import Draws
 
 ZERO = "the map is zero everywhere"
+FLAT = "a flat or unused output, rounding, or a cut graph"
+"""What makes a gradient zero, for notes."""
 
 
 class Axiom(Enum):
@@ -46,7 +53,7 @@ class Case:
 
     model   the network, with the bounds of its input and the output that is explained.
     images  `[b, c, …]` in model space, without a gradient.
-    target  `[b]` the class that is explained for each image.
+    target  `[b]` the class that is explained for each image; −1 if the explained output depends on no class.
     draws   the random numbers of each image, named by the seed and the content of the image.
     """
 
@@ -83,7 +90,7 @@ class Explanation:
         notes: tuple[str, ...] | None = None,
     ) -> "Explanation":
         """Maps without an estimated error; without an `expected_sum`, it is NaN for every image."""
-        unknown = values.new_full((len(values),), torch.nan)
+        unknown = values.new_full((len(values),), torch.nan, dtype=wide_type(values.dtype))
         return cls(values, unknown if expected_sum is None else expected_sum, unknown, notes=notes)
 
 
@@ -126,6 +133,8 @@ class Method(Settings, ABC):
     """Whether the method is the control that stands for chance: a map that knows neither the image nor the network."""
     needs_images: ClassVar[bool] = False
     """Whether the method needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
+    zero_because: ClassVar[str] = ""
+    """The reason for a map that is zero everywhere, in its note; true whatever the network and the image are."""
     cite: ClassVar[str] = ""
     """The publication in short form, for tables."""
 
@@ -136,7 +145,7 @@ class Method(Settings, ABC):
             model: the network, with the bounds of its input and the output that is explained.
             images: `[b, c, …]` in model space, of the model's type and on its device.
             target: the class that is explained: None for the model's own top-1 class on the clean image, one class for all images,
-                or one class per image.
+                or one class per image. An output that depends on no class takes none.
             seed: every random number is determined by the seed, the content of the image and the number of the draw, so that an
                 image has the same map in any batch.
 
@@ -174,16 +183,18 @@ class Method(Settings, ABC):
         started = time.perf_counter()
         check_images(model, images)
         check_needs_images(self, images)
-        images = images.detach()
-        with count_passes() as passes, model.running():
+        images, cost = images.detach(), self.cost(tuple(images.shape[1:]))
+        if target is None or cost.forward:
+            model = known_model(model, images, gradients=cost.backward > 0)
+        with count_passes() as passes, collected_remarks() as remarks, model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(seed, images), seed)
             explanation = self.explain(case)
         return Attribution(
             values=explanation.values,
             target=case.target,
             output=model.output_label,
-            expected_sum=explanation.expected_sum,
-            error=explanation.error,
+            expected_sum=wide(explanation.expected_sum),
+            error=wide(explanation.error),
             probes=torch.zeros_like(case.target) if explanation.probes is None else explanation.probes,
             passes=PassCount(passes.forward, passes.backward),
             seconds=time.perf_counter() - started,
@@ -191,8 +202,23 @@ class Method(Settings, ABC):
             plan=model.plan,
             seed=seed,
             details=explanation.details,
-            notes=tuple(_note(*each) for each in zip(explanation.values, explanation.notes or [""] * len(case), strict=True)),
+            notes=tuple(self._note(case, i, explanation, remarks) for i in range(len(case))),
         )
+
+    def _note(self, case: Case, i: int, explanation: Explanation, remarks: Iterable[str]) -> str:
+        """The note of map i: a warning about its values, if there is reason for one, before the note of the method and remarks.
+
+        A map of zeros gets no warning if the method's note explains the zeros already, and a map of NaN none if there are no
+        classes to explain.
+        """
+        values, warning = explanation.values[i], ""
+        note = "; ".join(filter(None, (explanation.notes[i] if explanation.notes else "", *remarks)))
+        if not bool(finite(values[None])) and NO_CLASSES not in note:
+            reason = reason_not_finite(case.model, case.images[i : i + 1], case.target[i : i + 1])
+            warning = ": ".join(filter(None, ("the map holds NaN or infinity", reason)))
+        elif not bool(values.any()) and ZERO not in note:
+            warning = ": ".join(filter(None, (ZERO, self.zero_because)))
+        return "; ".join(filter(None, (warning, note)))
 
     @abstractmethod
     def explain(self, case: Case) -> Explanation:
@@ -240,6 +266,8 @@ class ProbeMethod(Method, ABC):
 
     A subclass states the probe points z_k and the weights w_k; `passes/probes.py` streams them through the network.
     """
+
+    zero_because: ClassVar[str] = f"the gradient is zero wherever it was taken ({FLAT})"
 
     @abstractmethod
     def n_probes(self) -> int:
@@ -316,16 +344,3 @@ class SampledMethod(ProbeMethod, ABC):
 def clean_scores(case: Case) -> Float[Tensor, " b"]:
     """f(x) of the images of a case, `[b]`. Cost: one forward pass an image, which counts as `clean` in a method's cost."""
     return scores(case.model, case.images, case.target)
-
-
-def _note(values: Tensor, note: str) -> str:
-    """The note of a map: a general warning about its values, if there is reason for one, before the note of its method.
-
-    A map of zeros gets no general warning if the method's note explains the zeros already.
-    """
-    warning = ""
-    if not bool(finite(values[None])):
-        warning = "the map holds NaN or infinity: the network's gradient overflowed for this image; try float64"
-    elif not bool(values.any()) and ZERO not in note:
-        warning = f"{ZERO}: the explained output does not change where it was probed (saturated or unused input)"
-    return "; ".join(filter(None, (warning, note)))

@@ -12,10 +12,10 @@ change.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor
 
@@ -25,48 +25,18 @@ from heatproof.core.settings import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
+from heatproof.metrics.explain import Explain
+from heatproof.metrics.inputs import finite_maps, parse_regions
 from heatproof.metrics.scores import Scores, masked, without_broken
+from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
-from heatproof.numerics.finite import finite
+from heatproof.numerics.autocast import no_autocast
+from heatproof.numerics.dense import check_dense
 from heatproof.numerics.reduce import reduce
+from heatproof.numerics.wide import wide
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import check_bounds, check_images, check_needs_images, resolve_target
-
-
-@runtime_checkable
-class Explain(Protocol):
-    """A function that explains images with one fixed method and one default model; `bound` makes one."""
-
-    def __call__(self, images: Tensor, target: Tensor, seed: int, model: Model | None = None, /) -> Attribution:
-        """Explain a batch of images.
-
-        Args:
-            images: The images `[b, c, h, w]`.
-            target: The class to explain for each image `[b]`.
-            seed: The seed of all random draws.
-            model: Another network to explain; None means the default model.
-        """
-
-
-def bound(method: Method, model: Model) -> Explain:
-    """Return a function that explains images with this method and, unless it is given another model, with this model.
-
-    The images may lie outside the model's bounds, since a metric may have changed them.
-
-    >>> import torch
-    >>> from heatproof.methods import Gradient
-    >>> from heatproof.metrics.base import bound
-    >>> from heatproof.models.loaders import Toy
-    >>> model = Toy(architecture="cnn", width=0.1).load()
-    >>> explain = bound(Gradient(), model)
-    >>> explain(torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28), torch.tensor([3, 7]), 0).values.shape
-    torch.Size([2, 1, 28, 28])
-    """
-
-    def explain(images: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
-        return method.attribute_changed(other or model, images, target, seed=seed)
-
-    return explain
+from heatproof.passes.network_checks import known_model
 
 
 class Metric(Settings, ABC):
@@ -111,13 +81,22 @@ class Metric(Settings, ABC):
 
     def _prepared(self, values: Tensor) -> Float[Tensor, "b c h w"]:
         """Reduce the channels of the maps, after replacing each map that is not finite by zeros."""
-        if values.ndim != 4:
-            raise TensorError(
-                f"{self.name}: maps: expected raw maps of images [b, c, h, w], got {list(values.shape)}; "
-                "one map needs a batch axis, values[None]; maps of tables and signals are not scored by this metric"
-            )
-        keep = finite(values).view(-1, 1, 1, 1)
-        return reduce(torch.where(keep, values, torch.zeros_like(values)), self.reduction)
+        return reduce(finite_maps(values, self.name), self.reduction)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        """Check that maps of this network on images of this shape can be scored, before any map is computed.
+
+        A run calls it before its first unit, and by default there is nothing to check.
+
+        Args:
+            model: The network.
+            image_shape: The shape `(c, h, w)` of its images.
+
+        Raises:
+            SettingsError: The settings do not fit images of this shape.
+            ModelError: They do not fit the network.
+        """
+        return
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         """Return the passes that scoring one map costs, without the passes of further maps."""
@@ -164,9 +143,13 @@ class MapMetric(Metric, Objective, ABC):
     tensor([0.9844])
     """
 
-    def score(self, values: Float[Tensor, "b c *space"]) -> Scores:
+    @no_autocast()
+    def score(self, values: Shaped[Tensor, "b c *space"]) -> Scores:
         """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`."""
         return without_broken(self.measure(self._prepared(values)), values)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        self.score(torch.zeros(1, *image_shape))
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
@@ -193,7 +176,8 @@ class RegionMetric(Metric, ABC):
 
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
-    def score(self, values: Float[Tensor, "b c *space"], regions: Float[Tensor, "b *space"] | Bool[Tensor, "b *space"]) -> Scores:
+    @no_autocast()
+    def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *space"]) -> Scores:
         """Score raw maps against the regions of the objects.
 
         Args:
@@ -204,7 +188,7 @@ class RegionMetric(Metric, ABC):
             TensorError: The regions do not have the size of the maps, or they hold other values.
         """
         maps = self._prepared(values)
-        unknown, inside = _parse_regions(regions, maps)
+        unknown, inside = parse_regions(regions, maps)
         hits = self.hit_area(inside)
         flat = hits.flatten(1)
         scores = self.measure(maps, hits)
@@ -217,6 +201,9 @@ class RegionMetric(Metric, ABC):
         }.items():
             scores = masked(scores, where, reason)
         return without_broken(scores, values)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        self.score(torch.zeros(1, *image_shape), torch.zeros(1, *image_shape[1:]))
 
     def hit_area(self, inside: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
         """Return the pixels that count as the object, given the pixels inside the region; by default they are the same."""
@@ -247,7 +234,8 @@ class ReferenceMetric(Metric, ABC):
     def price(self, image_shape: ImageShape) -> str:
         return "the map of the other method, once per image"
 
-    def score(self, values: Float[Tensor, "b c *space"], others: Float[Tensor, "b c *space"]) -> Scores:
+    @no_autocast()
+    def score(self, values: Shaped[Tensor, "b c *space"], others: Shaped[Tensor, "b c *space"]) -> Scores:
         """Score raw maps against raw maps of the reference method.
 
         Args:
@@ -257,10 +245,14 @@ class ReferenceMetric(Metric, ABC):
         Raises:
             TensorError: The reduced maps have different sizes.
         """
-        maps, references = self._prepared(values), self._prepared(others.to(values))
+        maps = self._prepared(values)
+        references = self._prepared(others).to(maps)
         if maps.shape != references.shape:
             raise TensorError(f"maps: expected maps of one size, got {list(maps.shape)} and {list(references.shape)}")
         return without_broken(self.measure(maps, references), values, others)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        self.score(torch.zeros(1, *image_shape), torch.zeros(1, *image_shape))
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
@@ -280,6 +272,11 @@ class ModelMetric(Metric, Objective, ABC):
     (torch.Size([2]), torch.Size([2, 5]))
     """
 
+    @property
+    def needs_class(self) -> bool:
+        """Whether the score is about a class under these settings, so that it is NaN where the explained output depends on none."""
+        return False
+
     def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
         """Return the largest cost of scoring one map of each image, in full-forward equivalents.
 
@@ -292,7 +289,7 @@ class ModelMetric(Metric, Objective, ABC):
         model: Model,
         images: Float[Tensor, "b c *space"],
         target: int | Int[Tensor, " b"] | None,
-        values: Float[Tensor, "b c *space"],
+        values: Shaped[Tensor, "b c *space"],
         *,
         seed: int = 0,
     ) -> Scores:
@@ -311,11 +308,17 @@ class ModelMetric(Metric, Objective, ABC):
         check_images(model, images)
         check_needs_images(self, images)
         check_bounds(self, model, images)
+        model = known_model(model, images, gradients=False)
+        check_dense(values, "maps")
         if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
             raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
-        maps = self._prepared(values.to(images))
+        maps = self._prepared(values.to(images.device))
         with model.running():
-            scores = self.measure(model, images.detach(), resolve_target(model, images, target), maps, seed)
+            classes = resolve_target(model, images, target)
+            if self.needs_class and bool((classes < 0).any()):
+                scores = Scores.of(torch.full_like(classes, torch.nan, dtype=images.dtype), missing=NO_CLASSES)
+            else:
+                scores = self.measure(model, images.detach(), classes, maps, seed)
         return without_broken(scores, values)
 
     @abstractmethod
@@ -332,7 +335,7 @@ class ExplainerMetric(Metric, ABC):
     >>> import torch
     >>> from heatproof.methods import EdgeMap
     >>> from heatproof.metrics import Repeatability
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
@@ -361,27 +364,16 @@ class ExplainerMetric(Metric, ABC):
         check_images(model, images)
         check_needs_images(self, images)
         check_bounds(self, model, images)
+        model = known_model(model, images, gradients=False)
+
+        def explain_widely(*at: Any) -> Attribution:
+            attribution = explain(*at)
+            values = wide(attribution.values)
+            return attribution if values is attribution.values else replace(attribution, values=values)
+
         with torch.inference_mode(False), model.running():
-            return self.measure(model, images.detach(), resolve_target(model, images, target), explain, seed)
+            return self.measure(model, images.detach(), resolve_target(model, images, target), explain_widely, seed)
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         """Score the method. Called by `score`; subclasses pass the maps they use through `without_broken`."""
-
-
-def _parse_regions(regions: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Return which images have no region `[b]`, and which pixels lie inside a region `[b, h, w]`."""
-    if regions.shape != maps[:, 0].shape:
-        raise TensorError(
-            f"regions: expected one per map and the maps' size {list(maps[:, 0].shape)}, got {list(regions.shape)}; "
-            "crop them as the images were: load_regions(data, model.preprocessing.region)"
-        )
-    regions = regions.to(maps)
-    strange = ~(regions.isnan() | (regions == 0) | (regions == 1))
-    if bool(strange.any()):
-        raise TensorError(
-            f"regions: expected 1 inside, 0 outside and NaN where there is none, got {regions[strange][0].item():g}; "
-            "choose a threshold: mask > 0.5"
-        )
-    unknown = regions.isnan().flatten(1).any(1)
-    return unknown, (regions == 1) & ~unknown[:, None, None]

@@ -23,6 +23,7 @@ from heatproof.metrics.base import ExplainerMetric
 from heatproof.numerics import similarity
 from heatproof.numerics.normalise import percentile_scale, symmetric_scale
 from heatproof.numerics.reduce import reduce
+from heatproof.numerics.wide import wide
 
 Similarity = Literal[
     "cosine",
@@ -109,7 +110,7 @@ class ComparingMetric(ExplainerMetric, ABC):
 
     def compare(self, a: Tensor, b: Tensor) -> Tensor:
         """Return the similarity `[b]` of raw maps `[b, c, h, w]`, one number per image."""
-        x, y = (self._entries(maps) for maps in (a, b))
+        x, y = (self._entries(wide(maps)) for maps in (a, b))
         if self.similarity in _PICTURES:
             return self._picture_similarity(x, y)
         measure = _OF_ENTRIES.get(self.similarity) or partial(

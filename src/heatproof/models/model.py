@@ -1,8 +1,8 @@
 """A network, together with what is needed to explain it."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
@@ -11,9 +11,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heatproof.core.errors import ModelError, TensorError
-from heatproof.models.outputs import Logit, Output
+from heatproof.core.errors import ModelError, SettingsError, TensorError
+from heatproof.models.checkpointing import input_gradients
+from heatproof.models.output_matrix import output_matrix
+from heatproof.models.outputs import Logit, Output, Regression
 from heatproof.models.preprocessing import Preprocessing
+from heatproof.models.scale import SCALES, Scale, scale_of
+from heatproof.numerics.autocast import no_autocast
 from heatproof.numerics.bounds import Bounds
 
 OutputFunction = Callable[[Tensor, Tensor], Tensor]
@@ -25,8 +29,11 @@ class Model:
     """A `torch.nn.Module` with the bounds of its input and the scalar output that is explained.
 
     The module is used in eval mode with frozen parameters, and is left exactly as it was: parameters, buffers, hooks, gradients and
-    train flags. It may return a tensor `[b, k]`, a tuple (its first tensor is used), a mapping (`logits`, otherwise its first
-    tensor), or an object with `.logits`.
+    train flags. It may return a tensor `[b, k]` or `[b]`, or a structure that holds one: a tuple, a mapping, an object with
+    `.logits` (see `models/output_matrix.py`).
+
+    It computes in its own types: `torch.autocast` blocks of the caller are left, those in its forward are kept. So a map does not
+    depend on where it is requested; to compute in bfloat16, see `heatproof.passes.acceleration`, or open the block in the forward.
 
     >>> import torch
     >>> from heatproof.models import Bounds, Model
@@ -42,7 +49,15 @@ class Model:
     output: Output | OutputFunction = Logit()  # noqa: RUF009 - settings are frozen
     """The scalar output that is explained: an `Output`, or any callable `(outputs [b, k], target [b]) → [b]`."""
     class_names: tuple[str, ...] = ()
-    """The names of the outputs, in their order; empty if they have none."""
+    """The names of the outputs, in their order; empty if they have none. Two names for one output say that it is the log-odds of
+    the second class: `class_names=("healthy", "ill")`.
+    """
+    scale: Scale | None = None
+    """What the outputs are: `logits`, `probabilities` or `log_probabilities`; None = seen from the outputs. A single probability,
+    the result of a sigmoid, cannot be told from a score, so that its model has to say `probabilities`.
+    """
+    output_path: str = ""
+    """Which tensor of a structure is explained, such as `logits` or `0.1`; empty if only one can be."""
     preprocessing: Preprocessing | None = None
     """How a photograph becomes an input; None for networks whose inputs are not photographs."""
     name: str = "model"
@@ -56,6 +71,8 @@ class Model:
     """
     engine: nn.Module | None = None
     """A faster copy of the module that computes the passes in its place; frozen, in eval mode."""
+    original: nn.Module | None = None
+    """The network that the module is an edited copy of, with other weights or another input; None where it is none."""
     plan: str = "plain"
     """A description of how the engine differs from the module."""
     memorised: Callable[[], "Model"] | None = None
@@ -66,6 +83,8 @@ class Model:
             raise TensorError(f"chunk: expected at least 1 image, or None, got {self.chunk}")
         if self.memory is not None and self.memory < 1:
             raise TensorError(f"memory: expected at least 1 byte, or None, got {self.memory}")
+        if self.scale is not None and self.scale not in SCALES:
+            raise SettingsError(f"scale: expected {', '.join(SCALES)} or None, got {self.scale!r}")
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; it shares the module."""
@@ -78,8 +97,26 @@ class Model:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The floating-point type of the parameters (float32 for a module without any)."""
-        return next((p.dtype for p in self._tensors() if p.is_floating_point()), torch.float32)
+        """The floating-point type of the parameters (float32 for a module without any, which takes images of every type)."""
+        return self._own_dtype or torch.float32
+
+    @property
+    def _own_dtype(self) -> torch.dtype | None:
+        return next((p.dtype for p in self._tensors() if p.is_floating_point()), None)
+
+    def placed(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device and in the type of the parameters; a module without any takes a floating-point tensor as it is.
+
+        >>> import torch
+        >>> from heatproof.models import Bounds, Model
+        >>> image = torch.zeros(1, 1, 2, 2, dtype=torch.float64)
+        >>> networks = torch.nn.Flatten(), torch.nn.Conv2d(1, 1, 1)
+        >>> [Model(network, Bounds.of(0, 1, channels=1)).placed(image).dtype for network in networks]
+        [torch.float64, torch.float32]
+        """
+        device = next((p.device for p in self._tensors()), tensor.device)
+        dtype = self._own_dtype or (tensor.dtype if tensor.is_floating_point() else torch.float32)
+        return tensor.to(device, dtype)
 
     def _tensors(self) -> Iterator[Tensor]:
         yield from self.module.parameters()
@@ -101,31 +138,45 @@ class Model:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Inside, the module is in eval mode with frozen parameters; outside, all is as before, also after an exception."""
-        if self.engine is not None:
+        """Inside, the module is in eval mode with frozen parameters and no autocast block of the caller counts; outside, all is as
+        before, also after an exception.
+        """
+        with no_autocast(), input_gradients(), nullcontext() if self.engine is not None else self._frozen():
             yield
-            return
+
+    @contextmanager
+    def _frozen(self) -> Iterator[None]:
         modes = [(m, m.training) for m in self.module.modules()]
-        wanted = [(p, p.requires_grad) for p in self.module.parameters()]
+        wanted = [p for p in self.module.parameters() if p.requires_grad and not p.is_inference()]
         try:
-            self.module.eval()
-            for p, _ in wanted:
+            for m, _ in modes:
+                m.training = False  # not by eval(), which exported modules lack and which may do more, such as merge weights
+            for p in wanted:
                 p.requires_grad_(False)
             yield
         finally:
             for m, mode in modes:
                 m.training = mode
-            for p, flag in wanted:
-                p.requires_grad_(flag)
+            for p in wanted:
+                p.requires_grad_(True)
 
     def outputs(self, images: Float[Tensor, "b *shape"]) -> Float[Tensor, "b k"]:
         """The output matrix of the network, computed in the gradient mode that the caller set.
 
         Raises:
-            ModelError: The output is not a matrix with one row for each image.
+            ModelError: The output is not a matrix with one row for each image, several tensors could be it, or the network cannot
+                compute it here.
         """
-        out = unwrap((self.engine or self.module)(images))
-        if out.ndim == 1 and len(out) == len(images):
+        try:
+            # an engine has chosen the tensor already
+            out = self.engine(images) if self.engine else output_matrix(self.module(images), len(images), self.output_path)
+        except (RuntimeError, AssertionError, ModelError) as error:
+            if remedy := self._remedy(images):
+                raise ModelError(f"{self.name}: {remedy}") from error
+            raise
+        if len(images) == 1 and out.ndim < 2:
+            out = out.reshape(1, -1)  # a forward that squeezes its outputs drops the axis of a lone image
+        elif out.ndim == 1 and len(out) == len(images):
             out = out[:, None]
         if out.ndim != 2 or len(out) != len(images):
             raise ModelError(
@@ -134,13 +185,32 @@ class Model:
             )
         return out
 
+    def _remedy(self, images: Tensor) -> str:
+        """What explains that a forward pass failed, and the remedy; empty if nothing does."""
+        with torch._C.DisableTorchFunction():  # a tracer that is active would intercept the questions
+            frozen = any(tensor.is_inference() for tensor in self._tensors())
+        if frozen and torch.is_grad_enabled():
+            return (
+                "expected weights that gradients can pass, got weights made inside torch.inference_mode; outside of it, use "
+                "copy.deepcopy(network)"
+            )
+        if "_guards_fn" in dict(self.module.named_children()):  # made by torch.export
+            return (
+                f"expected a network for any number of images, got an exported program that refuses {list(images.shape)}; "
+                "export it with dynamic_shapes=({0: torch.export.Dim.DYNAMIC},), or use the module that was exported"
+            )
+        return ""
+
     def explained(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
         """The scalar that is explained, for each image.
 
         Raises:
             ModelError: The output function does not return one number for each image.
         """
-        scores = self.output(outputs, target)
+        if isinstance(self.output, Output):
+            scores = self.output(outputs, target, self.scale or scale_of(outputs))
+        else:
+            scores = self.output(outputs, target.clamp_min(0))  # a function of no class gets a legal one all the same
         if scores.shape != target.shape:
             raise ModelError(
                 f"output {self.output_label}: expected one number for each image, {list(target.shape)}, got {list(scores.shape)}"
@@ -148,26 +218,9 @@ class Model:
         return scores
 
     def class_name(self, index: int) -> str:
-        """The name of a class, or `class 7` if it has none."""
-        return self.class_names[index] if 0 <= index < len(self.class_names) else f"class {index}"
-
-
-def unwrap(out: Any) -> Tensor:
-    """The output matrix in what a network returned: a tensor, a tuple, a mapping or an object with `.logits`.
-
-    Raises:
-        ModelError: There is no tensor in it.
-    """
-    if isinstance(out, Tensor):
-        return out
-    if isinstance(out, Mapping):
-        out = out["logits"] if "logits" in out else next((v for v in out.values() if isinstance(v, Tensor)), None)
-    elif hasattr(out, "logits"):
-        out = out.logits
-    elif isinstance(out, tuple | list):
-        out = next((v for v in out if isinstance(v, Tensor)), None)
-    if not isinstance(out, Tensor):
-        raise ModelError(
-            "the network returned no tensor; expected a tensor, a tuple or mapping with one, or an object with .logits"
-        )
-    return out
+        """The name of a class, or `class 7` if it has none; for −1, where there are no classes, that of the explained output."""
+        regression = isinstance(self.output, Regression)
+        if index < 0 and not regression:
+            return self.class_names[0] if len(self.class_names) == 1 else "the output"
+        index = self.output.index if index < 0 and isinstance(self.output, Regression) else index
+        return self.class_names[index] if index < len(self.class_names) else f"{'output' if regression else 'class'} {index}"

@@ -1,15 +1,19 @@
-"""Outputs: the scalar that is explained for each image, as a function of the output matrix z of the network and a class c.
+"""Outputs: the scalar that is explained for each image, as a function of the output matrix of the network and a class c.
 
 Logit                     z_c
 Probability               p_c = softmax(z)_c
 LogProbability            log p_c
 ProbabilityWeightedLogit  p_c z_c with p_c held fixed, so that its gradient is p_c ∇z_c
 Margin                    z_c − max_{j≠c} z_j
-Regression                output number `index`, whatever the target
+Regression                output number `index`, for which there are no classes
+
+z the logits of the classes. A network need not return them (see `models/scale.py`): one that ends in a softmax returns p, and no
+softmax is taken of it a second time. A network with one output decides between two classes: its output is the log-odds z of class
+1, and that of class 0 is −z, so that p_1 = sigmoid(z), p_0 = sigmoid(−z), and the margins are ±z.
 """
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -18,8 +22,11 @@ from torch import Tensor
 
 from heatproof.core.errors import SettingsError
 from heatproof.core.settings import Settings
+from heatproof.models.scale import Scale, log_probabilities, logits, per_class, probabilities
 
 __all__ = ["LogProbability", "Logit", "Margin", "Output", "Probability", "ProbabilityWeightedLogit", "Regression"]
+
+Kind = Literal["score", "probability", "log-probability", "regression"]
 
 
 class Output(Settings, ABC):
@@ -28,26 +35,42 @@ class Output(Settings, ABC):
     home: ClassVar[str] = "heatproof.models.outputs"
     family: ClassVar[str] = "output"
 
-    @abstractmethod
-    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        """The explained scalar of each image."""
+    kind: ClassVar[Kind]
+    """What the scalar is: the score of a class, its probability or the logarithm of that, or a quantity for which there are no
+    classes.
+    """
 
-    def default_target(self, outputs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        """The target if the caller names none: the class with the largest output."""
-        return outputs.argmax(1)
+    @property
+    def class_dependent(self) -> bool:
+        """Whether the scalar depends on the target: whether there are classes."""
+        return self.kind != "regression"
+
+    @abstractmethod
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"], scale: Scale = "logits") -> Float[Tensor, " b"]:
+        """The explained scalar of each image.
+
+        Args:
+            outputs: The output matrix of the network `[b, k]`.
+            target: The class of each image `[b]`. With one output, classes are 0 and 1; −1 stands for the output itself, as 1 does.
+            scale: What the outputs are.
+        """
 
 
 class Logit(Output):
-    """z_c, the score before any softmax.
+    """z_c, the score before any softmax; of a network that returns probabilities or their logarithms, its own output number c.
 
     >>> import torch
     >>> from heatproof.models import Logit
     >>> Logit()(torch.tensor([[1.0, 3.0]]), torch.tensor([1]))
     tensor([3.])
+    >>> Logit()(torch.tensor([[3.0], [3.0]]), torch.tensor([0, 1]))  # one output: the log-odds of class 1
+    tensor([-3.,  3.])
     """
 
-    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        return _pick(outputs, target)
+    kind: ClassVar[Kind] = "score"
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"], scale: Scale = "logits") -> Float[Tensor, " b"]:
+        return _pick(per_class(outputs, scale), target)
 
 
 class Probability(Output):
@@ -59,8 +82,10 @@ class Probability(Output):
     tensor([0.5000])
     """
 
-    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        return _pick(outputs.softmax(1), target)
+    kind: ClassVar[Kind] = "probability"
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"], scale: Scale = "logits") -> Float[Tensor, " b"]:
+        return _pick(probabilities(outputs, scale), target)
 
 
 class LogProbability(Output):
@@ -72,12 +97,16 @@ class LogProbability(Output):
     tensor([-0.6931])
     """
 
-    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        return _pick(outputs.log_softmax(1), target)
+    kind: ClassVar[Kind] = "log-probability"
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"], scale: Scale = "logits") -> Float[Tensor, " b"]:
+        return _pick(log_probabilities(outputs, scale), target)
 
 
 class ProbabilityWeightedLogit(Output):
     """p_c z_c, with p_c treated as a constant. An average over inputs then weights them by confidence, which breaks completeness.
+
+    Of a network that returns probabilities, z_c is log p_c, which differs from the logit by a number that all classes share.
 
     >>> import torch
     >>> from heatproof.models import ProbabilityWeightedLogit
@@ -85,15 +114,15 @@ class ProbabilityWeightedLogit(Output):
     tensor([1.5000])
     """
 
-    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        return _pick(outputs.softmax(1), target).detach() * _pick(outputs, target)
+    kind: ClassVar[Kind] = "score"
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"], scale: Scale = "logits") -> Float[Tensor, " b"]:
+        z = per_class(outputs, scale) if scale == "logits" else log_probabilities(outputs, scale)
+        return _pick(probabilities(outputs, scale), target).detach() * _pick(z, target)
 
 
 class Margin(Output):
-    """z_c minus the largest other logit.
-
-    Raises:
-        SettingsError: On a call, if the network has a single output.
+    """z_c minus the largest other logit. With one output z, this is z for class 1 and −z for class 0.
 
     >>> import torch
     >>> from heatproof.models import Margin
@@ -101,37 +130,40 @@ class Margin(Output):
     tensor([0.5000])
     """
 
-    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-        if outputs.shape[1] < 2:
-            raise SettingsError(
-                "margin: expected a network with at least 2 outputs, got 1; explain `logit` or `regression` instead"
-            )
-        rivals = outputs.scatter(1, target[:, None], torch.finfo(outputs.dtype).min)
-        return _pick(outputs, target) - rivals.amax(1)
+    kind: ClassVar[Kind] = "score"
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"], scale: Scale = "logits") -> Float[Tensor, " b"]:
+        z = logits(outputs, scale)
+        target = _column(target, z)
+        return _pick(z, target) - z.scatter(1, target[:, None], torch.finfo(z.dtype).min).amax(1)
 
 
 class Regression(Output):
-    """One output of a regression network, number `index`, in its own units.
+    """One output of a regression network, number `index`, in its own units. There are no classes, so that it takes no target.
 
     Raises:
         SettingsError: On a call, if the network has no such output.
 
     >>> import torch
     >>> from heatproof.models import Regression
-    >>> Regression(index=1)(torch.tensor([[1.0, 3.0]]), torch.tensor([0]))
+    >>> Regression(index=1)(torch.tensor([[1.0, 3.0]]), torch.tensor([-1]))
     tensor([3.])
     """
 
+    kind: ClassVar[Kind] = "regression"
+
     index: NonNegativeInt = 0
 
-    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"], scale: Scale = "logits") -> Float[Tensor, " b"]:
         if self.index >= outputs.shape[1]:
             raise SettingsError(f"regression: index: expected 0 to {outputs.shape[1] - 1}, the network's outputs, got {self.index}")
         return outputs[:, self.index]
 
-    def default_target(self, outputs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-        return torch.full((len(outputs),), self.index, device=outputs.device)
+
+def _pick(values: Float[Tensor, "b classes"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
+    return values.gather(1, _column(target, values)[:, None])[:, 0]
 
 
-def _pick(outputs: Tensor, target: Tensor) -> Tensor:
-    return outputs.gather(1, target[:, None])[:, 0]
+def _column(target: Int[Tensor, " b"], values: Float[Tensor, "b classes"]) -> Int[Tensor, " b"]:
+    """The column of each target; −1, which a network with one output takes for that output itself, is the column of class 1."""
+    return torch.where(target < 0, values.shape[1] - 1, target)

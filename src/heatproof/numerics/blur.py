@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from heatproof.numerics.wide import wide
+
 
 def gaussian_kernel(sigma: float, truncate: float = 4.0) -> Float[Tensor, " taps"]:
     """Samples of a Gaussian out to `truncate` standard deviations, in float64, normalised to a sum of 1."""
@@ -22,10 +24,11 @@ def gaussian_blur(images: Float[Tensor, "b c h w"], sigma: float, truncate: floa
     >>> gaussian_blur(torch.ones(1, 1, 28, 28), sigma=2.0).allclose(torch.ones(1, 1, 28, 28))
     True
     """
-    kernel = gaussian_kernel(sigma, truncate).to(images)
+    blurred = wide(images)
+    kernel = gaussian_kernel(sigma, truncate).to(blurred)
     for axis in (2, 3):
-        images = _convolve(images, kernel, axis)
-    return images
+        blurred = _convolve(blurred, kernel, axis)
+    return blurred.to(images.dtype)
 
 
 LEAST_SIGMA = 0.5

@@ -1,10 +1,10 @@
 """A test for samples whose values are all finite, in two passes over the values and without a copy."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 
-def finite(values: Float[Tensor, "b *shape"]) -> Bool[Tensor, " b"]:
+def finite(values: Shaped[Tensor, "b *shape"]) -> Bool[Tensor, " b"]:
     """Whether all values of a sample are finite. It suffices to look at the largest and the smallest, since NaN propagates to both.
 
     >>> import torch

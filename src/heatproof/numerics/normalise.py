@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from heatproof.numerics.quantile import quantile
+
 
 def percentile_scale(maps: Float[Tensor, "b *shape"], top: float = 99.0) -> Float[Tensor, "b *shape"]:
     """|map| scaled to [0, 1] between its minimum and its `top` percentile (by linear interpolation), and clipped above.
@@ -42,6 +44,6 @@ def symmetric_scale(maps: Float[Tensor, "b *shape"], top: float = 100.0) -> Floa
 def _limit(sizes: Float[Tensor, "b n"], top: float, largest: Float[Tensor, "b 1"]) -> Float[Tensor, "b 1"]:
     """The percentile of the sizes, or their maximum where that is rounding of `largest`, or infinity where both are."""
     rounding = 32 * torch.finfo(sizes.dtype).eps * largest
-    limit = torch.quantile(sizes, top / 100, dim=1, keepdim=True)
+    limit = quantile(sizes, top / 100)[:, None]
     limit = torch.where(limit > rounding, limit, sizes.amax(1, keepdim=True))
     return torch.where(limit > rounding, limit, torch.inf)

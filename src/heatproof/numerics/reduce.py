@@ -5,6 +5,7 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.core.records import Reduction
+from heatproof.numerics.wide import wide
 
 
 def reduce(values: Float[Tensor, "b c h w"], reduction: Reduction) -> Float[Tensor, "b c_out h w"]:
@@ -27,10 +28,11 @@ def reduce(values: Float[Tensor, "b c h w"], reduction: Reduction) -> Float[Tens
         case Reduction.NONE:
             return values
         case Reduction.SUM:
-            return values.sum(1, keepdim=True)
+            reduced = wide(values).sum(1, keepdim=True)
         case Reduction.ABSOLUTE_SUM:
-            return values.abs().sum(1, keepdim=True)
+            reduced = wide(values).abs().sum(1, keepdim=True)
         case Reduction.MEAN_ABSOLUTE:
-            return values.abs().mean(1, keepdim=True)
+            reduced = wide(values).abs().mean(1, keepdim=True)
         case Reduction.L2:
-            return values.square().sum(1, keepdim=True).sqrt()
+            reduced = wide(values).square().sum(1, keepdim=True).sqrt()
+    return reduced.to(values.dtype)

@@ -11,6 +11,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from heatproof.numerics.wide import wide_type
+
 
 @dataclass
 class RunningMoments:
@@ -33,16 +35,17 @@ class RunningMoments:
 
     @classmethod
     def like(cls, batch: Tensor, *, spread: bool = True) -> Self:
-        """An empty state for images shaped as `batch`."""
-        return cls(torch.zeros_like(batch), torch.zeros_like(batch), torch.zeros(len(batch), dtype=torch.long), spread)
+        """An empty state for images shaped as `batch`, in float32 where these are in half precision."""
+        mean, m2 = torch.zeros(2, *batch.shape, dtype=wide_type(batch.dtype), device=batch.device)
+        return cls(mean, m2, torch.zeros(len(batch), dtype=torch.long), spread)
 
     def add(self, sample: int, row: Tensor) -> None:
         """Add one tensor to the moments of the image at position `sample`."""
         self.count[sample] += 1
-        before = row - self.mean[sample]
+        before = row.to(self.mean) - self.mean[sample]
         self.mean[sample].add_(before, alpha=1 / self.count[sample].item())
         if self.spread:
-            self.m2[sample].addcmul_(before, row - self.mean[sample])
+            self.m2[sample].addcmul_(before, row.to(self.mean) - self.mean[sample])
 
     def merge(self, other: "RunningMoments") -> "RunningMoments":
         """The moments of the tensors of both states together."""

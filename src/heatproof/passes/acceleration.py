@@ -37,12 +37,14 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from heatproof.core.settings import Settings, content_hash
-from heatproof.models.model import Model, unwrap
+from heatproof.models.model import Model
+from heatproof.models.output_matrix import output_matrix
 from heatproof.passes.folding import Folded, fold
 from heatproof.passes.forward import raw_outputs, scores
 from heatproof.passes.gradient import gradient
 from heatproof.passes.inputs import check_images, resolve_target
 from heatproof.passes.memory import measured_chunk_size
+from heatproof.passes.network_checks import check_network
 from heatproof.store.atomic import write_atomically
 
 EXACT = 1e-4
@@ -106,7 +108,7 @@ class Measured:
 class Engine(nn.Module):
     """A copy of a network with the changes of a plan, frozen and in eval mode."""
 
-    def __init__(self, module: nn.Module, plan: Plan) -> None:
+    def __init__(self, module: nn.Module, plan: Plan, output_path: str = "") -> None:
         super().__init__()
         if plan.bfloat16:
             module = module.to(torch.bfloat16)
@@ -114,13 +116,14 @@ class Engine(nn.Module):
             module = module.to(memory_format=torch.channels_last)
         module = module.eval().requires_grad_(False)
         self.module, self.plan = torch.compile(module, dynamic=True) if plan.compiled else module, plan
+        self.output_path = output_path
 
     def forward(self, images: Tensor) -> Tensor:
         """The network's outputs, in the type of the images."""
         rows = images.to(torch.bfloat16) if self.plan.bfloat16 else images
         if self.plan.channels_last and rows.ndim == 4:
             rows = rows.contiguous(memory_format=torch.channels_last)
-        return unwrap(self.module(rows)).to(images.dtype)
+        return output_matrix(self.module(rows), len(rows), self.output_path).to(images.dtype)
 
 
 def apply(plan: Plan, model: Model, images: Float[Tensor, "b c *space"]) -> Model:
@@ -170,6 +173,7 @@ def accelerate(
         ModelError: The network's output cannot be explained.
     """
     check_images(model, images)
+    check_network(model, images, gradients=True)
     plain = model.with_(engine=None, plan=Plan().label)
     target = resolve_target(plain, images, None)
     few = min(MEASURED_ROWS, measured_chunk_size(plain, images, lambda _: gradient(plain, images[:1], target[:1]), "gradient"))
@@ -196,7 +200,7 @@ def _measure(
         return Measured(plan, 0.0 if refused else base / _seconds(fast, images, target), error, folded, not_folded, refused)
 
     # base is the time of 4 passes an image, as work is counted
-    trials = _timed_again([Measured(Plan()), *map(attempt, _candidates(precision, plain.dtype))], plain, images, target)
+    trials = _timed_again([Measured(Plan()), *map(attempt, _candidates(precision, images.dtype))], plain, images, target)
     best = max(trials, key=lambda trial: trial.speedup)
     if precision in ("fast", "auto") and rows / (4 * len(images)) * base / best.speedup > PAYBACK:
         trials.append(attempt(best.plan.model_copy(update={"compiled": True})))
@@ -258,7 +262,7 @@ def _applied(plan: Plan, model: Model, images: Tensor) -> tuple[Model, int, tupl
         return model.with_(engine=None, plan=plan.label), 0, ()
     with model.running():
         folded = fold(model.module, images[:1]) if plan.fold else Folded(copy.deepcopy(model.module), 0, ())
-    return model.with_(engine=Engine(folded.module, plan), plan=plan.label), folded.pairs, folded.not_folded
+    return model.with_(engine=Engine(folded.module, plan, model.output_path), plan=plan.label), folded.pairs, folded.not_folded
 
 
 def _seconds(model: Model, rows: Tensor, target: Int[Tensor, " r"]) -> float:

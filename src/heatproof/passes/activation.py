@@ -1,7 +1,7 @@
 """The activation primitive: a layer's activation A and the gradient ∂f/∂A, for one chunk of images at a time.
 
-Gradients are computed back to the layer only, and for a layer given by name, no graph is stored of the operations before it. Where
-no layer is given, it is chosen in the first chunk and used by name from then on. Each chunk is returned before the next one is
+Gradients are computed back to the layer only, and no graph is stored of the operations before it. Which layer, and how its axes
+are read, `tracing/capture.py` finds by a traced pass when the network is first met. Each chunk is returned before the next one is
 computed, so that memory is that of one chunk and of what the caller keeps.
 """
 
@@ -17,7 +17,9 @@ from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
 from heatproof.passes.memory import in_chunks
-from heatproof.tracing.capture import Site, capture, captured_activation, intervention
+from heatproof.tracing.affine_batch_norm import affine_batch_norm
+from heatproof.tracing.capture import Site, capture, captured_activation, intervention, site_of
+from heatproof.tracing.grid import Layout
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Activation:
 
 
 def activations(
-    model: Model, images: Float[Tensor, "b c h w"], target: Int[Tensor, " b"], layer: str | None
+    model: Model, images: Float[Tensor, "b c h w"], target: Int[Tensor, " b"], layer: str | None, layout: Layout | None = None
 ) -> Iterator[tuple[range, Activation]]:
     """The activation of a layer, chunk by chunk. Cost: one forward pass an image.
 
@@ -45,7 +47,8 @@ def activations(
         model: The network.
         images: The images `[b, c, h, w]`.
         target: The class to explain for each image `[b]`.
-        layer: The name of a module; None for the last module whose output has more than one position.
+        layer: The name of a module; None for the last module with more than one position that the output is computed from.
+        layout: The order of the axes of its output; None where what made it decides.
 
     Yields:
         The range of images of a chunk and the activation for them.
@@ -54,11 +57,11 @@ def activations(
         SettingsError: The network has no such layer; the message lists the layers.
         ModelError: No layer of the network has a grid.
     """
-    return _stream(model, images, target, layer, _activation, "forward")
+    return _stream(model, images, target, site_of(model, images, layer, layout), _activation, "forward")
 
 
 def activation_gradients(
-    model: Model, images: Float[Tensor, "b c h w"], target: Int[Tensor, " b"], layer: str | None
+    model: Model, images: Float[Tensor, "b c h w"], target: Int[Tensor, " b"], layer: str | None, layout: Layout | None = None
 ) -> Iterator[tuple[range, Activation]]:
     """The activation of a layer and the scores' gradient, chunk by chunk. Cost: one forward and one backward pass an image.
 
@@ -68,21 +71,22 @@ def activation_gradients(
         SettingsError: The network has no such layer; the message lists the layers.
         ModelError: No layer of the network has a grid, or the network cuts the graph after the layer.
     """
-    return _stream(model, images, target, layer, _activation_gradient, f"gradient at {layer or 'the last layer'}")
+    site = site_of(model, images, layer, layout)
+    return _stream(model, images, target, site, _activation_gradient, f"gradient at {site.name}")
 
 
 def differentiable_activation_gradient(
-    model: Model, images: Float[Tensor, "r c h w"], target: Int[Tensor, " r"], layer: str | None
+    model: Model, images: Float[Tensor, "r c h w"], target: Int[Tensor, " r"], site: Site
 ) -> tuple[Activation, Float[Tensor, "r k gh gw"]]:
     """The activation and its gradient for one chunk of rows, in the graph of the images if those require a gradient.
 
     Cost: one forward and one backward pass each.
     """
     keep = images.requires_grad
-    with torch.enable_grad(), model.running():
-        with capture(model, images, layer, cut=not keep) as seen:
+    with torch.enable_grad(), model.running(), affine_batch_norm(model, eager=True):
+        with capture(model, site, cut=not keep) as seen:
             outputs = model.outputs(images.clone())
-        site, values = captured_activation(seen, model, images)
+        values = captured_activation(seen, model)
         explained = checked_scores(model, outputs, target)
         check_differentiable(model, explained)
         (grad,) = torch.autograd.grad(explained.sum(), values, create_graph=keep, allow_unused=True, materialize_grads=True)
@@ -118,29 +122,27 @@ def _stream(
     model: Model,
     images: Tensor,
     target: Tensor,
-    layer: str | None,
-    run: Callable[[Model, Tensor, Tensor, str | None], Activation],
+    site: Site,
+    run: Callable[[Model, Tensor, Tensor, Site], Activation],
     kind: str,
 ) -> Iterator[tuple[range, Activation]]:
     def compute(rows: range) -> Activation:
         part = slice(rows.start, rows.stop)
-        return run(model, images[part], target[part], layer)
+        return run(model, images[part], target[part], site)
 
-    for rows, activation in in_chunks(model, images, len(images), compute, kind):
-        layer = activation.site.name
-        yield rows, activation
+    return in_chunks(model, images, len(images), compute, kind)
 
 
-def _activation(model: Model, images: Tensor, target: Tensor, layer: str | None) -> Activation:
-    with torch.inference_mode(), model.running(), capture(model, images, layer) as seen:
+def _activation(model: Model, images: Tensor, target: Tensor, site: Site) -> Activation:
+    with torch.inference_mode(), model.running(), capture(model, site) as seen:
         outputs = model.outputs(images.clone())
-    site, values = captured_activation(seen, model, images)
+    values = captured_activation(seen, model)
     record_rows(forward=len(images))
     explained = checked_scores(model, outputs.clone(), target)
     return Activation(site, site.grid.of(values).to(images.dtype, copy=True), explained)
 
 
-def _activation_gradient(model: Model, images: Tensor, target: Tensor, layer: str | None) -> Activation:
+def _activation_gradient(model: Model, images: Tensor, target: Tensor, site: Site) -> Activation:
     with torch.inference_mode(False):
-        activation, slope = differentiable_activation_gradient(model, images.detach(), target.clone(), layer)
+        activation, slope = differentiable_activation_gradient(model, images.detach(), target.clone(), site)
     return replace(activation, gradient=slope)

@@ -9,25 +9,27 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heatproof.core.errors import TensorError
+from heatproof.models.classes import check_target
 from heatproof.models.model import Model
+from heatproof.models.outputs import Logit
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import record_rows
+from heatproof.passes.remarks import remark
 from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 
 
 def checked_scores(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
-    """The explained scalar of each image, from the network's outputs.
+    """The explained scalar of each image, from the network's outputs; in float32 for outputs in half precision.
 
     Raises:
-        TensorError: A target for which the network has no output.
+        TensorError: A target that is none of the classes.
     """
-    if int(target.max()) >= outputs.shape[1]:
-        raise TensorError(
-            f"target: expected classes from 0 to {outputs.shape[1] - 1}, the network's outputs, got class {int(target.max())}"
-        )
-    return model.explained(outputs, target)
+    check_target(model, outputs, target)
+    if isinstance(model.output, Logit) and model.scale in NOT_LOGITS:
+        remark(f"the network returns {NOT_LOGITS[model.scale]}, not logits: its own output is explained")
+    return model.explained(wide(outputs), target)
 
 
 def variant_outputs(
@@ -84,11 +86,14 @@ def variant_scores(
     >>> tuple(variant_scores(model, images, torch.tensor([3, 5]), 10, darker).shape)
     (2, 10)
     """
-    results = images.new_zeros(len(images), n if isinstance(n, int) else max(n))
+    results = images.new_zeros(len(images), n if isinstance(n, int) else max(n), dtype=wide_type(images.dtype))
     for image, variant, outputs in variant_outputs(model, images, n, build):
         results[image, variant] = checked_scores(model, outputs, target[image]).to(results)
     return results
 
+
+NOT_LOGITS = {"probabilities": "probabilities", "log_probabilities": "log-probabilities"}
+"""Scales on which the output `logit` is none, in words."""
 
 _known: ContextVar[tuple[Any, Tensor] | None] = ContextVar("known outputs", default=None)
 

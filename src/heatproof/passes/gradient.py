@@ -8,6 +8,7 @@ from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
+from heatproof.tracing.affine_batch_norm import affine_batch_norm
 
 
 def gradient(
@@ -37,7 +38,7 @@ def gradient(
     >>> tuple(values.shape), tuple(scores.shape)
     ((2, 1, 28, 28), (2,))
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running():
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), affine_batch_norm(model):
         # autograd cannot save what was made in inference mode
         inputs = (images.clone() if images.is_inference() else images.detach()).requires_grad_()
         explained = checked_scores(model, model.outputs(inputs.clone()), target.clone())
@@ -58,7 +59,7 @@ def differentiable_gradient(
         ModelError: The network cuts the graph between its input and its output.
     """
     keep = at.requires_grad
-    with torch.enable_grad(), model.running():
+    with torch.enable_grad(), model.running(), affine_batch_norm(model):
         inputs = at if keep else at.detach().requires_grad_()
         explained = checked_scores(model, model.outputs(inputs.clone()), target)
         check_differentiable(model, explained)

@@ -8,8 +8,10 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.core.settings import Settings
+from heatproof.models.classes import NO_CLASS, default_target
 from heatproof.models.model import Model
-from heatproof.models.outputs import Output
+from heatproof.models.outputs import Output, Regression
+from heatproof.numerics.dense import check_dense
 from heatproof.numerics.finite import finite
 from heatproof.passes.forward import raw_outputs
 
@@ -19,7 +21,9 @@ OTHER_UNITS = 1.0
 """The share of the legal range beyond which values are in other units than the bounds, such as 0 to 255 for 0 to 1."""
 
 Target = int | Sequence[int] | Tensor | None
-"""The class to explain: None for the model's own top-1 class, one class for all images, or one class an image."""
+"""The class to explain: None for the class that the network decides for, one class for all images, or one class an image. An output
+that depends on no class has the target −1.
+"""
 
 
 def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
@@ -28,6 +32,7 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
     Raises:
         TensorError: They are not.
     """
+    check_dense(images, "images")
     channels = len(model.bounds.lower)
     if images.ndim < 2 or images.shape[1] != channels:
         raise TensorError(
@@ -36,10 +41,11 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
         )
     if 0 in images.shape:
         raise TensorError(f"images: expected at least one image and one pixel, got {list(images.shape)}")
-    if images.dtype != model.dtype or images.device != model.device:
+    placed = model.placed(images[:1])
+    if images.dtype != placed.dtype or images.device != placed.device:
         raise TensorError(
-            f"images: expected {model.dtype} on {model.device} as the model's parameters, got {images.dtype} on {images.device}; "
-            f"use images.to({str(model.device)!r}, {model.dtype})"
+            f"images: expected {placed.dtype} on {placed.device} as the model's parameters, got {images.dtype} on {images.device}; "
+            f"use images.to({str(placed.device)!r}, {placed.dtype})"
         )
     whole = finite(images)
     if not bool(whole.all()):
@@ -110,25 +116,38 @@ def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Ta
         target: None for the model's own top-1 class, one class for all images, or one class an image.
 
     Returns:
-        One class an image `[b]`.
+        One class an image `[b]`, −1 where the explained output depends on no class.
 
     Raises:
         TensorError: A target that is no class number, or the wrong number of them.
     """
     n = len(images)
     if target is None:
-        outputs = raw_outputs(model, images)
-        chosen = model.output.default_target(outputs) if isinstance(model.output, Output) else outputs.argmax(1)
-        return chosen.clone()
-    if isinstance(target, int):
-        target = [target] * n
+        return default_target(model, raw_outputs(model, images))
     expected = f"target: expected None, an integer or {n} integers, one per image"
     try:
         chosen = torch.as_tensor(target, device=images.device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TensorError(f"{expected}, got {target!r}") from error
+    if chosen.ndim == 0:
+        chosen = chosen.expand(n)
     if chosen.shape != (n,) or chosen.dtype.is_floating_point or chosen.dtype == torch.bool:
         raise TensorError(f"{expected}, got {chosen.dtype} of shape {list(chosen.shape)}")
-    if bool((chosen < 0).any()):
+    chosen = chosen.long().clone()
+    if isinstance(model.output, Regression):
+        return _no_class(model.output, chosen)
+    named = isinstance(model.output, Output) and len(model.class_names) > 1
+    if bool((chosen < 0).any()) and (named or not bool((chosen == NO_CLASS).all())):  # else checked where the outputs are known
         raise TensorError(f"target: expected class numbers from 0, got {chosen.tolist()}")
-    return chosen.long().clone()
+    return chosen
+
+
+def _no_class(output: Regression, chosen: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
+    """The target −1 of each image, if the number of the explained output, or none, was chosen."""
+    others = sorted(set(chosen.tolist()) - {NO_CLASS, output.index})
+    if others:
+        raise TensorError(
+            f"target: expected none, since {output} explains output {output.index} whatever the class, got {others[0]}; leave the "
+            f"target out, or explain regression(index={others[0]})"
+        )
+    return torch.full_like(chosen, NO_CLASS)

@@ -71,7 +71,7 @@ def in_chunks(model: Model, like: Tensor, n: int, compute: Callable[[range], T],
             else:
                 result = compute(rows)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            failure = _memory_failure(error)
+            failure = memory_failure(error)
             if failure is None:
                 raise
         else:
@@ -188,18 +188,23 @@ def memory_of(model: Model, like: Tensor) -> float:
     return SHARE * free_memory(like.device) if model.memory is None else model.memory
 
 
-def _memory_failure(error: Exception) -> str | None:
+def memory_failure(error: Exception) -> str | None:
     """The message of an error that says that memory ran out; None for any other error."""
     text = str(error) or type(error).__name__
     return text if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in text else None
 
 
+def too_large(model: Model, like: Tensor, kind: Kind, failure: str) -> ModelError:
+    """The error for an image of which one pass does not fit in memory."""
+    shape, reason = list(like.shape[1:]), failure.splitlines()[0]
+    return ModelError(
+        f"{model.name}: expected memory for one {kind} pass of {shape}, got {reason}; use a smaller image, or another device"
+    )
+
+
 def _halve(model: Model, like: Tensor, kind: Kind, rows: int, failure: str) -> None:
     if rows == 1:
-        shape, reason = list(like.shape[1:]), failure.splitlines()[0]
-        raise ModelError(
-            f"{model.name}: expected memory for one {kind} pass of {shape}, got {reason}; use a smaller image, or another device"
-        )
+        raise too_large(model, like, kind, failure)
     _chunk_sizes(model)[_key(like, kind)] = rows // 2
     if like.device.type != "cpu":
         torch.get_device_module(like.device).empty_cache()

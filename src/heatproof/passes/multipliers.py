@@ -13,14 +13,15 @@ from torch import Tensor
 
 from heatproof.models.model import Model
 from heatproof.numerics.average_jacobian import SMOOTH
+from heatproof.numerics.wide import wide
 from heatproof.passes.counting import record_rows
-from heatproof.passes.forward import checked_scores
 from heatproof.passes.relevance import check_unchanged, traced_outputs
 from heatproof.relevance.composites.base import PlainGradient
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor
 from heatproof.relevance.reference_activations import ReferenceActivations
-from heatproof.tracing.capture import named_network
+from heatproof.tracing.affine_batch_norm import affine_batch_norm
+from heatproof.tracing.capture import named_network, uncompiled
 
 
 def multipliers(
@@ -43,17 +44,18 @@ def multipliers(
         ModelError: The network has an operation that cannot be traced, other outputs when it is traced, or other operations for an
             image than for its baseline.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running():
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model):
         reference = ReferenceActivations()
         interceptor = Interceptor(PlainGradient(), named_network(model), model.bounds, handler, reference=reference)
-        _, at_baseline = traced_outputs(model, interceptor, baselines)
+        at_baseline = traced_outputs(model, interceptor, baselines)
         reference.read()
-        inputs, at_image = traced_outputs(model, interceptor, images)
+        at_image = traced_outputs(model, interceptor, images)
         reference.finish()
-        check_unchanged(model, images, at_image)
-        ends = [each.detach() for each in (at_image, at_baseline)]
-        change = checked_scores(model, ends[0], target.clone()) - checked_scores(model, ends[1], target.clone())
-        (slope,) = SMOOTH(lambda outputs: model.explained(outputs, target.clone()), ends[:1], ends[1:], torch.ones_like(change))
-        (values,) = torch.autograd.grad(at_image, inputs, slope, allow_unused=True, materialize_grads=True)
+        check_unchanged(model, images, at_image.outputs)
+        ends = [wide(each.begin.detach()) for each in (at_image, at_baseline)]
+        change = at_image.explained(ends[0], target.clone()) - at_image.explained(ends[1], target.clone())
+        (slope,) = SMOOTH(lambda outputs: at_image.explained(outputs, target.clone()), ends[:1], ends[1:], torch.ones_like(change))
+        slope = slope.to(at_image.begin.dtype)
+        (values,) = torch.autograd.grad(at_image.begin, at_image.inputs, slope, allow_unused=True, materialize_grads=True)
     record_rows(forward=3 * len(images), backward=len(images))
     return values, change

@@ -7,17 +7,24 @@ piece p has length h_p and its end points are two nodes, left and right. The bac
 for each piece two quantities are known: how far the trapezoid is from the change of f, and how much the gradient changes.
 
     gap_p   = h_p (Σ t(left) + Σ t(right)) / 2 − (f(right) − f(left))
-    error_p = h_p ‖t(right) − t(left)‖ / √12
+    error_p = ‖e_p‖,    e_p = h_p (t(right) − t(left)) / √12
+
+The estimated error of the map, by which it should not be further from the integral, is
+
+    error² = S + 3 √V,    S = Σ_p ‖e_p‖²,    V = 2 Σ_pq ⟨e_p, e_q⟩² − 1.2 Σ_p ‖e_p‖⁴
 
 A path begins with `PIECES` equal pieces. Each round halves a quarter of an image's pieces. With a tolerance τ on the map's error,
-these are the pieces of largest error_p, until √(Σ error_p²) ≤ τ ‖A‖. With a tolerance on the gap, they are the pieces of largest
+these are the pieces of largest error_p, until error ≤ τ ‖A‖. With a tolerance on the gap, they are the pieces of largest
 |gap_p|, until |Σ gap_p| ≤ τ |f(x) − f(b)|. With both, the error comes first.
 
-Why √12: along a path, the gradient of a piecewise linear network is constant except for jumps. A jump J at the share u of a piece
-gives the trapezoid an error of J h (u − ½), whose mean square is J² h² / 12 if u is uniform, and the squared errors of different
-pieces add up. Where the gradient changes evenly, this overstates the error. Gaps, on the other hand, cancel, and may do so by
-chance: a map with a gap of 5 % may have an error of 15 %. So a tolerance on the map's error is the stricter one. Measured:
-docs/project/measurements/paths.md.
+Why: along a path, the gradient of a piecewise linear network is constant except for jumps. A jump J at the share u of a piece
+gives the trapezoid an error of J h (u − ½). If the shares u are uniform and independent, the square of the map's error has the mean
+S and the variance V. S alone is an estimate of the error, not a bound: a network without biases has, on the path from zero, one
+jump, and that at the very start, where u = 0 and the error is √3 times √S. Hence the margin of three standard deviations, which
+covers one jump wherever it lies, and twice the standard deviation of many jumps in one direction. It vanishes where many jumps in
+different directions add up, whose sum is close to its mean. Where the gradient changes evenly, the error is overstated. Gaps, on
+the other hand, cancel, and may do so by chance: a map with a gap of 5 % may have an error of 15 %. So a tolerance on the map's
+error is the stricter one. Measured: docs/project/measurements/paths.md.
 
 Memory: for each node, a sketch of its gradient is stored (see `numerics/count_sketch.py`), from which norms are estimated, and
 for the first `CACHED_GRADIENTS` nodes of an image the gradient itself. The gradients of further nodes are computed again at the
@@ -36,6 +43,7 @@ from torch import Tensor
 
 from heatproof.models.model import Model
 from heatproof.numerics.count_sketch import count_sketch
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.gradient import gradient
 from heatproof.passes.memory import copies_in_memory, in_chunks
 
@@ -45,6 +53,8 @@ HALVED = 4
 """One in this many pieces of an image is halved in a round."""
 CACHED_GRADIENTS = 64
 """The number of gradients that are stored for an image."""
+MARGIN = 3.0
+"""By how many standard deviations the estimated square of a map's error exceeds its mean."""
 
 Start = Callable[[list[int], list[int]], Tensor]
 """`start(image, path)` gives the start of a path of an image, for each pass of a chunk."""
@@ -74,7 +84,7 @@ class PathGradients:
 
     values        The maps `[b, c, …]`.
     expected_sum  What each map should sum to `[b]`.
-    error         The estimated relative error of each map `[b]`; NaN for a map of zero.
+    error         The relative error of each map `[b]` by the estimate above; NaN for a map of zero.
                   Where there are several paths, it includes the standard error over these.
     probes        The number of nodes of each image `[b]`.
     notes         For each image, a note that a tolerance was not reached, or "".
@@ -162,7 +172,11 @@ class PathRefinement:
         for node, weight in self.weighted():
             total += weight * node.sketch
         size = float(total.norm())
-        return sqrt(sum(piece.error**2 for piece in self.pieces)) / size if size else nan
+        changes = torch.stack([piece.h * (piece.right.sketch - piece.left.sketch) for piece in self.pieces]).double() / sqrt(12)
+        squares = changes.square().sum(1)
+        inner = changes @ changes.T if len(changes) < changes.shape[1] else changes.T @ changes  # of equal Frobenius norm
+        variance = 2 * float(inner.square().sum()) - 1.2 * float(squares.square().sum())
+        return sqrt(float(squares.sum()) + MARGIN * sqrt(max(variance, 0.0))) / size if size else nan
 
     @property
     def spread(self) -> float:
@@ -224,7 +238,8 @@ def path_gradients(
     Returns:
         The maps, with what each should sum to and its estimated error.
     """
-    copies = copies_in_memory(model, images)
+    exact = wide_type(images.dtype)
+    copies = copies_in_memory(model, wide(images[:1]))
     cached = min(CACHED_GRADIENTS, copies, accuracy.most)
     pieces = min(PIECES, accuracy.nodes(cached) // paths - 1)
     axes = (-1, *[1] * (images.ndim - 1))
@@ -234,9 +249,10 @@ def path_gradients(
 
         def compute(passes: range) -> tuple[Tensor, list[float], list[float], Tensor]:
             image, path, alpha = map(list, zip(*places[passes.start : passes.stop], strict=True))
-            begin = start(image, path)
+            begin = wide(start(image, path))
             difference = images[image] - begin
-            grad, explained = gradient(model, begin + images.new_tensor(alpha).view(axes) * difference, target[image])
+            at = begin + torch.tensor(alpha, device=images.device, dtype=exact).view(axes) * difference
+            grad, explained = gradient(model, at.to(images.dtype), target[image])
             term = grad * difference
             flat = term.flatten(1)
             return term, explained.tolist(), flat.double().sum(1).tolist(), count_sketch(flat)
@@ -259,8 +275,8 @@ def path_gradients(
             wanted = {i: more for i in wanted if (more := refinements[i].wanted(accuracy, cached))}
         return refinements
 
-    values = torch.zeros_like(images)
-    expected, error, used = images.new_zeros(len(images)), images.new_zeros(len(images)), torch.zeros_like(target)
+    values, used = torch.zeros_like(images, dtype=exact), torch.zeros_like(target)
+    expected, error = images.new_zeros(2, len(images), dtype=exact)
     notes: list[str] = []
     at_once = max(1, copies // cached)
     for first in range(0, len(images), at_once):
@@ -276,4 +292,4 @@ def path_gradients(
                     values[i] += weight * node.term
         for (place, weight), (term, *_) in zip(again, terms([place for place, _ in again]), strict=True):
             values[place.image] += weight * term
-    return PathGradients(values, expected, error, used, tuple(notes))
+    return PathGradients(values.to(images.dtype), expected, error, used, tuple(notes))

@@ -5,7 +5,7 @@
 The probes of all images are one stream of passes (`passes/variants.py`) in chunks of any size ≥ 1. A chunk is built when its turn
 comes and dropped afterwards, so that memory is that of one chunk and of the result, whatever the number of images or probes. The
 gradients of an image are added in the order of k, so that neither the chunk size nor the batch changes more than rounding inside
-the network.
+the network. They are added in float32 even where the network computes in half precision, and the sum is rounded once, at the end.
 
 With a tolerance, probes come in rounds and an image whose map is accurate enough gets no further probes (see
 `passes/adaptive_sampling.py`). A source whose probes depend on earlier results receives the results of each chunk, and uses them
@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
+from heatproof.numerics.wide import wide_type
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.gradient import gradient
 from heatproof.perturb.draws import Draws
@@ -30,7 +31,7 @@ class Probe(NamedTuple):
     """The points at which gradients are taken, and the factors by which they are multiplied.
 
     at      The points `[r, c, …]`.
-    weight  Their weights, which broadcast against `at`.
+    weight  Their weights, which broadcast against `at`. In half precision, they are best given in float32.
     """
 
     at: Float[Tensor, "r c *space"]
@@ -116,16 +117,18 @@ def weighted_gradients(
     n = source.n_probes()
     learner = source if isinstance(source, Learner) else None
     rounds = AdaptiveSampling(n, source.group, tolerance, learns=learner is not None)
-    sums = torch.zeros(rounds.parts, *images.shape, dtype=images.dtype, device=images.device)
-    scores = images.new_zeros(len(images), n)
+    exact = wide_type(images.dtype)
+    sums = images.new_zeros(rounds.parts, *images.shape, dtype=exact)
+    scores = images.new_zeros(len(images), n, dtype=exact)
 
     def compute(image: list[int], k: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         probe = source.probe(model, images[image], draws.rows(image), k)
         grad, explained = gradient(model, probe.at, target[image])
-        return grad, torch.as_tensor(probe.weight).to(grad).expand_as(grad), explained
+        return grad, torch.as_tensor(probe.weight).to(grad.device, exact).expand_as(grad), explained
 
     def add(image: list[int], k: list[int], result: tuple[Tensor, Tensor, Tensor]) -> None:
-        grad, weight, scores[image, k] = result
+        grad, weight, explained = result
+        scores[image, k] = explained.to(exact)
         for row, (i, index) in enumerate(zip(image, k, strict=True)):
             sums[rounds.part(index), i].addcmul_(grad[row], weight[row])
         if learner:
@@ -139,4 +142,4 @@ def weighted_gradients(
     with model.running():
         used, error = rounds.run(model, images, compute, add, parts)
     values = sums.sum(0) * (n / used).to(sums).view(-1, *[1] * (images.ndim - 1))
-    return WeightedGradients(values, error, scores, used, rounds.notes(used, error))
+    return WeightedGradients(values.to(images.dtype), error, scores, used, rounds.notes(used, error))

@@ -5,7 +5,15 @@
 
 s is the explained score, y the network's outputs, R_out the relevance with which propagation begins. The images pass through the
 network twice, once as it is and once traced; if the outputs are not the same bit for bit, the map is refused.
+
+A network that ends in a softmax, or its logarithm, is explained up to there: y is the input of the softmax, and s is computed from
+it as from the outputs of the network without the softmax. A probability is large because other classes have small logits, which
+rules that share out relevance cannot express.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -13,13 +21,21 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
+from heatproof.models.outputs import Output
+from heatproof.models.scale import scale_of
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
+from heatproof.passes.remarks import remark
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor, Leak
-from heatproof.tracing.capture import named_network
+from heatproof.tracing.affine_batch_norm import affine_batch_norm
+from heatproof.tracing.capture import named_network, uncompiled
+from heatproof.tracing.final_softmax import FinalSoftmax, SoftmaxCall
+
+BEGINS_BEFORE_SOFTMAX = "the network ends in a softmax: the backward pass by rules begins at its input, the logits"
+BEGINS_AT_PROBABILITIES = "the network returns probabilities, but ends in no softmax: the backward pass by rules begins at them"
 
 
 def relevance(
@@ -46,28 +62,61 @@ def relevance(
     Raises:
         ModelError: The network has an operation without a rule, one that cannot be traced, or other outputs when it is traced.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running():
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model):
         interceptor = Interceptor(composite, named_network(model), model.bounds, handler, leaks=leaks)
-        inputs, outputs = traced_outputs(model, interceptor, images)
-        check_unchanged(model, images, outputs)
-        at = outputs.detach().requires_grad_()
-        explained = checked_scores(model, at, target.clone())
+        traced = traced_outputs(model, interceptor, images)
+        check_unchanged(model, images, traced.outputs)
+        at = traced.begin.detach().requires_grad_()
+        explained = traced.explained(at, target.clone())
         (slope,) = torch.autograd.grad(explained.sum(), at)
         begin = slope * at.detach() if composite.relevance else slope
-        (values,) = torch.autograd.grad(outputs, inputs, begin, allow_unused=True, materialize_grads=True)
+        if leaks is not None and composite.relevance:
+            leaks.append(Leak("explained score", explained.detach().sum(), begin.sum()))
+        (values,) = torch.autograd.grad(traced.begin, traced.inputs, begin, allow_unused=True, materialize_grads=True)
     record_rows(forward=2 * len(images), backward=len(images))
     return values, explained.detach()
 
 
-def traced_outputs(model: Model, interceptor: Interceptor, images: Tensor) -> tuple[Tensor, Tensor]:
-    """A copy of the images that requires gradients, and the network's outputs for it, every operation intercepted."""
-    inputs = images.clone().requires_grad_()
+@dataclass(frozen=True, eq=False)
+class Traced:
+    """One forward pass with every operation intercepted.
+
+    Attributes:
+        inputs: A copy of the images that requires gradients `[r, c, …]`.
+        outputs: The network's outputs for it `[r, k]`.
+        begin: Where the backward pass begins: the input of the softmax at the end of the network, otherwise the outputs `[r, k]`.
+        explained: The explained scores `[r]` as a function of a matrix in place of `begin`, and of the targets.
+    """
+
+    inputs: Tensor
+    outputs: Tensor
+    begin: Tensor
+    explained: Callable[[Tensor, Tensor], Tensor]
+
+
+def traced_outputs(model: Model, interceptor: Interceptor, images: Tensor) -> Traced:
+    """The outputs for images, and where the backward pass begins, every operation intercepted."""
+    inputs, end = images.clone().requires_grad_(), FinalSoftmax()
     at = inputs.clone()
     interceptor.begin(at)
-    with interceptor:
+    with interceptor, end:
         outputs = model.outputs(at)
     check_differentiable(model, outputs)
-    return inputs, outputs
+    softmax = end.of(outputs)
+    if (model.scale or scale_of(outputs)) == "logits":
+        return Traced(inputs, outputs, outputs, partial(checked_scores, model))
+    if softmax is None:
+        remark(BEGINS_AT_PROBABILITIES)
+        return Traced(inputs, outputs, outputs, partial(checked_scores, model))
+    remark(BEGINS_BEFORE_SOFTMAX)
+    if isinstance(model.output, Output) and model.output.class_dependent:
+        return Traced(inputs, outputs, softmax.logits, partial(checked_scores, model.with_(scale="logits")))
+    return Traced(inputs, outputs, softmax.logits, partial(_after, softmax, model))
+
+
+def _after(softmax: SoftmaxCall, model: Model, logits: Tensor, target: Tensor) -> Tensor:
+    """The explained scores of outputs made of other logits."""
+    return checked_scores(model, softmax.function(logits), target)
 
 
 def check_unchanged(model: Model, images: Tensor, outputs: Tensor) -> None:

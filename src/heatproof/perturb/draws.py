@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -55,6 +55,11 @@ def drawn_as(images: Float[Tensor, "b *shape"], originals: Float[Tensor, "b *sha
 class Draws:
     """The random numbers of a batch: one key for each image, and the device and type of the numbers.
 
+    keys     the keys.
+    device   the device of the numbers.
+    dtype    their type.
+    digests  the digest of the content of the image that each key belongs to, also where the key is that of a noisy copy.
+
     >>> import torch
     >>> from heatproof.perturb.draws import Draws
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
@@ -69,23 +74,25 @@ class Draws:
     keys: tuple[Key, ...]
     device: torch.device
     dtype: torch.dtype
+    digests: tuple[bytes, ...]
 
     @classmethod
     def for_images(cls, seed: int, images: Float[Tensor, "b *shape"]) -> Self:
         """The keys that follow from the seed and from the content of each image."""
-        originals, digests = _original_digests.get() or {}, [image_digest(image) for image in images]
-        return cls(tuple(derive(seed, originals.get(digest, digest)) for digest in digests), images.device, images.dtype)
+        originals = _original_digests.get() or {}
+        digests = tuple(originals.get(digest, digest) for digest in map(image_digest, images))
+        return cls(tuple(derive(seed, digest) for digest in digests), images.device, images.dtype, digests)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def rows(self, rows: Sequence[int]) -> "Draws":
         """The keys of the images at the given positions; a position may occur many times."""
-        return Draws(tuple(self.keys[row] for row in rows), self.device, self.dtype)
+        return replace(self, keys=tuple(self.keys[row] for row in rows), digests=tuple(self.digests[row] for row in rows))
 
     def child(self, stream: str, index: Index) -> "Draws":
         """Keys for the index-th nested use, such as the noise inside a wrapped method, independent of the keys themselves."""
-        return Draws(self._keys(stream, index), self.device, self.dtype)
+        return replace(self, keys=self._keys(stream, index))
 
     def normal(self, stream: str, index: Index, shape: Sequence[int]) -> Tensor:
         """Standard normal numbers `[b, *shape]`; `index` is one draw number for all images, or one for each."""

@@ -68,6 +68,35 @@ class HandlerContext(Protocol):
     ) -> Any:
         """The same for a rule that also needs the inputs at the reference, and for operations with several outputs."""
 
+    def activate(self, operation: str, run: Callable[[], Tensor], function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Compute an activation by the composite's rule for activations; without a rule, its average slope from the reference.
+
+        Args:
+            operation: Its name in the list of leaks.
+            run: Computes the operation's own result.
+            function: The activation as a function of one tensor, value by value.
+            x: Its input.
+        """
+
+    def pass_gradient(self, operation: str, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+        """Compute a copy, whose gradient carries relevance exactly, with a line of its own in the list of leaks.
+
+        Args:
+            operation: Its name in the list of leaks.
+            func: The function that copies, out of place.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+        """
+
+    def refuse_backward(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+        """Compute an operation that has no rule where it needs one: an error is raised if anything flows back through it.
+
+        Args:
+            func: The torch function.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+        """
+
     def differentiate(
         self, secant: AverageJacobian, func: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]
     ) -> Tensor:

@@ -30,7 +30,10 @@ _COSTS = """
 SELECT model, method, avg(forward_rows) AS forward, avg(backward_rows) AS backward, avg(seconds) AS seconds
 FROM (SELECT DISTINCT model, method, image, seed, forward_rows, backward_rows, seconds FROM records) GROUP BY ALL
 """
-_CAPTIONS = "SELECT model, image, min(target) AS target, avg(clean_probability) AS probability FROM records GROUP BY ALL"
+_CAPTIONS = """
+SELECT model, image, min(target) AS target, avg(clean_probability) AS probability, avg(clean_score) AS score
+FROM records GROUP BY ALL
+"""
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,17 @@ class MapCost:
 
 @dataclass(frozen=True)
 class ImageCaption:
-    """The class that was explained for an image, and the probability that the network gives it."""
+    """What was explained for an image.
+
+    Attributes:
+        target: the class; −1 if the explained output depends on no class.
+        probability: the probability that the network gives the class; NaN if there is no class.
+        score: the explained output.
+    """
 
     target: int
     probability: float
+    score: float
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,11 @@ def read_scores(run: Run, manifest: Manifest) -> list[ModelScores]:
                     for row in costs
                     if row["model"] in model.keys
                 },
-                {row["image"]: ImageCaption(row["target"], row["probability"]) for row in captions if row["model"] in model.keys},
+                {
+                    row["image"]: ImageCaption(row["target"], row["probability"], row["score"])
+                    for row in captions
+                    if row["model"] in model.keys
+                },
             )
         )
     return all_scores

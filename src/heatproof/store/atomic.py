@@ -10,6 +10,8 @@ import os
 import secrets
 from pathlib import Path
 
+from heatproof.core.errors import UsageError
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path`, and create the folders above it if necessary.
@@ -29,6 +31,19 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def check_folder(path: Path) -> None:
+    """Check that files can be written into a folder, which need not exist yet.
+
+    Raises:
+        UsageError: It, or one of the folders above it, is a file or may not be written.
+    """
+    nearest = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{path}: expected a folder, got a file at {nearest}; choose another folder with --out")
+    if not os.access(nearest, os.W_OK):
+        raise UsageError(f"{path}: expected a folder that may be written, got {nearest}; choose another folder with --out")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,64 +1,39 @@
 """Capture of a layer's activation inside a running network, read as a grid of positions, and changes of it.
 
-    [b, c, h, w]   is read as it stands
-    [b, h, w, c]   with channels last, as in Swin, is read as [b, c, h, w]
-    [b, t + n, c]  tokens without the t leading ones (class, distillation, registers) are read as [b, c, h, w] with h w = n, where
-                   h : w is the ratio of the image
-
 A layer is a module, known by its name; what functions compute between modules is not captured. Of a module that runs more than
-once, the last call counts; of an output with several tensors, the first. Hooks exist inside a block only, also after an exception,
-and parameters and their gradients are never touched. Modules are looked up in the network that computes the passes: in the
-accelerated copy, if the model has one, where a layer before a folded normalisation is normalised already.
+once, the last call counts that the output depends on; of an output with several tensors, the first. Hooks exist inside a block
+only, also after an exception, and parameters and their gradients are never touched. Modules are looked up in the network that
+computes the passes: in the accelerated copy, if the model has one, where a layer before a folded normalisation is normalised
+already.
 
-Where no layer is named, one is chosen by execution: the last module, other than the network itself, whose output has more than one
-position. If that output has leading tokens, the network's output may read nothing but those, so that the gradient at the positions
-is zero: then the last activation before the last attention is chosen.
+Which layer, and in which order its axes lie, is found by one traced forward pass of at most two images (see `layer_trace.py`),
+which is remembered for as long as the network lives and is not counted. Where no layer is named, it is the last module by
+execution, other than the network itself, that has more than one position and that the output is computed from, and by no way
+around what the module returned. If it has leading tokens, the output may read nothing but those, so that the gradient at the
+positions is zero: then the last such module before the last attention is chosen.
 """
 
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
 
 from heatproof.core.errors import ModelError, SettingsError
+from heatproof.models.checkpointing import whole_graph
 from heatproof.models.model import Model
+from heatproof.tracing.grid import Grid, Layout
+from heatproof.tracing.layer_trace import LayerTrace, Returned, first_tensor, with_first_tensor
 
-LEADING = (0, 1, 2, 5)
-"""Numbers of tokens before those of the positions: none; class; class and distillation; class and four registers."""
-ATTENTION = ("attention", "attn")
-"""Words in the class names of modules that mix tokens."""
 LISTED = 12
 """How many layers an error message lists."""
 
-
-class Grid(NamedTuple):
-    """How a tensor is read as `[b, c, h, w]`.
-
-    Attributes:
-        layout: The order of its axes.
-        h: Height of the grid.
-        w: Width of the grid.
-        leading: Number of tokens before those of the positions.
-    """
-
-    layout: Literal["channels first", "channels last", "tokens"]
-    h: int
-    w: int
-    leading: int = 0
-
-    def of(self, activation: Tensor) -> Float[Tensor, "b c h w"]:
-        """The activation on its grid; a view, so that writing to it writes to the activation."""
-        if self.layout == "channels first":
-            return activation
-        if self.layout == "channels last":
-            return activation.permute(0, 3, 1, 2)
-        tokens = activation[:, self.leading :].transpose(1, 2)
-        return tokens.view(*tokens.shape[:2], self.h, self.w)
+_traces: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], LayerTrace]]" = weakref.WeakKeyDictionary()
+"""The traces of networks that ran before; the meaning of axes does not change with the weights."""
 
 
 class Site(NamedTuple):
@@ -77,91 +52,60 @@ class Site(NamedTuple):
 
 @dataclass
 class Capture:
-    """What the hooks of a `capture` block have recorded.
+    """What the hook of a `capture` block has recorded.
 
     Attributes:
-        space: Height and width of the images.
-        layer: Name of the module to capture; None = chosen among all.
-        cut: Whether the graph begins at a named layer; otherwise it reaches back to the images.
-        latest: The last activation with a grid, and its site.
-        before_attention: The activation that was the last one when the last attention began.
-        shapes: Channels, height and width of every module with a grid, in the order of their last calls.
-        calls: How often each module ran.
+        site: Where the activation is.
+        cut: Whether the graph begins at the layer; otherwise it reaches back to the images.
+        activation: The activation, in the graph of the forward pass if there is one; None before the layer ran.
+        calls: How often the module ran.
     """
 
-    space: tuple[int, int]
-    layer: str | None
+    site: Site
     cut: bool = True
-    latest: tuple[Site, Tensor] | None = None
-    before_attention: tuple[Site, Tensor] | None = None
-    shapes: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
+    activation: Tensor | None = None
+    calls: int = 0
 
-    def record(self, name: str, output: Any) -> Any:
-        """Record the output of a module, and return a copy for the network to go on with, which it may overwrite."""
-        self.calls[name] = self.calls.get(name, 0) + 1
-        tensor = _first_tensor(output)
-        grid = None if tensor is None else grid_of(tensor, self.space)
-        if tensor is None or grid is None:
+    def record(self, output: Any) -> Any:
+        """Record the output of the module, and return a copy for the network to go on with, which it may overwrite."""
+        self.calls += 1
+        tensor = first_tensor(output)
+        if self.calls != self.site.call or tensor is None:
             return output
-        if torch.is_grad_enabled() and ((self.cut and self.layer is not None) or not tensor.requires_grad):
+        if torch.is_grad_enabled() and (self.cut or not tensor.requires_grad):
             tensor = tensor.detach().requires_grad_()  # the graph begins here and takes no memory for earlier layers
-        self.latest = Site(name, self.calls[name], grid), tensor
-        self.shapes.pop(name, None)
-        self.shapes[name] = (grid.of(tensor).shape[1], grid.h, grid.w)
-        return _with_first_tensor(output, tensor.clone())
-
-    def begin_attention(self) -> None:
-        """Record that an attention begins."""
-        self.before_attention = self.latest
-
-    @property
-    def activation(self) -> tuple[Site, Tensor] | None:
-        """The captured activation, in the graph of the forward pass if there is one; None where no layer has a grid."""
-        has_leading_tokens = self.latest is not None and self.latest[0].grid.leading > 0
-        return self.before_attention if self.layer is None and has_leading_tokens and self.before_attention else self.latest
+        self.activation = tensor
+        return with_first_tensor(output, tensor.clone())
 
 
 @contextmanager
-def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None, *, cut: bool = True) -> Iterator[Capture]:
+def capture(model: Model, site: Site, *, cut: bool = True) -> Iterator[Capture]:
     """Capture a layer's activation while the network runs inside the block.
 
     Args:
         model: The model.
-        images: Images of the size that the network runs on.
-        layer: Name of the module; None = chosen by execution.
-        cut: Whether the graph begins at a named layer; otherwise it reaches back to the images.
+        site: Where the activation is; see `site_of`.
+        cut: Whether the graph begins at the layer; otherwise it reaches back to the images.
 
     Yields:
         The capture; its `activation` is there after the forward pass.
 
-    Raises:
-        SettingsError: The network has no such module; the message lists the layers that it has.
-
     >>> import torch
     >>> from heatproof.models.loaders import Toy
-    >>> from heatproof.tracing.capture import capture
+    >>> from heatproof.tracing.capture import capture, site_of
     >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> with model.running(), capture(model, images, None) as captured:
+    >>> site = site_of(model, images)
+    >>> with model.running(), capture(model, site) as captured:
     ...     outputs = model.outputs(images)
-    >>> site, activation = captured.activation
-    >>> site.grid.layout, activation.ndim
-    ('channels first', 4)
+    >>> site.grid.layout, site.grid.of(captured.activation).shape[2:]
+    ('b c h w', torch.Size([7, 7]))
     """
-    captured = Capture((images.shape[2], images.shape[3]), layer, cut)
-    modules = dict(named_network(model).named_modules(remove_duplicate=False))
-    if layer is not None and (layer == "" or layer not in modules):
-        raise _no_such_layer(model, images, layer, "is no module of the network")
+    captured = Capture(site, cut)
     with ExitStack() as stack:
-        stack.enter_context(_hooks_called(model))
-        watched = named_network(model).named_modules() if layer is None else [(layer, modules[layer])]
-        for name, module in watched:
-            if name == "":
-                continue
-            if any(word in type(module).__name__.lower() for word in ATTENTION):
-                stack.callback(module.register_forward_pre_hook(lambda *_: captured.begin_attention()).remove)
-            hook = module.register_forward_hook(lambda _, __, output, name=name: captured.record(name, output))
-            stack.callback(hook.remove)
+        stack.enter_context(uncompiled(model))
+        stack.enter_context(whole_graph())
+        module = named_network(model).get_submodule(site.name)
+        stack.callback(module.register_forward_hook(lambda _, __, output: captured.record(output)).remove)
         yield captured
 
 
@@ -179,14 +123,14 @@ def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> 
     def hook(module: nn.Module, inputs: Any, output: Any) -> Any:
         nonlocal calls
         calls += 1
-        tensor = _first_tensor(output)
+        tensor = first_tensor(output)
         if calls != site.call or tensor is None:
             return output
         changed = tensor.clone()
         change(site.grid.of(changed))
-        return _with_first_tensor(output, changed)
+        return with_first_tensor(output, changed)
 
-    with _hooks_called(model):
+    with uncompiled(model):
         handle = named_network(model).get_submodule(site.name).register_forward_hook(hook)
         try:
             yield
@@ -194,8 +138,41 @@ def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> 
             handle.remove()
 
 
+def site_of(model: Model, images: Float[Tensor, "b c h w"], layer: str | None = None, layout: Layout | None = None) -> Site:
+    """Where the activation of a layer is, and how it is read. Cost: a forward pass of two images when the network is first met.
+
+    Args:
+        model: The model.
+        images: Images of the size that the network runs on.
+        layer: Name of the module; None = chosen by execution.
+        layout: The order of the axes of the layer's output; None = what made it decides.
+
+    Raises:
+        SettingsError: The network has no such layer, or the layer has no grid, more than one, or none that the output depends on;
+            the message lists the layers that it has.
+        ModelError: No layer of the network has a grid, or a part of the network hides its operations.
+    """
+    trace = _trace(model, images)
+    if layer is not None:
+        return _named_site(model, trace, layer, layout)
+    candidates = [(returned, grids) for returned in trace.returned if (grids := trace.readings(returned, layout))]
+    chosen = _last_upstream(trace, candidates)
+    if chosen is None:
+        raise ModelError(
+            f"{model.name}: expected a layer with more than one position, [b, c, h, w], [b, h, w, c] or [b, n, c], got none; "
+            "activation maps need a network of modules that keeps places apart: use a gradient method"
+        )
+    if chosen[1][0].leading > 0 and trace.before_attention is not None:
+        earlier = set(map(id, trace.returned[: trace.before_attention]))
+        chosen = _last_upstream(trace, [pair for pair in candidates if id(pair[0]) in earlier]) or chosen
+    returned, grids = chosen
+    if len(grids) > 1:
+        raise ModelError(f"{model.name}: {_two_readings(returned, grids)}, or name another layer with layer=")
+    return Site(returned.name, returned.call, grids[0])
+
+
 def spatial_layers(model: Model, images: Float[Tensor, "b c h w"]) -> dict[str, tuple[int, int, int]]:
-    """The layers with a grid. Cost: one forward pass, of the first image.
+    """The layers with a grid. Cost: a forward pass of two images when the network is first met.
 
     Returns:
         Name → (channels, height, width), in the order of execution.
@@ -207,68 +184,104 @@ def spatial_layers(model: Model, images: Float[Tensor, "b c h w"]) -> dict[str, 
     >>> len(spatial_layers(model, torch.zeros(1, 1, 28, 28))) > 0
     True
     """
-    with torch.inference_mode(), model.running(), capture(model, images, None) as captured:
-        model.outputs(images[:1].clone())
-    return captured.shapes
+    return _layers(_trace(model, images), None)
 
 
 def default_layer(model: Model, images: Float[Tensor, "b c h w"]) -> str:
-    """The name of the layer that is chosen where none is named. Cost: one forward pass, of the first image.
+    """The name of the layer that is chosen where none is named. Cost: a forward pass of two images when the network is first met.
 
     Raises:
         ModelError: No layer has a grid.
     """
-    with torch.inference_mode(), model.running(), capture(model, images, None) as captured:
-        model.outputs(images[:1].clone())
-    return captured_activation(captured, model, images)[0].name
+    return site_of(model, images).name
 
 
-def captured_activation(captured: Capture, model: Model, images: Float[Tensor, "b c h w"]) -> tuple[Site, Tensor]:
-    """The activation captured in a forward pass, and its site.
+def captured_activation(captured: Capture, model: Model) -> Tensor:
+    """The activation captured in a forward pass.
 
     Raises:
-        SettingsError: The named layer did not run, or has no grid.
-        ModelError: No layer of the network has one.
+        ModelError: The layer did not run as in the pass that was traced.
     """
-    if captured.activation is not None:
-        return captured.activation
-    if captured.layer is None:
+    if captured.activation is None:
         raise ModelError(
-            f"{model.name}: expected a layer with more than one position, [b, c, h, w], [b, h, w, c] or [b, n, c], got none; "
-            "activation maps need a network of modules that keeps places apart: use a gradient method"
+            f"{model.name}: expected the layer {captured.site.name!r} to run {captured.site.call} times for all images, as for the "
+            f"first, got {captured.calls}; name a layer that runs for every image"
         )
-    why = "has no output of more than one position" if captured.calls else "does not run"
-    raise _no_such_layer(model, images, captured.layer, why)
+    return captured.activation
 
 
-def grid_of(activation: Tensor, space: tuple[int, int]) -> Grid | None:
-    """How an activation for images of that height and width is read; None if it has no more than one position."""
-    shape = tuple(activation.shape)
-    if not activation.is_floating_point() or 0 in shape:
-        return None
-    if len(shape) == 4:
-        last = not _same_ratio(shape[2:], space) and _same_ratio(shape[1:3], space)
-        h, w = shape[1:3] if last else shape[2:]
-        return Grid("channels last" if last else "channels first", h, w) if h * w > 1 else None
-    if len(shape) != 3:
-        return None
-    fitting = [
-        (abs(h * space[1] - n // h * space[0]), leading, h, n // h)
-        for leading in LEADING
-        for n in [shape[1] - leading]
-        for h in range(1, n + 1)
-        if n > 1 and n % h == 0 and _same_ratio((h, n // h), space)
-    ]
-    if not fitting:
-        return None
-    _, leading, h, w = min(fitting)
-    return Grid("tokens", h, w, leading)
+def _trace(model: Model, images: Tensor) -> LayerTrace:
+    """The trace of a network on images of that shape, remembered until a module of it is exchanged."""
+    network = named_network(model)
+    structure = tuple((name, type(module)) for name, module in network.named_modules())
+    traces = _traces.setdefault(network, {})
+    key = (structure, tuple(images.shape[1:]), images.dtype)
+    if key not in traces:
+        traces[key] = _traced(model, images[: min(2, model.chunk or 2)])
+    return traces[key]
 
 
-def _same_ratio(grid: tuple[int, ...], space: tuple[int, int]) -> bool:
-    """Whether height : width is that of the image, up to rounding to whole cells."""
-    (h, w), (height, width) = grid, space
-    return abs(h * width - w * height) < max(height, width)
+def _traced(model: Model, images: Tensor) -> LayerTrace:
+    with torch.inference_mode(False), torch.no_grad(), model.running(), ExitStack() as stack:
+        stack.enter_context(uncompiled(model))
+        stack.enter_context(whole_graph())
+        images = images.clone()
+        trace = LayerTrace(named_network(model), images)
+        for handle in trace.watch(named_network(model)):
+            stack.callback(handle.remove)
+        with trace:
+            output = model.outputs(images)
+        trace.end(output)
+    return trace
+
+
+def _last_upstream(trace: LayerTrace, candidates: Sequence[tuple[Returned, list[Grid]]]) -> tuple[Returned, list[Grid]] | None:
+    """The last that the output is computed from; one that it reads around, or mere weights of positions, only if all are such."""
+    upstream = [pair for pair in candidates if trace.is_upstream(pair[0])]
+    for returned, grids in reversed(upstream):
+        if not trace.is_read_around(returned) and not trace.weighs_positions(returned, grids[0].channels(returned.shape)):
+            return returned, grids
+    return upstream[-1] if upstream else None
+
+
+def _named_site(model: Model, trace: LayerTrace, layer: str, layout: Layout | None) -> Site:
+    modules = dict(named_network(model).named_modules(remove_duplicate=False))
+    if layer == "" or layer not in modules:
+        raise _no_such_layer(model, trace, layer, "is no module of the network")
+    name = next(name for name, module in named_network(model).named_modules() if module is modules[layer])
+    calls = [returned for returned in trace.returned if returned.name == name]
+    with_grid = [(returned, grids) for returned in calls if (grids := trace.readings(returned, layout))]
+    if not with_grid:
+        order = "" if layout is None else f" in the order {layout!r}"
+        why = f"has no output of more than one position{order}" if trace.calls.get(name) else "does not run"
+        raise _no_such_layer(model, trace, layer, why)
+    upstream = [pair for pair in with_grid if trace.is_upstream(pair[0])]
+    if not upstream:
+        raise _no_such_layer(model, trace, layer, "returns first what the output does not depend on")
+    returned, grids = upstream[-1]
+    if len(grids) > 1:
+        raise SettingsError(f"layer {layer!r} of {model.name}: {_two_readings(returned, grids)}")
+    if trace.is_read_around(returned) and not returned.given:
+        raise _no_such_layer(model, trace, layer, "returns first what the output also reads by another way")
+    return Site(layer, returned.call, grids[0])
+
+
+def _two_readings(returned: Returned, grids: Sequence[Grid]) -> str:
+    fitting = " and ".join(f"{grid.layout!r} ({grid.h} × {grid.w})" for grid in grids)
+    return (
+        f"expected a layer whose axes can be read in one way, got {returned.name!r} {list(returned.shape)}, which fits {fitting}; "
+        f"say which with layout={grids[0].layout!r}"
+    )
+
+
+def _layers(trace: LayerTrace, layout: Layout | None) -> dict[str, tuple[int, int, int]]:
+    found: dict[str, tuple[int, int, int]] = {}
+    for returned in trace.returned:
+        grids = trace.readings(returned, layout)
+        if len(grids) == 1:
+            found.pop(returned.name, None)
+            found[returned.name] = (grids[0].channels(returned.shape), grids[0].h, grids[0].w)
+    return found
 
 
 def named_network(model: Model) -> nn.Module:
@@ -278,11 +291,11 @@ def named_network(model: Model) -> nn.Module:
 
 
 def _compiled(network: nn.Module) -> bool:
-    return "_orig_mod" in dict(network.named_children())
+    return "_orig_mod" in network._modules
 
 
-def _hooks_called(model: Model) -> AbstractContextManager[object]:
-    """A block in which hooks are called: compiled code ignores hooks that were added later, so it runs uncompiled meanwhile."""
+def uncompiled(model: Model) -> AbstractContextManager[object]:
+    """A block in which compiled parts run uncompiled: compiled code ignores hooks that were added later, and hides operations."""
     return torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
 
 
@@ -291,18 +304,8 @@ def is_compiled(model: Model) -> bool:
     return any(_compiled(module) for module in (model.engine or model.module).modules())
 
 
-def _first_tensor(output: Any) -> Tensor | None:
-    return next((leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)), None)
-
-
-def _with_first_tensor(output: Any, tensor: Tensor) -> Any:
-    leaves, structure = pytree.tree_flatten(output)
-    first = next(i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor))
-    return pytree.tree_unflatten([*leaves[:first], tensor, *leaves[first + 1 :]], structure)
-
-
-def _no_such_layer(model: Model, images: Tensor, layer: str, why: str) -> SettingsError:
-    shapes = spatial_layers(model, images)
+def _no_such_layer(model: Model, trace: LayerTrace, layer: str, why: str) -> SettingsError:
+    shapes = _layers(trace, None)
     last = [f"{name} {list(shape)}" for name, shape in list(shapes.items())[-LISTED:]]
     earlier = f" (and {len(shapes) - len(last)} before)" if len(shapes) > len(last) else ""
     return SettingsError(

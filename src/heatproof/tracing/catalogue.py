@@ -23,7 +23,7 @@ Category = Sequence[Function]
 # --- functions of one tensor, applied to each value ------------------------------------------------------------------------
 
 RELUS: Category = (torch.relu, T.relu, F.relu)
-CLAMPS_FROM_BELOW: Category = (torch.clamp, T.clamp, torch.clamp_min, T.clamp_min)
+CLAMPS_FROM_BELOW: Category = (torch.clamp, T.clamp, torch.clip, T.clip, torch.clamp_min, T.clamp_min)
 """Clamps that may have a lower limit; `clamp` may have an upper one as well."""
 PRELUS: Category = (torch.prelu,)
 """`F.prelu` is the same function."""
@@ -47,8 +47,21 @@ ELEMENTARY_FUNCTIONS: Category = (
     *(T.reciprocal,),
 )
 """Differentiable functions of one value that networks do not use as activations."""
-STEP_FUNCTIONS: Category = (torch.sign, torch.floor, T.floor, torch.round, T.round)
+STEP_FUNCTIONS: Category = (torch.sign, T.sign, torch.floor, T.floor, torch.round, T.round)
 """Functions of one value whose derivative is zero almost everywhere."""
+EXPONENTIALS: Category = (torch.exp, T.exp)
+BENDS: Category = (torch.abs, T.abs, torch.sin, T.sin, torch.cos, T.cos, torch.erf, T.erf)
+"""Elementary functions that activations are written with, as |x| in (x + |x|) / 2; alone they would act as one."""
+COMPARISONS: Category = (
+    *(torch.gt, T.gt, T.__gt__, torch.ge, T.ge, T.__ge__, torch.lt, T.lt, T.__lt__, torch.le, T.le, T.__le__),
+    *(torch.eq, T.eq, T.__eq__, torch.ne, T.ne, T.__ne__),
+)
+"""Functions that give a boolean mask."""
+LOGICAL: Category = (
+    *(T.__invert__, T.__and__, T.__or__, T.__xor__, torch.logical_not, T.logical_not, torch.logical_and, T.logical_and),
+    *(torch.logical_or, T.logical_or, torch.bitwise_not, T.bitwise_not),
+)
+"""Functions of boolean masks that give another one, value by value."""
 
 # --- arithmetic of several tensors -----------------------------------------------------------------------------------------
 
@@ -61,9 +74,13 @@ REVERSED_QUOTIENTS: Category = (T.__rtruediv__,)
 """The numerator is the second argument."""
 SUMS_WITH_PRODUCT: Category = (torch.addcmul, T.addcmul)
 """a + v b c, v a number."""
-PAIRWISE_EXTREMA: Category = (torch.maximum, torch.minimum, T.maximum, T.minimum)
+PAIRWISE_MAXIMA: Category = (torch.maximum, T.maximum, torch.fmax, T.fmax)
+PAIRWISE_MINIMA: Category = (torch.minimum, T.minimum, torch.fmin, T.fmin)
+PAIRWISE_EXTREMA: Category = (*PAIRWISE_MAXIMA, *PAIRWISE_MINIMA)
 SELECTIONS: Category = (torch.where,)
 """Each value is taken from one tensor or from another."""
+MASKED_FILLS: Category = (torch.masked_fill, T.masked_fill)
+"""A constant is written where a mask is true."""
 
 # --- linear layers and matrix products -------------------------------------------------------------------------------------
 
@@ -76,6 +93,8 @@ MATRIX_PRODUCTS: Category = (torch.matmul, T.matmul, T.__matmul__, torch.mm, T.m
 """(A, B) → A B."""
 OTHER_MATRIX_PRODUCTS: Category = (T.__rmatmul__, torch.bmm, T.bmm, torch.einsum)
 """Products with another order of the arguments, of batches only, or along axes that a formula names."""
+SUMS_WITH_MATRIX_PRODUCT: Category = (torch.addmm, T.addmm, torch.baddbmm, T.baddbmm)
+"""β C + α A B, α and β numbers; the arguments are (C, A, B)."""
 
 # --- pooling, resampling and reductions ------------------------------------------------------------------------------------
 
@@ -85,6 +104,12 @@ AVERAGE_POOLING: Category = (
 INTERPOLATIONS: Category = (F.interpolate, F.upsample)
 SUMS_OVER_AXES: Category = (torch.mean, T.mean, torch.sum, T.sum)
 """Sums and means over axes of one tensor."""
+GRID_SAMPLES: Category = (F.grid_sample, torch.grid_sampler_2d, torch.grid_sampler_3d)
+"""Interpolation of the first argument at the places that the second one holds."""
+SCATTERED_SUMS: Category = (torch.index_add, T.index_add, torch.scatter_add, T.scatter_add)
+"""The values of one tensor are added to another at places that an index names; several may be added to one."""
+SCATTERED_REDUCTIONS: Category = (torch.scatter_reduce, T.scatter_reduce)
+"""Sums, means, extrema or products of one tensor's values, gathered in another at places that an index names."""
 AVERAGES: Category = (*AVERAGE_POOLING, *SUMS_OVER_AXES, *INTERPOLATIONS)
 """Every value of the result is a weighted sum of values of one tensor, with weights that do not depend on it."""
 MAX_POOLING: Category = (
@@ -97,6 +122,11 @@ NORMS: Category = (T.norm, torch.norm, torch.linalg.norm, torch.linalg.vector_no
 """Norms and standard deviations: homogeneous of degree 1."""
 VARIANCES: Category = (T.var, torch.var)
 """Homogeneous of degree 2."""
+MAXIMA_WITH_PLACES: Category = (torch.max, T.max)
+"""The largest of all values, of two tensors, or along an axis, then with their places."""
+MINIMA_WITH_PLACES: Category = (torch.min, T.min)
+SORTS: Category = (torch.sort, T.sort, torch.topk, T.topk)
+"""All values, or some of the largest or smallest, in order along an axis."""
 OVERLAPPING_SUMS: Category = (F.fold,)
 """Sums of patches that overlap."""
 
@@ -107,8 +137,10 @@ CENTRED_NORMALISATIONS: Category = (F.layer_norm, F.group_norm, F.instance_norm)
 """(x − mean) / spread, both of the sample's own values."""
 SCALED_NORMALISATIONS: Category = (F.rms_norm, F.normalize, F.local_response_norm)
 """x / size, the size of the sample's own values."""
+LAST_AXES_NORMALISATIONS: Category = (F.layer_norm, F.rms_norm)
+"""Those over the last axes."""
 SOFTMAXES: Category = (F.softmax, torch.softmax, T.softmax)
-LOG_SOFTMAXES: Category = (torch.log_softmax, F.log_softmax)
+LOG_SOFTMAXES: Category = (torch.log_softmax, F.log_softmax, T.log_softmax)
 GATED_LINEAR_UNITS: Category = (F.glu,)
 
 # --- layers that come as one operation -------------------------------------------------------------------------------------
@@ -121,7 +153,7 @@ RECURRENT_CELLS: Category = (torch.lstm_cell, torch.gru_cell, torch.rnn_tanh_cel
 
 # --- shape operations: every value of the result is a copy of a value of an argument, or a constant ------------------------
 
-CASTS: Category = (T.to, T.float, T.double, T.half, T.bfloat16, T.type_as)
+CASTS: Category = (T.to, T.float, T.double, T.half, T.bfloat16, T.type_as, torch.as_tensor, torch.asarray)
 CLONES: Category = (T.clone, torch.clone)
 CONTIGUOUS: Category = (T.contiguous,)
 DETACHED: Category = (T.detach,)
@@ -138,18 +170,27 @@ INDEXED_WRITES: Category = (T.__setitem__,)
 PADDING: Category = (F.pad,)
 JOINS: Category = (torch.cat, torch.concat)
 STACKS: Category = (torch.stack,)
-EXACT_COPIES: Category = (
-    *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *PERMUTATIONS, *SWAPS, *RESHAPES, *SPLITS, *NEW_AXES, *INDEXING, *PADDING),
-    *(*JOINS, *STACKS, *SELECTIONS),
+VIEWS: Category = (
+    *(*PERMUTATIONS, *SWAPS, *RESHAPES, *SPLITS, *NEW_AXES, *INDEXING),
     *(T.T.__get__, T.mT.__get__, T.t, torch.t, T.swapdims, torch.swapdims, T.movedim, torch.movedim),  # type: ignore[attr-defined]
     *(T.flatten, torch.flatten, T.ravel, torch.ravel, T.unflatten, torch.unflatten, T.view_as, T.reshape_as, T.squeeze),
-    *(torch.squeeze, T.expand, T.expand_as, T.repeat, T.repeat_interleave, T.tile, torch.tile, T.flip, torch.flip, T.roll),
-    *(torch.roll, torch.rot90, T.select, torch.select, T.narrow, torch.narrow, T.index_select, torch.index_select, T.gather),
-    *(torch.gather, T.masked_fill, torch.masked_fill, torch.hstack, torch.vstack, T.unfold, F.unfold, F.pixel_shuffle),
+    *(torch.squeeze, T.expand, T.expand_as, T.select, torch.select, T.narrow, torch.narrow, T.unfold),
+)
+"""Other shapes and strides for values in the same memory, or in a copy of it."""
+EXACT_COPIES: Category = (
+    *(*CASTS, *CLONES, *CONTIGUOUS, *DROPOUTS, *VIEWS, *PADDING, *JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS),
+    *(T.repeat, T.repeat_interleave, T.tile, torch.tile, T.flip, torch.flip, T.roll),
+    *(torch.roll, torch.rot90, T.index_select, torch.index_select, T.gather),
+    *(torch.gather, torch.hstack, torch.vstack, F.unfold, F.pixel_shuffle),
     *(F.pixel_unshuffle, F.channel_shuffle, T.requires_grad_),
 )
 """The gradient of a copy is exact for relevance: it goes to the values that were copied. Views of the same memory, joins, and
 selections by an index or a condition are copies in this sense, since they do no arithmetic."""
+COPIES_BESIDE_CONSTANTS: Category = (
+    *(*JOINS, *STACKS, *SELECTIONS, *MASKED_FILLS, *PADDING, *INDEXED_WRITES),
+    *(torch.hstack, torch.vstack, F.unfold),
+)
+"""Copies whose result may also hold constants, such as class tokens, filled values and padding."""
 
 # --- queries of a tensor that read no values -------------------------------------------------------------------------------
 
@@ -163,6 +204,11 @@ METADATA: frozenset[Function] = frozenset(
 """Queries of shape, type and device, which read no values."""
 MEMORY_LAYOUT: frozenset[Function] = frozenset((T.is_contiguous, T.stride))
 """Queries of how the values lie in memory."""
+CONSTANTS_LIKE: Category = (
+    *(torch.zeros_like, torch.ones_like, torch.empty_like, torch.full_like, torch.rand_like, torch.randn_like),
+    *(T.new_zeros, T.new_ones, T.new_empty, T.new_full, T.new_tensor),
+)
+"""New tensors of the shape, type or device of another, of which they read no values."""
 
 # --- in-place functions ----------------------------------------------------------------------------------------------------
 
@@ -183,6 +229,8 @@ OUT_OF_PLACE: Mapping[Function, Function] = {
     torch.tanh_: torch.tanh,
     T.clamp_: T.clamp,
     torch.clamp_: torch.clamp,
+    T.clip_: T.clip,
+    torch.clip_: torch.clip,
     torch.clamp_min_: torch.clamp_min,
     torch.clamp_max_: torch.clamp_max,
     T.clamp_min_: T.clamp_min,
@@ -194,11 +242,19 @@ OUT_OF_PLACE: Mapping[Function, Function] = {
     F.hardtanh_: F.hardtanh,
 }
 """In-place function → the function that computes the same values in a new tensor."""
+SCATTERED_IN_PLACE: Mapping[Function, Function] = {
+    T.index_add_: T.index_add,
+    T.scatter_add_: T.scatter_add,
+    T.scatter_reduce_: T.scatter_reduce,
+    T.masked_fill_: T.masked_fill,
+}
+"""The same for functions that write at places which an index or a mask names."""
 
 
 def with_in_place(category: Category) -> Category:
     """The functions of a category, followed by the in-place functions that compute the same values."""
-    return (*category, *(in_place for in_place, twin in OUT_OF_PLACE.items() if twin in category))
+    twins = (*OUT_OF_PLACE.items(), *SCATTERED_IN_PLACE.items())
+    return (*category, *(in_place for in_place, twin in twins if twin in category))
 
 
 def writes_in_place(func: Function) -> bool:

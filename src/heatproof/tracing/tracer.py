@@ -10,7 +10,8 @@ one, wherever the network uses the old one again.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.core.errors import ModelError
+from heatproof.models.checkpointing import whole_graph
 
 
 class Tracer(TorchFunctionMode, ABC):
@@ -33,11 +35,25 @@ class Tracer(TorchFunctionMode, ABC):
         ModelError: A part of the network hides its operations.
     """
 
+    functions: ClassVar[frozenset[Callable[..., Any]] | None] = None
+    """The functions that are intercepted, for a tracer of few functions, which is then fast; None for all."""
+
     def __init__(self, module: nn.Module | None = None) -> None:
         super().__init__()
         if module is not None:
             refuse_hidden_operations(module)
         self._replacements: Any = WeakIdKeyDictionary()
+        self._blocks: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> Self:
+        self._blocks.append(whole_graph())  # a checkpointed segment would run again where nothing is intercepted
+        self._blocks[-1].__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]  # torch does not annotate it
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]  # likewise
+        self._blocks.pop().__exit__(*error)
 
     @abstractmethod
     def is_tracked(self, tensor: Tensor) -> bool:
@@ -62,6 +78,8 @@ class Tracer(TorchFunctionMode, ABC):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        if self.functions is not None and func not in self.functions:
+            return func(*args, **(kwargs or {}))
         args, kwargs = tuple(mapped(self._current, args)), mapped(self._current, kwargs or {})
         tracked = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor) and self.is_tracked(leaf)]
         return self.intercept(func, args, kwargs, tracked) if tracked else func(*args, **kwargs)
@@ -111,9 +129,22 @@ def refuse_hidden_operations(module: nn.Module) -> None:
     Raises:
         ModelError: A module is scripted, or runs its operations in other threads or processes.
     """
-    hidden = (torch.jit.ScriptModule, nn.DataParallel, nn.parallel.DistributedDataParallel)
     for name, child in module.named_modules():
-        if isinstance(child, hidden):
-            remedy = "use the module that was scripted" if isinstance(child, torch.jit.ScriptModule) else "use its .module"
-            path, kind = name or type(module).__name__, type(child).__name__
-            raise ModelError(f"{path}: expected modules whose operations can be seen, got {kind}; {remedy}")
+        refuse_scripted(name, child)
+        if isinstance(child, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            raise _hidden(name, child, "use its .module")
+
+
+def refuse_scripted(name: str, module: nn.Module) -> None:
+    """Check that a module of a network runs Python code, in which operations can be intercepted and hooks are called.
+
+    Raises:
+        ModelError: It was scripted or traced by `torch.jit`.
+    """
+    if isinstance(module, torch.jit.ScriptModule):
+        raise _hidden(name, module, "use the module that was scripted")
+
+
+def _hidden(name: str, module: nn.Module, remedy: str) -> ModelError:
+    kind = type(module).__name__
+    return ModelError(f"{name or kind}: expected modules whose operations can be seen, got {kind}; {remedy}")

@@ -6,6 +6,7 @@ from heatproof.core.errors import DataError, ModelError
 from heatproof.data.base import Dataset
 from heatproof.data.labels import check_classes, class_indices, relabelled
 from heatproof.data.loading import load
+from heatproof.models.classes import decision
 from heatproof.models.model import Model
 from heatproof.training.fit import share_correct
 
@@ -14,7 +15,7 @@ _AT_ONCE = 512
 
 
 def accuracy(model: Model, dataset: Dataset) -> float:
-    """The share of the images whose largest output is that of their label: the test accuracy, if the model was not trained on the
+    """The share of the images for which the network decides for their label: the test accuracy, if the model was not trained on the
     set.
 
     Where the data set and the model both have class names, labels are matched by name (see `data/labels.py`).
@@ -47,5 +48,5 @@ def accuracy(model: Model, dataset: Dataset) -> float:
                 raise loaded.refused[0]
             labels = torch.tensor([item.label for item in loaded.items], device=model.device)
             images = loaded.images.to(model.device, model.dtype)
-            correct += share_correct(model.outputs, images, labels) * len(images)
+            correct += share_correct(lambda batch: decision(model, model.outputs(batch)), images, labels) * len(images)
     return correct / len(items)

@@ -20,7 +20,7 @@ from torch.nn.functional import cross_entropy
 
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.seeds import derive, seed_of
-from heatproof.models.model import unwrap
+from heatproof.models.output_matrix import output_matrix
 from heatproof.training.training_config import TrainingConfig
 
 _log = logging.getLogger(__name__)
@@ -88,14 +88,15 @@ def fit(
         module.zero_grad()
         module.eval()
     losses, accuracies = zip(*history, strict=True)
-    return FittedNetwork(losses, accuracies, share_correct(lambda batch: unwrap(module(batch)), images, labels))
+    accuracy = share_correct(lambda batch: output_matrix(module(batch), len(batch)).argmax(1), images, labels)
+    return FittedNetwork(losses, accuracies, accuracy)
 
 
 @torch.no_grad()
-def share_correct(outputs: Callable[[Tensor], Tensor], images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"]) -> float:
-    """The share of the images whose largest output is that of their label."""
+def share_correct(decide: Callable[[Tensor], Tensor], images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"]) -> float:
+    """The share of the images for which the network decides for their label."""
     pairs = zip(torch.split(images, _ROWS), torch.split(labels, _ROWS), strict=True)
-    return sum(int((outputs(chunk).argmax(1) == classes).sum()) for chunk, classes in pairs) / len(images)
+    return sum(int((decide(chunk) == classes).sum()) for chunk, classes in pairs) / len(images)
 
 
 def _epoch(
@@ -116,7 +117,7 @@ def _epoch(
         batch, classes = images[positions], labels[positions]
         if config.noise:
             batch = batch + config.noise * torch.rand(batch.shape, generator=noise, device=batch.device, dtype=batch.dtype)
-        outputs = unwrap(module(batch))
+        outputs = output_matrix(module(batch), len(batch))
         loss = cross_entropy(outputs, classes)
         total += loss.item() * len(positions)
         if not math.isfinite(total):
@@ -132,7 +133,7 @@ def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
     if not len(images):
         raise TensorError("images: expected at least one example to train on, got none; widen the data set")
     with torch.no_grad():
-        outputs = unwrap(module(images[:1]))
+        outputs = output_matrix(module(images[:1]), 1)
     low, high = int(labels.min()), int(labels.max())
     if outputs.ndim != 2 or low < 0 or high >= outputs.shape[1]:
         raise TensorError(

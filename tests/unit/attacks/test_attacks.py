@@ -14,7 +14,7 @@ from heatproof.core.errors import SettingsError
 from heatproof.core.settings import exports
 from heatproof.methods import ExpectedGradients, GradCam, Gradient, IntegratedGradients, LayerCam, Method, SmoothGrad
 from heatproof.metrics import SimilarityUnderChange
-from heatproof.models import Bounds, Model
+from heatproof.models import Bounds, Model, Regression
 from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.numerics.similarity import cosine, top_k_intersection
@@ -263,7 +263,7 @@ def test_an_image_does_not_depend_on_its_batch_mates_or_on_chunks(trained: Train
 def test_random_signs_are_the_seeds_and_the_same_at_every_level(trained: Trained) -> None:
     def signs(seed: int, levels: list[float]) -> list[Tensor]:
         middle = trained.images * 0 + 0.5 + trained.images / 100
-        constant = trained.model.with_(module=nn.Sequential(nn.Flatten(), nn.Linear(256, 1)))
+        constant = trained.model.with_(module=nn.Sequential(nn.Flatten(), nn.Linear(256, 1)), output=Regression())
         at = ChangeContext(middle, constant.bounds, trained.label * 0, constant, lambda x: x, seed)
         return [(x - middle).sign() for x in RandomSign()(at, levels)]
 

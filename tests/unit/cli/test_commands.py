@@ -6,10 +6,12 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from heatproof.cli import console
+from heatproof.cli.explain import _caption
 from heatproof.cli.main import app
 from heatproof.core.errors import UsageError
 from heatproof.core.settings import exports
@@ -17,6 +19,8 @@ from heatproof.data import Dataset
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods import Method
 from heatproof.metrics import Metric
+from heatproof.models import Bounds, Model, Regression
+from heatproof.models.classes import default_target
 from heatproof.models.loaders import Loader
 
 runner = CliRunner()
@@ -120,6 +124,28 @@ def test_explain_tells_where_relevance_is_lost(tmp_path):
     assert "dense" in page
     assert ", normalised" in page
     assert "lost" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "caption"),
+    [
+        ({"class_names": ("healthy", "ill")}, "ill, p = 0.88"),
+        ({}, "the output = 2.00"),
+        ({"class_names": ("age",), "output": Regression()}, "age = 2.00"),
+        ({"output": Regression()}, "output 0 = 2.00"),
+    ],
+    ids=["two classes", "no names", "a named quantity", "a quantity"],
+)
+def test_explain_captions_one_output_by_what_it_is(fields, caption):
+    outputs = torch.tensor([[2.0]])
+    model = Model(torch.nn.Flatten(), Bounds.of(0, 1, channels=1), **fields)
+    assert _caption(model, outputs, default_target(model, outputs)) == caption
+
+
+def test_explain_captions_probabilities_that_the_network_returns():
+    outputs = torch.tensor([[0.2, 0.8]])
+    model = Model(torch.nn.Flatten(), Bounds.of(0, 1, channels=1), class_names=("cat", "dog"))
+    assert _caption(model, outputs, default_target(model, outputs)) == "dog, p = 0.80"
 
 
 def test_explain_takes_a_target_and_an_output(tmp_path):

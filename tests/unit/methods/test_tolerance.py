@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import SettingsError
 from heatproof.methods import ExpectedGradients, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.models import Regression
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes import path_gradients as path_module
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
@@ -76,8 +77,8 @@ def near_zero() -> Reference:
     ids=lambda method: method.name,
 )
 def test_an_easy_image_takes_fewer_rows_than_a_hard_one(method: Method) -> None:
-    model = zoo.model(zoo.Counting(Steepening()))
     images = smooth_and_rough()
+    model = zoo.checked(zoo.model(zoo.Counting(Steepening()), output=Regression()), images)
     easy, hard = (method.attribute(model, image[None], 0) for image in images)
     assert easy.passes.backward < hard.passes.backward
     assert model.module.backward_rows == easy.passes.backward + hard.passes.backward
@@ -111,7 +112,8 @@ def test_the_error_asked_for_is_about_the_error_there_is() -> None:
 
 
 def test_a_path_is_refined_until_its_sum_is_what_it_should_be() -> None:
-    model, images = zoo.model(zoo.Counting(zoo.residual()), chunk=32), zoo.images(6)
+    images = zoo.images(6)
+    model = zoo.checked(zoo.model(zoo.Counting(zoo.residual()), chunk=32), images)
     found = path(0.01).attribute(model, images, 0)
     assert (found.gap <= 0.01001).all()
     assert found.notes == ("",) * 6
@@ -129,13 +131,14 @@ def path(tolerance: float | None, steps: int = 500, map_tolerance: float | None 
 
 
 def test_a_straight_path_takes_one_round_and_a_rough_one_more() -> None:
-    model, images = zoo.model(Steepening()), smooth_and_rough() * 20
+    model, images = zoo.model(Steepening(), output=Regression()), smooth_and_rough() * 20
     easy, hard = path(0.01).attribute(model, images, 0).probes.tolist()
     assert easy == PIECES + 1 < hard
 
 
 def test_a_path_that_needs_more_nodes_than_it_may_take_says_so() -> None:
-    found = path(1e-9, steps=20, map_tolerance=1e-9).attribute(zoo.model(Steepening()), smooth_and_rough()[1:] * 20, 0)
+    model = zoo.model(Steepening(), output=Regression())
+    found = path(1e-9, steps=20, map_tolerance=1e-9).attribute(model, smooth_and_rough()[1:] * 20, 0)
     gap, error = found.gap.item(), found.error.item()
     assert found.notes == (
         "stopped at 20 nodes, the most for 20 passes, "

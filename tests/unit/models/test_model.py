@@ -3,7 +3,9 @@ import torch
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, TensorError
+from heatproof.methods import Gradient
 from heatproof.models import Bounds, Logit, Model
+from heatproof.passes.inputs import check_images
 from tests.support import zoo
 from tests.support.state import state_of
 
@@ -57,6 +59,27 @@ class Returning(nn.Module):
 
 def test_one_number_per_sample_is_one_column() -> None:
     assert zoo.model(Returning(torch.zeros(2))).outputs(zoo.images(2)).shape == (2, 1)
+
+
+@pytest.mark.parametrize(("answer", "shape"), [(torch.zeros(()), (1, 1)), (torch.zeros(1), (1, 1)), (torch.zeros(4), (1, 4))])
+def test_a_forward_that_squeezes_its_outputs_may_drop_the_axis_of_a_lone_image(answer: Tensor, shape: tuple[int, ...]) -> None:
+    assert zoo.model(Returning(answer)).outputs(zoo.images(1)).shape == shape
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16], ids=str)
+def test_a_module_without_parameters_takes_images_of_every_floating_point_type(dtype: torch.dtype) -> None:
+    model, images = zoo.model(nn.Flatten()), zoo.images(2).to(dtype)
+    check_images(model, images)
+    assert model.placed(images) is images
+    found = Gradient().attribute(model, images, 3).values
+    assert found.dtype == dtype
+    assert torch.equal(found.flatten(1), torch.eye(192, dtype=dtype)[[3, 3]])
+
+
+def test_integers_are_placed_in_the_type_of_the_module() -> None:
+    model, images = zoo.model(nn.Flatten()), torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+    assert model.placed(images).dtype == torch.float32
+    assert zoo.model(zoo.residual(), dtype=torch.float64).placed(images).dtype == torch.float64
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,13 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+from torch import Tensor
 
 from heatproof.core.errors import SettingsError
 from heatproof.methods import Gradient
 from heatproof.models import Logit, LogProbability, Margin, Output, Probability, ProbabilityWeightedLogit, Regression
+from heatproof.models.scale import SCALES, Scale, scale_of
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -36,13 +40,92 @@ def test_the_gradient_of_the_weighted_logit_is_the_probability_times_that_of_the
     assert_close(Gradient().attribute(weighted, images, 1).values, p * Gradient().attribute(plain, images, 1).values, 1e-12)
 
 
-def test_the_default_target_is_the_top_class_or_the_number_of_the_output() -> None:
-    assert torch.equal(Logit().default_target(Z), Z.argmax(1))
-    assert Regression(index=3).default_target(Z).tolist() == [3] * 4
-
-
 def test_outputs_that_the_network_lacks_are_refused() -> None:
-    with pytest.raises(SettingsError, match="at least 2 outputs, got 1"):
-        Margin()(torch.zeros(2, 1), torch.zeros(2, dtype=torch.long))
     with pytest.raises(SettingsError, match="index: expected 0 to 4, the network's outputs, got 5"):
         Regression(index=5)(Z, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("output", "kind"),
+    [
+        (Logit(), "score"),
+        (Margin(), "score"),
+        (ProbabilityWeightedLogit(), "score"),
+        (Probability(), "probability"),
+        (LogProbability(), "log-probability"),
+        (Regression(), "regression"),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_an_output_declares_what_it_is_and_keeps_to_it(output: Output, kind: str) -> None:
+    """Only a regression is the same for every class; probabilities sum to 1 over the classes."""
+    assert output.kind == kind
+    every = torch.stack([output(Z, torch.full_like(TARGET, c)) for c in range(5)], 1)
+    assert output.class_dependent == bool((every != every[:, :1]).any())
+    probabilities = {"probability": every, "log-probability": every.exp()}.get(kind, torch.full_like(every, 0.2))
+    assert_close(probabilities.sum(1), torch.ones(4, dtype=torch.float64), 1e-12)
+
+
+# --- one output, two classes -----------------------------------------------------------------------------------------------
+
+LOG_ODDS, BOTH = torch.tensor([-2.0, 0.0, 3.0], dtype=torch.float64), (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("output", "of"),
+    [
+        (Logit(), lambda z: z),
+        (Margin(), lambda z: z),
+        (Probability(), lambda z: 1 / (1 + (-z).exp())),
+        (LogProbability(), lambda z: -(1 + (-z).exp()).log()),
+        (ProbabilityWeightedLogit(), lambda z: z / (1 + (-z).exp())),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_one_output_is_the_log_odds_of_class_1(output: Output, of: Callable[[Tensor], Tensor]) -> None:
+    """f(z) for class 1, and for the output itself; f(−z) for class 0."""
+    for target, sign in ((1, 1), (-1, 1), (0, -1)):
+        found = output(LOG_ODDS[:, None], torch.full((3,), target))
+        assert_close(found, of(sign * LOG_ODDS), 1e-12)
+
+
+# --- networks that return probabilities ------------------------------------------------------------------------------------
+
+
+def scaled(z: Tensor, scale: str) -> Tensor:
+    return {"logits": z, "probabilities": z.softmax(1), "log_probabilities": z.log_softmax(1)}[scale]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("output", [Probability(), LogProbability(), Margin()], ids=lambda output: output.name)
+def test_probabilities_are_the_same_whatever_the_network_returns(output: Output, scale: Scale) -> None:
+    def value_and_gradient(scale: Scale) -> tuple[Tensor, Tensor]:
+        z = Z.clone().requires_grad_()
+        value = output(scaled(z, scale), TARGET, scale)
+        return value.detach(), torch.autograd.grad(value.sum(), z)[0]
+
+    for found, expected in zip(value_and_gradient(scale), value_and_gradient("logits"), strict=True):
+        assert_close(found, expected, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+def test_what_a_network_returns_is_seen_up_to_rounding_of_its_type(scale: Scale, dtype: torch.dtype, classes: int) -> None:
+    z = 3 * zoo.normal(16, classes, dtype=torch.float64)
+    assert scale_of(scaled(z.to(dtype), scale)) == scale
+
+
+def test_what_only_looks_like_probabilities_is_none() -> None:
+    """One row must not, one output cannot, and a sum of 1 with negative numbers is none."""
+    p = Z.softmax(1)
+    off = torch.cat([p[:3], p[3:] * 1.001])
+    negative = torch.tensor([[1.5, -0.5], [0.3, 0.7]])
+    assert [scale_of(each) for each in (off, negative, p[:, :1])] == ["logits"] * 3
+
+
+def test_a_probability_that_is_rounded_to_0_has_a_finite_logarithm() -> None:
+    p = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    value = LogProbability()(p, torch.tensor([1]), "probabilities")
+    assert value.isfinite().all()
+    assert torch.autograd.grad(value.sum(), p)[0].isfinite().all()

@@ -67,3 +67,10 @@ def test_edges_of_a_ramp_are_its_slope() -> None:
     ramp = torch.arange(8.0).expand(1, 1, 8, 8) * 3
     assert_close(sobel(ramp)[..., 1:-1], torch.full((1, 1, 8, 6), 3.0), 1e-6)
     assert_close(sobel(ramp), sobel(ramp.transpose(2, 3)).transpose(2, 3), 1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_a_constant_image_has_no_edges_at_all(dtype: torch.dtype) -> None:
+    """Differences come before products: a kernel of weights would leave their rounding, which a figure shows at full colour."""
+    for value in (0.0, 0.1, 0.3, 0.7123, 255.0):
+        assert not sobel(torch.full((1, 3, 9, 7), value, dtype=dtype)).any()

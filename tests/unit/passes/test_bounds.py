@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from heatproof.core.errors import TensorError
 from heatproof.methods import DeepTaylor, Gradient, IntegratedGradients, Lrp, SmoothGrad
 from heatproof.metrics import PerturbationCurve, PixelFlipping, SimilarityUnderChange
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.models import Bounds, Model
 from heatproof.perturb.changes import AddedNoise
 from tests.support import zoo

@@ -5,6 +5,7 @@ import torch
 
 from heatproof.core.seeds import derive
 from heatproof.methods import ExpectedGradients
+from heatproof.models import Regression
 from heatproof.passes.path_density import CELLS, EVEN, PathDensity
 from tests.support import zoo
 
@@ -62,7 +63,7 @@ class Late(torch.nn.Module):
 
 
 def test_adaptive_positions_have_the_same_expectation_and_a_smaller_spread():
-    model, images = zoo.model(Late(), chunk=64), torch.ones(1, 3, 8, 8)
+    model, images = zoo.model(Late(), chunk=64, output=Regression()), torch.ones(1, 3, 8, 8)
     uniform, adaptive = (
         torch.stack(
             [

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from heatproof.core.errors import ModelError, SettingsError
 from heatproof.core.settings import exports
 from heatproof.methods import DeepTaylor, Lrp
-from heatproof.models import Bounds, Model
+from heatproof.models import Bounds, Model, Regression
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.relevance import relevance
 from heatproof.relevance.composites import Composite, EpsilonPlus, LrpEpsilon, ZPlusEverywhere
@@ -364,7 +364,7 @@ def test_the_fallback_of_z_plus_keeps_what_nothing_pushes_up() -> None:
     with torch.no_grad():
         net[0].weight.copy_(torch.tensor([[1.0, 1.0], [-1.0, -3.0]]))
         net[1].weight.copy_(torch.tensor([[1.5, -1.0]]))
-    model, row = zoo.model(net, channels=2), torch.ones(1, 2)
+    model, row = zoo.model(net, channels=2, output=Regression()), torch.ones(1, 2)
     values = {
         fallback: Lrp(composite=LrpEpsilon(first={"name": "z_plus", "fallback": fallback}))
         .attribute(model, row, 0)

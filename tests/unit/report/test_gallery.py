@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heatproof.report.figures.gallery import SALIENCY, build_gallery, describe, full_color, page_side, palette, saliency, signed_map
+from heatproof.report.figures.gallery import (
+    SALIENCY,
+    SIGNED,
+    build_gallery,
+    describe,
+    full_color,
+    make_tile,
+    page_side,
+    palette,
+    saliency,
+)
 from heatproof.report.score_matrix import read_scores
 
 from .synthetic_run import write_synthetic_run
@@ -15,10 +25,6 @@ def test_zero_is_pure_white_and_the_ends_mirror_each_other_in_weight():
     assert colors[len(colors) // 2].tolist() == [255, 255, 255]
     assert colors[-1][0] > colors[-1][2]  # positive is red
     assert colors[0][2] > colors[0][0]
-
-
-def test_channels_are_summed_with_their_signs():
-    np.testing.assert_array_equal(signed_map(np.array([[[1.0]], [[-3.0]], [[np.nan]]])[:2]), [[-2.0]])
 
 
 def test_full_color_is_a_percentile_of_the_size():
@@ -36,6 +42,26 @@ def test_saliency_runs_from_the_least_size_to_the_99th_percentile():
     assert full == pytest.approx(np.percentile(np.abs(values), 99))
     np.testing.assert_allclose(shares, np.clip((np.abs(values) - 1) / (full - 1), 0, 1))
     assert saliency(np.full((2, 2), -3.0))[0].tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_map_that_is_constant_up_to_the_rounding_of_the_store_has_no_texture():
+    nearly = np.full((20, 20), 1.0) + 2.0**-11 * np.random.default_rng(0).integers(0, 2, (20, 20))
+    assert not saliency(nearly)[0].any()
+
+
+@pytest.mark.parametrize("style", [SIGNED, SALIENCY], ids=["signed", "saliency"])
+def test_a_map_that_is_rounding_beside_its_score_is_drawn_as_nothing(style):
+    noise = np.random.default_rng(0).normal(size=(3, 12, 12)).astype(np.float32)
+
+    def colors(values, score):
+        tile = make_tile(values, "map", 64, style, score)
+        return tile.full, Image.open(io.BytesIO(tile.png)).convert("RGB").getcolors()
+
+    full, drawn = colors(noise * np.float32(1e-12), 5.0)
+    assert full == 0
+    assert drawn == [(144, (255, 255, 255) if style is SIGNED else (0, 0, 0))]
+    for values, score in ((noise * np.float32(1e-12), np.nan), (noise * np.float32(1e-12), 1e-9), (noise, 5.0)):
+        assert len(colors(values, score)[1]) > 5
 
 
 def test_words_tell_sign_concentration_and_place():

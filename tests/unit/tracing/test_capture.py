@@ -12,7 +12,9 @@ from heatproof.methods import AblationCam, EigenCam, GradCam, HiresCam, Method, 
 from heatproof.models import Model
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.activation import activation_gradients
-from heatproof.tracing.capture import Grid, capture, default_layer, grid_of, intervention, spatial_layers
+from heatproof.tracing.axes import unknown_axes
+from heatproof.tracing.capture import capture, default_layer, intervention, site_of, spatial_layers
+from heatproof.tracing.grid import Grid, readings
 from tests.support import zoo
 from tests.support.close import assert_close
 from tests.support.state import state_of
@@ -110,39 +112,44 @@ def doubles(n: int = 3, *, side: int = 8) -> Tensor:
 # --- grids -----------------------------------------------------------------------------------------------------------------
 
 
+FIRST, LAST, TOKENS = "b c h w", "b h w c", "b n c"
+
+
 @pytest.mark.parametrize(
-    ("shape", "space", "grid"),
+    ("shape", "space", "grids"),
     [
-        ((2, 64, 7, 7), (224, 224), Grid("channels first", 7, 7)),
-        ((2, 7, 7, 64), (224, 224), Grid("channels last", 7, 7)),
-        ((2, 7, 7, 7), (224, 224), Grid("channels first", 7, 7)),
-        ((2, 64, 7, 5), (224, 160), Grid("channels first", 7, 5)),
-        ((2, 7, 5, 64), (224, 160), Grid("channels last", 7, 5)),
-        ((2, 64, 14, 1), (224, 224), Grid("channels first", 14, 1)),
-        ((2, 197, 192), (224, 224), Grid("tokens", 14, 14, 1)),
-        ((2, 196, 192), (224, 224), Grid("tokens", 14, 14, 0)),
-        ((2, 198, 192), (224, 224), Grid("tokens", 14, 14, 2)),
-        ((2, 261, 192), (224, 224), Grid("tokens", 16, 16, 5)),
-        ((2, 40, 192), (70, 98), Grid("tokens", 5, 7, 5)),
-        ((2, 141, 192), (224, 160), Grid("tokens", 14, 10, 1)),
-        ((2, 141, 192), (160, 224), Grid("tokens", 10, 14, 1)),
-        ((2, 64, 1, 1), (224, 224), None),
-        ((2, 1, 64), (224, 224), None),
-        ((2, 64), (224, 224), None),
-        ((2, 3, 4, 5, 6), (224, 224), None),
+        ((2, 64, 7, 7), (224, 224), [Grid(FIRST, 7, 7)]),
+        ((2, 7, 7, 64), (224, 224), [Grid(LAST, 7, 7)]),
+        ((2, 7, 7, 7), (224, 224), [Grid(FIRST, 7, 7), Grid(LAST, 7, 7)]),
+        ((2, 64, 7, 5), (224, 160), [Grid(FIRST, 7, 5)]),
+        ((2, 7, 5, 64), (224, 160), [Grid(LAST, 7, 5)]),
+        ((2, 64, 64, 16), (64, 64), [Grid(LAST, 64, 64)]),
+        ((2, 64, 14, 1), (224, 224), []),
+        ((2, 197, 192), (224, 224), [Grid(TOKENS, 14, 14, 1)]),
+        ((2, 196, 192), (224, 224), [Grid(TOKENS, 14, 14, 0)]),
+        ((2, 198, 192), (224, 224), [Grid(TOKENS, 14, 14, 2)]),
+        ((2, 261, 192), (224, 224), [Grid(TOKENS, 16, 16, 5)]),
+        ((2, 40, 192), (70, 98), [Grid("b c n", 12, 16), Grid(TOKENS, 5, 7, 5)]),
+        ((2, 141, 192), (224, 160), [Grid("b c n", 16, 12), Grid(TOKENS, 14, 10, 1)]),
+        ((2, 141, 192), (160, 224), [Grid("b c n", 12, 16), Grid(TOKENS, 10, 14, 1)]),
+        ((2, 49, 64), (224, 224), [Grid("b c n", 8, 8), Grid(TOKENS, 7, 7)]),
+        ((2, 256, 1), (224, 224), []),
+        ((2, 64, 1, 1), (224, 224), []),
+        ((2, 1, 64), (224, 224), []),
+        ((2, 64), (224, 224), []),
+        ((2, 3, 4, 5, 6), (224, 224), []),
     ],
 )
-def test_the_grid_of_an_activation(shape: tuple[int, ...], space: tuple[int, int], grid: Grid | None) -> None:
-    assert grid_of(torch.zeros(shape), space) == grid
-
-
-def test_numbers_that_are_not_floating_have_no_grid() -> None:
-    assert grid_of(torch.zeros(2, 3, 7, 7, dtype=torch.bool), (224, 224)) is None
+def test_where_nothing_else_is_known_shapes_decide_and_may_fit_twice(
+    shape: tuple[int, ...], space: tuple[int, int], grids: list[Grid]
+) -> None:
+    found = readings(unknown_axes(shape), shape, 2, space, {})
+    assert sorted(found) == grids
 
 
 def test_tokens_are_read_row_by_row_without_the_leading_ones() -> None:
     tokens = torch.arange(2.0 * 7 * 5).view(2, 7, 5)
-    found = Grid("tokens", 2, 3, leading=1).of(tokens)
+    found = Grid("b n c", 2, 3, leading=1).of(tokens)
     assert found.shape == (2, 5, 2, 3)
     assert torch.equal(found[1, 4], tokens[1, 1:, 4].view(2, 3))
     found[0, 2, 1, 1] = -1
@@ -344,7 +351,10 @@ def test_hooks_are_gone_after_a_failure(method: Method, layer: str | None, after
 def test_hooks_of_the_caller_stay_and_are_called() -> None:
     module, calls = zoo.residual(), []
     handle = module.block.register_forward_hook(lambda *_: calls.append(1))
-    with torch.no_grad(), capture(zoo.model(module), zoo.images(1), None):
+    model = zoo.model(module)
+    site = site_of(model, zoo.images(1))
+    calls.clear()
+    with torch.no_grad(), capture(model, site):
         module(zoo.images(1))
     assert calls == [1]
     handle.remove()

@@ -20,24 +20,32 @@ from torch import Tensor
 
 from heatproof.methods.base import ZERO, Case, Explanation, MapTerms, Method
 from heatproof.models.model import Model
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.activation import activation_gradients, activations, differentiable_activation_gradient
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
+from heatproof.passes.network_checks import check_network
 from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
-from heatproof.tracing.capture import Site
+from heatproof.tracing.capture import Site, site_of
+from heatproof.tracing.grid import Layout
 
 
 class ActivationMethod(Method, ABC):
     """A method whose map lies on the grid of a layer and is interpolated to the shape of the input.
 
-    layer  the name of a module; None selects a layer by the order of execution (see `tracing/capture.py`).
-    relu   whether negative values of the map become zero. The default of each method is its published definition.
+    layer   the name of a module; None selects a layer by the order of execution (see `tracing/capture.py`).
+    layout  the order of the axes of the layer's output, n being positions row by row; None = what made it decides, and where
+            nothing does, a message asks for it (see `tracing/grid.py`).
+    relu    whether negative values of the map become zero. The default of each method is its published definition.
     """
 
     needs_images: ClassVar[bool] = True
 
+    zero_because: ClassVar[str] = "the channels of the layer are zero, their weights in the map are, or they cancel"
+
     layer: str | None = Field(default=None, min_length=1)
+    layout: Layout | None = None
     relu: bool = False
 
     @abstractmethod
@@ -57,7 +65,8 @@ class ActivationMethod(Method, ABC):
 
         Raises:
             TensorError: The images or targets do not fit the model, or are not finite.
-            SettingsError: The network has no layer of that name; the message lists those it has.
+            SettingsError: The network has no layer of that name; the message lists those it has. Or its axes can be read in two
+                ways, and `layout` does not say which.
             ModelError: No layer of the network has a grid.
 
         >>> import torch
@@ -73,13 +82,14 @@ class ActivationMethod(Method, ABC):
         check_images(model, images)
         check_needs_images(self, images)
         images = images.detach()
+        check_network(model, images, gradients=self.cost(tuple(images.shape[1:])).backward > 0)
         with model.running():
             case = Case(model, images, resolve_target(model, images, target), Draws.for_images(0, images))
-            return self._maps(case)[0][:, None]
+            return self._maps(case)[0][:, None].to(images.dtype)
 
     def explain(self, case: Case) -> Explanation:
         maps, notes = self._maps(case)
-        return Explanation.plain(widened(maps, case.images), notes=notes)
+        return Explanation.plain(widened(maps, case.images).to(case.images.dtype), notes=notes)
 
     def _maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
         maps, notes = self.signed_maps(case)
@@ -100,8 +110,8 @@ class GradientActivationMethod(ActivationMethod, ABC):
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
         maps = [
-            self.combine(part.values, part.gradient)
-            for _, part in activation_gradients(case.model, case.images, case.target, self.layer)
+            self.combine(wide(part.values), wide(part.gradient))
+            for _, part in activation_gradients(case.model, case.images, case.target, self.layer, self.layout)
             if part.gradient is not None
         ]
         return torch.cat(maps), ("",) * len(case)
@@ -114,8 +124,9 @@ class GradientActivationMethod(ActivationMethod, ABC):
         return MapTerms(1, self._term)
 
     def _term(self, clean: Case, x: Tensor, k: Sequence[int]) -> Tensor:
-        activation, gradient = differentiable_activation_gradient(clean.model, x, clean.target, self.layer)
-        maps = self.combine(activation.values, gradient)
+        site = site_of(clean.model, clean.images, self.layer, self.layout)
+        activation, gradient = differentiable_activation_gradient(clean.model, x, clean.target, site)
+        maps = self.combine(wide(activation.values), wide(gradient))
         return widened(maps.relu() if self.relu else maps, x)
 
 
@@ -160,7 +171,7 @@ class ChannelMethod(ActivationMethod, ABC):
         """The factor of each channel's activation, from the scores of the channels and of the unchanged images."""
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
-        parts = [part for _, part in activations(case.model, case.images, case.target, self.layer)]
+        parts = [part for _, part in activations(case.model, case.images, case.target, self.layer, self.layout)]
         values, clean = torch.cat([part.values for part in parts]), torch.cat([part.scores for part in parts])
         n = values.shape[1]
         k = min(self.channels, n)
@@ -172,7 +183,7 @@ class ChannelMethod(ActivationMethod, ABC):
 
     def _scores(self, case: Case, channels: Channels, k: int) -> Float[Tensor, "b k"]:
         """The scores of all channels of all images, computed as one stream of forward passes."""
-        scores = case.images.new_empty(len(case), k)
+        scores = case.images.new_empty(len(case), k, dtype=wide_type(case.images.dtype))
 
         def compute(sample: list[int], channel: list[int]) -> Tensor:
             return self.score(case, channels, sample, channel)

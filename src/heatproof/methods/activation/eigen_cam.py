@@ -26,8 +26,9 @@ from heatproof.passes.counting import ImageShape, PassCount
 class EigenCam(ActivationMethod):
     """The first principal component of the activation of a layer; the same for every target.
 
-    layer    the name of a module; None selects the last module whose output has more than one position, in the order of
-             execution.
+    layer    the name of a module; None selects the last module with more than one position that the output is
+             computed from, in the order of execution.
+    layout   the order of the axes of its output; None = what made it decides.
     relu     whether negative values of the map become zero, which is not part of the published definition.
     centred  whether the mean of each channel over positions is subtracted first; not in the published definition.
 
@@ -50,7 +51,10 @@ class EigenCam(ActivationMethod):
         return False
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
-        maps = [self._first_component(part.values) for _, part in activations(case.model, case.images, case.target, self.layer)]
+        maps = [
+            self._first_component(part.values)
+            for _, part in activations(case.model, case.images, case.target, self.layer, self.layout)
+        ]
         return torch.cat(maps), ("",) * len(case)
 
     def _first_component(self, activation: Float[Tensor, "r k h w"]) -> Float[Tensor, "r h w"]:

@@ -24,8 +24,10 @@ from heatproof.methods.activation.base import GradientActivationMethod
 class GradCamPlusPlus(GradientActivationMethod):
     """The activation of a layer, each channel weighted by its positive gradients with a coefficient per position.
 
-    layer  the name of a module; None selects the last module whose output has more than one position, in the order of execution.
-    relu   whether negative values of the map become zero, as published.
+    layer   the name of a module; None selects the last module with more than one position that the output is computed
+            from, in the order of execution.
+    layout  the order of the axes of its output; None = what made it decides.
+    relu    whether negative values of the map become zero, as published.
 
     >>> import torch
     >>> from heatproof.methods import GradCamPlusPlus

@@ -27,8 +27,9 @@ from heatproof.passes.forward import scores
 class ScoreCam(ChannelMethod):
     """The activation of a layer, each channel weighted by the score of the image masked with that channel.
 
-    layer     the name of a module; None selects the last module whose output has more than one position, in the order of
-              execution.
+    layer     the name of a module; None selects the last module with more than one position that the output is
+              computed from, in the order of execution.
+    layout    the order of the axes of its output; None = what made it decides.
     relu      whether negative values of the map become zero, as published.
     channels  the largest number of channels that are evaluated, those of largest norm; 2048 covers every channel of most
               networks.

@@ -25,8 +25,10 @@ class XgradCam(GradientActivationMethod):
 
     The activation is the weight in that average.
 
-    layer  the name of a module; None selects the last module whose output has more than one position, in the order of execution.
-    relu   whether negative values of the map become zero, which is not part of the published definition.
+    layer   the name of a module; None selects the last module with more than one position that the output is computed
+            from, in the order of execution.
+    layout  the order of the axes of its output; None = what made it decides.
+    relu    whether negative values of the map become zero, which is not part of the published definition.
 
     >>> import torch
     >>> from heatproof.methods import XgradCam

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from heatproof.methods.base import ZERO, Case, Explanation, Method
+from heatproof.methods.base import Case, Explanation, Method
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import ImageShape, PassCount
@@ -21,6 +21,11 @@ from heatproof.relevance.rules import PatternRule
 
 class BackwardMethod(Method, ABC):
     """A method whose map is the result of one backward pass from the score to the image, by the rules of a composite."""
+
+    zero_because: ClassVar[str] = (
+        "nothing reaches the input by the rules of the method: the score is zero, or biases, inactive units, rounding or a "
+        "cut graph take all of it"
+    )
 
     @abstractmethod
     def rules(self, model: Model) -> Composite:
@@ -37,8 +42,8 @@ class BackwardMethod(Method, ABC):
         return self.conclude(torch.cat([values for values, _ in chunks]), torch.cat([scores for _, scores in chunks]))
 
     def leaks(self, model: Model, images: Tensor, target: Tensor) -> list[Leak]:
-        """The relevance of the output and of the input of each operation that has a rule, from the output of the network down,
-        for one batch.
+        """The relevance above and below each operation that has a rule or holds constants, for one batch, from the explained score
+        down. What they lose adds up to the scores minus the map.
         """
         leaks: list[Leak] = []
         relevance(model, images, target, self.rules(model), leaks)
@@ -60,6 +65,10 @@ class PatternMethod(BackwardMethod, ABC):
     """
 
     rule: ClassVar[type[PatternRule]]
+    zero_because: ClassVar[str] = (
+        "no signal reaches the input: the output does not depend on it, or units on the way are inactive here or were never active "
+        "in the images that patterns were fitted to"
+    )
 
     patterns: Patterns = FittedPatterns()
     project: bool = False
@@ -70,14 +79,11 @@ class PatternMethod(BackwardMethod, ABC):
         return BackProjection(convolution=rule, dense=rule)
 
     def conclude(self, values: Tensor, scores: Tensor) -> Explanation:
-        """The explanation has no expected sum; the note of a map that is zero or has overflowed states the reason."""
-        return Explanation.plain(values, notes=tuple(_note(row) for row in values))
+        """The explanation has no expected sum; the note of a map that is not finite states a remedy."""
+        return Explanation.plain(values, notes=tuple(self._signal_note(row) for row in values))
 
-
-def _note(values: Tensor) -> str:
-    """Why a map made of patterns is not finite or zero; empty if it is neither."""
-    if not bool(finite(values[None])):
-        return "signals grow from layer to layer: set `project`, or fit patterns with the linear estimator"
-    if not bool(values.any()):
-        return f"{ZERO}: the output does not depend on the input, or was never active in the images that patterns were fitted to"
-    return ""
+    def _signal_note(self, values: Tensor) -> str:
+        """Why a map made of patterns is not finite; empty if it is, or if its signal was projected."""
+        if self.project or bool(finite(values[None])):
+            return ""
+        return "signals may grow from layer to layer; set `project`, or fit patterns with the linear estimator"

@@ -12,9 +12,9 @@ backward pass an image, each times N.
 Source: Shrikumar, Greenside & Kundaje, "Learning important features through propagating activation differences", ICML 2017; as a
 modified gradient: Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018.
 Differs from the paper because it has the rescale rule only, not RevealCancel; products multiply by the mean of the other factor,
-maxima pass to the largest inputs of the side whose maximum is higher, and operations that mix values pass their Jacobian averaged
-along a line (see `numerics/average_jacobian.py`); indices and masks that depend on the image are held as they are there; the
-default baseline is black.
+maxima pass to the largest inputs of the side whose maximum is higher, values in order to one value each, and operations that mix
+values pass their Jacobian averaged along a line (see `numerics/average_jacobian.py`); indices and masks that depend on the image
+are held as they are there, unless they make an activation; the default baseline is black.
 """
 
 from typing import ClassVar, Self
@@ -22,7 +22,8 @@ from typing import ClassVar, Self
 from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
-from heatproof.methods.base import Axiom, Case, Explanation, Method
+from heatproof.methods.base import FLAT, Axiom, Case, Explanation, Method
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.multipliers import multipliers
@@ -47,6 +48,9 @@ class DeepLift(Method):
     True
     """
 
+    zero_because: ClassVar[str] = (
+        f"the average slope is zero wherever the image differs from the baseline, if it does anywhere ({FLAT})"
+    )
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR, Axiom.SYMMETRIC})
     label: ClassVar[str] = "DeepLIFT"
     cite: ClassVar[str] = "Shrikumar, Greenside & Kundaje, ICML 2017"
@@ -66,13 +70,15 @@ class DeepLift(Method):
     def explain(self, case: Case) -> Explanation:
         """The expected sum is f(x) − mean f(b); the error is the standard error over baselines."""
         sampling = AdaptiveSampling(self.baselines, lambda k: k, kind="difference")
-        sums, expected_sum = case.images.new_zeros(sampling.parts, *case.images.shape), case.images.new_zeros(len(case))
+        exact = wide_type(case.images.dtype)
+        sums = case.images.new_zeros(sampling.parts, *case.images.shape, dtype=exact)
+        expected_sum = case.images.new_zeros(len(case), dtype=exact)
 
         def compute(sample: list[int], k: list[int]) -> tuple[Tensor, Tensor]:
             images = case.images[sample]
             start = self.baseline(images, case.model.bounds, case.draws.rows(sample), k)
             slopes, change = multipliers(case.model, images, start, case.target[sample])
-            return (images - start) * slopes / self.baselines, change / self.baselines
+            return (wide(images) - start) * slopes / self.baselines, change / self.baselines
 
         def add(sample: list[int], k: list[int], maps_and_changes: tuple[Tensor, Tensor]) -> None:
             for i, index, values, change in zip(sample, k, *maps_and_changes, strict=True):
@@ -80,7 +86,7 @@ class DeepLift(Method):
                 expected_sum[i] += change
 
         used, error = sampling.run(case.model, case.images, compute, add, lambda still, _: sums[:, still])
-        return Explanation(sums.sum(0), expected_sum, error, used)
+        return Explanation(sums.sum(0).to(case.images.dtype), expected_sum, error, used)
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(3 * self.baselines, self.baselines)

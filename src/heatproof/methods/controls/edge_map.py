@@ -29,6 +29,7 @@ class EdgeMap(Method):
     torch.Size([2, 1, 28, 28])
     """
 
+    zero_because: ClassVar[str] = "the image has no edges"
     control: ClassVar[bool] = True
     needs_images: ClassVar[bool] = True
     cite: ClassVar[str] = "Adebayo et al., NeurIPS 2018"

@@ -25,6 +25,7 @@ class InputMap(Method):
     True
     """
 
+    zero_because: ClassVar[str] = "so is the image"
     control: ClassVar[bool] = True
 
     def explain(self, case: Case) -> Explanation:

@@ -17,7 +17,7 @@ and because no Gaussian noise is added to the images (wrap the method in `smooth
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
@@ -25,8 +25,9 @@ from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
-from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
+from heatproof.methods.base import FLAT, Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import mean_fill_score
 from heatproof.passes.path_density import PathDensity
@@ -58,6 +59,9 @@ class ExpectedGradients(SampledMethod):
     torch.Size([2])
     """
 
+    zero_because: ClassVar[str] = (
+        f"the gradient is zero wherever the image differs from the baselines, if it does anywhere ({FLAT})"
+    )
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.COMPLETE, Axiom.DUMMY, Axiom.LINEAR})
     cite: ClassVar[str] = "Erion et al., Nature Machine Intelligence 2021; Lundberg & Lee, NeurIPS 2017"
 
@@ -82,17 +86,18 @@ class ExpectedGradients(SampledMethod):
 
     def stratified(self, draws: Draws, k: Sequence[int]) -> Float[Tensor, " r"]:
         """A position for each probe, uniform in the stratum of the probe, `[r]`."""
-        stratum = torch.tensor([i % self.strata for i in k], device=draws.device, dtype=draws.dtype)
-        return (stratum + draws.uniform("alpha", k, ())) / self.strata
+        exact = replace(draws, dtype=wide_type(draws.dtype))
+        stratum = torch.tensor([i % self.strata for i in k], device=exact.device, dtype=exact.dtype)
+        return (stratum + exact.uniform("alpha", k, ())) / self.strata
 
     def probe_at(
         self, alpha: Tensor, model: Model, images: Tensor, draws: Draws, k: Sequence[int], density: Tensor | None = None
     ) -> Probe:
         """The probes at the given positions; `density` is the density they were drawn with, None for uniform positions."""
-        start = self.baseline(images, model.bounds, draws, [self.group(i) for i in k])
+        start = wide(self.baseline(images, model.bounds, draws, [self.group(i) for i in k]))
         path, axes = images - start, (-1, *[1] * (images.ndim - 1))
         rows = self.n_probes() if density is None else self.n_probes() * density.view(axes)
-        return Probe(at=start + alpha.view(axes) * path, weight=path / rows)
+        return Probe(at=(start + alpha.view(axes) * path).to(images.dtype), weight=path / rows)
 
     def source(self) -> ProbeSource:
         return self if self.positions == "uniform" else _Adaptive(self, PathDensity())

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from heatproof.methods.base import Axiom, ProbeMethod
+from heatproof.methods.base import FLAT, Axiom, ProbeMethod
 from heatproof.models.model import Model
 from heatproof.passes.probes import Probe
 from heatproof.perturb.draws import Draws
@@ -37,6 +37,7 @@ class InputXGradient(ProbeMethod):
     True
     """
 
+    zero_because: ClassVar[str] = f"the gradient is zero wherever the image is not, if it is not zero everywhere ({FLAT})"
     axioms: ClassVar[frozenset[Axiom]] = frozenset({Axiom.DUMMY, Axiom.LINEAR, Axiom.SYMMETRIC})
     label: ClassVar[str] = "Input × gradient"
     cite: ClassVar[str] = "Shrikumar et al., arXiv 1605.01713, 2016"

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, SampledMethod, clean_scores
 from heatproof.models.model import Model
+from heatproof.numerics.wide import wide
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.probes import Probe, WeightedGradients
 from heatproof.perturb.draws import Draws
@@ -64,7 +65,7 @@ class SmoothTaylor(SampledMethod):
     def probe(self, model: Model, images: Tensor, draws: Draws, k: Sequence[int]) -> Probe:
         """The k-th root of each image, weighted by the difference from the root to the image."""
         noise = self.noise(images, model.bounds, draws, k)
-        return Probe(at=images + noise, weight=-noise / self.samples)
+        return Probe(at=images + noise, weight=-wide(noise) / self.samples)
 
     def conclude(self, case: Case, streamed: WeightedGradients) -> Explanation:
         """The expected sum is f(x) − mean f(z_r); the error is the standard error over roots."""

@@ -40,6 +40,7 @@ from heatproof.core.seeds import Key, derive, seed_of
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.methods.objective import Objective
 from heatproof.numerics.bounds import Bounds
+from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.perturb.draws import Draws, Index
 from heatproof.perturb.noises.base import Noise
@@ -80,6 +81,7 @@ class AdaptiveNoise(Method):
     """
 
     inert: ClassVar[frozenset[str]] = frozenset({"method.noise.sigma", "method.noise.relative_to"})
+    zero_because: ClassVar[str] = "the map is zero at the noise that was found"
     cite: ClassVar[str] = "Goh, Lapuschkin, Weber, Samek & Binder, ICPR 2020"
 
     method: Method = Field(default_factory=partial(Method.from_dict, "smooth_taylor"))
@@ -178,9 +180,10 @@ class _Search:
     def __init__(self, method: AdaptiveNoise, case: Case) -> None:
         self.method, self.case = method, case
         self.sign = 1.0 if method.objective.direction == Direction.LOWER else -1.0
-        self.rounding = 64 * torch.finfo(case.images.dtype).eps
+        exact = wide_type(case.images.dtype)
+        self.rounding = max(64 * torch.finfo(exact).eps, torch.finfo(case.images.dtype).eps)
         self.states = [_State([], []) for _ in range(len(case))]
-        expected_sum, error = (case.images.new_full((len(case),), torch.nan) for _ in range(2))
+        expected_sum, error = (case.images.new_full((len(case),), torch.nan, dtype=exact) for _ in range(2))
         self.best = Explanation(
             torch.zeros_like(case.images), expected_sum, error, torch.zeros_like(case.target), ("",) * len(case)
         )
@@ -277,8 +280,9 @@ class _Scaled(Noise):
     def __call__(
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
     ) -> Float[Tensor, "b c *space"]:
-        scale = images.new_tensor([self._scales[key] for key in draws.keys]).view(-1, *[1] * (images.ndim - 1))
-        return self.noise(images, bounds, draws, index) * scale
+        scales = torch.tensor([self._scales[key] for key in draws.keys], device=images.device, dtype=wide_type(images.dtype))
+        noise = self.noise(images, bounds, draws, index) * scales.view(-1, *[1] * (images.ndim - 1))
+        return noise.to(images.dtype)
 
     def group(self, index: int) -> int:
         return self.noise.group(index)

@@ -5,7 +5,7 @@
 
 M(c) is the map of any method for class c, and t the target. With input × gradient the method is competitive gradient × input
 (CGI). If the values of all C classes were drawn alike from a symmetric distribution, a share (2 / C)(1 − 2^−C) of the values
-would be kept.
+would be kept. Where the explained output depends on no class, there is no rival, and the map is NaN.
 
 Cost: 1 forward pass, and the cost of the method once for the target and once for each rival class, an image.
 Source: Gupta & Arora, "A simple saliency method that passes the sanity checks", 2019.
@@ -20,8 +20,9 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
+from heatproof.models.classes import NO_CLASSES, check_target, class_scores, number_of_classes
 from heatproof.passes.counting import ImageShape, PassCount
-from heatproof.passes.forward import checked_scores, raw_outputs
+from heatproof.passes.forward import raw_outputs
 from heatproof.passes.variants import variants_in_chunks
 
 
@@ -44,6 +45,7 @@ class Competition(Method):
     10
     """
 
+    zero_because: ClassVar[str] = "no value of the map exceeds those of the rival classes"
     cite: ClassVar[str] = "Gupta & Arora, arXiv 1905.12152, 2019"
 
     method: Method = Field(default_factory=partial(Method.from_dict, "input_x_gradient"))
@@ -55,8 +57,10 @@ class Competition(Method):
 
     def explain(self, case: Case) -> Explanation:
         outputs = raw_outputs(case.model, case.images)
-        checked_scores(case.model, outputs, case.target)
-        classes = self._classes(outputs, case.target)
+        check_target(case.model, outputs, case.target)
+        if not number_of_classes(case.model, outputs):
+            return Explanation.plain(torch.full_like(case.images, torch.nan), notes=(NO_CLASSES,) * len(case))
+        classes = self._classes(case, outputs)
         own, highest, lowest = (torch.full_like(case.images, start) for start in (0.0, -torch.inf, torch.inf))
 
         def compute(image: list[int], rival: list[int]) -> Tensor:
@@ -70,14 +74,15 @@ class Competition(Method):
                 else:
                     highest[i], lowest[i] = torch.maximum(highest[i], found), torch.minimum(lowest[i], found)
         won = ((own > 0) & (own > highest)) | ((own < 0) & (own < lowest))
-        return Explanation.plain(torch.where(won, own, 0.0))
+        unknown = own.isnan() | highest.isnan()
+        return Explanation.plain(torch.where(won, own, 0.0).masked_fill(unknown, torch.nan))
 
-    def _classes(self, outputs: Tensor, target: Tensor) -> Tensor:
+    def _classes(self, case: Case, outputs: Tensor) -> Tensor:
         """The target and its rivals, `[b, 1 + rivals]`."""
-        others = outputs.clone()
-        others[torch.arange(len(others), device=others.device), target] = -torch.inf
-        best = others.topk(min(self.rivals, outputs.shape[1] - 1), dim=1).indices
-        return torch.cat([target[:, None], best], 1)
+        others = class_scores(case.model, outputs).clone()
+        others[torch.arange(len(others), device=others.device), case.target] = -torch.inf
+        best = others.topk(min(self.rivals, others.shape[1] - 1), dim=1).indices
+        return torch.cat([case.target[:, None], best], 1)
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         inner = self.method.cost(image_shape)

@@ -35,6 +35,7 @@ class Product(Method):
     torch.Size([2, 1, 28, 28])
     """
 
+    zero_because: ClassVar[str] = "wherever one of the two maps is not zero, the other is"
     cite: ClassVar[str] = "Selvaraju et al., ICCV 2017"
 
     first: Method = Field(default_factory=partial(Method.from_dict, "guided_backprop"))

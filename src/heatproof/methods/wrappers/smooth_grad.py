@@ -26,6 +26,7 @@ from torch import Tensor
 from heatproof.core.errors import SettingsError
 from heatproof.methods.base import Case, Explanation, MapTerms, Method
 from heatproof.numerics.running_moments import RunningMoments
+from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.perturb.noises.base import Noise
@@ -57,6 +58,7 @@ class SmoothGrad(Method):
     """
 
     label: ClassVar[str] = "SmoothGrad"
+    zero_because: ClassVar[str] = "the maps of the noisy copies are zero, they cancel, or for a variance they are equal"
     cite: ClassVar[str] = "Smilkov et al., arXiv 1706.03825, 2017"
 
     method: Method = Field(default_factory=partial(Method.from_dict, "gradient"))
@@ -82,13 +84,13 @@ class SmoothGrad(Method):
     def explain(self, case: Case) -> Explanation:
         sampling = AdaptiveSampling(self.samples, self.noise.group, self.tolerance)
         states = [RunningMoments.like(case.images, spread=self.moment == "variance") for _ in range(sampling.parts)]
-        expected_sum = torch.zeros_like(case.target, dtype=case.images.dtype)
+        expected_sum = torch.zeros_like(case.target, dtype=wide_type(case.images.dtype))
 
         def compute(sample: list[int], k: list[int]) -> Explanation:
             return self.method.explain(self._noisy(case, sample, k))
 
         def add(sample: list[int], k: list[int], explanation: Explanation) -> None:
-            maps = explanation.values.square() if self.moment == "square" else explanation.values
+            maps = wide(explanation.values).square() if self.moment == "square" else explanation.values
             for row, (i, index) in enumerate(zip(sample, k, strict=True)):
                 states[sampling.part(index)].add(i, maps[row])
                 expected_sum[i] += explanation.expected_sum[row] / self.samples
@@ -99,7 +101,7 @@ class SmoothGrad(Method):
         used, error = sampling.run(case.model, case.images, compute, add, parts)
         values = self._moment(reduce(RunningMoments.merge, states))
         expected_sum = expected_sum * (self.samples / used) if self.moment == "mean" else torch.full_like(expected_sum, torch.nan)
-        return Explanation(values, expected_sum, error, used, sampling.notes(used, error))
+        return Explanation(values.to(case.images.dtype), expected_sum, error, used, sampling.notes(used, error))
 
     def _noisy(self, case: Case, sample: list[int], k: list[int]) -> Case:
         images, draws = case.images[sample], case.draws.rows(sample)

@@ -21,7 +21,8 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.methods.attribution import relative_gap
-from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.base import ExplainerMetric
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
@@ -39,7 +40,7 @@ class Completeness(ExplainerMetric):
     >>> import torch
     >>> from heatproof.methods import IntegratedGradients
     >>> from heatproof.metrics import Completeness
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)

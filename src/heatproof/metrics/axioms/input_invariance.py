@@ -29,8 +29,8 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.edits.shift import shifted
-from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
@@ -55,7 +55,7 @@ class InputInvariance(ComparingMetric):
     >>> import torch
     >>> from heatproof.methods import Gradient
     >>> from heatproof.metrics import InputInvariance
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
@@ -89,7 +89,8 @@ class InputInvariance(ComparingMetric):
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
         plain = model.with_(engine=None)
         outputs = raw_outputs(plain, images)
-        once, again = explain(images, target, seed).values, torch.empty_like(images)
+        once = explain(images, target, seed).values
+        again = torch.empty_like(once)
         for rows, shift in self._shifts(plain, images, target):
             at = images[rows] + shift
             other = shifted(plain, shift)

@@ -11,6 +11,8 @@ Grids: geometric, s_k = 0.005^{(K−k) / (K−1)}; linear, s_k = k / K. Pixels a
 relevance are in random order. `curve` is the performance at K + 1 equal steps of information. Information is measured on 8-bit
 pixels; the size of a PNG may differ by some bytes between builds of zlib.
 
+The explained output has to depend on a class, since probability and accuracy are those of a class; otherwise the score is NaN.
+
 Cost: 1 + K forward passes a map.
 Source: Kapishnikov, Bolukbasi, Viégas & Terry, "XRAI: better attributions through regions", ICCV 2019.
 Differs from the paper because the background is a Gaussian blur of the whole image, so that no pixel is sharp unless the map ranks
@@ -20,6 +22,7 @@ be compared in pairs, where the paper aggregates curves first.
 """
 
 from io import BytesIO
+from math import prod
 from typing import ClassVar, Literal
 
 import torch
@@ -32,11 +35,13 @@ from heatproof.core.errors import SettingsError
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import ModelMetric
 from heatproof.metrics.scores import Scores
+from heatproof.models.classes import decision
 from heatproof.models.model import Model
 from heatproof.models.outputs import Probability
 from heatproof.numerics.blur import relative_blur
 from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.entropy import entropy
+from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, raw_outputs, variant_outputs
 from heatproof.perturb.draws import Draws
@@ -80,6 +85,10 @@ class PerformanceInformationCurve(ModelMetric):
     performance: Literal["probability", "accuracy"] = "probability"
     sigma: PositiveFloat = 0.05
 
+    @property
+    def needs_class(self) -> bool:
+        return True
+
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + self.steps, clean=1)
 
@@ -90,11 +99,16 @@ class PerformanceInformationCurve(ModelMetric):
             return [i * pixels // k for i in range(k + 1)]
         return [0, *(max(1, round(SMALLEST ** ((k - i) / (k - 1)) * pixels)) for i in range(1, k)), pixels]
 
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        if self.steps > (pixels := prod(image_shape[1:])):
+            raise SettingsError(
+                f"{self.name}: steps: expected at most as many as pixels, {pixels}, got {self.steps}; take fewer steps"
+            )
+
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
         """Pixels are mixed in float64 where information is measured, so that no rounding to 8 bits depends on a batch."""
+        self.check_fits(model, tuple(images.shape[1:]))
         pixels, k = maps[0].numel(), self.steps
-        if k > pixels:
-            raise SettingsError(f"{self.name}: expected at most as many steps as pixels, {pixels}, got {k}")
         model, shown = model.with_(output=Probability()), self.revealed(pixels)
         places = pixel_places(maps, Draws.for_images(seed, images))
         at_hand = places.cpu()
@@ -122,7 +136,7 @@ class PerformanceInformationCurve(ModelMetric):
 
     def _performance(self, model: Model, outputs: Tensor, target: Tensor) -> Tensor:
         probability = checked_scores(model, outputs, target)
-        performance = outputs.argmax(1) == target if self.performance == "accuracy" else probability
+        performance = decision(model, outputs) == target if self.performance == "accuracy" else probability
         return performance.to("cpu", torch.float64).masked_fill(probability.isnan().cpu(), torch.nan)
 
 
@@ -142,8 +156,8 @@ def _conclude(information: Float[Tensor, "b points"], performance: Float[Tensor,
     curve = _at_equal_steps(x, performance)
     known = (last > first) & ~performance.isnan().any(1, keepdim=True)
     return Scores.of(
-        torch.where(known[:, 0], value, torch.nan).to(like),
-        curve=torch.where(known, curve, torch.nan).to(like),
+        torch.where(known[:, 0], value, torch.nan).to(like.device, wide_type(like.dtype)),
+        curve=torch.where(known, curve, torch.nan).to(like.device, wide_type(like.dtype)),
         missing="the blurred image holds as much information as the whole one, or the network answered NaN",
     )
 

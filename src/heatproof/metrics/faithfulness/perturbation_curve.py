@@ -36,6 +36,7 @@ from heatproof.metrics.scores import Scores, relative_to_clean
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 from heatproof.numerics.area import AreaRule, area
+from heatproof.numerics.quantile import quantile
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, mean_fill_score, scores
 from heatproof.passes.incremental import images_at_once, incremental
@@ -43,7 +44,7 @@ from heatproof.passes.patched_images import PatchedImages
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.uniform import Uniform
-from heatproof.perturb.masks.regions import rank_regions
+from heatproof.perturb.masks.regions import check_room, rank_regions
 
 PUBLISHED_SIDE = 224
 """The side of the images for which the published settings are meant, in pixels."""
@@ -131,6 +132,14 @@ class PerturbationCurve(ModelMetric):
         paths = self.paths or max(n for n in range(1, MOST_PATHS + 1) if p % n == 0)
         return paths, p // paths
 
+    @property
+    def needs_class(self) -> bool:
+        return self.output is not None and self.output.class_dependent
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        h, w = image_shape[-2:]
+        check_room(h, w, *self.layout(h, w))
+
     def cost(self, image_shape: ImageShape) -> PassCount:
         _, regions = self.layout(*image_shape[-2:])
         return PassCount(2 + regions * self.candidates, clean=1)
@@ -215,7 +224,7 @@ class PerturbationCurve(ModelMetric):
         """
         if self.carry == "random":
             return torch.zeros(len(scores), dtype=torch.long, device=scores.device)
-        gap = (scores - scores.quantile(0.5, dim=1, keepdim=True)).abs()
+        gap = (scores - quantile(scores, 0.5)[:, None]).abs()
         rounding = 64 * torch.finfo(scores.dtype).eps * scores.abs().amax(1, keepdim=True)
         number = torch.arange(scores.shape[1], device=scores.device)
         return torch.where(gap <= gap.amin(1, keepdim=True) + rounding, number, scores.shape[1] - 1).amin(1)

@@ -20,6 +20,7 @@ one fill and no ties, insertion of the most relevant pixels first is the same cu
 reverse, so that the two differ only by their fills.
 """
 
+from math import prod
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -93,19 +94,28 @@ class PixelFlipping(ModelMetric):
         """The number of draws of the fill for each image, P."""
         return self.draws or (10 if self.fill.stochastic else 1)
 
+    @property
+    def needs_class(self) -> bool:
+        return self.output is not None and self.output.class_dependent
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        if self.steps > (pixels := prod(image_shape[1:])):
+            raise SettingsError(
+                f"pixel_flipping: steps: expected at most as many as pixels, {pixels}, got {self.steps}; take fewer steps"
+            )
+
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + self.steps * self.fills, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
         model = model if self.output is None else model.with_(output=self.output)
-        pixels = maps[0].numel()
-        if self.steps > pixels:
-            raise SettingsError(f"pixel_flipping: expected at most as many steps as pixels, {pixels}, got {self.steps}")
+        self.check_fits(model, tuple(images.shape[1:]))
         clean = scores(model, images, target)
         flipped = self._flipped_scores(model, images, target, maps, Draws.for_images(seed, images))
         ends = clean[:, None, None].expand(-1, self.fills, 1)
         deletion = self.mode == "deletion"
         curves = torch.cat([ends, flipped] if deletion else [flipped, ends], 2)
+        pixels = maps[0].numel()
         shares = torch.tensor(self._counts(pixels), dtype=torch.float64, device=curves.device) / pixels
         areas = torch.trapezoid(curves.double(), shares).to(curves.dtype)
         error = areas.std(1) / self.fills**0.5 if self.fills > 1 else None

@@ -11,7 +11,8 @@ Cost: n further maps and 1 forward pass. Source: Sixt, Granz & Landgraf, "When e
 fail", ICML 2020 (cosine similarity convergence).
 Differs from the paper because relevance starts at the outputs, and whole maps of the input are compared rather than the channels of
 each position at each layer, so that the metric applies to every method and to images with one channel; and because the sign of the
-cosine does not count.
+cosine does not count. What the model explains does not count either, so that several outputs of a regression will do; the score is
+NaN if the network has one output.
 """
 
 from functools import partial
@@ -25,7 +26,8 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.seeds import derive, seed_of
-from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.base import ExplainerMetric
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.similarity import cosine
@@ -41,7 +43,7 @@ class CosineConvergence(ExplainerMetric):
     >>> import torch
     >>> from heatproof.methods import EdgeMap
     >>> from heatproof.metrics import CosineConvergence
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
@@ -76,7 +78,7 @@ class CosineConvergence(ExplainerMetric):
             for k, v in enumerate(directions)
         ]
         cosines = torch.stack([cosine(a, b).abs() for a, b in combinations(maps, 2)])
-        median = cosines.double().nanquantile(0.5, dim=0).to(images.dtype)
+        median = cosines.double().nanquantile(0.5, dim=0).to(cosines.dtype)
         return without_broken(Scores.of(median, missing="no two maps differ from zero"), *maps)
 
 

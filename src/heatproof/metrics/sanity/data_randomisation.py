@@ -18,8 +18,8 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
@@ -35,7 +35,7 @@ class DataRandomisation(ComparingMetric):
     >>> import torch
     >>> from heatproof.methods import EdgeMap
     >>> from heatproof.metrics import DataRandomisation
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> other = Toy(architecture="cnn", width=0.1, seed=1)
@@ -65,15 +65,19 @@ class DataRandomisation(ComparingMetric):
                 f"{other.name}: expected a network that takes the images of {model.name}, {model.preprocessing}, "
                 f"got one for {other.preprocessing}; train the same architecture"
             )
-        maps = [explain(images, target, seed).values, explain(images, target, seed, other.with_(output=model.output)).values]
+        other = other.with_(output=model.output, class_names=model.class_names)  # the same classes
+        maps = [explain(images, target, seed).values, explain(images, target, seed, other).values]
         return without_broken(Scores.of(self.compare(maps[0], maps[1]), missing="one of the two maps is constant"), *maps)
 
-    def _other(self, model: Model) -> Model:
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         if self.other is None and model.memorised is None:
             raise ModelError(
                 f"{model.name}: expected a network that was trained here, or one to compare with, got neither; "
                 "give `other`, such as a `trained` loader with labels permuted"
             )
+
+    def _other(self, model: Model) -> Model:
+        self.check_fits(model, ())
         other = model.memorised() if self.other is None else _loaded(self.other.model_dump_json())  # type: ignore[misc]
         other.module.to(device=model.device, dtype=model.dtype)
         return other

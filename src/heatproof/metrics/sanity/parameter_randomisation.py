@@ -36,10 +36,10 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.core.seeds import derive, seed_of, seed_of_draw
+from heatproof.core.seeds import derive, seed_of
 from heatproof.edits.randomise import Block, Statistics, Unchanged, Weights, blocks, randomised, unchanged
-from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
+from heatproof.metrics.explain import Explain, seed_of_draw
 from heatproof.metrics.sanity.unchanged_weights import about_unchanged
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
@@ -71,7 +71,7 @@ class ParameterRandomisation(ComparingMetric):
     >>> import torch
     >>> from heatproof.methods import EdgeMap
     >>> from heatproof.metrics import ParameterRandomisation
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)

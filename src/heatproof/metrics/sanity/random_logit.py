@@ -2,12 +2,13 @@
 
     value = 1/K Σ_k similarity(A_k(x; t), A_k(x; t_k))
 
-A_k(x; t) is the map of image x for class t with the k-th seed, and the classes t_1 … t_K are uniform over all classes other than t.
-A map that is the same for every class explains none of them. Two classes that the network distinguishes by the same pixels may
-nevertheless rightly share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0. `error` is
-the standard error over the K draws.
+A_k(x; t) is the map of image x for class t with the k-th seed, and the classes t_1 … t_K are uniform over all classes other than
+t. A map that is the same for every class explains none of them. Two classes that the network distinguishes by the same pixels may
+nevertheless rightly share a map. The value is read beside two controls: an edge map scores 1 and a random map scores 0. Where the
+explained output depends on no class, as in a regression, there is no other class to ask for, and the score is NaN.
 
-Cost: K further maps and 1 forward pass, and K − 1 more maps of a method that draws random numbers.
+`error` is the standard error over the K draws. Cost: K further maps and 1 forward pass, and K − 1 more maps of a method that
+draws random numbers.
 Source: Sixt, Granz & Landgraf, "When explanations lie: why many modified BP attributions fail", ICML 2020.
 Differs from the paper because any similarity may be used, not only SSIM; and because each image draws its own classes, which depend
 only on the seed and the content of the image.
@@ -20,10 +21,10 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from heatproof.core.records import Direction
-from heatproof.core.seeds import seed_of_draw
-from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric
+from heatproof.metrics.explain import Explain, seed_of_draw
 from heatproof.metrics.scores import Scores, without_broken
+from heatproof.models.classes import NO_CLASSES, number_of_classes
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
@@ -38,7 +39,7 @@ class RandomLogit(ComparingMetric):
     >>> import torch
     >>> from heatproof.methods import EdgeMap
     >>> from heatproof.metrics import RandomLogit
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
@@ -60,9 +61,9 @@ class RandomLogit(ComparingMetric):
         return self.draws + (self.draws - 1 if stochastic else 0)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
-        classes = raw_outputs(model, images).shape[1]
-        if classes == 1:
-            return Scores.of(torch.full_like(target, torch.nan, dtype=images.dtype), missing="the network has one output")
+        classes = number_of_classes(model, raw_outputs(model, images))
+        if not classes:
+            return Scores.of(torch.full_like(target, torch.nan, dtype=images.dtype), missing=NO_CLASSES)
         draws = Draws.for_images(seed, images)
         similarities, clean = [], []
         for k in range(self.draws):

@@ -18,7 +18,8 @@ from pydantic import Field
 from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import Explain, ExplainerMetric
+from heatproof.metrics.base import ExplainerMetric
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.reduce import reduce
@@ -34,7 +35,7 @@ class Repeatability(ExplainerMetric):
     >>> import torch
     >>> from heatproof.methods import SmoothGrad
     >>> from heatproof.metrics import Repeatability
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)

@@ -27,9 +27,10 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 
 from heatproof.core.records import Direction
-from heatproof.metrics.base import Explain
 from heatproof.metrics.comparison import ComparingMetric, Similarity
+from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
+from heatproof.models.classes import decision
 from heatproof.models.model import Model
 from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.finite import finite
@@ -51,7 +52,7 @@ class SimilarityUnderChange(ComparingMetric):
     >>> import torch
     >>> from heatproof.methods import Gradient
     >>> from heatproof.metrics import SimilarityUnderChange
-    >>> from heatproof.metrics.base import bound
+    >>> from heatproof.metrics.explain import bound
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
@@ -98,6 +99,9 @@ class SimilarityUnderChange(ComparingMetric):
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(1 + len(self.levels), clean=1)
 
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        self.change.check_fits(self.levels, image_shape)
+
     def common_cost(self, image_shape: ImageShape) -> Mapping[str, PassCount]:
         return {} if self.change.uses_maps else {f"{self.change.digest} {self.levels}": PassCount(*self.change.rows(self.levels))}
 
@@ -118,13 +122,14 @@ class SimilarityUnderChange(ComparingMetric):
         impossible = torch.stack([~finite(at) for at in requested], 1)
         changed = [_filled(at, no, images) for at, no in zip(requested, impossible.unbind(1), strict=True)]
         curve = torch.stack([self.compare(clean, map_of(at)) for at in changed], 1).masked_fill(impossible, torch.nan)
-        choice = raw_outputs(model, images).argmax(1)
-        answer = torch.stack([raw_outputs(model, at).argmax(1) == choice for at in changed], 1).to(curve)
+        choice = decision(model, raw_outputs(model, images))
+        answer = torch.stack([decision(model, raw_outputs(model, at)) == choice for at in changed], 1).to(curve)
+        undecided = impossible | (choice < 0)[:, None]  # a network without classes decides nothing
         components = {
             "first": curve[:, 0],
             "last": curve[:, -1],
             "scored": (~curve.isnan()).to(curve).mean(1),
-            "answer": answer.masked_fill(impossible, torch.nan).nanmean(1),
+            "answer": answer.masked_fill(undecided, torch.nan).nanmean(1),
             "moved": _distance(clean, map_of(changed[-1])).masked_fill(impossible[:, -1], torch.nan),
         }
         missing = "at every level the image cannot be changed as required, or a map is constant"

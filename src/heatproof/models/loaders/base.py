@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from heatproof.core.settings import Settings
+from heatproof.core.settings import Settings, exports
 from heatproof.models.model import Model
 
 
@@ -23,6 +23,23 @@ class Loader(Settings, ABC):
             WeightsMissing: The weights are not on this machine; the message contains the command that fetches them.
             ModelError: The network cannot be built, or its files are not as expected.
         """
+
+    @classmethod
+    def hint(cls, unknown: str) -> str:
+        """How to write the name of an architecture or of a repository, where it stands alone."""
+        name, colon, rest = unknown.partition(":")
+        if colon and name in exports(Loader):
+            return f'A table has two entries: name = "{name}", and what it loads, here {rest}.'
+        loaders = [loader for loader in exports(Loader).values() if issubclass(loader, Loader) and loader.offers(unknown)]
+        if not loaders:
+            return ""
+        texts, first = " or ".join(f"{loader.name}:{unknown}" for loader in loaders), loaders[0]
+        return f'Write {texts}; in a table, name = "{first.name}", {first.shorthand} = "{unknown}".'
+
+    @classmethod
+    def offers(cls, architecture: str) -> bool:
+        """Whether the loader has an architecture of that name, by the packages on this machine."""
+        return False
 
     @property
     def is_local(self) -> bool:

@@ -5,7 +5,9 @@ is refused, because transformers would draw the rest at random.
 """
 
 import math
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from heatproof.core.errors import ModelError, WeightsMissing
@@ -35,6 +37,11 @@ class Huggingface(Loader):
     revision: str = "main"
     local_files_only: bool = False
     preprocessing: Preprocessing | None = None
+
+    @classmethod
+    def offers(cls, architecture: str) -> bool:
+        """Whether the name has the form of a repository, and is no path of this machine."""
+        return re.fullmatch(r"[\w.-]+/[\w.-]+", architecture) is not None and not Path(architecture).exists()
 
     def load(self) -> Model:
         transformers = import_package("transformers")

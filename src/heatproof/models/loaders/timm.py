@@ -1,6 +1,7 @@
 """A network of timm, with trained or random weights."""
 
 import math
+from importlib.util import find_spec
 from typing import Any, ClassVar, Self
 
 from pydantic import NonNegativeInt, PositiveInt, model_validator
@@ -41,6 +42,10 @@ class Timm(Loader):
     @property
     def random(self) -> bool:
         return not self.pretrained
+
+    @classmethod
+    def offers(cls, architecture: str) -> bool:
+        return find_spec("timm") is not None and bool(import_package("timm").is_model(architecture))
 
     def load(self) -> Model:
         timm = import_package("timm")

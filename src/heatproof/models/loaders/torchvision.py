@@ -58,9 +58,13 @@ class Torchvision(Loader):
         url = str(self._entry(models.get_model_weights(self.architecture)).url)
         return (Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]).exists()
 
+    @classmethod
+    def offers(cls, architecture: str) -> bool:
+        return find_spec("torchvision") is not None and architecture in _architectures()
+
     def load(self) -> Model:
         models = import_package("torchvision.models")
-        known = models.list_models(module=models)
+        known = _architectures()
         if self.architecture not in known:
             raise UnknownNameError("torchvision architecture", self.architecture, known)
         choices = models.get_model_weights(self.architecture)
@@ -84,6 +88,11 @@ class Torchvision(Loader):
         extra = {} if self.classes is None else {"num_classes": self.classes}
         with seeded(self.seed):
             return models.get_model(self.architecture, weights=None, **extra)
+
+
+def _architectures() -> list[str]:
+    models = import_package("torchvision.models")
+    return list(models.list_models(module=models))
 
 
 def _trained(models: Any, architecture: str, entry: Any) -> Any:

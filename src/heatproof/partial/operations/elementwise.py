@@ -111,7 +111,7 @@ _KINDS: Mapping[_Handler, Sequence[Callable[..., Any]]] = {
     ),
     bend_channels: catalogue.PRELUS,
     normalise_batch: catalogue.BATCH_NORMALISATIONS,
-    normalise_channels: (F.layer_norm, F.rms_norm, F.local_response_norm),
+    normalise_channels: (*catalogue.LAST_AXES_NORMALISATIONS, F.local_response_norm),
     multiply: catalogue.DENSE,
     along: tuple(_ALONG),
 }

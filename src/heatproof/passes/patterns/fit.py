@@ -11,9 +11,10 @@ from pydantic import PrivateAttr
 from torch import Tensor
 
 from heatproof.models.model import Model
-from heatproof.models.outputs import Logit
+from heatproof.models.outputs import Regression
 from heatproof.passes.inputs import check_images
 from heatproof.passes.memory import in_chunks
+from heatproof.passes.network_checks import check_network
 from heatproof.passes.patterns.given import GivenPatterns
 from heatproof.passes.relevance import relevance
 from heatproof.relevance.composites.back_projection import BackProjection
@@ -48,7 +49,8 @@ def fit_patterns(model: Model, images: Float[Tensor, "b c *space"], estimator: E
     True
     """
     check_images(model, images)
-    images, model = images.detach(), model.with_(output=Logit())
+    check_network(model, images, gradients=True)
+    images, model = images.detach(), model.with_(output=Regression())
 
     def compute(rows: range) -> dict[str, PatternMoments]:
         recorder, part = _Recorder(estimator=estimator), images[rows.start : rows.stop]

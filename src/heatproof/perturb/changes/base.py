@@ -49,6 +49,14 @@ class Change(Settings, ABC):
         """The most forward and backward passes that changing one image takes, apart from those of the maps it uses."""
         return 0, 0
 
+    def check_fits(self, levels: Sequence[float], image_shape: tuple[int, ...]) -> None:
+        """Check that images of this shape can be changed at these levels, before any is.
+
+        Raises:
+            SettingsError: They cannot.
+        """
+        return
+
     @abstractmethod
     def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
         """The images at each level, in the order of the levels; an image that cannot be changed as required is set to NaN."""

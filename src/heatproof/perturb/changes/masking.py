@@ -50,11 +50,14 @@ class Masking(Change):
     channel: NonNegativeInt | None = None
     cumulative: bool = False
 
-    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Tensor]:
+    def check_fits(self, levels: Sequence[float], image_shape: tuple[int, ...]) -> None:
         if invalid := [level for level in levels if not 0 <= level <= 1]:
             raise SettingsError(f"masking: expected shares of the pixels between 0 and 1, got {invalid[0]:g}; change `levels`")
-        if self.channel is not None and self.channel >= at.images.shape[1]:
-            raise SettingsError(f"masking: expected a channel below {at.images.shape[1]}, got {self.channel}; count from 0")
+        if self.channel is not None and self.channel >= image_shape[0]:
+            raise SettingsError(f"masking: expected a channel below {image_shape[0]}, got {self.channel}; count from 0")
+
+    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Tensor]:
+        self.check_fits(levels, tuple(at.images.shape[1:]))
         draws = Draws.for_images(at.seed, at.images)
         fill = self.fill(at.images, at.bounds, draws, 0)
         current, masked = at.images, []

@@ -49,8 +49,7 @@ def rank_regions(
     tensor([ 5, 10])
     """
     h, w = maps.shape[-2:]
-    if side > min(h, w):
-        raise SettingsError(f"regions: expected windows that fit into {h} × {w} pixels, got side {side}; set scaled=True")
+    check_room(h, w, side, count)
     relevance = F.avg_pool2d(maps.double(), side, stride=1)[:, 0]
     if skip_last:
         relevance = relevance[:, : max(1, h - side), : max(1, w - side)]
@@ -62,12 +61,28 @@ def rank_regions(
     for step in range(count):
         best = rank.flatten(1).argmax(1)
         if bool((rank.flatten(1).amax(1) < 0).any()):
-            raise SettingsError(
-                f"regions: expected room for {count} windows of {side} × {side} pixels in {h} × {w}, got {step}; "
-                "ask for fewer or smaller regions, or set scaled=True"
-            )
+            raise _no_room(h, w, side, count, step)
         i, j = best // columns, best % columns
         corners[:, step] = torch.stack([i, j], dim=1)
         near = ((row - i[:, None]).abs() < side)[:, :, None] & ((column - j[:, None]).abs() < side)[:, None, :]
         rank = rank.masked_fill(near, -1)
     return corners
+
+
+def check_room(h: int, w: int, side: int, count: int) -> None:
+    """Check that disjoint windows can have room at all; where they lie in a map may still leave no room for the last ones.
+
+    Raises:
+        SettingsError: A window does not fit into h × w pixels, or fewer than `count` disjoint ones do.
+    """
+    if side > min(h, w):
+        raise SettingsError(f"regions: expected windows that fit into {h} × {w} pixels, got side {side}; set scaled=True")
+    if (most := (h // side) * (w // side)) < count:
+        raise _no_room(h, w, side, count, most)
+
+
+def _no_room(h: int, w: int, side: int, count: int, found: int) -> SettingsError:
+    return SettingsError(
+        f"regions: expected room for {count} windows of {side} × {side} pixels in {h} × {w}, got {found}; "
+        "ask for fewer or smaller regions, or set scaled=True"
+    )

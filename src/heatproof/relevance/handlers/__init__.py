@@ -12,14 +12,16 @@ from heatproof.relevance.handlers import (
     homogeneous,
     linear_layers,
     normalisation,
+    order,
     recurrent,
+    scattered,
     shape_ops,
 )
 
 
 @cache
 def _table() -> dict[Callable[..., Any], Handler]:
-    kinds = (shape_ops, linear_layers, normalisation, homogeneous, activations, arithmetic, attention, recurrent)
+    kinds = (shape_ops, order, linear_layers, scattered, normalisation, homogeneous, activations, arithmetic, attention, recurrent)
     return {func: handle for kind in kinds for func, handle in kind.HANDLERS.items()}
 
 

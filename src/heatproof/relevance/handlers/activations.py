@@ -1,16 +1,14 @@
 """Functions of one value: activations follow the composite's rule, and elementary functions pass their relevance on."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from heatproof.numerics.average_jacobian import elementwise
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.tensor_tags import TensorTags
-from heatproof.tracing.catalogue import ACTIVATIONS, ELEMENTARY_FUNCTIONS, GATES, OUT_OF_PLACE, with_in_place
+from heatproof.tracing.catalogue import ACTIVATIONS, BENDS, ELEMENTARY_FUNCTIONS, GATES, OUT_OF_PLACE, with_in_place
 from heatproof.tracing.signatures import bind_arguments
 
 
@@ -33,24 +31,16 @@ def activate(context: HandlerContext, func: Callable[..., Any], args: Sequence[A
 def _follow_rule(
     context: HandlerContext, func: Callable[..., Any], x: Tensor, rest: Sequence[Any], kwargs: dict[str, Any]
 ) -> Tensor:
-    rule = context.composite.activation
-    if rule is None:
+    if context.composite.activation is None:
         return context.differentiate(elementwise, func, (x, *rest), kwargs)
 
-    def derivative(x: Tensor) -> Tensor:
-        with torch.enable_grad():
-            at = x.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(func(at, *rest, **kwargs).sum(), at)
-        return slope
-
-    def back(inputs: Sequence[Tensor], y: Tensor, above: Tensor) -> list[Tensor]:
-        return [rule.backward(inputs[0], partial(derivative, inputs[0]), above)]
-
-    return context.apply_rule(func.__name__, lambda: func(x, *rest, **kwargs), back, [x])
+    return context.activate(func.__name__, lambda: func(x, *rest, **kwargs), lambda u: func(u, *rest, **kwargs), x)
 
 
 def pass_on(context: HandlerContext, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
-    """Y = f(x): each value keeps its relevance. Where gradients flow back, there is no rule."""
+    """Y = f(x): each value keeps its relevance. Where gradients flow back, there is no rule, and what bends needs one."""
+    if not context.composite.relevance and context.composite.activation is not None and func in BENDS:
+        return context.refuse_backward(func, args, kwargs)
     if not context.composite.relevance:
         return context.differentiate(elementwise, func, args, kwargs)
     x = args[0] if args else kwargs["input"]

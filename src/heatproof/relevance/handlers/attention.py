@@ -16,7 +16,7 @@ from heatproof.numerics.average_jacobian import SMOOTH
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.handlers.decomposed import decomposed
 from heatproof.relevance.tensor_tags import TensorTags
-from heatproof.tracing.catalogue import ATTENTIONS, MULTI_HEAD_ATTENTIONS, SOFTMAXES
+from heatproof.tracing.catalogue import ATTENTIONS, LOG_SOFTMAXES, MULTI_HEAD_ATTENTIONS, SOFTMAXES
 from heatproof.tracing.signatures import bind_arguments, operation_name
 
 _ATTENTION_ARGUMENTS = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
@@ -38,6 +38,20 @@ def softmax(context: HandlerContext, func: Callable[..., Any], args: Sequence[An
 
     p = context.apply_rule("softmax", lambda: func(*args, **kwargs), back, [x])
     return context.set_tags(p, TensorTags(context.tags(x).depth, gate=True))
+
+
+def log_softmax(context: HandlerContext, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
+    """The logarithm of the softmax: no rule for it conserves relevance, since log p is negative where p speaks for a class."""
+    if not context.composite.relevance:
+        return context.differentiate(SMOOTH, func, args, kwargs)
+
+    def refuse(*_: Any) -> Sequence[Tensor]:
+        raise ModelError(
+            "log_softmax: expected an operation that shares relevance out, got logarithms of probabilities, which are negative "
+            "where the evidence is positive; explain the network without it"
+        )
+
+    return context.apply_rule("log_softmax", partial(func, *args, **kwargs), refuse, [args[0] if args else kwargs["input"]])
 
 
 def attend(context: HandlerContext, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -114,6 +128,7 @@ def _masked(scores: Tensor, mask: Tensor) -> Tensor:
 
 HANDLERS = {
     **dict.fromkeys(SOFTMAXES, softmax),
+    **dict.fromkeys(LOG_SOFTMAXES, log_softmax),
     **dict.fromkeys(ATTENTIONS, attend),
     **dict.fromkeys(MULTI_HEAD_ATTENTIONS, attend_with_heads),
 }

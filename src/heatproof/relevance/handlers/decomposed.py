@@ -26,6 +26,8 @@ def decomposed(
     run: Callable[[], Any],
     parts: Callable[..., Any],
     inputs: Sequence[Tensor],
+    *,
+    activates: bool = False,
 ) -> Any:
     """Compute an operation whose relevance goes back through its parts.
 
@@ -35,6 +37,7 @@ def decomposed(
         run: Computes the operation's own result, a tensor or several.
         parts: Computes the same from the inputs, with operations that have handlers.
         inputs: The tensors that may depend on the network's input; those that do not get no relevance.
+        activates: Whether there are activations among the parts, so that a rule for gradients at activations reaches them.
 
     Returns:
         The operation's own result.
@@ -42,7 +45,8 @@ def decomposed(
     Raises:
         ModelError: In the backward pass, the parts gave another result than the operation.
     """
-    if not context.composite.relevance and context.reference is None:
+    guided = activates and context.composite.activation is not None
+    if not (context.composite.relevance or guided) and context.reference is None:
         return run()
     distinct = list({id(x): x for x in inputs if x.requires_grad}.values())
 

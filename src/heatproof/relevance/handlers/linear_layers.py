@@ -13,7 +13,7 @@ from heatproof.core.errors import ModelError
 from heatproof.relevance.composites.base import LinearKind
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.linear import LinearLayer
-from heatproof.relevance.rules import LinearRule
+from heatproof.relevance.rules import LinearRule, SharingRule
 from heatproof.relevance.tensor_tags import ProducingLayer, TensorTags
 from heatproof.tracing.catalogue import (
     AVERAGES,
@@ -21,9 +21,11 @@ from heatproof.tracing.catalogue import (
     CONVOLUTION_ARGUMENTS,
     CONVOLUTIONS,
     DENSE,
+    GRID_SAMPLES,
     TRANSPOSED_CONVOLUTION_ARGUMENTS,
     TRANSPOSED_CONVOLUTIONS,
 )
+from heatproof.tracing.expressions import fits
 from heatproof.tracing.layer_minus_constant import layer_minus_constant
 from heatproof.tracing.signatures import bind_arguments
 
@@ -47,7 +49,7 @@ def convolve(
         outputs=(1 if given.get("groups", 1) == 1 else None) if transposed else 0,
         axis=x.ndim - weight.ndim + 1,
     )
-    return _with_weights(context, "convolution", layer, x, partial(func, *args, **kwargs), constant)
+    return with_weights(context, "convolution", layer, x, partial(func, *args, **kwargs), constant)
 
 
 def dense(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs, constant: Tensor | None = None) -> Tensor:
@@ -55,7 +57,7 @@ def dense(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs:
     given = {**dict(zip(("input", "weight", "bias"), args, strict=False)), **kwargs}
     x, weight, bias = given["input"], given["weight"], given.get("bias")
     layer = LinearLayer(lambda x, w: F.linear(x, w), weight, bias, outputs=0, axis=x.ndim - 1)
-    return _with_weights(context, "dense", layer, x, partial(func, *args, **kwargs), constant)
+    return with_weights(context, "dense", layer, x, partial(func, *args, **kwargs), constant)
 
 
 def minus_constant(context: HandlerContext, _: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
@@ -64,7 +66,7 @@ def minus_constant(context: HandlerContext, _: Callable[..., Any], args: Args, k
     return (dense if func in DENSE else convolve)(context, func, layer_args, layer_kwargs, constant)
 
 
-def _with_weights(
+def with_weights(
     context: HandlerContext, place: LinearKind, layer: LinearLayer, x: Tensor, run: Callable[[], Tensor], constant: Tensor | None
 ) -> Tensor:
     """The result of a layer with weights, by the rule of its place, with a record of the layer for a normalisation that follows."""
@@ -79,11 +81,98 @@ def _with_weights(
     layer = replace(layer, name=context.parameter_name(weight), box=box)
     rule = context.composite.linear(place, first=depth == 0, name=name)
     operation = f"{place} {name}".strip()
-    y = _follow_rule(context, operation, rule, layer, x, run)
+    y = follow_rule(context, operation, rule, layer, x, run)
     return context.set_tags(y, TensorTags(depth + 1, producer=ProducingLayer(operation, layer, x, rule)))
 
 
-def _follow_rule(
+def with_constant(
+    context: HandlerContext, run: Callable[[], Tensor], y: Tensor, factor: float, constant: Tensor | float
+) -> Tensor | None:
+    """The sum of a layer's result, times a factor, and a constant: one layer whose bias the constant is a part of.
+
+    Args:
+        context: The tracer.
+        run: Computes the sum.
+        y: The tensor that may be a layer's result.
+        factor: The number that it is multiplied with.
+        constant: The constant.
+
+    Returns:
+        The sum; None where no layer with a rule made y, or the constant makes it larger.
+    """
+    producer = context.tags(y).producer
+    if producer is None or producer.rule is None or (factor != 1 and not isinstance(producer.rule, SharingRule)):
+        return None
+    added = torch.as_tensor(constant, dtype=None if isinstance(constant, Tensor) else y.dtype, device=y.device)
+    if not fits(added.shape, y.shape):
+        return None
+    layer = producer.layer
+    bias = added if layer.bias is None else factor * layer.bias + added
+    layer = replace(layer, weight=layer.weight if factor == 1 else factor * layer.weight, bias=bias)
+    biased = replace(producer, operation=f"{producer.operation}, biased", layer=layer)
+    result = follow_rule(context, biased.operation, producer.rule, layer, producer.x, run)
+    return context.set_tags(result, TensorTags(context.tags(y).depth, producer=biased))
+
+
+def with_scale(context: HandlerContext, run: Callable[[], Tensor], y: Tensor, scale: Tensor | float) -> Tensor | None:
+    """The product of a layer's result and a constant for each output: one layer with other weights.
+
+    Args:
+        context: The tracer.
+        run: Computes the product.
+        y: The tensor that may be a layer's result.
+        scale: The constant.
+
+    Returns:
+        The product; None where no layer with a rule made y, or the constant is not one number for each output.
+    """
+    producer = context.tags(y).producer
+    if producer is None or not isinstance(producer.rule, SharingRule) or producer.layer.outputs is None:
+        return None
+    factor, axis = (
+        torch.as_tensor(scale, dtype=None if isinstance(scale, Tensor) else y.dtype, device=y.device),
+        producer.layer.axis,
+    )
+    shape = [1] * (y.ndim - factor.ndim) + list(factor.shape)
+    if not fits(factor.shape, y.shape) or any(n != 1 for k, n in enumerate(shape) if k != axis):
+        return None
+    along = [1] * producer.layer.weight.ndim
+    along[producer.layer.outputs] = -1
+    factor = factor.reshape(shape)
+    bias = None if producer.layer.bias is None else factor * producer.layer.bias
+    layer = replace(producer.layer, weight=producer.layer.weight * factor.reshape(along), bias=bias)
+    scaled = replace(producer, operation=f"{producer.operation}, scaled", layer=layer)
+    result = follow_rule(context, scaled.operation, producer.rule, layer, producer.x, run)
+    return context.set_tags(result, TensorTags(context.tags(y).depth, producer=scaled))
+
+
+def rearranged(producer: ProducingLayer, function: Callable[[Tensor], Tensor], y: Tensor, constants: bool) -> ProducingLayer | None:
+    """The layer that made y, followed by a function that copies its values, beside constants or not.
+
+    Args:
+        producer: The layer.
+        function: Copies the values of y.
+        y: The layer's result.
+        constants: Whether the function puts constants beside the values; they become a part of the bias.
+
+    Returns:
+        The layer; None where a rule reads its outputs one by one, or where a constant is not finite.
+    """
+    layer = producer.layer
+    if not isinstance(producer.rule, SharingRule):
+        return None
+    bias, apply = None, lambda x, w: function(layer.apply(x, w))
+    if constants:
+        alone = function(torch.zeros_like(y))
+        if not bool(alone.isfinite().all()):
+            return None
+        bias, apply = alone, lambda x, w: function(layer.apply(x, w)) - alone
+    if layer.bias is not None:
+        bias = function(layer.bias.expand_as(y))
+    return replace(producer, layer=replace(layer, apply=apply, bias=bias, outputs=None))
+
+
+def follow_rule(
     context: HandlerContext, operation: str, rule: LinearRule | None, layer: LinearLayer, x: Tensor, run: Callable[[], Tensor]
 ) -> Tensor:
     """The operation's own result; x gets its relevance by the rule, or the ordinary gradient where there is none."""
@@ -115,13 +204,13 @@ def normalise_batch(context: HandlerContext, func: Callable[..., Any], args: Arg
     tags, run = context.tags(x), partial(func, *args, **kwargs)
     producer = tags.producer
     if producer is not None and producer.rule is not None and producer.layer.outputs is not None and producer.layer.axis == 1:
-        fused = producer.layer.then(scale, shift, x.ndim)
-        y = _follow_rule(context, f"{producer.operation}, normalised", producer.rule, fused, producer.x, run)
-    else:
-        shape = (1, -1, *[1] * (x.ndim - 2))
-        layer = LinearLayer(torch.mul, scale.view(shape), shift.view(shape))
-        rule = context.composite.linear("normalisation", first=False, name="")
-        y = _follow_rule(context, "normalisation", rule, layer, x, run)
+        fused = replace(producer, operation=f"{producer.operation}, normalised", layer=producer.layer.then(scale, shift, x.ndim))
+        y = follow_rule(context, fused.operation, fused.rule, fused.layer, fused.x, run)
+        return context.set_tags(y, TensorTags(tags.depth, producer=fused))
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    layer = LinearLayer(torch.mul, scale.view(shape), shift.view(shape))
+    rule = context.composite.linear("normalisation", first=False, name="")
+    y = follow_rule(context, "normalisation", rule, layer, x, run)
     return context.set_tags(y, TensorTags(tags.depth))
 
 
@@ -131,7 +220,34 @@ def average(context: HandlerContext, func: Callable[..., Any], args: Args, kwarg
     one = torch.ones((), dtype=x.dtype, device=x.device)
     layer = LinearLayer(lambda x, w: func(x, *rest, **kwargs) * w, one)
     rule = context.composite.linear("pool", first=False, name="")
-    return _follow_rule(context, func.__name__, rule, layer, x, lambda: func(x, *rest, **kwargs))
+    return follow_rule(context, func.__name__, rule, layer, x, lambda: func(x, *rest, **kwargs))
+
+
+def sample_grid(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
+    """Interpolation at the places of a grid: linear in the values. A grid that depends on the input gets no relevance, as a
+    gate gets none; an average slope is known for a constant grid only.
+    """
+    names = ("input", "grid", "interpolation_mode", "padding_mode", "align_corners")
+    given = bind_arguments(func, args, kwargs, names)
+    values, grid = (given.pop(name) for name in names[:2])
+
+    def run() -> Tensor:
+        y: Tensor = func(values, grid, **given)
+        return y
+
+    if not context.composite.relevance and context.reference is None:
+        return run()
+    if not values.requires_grad or (context.reference is not None and grid.requires_grad):
+        raise ModelError(
+            f"{func.__name__}: expected values that depend on the input, at places that do not, got places that do, for which "
+            "there is no rule; use a method by gradients, such as integrated gradients"
+        )
+    if not context.composite.relevance:
+        return run()  # linear, so that the gradient is the average slope
+    one, held = torch.ones((), dtype=values.dtype, device=values.device), grid.detach()
+    layer = LinearLayer(lambda x, w: func(x, held, **given) * w, one)
+    rule = context.composite.linear("pool", first=False, name="")
+    return follow_rule(context, func.__name__, rule, layer, values, run)
 
 
 HANDLERS = {
@@ -139,5 +255,6 @@ HANDLERS = {
     **dict.fromkeys(DENSE, dense),
     **dict.fromkeys(BATCH_NORMALISATIONS, normalise_batch),
     **dict.fromkeys(AVERAGES, average),
+    **dict.fromkeys(GRID_SAMPLES, sample_grid),
     layer_minus_constant: minus_constant,
 }

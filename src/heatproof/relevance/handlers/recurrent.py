@@ -86,7 +86,8 @@ def recur(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs:
         y = steps.transpose(0, 1) if given["batch_first"] else steps
         return y, *(torch.stack(states) for states in zip(*ends, strict=True))
 
-    return decomposed(context, operation_name(func), partial(func, *args, **kwargs), parts, [given["input"], *start])
+    run, inputs = partial(func, *args, **kwargs), [given["input"], *start]
+    return decomposed(context, operation_name(func), run, parts, inputs, activates=True)
 
 
 def _run(step: Step, x: Tensor, states: States, weights: Sequence[Tensor], biased: bool, backwards: bool) -> tuple[Tensor, States]:
@@ -111,7 +112,8 @@ def recur_once(context: HandlerContext, func: Callable[..., Any], args: Args, kw
         result = _STEPS[func](from_input, F.linear(states[0], given["w_hh"], given.get("b_hh")), states)
         return result if len(result) > 1 else result[0]
 
-    return decomposed(context, operation_name(func), partial(func, *args, **kwargs), parts, [given["input"], *start])
+    run, inputs = partial(func, *args, **kwargs), [given["input"], *start]
+    return decomposed(context, operation_name(func), run, parts, inputs, activates=True)
 
 
 HANDLERS = {**dict.fromkeys(RECURRENT_LAYERS, recur), **dict.fromkeys(RECURRENT_CELLS, recur_once)}

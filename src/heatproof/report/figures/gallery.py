@@ -19,6 +19,7 @@ import numpy as np
 
 from heatproof.core.errors import DataError
 from heatproof.core.formatting import significant
+from heatproof.report.figures.signed_map import STORED, signed_map
 from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
@@ -29,7 +30,9 @@ SALIENCY_PERCENTILE = 99.0
 MOST_IMAGES = 24
 _STEPS = 16  # colours on either side of the middle of a palette
 _PAGE_BYTES = 2_400_000  # for all maps on one page, before base64 encoding
-_UNITS = "SELECT model, method, image, min_by(unit, seed) AS unit, min(seed) AS seed FROM records GROUP BY ALL ORDER BY ALL"
+_UNITS = """
+    SELECT model, method, image, min_by(unit, seed) AS unit, min_by(clean_score, seed) AS score FROM records
+    GROUP BY model, method, image ORDER BY ALL"""
 
 
 @dataclass(frozen=True)
@@ -110,12 +113,6 @@ class Gallery:
     seeds: int
 
 
-def signed_map(values: Floats) -> Floats:
-    """The sum [h, w] of a map [c, h, w] over its channels; a sum that is not finite becomes 0."""
-    summed = np.asarray(values, dtype=np.float64).sum(axis=0)
-    return np.where(np.isfinite(summed), summed, 0.0)
-
-
 def full_color(values: Floats) -> float:
     """The value of full colour: the 99.5th percentile of |A|, or the maximum of |A| if that percentile is 0."""
     size = np.abs(values)
@@ -137,10 +134,10 @@ def grays() -> "np.ndarray[Any, np.dtype[np.uint8]]":
 
 
 def saliency(values: Floats) -> tuple[Floats, float]:
-    """The saliency S in [0, 1] of a channel sum, and q; S is zero everywhere if |A| is constant."""
+    """The saliency S in [0, 1] of a channel sum, and q; S is zero everywhere if |A| is constant up to stored rounding."""
     size = np.abs(values)
     low, high = float(size.min()), float(np.percentile(size, SALIENCY_PERCENTILE))
-    return (np.clip((size - low) / (high - low), 0, 1) if high > low else np.zeros_like(size)), high
+    return (np.clip((size - low) / (high - low), 0, 1) if high - low > 2 * STORED * high else np.zeros_like(size)), high
 
 
 def _signed_shade(values: Floats, side: int) -> tuple[Floats, float]:
@@ -182,9 +179,9 @@ def build_gallery(
     run: Run, manifest: Manifest, scores: ModelScores, style: GalleryStyle = SIGNED, most_images: int = MOST_IMAGES
 ) -> Gallery | None:
     """The gallery of one model; None if the run stored no maps of it."""
-    units = {
-        (row["method"], row["image"]): row["unit"] for row in run.query(_UNITS).to_pylist() if row["model"] in scores.model.keys
-    }
+    records = [row for row in run.query(_UNITS).to_pylist() if row["model"] in scores.model.keys]
+    units = {(row["method"], row["image"]): row["unit"] for row in records}
+    explained = {(row["method"], row["image"]): row["score"] for row in records}
     stored = {unit: run.mapped(unit) for unit in set(units.values())}
     with_map = {key: unit for key, unit in units.items() if key[1] in stored[unit]}
     with_maps = [image for image in manifest.images if any(digest == image.digest for _, digest in with_map)]
@@ -199,9 +196,11 @@ def build_gallery(
             image.name,
             thumbnail(run.image_path(image.digest), side),
             tuple(
-                None if unit is None else make_tile(run.map(unit, image.digest), f"{method.label}, {image.name}", side, style)
+                make_tile(run.map(with_map[key], image.digest), f"{method.label}, {image.name}", side, style, explained[key])
+                if key in with_map
+                else None
                 for method in methods
-                for unit in [with_map.get((method.key, image.digest))]
+                for key in [(method.key, image.digest)]
             ),
         )
         for image in images
@@ -283,11 +282,13 @@ def _wrapped(label: str) -> str:
     return "\n".join(textwrap.wrap(label, 16))
 
 
-def make_tile(raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, style: GalleryStyle) -> MapTile:
-    """The picture of a map [c, h, w]; `what` names the map in its description."""
+def make_tile(
+    raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, style: GalleryStyle, score: float = np.nan
+) -> MapTile:
+    """The picture of a stored map [c, h, w] of an image with that explained score; `what` names the map in its description."""
     from PIL import Image
 
-    values = signed_map(raw.astype(np.float64))
+    values = signed_map(raw.astype(np.float64), STORED, score)
     shares, full = style.shade(values, side)
     picture = Image.fromarray(np.round(shares * 2 * _STEPS).astype(np.uint8), mode="P")
     picture.putpalette(style.palette().tobytes())
@@ -330,15 +331,18 @@ def _png(picture: Any) -> bytes:
 
 
 def captions(gallery: Gallery, manifest: Manifest, scores: ModelScores) -> Mapping[str, Sequence[str]]:
-    """The lines under each image: the explained class, its probability, and the image's label if it is another class."""
+    """The lines under each image: the explained class and its probability, or the explained output where there are no classes; and
+    the image's label if it is another class.
+    """
     lines: dict[str, list[str]] = {}
     labels = {image.digest: image.label_name for image in manifest.images}
     for row in gallery.rows:
         caption, label = scores.captions.get(row.key), labels.get(row.key, "")
-        if caption is None or caption.target < 0:
+        if caption is None:
             lines[row.key] = [label] if label else []
             continue
-        name = manifest.class_name(caption.target)
+        known = caption.target >= 0
+        name = manifest.class_name(caption.target) if known else f"output\u00a0=\u00a0{significant(caption.score, 3)}"
         probability = [f"p\u00a0=\u00a0{caption.probability:.2f}"] if np.isfinite(caption.probability) else []
         lines[row.key] = [name, *probability] + ([f"label: {label}"] if label and label != name else [])
     return lines

@@ -24,7 +24,7 @@ from heatproof.methods import (
     SmoothTaylor,
 )
 from heatproof.metrics import InputInvariance
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.models import Model
 from heatproof.numerics.similarity import pearson
 from heatproof.passes.patterns import fit_patterns

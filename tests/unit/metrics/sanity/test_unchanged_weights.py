@@ -6,7 +6,7 @@ from torch import nn
 
 from heatproof.methods import Gradient
 from heatproof.metrics import EfficientMprt, ParameterRandomisation
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from tests.support import zoo
 
 METRICS = pytest.mark.parametrize(

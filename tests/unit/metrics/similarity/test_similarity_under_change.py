@@ -8,7 +8,7 @@ from torch import Tensor
 from heatproof.core.errors import SettingsError
 from heatproof.methods import EdgeMap, Gradient, InputXGradient, IntegratedGradients, Method, RandomMap
 from heatproof.metrics import Scores, SimilarityUnderChange
-from heatproof.metrics.base import bound
+from heatproof.metrics.explain import bound
 from heatproof.models import Model
 from heatproof.numerics.similarity import cosine, kendall
 from heatproof.passes.forward import raw_outputs

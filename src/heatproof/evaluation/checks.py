@@ -1,0 +1,77 @@
+"""Checks of an experiment before its first unit: what would make every unit fail, or most of them, is found in seconds."""
+
+from collections.abc import Sequence
+
+import torch
+
+from heatproof.core.errors import DataError, ModelError
+from heatproof.data.base import Dataset, Item
+from heatproof.data.labels import relabelled
+from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.plan import Network
+from heatproof.metrics.base import RegionMetric
+from heatproof.models.model import Model
+from heatproof.models.preprocessing import Preprocessing
+from heatproof.passes.forward import checked_scores, raw_outputs
+
+
+def check_items(experiment: Experiment, dataset: Dataset, items: Sequence[Item]) -> None:
+    """Check the images of an experiment, before any network is loaded.
+
+    Raises:
+        DataError: There are none, or none of them has the region that a metric needs.
+    """
+    if not items:
+        raise DataError(f"{dataset.name}: expected at least one image, got none; check its path")
+    needing = [metric.name for metric in experiment.metric_list() if isinstance(metric, RegionMetric)]
+    if needing and all(item.region == "none" for item in items):
+        raise DataError(
+            f"{', '.join(needing)}: expected images with the region of their object, got none in {dataset.name}; "
+            "use photos, a folder with `masks`, or leave these metrics out"
+        )
+
+
+def check_networks(
+    experiment: Experiment, dataset: Dataset, items: Sequence[Item], networks: Sequence[tuple[Model, Network]]
+) -> None:
+    """Check that the networks, the metrics and the labels of an experiment fit each other. Cost: one forward pass per network.
+
+    Raises:
+        SettingsError: A metric or an output has settings that do not fit the images or a network.
+        ModelError: A network has no preprocessing, or lacks what a metric needs.
+        DataError: Labels are explained, and an image has none, or one for which a network has no output.
+    """
+    for model, network in networks:
+        preprocessing_of(model)
+        for metric in experiment.metric_list():
+            metric.check_fits(model, network.image_shape)
+        outputs = raw_outputs(model, torch.zeros(1, *network.image_shape).to(model.device, model.dtype))
+        checked_scores(model, outputs, torch.zeros(1, dtype=torch.long, device=model.device))
+        if experiment.target == "label":
+            _check_labels(relabelled(items, network.class_indices), outputs.shape[1], f"{dataset.name} on {model.name}")
+
+
+def preprocessing_of(model: Model) -> Preprocessing:
+    """The preprocessing that a run needs.
+
+    Raises:
+        ModelError: The model has none.
+    """
+    if model.preprocessing is None:
+        raise ModelError(f"{model.name}: expected a model with a preprocessing of images, got one without; give it one")
+    return model.preprocessing
+
+
+def _check_labels(items: Sequence[Item], outputs: int, where: str) -> None:
+    unlabelled = [item.name for item in items if item.label < 0]
+    if unlabelled:
+        raise DataError(
+            f"target = 'label', {where}: expected labelled images, got none for {', '.join(unlabelled[:3])}; "
+            "use target = 'predicted'"
+        )
+    beyond = next((item for item in items if item.label >= outputs), None)
+    if beyond is not None:
+        raise DataError(
+            f"target = 'label', {where}: expected labels from 0 to {outputs - 1}, the network's outputs, got {beyond.label} for "
+            f"{beyond.name}; name the classes as the network does, or use target = 'predicted'"
+        )

@@ -1,0 +1,51 @@
+"""Checks of the maps and regions that metrics score: what would give a wrong score is refused with the remedy."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from heatproof.core.errors import TensorError
+from heatproof.numerics.dense import check_dense
+from heatproof.numerics.finite import finite
+from heatproof.numerics.wide import wide
+
+
+def finite_maps(values: Tensor, metric: str) -> Float[Tensor, "b c h w"]:
+    """The maps, each that is not finite replaced by zeros. Integer, Boolean and half-precision maps become float32.
+
+    Raises:
+        TensorError: They are no batch of maps of images. The message begins with the name of the metric.
+    """
+    check_dense(values, f"{metric}: maps")
+    if values.is_complex():
+        raise TensorError(f"{metric}: maps: expected real numbers, got {values.dtype}; take their .real or .abs()")
+    if values.ndim != 4:
+        raise TensorError(
+            f"{metric}: maps: expected a batch of raw maps of images [b, c, h, w], got {list(values.shape)}; maps of tables [b, f] "
+            "and signals [b, c, t] are not scored by this metric, and a single map [c, h, w] needs a batch axis, values[None]"
+        )
+    values = wide(values)
+    return torch.where(finite(values).view(-1, 1, 1, 1), values, torch.zeros_like(values))
+
+
+def parse_regions(regions: Tensor, maps: Float[Tensor, "b c h w"]) -> tuple[Bool[Tensor, " b"], Bool[Tensor, "b h w"]]:
+    """Which images have no region, and which pixels lie inside a region.
+
+    Raises:
+        TensorError: The regions do not have the size of the maps, or they hold other values than 0, 1 and NaN.
+    """
+    check_dense(regions, "regions")
+    if regions.shape != maps[:, 0].shape:
+        raise TensorError(
+            f"regions: expected one per map and the maps' size {list(maps[:, 0].shape)}, got {list(regions.shape)}; "
+            "crop them as the images were: load_regions(data, model.preprocessing.region)"
+        )
+    regions = regions.to(maps)
+    strange = ~(regions.isnan() | (regions == 0) | (regions == 1))
+    if bool(strange.any()):
+        raise TensorError(
+            f"regions: expected 1 inside, 0 outside and NaN where there is none, got {regions[strange][0].item():g}; "
+            "choose a threshold: mask > 0.5"
+        )
+    unknown = regions.isnan().flatten(1).any(1)
+    return unknown, (regions == 1) & ~unknown[:, None, None]

@@ -1,0 +1,93 @@
+"""The module in which two forward passes of one image part, for the error of `purity.py`."""
+
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+from heatproof.models.model import Model
+from heatproof.numerics.distance import Distance
+from heatproof.tracing.capture import named_network, uncompiled
+
+SAME = 1e-3
+"""Inputs of a module that differ by less than this, relative, count as the same, and so do outputs."""
+ATTEMPTS = 8
+"""How often two passes are compared before they count as equal: a random number need not make a difference each time."""
+
+
+class _ModuleCall(NamedTuple):
+    """One run of a module, with copies of its tensors."""
+
+    name: str
+    kind: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+def parting_module(model: Model, first: Tensor, second: Tensor) -> str:
+    """The name and class of the first module whose inputs are the same in two passes and whose outputs are not.
+
+    Cost: two forward passes for each attempt, with a copy of what goes into and comes out of each module.
+
+    Args:
+        model: The network, in evaluation mode.
+        first: An image `[1, c, …]`, which passes first.
+        second: A batch that begins with that image, which passes second.
+
+    Returns:
+        Such as `norm (BatchNorm2d)`; the network itself where no module of it is at fault, but what lies between them.
+    """
+    for _ in range(ATTEMPTS):
+        for one, other in zip(_calls(model, first), _calls(model, second), strict=False):
+            if one.name != other.name:
+                break
+            if _same(one.inputs, other.inputs) and not _same(one.outputs, other.outputs):
+                return f"{one.name} ({one.kind})" if one.name else one.kind
+    return type(named_network(model)).__name__
+
+
+def _calls(model: Model, images: Tensor) -> list[_ModuleCall]:
+    """The runs of all modules in one pass, in the order in which they end, so that a module comes after those inside it."""
+    calls: list[_ModuleCall] = []
+    entered: list[list[Tensor]] = []
+
+    def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
+        entered.append(_copies((args, kwargs)))
+
+    def leave(module: nn.Module, _: Any, output: Any, name: str) -> None:
+        calls.append(_ModuleCall(name, type(module).__name__, entered.pop(), _copies(output)))
+
+    with ExitStack() as stack:
+        stack.enter_context(uncompiled(model))
+        for name, module in named_network(model).named_modules():
+            stack.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
+            stack.callback(module.register_forward_hook(partial(leave, name=name)).remove)
+        stack.enter_context(torch.no_grad())
+        model.outputs(images.clone())
+    return calls
+
+
+def _copies(nested: Any) -> list[Tensor]:
+    return [leaf.detach().clone() for leaf in tree_leaves(nested) if isinstance(leaf, Tensor)]
+
+
+def _same(first: list[Tensor], second: list[Tensor]) -> bool:
+    """Whether tensors of two passes agree as far as the first image goes."""
+    pairs = [(one, _part(other, one)) for one, other in zip(first, second, strict=False)]
+    return len(first) == len(second) and all(
+        other is not None and Distance.between(one, other).relative <= SAME for one, other in pairs
+    )
+
+
+def _part(tensor: Tensor, like: Tensor) -> Tensor | None:
+    """The part of a batch's tensor that belongs to its first image, on whatever axis the images lie; None if there is none."""
+    if tensor.ndim != like.ndim:
+        return None
+    for axis, (size, wanted) in enumerate(zip(tensor.shape, like.shape, strict=True)):
+        if size < wanted:
+            return None
+        tensor = tensor.narrow(axis, 0, wanted)
+    return tensor

@@ -1,0 +1,220 @@
+"""Whether the outputs and gradients of an image depend on that image alone, found out by passes; see `network_checks.py`."""
+
+import math
+from copy import deepcopy
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from heatproof.core.errors import ModelError
+from heatproof.models.model import Model
+from heatproof.numerics.distance import Distance
+from heatproof.passes.impurity import parting_module
+from heatproof.passes.memory import memory_failure, too_large
+from heatproof.tracing.affine_batch_norm import affine_batch_norm
+
+UNITS, SHARE_OF_ROOT = 100, 0.02
+"""Relative differences are not looked into up to so many units of rounding, in half precision up to a share of the root of one."""
+SHRINKS = 1e-3
+"""A difference that is smaller by this factor in the finer of two precisions is rounding."""
+FAULTS = {"outputs": 1e-4, "gradients": 1e-2}
+"""The smallest relative differences that are faults in the finer precision, since parts of it may be computed in a coarser one."""
+KERNEL, SURE = 0.05, 10
+"""The smallest relative error of one pass that is a fault where a pass of another number of images is so many times as accurate."""
+TRIES = 3
+"""The number of pairs of images that must all show a fault."""
+REPEATS = 16
+"""How often a network that draws random numbers runs to see whether they matter."""
+SAME_ON_DEVICE = 1e-2
+"""The largest relative difference of outputs of one image between calls on a device that need not compute the same twice."""
+
+
+class Row(NamedTuple):
+    """What a pass says of one image.
+
+    Attributes:
+        outputs: The outputs `[k]`.
+        gradients: The gradient of a weighted sum of the outputs `[c, …]`; None where none was taken.
+    """
+
+    outputs: Tensor
+    gradients: Tensor | None
+
+
+def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
+    """Check that the outputs and gradients of an image depend on that image alone.
+
+    Cost: three forward and three backward passes if they do, and rounding is what it usually is.
+
+    Args:
+        model: The network, without an engine, in evaluation mode.
+        image: An image `[1, c, …]`.
+        gradients: Whether gradients are compared too.
+
+    Raises:
+        ModelError: They do not, or one image does not fit in memory.
+    """
+    before, pair = _random_state(image), None if model.chunk == 1 else _pair(model, image)
+    try:
+        alone = _first(model, image, gradients)
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        failure = memory_failure(error)
+        if failure is None:
+            raise
+        if not gradients:
+            raise too_large(model, image, "forward", failure) from None
+        return check_purity(model, image, gradients=False)  # a map of a late layer takes less than a gradient of the image
+    try:
+        other = _first(model, image if pair is None else pair, gradients)
+    except Exception as error:
+        other = _first(model, image, gradients)  # raises whatever two images have nothing to do with
+        if memory_failure(error) is None:
+            _check_repeats(model, image, alone, before)
+            raise _refuses_two(model, image, error) from error
+        pair = None
+    close = all(_close(*each) for each in zip(alone, other, strict=True))
+    if not close or not torch.equal(before, _random_state(image)):
+        _check_repeats(model, image, alone, before)
+    if not close and pair is not None:
+        _check_independent(model, pair, gradients)
+    return alone
+
+
+def _first(model: Model, images: Tensor, gradients: bool) -> Row:
+    """What one pass of some images says of the first."""
+    if not gradients:
+        with torch.inference_mode():
+            outputs = model.outputs(images.clone())
+        return Row(outputs[0].clone(), None)
+    with torch.enable_grad(), affine_batch_norm(model, eager=True):
+        inputs = images.clone().requires_grad_()
+        outputs = model.outputs(inputs.clone())
+        if not outputs.requires_grad:
+            return Row(outputs[0], None)
+        # not the plain sum, which is constant where outputs are probabilities
+        weights = torch.arange(outputs.shape[1], device=outputs.device).cos().to(outputs.dtype)
+        (slope,) = torch.autograd.grad((outputs * weights).sum(), inputs, allow_unused=True, materialize_grads=True)
+    return Row(outputs[0].detach(), slope[0])
+
+
+def _pair(model: Model, image: Tensor) -> Tensor:
+    """The image and its mirror within the bounds; the mirror of grey is black."""
+    lower, upper = model.bounds.like(image)
+    return torch.cat([image, torch.where(2 * image == lower + upper, lower, lower + upper - image)])
+
+
+def _drawn(model: Model, pair: Tensor, number: int) -> Tensor:
+    """Random images of the same shape and type, the same for the same number."""
+    generator = torch.Generator().manual_seed(number)
+    return model.bounds.from_pixels(torch.rand(pair.shape, generator=generator).to(pair))
+
+
+def _random_state(like: Tensor) -> Tensor:
+    on_device = [torch.cuda.get_rng_state(like.device)] if like.device.type == "cuda" else []
+    return torch.cat([torch.get_rng_state(), *on_device])
+
+
+def _close(a: Tensor | None, b: Tensor | None) -> bool:
+    return a is None or b is None or Distance.between(a, b).relative <= _rounding(a.dtype)
+
+
+def _rounding(dtype: torch.dtype) -> float:
+    unit = torch.finfo(dtype).eps
+    return min(UNITS * unit, SHARE_OF_ROOT * math.sqrt(unit))
+
+
+def _check_repeats(model: Model, image: Tensor, alone: Row, before: Tensor) -> None:
+    """Raise an error if the image has other outputs the next time it passes."""
+    drawn = not torch.equal(before, _random_state(image))
+    tolerance = _rounding(alone.outputs.dtype) if image.device.type == "cpu" else SAME_ON_DEVICE
+    for _ in range(REPEATS if drawn else 2):
+        again = _first(model, image, alone.gradients is not None)
+        apart = Distance.between(alone.outputs, again.outputs).relative
+        if apart > tolerance:
+            remedy = (
+                "it draws random numbers: let it do so in training only, as in F.dropout(x, p, self.training)"
+                if drawn
+                else "it keeps state from one call to the next, or draws random numbers by other means than torch: let every call "
+                "begin in the same state, for instance with a hidden state of zeros"
+            )
+            raise ModelError(
+                f"{model.name}: expected the same outputs whenever an image passes, got a relative difference of {apart:.2g} "
+                f"between two passes of one image, first in {parting_module(model, image, image)}; {remedy}"
+            )
+
+
+def _refuses_two(model: Model, image: Tensor, error: Exception) -> ModelError:
+    line = (str(error) or type(error).__name__).splitlines()[0]
+    return ModelError(
+        f"{model.name}: expected a network that takes several images at once, got an error for two of {list(image.shape[1:])} and "
+        f"none for one: {line}; write its forward for any number of images, or let them pass one at a time with chunk=1"
+    )
+
+
+def _check_independent(model: Model, pair: Tensor, gradients: bool) -> None:
+    """Raise an error if an image has other outputs or gradients beside another image than alone, by more than rounding."""
+    twin, faults = _twin(model, pair), []
+    for number in range(TRIES):
+        fault = _fault(model, twin, pair if number == 0 else _drawn(model, pair, number), gradients)
+        if fault is None:
+            return
+        faults.append(fault)
+    what, apart = faults[0]
+    expected = (
+        f"{model.name}: expected {what} for an image that do not depend on the other images of its batch, got a relative "
+        f"difference of {apart:.2g} between an image alone and beside another"
+    )
+    if what == "gradients":
+        raise ModelError(
+            f"{expected}, though the outputs agree: a backward pass is wrong; look for an autograd.Function of the network's own, "
+            "and write that part with torch's own operations"
+        )
+    raise ModelError(
+        f"{expected}, first in {parting_module(model, pair[:1], pair)}; it computes something over the batch: normalise by running "
+        "statistics (track_running_stats=True), or let images pass one at a time with chunk=1"
+    )
+
+
+def _twin(model: Model, pair: Tensor) -> Model | None:
+    """A copy of the network in another precision; None where it cannot be copied or does not run so."""
+    dtype = torch.float32 if pair.dtype == torch.float64 else torch.float64
+    try:
+        twin = model.with_(module=deepcopy(model.module).to(dtype))
+        _first(twin, pair[:1].to(dtype), False)
+    except Exception:  # whatever a network raises that has one precision written into it
+        return None
+    return twin
+
+
+def _fault(model: Model, twin: Model | None, pair: Tensor, gradients: bool) -> tuple[str, float] | None:
+    """What differs by more than rounding explains, and the relative difference; None if nothing does."""
+    own = [_first(model, pair[:n], gradients) for n in (1, 2)]
+    dtype = torch.float32 if pair.dtype == torch.float64 else torch.float64
+    others = [_first(twin, pair[:n].to(dtype), gradients) for n in (1, 2)] if twin else []
+    for what, least in FAULTS.items():
+        values: list[Tensor] = [value for row in (*own, *others) if (value := getattr(row, what)) is not None]
+        if len(values) < 2:
+            continue
+        apart = Distance.between(*values[:2])
+        if twin is None:
+            roots = [torch.finfo(each).eps ** 0.5 for each in (pair.dtype, torch.float32)]
+            fault = apart.relative > least * max(1, roots[0] / roots[1])
+        else:
+            fine, coarse = (values[:2], values[2:]) if pair.dtype == torch.float64 else (values[2:], values[:2])
+            fault = _persists(fine, coarse, least) or (pair.dtype != torch.float64 and _one_is_wrong(coarse, fine[1]))
+        if fault:
+            return what, apart.relative
+    return None
+
+
+def _persists(fine: list[Tensor], coarse: list[Tensor], least: float) -> bool:
+    """Whether a difference in the finer precision is not what is left of the rounding in the coarser one."""
+    left = Distance.between(fine[0], fine[1])
+    return left.relative > least and left.absolute > SHRINKS * Distance.between(coarse[0], coarse[1]).absolute
+
+
+def _one_is_wrong(values: list[Tensor], right: Tensor) -> bool:
+    """Whether one of two results is far from the right one and the other is not."""
+    better, worse = sorted(Distance.between(value, right).relative for value in values)
+    return worse > max(KERNEL, SURE * better)
