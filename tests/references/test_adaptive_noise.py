@@ -23,7 +23,7 @@ from tests.references.twin import twin_of
 from tests.support import zoo
 
 IMAGES = zoo.images(3, dtype=torch.float64)
-MODEL = zoo.model(zoo.smooth_conv(), dtype=torch.float64)
+MODEL = zoo.model(zoo.Raised(zoo.smooth_conv(), by=20.0), dtype=torch.float64)
 TARGET, SEED = 1, 5
 ROUGHNESS = TotalVariationCurve(scaled=True)
 CURVE = PerturbationCurve(side=2, regions=3, draws=2)
@@ -108,6 +108,16 @@ def test_the_objective_is_reported_as_searched_and_computed_again():
         scores = ROUGHNESS.score(found.values).values
         assert scores.tolist() == pytest.approx(found.details[name].tolist())
     assert (best.details["objective_fresh"] > best.details["objective"]).all(), "the smallest of many draws is too good to be true"
+
+
+def test_a_search_without_any_objective_value_says_so():
+    """Below zero, no score is relative to that of the clean image."""
+    method = AdaptiveNoise(method=SmoothTaylor(samples=3), objective=CURVE, search="sweep")
+    negative = zoo.model(zoo.Raised(zoo.smooth_conv(), by=-20.0), dtype=torch.float64)
+    assert set(method.attribute(negative, IMAGES, TARGET).notes) == {
+        "the objective has no value at any σ, so that the first σ was kept"
+    }
+    assert set(method.attribute(MODEL, IMAGES, TARGET).notes) == {""}
 
 
 def test_more_is_better_where_the_objective_says_so():

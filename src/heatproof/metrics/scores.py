@@ -103,7 +103,7 @@ def relative_to_clean(scores: Scores, clean: Float[Tensor, " b"], replaced: Floa
     >>> from heatproof.metrics.scores import Scores, relative_to_clean
     >>> scores = Scores.of(torch.tensor([6.0, 6.0, 6.0]))
     >>> relative_to_clean(scores, torch.tensor([8.0, -8.0, 0.5]), torch.zeros(3) - 9).values
-    tensor([0.7500,     nan,     nan])
+    tensor([0.7500,    nan,    nan])
     """
     small = clean < NEAR_ZERO * (clean - replaced).abs()
     remedy = 'measure another output, such as output="probability"'

@@ -74,7 +74,7 @@ def test_a_changed_method_leaves_the_other_methods_alone():
 
 def test_expected_work_counts_repeated_maps_only_for_methods_that_draw():
     units = plan(Experiment.parse({**BASE, "batch": 5, "seeds": [0]}), ITEMS, [network()])
-    curve, gradient, smooth_grad = 4 * 2, 1 + 2, 3 * (1 + 2)
+    curve, gradient, smooth_grad = 1 + 4 * 2, 1 + 2, 3 * (1 + 2)
     assert [unit.passes for unit in units] == [5 * (1 + gradient + curve), 5 * (smooth_grad + curve + smooth_grad)]
     assert total_passes(units) == sum(unit.passes for unit in units)
 
@@ -84,7 +84,7 @@ def test_expected_work_is_that_of_the_networks_image_size():
     regions = {224: 30, 112: 26}  # 15 and 8 pixels a side
     for side, count in regions.items():
         units = plan(scaled, ITEMS, [replace(network(), image_shape=(3, side, side))])
-        assert units[0].passes == 5 * (1 + (1 + 2) + 2 * count)
+        assert units[0].passes == 5 * (1 + (1 + 2) + 1 + 2 * count)
 
 
 def test_one_clean_forward_of_a_batch_is_expected_for_all_seeds_and_methods():

@@ -5,6 +5,7 @@ from heatproof.core.errors import SettingsError
 from heatproof.methods import ConstantMap, Method, RandomMap, SmoothTaylor
 from heatproof.metrics import Completeness, Metric, PerturbationCurve, PixelFlipping, Repeatability, Scores, TotalVariationCurve
 from heatproof.metrics.scores import without_broken
+from heatproof.models import Bounds, Model
 from heatproof.numerics.similarity import pearson
 from tests.support import zoo
 
@@ -48,6 +49,36 @@ def test_the_error_of_the_curve_is_the_spread_over_draws_of_one_step() -> None:
     runs = [metric.score(model, at, 0, net.oracle(at) + zoo.images(1, side=24) / 100, seed=seed) for seed in range(100)]
     values, errors = torch.cat([run.values for run in runs]), torch.cat([run.error for run in runs])
     assert (errors.square().mean().sqrt() / values.std()).item() == pytest.approx(1, abs=0.25)
+
+
+@pytest.mark.parametrize("ranking", ["absolute", "signed"])
+def test_a_signed_ranking_removes_relevance_against_the_class_last(ranking: str) -> None:
+    """A linear network of tiles on black, whose exact map is w ⊙ x: its most positive tiles take most of the score with them."""
+    tiles = zoo.normal(1, 1, 10, 10, seed=3) + 0.3
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1600, 1, bias=False))
+    network[1].weight.data = torch.nn.functional.interpolate(tiles, scale_factor=4).flatten(1)
+    model, at = Model(network, Bounds.of(0, 1, channels=1)), torch.ones(1, 1, 40, 40)
+    exact = network[1].weight.data.view_as(at)
+    order = (
+        tiles.flatten().sort(descending=True).values
+        if ranking == "signed"
+        else tiles.flatten()[tiles.flatten().abs().argsort(descending=True)]
+    )
+    found = PerturbationCurve(side=4, regions=50, fill="black", ranking=ranking).score(model, at, 0, exact)
+    left = 1 - torch.cat([torch.zeros(1), order[:50].cumsum(0)]) / tiles.sum()
+    torch.testing.assert_close(found.curve[0], left, rtol=1e-4, atol=1e-4)
+
+
+def test_pixel_flipping_integrates_over_the_shares_that_were_replaced() -> None:
+    """Of 3 × 3 pixels, 4 in the first of two steps and 5 in the second: f falls with the pixels of the map, all at first."""
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(9, 1, bias=False))
+    network[1].weight.data = torch.tensor([[1.0, 1, 1, 1, 0, 0, 0, 0, 0]])
+    at = torch.ones(1, 1, 3, 3)
+    found = PixelFlipping(steps=2).score(
+        Model(network, Bounds.of(0, 1, channels=1)), at, 0, at * network[1].weight.data.view_as(at)
+    )
+    assert found.curve.tolist() == [[1.0, 0.0, 0.0]]
+    assert found.values.item() == pytest.approx(4 / 9 / 2)
 
 
 def test_flipping_what_the_network_does_not_see_first_leaves_the_score_at_one() -> None:

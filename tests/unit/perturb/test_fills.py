@@ -4,6 +4,7 @@ import torch
 from heatproof.core.errors import TensorError
 from heatproof.core.settings import exports
 from heatproof.models import Bounds
+from heatproof.numerics.blur import gaussian_blur
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills import Black, Blurred, ChannelMean, Custom, Fill, Reference, Uniform, White, Zero
 from tests.support import zoo
@@ -91,3 +92,17 @@ SMALL = {"custom": Custom(values=torch.zeros(3, 4, 4)), "reference": Reference(i
 def test_values_of_another_size_are_refused(item: Fill) -> None:
     with pytest.raises(TensorError, match=r"expected .*8, 8.*got .*4, 4"):
         fill(item, zoo.images(1))
+
+
+@pytest.mark.parametrize("size", [(1, 200), (200, 1), (2, 100), (4, 100), (2, 2), (28, 28)])
+def test_a_blur_takes_something_away_at_every_size(size: tuple[int, int]) -> None:
+    images = zoo.normal(4, 1, *size, seed=2)
+    blurred = Blurred()(images, Bounds.of(-4, 4, 1), Draws.for_images(0, images), 0)
+    assert blurred.std() < 0.9 * images.std()
+    assert blurred.mean((2, 3)).allclose(images.mean((2, 3)), atol=1e-4)
+
+
+def test_the_blur_of_a_picture_is_a_share_of_its_shorter_side() -> None:
+    images = zoo.normal(1, 1, 40, 60)
+    blurred = Blurred(sigma=0.1)(images, Bounds.of(-4, 4, 1), Draws.for_images(0, images), 0)
+    assert torch.equal(blurred, gaussian_blur(images, 4.0))

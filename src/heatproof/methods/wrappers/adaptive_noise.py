@@ -124,7 +124,8 @@ class AdaptiveNoise(Method):
             self._sweep(search, start)
         fresh, fresh_values = search.evaluate(range(len(case)), [state.sigma for state in search.states], FRESH)
         chosen = fresh if self.map == "fresh" else search.best
-        return replace(chosen, details=search.details(fresh_values))
+        notes = search.notes(chosen.notes or ("",) * len(case))
+        return replace(chosen, details=search.details(fresh_values), notes=notes)
 
     def _published(self, search: "_Search", start: list[float]) -> None:
         search.visit(range(len(start)), start, self._stream(0))
@@ -233,6 +234,11 @@ class _Search:
             self.best.probes[i] = explanation.probes[row]
         if self.best.notes is not None and explanation.notes is not None:
             self.best = replace(self.best, notes=(*self.best.notes[:i], explanation.notes[row], *self.best.notes[i + 1 :]))
+
+    def notes(self, notes: tuple[str, ...]) -> tuple[str, ...]:
+        """The notes of the explanations, and of the images for which nothing could be searched."""
+        lost = "the objective has no value at any σ, so that the first σ was kept"
+        return tuple(note or (lost if math.isinf(state.value) else "") for note, state in zip(notes, self.states, strict=True))
 
     def details(self, fresh: list[float]) -> dict[str, Tensor]:
         """The numbers of the search for the attribution, in the objective's own direction."""
