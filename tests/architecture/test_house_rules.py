@@ -41,6 +41,7 @@ NO_CONCEPT = {
     "back_projection",
     "comparison",
     "gradient_attack",
+    "inputs",
     "differentiable_map",
     "scores",
 }
