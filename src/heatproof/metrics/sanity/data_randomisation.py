@@ -66,7 +66,7 @@ class DataRandomisation(ComparingMetric):
                 f"got one for {other.preprocessing}; train the same architecture"
             )
         maps = [explain(images, target, seed).values, explain(images, target, seed, other.with_(output=model.output)).values]
-        return without_broken(Scores.of(self.compare(maps[0], maps[1]), missing="one of the two maps is constant"), *maps)
+        return without_broken(Scores.of(self.compare(maps[0], maps[1]), missing=self.undefined), *maps)
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         if self.other is None and model.memorised is None:
