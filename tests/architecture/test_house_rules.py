@@ -44,6 +44,7 @@ NO_CONCEPT = {
     "inputs",
     "unchanged_weights",
     "gradient_attack",
+    "inputs",
     "differentiable_map",
     "scores",
 }
