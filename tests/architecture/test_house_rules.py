@@ -44,7 +44,6 @@ NO_CONCEPT = {
     "inputs",
     "unchanged_weights",
     "gradient_attack",
-    "inputs",
     "differentiable_map",
     "scores",
 }
