@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from heatproof.models.model import Model
 from heatproof.numerics.distance import Distance
-from heatproof.tracing.capture import hooks_called, named_network
+from heatproof.tracing.capture import named_network, uncompiled
 
 SAME = 1e-3
 """Inputs of a module that differ by less than this, relative, count as the same, and so do outputs."""
@@ -61,7 +61,7 @@ def _calls(model: Model, images: Tensor) -> list[_ModuleRun]:
         calls.append(_ModuleRun(name, type(module).__name__, entered.pop(), _copies(output)))
 
     with ExitStack() as stack:
-        stack.enter_context(hooks_called(model))
+        stack.enter_context(uncompiled(model))
         for name, module in named_network(model).named_modules():
             stack.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
             stack.callback(module.register_forward_hook(partial(leave, name=name)).remove)

@@ -21,7 +21,7 @@ from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
-from heatproof.tracing.capture import named_network
+from heatproof.tracing.capture import named_network, uncompiled
 
 
 def multipliers(
@@ -44,7 +44,7 @@ def multipliers(
         ModelError: The network has an operation that cannot be traced, other outputs when it is traced, or other operations for an
             image than for its baseline.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running(), affine_batch_norm(model):
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model, eager=True):
         reference = ReferenceActivations()
         interceptor = Interceptor(PlainGradient(), named_network(model), model.bounds, handler, reference=reference)
         _, at_baseline = traced_outputs(model, interceptor, baselines)

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from heatproof.models.model import Model
 from heatproof.passes.counting import uncounted
 from heatproof.passes.purity import check_purity
-from heatproof.tracing.capture import hooks_called
+from heatproof.tracing.capture import uncompiled
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     if facts is not None and (facts.gradients or not gradients):
         return facts
     plain = model.with_(module=network, original=None, engine=None)
-    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running(), hooks_called(plain):
+    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running(), uncompiled(plain):
         row = check_purity(plain, images[:1].detach().clone(), gradients=gradients)
     facts, now = NetworkFacts(len(row.outputs), gradients), _state(network)  # a lazy layer has its weights only now
     _known[network] = now, {**(found if state == now else {}), key: facts}

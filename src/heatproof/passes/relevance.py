@@ -20,7 +20,7 @@ from heatproof.relevance.composites import Composite
 from heatproof.relevance.handlers import handler
 from heatproof.relevance.interceptor import Interceptor, Leak
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
-from heatproof.tracing.capture import named_network
+from heatproof.tracing.capture import named_network, uncompiled
 
 
 def relevance(
@@ -47,7 +47,7 @@ def relevance(
     Raises:
         ModelError: The network has an operation without a rule, one that cannot be traced, or other outputs when it is traced.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running(), affine_batch_norm(model):
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model, eager=True):
         interceptor = Interceptor(composite, named_network(model), model.bounds, handler, leaks=leaks)
         inputs, outputs = traced_outputs(model, interceptor, images)
         check_unchanged(model, images, outputs)

@@ -153,7 +153,7 @@ def capture(model: Model, images: Float[Tensor, "b c h w"], layer: str | None, *
     if layer is not None and (layer == "" or layer not in modules):
         raise _no_such_layer(model, images, layer, "is no module of the network")
     with ExitStack() as stack:
-        stack.enter_context(hooks_called(model))
+        stack.enter_context(uncompiled(model))
         watched = named_network(model).named_modules() if layer is None else [(layer, modules[layer])]
         for name, module in watched:
             if name == "":
@@ -186,7 +186,7 @@ def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> 
         change(site.grid.of(changed))
         return _with_first_tensor(output, changed)
 
-    with hooks_called(model):
+    with uncompiled(model):
         handle = named_network(model).get_submodule(site.name).register_forward_hook(hook)
         try:
             yield
@@ -281,8 +281,8 @@ def _compiled(network: nn.Module) -> bool:
     return "_orig_mod" in network._modules
 
 
-def hooks_called(model: Model) -> AbstractContextManager[object]:
-    """A block in which hooks are called: compiled code ignores hooks that were added later, so it runs uncompiled meanwhile."""
+def uncompiled(model: Model) -> AbstractContextManager[object]:
+    """A block in which compiled parts run uncompiled: compiled code ignores hooks that were added later, and hides operations."""
     return torch.compiler.set_stance("force_eager") if is_compiled(model) else nullcontext()
 
 
