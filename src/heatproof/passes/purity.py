@@ -120,7 +120,7 @@ def _close(a: Tensor | None, b: Tensor | None) -> bool:
 
 
 def _rounding(dtype: torch.dtype) -> float:
-    unit: float = torch.finfo(dtype).eps
+    unit: float = torch.finfo(dtype if dtype.is_floating_point else torch.float32).eps
     return min(UNITS * unit, SHARE_OF_ROOT * sqrt(unit))
 
 
