@@ -154,7 +154,8 @@ class Method(Settings, ABC):
 
         Raises:
             TensorError: The images or targets do not fit the model, or are not finite.
-            ModelError: The output of the network cannot be explained.
+            ModelError: The output of the network cannot be explained, or depends on more than the image (see `check_network`, whose
+                passes are made once for a network and not counted).
 
         >>> import torch
         >>> from heatproof.methods import Gradient

@@ -67,6 +67,8 @@ class Bounds:
         """How far each image leaves its bounds, `[b]`: the largest distance of a value from the range of its channel, in units of
         that range. 0 = all values are legal.
 
+        >>> import torch
+        >>> from heatproof.models import Bounds
         >>> Bounds.of(0, 1, channels=1).overshoot(torch.tensor([[[0.0, 1.0]], [[-0.5, 0.5]], [[0.0, 255.0]]]))
         tensor([  0.0000,   0.5000, 254.0000])
         """

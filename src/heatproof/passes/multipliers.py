@@ -44,7 +44,7 @@ def multipliers(
         ModelError: The network has an operation that cannot be traced, other outputs when it is traced, or other operations for an
             image than for its baseline.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model):
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model, eager=True):
         reference = ReferenceActivations()
         interceptor = Interceptor(PlainGradient(), named_network(model), model.bounds, handler, reference=reference)
         at_baseline = traced_outputs(model, interceptor, baselines)

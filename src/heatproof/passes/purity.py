@@ -1,7 +1,7 @@
 """Whether the outputs and gradients of an image depend on that image alone, found out by passes; see `network_checks.py`."""
 
-import math
 from copy import deepcopy
+from math import sqrt
 from typing import NamedTuple
 
 import torch
@@ -120,8 +120,8 @@ def _close(a: Tensor | None, b: Tensor | None) -> bool:
 
 
 def _rounding(dtype: torch.dtype) -> float:
-    unit = torch.finfo(dtype).eps
-    return min(UNITS * unit, SHARE_OF_ROOT * math.sqrt(unit))
+    unit: float = torch.finfo(dtype if dtype.is_floating_point else torch.float32).eps
+    return min(UNITS * unit, SHARE_OF_ROOT * sqrt(unit))
 
 
 def _check_repeats(model: Model, image: Tensor, alone: Row, before: Tensor) -> None:

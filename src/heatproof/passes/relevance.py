@@ -62,7 +62,7 @@ def relevance(
     Raises:
         ModelError: The network has an operation without a rule, one that cannot be traced, or other outputs when it is traced.
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model):
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), uncompiled(model), affine_batch_norm(model, eager=True):
         interceptor = Interceptor(composite, named_network(model), model.bounds, handler, leaks=leaks)
         traced = traced_outputs(model, interceptor, images)
         check_unchanged(model, images, traced.outputs)
