@@ -8,11 +8,12 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.core.settings import Settings
-from heatproof.models.classes import NO_CLASS, default_target
+from heatproof.models.classes import NO_CLASS, check_target, default_target
 from heatproof.models.model import Model
-from heatproof.models.outputs import Output, Regression
+from heatproof.models.outputs import Regression
 from heatproof.numerics.finite import finite
 from heatproof.passes.forward import raw_outputs
+from heatproof.passes.network_checks import check_network
 
 Target = int | Sequence[int] | Tensor | None
 """The class to explain: None for the class that the network decides for, one class for all images, or one class an image. An output
@@ -89,9 +90,13 @@ def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Ta
     chosen = chosen.long().clone()
     if isinstance(model.output, Regression):
         return _no_class(model.output, chosen)
-    named = isinstance(model.output, Output) and len(model.class_names) > 1
-    if bool((chosen < 0).any()) and (named or not bool((chosen == NO_CLASS).all())):  # else checked where the outputs are known
-        raise TensorError(f"target: expected class numbers from 0, got {chosen.tolist()}")
+    if bool((chosen < 0).any()):
+        if not bool((chosen == NO_CLASS).all()):
+            raise TensorError(
+                f"target: expected class numbers from 0, got {chosen.tolist()}; leave the target out for the network's own"
+            )
+        known = check_network(model, images, gradients=False)
+        check_target(model, images.new_zeros(n, known.outputs), chosen)
     return chosen
 
 
