@@ -278,8 +278,8 @@ def test_the_callers_network_and_tensors_are_untouched(metric: Metric) -> None:
 @pytest.mark.parametrize("error", [RuntimeError("broken layer"), KeyboardInterrupt()], ids=["error", "interrupt"])
 @metrics_of(ModelMetric | ExplainerMetric)
 def test_the_callers_network_is_untouched_when_it_fails_in_the_middle(metric: Metric, error: BaseException) -> None:
-    module = zoo.Failing(network().train(), error, after=1)
-    model, at, values = zoo.model(module, chunk=2), images(), maps()
+    module, at, values = zoo.Failing(network().train(), error), images(), maps()
+    model, module.left = zoo.checked(zoo.model(module, chunk=2), at), 1
     before = [state_of(module), *map(state_of_tensor, (at, values))]
     with pytest.raises(type(error)):
         score(metric, model, at, 0, values)

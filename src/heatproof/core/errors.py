@@ -17,7 +17,7 @@ Every message states what was expected, what was given instead, and the remedy.
 from collections.abc import Sequence
 from difflib import get_close_matches
 
-NEAR = 0.6
+NEAR = 0.55
 """The least similarity of a name that is suggested in place of another: twice the number of equal characters over all of both."""
 LISTED = 24
 """How many names a message lists."""

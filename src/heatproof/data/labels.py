@@ -43,7 +43,8 @@ def label_index(text: str, classes: tuple[str, ...], where: str) -> int:
     if is_wordnet_id(text) and not classes:
         return wordnet_index(text, where)
     expected = f"one of the {len(classes)} classes or their index" if classes else "an index or a WordNet id, or give `classes`"
-    raise DataError(f"{where}: unknown label {text!r}, expected {expected}. {near_names(text, classes)}".rstrip())
+    hint = near_names(text, classes).replace("Did", "; did", 1)
+    raise DataError(f"{where}: unknown label {text!r}, expected {expected}{hint}")
 
 
 def wordnet_index(identifier: str, where: str) -> int:

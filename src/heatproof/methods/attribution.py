@@ -21,7 +21,8 @@ class Attribution:
     values        `[b, c, …]` raw and signed, in the shape and type of the input. They are never clipped, rescaled or made absolute.
     target        `[b]` the class that was explained for each image; −1 if the explained output depends on no class.
     output        the name of the explained output, such as logit or probability.
-    expected_sum  `[b]` what the map of each image should sum to by the method's own axiom; NaN where the method states none.
+    expected_sum  `[b]` what the map of each image should sum to by the method's own axiom; NaN where the method states none. Of
+                  maps in half precision, this and the other numbers about a map are in float32.
     error         `[b]` the estimated relative error of the map: how far it is from the map that more nodes or samples would give.
                   It is ‖SE‖ / ‖A‖ for a sampled map, an upper estimate for a path to a tolerance, and NaN where there is none. It
                   is not the `gap`: a map with a small gap may have a large error, since deviations cancel in the sum.

@@ -103,6 +103,11 @@ class ComparingMetric(ExplainerMetric, ABC):
         return f"{_NAMES[self.similarity]}, {self.entries} values{where}"
 
     @property
+    def undefined(self) -> str:
+        """Why two maps have no similarity, for notes: what is compared (entries on the support, say) is the same everywhere."""
+        return f"one of the maps is constant in what is compared ({self.compared})"
+
+    @property
     def cache_key(self) -> str:
         """The digest of all settings except those of the comparison, which do not change the maps that are compared."""
         others = {key: value for key, value in self.to_dict().items() if key not in ComparingMetric.model_fields}

@@ -18,7 +18,7 @@ ATTEMPTS = 8
 """How often two passes are compared before they count as equal: a random number need not make a difference each time."""
 
 
-class _ModuleCall(NamedTuple):
+class _ModuleRun(NamedTuple):
     """One run of a module, with copies of its tensors."""
 
     name: str
@@ -49,16 +49,16 @@ def parting_module(model: Model, first: Tensor, second: Tensor) -> str:
     return type(named_network(model)).__name__
 
 
-def _calls(model: Model, images: Tensor) -> list[_ModuleCall]:
+def _calls(model: Model, images: Tensor) -> list[_ModuleRun]:
     """The runs of all modules in one pass, in the order in which they end, so that a module comes after those inside it."""
-    calls: list[_ModuleCall] = []
+    calls: list[_ModuleRun] = []
     entered: list[list[Tensor]] = []
 
     def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
         entered.append(_copies((args, kwargs)))
 
     def leave(module: nn.Module, _: Any, output: Any, name: str) -> None:
-        calls.append(_ModuleCall(name, type(module).__name__, entered.pop(), _copies(output)))
+        calls.append(_ModuleRun(name, type(module).__name__, entered.pop(), _copies(output)))
 
     with ExitStack() as stack:
         stack.enter_context(uncompiled(model))

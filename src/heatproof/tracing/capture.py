@@ -155,16 +155,14 @@ def site_of(model: Model, images: Float[Tensor, "b c h w"], layer: str | None = 
     trace = _trace(model, images)
     if layer is not None:
         return _named_site(model, trace, layer, layout)
-    candidates = [(returned, grids) for returned in trace.returned if (grids := trace.readings(returned, layout))]
-    chosen = _last_upstream(trace, candidates)
+    chosen = _last_upstream(trace, trace.returned, layout)
     if chosen is None:
         raise ModelError(
             f"{model.name}: expected a layer with more than one position, [b, c, h, w], [b, h, w, c] or [b, n, c], got none; "
             "activation maps need a network of modules that keeps places apart: use a gradient method"
         )
     if chosen[1][0].leading > 0 and trace.before_attention is not None:
-        earlier = set(map(id, trace.returned[: trace.before_attention]))
-        chosen = _last_upstream(trace, [pair for pair in candidates if id(pair[0]) in earlier]) or chosen
+        chosen = _last_upstream(trace, trace.returned[: trace.before_attention], layout) or chosen
     returned, grids = chosen
     if len(grids) > 1:
         raise ModelError(f"{model.name}: {_two_readings(returned, grids)}, or name another layer with layer=")
@@ -235,13 +233,17 @@ def _traced(model: Model, images: Tensor) -> LayerTrace:
     return trace
 
 
-def _last_upstream(trace: LayerTrace, candidates: Sequence[tuple[Returned, list[Grid]]]) -> tuple[Returned, list[Grid]] | None:
-    """The last that the output is computed from; one that it reads around, or mere weights of positions, only if all are such."""
-    upstream = [pair for pair in candidates if trace.is_upstream(pair[0])]
-    for returned, grids in reversed(upstream):
+def _last_upstream(trace: LayerTrace, candidates: Sequence[Returned], layout: Layout | None) -> tuple[Returned, list[Grid]] | None:
+    """The last with a grid that the output is computed from; one that it reads around, or mere weights, only if all are such."""
+    second_choice = None
+    for returned in reversed(candidates):
+        grids = trace.readings(returned, layout) if trace.is_upstream(returned) else []
+        if not grids:
+            continue
         if not trace.is_read_around(returned) and not trace.weighs_positions(returned, grids[0].channels(returned.shape)):
             return returned, grids
-    return upstream[-1] if upstream else None
+        second_choice = second_choice or (returned, grids)
+    return second_choice
 
 
 def _named_site(model: Model, trace: LayerTrace, layer: str, layout: Layout | None) -> Site:

@@ -81,6 +81,7 @@ class LayerTrace(Tracer):
         self._nodes[images] = TracedTensor(tuple(map(whole, "bchw", images.shape)), IMAGES)
         self._output: int | None = None
         self._cut: set[int] = set()
+        self._reached: set[int] = set()
 
     def is_tracked(self, tensor: Tensor) -> bool:
         """Whether the tensor depends on the images."""
@@ -170,8 +171,9 @@ class LayerTrace(Tracer):
     def end(self, output: Tensor) -> None:
         """Note the output of the network, and release all tensors."""
         self._output = self._nodes[output].number if output in self._nodes else None
-        if not self._reaches(IMAGES):
+        if IMAGES not in self._upstream():
             self._cut.clear()  # no gradient comes through at all: what the output is computed from is told by the values
+        self._reached = self._upstream()
         self._nodes.clear()
         self.forget_replacements()
 
@@ -183,23 +185,23 @@ class LayerTrace(Tracer):
 
     def is_upstream(self, returned: Returned) -> bool:
         """Whether the output is computed from what the module returned; also where the output could not be traced."""
-        return self._output is None or self._reaches(returned.handed_on)
+        return self._output is None or returned.handed_on in self._reached
 
     def is_read_around(self, returned: Returned) -> bool:
         """Whether the output is computed from the module's result otherwise than through what the module returned first."""
-        return self._reaches(returned.made, around=returned.handed_on)
+        return returned.made in self._upstream(around=returned.handed_on)
 
     def weighs_positions(self, returned: Returned, channels: int) -> bool:
         """Whether the result is no representation of the image but one weight for each position, such as an attention computes.
 
         It has one channel, and the output reads the image by other ways as well.
         """
-        return channels == 1 and self._reaches(IMAGES, around=returned.handed_on)
+        return channels == 1 and IMAGES in self._upstream(around=returned.handed_on)
 
-    def _reaches(self, node: int, around: int | None = None) -> bool:
-        """Whether the output is computed from a node, by a way around another."""
+    def _upstream(self, around: int | None = None) -> set[int]:
+        """The nodes that the output is computed from, by a way around a node."""
         if self._output is None:
-            return False
+            return set()
         found, waiting = {self._output}, [self._output]
         while waiting:
             current = waiting.pop()
@@ -207,7 +209,7 @@ class LayerTrace(Tracer):
                 if parent not in found and parent != around:
                     found.add(parent)
                     waiting.append(parent)
-        return node in found
+        return found
 
 
 def first_tensor(output: Any) -> Tensor | None:

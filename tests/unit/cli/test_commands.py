@@ -154,3 +154,24 @@ def test_explain_takes_a_target_and_an_output(tmp_path):
     page = output("explain", str(image), "-x", "gradient", "--target", "7", "--output", "probability", "-o", str(tmp_path))
     assert "cock" in page
     assert "probability" in page
+
+
+def test_explain_refuses_a_file_as_its_folder_before_it_loads_a_network(tmp_path):
+    picture, taken = tmp_path / "a.png", tmp_path / "taken"
+    Image.new("RGB", (40, 40)).save(picture)
+    taken.write_text("")
+    for folder in (taken, taken / "inside"):
+        with pytest.raises(UsageError, match=r"expected a folder, got a file at .*taken; choose another folder with --out"):
+            runner.invoke(app, ["explain", str(picture), "-m", "no such network", "-o", str(folder)], catch_exceptions=False)
+
+
+def test_explain_draws_nothing_for_the_edges_of_a_constant_image(tmp_path):
+    Image.new("RGB", (40, 40), (77, 133, 201)).save(tmp_path / "flat.png")
+    arguments = ["explain", str(tmp_path / "flat.png"), "-x", "edge_map", "-o", str(tmp_path)]
+    result = runner.invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "Edge map: the map is zero everywhere: the image has no edges" in result.stderr
+    with Image.open(tmp_path / "flat.maps.png") as drawn:
+        pixels = np.asarray(drawn.convert("RGB")).astype(int)
+    right = pixels[:, pixels.shape[1] // 2 :]
+    assert (right.max(axis=2) - right.min(axis=2) > 60).mean() < 0.03  # the colour bar alone

@@ -167,7 +167,7 @@ def test_an_empty_file_is_refused(tmp_path):
 def test_a_folder_with_an_image_name_is_refused(tmp_path):
     path = tmp_path / "x.jpg"
     path.mkdir()
-    refusal(path, "got a folder; rename")
+    refusal(path, "got a folder; name the images in it, or rename it without")
 
 
 def test_a_missing_file_is_refused(tmp_path):

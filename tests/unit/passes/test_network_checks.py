@@ -174,6 +174,17 @@ def test_the_network_and_the_random_state_are_left_as_they_were(name: str) -> No
     assert torch.equal(random, torch.get_rng_state())
 
 
+@pytest.mark.parametrize("error", [RuntimeError("broken layer"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@pytest.mark.parametrize("after", [0, 1])
+def test_the_network_is_left_as_it_was_when_it_fails_in_the_check(error: BaseException, after: int) -> None:
+    module = zoo.Failing(zoo.residual().train(), error, after)
+    before, random = state_of(module), torch.get_rng_state()
+    with pytest.raises(type(error), match=str(error) or None):
+        check_network(zoo.model(module), zoo.images(2), gradients=True)
+    assert state_of(module) == before
+    assert torch.equal(random, torch.get_rng_state())
+
+
 @pytest.mark.parametrize("name", ["batch statistics", "centred over the batch"])
 def test_images_that_never_meet_cannot_disturb_each_other(name: str) -> None:
     model, images = zoo.model(IMPURE[name][0](), chunk=1), zoo.images(3)

@@ -79,6 +79,7 @@ class Completeness(ExplainerMetric):
         draws = Draws.for_images(seed, images)
         expected_sum = scores(model, images, target) - mean_fill_score(model, images, target, draws, self.baseline, 1)
         gaps = Scores.of(
-            relative_gap(attribution.values, expected_sum), missing="the output is the same at the image and at the baseline"
+            relative_gap(attribution.values, expected_sum),
+            missing="the output is the same at the image and at the baseline, or NaN",
         )
         return without_broken(gaps, attribution.values)

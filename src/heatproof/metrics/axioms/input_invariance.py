@@ -101,7 +101,7 @@ class InputInvariance(ComparingMetric):
         scores = Scores.of(
             self.compare(once, again),
             components={"distance": torch.where(size > 0, gap / size, torch.nan).to(once.dtype)},
-            missing="one of the maps is constant, so that no similarity is defined",
+            missing=self.undefined,
         )
         return without_broken(scores, once, again)
 

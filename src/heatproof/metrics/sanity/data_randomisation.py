@@ -67,7 +67,7 @@ class DataRandomisation(ComparingMetric):
             )
         other = other.with_(output=model.output, class_names=model.class_names)  # the same classes
         maps = [explain(images, target, seed).values, explain(images, target, seed, other).values]
-        return without_broken(Scores.of(self.compare(maps[0], maps[1]), missing="one of the two maps is constant"), *maps)
+        return without_broken(Scores.of(self.compare(maps[0], maps[1]), missing=self.undefined), *maps)
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         if self.other is None and model.memorised is None:

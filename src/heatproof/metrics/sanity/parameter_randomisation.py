@@ -182,7 +182,7 @@ class ParameterRandomisation(ComparingMetric):
             curve=torch.cat([torch.ones_like(curve[:, :1]), curve], 1),
             components=components,
             details=details,
-            missing="the map of the trained network, or the map at every stage, is constant, so that no similarity is defined",
+            missing=f"of the trained network and of every stage, {self.undefined}",
         )
 
     def floor(self, images: Tensor, draws: Draws) -> Float[Tensor, " b"]:

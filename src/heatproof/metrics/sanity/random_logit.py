@@ -73,4 +73,4 @@ class RandomLogit(ComparingMetric):
             similarities.append(self.compare(clean[-1], explain(images, (target + step) % classes, own).values))
         each = torch.stack(similarities, 1)
         error = each.std(1) / self.draws**0.5 if self.draws > 1 else None
-        return without_broken(Scores.of(each.nanmean(1), error=error, missing="a map is constant"), *clean)
+        return without_broken(Scores.of(each.nanmean(1), error=error, missing=self.undefined), *clean)

@@ -132,7 +132,7 @@ class SimilarityUnderChange(ComparingMetric):
             "answer": answer.masked_fill(undecided, torch.nan).nanmean(1),
             "moved": _distance(clean, map_of(changed[-1])).masked_fill(impossible[:, -1], torch.nan),
         }
-        missing = "at every level the image cannot be changed as required, or a map is constant"
+        missing = f"at every level the image cannot be changed as required, or {self.undefined}"
         scores = Scores.of(curve.nanmean(1), curve=curve, components=components, missing=missing)
         return without_broken(scores, clean)
 

@@ -10,6 +10,7 @@ that is smaller than this says nothing about it; nor does a gradient, whose valu
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ STORED = 2.0**-11
 """The relative rounding of values in a run's folder, which are stored in float16 relative to the largest."""
 
 
-def signed_map(values: Floats, rounding: float, score: float = math.nan) -> Floats:
+def signed_map(values: "np.ndarray[Any, Any]", rounding: float, score: float = math.nan) -> Floats:
     """The sum [h, w] of a map [c, h, w] over its channels; 0 where it is not finite or is rounding of zero.
 
     Args:

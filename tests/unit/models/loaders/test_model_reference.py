@@ -52,7 +52,9 @@ def test_random_can_be_written_where_none_cannot():
     ("reference", "error", "message"),
     [
         ("efficientnet_lite", UnknownNameError, "no model is called 'efficientnet_lite'.*Did you mean efficientnet_lite0"),
-        ("resnet18", UnknownNameError, "no model is called 'resnet18'"),
+        ("no_network", UnknownNameError, "no model is called 'no_network'. Known: "),
+        ("owner/network", UnknownNameError, 'Write huggingface:owner/network; in a table, .*repository = "owner/network"'),
+        ({"name": "timm:resnet18"}, UnknownNameError, 'A table has two entries: name = "timm", and what it loads, here resnet18'),
         ({"name": "torchvison"}, UnknownNameError, "Did you mean torchvision"),
         ("torchvision", SettingsError, "write torchvision:ARCHITECTURE"),
         ("timm:", SettingsError, "write timm:ARCHITECTURE"),
@@ -66,3 +68,11 @@ def test_random_can_be_written_where_none_cannot():
 def test_a_reference_that_cannot_be_understood_is_answered_with_what_to_write(reference, error, message):
     with pytest.raises(error, match=message):
         load_model(reference)
+
+
+@pytest.mark.parametrize("library", ["torchvision", "timm"])
+def test_an_architecture_alone_is_answered_with_its_loader(library):
+    pytest.importorskip(library)
+    for refuse in (load_model, lambda name: Loader.from_dict({"name": name})):
+        with pytest.raises(UnknownNameError, match=rf"Write .*{library}:resnet18.*in a table, .*architecture = \"resnet18\""):
+            refuse("resnet18")
