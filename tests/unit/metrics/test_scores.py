@@ -64,7 +64,7 @@ def test_a_signed_ranking_removes_relevance_against_the_class_last(ranking: str)
         if ranking == "signed"
         else tiles.flatten()[tiles.flatten().abs().argsort(descending=True)]
     )
-    found = PerturbationCurve(side=4, regions=50, fill="black", ranking=ranking).score(model, at, 0, exact)
+    found = PerturbationCurve(side=4, regions=50, fill="black", ranking=ranking).score(model, at, None, exact)
     left = 1 - torch.cat([torch.zeros(1), order[:50].cumsum(0)]) / tiles.sum()
     torch.testing.assert_close(found.curve[0], left, rtol=1e-4, atol=1e-4)
 
@@ -75,7 +75,7 @@ def test_pixel_flipping_integrates_over_the_shares_that_were_replaced() -> None:
     network[1].weight.data = torch.tensor([[1.0, 1, 1, 1, 0, 0, 0, 0, 0]])
     at = torch.ones(1, 1, 3, 3)
     found = PixelFlipping(steps=2).score(
-        Model(network, Bounds.of(0, 1, channels=1)), at, 0, at * network[1].weight.data.view_as(at)
+        Model(network, Bounds.of(0, 1, channels=1)), at, None, at * network[1].weight.data.view_as(at)
     )
     assert found.curve.tolist() == [[1.0, 0.0, 0.0]]
     assert found.values.item() == pytest.approx(4 / 9 / 2)
@@ -94,7 +94,7 @@ def test_flipping_what_the_network_does_not_see_first_leaves_the_score_at_one() 
 def test_more_steps_than_pixels_are_refused() -> None:
     net = zoo.planted()
     at = net.images(1, 24)
-    with pytest.raises(SettingsError, match="at most as many steps as pixels, 576, got 577"):
+    with pytest.raises(SettingsError, match="steps: expected at most as many as pixels, 576, got 577"):
         PixelFlipping(steps=577).score(zoo.model(net), at, 0, at)
 
 
