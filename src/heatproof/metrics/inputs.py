@@ -21,8 +21,8 @@ def finite_maps(values: Tensor, metric: str) -> Float[Tensor, "b c h w"]:
         raise TensorError(f"{metric}: maps: expected real numbers, got {values.dtype}; take their .real or .abs()")
     if values.ndim != 4:
         raise TensorError(
-            f"{metric}: maps: expected a batch of raw maps of images [b, c, h, w], got {list(values.shape)}; maps of tables [b, f] "
-            "and signals [b, c, t] are not scored by this metric, and a single map [c, h, w] needs a batch axis, values[None]"
+            f"{metric}: maps: expected a batch of raw maps of images [b, c, h, w], got {list(values.shape)}; maps of tables and "
+            "signals are not scored by this metric, and a single map of an image [c, h, w] needs a batch axis, values[None]"
         )
     values = wide(values)
     return torch.where(finite(values).view(-1, 1, 1, 1), values, torch.zeros_like(values))

@@ -171,7 +171,7 @@ class Model:
             # an engine has chosen the tensor already
             out = self.engine(images) if self.engine else output_matrix(self.module(images), len(images), self.output_path)
         except (RuntimeError, AssertionError, ModelError) as error:
-            if remedy := self._remedy(images):
+            if remedy := self._remedy(images, error):
                 raise ModelError(f"{self.name}: {remedy}") from error
             raise
         if len(images) == 1 and out.ndim < 2:
@@ -185,7 +185,7 @@ class Model:
             )
         return out
 
-    def _remedy(self, images: Tensor) -> str:
+    def _remedy(self, images: Tensor, error: Exception) -> str:
         """What explains that a forward pass failed, and the remedy; empty if nothing does."""
         with torch._C.DisableTorchFunction():  # a tracer that is active would intercept the questions
             frozen = any(tensor.is_inference() for tensor in self._tensors())
@@ -194,7 +194,7 @@ class Model:
                 "expected weights that gradients can pass, got weights made inside torch.inference_mode; outside of it, use "
                 "copy.deepcopy(network)"
             )
-        if "_guards_fn" in dict(self.module.named_children()):  # made by torch.export
+        if isinstance(error, AssertionError) and "_guards_fn" in dict(self.module.named_children()):  # made by torch.export
             return (
                 f"expected a network for any number of images, got an exported program that refuses {list(images.shape)}; "
                 "export it with dynamic_shapes=({0: torch.export.Dim.DYNAMIC},), or use the module that was exported"

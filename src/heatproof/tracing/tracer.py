@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+from torch._ops import OpOverload
+from torch.fx import GraphModule
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
@@ -127,10 +129,12 @@ def refuse_hidden_operations(module: nn.Module) -> None:
     """Check that all operations of a network can be intercepted.
 
     Raises:
-        ModelError: A module is scripted, or runs its operations in other threads or processes.
+        ModelError: A module is scripted or exported, or runs its operations in other threads or processes.
     """
     for name, child in module.named_modules():
         refuse_scripted(name, child)
+        if isinstance(child, GraphModule) and any(isinstance(node.target, OpOverload) for node in child.graph.nodes):
+            raise _hidden(name, child, "use the module that was exported")
         if isinstance(child, nn.DataParallel | nn.parallel.DistributedDataParallel):
             raise _hidden(name, child, "use its .module")
 
