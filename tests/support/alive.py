@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from tests.support.checking import unchecked
+
 
 def alive() -> tuple[int, int]:
     """The number of tensors made since `watching` began that are still there, and the bytes of their storages."""
@@ -30,6 +32,7 @@ def watching() -> Iterator[None]:
         gc.unfreeze()
 
 
+@unchecked()
 def left_behind(calls: Mapping[str, Callable[[], object]]) -> dict[str, str]:
     """The calls that leave tensors behind each time that they are made, and how many; what is remembered once is not counted."""
     with watching():

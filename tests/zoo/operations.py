@@ -75,7 +75,12 @@ def log_sum_exp() -> nn.Module:
 
 
 @awkward(
-    "a spatial transformer: the network says where it samples its input", refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION}
+    "a spatial transformer: the network says where it samples its input",
+    refused={
+        RELEVANCE: NO_RULE,
+        "guided": NO_ACTIVATION,
+        "DeepLIFT": "got places that do",
+    },
 )
 class SpatialTransformer(nn.Module):
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from tests.zoo.network import ALL, CUT, DIFFERENTIATING, NO_RULE, RELEVANCE, awkward, convolutional, dense, of_shape, table
+from tests.zoo.network import ALL, NO_ACTIVATION, NO_RULE, RELEVANCE, awkward, convolutional, dense, of_shape, table
 
 
 @awkward("a network in bfloat16", of_shape(3, 8, 8, dtype=torch.bfloat16), tolerance=0.05)
@@ -60,9 +60,10 @@ def inference_mode() -> nn.Module:
 
 
 @awkward(
-    "dense layers in whole numbers of 8 bits",
+    "dense layers in whole numbers of 8 bits, through which no gradient comes",
     table,
-    refused={DIFFERENTIATING: CUT, RELEVANCE: NO_RULE},
+    refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION},
+    zero=("gradients", "DeepLIFT"),
     tolerance=None,
     warning="quantized::linear_dynamic",
 )
@@ -70,7 +71,12 @@ def dynamic_int8() -> nn.Module:
     return torch.ao.quantization.quantize_dynamic(dense(), {nn.Linear}, dtype=torch.qint8)
 
 
-@awkward("activations rounded to steps, with the derivative of the identity", table, refused={RELEVANCE: NO_RULE}, tolerance=0.05)
+@awkward(
+    "activations rounded to steps, with the derivative of the identity",
+    table,
+    refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION},
+    tolerance=0.05,
+)
 def fake_quantised() -> nn.Module:
     return dense(lambda z: torch.fake_quantize_per_tensor_affine(z, 0.01, 0, -128, 127))
 

@@ -24,11 +24,6 @@ def centred_on_the_batch() -> nn.Module:
     return dense(lambda z: z - z.mean(0, keepdim=True))
 
 
-@awkward("a branch taken by the mean of the whole batch", refused={ALL: BATCH})
-def branch_by_the_batch() -> nn.Module:
-    return convolutional(lambda h: h.relu() if h.mean() > 0 else h.tanh())
-
-
 @awkward("dropout as a function, which is on also in evaluation mode", refused={ALL: RANDOM})
 def functional_dropout() -> nn.Module:
     return convolutional(lambda h: F.dropout(h, 0.5))

@@ -57,7 +57,7 @@ def fx_graph() -> nn.Module:
     return torch.fx.symbolic_trace(nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), head()))
 
 
-@awkward("a module compiled by torch.compile", twin=plain)
+@awkward("a module compiled by torch.compile", twin=plain, warning="The .grad attribute")
 def compiled() -> nn.Module:
     return torch.compile(plain(), backend="eager")
 
@@ -124,7 +124,7 @@ class NumpyInside(Backbone):
         return torch.from_numpy(self.body(h).detach().numpy().copy())
 
 
-@awkward("a new leaf in the middle of the graph", refused={DIFFERENTIATING: CUT})
+@awkward("a new leaf in the middle of the graph", refused={BACKWARD: "operations that can be followed"}, zero=("gradients",))
 class NewLeaf(Backbone):
     def middle(self, h: Tensor) -> Tensor:
         return self.body(h.detach().clone().requires_grad_())
