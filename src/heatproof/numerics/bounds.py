@@ -73,7 +73,7 @@ class Bounds:
         tensor([  0.0000,   0.5000, 254.0000])
         """
         pixels = self.to_pixels(images.detach())
-        return torch.maximum(-pixels, pixels - 1).clamp(min=0).flatten(1).amax(1)
+        return torch.maximum(0 - pixels, pixels - 1).clamp(min=0).flatten(1).amax(1)
 
     def __str__(self) -> str:
         ends = [[f"{value:.4g}" for value in end.tolist()] for end in (self.lower, self.upper)]
