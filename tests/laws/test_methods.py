@@ -47,7 +47,7 @@ def adapts(method: Method) -> bool:
 
 
 def absorbs(method: Method) -> bool:
-    """Whether stabilisers keep a share of what the map should sum to."""
+    """Whether stabilisers and biases keep a share of what the map should sum to."""
     return "stabiliser" in json.dumps(method.to_dict())
 
 
@@ -198,6 +198,14 @@ def test_a_map_does_not_depend_on_batch_mates_order_or_chunk(
     for row, chunk in ((0, 1), (5, 64)):
         alone = method.attribute(model.with_(chunk=chunk), images[row : row + 1], seed=7)
         assert_same_answer(alone, rows_of(together, [row]), tolerance)
+
+
+@pytest.mark.parametrize("network", zoo.IMPURE)
+@running
+def test_a_network_that_is_no_function_of_each_image_is_refused_in_the_same_words(method: Method, network: str) -> None:
+    build, words = zoo.IMPURE[network]
+    with pytest.raises(ModelError, match=words):
+        method.attribute(zoo.model(build()), zoo.images(2), 0)
 
 
 @methods
@@ -369,7 +377,10 @@ def test_tables_and_signals_are_explained_or_refused_by_the_name_of_what_needs_i
 @methods_where(lambda method: not adapts(method))
 def test_an_expected_sum_is_the_sum_on_linear_networks(method: Method) -> None:
     """For linear f, any rule, draw or number of samples sums to the expected sum exactly, unless rows differ in weight."""
-    model, images = zoo.model(zoo.layered(zoo.Linear((3, 8, 8))), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
+    network = zoo.Linear((3, 8, 8))
+    if absorbs(method):  # the bias of a layer takes its share by definition
+        nn.init.zeros_(network.bias)
+    model, images = zoo.model(zoo.layered(network), dtype=torch.float64), zoo.images(3, dtype=torch.float64)
     found = method.attribute(model, images, 1)
     stated = ~found.expected_sum.isnan()
     outputs = model.outputs(images)[:, 1]
@@ -479,7 +490,7 @@ def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method, side:
     counting = zoo.Counting(zoo.residual())
     model = zoo.model(counting, chunk=4)
     incremental(model, images, (CHEAP_CURVE.side, CHEAP_CURVE.side))  # once for a network, whatever is asked of it
-    counting.rows.forward = 0
+    zoo.checked(model, images)  # likewise
     found = method.attribute(model, images, 0)
     cost = method.cost(tuple(images.shape[1:]))
     assert found.passes == PassCount(counting.forward_rows, counting.backward_rows)

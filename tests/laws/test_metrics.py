@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from heatproof.core.errors import TensorError
+from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.records import Direction
 from heatproof.core.settings import exports
 from heatproof.edits.randomise import blocks
@@ -272,6 +272,14 @@ def test_the_callers_network_is_untouched_when_it_fails_in_the_middle(metric: Me
     with pytest.raises(type(error)):
         score(metric, model, at, 0, values)
     assert [state_of(module), *map(state_of_tensor, (at, values))] == before
+
+
+@pytest.mark.parametrize("name", zoo.IMPURE)
+@metrics_of(ModelMetric | ExplainerMetric)
+def test_a_network_that_is_no_function_of_each_image_is_refused_in_the_same_words(metric: Metric, name: str) -> None:
+    build, words = zoo.IMPURE[name]
+    with pytest.raises(ModelError, match=words):
+        score(metric, zoo.model(build()))
 
 
 @metrics_of(ModelMetric)
@@ -601,7 +609,7 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
     order = blocks(model, batch)  # once for a network, whatever is asked of it
     if isinstance(metric, PerturbationCurve):
         incremental(model, batch, (metric.layout(side, side)[0],) * 2)  # likewise
-    counting.rows.forward = 0
+    zoo.checked(model, batch)  # likewise
     if isinstance(metric, ParameterRandomisation):
         metric = metric.model_copy(update={"blocks": len(order)})
     if isinstance(metric, ExplainerMetric):

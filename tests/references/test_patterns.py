@@ -173,11 +173,11 @@ def test_every_step_of_a_sequence_is_a_patch_and_a_shared_layer_pools_its_uses(e
 
 
 @estimators
-def test_a_matrix_product_with_a_parameter_is_a_dense_layer_without_bias(estimator: Estimator) -> None:
+def test_a_matrix_product_with_a_parameter_is_a_dense_layer_and_what_is_added_its_bias(estimator: Estimator) -> None:
     net, images = zoo.Linear((3, 2, 2)).double(), zoo.images(20, side=2, dtype=torch.float64)
     found = fit_patterns(zoo.model(net, dtype=torch.float64), images, estimator).tensors["weight"]
     weight = net.weight.detach().flatten(1)
-    expected = slow.dense_patterns(weight, torch.zeros(3), images.flatten(1), positive=estimator == "positive")
+    expected = slow.dense_patterns(weight, net.bias.detach(), images.flatten(1), positive=estimator == "positive")
     assert_close(found, expected.T, 1e-9)
 
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from heatproof.models import Bounds, Model
+from heatproof.passes.network_checks import check_network
 
 SIDE = 8
 
@@ -29,7 +30,7 @@ def filled(module: nn.Module, seed: int, *, scale: float = 1.0) -> nn.Module:
             fan_in = max(1, p[0].numel()) if p.ndim > 1 else 4
             p.copy_(torch.randn(p.shape, generator=generator) * scale / fan_in**0.5)
         for m in module.modules():
-            if isinstance(m, nn.BatchNorm2d):
+            if isinstance(m, nn.BatchNorm2d) and m.track_running_stats:
                 m.weight.copy_(0.5 + torch.rand(m.weight.shape, generator=generator))
                 m.running_mean.copy_(torch.randn(m.running_mean.shape, generator=generator) / 4)
                 m.running_var.copy_(0.5 + torch.rand(m.running_var.shape, generator=generator))
@@ -201,6 +202,14 @@ class Counting(nn.Module):
         return out
 
 
+def checked(model: Model, images: Tensor) -> Model:
+    """The model of a counting network after the check that is made once for images of a kind; its counts begin at zero."""
+    check_network(model, images, gradients=True)
+    assert isinstance(model.module, Counting)
+    model.module.rows.forward = model.module.rows.backward = 0
+    return model
+
+
 class Pooled(nn.Module):
     """The inner network behind max pooling: where a gradient goes depends on the image, whatever a rule does at the activations."""
 
@@ -265,6 +274,32 @@ def residual() -> nn.Module:
 def relu_first(*, inplace: bool) -> nn.Module:
     """The first layer works on the caller's memory when `inplace`."""
     return filled(nn.Sequential(nn.ReLU(inplace=inplace), nn.Conv2d(3, 6, 3), nn.SiLU(), nn.Flatten(), nn.Linear(216, 4)), seed=14)
+
+
+def normalised_by_the_batch() -> nn.Module:
+    """An image's outputs depend on the other images of its batch, in evaluation mode too."""
+    norm = nn.BatchNorm2d(6, track_running_stats=False)
+    return filled(
+        nn.Sequential(nn.Conv2d(3, 6, 3), norm, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4)), seed=17
+    )
+
+
+class Dropping(nn.Module):
+    """Functional dropout, which is on unless it is told otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.head = nn.Conv2d(3, 6, 3), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(F.dropout(F.relu(self.stem(x)).mean((2, 3))))
+
+
+IMPURE = {
+    "batch statistics": (normalised_by_the_batch, r"do not depend on the other images of its batch.* first in 1 \(BatchNorm2d\)"),
+    "dropout left on": (lambda: filled(Dropping(), seed=18), "same outputs whenever an image passes.* first in Dropping"),
+}
+"""Networks that are no function of each image by itself, and how they are refused."""
 
 
 def layered(network: nn.Module) -> nn.Module:

@@ -79,7 +79,7 @@ def shifted(model: Model, shift: Float[Tensor, "c *space"]) -> Model:
     with torch.inference_mode(False), torch.no_grad():  # so that autograd may save the copied tensors
         module = copy.deepcopy(named_network(model.with_(engine=None)))
         refuse_hidden_operations(module)
-        shift = shift.detach().to(model.device, model.dtype, copy=True)
+        shift = model.placed(shift.detach()).clone()
         if hasattr(module, SHIFT):
             earlier: Tensor = getattr(module, SHIFT)
             axes = max(earlier.ndim, shift.ndim)

@@ -92,8 +92,26 @@ class Model:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The floating-point type of the parameters (float32 for a module without any)."""
-        return next((p.dtype for p in self._tensors() if p.is_floating_point()), torch.float32)
+        """The floating-point type of the parameters (float32 for a module without any, which takes images of every type)."""
+        return self._own_dtype or torch.float32
+
+    @property
+    def _own_dtype(self) -> torch.dtype | None:
+        return next((p.dtype for p in self._tensors() if p.is_floating_point()), None)
+
+    def placed(self, tensor: Tensor) -> Tensor:
+        """The tensor on the device and in the type of the parameters; a module without any takes a floating-point tensor as it is.
+
+        >>> import torch
+        >>> from heatproof.models import Bounds, Model
+        >>> image = torch.zeros(1, 1, 2, 2, dtype=torch.float64)
+        >>> networks = torch.nn.Flatten(), torch.nn.Conv2d(1, 1, 1)
+        >>> [Model(network, Bounds.of(0, 1, channels=1)).placed(image).dtype for network in networks]
+        [torch.float64, torch.float32]
+        """
+        device = next((p.device for p in self._tensors()), tensor.device)
+        dtype = self._own_dtype or (tensor.dtype if tensor.is_floating_point() else torch.float32)
+        return tensor.to(device, dtype)
 
     def _tensors(self) -> Iterator[Tensor]:
         yield from self.module.parameters()

@@ -200,7 +200,7 @@ def _measure(
         return Measured(plan, 0.0 if refused else base / _seconds(fast, images, target), error, folded, not_folded, refused)
 
     # base is the time of 4 passes an image, as work is counted
-    trials = _timed_again([Measured(Plan()), *map(attempt, _candidates(precision, plain.dtype))], plain, images, target)
+    trials = _timed_again([Measured(Plan()), *map(attempt, _candidates(precision, images.dtype))], plain, images, target)
     best = max(trials, key=lambda trial: trial.speedup)
     if precision in ("fast", "auto") and rows / (4 * len(images)) * base / best.speedup > PAYBACK:
         trials.append(attempt(best.plan.model_copy(update={"compiled": True})))

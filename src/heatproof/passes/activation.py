@@ -80,7 +80,7 @@ def differentiable_activation_gradient(
     Cost: one forward and one backward pass each.
     """
     keep = images.requires_grad
-    with torch.enable_grad(), model.running(), affine_batch_norm(model):
+    with torch.enable_grad(), model.running(), affine_batch_norm(model, eager=True):
         with capture(model, images, layer, cut=not keep) as seen:
             outputs = model.outputs(images.clone())
         site, values = captured_activation(seen, model, images)

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.core.settings import Settings
-from heatproof.models.classes import NO_CLASS, default_target
+from heatproof.models.classes import NO_CLASS, default_target, number_of_classes
 from heatproof.models.model import Model
-from heatproof.models.outputs import Output, Regression
+from heatproof.models.outputs import Regression
 from heatproof.numerics.finite import finite
 from heatproof.passes.forward import raw_outputs
+from heatproof.passes.network_checks import check_network
 
 Target = int | Sequence[int] | Tensor | None
 """The class to explain: None for the class that the network decides for, one class for all images, or one class an image. An output
@@ -34,10 +35,11 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
         )
     if 0 in images.shape:
         raise TensorError(f"images: expected at least one image and one pixel, got {list(images.shape)}")
-    if images.dtype != model.dtype or images.device != model.device:
+    placed = model.placed(images[:1])
+    if images.dtype != placed.dtype or images.device != placed.device:
         raise TensorError(
-            f"images: expected {model.dtype} on {model.device} as the model's parameters, got {images.dtype} on {images.device}; "
-            f"use images.to({str(model.device)!r}, {model.dtype})"
+            f"images: expected {placed.dtype} on {placed.device} as the model's parameters, got {images.dtype} on {images.device}; "
+            f"use images.to({str(placed.device)!r}, {placed.dtype})"
         )
     whole = finite(images)
     if not bool(whole.all()):
@@ -88,10 +90,17 @@ def resolve_target(model: Model, images: Float[Tensor, "b c *space"], target: Ta
     chosen = chosen.long().clone()
     if isinstance(model.output, Regression):
         return _no_class(model.output, chosen)
-    named = isinstance(model.output, Output) and len(model.class_names) > 1
-    if bool((chosen < 0).any()) and (named or not bool((chosen == NO_CLASS).all())):  # else checked where the outputs are known
-        raise TensorError(f"target: expected class numbers from 0, got {chosen.tolist()}")
+    if bool((chosen < 0).any()) and not (bool((chosen == NO_CLASS).all()) and _has_no_class(model, images)):
+        raise TensorError(
+            f"target: expected class numbers from 0, got {chosen.tolist()}; leave it out for the network's own choice"
+        )
     return chosen
+
+
+def _has_no_class(model: Model, images: Tensor) -> bool:
+    """Whether the explained output depends on no class. The number of outputs is known from the check of the network."""
+    outputs = check_network(model, images, gradients=False).outputs
+    return number_of_classes(model, images.new_zeros(1, outputs)) == 0
 
 
 def _no_class(output: Regression, chosen: Int[Tensor, " b"]) -> Int[Tensor, " b"]:

@@ -12,7 +12,7 @@ a ReLU, the gradient changes by a step. So if anything differs by more than roun
 a copy of the network in float64 (float32 for networks in float64), and for other images: rounding shrinks with the precision, a
 fault does not.
 
-Cost: four forward passes, and three backward passes where gradients are needed, once for a network; more only if results differ.
+Cost: three forward passes, and three backward passes where gradients are needed, once for a network; more only if results differ.
 """
 
 import weakref
@@ -29,6 +29,7 @@ from heatproof.models.model import Model
 from heatproof.models.scale import Scale, scale_of
 from heatproof.passes.counting import uncounted
 from heatproof.passes.purity import check_purity
+from heatproof.tracing.capture import hooks_called
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ _known: "weakref.WeakKeyDictionary[nn.Module, tuple[Any, dict[Any, NetworkFacts]
 def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradients: bool) -> NetworkFacts:
     """Check that the outputs for an image depend on that image alone. Called wherever the passes of a user's call begin.
 
-    Cost: four forward passes, and three backward passes with `gradients`, once for a network; none is counted. An accelerated or
-    edited copy counts as the network that it was made from.
+    Cost: three forward passes, and three backward passes with `gradients`, once for a network; none is counted. An accelerated or
+    edited copy counts as the network that it was made from, and compiled code as what it was compiled from.
 
     Args:
         model: The network. With a `chunk` of 1 images never pass together, so that only repeated passes of one are compared.
@@ -81,7 +82,7 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     if facts is not None and (facts.gradients or not gradients):
         return facts
     plain = model.with_(module=network, original=None, engine=None)
-    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running():
+    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running(), hooks_called(plain):
         row = check_purity(plain, images[:1].detach().clone(), gradients=gradients)
         scale = facts.scale if facts else _scale(plain, images[:1].detach(), row.outputs)
     facts, now = NetworkFacts(len(row.outputs), scale, gradients), _state(network)  # a lazy layer has its weights only now
@@ -96,9 +97,11 @@ def known_model(model: Model, images: Float[Tensor, "b c *space"], *, gradients:
 
 
 def _scale(model: Model, image: Tensor, outputs: Float[Tensor, " k"]) -> Scale | None:
-    """What the outputs for an image and for its mirror are."""
+    """What the outputs are: other than logits only if those of the image's mirror are so too, which one image may be by chance."""
     if len(outputs) < 2:
         return None
+    if scale_of(outputs[None]) == "logits":
+        return "logits"
     lower, upper = model.bounds.like(image)
     with torch.inference_mode():
         mirrored = model.outputs((lower + upper - image).clone())

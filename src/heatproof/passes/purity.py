@@ -86,7 +86,7 @@ def _first(model: Model, images: Tensor, gradients: bool) -> Row:
         with torch.inference_mode():
             outputs = model.outputs(images.clone())
         return Row(outputs[0].clone(), None)
-    with torch.enable_grad(), affine_batch_norm(model):
+    with torch.enable_grad(), affine_batch_norm(model, eager=True):
         inputs = images.clone().requires_grad_()
         outputs = model.outputs(inputs.clone())
         if not outputs.requires_grad:

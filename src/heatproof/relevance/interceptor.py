@@ -24,11 +24,11 @@ from heatproof.core.errors import ModelError
 from heatproof.numerics.average_jacobian import SMOOTH, AverageJacobian, elementwise, vector_jacobian_product
 from heatproof.numerics.bounds import Bounds
 from heatproof.relevance.composites import Composite
-from heatproof.relevance.expressions import GATED, KEEP_MASKS, Expression, Operand, out_of_place, spelling
 from heatproof.relevance.handler_context import Backward, BackwardWithReference, HandlerLookup
 from heatproof.relevance.reference_activations import ReferenceActivations
 from heatproof.relevance.tensor_tags import TensorTags
-from heatproof.tracing.catalogue import INDEXED_WRITES, OUT_OF_PLACE, writes_in_place
+from heatproof.tracing.catalogue import INDEXED_WRITES, MIXTURES, OUT_OF_PLACE, writes_in_place
+from heatproof.tracing.expressions import GATED, KEEP_MASKS, Expression, Operand, out_of_place, spelling
 from heatproof.tracing.signatures import function_of_tensors, operation_name
 from heatproof.tracing.tracer import Tracer
 
@@ -173,6 +173,8 @@ class Interceptor(Tracer):
         if not self.composite.relevance and self._leaves_activations_to_autograd():
             return result
         if not in_place and not any(isinstance(leaf, Tensor) and leaf.requires_grad for leaf in tree_leaves(result)):
+            return result
+        if self._guides and func in MIXTURES:
             return result
         if self._guides and isinstance(result, Tensor) and not in_place:
             return self.refuse_backward(func, args, kwargs)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from heatproof.relevance.expressions import Expression
 from heatproof.relevance.linear import LinearLayer
 from heatproof.relevance.rules import LinearRule
+from heatproof.tracing.expressions import Expression
 
 
 @dataclass(frozen=True)

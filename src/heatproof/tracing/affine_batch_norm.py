@@ -25,11 +25,15 @@ _not_needed: "weakref.WeakKeyDictionary[nn.Module, tuple[int, ...]]" = weakref.W
 
 
 @contextmanager
-def affine_batch_norm(model: Model) -> Iterator[None]:
+def affine_batch_norm(model: Model, *, eager: bool = False) -> Iterator[None]:
     """A block in which gradients through batch normalisations in evaluation mode are right for any number and layout of images.
 
     Normalisations keep nothing for the backward pass then, which saves memory. Networks without any run as they are, and so does
-    compiled code, whose backward pass has no such kernel.
+    compiled code, whose backward pass has no such kernel and which would be compiled in pieces otherwise.
+
+    Args:
+        model: The network that runs inside the block.
+        eager: Whether it runs uncompiled, even if it is compiled.
 
     >>> import torch
     >>> from heatproof.models import Bounds, Model
@@ -41,7 +45,7 @@ def affine_batch_norm(model: Model) -> Iterator[None]:
     """
     network = model.engine or model.module
     modules = tuple(map(id, network.modules()))
-    if _not_needed.get(network) == modules or is_compiled(model):
+    if _not_needed.get(network) == modules or (is_compiled(model) and not eager):
         yield
         return
     tracer = _AffineBatchNorm()

@@ -130,6 +130,14 @@ SORTS: Category = (torch.sort, T.sort, torch.topk, T.topk)
 OVERLAPPING_SUMS: Category = (F.fold,)
 """Sums of patches that overlap."""
 
+MIXTURES: Category = (
+    *(torch.cumsum, T.cumsum, torch.cumprod, T.cumprod, torch.prod, T.prod, torch.logsumexp, T.logsumexp, torch.cdist, torch.outer),
+    *(F.cosine_similarity, F.pairwise_distance, torch.tril, T.tril, torch.triu, T.triu, torch.diagonal, T.diagonal, torch.trace),
+    *(torch.fft.fft, torch.fft.ifft, torch.fft.rfft, torch.fft.irfft, torch.fft.fft2, torch.fft.ifft2, torch.fft.rfft2),
+    *(torch.fft.irfft2, torch.view_as_real, torch.view_as_complex, T.real.__get__, T.imag.__get__),  # type: ignore[attr-defined]
+)
+"""Differentiable operations that mix values without choosing among them, so that none is an activation; they have no rules."""
+
 # --- normalisation ---------------------------------------------------------------------------------------------------------
 
 BATCH_NORMALISATIONS: Category = (F.batch_norm,)
@@ -242,7 +250,8 @@ SCATTERED_IN_PLACE: Mapping[Function, Function] = {
 
 def with_in_place(category: Category) -> Category:
     """The functions of a category, followed by the in-place functions that compute the same values."""
-    return (*category, *(in_place for in_place, twin in OUT_OF_PLACE.items() if twin in category))
+    twins = (*OUT_OF_PLACE.items(), *SCATTERED_IN_PLACE.items())
+    return (*category, *(in_place for in_place, twin in twins if twin in category))
 
 
 def writes_in_place(func: Function) -> bool:

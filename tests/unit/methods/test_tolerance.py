@@ -77,8 +77,8 @@ def near_zero() -> Reference:
     ids=lambda method: method.name,
 )
 def test_an_easy_image_takes_fewer_rows_than_a_hard_one(method: Method) -> None:
-    model = zoo.model(zoo.Counting(Steepening()), output=Regression())
     images = smooth_and_rough()
+    model = zoo.checked(zoo.model(zoo.Counting(Steepening()), output=Regression()), images)
     easy, hard = (method.attribute(model, image[None], 0) for image in images)
     assert easy.passes.backward < hard.passes.backward
     assert model.module.backward_rows == easy.passes.backward + hard.passes.backward
@@ -112,7 +112,8 @@ def test_the_error_asked_for_is_about_the_error_there_is() -> None:
 
 
 def test_a_path_is_refined_until_its_sum_is_what_it_should_be() -> None:
-    model, images = zoo.model(zoo.Counting(zoo.residual()), chunk=32), zoo.images(6)
+    images = zoo.images(6)
+    model = zoo.checked(zoo.model(zoo.Counting(zoo.residual()), chunk=32), images)
     found = path(0.01).attribute(model, images, 0)
     assert (found.gap <= 0.01001).all()
     assert found.notes == ("",) * 6

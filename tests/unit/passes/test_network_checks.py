@@ -74,11 +74,6 @@ def counter(module: nn.Module, h: Tensor) -> Tensor:
     return h * (1 + module.calls / 100)
 
 
-def batch_statistics() -> nn.Module:
-    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6, track_running_stats=False), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    return nn.Sequential(*layers, nn.Linear(6, 4))
-
-
 RANDOM, STATE, BATCH, BACKWARD = (
     "expected the same outputs whenever an image passes.*it draws random numbers",
     "expected the same outputs whenever an image passes.*it keeps state from one call to the next",
@@ -86,8 +81,8 @@ RANDOM, STATE, BATCH, BACKWARD = (
     "expected gradients for an image that do not depend on the other images of its batch.*though the outputs agree",
 )
 IMPURE: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "batch statistics": (batch_statistics, BATCH + r", first in 1 \(BatchNorm2d\)"),
-    "dropout left on": (lambda: Awkward(lambda _, h: F.dropout(h, 0.5)), RANDOM),
+    **zoo.IMPURE,
+    "dropout in a function": (lambda: Awkward(lambda _, h: F.dropout(h, 0.5)), RANDOM),
     "rare random numbers": (lambda: Awkward(lambda _, h: h * (torch.rand(()) > 0.3)), RANDOM),
     "noise": (lambda: Awkward(lambda _, h: h + torch.rand_like(h) / 1000), "first in Awkward; it draws random numbers"),
     "a counter": (lambda: Awkward(counter), STATE),
@@ -125,7 +120,7 @@ def test_there_is_one_error_for_all_engines(method: Any, name: str) -> None:
 
 def test_metrics_refuse_such_a_network_too() -> None:
     with pytest.raises(ModelError, match=BATCH):
-        PixelFlipping().score(zoo.model(batch_statistics()), zoo.images(2), 0, zoo.images(2, seed=1))
+        PixelFlipping().score(zoo.model(zoo.normalised_by_the_batch()), zoo.images(2), 0, zoo.images(2, seed=1))
 
 
 @pytest.mark.parametrize("name", zoo.NETWORKS)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
 from heatproof.methods import Gradient, GuidedBackprop, Lrp
-from heatproof.models import Bounds, Model
+from heatproof.models import Bounds, Model, Regression
 from heatproof.passes.relevance import relevance
 from heatproof.relevance.composites import Composite, LrpEpsilon, LrpZ
 from heatproof.relevance.composites import GuidedRelu as Guided
@@ -190,7 +190,7 @@ def test_gates_only_weigh() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.layer(x[None])[0][0]
 
-    network = Model(One(), Bounds.of(-4, 4, WIDTH))
+    network = Model(One(), Bounds.of(-4, 4, WIDTH), output=Regression())
     bare: Composite = LrpZ(sum=ProportionalToValue(stabiliser=Stabiliser(epsilon=0)))
     w_g = layer.weight_ih_l0[2]
     expected = (x * w_g / (x @ w_g)[:, None] * network.outputs(x)).detach()

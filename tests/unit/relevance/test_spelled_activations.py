@@ -146,8 +146,10 @@ def test_what_may_act_as_an_activation_and_has_no_rule_is_refused_by_name(method
         lambda h: torch.where(torch.ones_like(h, dtype=torch.bool), h, 0.0),
         lambda h: h + F.relu(h),
         lambda h: torch.maximum(h, h.flip(1)),
+        lambda h: h.cumsum(1) * h.logsumexp(1, keepdim=True),
+        lambda h: torch.fft.rfft(h, dim=3).abs().mean(3, keepdim=True) + h,
     ],
-    ids=["norm", "softmax", "product", "constant mask", "residual", "maxout"],
+    ids=["norm", "softmax", "product", "constant mask", "residual", "maxout", "mixtures", "spectrum"],
 )
 def test_what_is_no_activation_is_left_to_the_gradient(harmless: Function) -> None:
     guided, plain = (maps(lambda h: harmless(F.softplus(h)), method) for method in (GuidedBackprop(), Gradient()))

@@ -37,8 +37,8 @@ class BackwardMethod(Method, ABC):
         return self.conclude(torch.cat([values for values, _ in chunks]), torch.cat([scores for _, scores in chunks]))
 
     def leaks(self, model: Model, images: Tensor, target: Tensor) -> list[Leak]:
-        """The relevance of the output and of the input of each operation that has a rule, from the output of the network down,
-        for one batch.
+        """The relevance above and below each operation that has a rule or holds constants, for one batch, from the explained score
+        down. What they lose adds up to the scores minus the map.
         """
         leaks: list[Leak] = []
         relevance(model, images, target, self.rules(model), leaks)

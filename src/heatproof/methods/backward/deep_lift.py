@@ -12,9 +12,9 @@ backward pass an image, each times N.
 Source: Shrikumar, Greenside & Kundaje, "Learning important features through propagating activation differences", ICML 2017; as a
 modified gradient: Ancona et al., "Towards better understanding of gradient-based attribution methods", ICLR 2018.
 Differs from the paper because it has the rescale rule only, not RevealCancel; products multiply by the mean of the other factor,
-maxima pass to the largest inputs of the side whose maximum is higher, and operations that mix values pass their Jacobian averaged
-along a line (see `numerics/average_jacobian.py`); indices and masks that depend on the image are held as they are there; the
-default baseline is black.
+maxima pass to the largest inputs of the side whose maximum is higher, values in order to one value each, and operations that mix
+values pass their Jacobian averaged along a line (see `numerics/average_jacobian.py`); indices and masks that depend on the image
+are held as they are there, unless they make an activation; the default baseline is black.
 """
 
 from typing import ClassVar, Self

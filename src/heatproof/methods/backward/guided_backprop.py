@@ -8,8 +8,9 @@ doubted.
 
 Cost: 2 forward passes (one of them verifies that tracing the network leaves its outputs unchanged) and 1 backward pass an image.
 Source: Springenberg et al., "Striving for simplicity: the all convolutional net", ICLR workshop 2015.
-Differs from the paper because it covers activations that are called as functions, and activations other than ReLU by their
-derivative.
+Differs from the paper because it covers activations that are called as functions, activations that are written with several
+operations, such as where(u > 0, u, 0), and activations other than ReLU by their derivative. An operation that may act as an
+activation and has no rule, such as |u|, is refused by name.
 """
 
 from typing import ClassVar

@@ -29,13 +29,13 @@ class Composite(Settings, ABC):
 
     first          the rule of first layers: those with weights that no other layer with weights precedes, in the order of
                    execution.
-    convolution    the rule of all other convolutions, each fused with the batch normalisation that follows it.
-    dense          the rule of all other layers that multiply by a matrix of weights.
+    convolution    the rule of all other convolutions, each fused with the batch normalisation or the constants that follow it.
+    dense          the rule of all other layers that multiply by a matrix of weights, likewise.
     normalisation  the rule of batch normalisations that follow no layer with weights.
     layer_norm     the rule of normalisations of a sample by its own statistics: `identity`, or `epsilon` of (x − mean) w / s + b
                    with the spread s held constant.
     pool           the rule of means: average pooling, and means over axes.
-    activation     the rule of elementwise nonlinearities.
+    activation     the rule of elementwise nonlinearities, also where several operations make up one.
     sum            the rule of sums of two terms that both depend on the input.
     product        the rule of products, of values or of matrices, of two factors that both depend on the input. It states the
                    share of each factor; within a matrix product, the rule of `dense` distributes that share.

@@ -39,11 +39,11 @@ def _follow_rule(
 
 def pass_on(context: HandlerContext, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
     """Y = f(x): each value keeps its relevance. Where gradients flow back, there is no rule, and what bends needs one."""
-    if not context.composite.relevance and context.composite.activation is not None and func in BENDS:
+    x = args[0] if args else kwargs["input"]
+    if not context.composite.relevance and context.composite.activation is not None and func in BENDS and not x.is_complex():
         return context.refuse_backward(func, args, kwargs)
     if not context.composite.relevance:
         return context.differentiate(elementwise, func, args, kwargs)
-    x = args[0] if args else kwargs["input"]
     return context.apply_rule(func.__name__, lambda: func(*args, **kwargs), lambda _, __, above: [above], [x])
 
 

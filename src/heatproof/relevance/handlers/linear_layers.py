@@ -11,7 +11,6 @@ from torch import Tensor
 
 from heatproof.core.errors import ModelError
 from heatproof.relevance.composites.base import LinearKind
-from heatproof.relevance.expressions import fits
 from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.linear import LinearLayer
 from heatproof.relevance.rules import LinearRule, SharingRule
@@ -26,6 +25,7 @@ from heatproof.tracing.catalogue import (
     TRANSPOSED_CONVOLUTION_ARGUMENTS,
     TRANSPOSED_CONVOLUTIONS,
 )
+from heatproof.tracing.expressions import fits
 from heatproof.tracing.layer_minus_constant import layer_minus_constant
 from heatproof.tracing.signatures import bind_arguments
 

@@ -19,7 +19,7 @@ from heatproof.relevance.handler_context import HandlerContext
 from heatproof.relevance.handlers.decomposed import decomposed
 from heatproof.relevance.handlers.linear_layers import follow_rule
 from heatproof.relevance.linear import LinearLayer
-from heatproof.tracing.catalogue import SCATTERED_IN_PLACE, SCATTERED_REDUCTIONS, SCATTERED_SUMS
+from heatproof.tracing.catalogue import SCATTERED_IN_PLACE, SCATTERED_REDUCTIONS, SCATTERED_SUMS, with_in_place
 from heatproof.tracing.signatures import operation_name
 
 _INDEX_ADD = ("input", "dim", "index", "source", "alpha")
@@ -72,6 +72,4 @@ def _call(func: Callable[..., Any], to: Tensor, values: Tensor, rest: dict[str, 
     return result
 
 
-HANDLERS = dict.fromkeys(
-    (*SCATTERED_SUMS, *SCATTERED_REDUCTIONS, Tensor.index_add_, Tensor.scatter_add_, Tensor.scatter_reduce_), scatter
-)
+HANDLERS = dict.fromkeys(with_in_place((*SCATTERED_SUMS, *SCATTERED_REDUCTIONS)), scatter)

@@ -6,11 +6,18 @@ from typing import Any
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from heatproof.relevance.expressions import written
 from heatproof.relevance.handler_context import Handler, HandlerContext
 from heatproof.relevance.handlers.linear_layers import rearranged
 from heatproof.relevance.tensor_tags import ProducingLayer, TensorTags
-from heatproof.tracing.catalogue import COPIES_BESIDE_CONSTANTS, EXACT_COPIES, INDEXED_WRITES, SCATTERED_IN_PLACE
+from heatproof.tracing.catalogue import (
+    COPIES_BESIDE_CONSTANTS,
+    EXACT_COPIES,
+    INDEXED_WRITES,
+    MASKED_FILLS,
+    SCATTERED_IN_PLACE,
+    with_in_place,
+)
+from heatproof.tracing.expressions import written
 from heatproof.tracing.signatures import function_of_tensors
 
 
@@ -42,9 +49,9 @@ def _carry_layer(
 
 
 def fill(context: HandlerContext, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Tensor:
-    """A constant written where a mask is true, in place."""
-    y: Tensor = copy_values(context, SCATTERED_IN_PLACE[func], args, kwargs)
-    return context.replace_in_place(args[0], y)
+    """A constant written where a mask is true."""
+    y: Tensor = copy_values(context, SCATTERED_IN_PLACE.get(func, func), args, kwargs)
+    return context.replace_in_place(args[0], y) if func in SCATTERED_IN_PLACE else y
 
 
 def write(context: HandlerContext, _: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
@@ -58,5 +65,5 @@ def write(context: HandlerContext, _: Callable[..., Any], args: Sequence[Any], k
 HANDLERS: dict[Callable[..., Any], Handler] = {
     **dict.fromkeys(EXACT_COPIES, copy_values),
     **dict.fromkeys(INDEXED_WRITES, write),
-    Tensor.masked_fill_: fill,
+    **dict.fromkeys(with_in_place(MASKED_FILLS), fill),
 }
