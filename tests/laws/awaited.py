@@ -22,6 +22,7 @@ WRONG: Sequence[tuple[str, tuple[str, ...], str]] = (
     ("traced", MAPS, "refused as if there were no layers"),
     ("exported", (*ALL, *CONTROLS), "an error of torch: no eval()"),
     ("exported for two", (*ALL, *CONTROLS), "an error of torch: no eval()"),
+    ("compiled", BACKWARD, "compiled while it is traced: refused by words that mislead, and tensors of torch.compile stay"),
     ("checkpointed", BACKWARD, "errors of torch: tensors differ when computed again"),
     ("checkpointed by reentry", DIFFERENTIATING, "an error of torch: no grad() with reentrant checkpoints"),
 )
