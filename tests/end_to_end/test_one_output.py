@@ -4,6 +4,7 @@ import pytest
 import torch
 from PIL import Image
 
+from heatproof.core.errors import DataError
 from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.run import run_experiment
@@ -70,3 +71,11 @@ def test_a_quantity_has_no_class_no_probability_and_no_other_class(run):
     assert {row["notes"] for row in rows} == {NO_CLASSES}
     assert lines[0].startswith("output\u00a0=\u00a0")
     assert not any("p\u00a0=" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("output", "names"), [("logit", ()), ({"name": "regression"}, ("healthy", "ill"))], ids=["no names", "a quantity"]
+)
+def test_labels_where_there_are_no_classes_are_refused_before_the_first_unit(run, output, names):
+    with pytest.raises(DataError, match="expected an output that depends on a class"):
+        run(output, names, "label")

@@ -10,6 +10,7 @@ from heatproof.data.labels import relabelled
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network
 from heatproof.metrics.base import RegionMetric
+from heatproof.models.classes import default_target, number_of_classes
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.forward import checked_scores, raw_outputs
@@ -39,16 +40,22 @@ def check_networks(
     Raises:
         SettingsError: A metric or an output has settings that do not fit the images or a network.
         ModelError: A network has no preprocessing, or lacks what a metric needs.
-        DataError: Labels are explained, and an image has none, or one for which a network has no output.
+        DataError: Labels are explained, and an image has none, or a network has no such class or no classes at all.
     """
     for model, network in networks:
         preprocessing_of(model)
         for metric in experiment.metric_list():
             metric.check_fits(model, network.image_shape)
         outputs = raw_outputs(model, torch.zeros(1, *network.image_shape).to(model.device, model.dtype))
-        checked_scores(model, outputs, torch.zeros(1, dtype=torch.long, device=model.device))
+        checked_scores(model, outputs, default_target(model, outputs))
         if experiment.target == "label":
-            _check_labels(relabelled(items, network.class_indices), outputs.shape[1], f"{dataset.name} on {model.name}")
+            where, classes = f"{dataset.name} on {model.name}", number_of_classes(model, outputs)
+            if not classes:
+                raise DataError(
+                    f"target = 'label', {where}: expected an output that depends on a class, got {model.output} of a network with "
+                    f"{outputs.shape[1]} outputs; use target = 'predicted', or class_names that name the two classes of one output"
+                )
+            _check_labels(relabelled(items, network.class_indices), classes, where)
 
 
 def preprocessing_of(model: Model) -> Preprocessing:
