@@ -222,7 +222,6 @@ def _trace(model: Model, images: Tensor) -> LayerTrace:
 def _traced(model: Model, images: Tensor) -> LayerTrace:
     with torch.inference_mode(False), torch.no_grad(), model.running(), ExitStack() as stack:
         stack.enter_context(uncompiled(model))
-        stack.enter_context(whole_graph())
         images = images.clone()
         trace = LayerTrace(named_network(model), images)
         for handle in trace.watch(named_network(model)):
