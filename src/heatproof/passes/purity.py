@@ -70,12 +70,12 @@ def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
     except Exception as error:
         other = _first(model, image, gradients)  # raises whatever two images have nothing to do with
         if memory_failure(error) is None:
-            _check_repeats(model, image, alone, before)
+            _check_repeats(model, image, alone, before, gradients)
             raise _refuses_two(model, image, error) from error
         pair = None
     close = all(_close(*each) for each in zip(alone, other, strict=True))
     if not close or not torch.equal(before, _random_state(image)):
-        _check_repeats(model, image, alone, before)
+        _check_repeats(model, image, alone, before, gradients)
     if not close and pair is not None:
         _check_independent(model, pair, gradients)
     return alone
@@ -94,7 +94,12 @@ def _first(model: Model, images: Tensor, gradients: bool) -> Row:
             return Row(outputs[0], None)
         # not the plain sum, which is constant where outputs are probabilities
         weights = torch.arange(outputs.shape[1], device=outputs.device).cos().to(outputs.dtype)
-        (slope,) = torch.autograd.grad((outputs * weights).sum(), inputs, allow_unused=True, materialize_grads=True)
+        try:
+            (slope,) = torch.autograd.grad((outputs * weights).sum(), inputs, allow_unused=True, materialize_grads=True)
+        except RuntimeError as error:
+            if memory_failure(error) is not None:
+                raise
+            return Row(outputs[0].detach(), None)  # backward rules may pass where gradients do not; whoever takes these says so
     return Row(outputs[0].detach(), slope[0])
 
 
@@ -124,12 +129,12 @@ def _rounding(dtype: torch.dtype) -> float:
     return min(UNITS * unit, SHARE_OF_ROOT * sqrt(unit))
 
 
-def _check_repeats(model: Model, image: Tensor, alone: Row, before: Tensor) -> None:
+def _check_repeats(model: Model, image: Tensor, alone: Row, before: Tensor, gradients: bool) -> None:
     """Raise an error if the image has other outputs the next time it passes."""
     drawn = not torch.equal(before, _random_state(image))
     tolerance = _rounding(alone.outputs.dtype) if image.device.type == "cpu" else SAME_ON_DEVICE
     for _ in range(REPEATS if drawn else 2):
-        again = _first(model, image, alone.gradients is not None)
+        again = _first(model, image, gradients)
         apart = Distance.between(alone.outputs, again.outputs).relative
         if apart > tolerance:
             remedy = (

@@ -240,6 +240,7 @@ HARMLESS: dict[str, Function] = {
     "one number for all images": lambda _, h: torch.ones_like(h),
     "float32 inside": lambda _, h: F.softmax(h.float().flatten(2), -1).view(h.shape).to(h.dtype),
     "a cut graph": lambda _, h: h.detach(),
+    "a backward pass that fails": lambda _, h: (y := h.exp()).mul(h) + y.mul_(2),
 }
 
 
