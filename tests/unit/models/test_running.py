@@ -121,9 +121,7 @@ def test_exported_programs_have_gradients_if_they_take_any_number_of_images() ->
     expected = Gradient().attribute(model(), IMAGES, target=1).values
     torch.testing.assert_close(Gradient().attribute(model(free), IMAGES, target=1).values, expected)
     for method in (DeepLift(), Lrp(), GuidedBackprop()):
-        with pytest.raises(
-            ModelError, match=r"got GraphModule; use the module that was exported"
-        ):
+        with pytest.raises(ModelError, match=r"got GraphModule; use the module that was exported"):
             method.attribute(model(free), IMAGES, target=1)
     fixed = torch.export.export(network(), (IMAGES,)).module()
     with pytest.raises(ModelError, match=r"an exported program that refuses \[1, 3, 12, 12\]; export it with dynamic_shapes"):
