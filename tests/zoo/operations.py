@@ -69,7 +69,7 @@ def sorted_values() -> nn.Module:
     return nn.Sequential(nn.Conv1d(2, 6, 3), nn.Tanh(), Step(lambda h: h.sort(2).values[:, :, ::2].mean(2)), nn.Linear(6, 3))
 
 
-@awkward("the logarithm of a sum of exponentials over places", refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION})
+@awkward("the logarithm of a sum of exponentials over places", refused={RELEVANCE: NO_RULE})
 def log_sum_exp() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 6, 3), nn.ReLU(), Step(lambda h: h.logsumexp((2, 3))), nn.Linear(6, 3))
 
@@ -102,7 +102,7 @@ class Einsum(nn.Module):
         return torch.einsum("bh,ho->bo", torch.einsum("bi,ih->bh", x, self.first).relu(), self.second)
 
 
-@awkward("the magnitude of a Fourier transform", signals, refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION})
+@awkward("the magnitude of a Fourier transform", signals, refused={RELEVANCE: NO_RULE})
 def spectrum() -> nn.Module:
     return nn.Sequential(Step(lambda x: torch.fft.rfft(x).abs().flatten(1)), nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 3))
 
@@ -157,12 +157,12 @@ def standard_deviation() -> nn.Module:
     return nn.Sequential(Step(lambda x: x.flatten(2).std(2)), nn.Linear(3, 3))
 
 
-@awkward("sums along an axis", signals, refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION}, affine=True)
+@awkward("sums along an axis", signals, refused={RELEVANCE: NO_RULE}, affine=True)
 def running_sum() -> nn.Module:
     return nn.Sequential(Step(lambda x: x.cumsum(2).flatten(1)), nn.Linear(18, 3))
 
 
-@awkward("distances to prototypes", table, refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION})
+@awkward("distances to prototypes", table, refused={RELEVANCE: NO_RULE})
 class Prototypes(nn.Module):
     def __init__(self) -> None:
         super().__init__()
