@@ -62,7 +62,7 @@ def compiled() -> nn.Module:
     return torch.compile(plain(), backend="eager")
 
 
-@awkward("a module within `nn.DataParallel`", refused={BACKWARD: "DataParallel"})
+@awkward("a module within `nn.DataParallel`", refused={(*MAPS, *BACKWARD): "got DataParallel; use its .module"})
 def data_parallel() -> nn.Module:
     return nn.DataParallel(plain())
 

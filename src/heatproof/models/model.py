@@ -126,9 +126,9 @@ class Model:
     def digest(self) -> str:
         """The content hash of the weights and of the printed structure."""
         state = hashlib.sha256(repr(self.module).encode())
-        for key, tensor in sorted(self.module.state_dict().items()):
+        for key, value in sorted(self.module.state_dict().items()):
             state.update(key.encode())
-            state.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+            state.update(_content(value))
         return state.hexdigest()[:32]
 
     @property
@@ -224,3 +224,13 @@ class Model:
             return self.class_names[0] if len(self.class_names) == 1 else "the output"
         index = self.output.index if index < 0 and isinstance(self.output, Regression) else index
         return self.class_names[index] if index < len(self.class_names) else f"{'output' if regression else 'class'} {index}"
+
+
+def _content(value: Any) -> bytes:
+    """The bytes of an entry of a state: a tensor, or what quantised layers keep beside and around tensors."""
+    if isinstance(value, tuple | list):
+        return b"".join(map(_content, value))
+    if not isinstance(value, Tensor):
+        return repr(value).encode()
+    plain = value.dequantize() if value.is_quantized else value
+    return plain.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()

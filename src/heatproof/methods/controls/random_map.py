@@ -53,7 +53,7 @@ class RandomMap(Method):
 def _name(module: nn.Module) -> str:
     """A name of the network, from the first values of each of its tensors, whatever their precision and device."""
     state = hashlib.sha256()
-    for tensor in module.state_dict().values():
+    for tensor in (value for value in module.state_dict().values() if isinstance(value, Tensor)):  # quantised layers keep more
         values = tensor.detach().flatten()[:_VALUES].to("cpu", torch.float32)
         state.update(f"{tuple(tensor.shape)}".encode() + values.numpy().tobytes())
     return state.hexdigest()[:32]
