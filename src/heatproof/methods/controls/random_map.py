@@ -12,7 +12,7 @@ import hashlib
 from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.passes.counting import ImageShape, PassCount
