@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.zoo.network import MAPS, NO_LAYER_AT_THE_INPUT, NO_OWN_WEIGHTS, NO_PLACES, awkward, of_shape, signals
+from tests.zoo.network import NO_LAYER_AT_THE_INPUT, NO_OWN_WEIGHTS, awkward, of_shape, signals
 
 
 class Tokens(nn.Module):
@@ -103,7 +103,7 @@ class Lstm(nn.Module):
 @awkward(
     "a recurrent unit in both directions over the rows of a picture",
     of_shape(3, 4, 4),
-    refused={MAPS: NO_PLACES, "deep_taylor": NO_LAYER_AT_THE_INPUT},
+    refused={"deep_taylor": NO_LAYER_AT_THE_INPUT},
 )
 class GruOfPictures(nn.Module):
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ a ReLU, the gradient changes by a step. So if anything differs by more than roun
 a copy of the network in float64 (float32 for networks in float64), and for other images: rounding shrinks with the precision, a
 fault does not.
 
-Cost: three forward passes, and three backward passes where gradients are needed, once for a network; more only if results differ.
+Cost: five forward passes, and three backward passes where gradients are needed, once for a network; more only if results differ.
 """
 
 import weakref
@@ -53,8 +53,8 @@ _known: "weakref.WeakKeyDictionary[nn.Module, tuple[Any, dict[Any, NetworkFacts]
 def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradients: bool) -> NetworkFacts:
     """Check that the outputs for an image depend on that image alone. Called wherever the passes of a user's call begin.
 
-    Cost: three forward passes, four where the outputs look like probabilities, and three backward passes with `gradients`, once for
-    a network; none is counted. An accelerated or edited copy counts as the network that it was made from, and compiled code as what
+    Cost: five forward passes, six where the outputs look like probabilities, and three backward passes with `gradients`, once for a
+    network; none is counted. An accelerated or edited copy counts as the network that it was made from, and compiled code as what
     it was compiled from.
 
     Args:

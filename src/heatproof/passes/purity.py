@@ -45,7 +45,7 @@ class Row(NamedTuple):
 def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
     """Check that the outputs and gradients of an image depend on that image alone.
 
-    Cost: three forward and three backward passes if they do, and rounding is what it usually is.
+    Cost: five forward and three backward passes if they do, and rounding is what it usually is.
 
     Args:
         model: The network, without an engine, in evaluation mode.
@@ -55,7 +55,7 @@ def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
     Raises:
         ModelError: They do not, or one image does not fit in memory.
     """
-    before, pair = _random_state(image), None if model.chunk == 1 else _pair(model, image)
+    before, pair = _random_state(image), _pair(model, image)
     try:
         alone = _first(model, image, gradients)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -65,18 +65,20 @@ def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
         if not gradients:
             raise too_large(model, image, "forward", failure) from None
         return check_purity(model, image, gradients=False)  # a map of a late layer takes less than a gradient of the image
+    again = _after_another(model, pair)
+    together = model.chunk != 1
     try:
-        other = _first(model, image if pair is None else pair, gradients)
+        other = _first(model, pair if together else image, gradients)
     except Exception as error:
         other = _first(model, image, gradients)  # raises whatever two images have nothing to do with
         if memory_failure(error) is None:
-            _check_repeats(model, image, alone, before, gradients)
+            _check_repeats(model, pair, alone, before)
             raise _refuses_two(model, image, error) from error
-        pair = None
+        together = False
     close = all(_close(*each) for each in zip(alone, other, strict=True))
-    if not close or not torch.equal(before, _random_state(image)):
-        _check_repeats(model, image, alone, before, gradients)
-    if not close and pair is not None:
+    if not close or not _close(alone.outputs, again) or not torch.equal(before, _random_state(image)):
+        _check_repeats(model, pair, alone, before)
+    if not close and together:
         _check_independent(model, pair, gradients)
     return alone
 
@@ -129,13 +131,22 @@ def _rounding(dtype: torch.dtype) -> float:
     return min(UNITS * unit, SHARE_OF_ROOT * sqrt(unit))
 
 
-def _check_repeats(model: Model, image: Tensor, alone: Row, before: Tensor, gradients: bool) -> None:
-    """Raise an error if the image has other outputs the next time it passes."""
+def _after_another(model: Model, pair: Tensor) -> Tensor:
+    """The outputs of the first image after the second has passed: a state that settles while one image passes shows then.
+
+    Both pass alone, since a state may end with another number of images.
+    """
+    _first(model, pair[1:], gradients=False)
+    return _first(model, pair[:1], gradients=False).outputs
+
+
+def _check_repeats(model: Model, pair: Tensor, alone: Row, before: Tensor) -> None:
+    """Raise an error if the first image has other outputs the next time it passes."""
+    image = pair[:1]
     drawn = not torch.equal(before, _random_state(image))
     tolerance = _rounding(alone.outputs.dtype) if image.device.type == "cpu" else SAME_ON_DEVICE
     for _ in range(REPEATS if drawn else 2):
-        again = _first(model, image, gradients)
-        apart = Distance.between(alone.outputs, again.outputs).relative
+        apart = Distance.between(alone.outputs, _after_another(model, pair)).relative
         if apart > tolerance:
             remedy = (
                 "it draws random numbers: let it do so in training only, as in F.dropout(x, p, self.training)"

@@ -285,6 +285,12 @@ def multi_head_attention(call: Call) -> list[Axes]:
     return [(*call.axes(call.args[0])[:-1], whole("c", call.results[0].shape[-1]))]
 
 
+def recurrent(call: Call) -> list[Axes]:
+    """The steps of the input; the last axis of what comes out at each step is new. Of the states at the end nothing is known."""
+    axes, output = call.axes(call.args[0]), call.results[0]
+    return [(*axes[:-1], whole("c", output.shape[-1]))]
+
+
 def reduced(call: Call) -> list[Axes]:
     """The axes that are left."""
     given = call.named("input", *(("p", "dim", "keepdim") if call.func in ops.NORMS else ("dim", "keepdim")))
@@ -352,6 +358,7 @@ TABLE: Sequence[tuple[ops.Category, Rule]] = (
     ((torch.einsum,), einsum),
     (ops.ATTENTIONS, attention),
     (ops.MULTI_HEAD_ATTENTIONS, multi_head_attention),
+    (ops.RECURRENT_LAYERS, recurrent),
     (REDUCTIONS, reduced),
     (ops.JOINS, joined),
     (ops.STACKS, stacked),

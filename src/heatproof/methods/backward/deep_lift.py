@@ -30,6 +30,9 @@ from heatproof.passes.multipliers import multipliers
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.black import Black
 
+UNNOTED = 0.05
+"""The share of a map's magnitudes by which its sum may miss f(x) − f(baseline) without a note; nested quadratures miss less."""
+
 
 class DeepLift(Method):
     """The change of the score from a baseline to the image, distributed by average slopes in one backward pass.
@@ -86,7 +89,18 @@ class DeepLift(Method):
                 expected_sum[i] += change
 
         used, error = sampling.run(case.model, case.images, compute, add, lambda still, _: sums[:, still])
-        return Explanation(sums.sum(0).to(case.images.dtype), expected_sum, error, used)
+        maps = sums.sum(0)
+        return Explanation(maps.to(case.images.dtype), expected_sum, error, used, notes=_notes(maps, expected_sum))
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(3 * self.baselines, self.baselines)
+
+
+def _notes(maps: Tensor, expected_sum: Tensor) -> tuple[str, ...]:
+    """For each map, a note that it does not add up to the difference that it explains, or ""."""
+    flat = maps.flatten(1)
+    missing = (flat.sum(1) - expected_sum).abs() > UNNOTED * (flat.abs().sum(1) + expected_sum.abs())
+    reason = (
+        "the map does not sum to f(x) − f(baseline): a part of the network is cut from the graph, or has no slope between the two"
+    )
+    return tuple(reason * bad for bad in missing.tolist())
