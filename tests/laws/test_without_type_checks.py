@@ -59,7 +59,7 @@ EXPECTED = {
     "target of words": ("TensorError", "target: expected None, an integer or 3 integers"),
     "ragged target": ("TensorError", "target: expected None, an integer or 3 integers"),
     "edges of a table": ("TensorError", "edge_map: expected images [b, c, h, w]"),
-    "one map without a batch": ("TensorError", "one map needs a batch axis"),
+    "one map without a batch": ("TensorError", "a single map of an image [c, h, w] needs a batch axis"),
     "maps of fewer images": ("TensorError", "maps: expected one per image"),
     "regions of smaller images": ("TensorError", "regions: expected one per map"),
     "an attack on a table": ("TensorError", "random_sign: expected images [b, c, h, w]"),
