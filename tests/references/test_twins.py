@@ -261,7 +261,7 @@ def test_perturbation_curve_follows_equations_10_and_11(
 def test_the_published_curve_has_31_points_and_6750_replaced_pixels() -> None:
     metric = PerturbationCurve(draws=1, fill=Black())
     assert metric.layout(224, 224) == (15, 30)
-    images = zoo.images(1, side=224) + 1
+    images = zoo.images(1, side=224).clamp(-1, 1)
     net = zoo.Linear((3, 224, 224), classes=2)
     found = metric.score(zoo.model(net), images, 0, zoo.images(1, side=224, seed=1))
     assert found.curve.shape == (1, 31)
