@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 import tomllib
 from importlib.resources import files
 
@@ -32,22 +31,14 @@ def output(*arguments):
     return result.output
 
 
-def test_help_answers_without_torch():
+def test_help_answers_without_torch_and_with_few_modules():
+    """350 modules take .4 s on an idle core; torch alone would take longer."""
     code = (
         "import sys; from typer.testing import CliRunner; from heatproof.cli.main import app\n"
         "result = CliRunner().invoke(app, ['--help']); assert result.exit_code == 0\n"
-        "sys.exit('torch' in sys.modules)"
+        "sys.exit('torch' in sys.modules or len(sys.modules) > 500)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_help_answers_in_half_a_second():
-    times = []
-    for _ in range(3):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "heatproof.cli", "--help"], check=True, capture_output=True)
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.5
 
 
 @pytest.mark.parametrize(("command", "family"), [("methods", Method), ("metrics", Metric), ("models", Loader), ("data", Dataset)])
