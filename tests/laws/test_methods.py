@@ -20,6 +20,7 @@ from heatproof.passes.incremental import incremental
 from heatproof.tracing.capture import spatial_layers
 from tests.laws.cases import BY_DEFAULT, CHEAP_CURVE, MAPS_OF_A_CONSTANT_OUTPUT, METHODS, every, every_change, for_images_of, suited
 from tests.support import zoo
+from tests.support.checking import shapes_checked
 from tests.support.close import assert_close, assert_different, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
 
@@ -77,8 +78,9 @@ def test_every_exported_method_has_cases() -> None:
 
 @functools.cache
 def usual(method: Method, network: str = "residual") -> Attribution:
-    """The maps of three images for class 0; computed once for all laws that compare with them."""
-    return method.attribute(zoo.model(zoo.NETWORKS[network]()), zoo.images(3), 0)
+    """The maps of three images for class 0, shapes and types checked; computed once for all laws that compare with them."""
+    with shapes_checked(True):
+        return method.attribute(zoo.model(zoo.NETWORKS[network]()), zoo.images(3), 0)
 
 
 def expensive(method: Method) -> str:

@@ -48,6 +48,7 @@ from heatproof.perturb.fills import Zero
 from tests.laws import known_pairs
 from tests.laws.cases import METRICS, every, every_change, for_images_of, suited
 from tests.support import zoo
+from tests.support.checking import shapes_checked
 from tests.support.close import assert_close, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
 
@@ -127,8 +128,9 @@ def score(
 
 @functools.cache
 def usual(metric: Metric) -> Scores:
-    """The scores that every argument by default gives; computed once for all laws that compare with them."""
-    return score(metric)
+    """The scores that every argument by default gives, shapes and types checked; computed once for all laws."""
+    with shapes_checked(True):
+        return score(metric)
 
 
 def assert_same_scores(found: Scores, expected: Scores, tolerance: float = FLOAT32) -> None:

@@ -37,7 +37,7 @@ from heatproof.numerics.quadrature import GaussLegendre
 from tests.laws.awaited import AWAITED
 from tests.laws.cases import METHODS, suited
 from tests.support.alive import alive, left_behind, watching
-from tests.support.checking import unchecked
+from tests.support.checking import shapes_checked
 from tests.support.close import gap
 from tests.support.state import state_of
 from tests.zoo import ZOO, Network
@@ -163,7 +163,7 @@ def by_hand(network: Network, module: nn.Module, target: Tensor) -> tuple[Tensor
     return gradient[:n], scores[:n].detach(), black[:n]
 
 
-@unchecked()
+@shapes_checked(False)
 def complaints(network: Network, methods: Mapping[str, Method]) -> dict[str, list[str]]:
     """What each method does wrong on a network: called for two rows at once, and twice for one row in chunks of one."""
     module, rows = network.module(), network.rows()

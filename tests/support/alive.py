@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from tests.support.checking import unchecked
+from tests.support.checking import shapes_checked
 
 
 def alive() -> tuple[int, int]:
@@ -32,7 +32,7 @@ def watching() -> Iterator[None]:
         gc.unfreeze()
 
 
-@unchecked()
+@shapes_checked(False)
 def left_behind(calls: Mapping[str, Callable[[], object]]) -> dict[str, str]:
     """The calls that leave tensors behind each time that they are made, and how many; what is remembered once is not counted."""
     with watching():

@@ -21,10 +21,12 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def unchecked() -> Iterator[None]:
-    """Inside, nothing is checked, as for a user; a test that calls thousands of functions is several times as fast."""
+def shapes_checked(active: bool) -> Iterator[None]:
+    """Inside, shapes and types are checked or, as for a user, not; a test that calls thousands of functions is then several times
+    as fast.
+    """
     before = config.jaxtyping_disable
-    config.update("jaxtyping_disable", True)
+    config.update("jaxtyping_disable", not active)
     try:
         yield
     finally:

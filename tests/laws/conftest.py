@@ -1,0 +1,13 @@
+"""Laws call every method and metric many times: shapes and types are checked in one call of each, in `usual`, and not in the others."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.checking import shapes_checked
+
+
+@pytest.fixture(autouse=True)
+def _unchecked() -> Iterator[None]:
+    with shapes_checked(False):
+        yield
