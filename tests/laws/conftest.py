@@ -1,4 +1,4 @@
-"""Laws call every method and metric many times: shapes and types are checked in one call of each, in `usual`, and not in the others."""
+"""Laws call every method and metric many times: shapes and types are checked in one call of each, in `usual`."""
 
 from collections.abc import Iterator
 

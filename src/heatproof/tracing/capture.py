@@ -209,10 +209,10 @@ def captured_activation(captured: Capture, model: Model) -> Tensor:
 
 
 def _trace(model: Model, images: Tensor) -> LayerTrace:
-    """The trace of a network on images of that shape, remembered until a module of it is exchanged."""
+    """The trace of a network on images of that shape, remembered until a module of it is exchanged; edited copies share it."""
     network = named_network(model)
     structure = tuple((name, type(module)) for name, module in network.named_modules())
-    traces = _traces.setdefault(network, {})
+    traces = _traces.setdefault(model.original or network, {})
     key = (structure, tuple(images.shape[1:]), images.dtype)
     if key not in traces:
         traces[key] = _traced(model, images[: min(2, model.chunk or 2)])
