@@ -168,6 +168,8 @@ def _explained(
         if target is not None:
             raise UsageError("target: expected None beside an Attribution, which has its own target, got another; leave it out")
         return maps, cache(lambda: _method_of(maps))
+    if isinstance(maps, list | tuple) or hasattr(maps, "__array__"):
+        check_dense(maps, "maps")
     if not isinstance(maps, Method | str | Mapping):
         raise UsageError(
             f"maps: expected an Attribution, a torch.Tensor of raw maps, or a Method, its name or its settings, got {_named(maps)}"
@@ -217,5 +219,4 @@ def _named(given: Any) -> str:
         return f"the class {given.__name__}{remedy}"
     if isinstance(given, Settings):
         return f"the {given.family} {given.name}"
-    remedy = "; use torch.as_tensor(maps)" if isinstance(given, list) or hasattr(given, "__array__") else ""
-    return f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.") + remedy
+    return f"{type(given).__module__}.{type(given).__qualname__}".removeprefix("builtins.")
