@@ -18,6 +18,7 @@ _HOMES = {
     "load_model": "heatproof.models.loaders",
     "load_regions": "heatproof.data",
     "mean_interval": "heatproof.stats",
+    "score": "heatproof.metrics",
 }
 
 _ROOMS = ("data", "methods", "metrics", "models", "numerics", "perturb", "stats")
@@ -32,6 +33,7 @@ __all__ = [
     "load_model",
     "load_regions",
     "mean_interval",
+    "score",
 ]
 
 

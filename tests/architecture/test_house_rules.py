@@ -45,6 +45,7 @@ NO_CONCEPT = {
     "unchanged_weights",
     "gradient_attack",
     "differentiable_map",
+    "score",
     "scores",
 }
 """Stems of files that hold what a family shares, or a member that only a method can build."""

@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from heatproof.core.errors import ModelError, TensorError
+import heatproof as hp
+from heatproof.core.errors import ModelError, TensorError, UsageError
 from heatproof.core.records import Direction
 from heatproof.core.settings import exports
 from heatproof.edits.randomise import blocks
@@ -191,6 +192,41 @@ def test_curves_and_components_are_those_declared(metric: Metric) -> None:
     assert found.curve is None or (found.curve.ndim == 2 and len(found.curve) == 5)
     assert set(found.components) == set(metric.component_meanings)
     assert all(component.shape == (5,) for component in found.components.values())
+
+
+# --- one call for all --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("metric", [pytest.param(next(iter(cases.values())), id=kind.name) for kind, cases in METRICS.items()])
+def test_one_call_takes_any_metric_and_an_attribution_a_method_or_maps(metric: Metric) -> None:
+    method, at, target, seed = asked(metric), images(3), torch.tensor([0, 1, 2]), 2
+    attribution = method.attribute(NETWORK, at, target, seed=seed)
+    expected = score(metric, NETWORK, at, target, attribution.values, method, seed)
+    where = regions(at).float()
+    assert_same_scores(hp.score(metric, NETWORK, at, attribution, regions=where), expected, 0)
+    described = hp.score(metric.to_dict(), NETWORK, at, method.to_dict(), regions=where, target=target, seed=seed)
+    assert_same_scores(described, expected, 0)
+    given = {"regions": where, "target": target, "seed": seed}
+    if isinstance(metric, ExplainerMetric):
+        with pytest.raises(UsageError, match=f"{metric.name}: maps: expected a Method or an Attribution"):
+            hp.score(metric, NETWORK, at, torch.zeros_like(at), **given)
+    else:
+        assert_same_scores(hp.score(metric, NETWORK, at, attribution.values, **given), expected, 0)
+
+
+def test_an_attribution_that_is_scored_is_not_computed_again() -> None:
+    attribution = METHOD.attribute(NETWORK, images(2), 0, seed=5)
+    with count_passes() as passes:
+        found = hp.score("completeness", NETWORK, images(2), attribution)
+    assert (passes.forward, passes.backward) == (0, 0)
+    assert_close(found.values, attribution.gap, 0)
+
+
+def test_a_method_that_cannot_be_built_again_is_asked_for_only_where_it_is_needed() -> None:
+    attribution = replace(METHOD.attribute(NETWORK, images(2), 0), method='{"name":"my_own_method"}')
+    assert hp.score("completeness", NETWORK, images(2), attribution).values.isfinite().all()
+    with pytest.raises(UsageError, match="give the method itself in place of its Attribution"):
+        hp.score("repeatability", NETWORK, images(2), attribution)
 
 
 # --- independence ----------------------------------------------------------------------------------------------------------

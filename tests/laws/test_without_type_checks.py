@@ -10,6 +10,7 @@ import pytest
 SCRIPT = r"""
 import json, sys
 import torch
+import heatproof as hp
 from heatproof.attacks import RandomSign
 from heatproof.core.errors import HeatproofError
 from heatproof.methods import Attribution, EdgeMap, Gradient, RandomMap, SmoothTaylor
@@ -37,6 +38,25 @@ calls = {
     "a grey mask": lambda: EnergyInMask().score(maps, maps[:, 0].sigmoid()),
     "maps of smaller images": lambda: curve.score(model, images, 0, maps[:, :, :4]),
     "target of fractions for a metric": lambda: curve.score(model, images, torch.zeros(3), maps),
+    "a bare module for a method": lambda: Gradient().attribute(model.module, images),
+    "a bare module for a metric": lambda: curve.score(model.module, images, 0, maps),
+    "a bare module to score": lambda: hp.score(curve, model.module, images, maps),
+    "the name of a network": lambda: hp.score(curve, "resnet18", images, maps),
+    "an attribution for maps": lambda: curve.score(model, images, 0, Gradient().attribute(model, images)),
+    "an attribution for maps alone": lambda: TotalVariationCurve(scaled=True).score(Gradient().attribute(model, images)),
+    "a method for maps": lambda: curve.score(model, images, 0, Gradient()),
+    "a method for a function": lambda: Repeatability().score(model, images, 0, Gradient()),
+    "an attribution for a function": lambda: Repeatability().score(model, images, 0, Gradient().attribute(model, images)),
+    "maps without regions": lambda: hp.score("energy_in_mask", model, images, maps),
+    "maps of which no method is known": lambda: hp.score("repeatability", model, images, maps),
+    "a method for a metric": lambda: hp.score(Gradient(), model, images, maps),
+    "the class of a metric": lambda: hp.score(Repeatability, model, images, Gradient()),
+    "the class of a method": lambda: hp.score(Repeatability(), model, images, Gradient),
+    "a metric for maps": lambda: hp.score(curve, model, images, Repeatability()),
+    "a list of maps": lambda: hp.score(curve, model, images, list(maps)),
+    "an array of maps": lambda: hp.score(curve, model, images, maps.numpy()),
+    "fewer maps than images": lambda: hp.score("sparseness", model, images, maps[:2]),
+    "two targets": lambda: hp.score(curve, model, images, Gradient().attribute(model, images), target=1),
     "repeatability of a table": lambda: Repeatability().score(
         table, zoo.table(2), 0, lambda x, t, seed: RandomMap().attribute(table, x, t, seed=seed)
     ),
@@ -67,6 +87,25 @@ EXPECTED = {
     "a grey mask": ("TensorError", "choose a threshold"),
     "maps of smaller images": ("TensorError", "maps: expected one per image"),
     "target of fractions for a metric": ("TensorError", "target: expected"),
+    "a bare module for a method": ("UsageError", "write Model(module, Bounds.of(0, 1, channels=3))"),
+    "a bare module for a metric": ("UsageError", "write Model(module, Bounds.of(0, 1, channels=3))"),
+    "a bare module to score": ("UsageError", "write Model(module, Bounds.of(0, 1, channels=3))"),
+    "the name of a network": ("UsageError", "use load_model('resnet18')"),
+    "an attribution for maps": ("TensorError", "use its .values"),
+    "an attribution for maps alone": ("TensorError", "use its .values"),
+    "a method for maps": ("TensorError", "use its .attribute(model, images).values"),
+    "a method for a function": ("UsageError", "make one by bound(method, model), or call heatproof.score"),
+    "an attribution for a function": ("UsageError", "make one by bound(method, model), or call heatproof.score"),
+    "maps without regions": ("UsageError", "energy_in_mask: regions: expected where the object of each image lies"),
+    "maps of which no method is known": ("UsageError", "repeatability: maps: expected a Method or an Attribution"),
+    "a method for a metric": ("UsageError", "got the method gradient"),
+    "the class of a metric": ("UsageError", "write Repeatability() for its default settings"),
+    "the class of a method": ("UsageError", "write Gradient() for its default settings"),
+    "a metric for maps": ("UsageError", "got the metric repeatability"),
+    "an array of maps": ("TensorError", "use torch.as_tensor(maps)"),
+    "a list of maps": ("TensorError", "use torch.stack(maps)"),
+    "fewer maps than images": ("TensorError", "maps: expected one per image"),
+    "two targets": ("UsageError", "leave it out"),
     "repeatability of a table": ("TensorError", "repeatability: expected images [b, c, h, w]"),
 }
 

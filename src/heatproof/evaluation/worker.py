@@ -26,7 +26,9 @@ from heatproof.evaluation.checks import preprocessing_of
 from heatproof.evaluation.plan import Unit
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
-from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
+from heatproof.metrics.base import Metric
+from heatproof.metrics.explain import bound
+from heatproof.metrics.score import ScoreInputs
 from heatproof.metrics.scores import Scores
 from heatproof.models.classes import class_probability, default_target
 from heatproof.models.loaders.base import Loader
@@ -114,14 +116,24 @@ class _Explainer:
 
     def __init__(self, method: Method, model: Model) -> None:
         self.method, self.model = method, model
+        self._explain = bound(method, model)
         self._cached: dict[tuple[object, ...], Attribution] = {}
 
+    def clean(self, images: Tensor, target: Tensor, seed: int) -> Attribution:
+        """The attribution of the images as they are, whose values are compared with the model's bounds."""
+        attribution = self.method.attribute(self.model, images, target, seed=seed)
+        self._cached[self._key(images, target, seed, None)] = attribution
+        return attribution
+
     def __call__(self, images: Tensor, target: Tensor, seed: int, model: Model | None = None, /) -> Attribution:
-        seed = seed if self.method.stochastic else 0
-        key = (*map(image_digest, images), *target.tolist(), seed, model and (model.digest, model.output))
+        key = self._key(images, target, seed, model)
         if key not in self._cached:
-            self._cached[key] = self.method.attribute(model or self.model, images, target, seed=seed)
+            self._cached[key] = self._explain(images, target, seed, model)
         return self._cached[key]
+
+    def _key(self, images: Tensor, target: Tensor, seed: int, model: Model | None) -> tuple[object, ...]:
+        seed = seed if self.method.stochastic else 0
+        return (*map(image_digest, images), *target.tolist(), seed, model and (model.digest, model.output))
 
 
 def _stored_further_maps(
@@ -137,17 +149,26 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
     loaded, images, outputs = batch.loaded, batch.images, batch.outputs
     target = _target(unit, model, outputs, loaded)
     explain = _Explainer(Method.from_dict(unit.method), model)
-    attribution = explain(images, target, unit.seed)
+    attribution = explain.clean(images, target, unit.seed)
     build_records = _record_builder(unit, model, outputs, attribution, loaded)
     records: list[Record] = []
     further: Mapping[str, Tensor] = {}
+    inputs = ScoreInputs(
+        model,
+        images,
+        attribution.target,
+        attribution.values,
+        explain,
+        regions=lambda: load_regions(Dataset.from_dict(unit.dataset), preprocessing_of(model).region, items=loaded.items),
+        maps_of=lambda method, seed: batch.map_of(method, model, attribution.target, seed),
+        seed=unit.seed,
+    )
     for settings in unit.metrics:
         metric = Metric.from_dict(settings)
-        if isinstance(metric, ReferenceMetric):
-            batch.map_of(metric.reference, model, attribution.target, unit.seed + 1)
+        inputs.prepare(metric)
         started = time.perf_counter()
         with count_passes() as passes:
-            scores = _apply(metric, unit, model, batch, attribution, explain)
+            scores = inputs.score(metric)
         records += build_records(metric, settings, scores, passes, time.perf_counter() - started)
         further = further or scores.maps
     return records, attribution.values, further
@@ -157,23 +178,6 @@ def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> 
     if unit.target == "predicted":
         return default_target(model, outputs)
     return torch.tensor([item.label for item in loaded.items], device=outputs.device)
-
-
-def _apply(metric: Metric, unit: Unit, model: Model, batch: _Batch, attribution: Attribution, explain: _Explainer) -> Scores:
-    images, target, seed = batch.images, attribution.target, unit.seed
-    match metric:
-        case MapMetric():
-            return metric.score(attribution.values)
-        case RegionMetric():
-            dataset = Dataset.from_dict(unit.dataset)
-            return metric.score(attribution.values, load_regions(dataset, preprocessing_of(model).region, items=batch.loaded.items))
-        case ReferenceMetric():
-            return metric.score(attribution.values, batch.map_of(metric.reference, model, target, seed + 1))
-        case ModelMetric():
-            return metric.score(model, images, target, attribution.values, seed=seed)
-        case ExplainerMetric():
-            return metric.score(model, images, target, explain, seed=seed)
-    raise ModelError(f"{metric.name}: expected a metric of one of the five kinds that a run computes, got {type(metric).__name__}")
 
 
 def _details(attribution: Attribution, i: int) -> str:

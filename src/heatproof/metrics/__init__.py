@@ -6,6 +6,7 @@ from heatproof.metrics.complexity import HistogramEntropy, PerformanceInformatio
 from heatproof.metrics.faithfulness import PerturbationCurve, PixelFlipping
 from heatproof.metrics.localisation import EnergyInMask, PointingGame
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
+from heatproof.metrics.score import score
 from heatproof.metrics.scores import Scores
 from heatproof.metrics.similarity import Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
@@ -37,4 +38,5 @@ __all__ = [
     "SimilarityUnderChange",
     "Sparseness",
     "TotalVariationCurve",
+    "score",
 ]

@@ -19,14 +19,14 @@ from jaxtyping import Bool, Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor
 
-from heatproof.core.errors import TensorError
+from heatproof.core.errors import TensorError, UsageError
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.settings import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
 from heatproof.metrics.explain import Explain
-from heatproof.metrics.inputs import finite_maps, parse_regions
+from heatproof.metrics.inputs import check_maps_of_images, finite_maps, parse_regions
 from heatproof.metrics.scores import Scores, masked, without_broken
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
@@ -310,8 +310,7 @@ class ModelMetric(Metric, Objective, ABC):
         check_bounds(self, model, images)
         model = known_model(model, images, gradients=False)
         check_dense(values, "maps")
-        if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
-            raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
+        check_maps_of_images(values, images)
         maps = self._prepared(values.to(images.device))
         with model.running():
             classes = resolve_target(model, images, target)
@@ -360,8 +359,16 @@ class ExplainerMetric(Metric, ABC):
             target: The class to explain: one class, one class per image, or None for the model's own top-1.
             explain: The method, bound to the model by `bound(method, model)`.
             seed: The seed of the maps and of all random draws of the metric.
+
+        Raises:
+            UsageError: `explain` is no function, but a method or its maps.
         """
         check_images(model, images)
+        if not callable(explain):
+            raise UsageError(
+                f"{self.name}: explain: expected a function that explains images, got a {type(explain).__name__}; make one by "
+                "bound(method, model), or call heatproof.score(metric, model, images, method), which takes any"
+            )
         check_needs_images(self, images)
         check_bounds(self, model, images)
         model = known_model(model, images, gradients=False)

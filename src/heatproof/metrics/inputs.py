@@ -28,6 +28,16 @@ def finite_maps(values: Tensor, metric: str) -> Float[Tensor, "b c h w"]:
     return torch.where(finite(values).view(-1, 1, 1, 1), values, torch.zeros_like(values))
 
 
+def check_maps_of_images(values: Tensor, images: Tensor) -> None:
+    """Check that there is one map for each image, of its size; maps may have other channels.
+
+    Raises:
+        TensorError: There are more or fewer, or they have another size.
+    """
+    if values.shape[0] != images.shape[0] or values.shape[2:] != images.shape[2:]:
+        raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
+
+
 def parse_regions(regions: Tensor, maps: Float[Tensor, "b c h w"]) -> tuple[Bool[Tensor, " b"], Bool[Tensor, "b h w"]]:
     """Which images have no region, and which pixels lie inside a region.
 

@@ -40,6 +40,8 @@ def _converted(given: Any, what: str) -> str:
     """How to make the tensor that was meant."""
     if isinstance(getattr(given, "values", None), Tensor):
         return "its .values"
+    if callable(getattr(given, "attribute", None)):
+        return "its .attribute(model, images).values"
     if isinstance(given, Mapping):
         held = next((key for key, value in given.items() if isinstance(value, Tensor)), None)
         return f"the tensor in it, as {what}[{held!r}]" if held is not None else "a tensor"

@@ -1,12 +1,13 @@
 """Checks of images and targets: inputs that would give a wrong map are refused with the remedy."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-from heatproof.core.errors import TensorError
+from heatproof.core.errors import TensorError, UsageError
 from heatproof.core.settings import Settings
 from heatproof.models.classes import NO_CLASS, default_target, number_of_classes
 from heatproof.models.model import Model
@@ -27,12 +28,33 @@ that depends on no class has the target −1.
 """
 
 
+def check_model(model: Any, images: Any) -> None:
+    """Check that a network came with the bounds of its input.
+
+    Raises:
+        UsageError: It is a bare module, a loader, or something else. The message says how to make a `Model` of it.
+    """
+    if isinstance(model, Model):
+        return
+    remedy = "make one by Model(module, bounds)"
+    if isinstance(model, nn.Module):
+        channels = images.shape[1] if isinstance(images, Tensor) and images.ndim > 1 else 3
+        remedy = f"write Model(module, Bounds.of(0, 1, channels={channels})) with the least and the largest value of its input"
+    elif isinstance(model, str):
+        remedy = f"use load_model({model!r})"
+    elif hasattr(model, "load"):
+        remedy = "use its .load()"
+    raise UsageError(f"model: expected a heatproof.Model, got {type(model).__module__}.{type(model).__qualname__}; {remedy}")
+
+
 def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
     """Check that images are a non-empty, finite batch that fits the model's bounds, type and device.
 
     Raises:
         TensorError: They are not.
+        UsageError: The model is no `Model`.
     """
+    check_model(model, images)
     check_dense(images, "images")
     channels = len(model.bounds.lower)
     if images.ndim < 2 or images.shape[1] != channels:

@@ -1,13 +1,17 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.networks import load_networks
 from heatproof.evaluation.plan import plan
-from heatproof.evaluation.worker import compute_unit
+from heatproof.evaluation.worker import _Explainer, compute_unit
+from heatproof.methods import DeepTaylor
+from heatproof.metrics import SimilarityUnderChange, score
 from heatproof.passes.counting import count_passes
 from heatproof.store import Run
+from tests.support import zoo
 
 EXPERIMENT = {
     "name": "trial",
@@ -67,3 +71,11 @@ def test_an_experiment_says_whether_rows_may_be_computed_in_part_and_records_say
     assert row["passes"] == 41
     assert (20 < row["work"] < 33) if incremental else row["work"] == 41
     assert unit.key != replace(unit, incremental=not incremental).key
+
+
+def test_a_run_explains_images_that_a_metric_changed_beyond_the_bounds():
+    model, images, metric = zoo.model(zoo.residual()), zoo.images(2), SimilarityUnderChange(levels=(2.0,))
+    explain = _Explainer(DeepTaylor(), model)
+    target = explain.clean(images, torch.tensor([0, 1]), 0).target
+    found = metric.score(model, images, target, explain)
+    assert torch.equal(found.values, score(metric, model, images, DeepTaylor(), target=target).values)

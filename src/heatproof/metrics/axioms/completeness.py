@@ -39,12 +39,11 @@ class Completeness(ExplainerMetric):
 
     >>> import torch
     >>> from heatproof.methods import IntegratedGradients
-    >>> from heatproof.metrics import Completeness
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import Completeness, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> scores = Completeness().score(model, images, None, bound(IntegratedGradients(), model))
+    >>> scores = score(Completeness(), model, images, IntegratedGradients())
     >>> scores.values < 0.05
     tensor([True, True])
     """

@@ -54,12 +54,11 @@ class InputInvariance(ComparingMetric):
 
     >>> import torch
     >>> from heatproof.methods import Gradient
-    >>> from heatproof.metrics import InputInvariance
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import InputInvariance, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> InputInvariance().score(model, images, None, bound(Gradient(), model)).values > 0.999
+    >>> score(InputInvariance(), model, images, Gradient()).values > 0.999
     tensor([True, True])
     """
 

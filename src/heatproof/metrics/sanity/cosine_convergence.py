@@ -42,12 +42,11 @@ class CosineConvergence(ExplainerMetric):
 
     >>> import torch
     >>> from heatproof.methods import EdgeMap
-    >>> from heatproof.metrics import CosineConvergence
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import CosineConvergence, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> CosineConvergence().score(model, images, None, bound(EdgeMap(), model)).values
+    >>> score(CosineConvergence(), model, images, EdgeMap()).values
     tensor([1., 1.])
     """
 

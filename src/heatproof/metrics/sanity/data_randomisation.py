@@ -34,13 +34,12 @@ class DataRandomisation(ComparingMetric):
 
     >>> import torch
     >>> from heatproof.methods import EdgeMap
-    >>> from heatproof.metrics import DataRandomisation
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import DataRandomisation, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> other = Toy(architecture="cnn", width=0.1, seed=1)
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> DataRandomisation(other=other).score(model, images, None, bound(EdgeMap(), model)).values
+    >>> score(DataRandomisation(other=other), model, images, EdgeMap()).values
     tensor([1., 1.])
     """
 

@@ -46,12 +46,11 @@ class EfficientMprt(ExplainerMetric):
 
     >>> import torch
     >>> from heatproof.methods import EdgeMap
-    >>> from heatproof.metrics import EfficientMprt
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import EfficientMprt, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> EfficientMprt().score(model, images, None, bound(EdgeMap(), model)).values
+    >>> score(EfficientMprt(), model, images, EdgeMap()).values
     tensor([0., 0.], dtype=torch.float64)
     """
 

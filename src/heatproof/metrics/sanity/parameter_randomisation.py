@@ -70,12 +70,11 @@ class ParameterRandomisation(ComparingMetric):
 
     >>> import torch
     >>> from heatproof.methods import EdgeMap
-    >>> from heatproof.metrics import ParameterRandomisation
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import ParameterRandomisation, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> scores = ParameterRandomisation().score(model, images, None, bound(EdgeMap(), model))
+    >>> scores = score(ParameterRandomisation(), model, images, EdgeMap())
     >>> sorted(scores.components)
     ['first', 'floor', 'gap', 'last', 'scored']
     >>> scores.values

@@ -38,12 +38,11 @@ class RandomLogit(ComparingMetric):
 
     >>> import torch
     >>> from heatproof.methods import EdgeMap
-    >>> from heatproof.metrics import RandomLogit
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import RandomLogit, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> RandomLogit().score(model, images, None, bound(EdgeMap(), model)).values
+    >>> score(RandomLogit(), model, images, EdgeMap()).values
     tensor([1., 1.])
     """
 

@@ -34,12 +34,11 @@ class Repeatability(ExplainerMetric):
 
     >>> import torch
     >>> from heatproof.methods import SmoothGrad
-    >>> from heatproof.metrics import Repeatability
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import Repeatability, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
-    >>> scores = Repeatability().score(model, images, None, bound(SmoothGrad(samples=50), model))
+    >>> scores = score(Repeatability(), model, images, SmoothGrad(samples=50))
     >>> scores.values > 0.8
     tensor([True, True])
     """

@@ -51,13 +51,12 @@ class SimilarityUnderChange(ComparingMetric):
 
     >>> import torch
     >>> from heatproof.methods import Gradient
-    >>> from heatproof.metrics import SimilarityUnderChange
-    >>> from heatproof.metrics.explain import bound
+    >>> from heatproof.metrics import SimilarityUnderChange, score
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> metric = SimilarityUnderChange(levels=(0.0, 0.1))
-    >>> scores = metric.score(model, images, None, bound(Gradient(), model))
+    >>> scores = score(metric, model, images, Gradient())
     >>> scores.curve.shape, scores.components["first"]
     (torch.Size([2, 2]), tensor([1., 1.]))
     """
