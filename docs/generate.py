@@ -560,6 +560,8 @@ def _type_name(kind: Any) -> str:
         return f"{_type_name(arguments[0])} {limits}".strip()
     if origin is tuple:
         return f"list of {_type_name(arguments[0])}"
+    if origin is dict:
+        return "table"
     if arguments:
         return " or ".join(map(_type_name, arguments))
     if inspect.isclass(kind) and issubclass(kind, Settings):

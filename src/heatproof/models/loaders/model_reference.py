@@ -58,8 +58,9 @@ def resolve(reference: str | Mapping[str, Any] | Loader, settings: Mapping[str, 
 
 def _from_text(text: str, settings: Mapping[str, Any]) -> Loader:
     name, colon, rest = text.partition(":")
-    if is_import_path(text) and name not in exports(Loader):
-        return _imported(text, settings)
+    path = rest if name == Imported.name else text
+    if is_import_path(path) and (path == rest or name not in exports(Loader)):
+        return _imported(path, settings)
     chosen = cast(type[Loader], lookup(Loader, name))
     if not chosen.shorthand:
         if colon:

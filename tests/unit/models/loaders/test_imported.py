@@ -215,6 +215,7 @@ def test_settings_survive_a_round_trip():
 def test_a_text_names_a_network_its_settings_and_its_arguments(folder):
     loader = resolve("own_nets:build", {"width": 5, "seed": 3, "preprocessing": PIXELS, "arguments": {"classes": 2}})
     assert loader == Imported(path="own_nets:build", arguments={"classes": 2, "width": 5}, seed=3, preprocessing=PIXELS)
+    assert resolve("imported:own_nets:build", {"width": 5}) == Imported(path="own_nets:build", arguments={"width": 5})
     assert load_model(loader).module.first.out_channels == 5
 
 
