@@ -75,7 +75,8 @@ def _from_text(text: str, settings: Mapping[str, Any]) -> Loader:
     if others:
         example = '{name = "torchvision", architecture = "resnet18", weights = "random"}'
         raise SettingsError(
-            f"{text}: {name} also needs {', '.join(others)}, which a text cannot contain; give a table, such as "
+            f"{text}: {name} also needs {', '.join(others)}, add it on the command line, as in "
+            f"{text},{others[0]}=my_package.nets:build, or give a table, such as "
             f'{{name = "{name}", {chosen.shorthand} = "{rest}", {others[0]} = {example}}}'
         )
     return chosen(**{**fields, chosen.shorthand: rest})
