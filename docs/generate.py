@@ -375,11 +375,10 @@ def _answers(network: Any, *names: str) -> str:
 
 
 def _reference(loader: type[Settings]) -> str:
-    """What stands after `--model`; a loader that needs more than one thing can only be named in a file or in Python."""
+    """What stands after `--model`, with the settings that are required."""
     shorthand = str(getattr(loader, "shorthand", ""))
-    if any(field.is_required() and key != shorthand for key, field in loader.model_fields.items()):
-        return "no: give a table in an experiment, or settings in Python"
-    return f"`{loader.name}:{shorthand.upper()}`" if shorthand else f"`{loader.name}`"
+    needed = [f",{key}=…" for key, field in loader.model_fields.items() if field.is_required() and key != shorthand]
+    return f"`{loader.name}{f':{shorthand.upper()}' if shorthand else ''}{''.join(needed)}`"
 
 
 def _plain_page(title: str, intro: str, base: type[Settings]) -> str:
@@ -560,6 +559,8 @@ def _type_name(kind: Any) -> str:
         return f"{_type_name(arguments[0])} {limits}".strip()
     if origin is tuple:
         return f"list of {_type_name(arguments[0])}"
+    if origin is dict:
+        return "table"
     if arguments:
         return " or ".join(map(_type_name, arguments))
     if inspect.isclass(kind) and issubclass(kind, Settings):

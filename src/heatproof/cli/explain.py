@@ -24,7 +24,14 @@ DEFAULT_METHODS = ("gradient", "integrated_gradients", "smooth_grad", "edge_map"
 def explain(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES", help="The image files to explain.", show_default=False)],
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="MODEL", help="The network; `heatproof models` lists the choices.")
+        str,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="MODEL",
+            help="The network and its settings; `heatproof models` lists the choices. "
+            "Your own by its import path: my_package.nets:build,key=value.",
+        ),
     ] = "efficientnet_lite0",
     method: Annotated[
         list[str] | None,
@@ -62,7 +69,7 @@ def explain(
     from heatproof.evaluation.experiment import method_label
     from heatproof.methods import Method
     from heatproof.models import Output
-    from heatproof.models.loaders import load_model
+    from heatproof.models.loaders import resolve
     from heatproof.passes.memory import keep_freed_memory
 
     pictures = _pictures(images, folder)
@@ -71,7 +78,8 @@ def explain(
     methods = {method_label(one, given): one for given in settings for one in [Method.from_dict(given)]}
     explained = Output.from_dict(parse_settings(output))
     with err.status(f"loading {model}"):
-        network = load_model(model).with_(output=explained)
+        fields = parse_settings(model)
+        network = resolve(fields.pop("name"), fields).load().with_(output=explained)
     refused = 0
     for path, picture in pictures.items():
         try:

@@ -28,7 +28,8 @@ Models = Annotated[
         "--model",
         "-m",
         metavar="MODEL",
-        help="Explain this network instead: the name of a torchvision architecture, or a loader with its settings. "
+        help="Explain this network instead: the name of a torchvision architecture, a loader or an import path "
+        "with its settings. "
         "May be given several times.",
     ),
 ]
@@ -126,13 +127,14 @@ def _reproduction(name: str) -> "Reproduction":
 
 
 def _model(text: str) -> dict[str, Any]:
-    """Parse a loader and its settings; the name of an architecture alone means the one of torchvision."""
+    """Parse a network and its settings; the name of an architecture alone means the one of torchvision."""
     from heatproof.cli.arguments import parse_settings
     from heatproof.core.settings import exports
-    from heatproof.models.loaders.base import Loader
+    from heatproof.models.loaders import Loader, resolve
 
     settings = parse_settings(text)
-    return settings if settings["name"] in exports(Loader) else settings | {"name": "torchvision", "architecture": settings["name"]}
+    name = settings.pop("name")
+    return resolve(name if ":" in name or name in exports(Loader) else f"torchvision:{name}", settings).to_dict()
 
 
 def _dataset(folder: Path | None) -> dict[str, Any] | None:

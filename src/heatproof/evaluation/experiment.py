@@ -15,7 +15,8 @@
 
 A metric that compares maps with those of a `reference` method accepts the label of a method of the experiment.
 
-Every name refers to a registry and never to an import path, so an experiment file from an unknown source cannot run code.
+Every name refers to a registry, so an experiment file from an unknown source cannot run code, with one exception: a model with
+`name = "imported"` runs the code that its import path names.
 """
 
 import itertools

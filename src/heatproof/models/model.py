@@ -75,6 +75,8 @@ class Model:
     """The network that the module is an edited copy of, with other weights or another input; None where it is none."""
     plan: str = "plain"
     """A description of how the engine differs from the module."""
+    code: str = ""
+    """The content hash of the source code that built the module, a part of `digest`; empty where it is not known."""
     memorised: Callable[[], "Model"] | None = None
     """Loads the same architecture, trained on permuted labels until it memorised them; None if the loader cannot."""
 
@@ -124,8 +126,8 @@ class Model:
 
     @cached_property
     def digest(self) -> str:
-        """The content hash of the weights and of the printed structure."""
-        state = hashlib.sha256(repr(self.module).encode())
+        """The content hash of the weights, of the printed structure and, where it is known, of the source code."""
+        state = hashlib.sha256(repr(self.module).encode() + self.code.encode())
         for key, value in sorted(self.module.state_dict().items()):
             state.update(key.encode())
             state.update(_content(value))

@@ -169,3 +169,17 @@ def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_pa
     summary = run_experiment(experiment, tmp_path / "run", SerialExecutor())
     assert summary.failures == ()
     assert summary.computed == 2 * 2 * len(labels(experiment))
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("resnet18,weights=random", {"name": "torchvision", "architecture": "resnet18", "weights": None}),
+        ("timm:resnet18,pretrained=false", {"name": "timm", "architecture": "resnet18", "pretrained": False}),
+        ("own_nets:build,width=8", {"name": "imported", "path": "own_nets:build", "arguments": {"width": 8}}),
+    ],
+)
+def test_a_network_is_an_architecture_of_torchvision_a_loader_or_an_import_path(text, settings):
+    from heatproof.cli.reproduce import _model
+
+    assert _model(text).items() >= settings.items()

@@ -5,6 +5,7 @@ from heatproof.models.loaders.efficientnet_lite0 import EfficientnetLite0
 from heatproof.models.loaders.file import File
 from heatproof.models.loaders.huggingface import Huggingface
 from heatproof.models.loaders.imagenet import imagenet_classes
+from heatproof.models.loaders.imported import Imported
 from heatproof.models.loaders.model_reference import load_model, resolve
 from heatproof.models.loaders.squeezenet1_1 import Squeezenet1_1
 from heatproof.models.loaders.timm import Timm
@@ -15,6 +16,7 @@ __all__ = [
     "EfficientnetLite0",
     "File",
     "Huggingface",
+    "Imported",
     "Loader",
     "Squeezenet1_1",
     "Timm",

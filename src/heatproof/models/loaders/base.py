@@ -1,9 +1,11 @@
 """The interface of a loader: settings that name a network, and a method that builds it."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
 from heatproof.core.settings import Settings, exports
+from heatproof.models.loaders.import_path import is_import_path
 from heatproof.models.model import Model
 
 
@@ -30,6 +32,10 @@ class Loader(Settings, ABC):
         name, colon, rest = unknown.partition(":")
         if colon and name in exports(Loader):
             return f'A table has two entries: name = "{name}", and what it loads, here {rest}.'
+        if colon and is_import_path(unknown):
+            return f'In a table, name = "imported", path = "{unknown}".'
+        if name.endswith(".py"):
+            return f"Write the import path {'.'.join(Path(name).with_suffix('').parts)}:{rest or 'CALLABLE'}."
         loaders = [loader for loader in exports(Loader).values() if issubclass(loader, Loader) and loader.offers(unknown)]
         if not loaders:
             return ""

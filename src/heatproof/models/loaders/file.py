@@ -60,12 +60,11 @@ class File(Loader):
         model = self.architecture.load()
         _check_fit(state, model.module.state_dict(), self.path, str(self.architecture))
         model.module.load_state_dict(state)
-        preprocessing = self.preprocessing or model.preprocessing
         return model.with_(
             name=f"{self.name}:{self.path.stem}",
             class_names=self.class_names or model.class_names,
-            preprocessing=preprocessing,
-            bounds=preprocessing.bounds if preprocessing else model.bounds,
+            preprocessing=self.preprocessing or model.preprocessing,
+            bounds=self.preprocessing.bounds if self.preprocessing else model.bounds,
         )
 
 

@@ -1,4 +1,6 @@
-"""References to networks as a user writes them: `efficientnet_lite0`, `torchvision:resnet18`, or a table of settings."""
+"""References to networks as a user writes them: `efficientnet_lite0`, `torchvision:resnet18`, `my_package.nets:build`, or a table
+of settings.
+"""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -6,6 +8,8 @@ from typing import Any, cast
 from heatproof.core.errors import SettingsError
 from heatproof.core.settings import exports, lookup
 from heatproof.models.loaders.base import Loader
+from heatproof.models.loaders.import_path import is_import_path
+from heatproof.models.loaders.imported import Imported
 from heatproof.models.model import Model
 
 
@@ -25,42 +29,68 @@ def load_model(reference: str | Mapping[str, Any] | Loader) -> Model:
     return resolve(reference).load()
 
 
-def resolve(reference: str | Mapping[str, Any] | Loader) -> Loader:
+def resolve(reference: str | Mapping[str, Any] | Loader, settings: Mapping[str, Any] | None = None) -> Loader:
     """The loader of a reference; nothing is loaded.
 
-    A text is the name of a loader, alone or with a colon and what it should load: `timm:vit_tiny_patch16_224`. A table contains
-    `name` and the settings of the loader.
+    A text is the name of a loader, alone or with a colon and what it should load: `timm:vit_tiny_patch16_224`. An import path,
+    `my_package.nets:build`, is a network of the user's. A table contains `name` and the settings of the loader.
+
+    Args:
+        reference: the text, the table or the loader.
+        settings: further settings beside a text; those of an import path that the loader `imported` does not have are arguments
+            of the callable.
 
     >>> from heatproof.models.loaders import resolve
     >>> resolve({"name": "toy", "architecture": "mlp"}) == resolve("toy:mlp")
     True
+    >>> str(resolve("my_package.nets:build", {"width": 8}))
+    "imported(path=my_package.nets:build, arguments={'width': 8})"
     """
     if isinstance(reference, Loader):
         return reference
     if isinstance(reference, str):
-        return _from_text(reference)
+        return _from_text(reference, settings or {})
     if "name" not in reference:
         raise SettingsError(f"model: expected a table with `name`, one of {', '.join(exports(Loader))}, got keys {list(reference)}")
     fields = {key: value for key, value in reference.items() if key != "name"}
     return cast(Loader, lookup(Loader, str(reference["name"]))(**fields))
 
 
-def _from_text(text: str) -> Loader:
+def _from_text(text: str, settings: Mapping[str, Any]) -> Loader:
     name, colon, rest = text.partition(":")
+    path = rest if name == Imported.name else text
+    if is_import_path(path) and (path == rest or name not in exports(Loader)):
+        return _imported(path, settings)
     chosen = cast(type[Loader], lookup(Loader, name))
     if not chosen.shorthand:
         if colon:
             raise SettingsError(f"{text}: {name} takes nothing after a colon; write {name}")
-        return chosen()
-    if not colon and not chosen.model_fields[chosen.shorthand].is_required():
-        return chosen()
+        return chosen(**settings)
+    fields = {key: _as_loader(value) if _is_loader(chosen, key) else value for key, value in settings.items()}
+    if not colon and (chosen.shorthand in fields or not chosen.model_fields[chosen.shorthand].is_required()):
+        return chosen(**fields)
     if not rest:
         raise SettingsError(f"{text}: expected what {name} should load; write {name}:{chosen.shorthand.upper()}")
-    others = [key for key, field in chosen.model_fields.items() if field.is_required() and key != chosen.shorthand]
+    others = [key for key, field in chosen.model_fields.items() if field.is_required() and key not in (chosen.shorthand, *fields)]
     if others:
         example = '{name = "torchvision", architecture = "resnet18", weights = "random"}'
         raise SettingsError(
-            f"{text}: {name} also needs {', '.join(others)}, which a text cannot contain; give a table, such as "
+            f"{text}: {name} also needs {', '.join(others)}, add it on the command line, as in "
+            f"{text},{others[0]}=my_package.nets:build, or give a table, such as "
             f'{{name = "{name}", {chosen.shorthand} = "{rest}", {others[0]} = {example}}}'
         )
-    return chosen(**{chosen.shorthand: rest})
+    return chosen(**{**fields, chosen.shorthand: rest})
+
+
+def _imported(path: str, settings: Mapping[str, Any]) -> Loader:
+    own = {key: value for key, value in settings.items() if key in Imported.model_fields}
+    arguments = {key: value for key, value in settings.items() if key not in own}
+    return Imported(**{**own, "path": path, "arguments": {**own.get("arguments", {}), **arguments}})
+
+
+def _is_loader(chosen: type[Loader], key: str) -> bool:
+    return key in chosen.model_fields and chosen.model_fields[key].annotation is Loader
+
+
+def _as_loader(value: Any) -> Any:
+    return resolve(value) if isinstance(value, str) else value
