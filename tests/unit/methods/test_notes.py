@@ -20,7 +20,7 @@ from heatproof.methods import (
     Method,
     SmoothGrad,
 )
-from heatproof.models import Bounds, Model
+from heatproof.models import Bounds, Model, Regression
 
 
 class Function(nn.Module):
@@ -36,7 +36,8 @@ class Function(nn.Module):
 
 def note(method: Method, function: Callable[[Tensor], Tensor] | nn.Module, images: Tensor) -> str:
     module = function if isinstance(function, nn.Module) else Function(function)
-    return method.attribute(Model(module, Bounds.of(0, 1, channels=images.shape[1])), images, target=0).notes[0]
+    model = Model(module, Bounds.of(0, 1, channels=images.shape[1]), output=Regression())
+    return method.attribute(model, images, target=0).notes[0]
 
 
 BLACK = torch.zeros(1, 1, 4, 4)

@@ -97,5 +97,5 @@ def test_pixels_are_revealed_from_none_to_all_and_never_hidden_again(grid: str, 
 
 def test_more_steps_than_pixels_are_refused() -> None:
     model = Model(zoo.residual(), Bounds.of(-1, 1, 3))
-    with pytest.raises(SettingsError, match="at most as many steps as pixels, 16, got 17"):
+    with pytest.raises(SettingsError, match="steps: expected at most as many as pixels, 16, got 17"):
         PerformanceInformationCurve(steps=17).score(model, zoo.images(1, side=4), 0, zoo.images(1, side=4))

@@ -19,6 +19,7 @@ from heatproof.metrics import (
 )
 from heatproof.metrics.explain import bound
 from heatproof.models import Bounds, Model
+from tests.support import zoo
 
 MAPS = 6 * torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) - 3
 IMAGES = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(1))
@@ -29,7 +30,8 @@ REGIONS[:, :8] = 1
 def model(dtype: torch.dtype = torch.float32) -> Model:
     torch.manual_seed(0)
     layers = torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(4, 3)
-    return Model(torch.nn.Sequential(*layers).eval().to(dtype), Bounds.of(0, 1, channels=3))
+    network = zoo.Raised(torch.nn.Sequential(*layers), by=2.0)
+    return Model(network.eval().to(dtype), Bounds.of(0, 1, channels=3))
 
 
 SCORES = {
