@@ -57,7 +57,7 @@ class File(Loader):
                 "set its weights to random (torchvision) or pretrained to false (timm)"
             )
         state = _without_prefix(_unwrapped(_read(self.path), self.path))
-        model = self.architecture.load()
+        model = self._architecture().load()
         _check_fit(state, model.module.state_dict(), self.path, str(self.architecture))
         model.module.load_state_dict(state)
         return model.with_(
@@ -66,6 +66,11 @@ class File(Loader):
             preprocessing=self.preprocessing or model.preprocessing,
             bounds=self.preprocessing.bounds if self.preprocessing else model.bounds,
         )
+
+    def _architecture(self) -> Loader:
+        """The architecture, with the preprocessing given here, which `imported` may need."""
+        given = self.preprocessing is not None and "preprocessing" in type(self.architecture).model_fields
+        return self.architecture.model_copy(update={"preprocessing": self.preprocessing}) if given else self.architecture
 
 
 def _read(path: Path) -> Any:

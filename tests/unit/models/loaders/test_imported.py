@@ -111,6 +111,8 @@ def test_weights_of_a_file_replace_the_random_ones(folder):
     assert (model.name, model.digest) == ("own_nets:build with trained.pt", trained.digest)
     by_file = File(path="trained.pt", architecture=Imported(path="own_nets:build", preprocessing=PIXELS)).load()
     assert by_file.digest == trained.digest
+    beside = File(path="trained.pt", architecture=Imported(path="own_nets:build"), preprocessing=PIXELS).load()
+    assert (beside.digest, beside.preprocessing) == (trained.digest, trained.preprocessing)
 
 
 def test_the_path_of_imports_and_the_random_state_are_left_as_they_were(folder):
