@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from heatproof.models.model import Model
+from heatproof.tracing import catalogue as ops
 from heatproof.tracing.capture import is_compiled
 from heatproof.tracing.tracer import Tracer
 
@@ -104,9 +104,9 @@ def _instance_norm(
 
 
 _FORMS: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
-    F.batch_norm: _batch_norm,
+    **dict.fromkeys(ops.BATCH_NORMALISATIONS, _batch_norm),
     torch.batch_norm: _torch_batch_norm,
-    F.instance_norm: _instance_norm,
+    **dict.fromkeys(ops.INSTANCE_NORMALISATIONS, _instance_norm),
 }
 
 

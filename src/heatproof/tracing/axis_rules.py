@@ -352,7 +352,7 @@ TABLE: Sequence[tuple[ops.Category, Rule]] = (
     ((*ops.AVERAGE_POOLING, *ops.MAX_POOLING, *ops.INTERPOLATIONS, *ops.PADDING, F.grid_sample), windowed),
     (PATCHES, patches),
     (ops.DENSE, linear),
-    ((*ops.BATCH_NORMALISATIONS, F.group_norm, F.instance_norm), image_norm),
+    ((*ops.BATCH_NORMALISATIONS, F.group_norm, *ops.INSTANCE_NORMALISATIONS), image_norm),
     (ops.LAST_AXES_NORMALISATIONS, last_norm),
     ((*ops.MATRIX_PRODUCTS, T.__rmatmul__, torch.bmm, T.bmm), product),
     ((torch.einsum,), einsum),

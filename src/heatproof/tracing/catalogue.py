@@ -141,7 +141,8 @@ MIXTURES: Category = (
 # --- normalisation ---------------------------------------------------------------------------------------------------------
 
 BATCH_NORMALISATIONS: Category = (F.batch_norm,)
-CENTRED_NORMALISATIONS: Category = (F.layer_norm, F.group_norm, F.instance_norm)
+INSTANCE_NORMALISATIONS: Category = (F.instance_norm,)
+CENTRED_NORMALISATIONS: Category = (F.layer_norm, F.group_norm, *INSTANCE_NORMALISATIONS)
 """(x − mean) / spread, both of the sample's own values."""
 SCALED_NORMALISATIONS: Category = (F.rms_norm, F.normalize, F.local_response_norm)
 """x / size, the size of the sample's own values."""

@@ -46,7 +46,8 @@ def network_model(module: nn.Module | None = None, **facts: Any) -> Model:
 
 
 def photographs(n: int = 3, side: int = 40) -> Tensor:
-    return zoo.normal(n, 3, side, side, seed=2, dtype=torch.float64)
+    """Within the bounds of the networks here."""
+    return zoo.normal(n, 3, side, side, seed=2, dtype=torch.float64).tanh()
 
 
 def candidates(n: int = 3, p: int = 5, seed: int = 3) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
 from heatproof.methods import DeconvNet, DeepLift, Gradient, GuidedBackprop, Lrp, Method
-from heatproof.models import Bounds, Model
+from heatproof.models import Bounds, Model, Regression
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 
@@ -158,7 +158,7 @@ def test_what_is_no_activation_is_left_to_the_gradient(harmless: Function) -> No
 
 def test_a_residual_connection_around_an_activation_is_no_activation() -> None:
     """v·(x + relu(x)): guided backprop passes v + 1[x > 0] max(v, 0); as one activation it would pass no negative value."""
-    model = Model(Residual().double(), Bounds.of(-2, 2, 3))
+    model = Model(Residual().double(), Bounds.of(-2, 2, 3), output=Regression())
     found = GuidedBackprop().attribute(model, torch.tensor([[1.0, -1.0, 1.0]], dtype=torch.float64), 0).values
     assert found.tolist() == [[4.0, 3.0, -1.0]]
 

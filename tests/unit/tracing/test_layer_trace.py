@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from heatproof.core.errors import ModelError, SettingsError
 from heatproof.methods import AblationCam, EigenCam, GradCam, HiresCam, Method, ScoreCam
 from heatproof.models import Bounds, Model
+from heatproof.passes.network_checks import check_network
 from heatproof.tracing.capture import capture, captured_activation, default_layer, site_of
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -217,6 +218,9 @@ def test_the_traced_pass_is_remembered(method: Method) -> None:
     net = zoo.residual()
     net.stem.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
     model, images = zoo.model(net, chunk=4), zoo.images(4)
+    for side in (zoo.SIDE, 16):
+        check_network(model, zoo.images(1, side=side), gradients=True)
+    rows.clear()
     passes = [method.attribute(model, images, 0).passes for _ in range(3)]
     assert passes[0] == passes[1] == passes[2]
     assert sum(rows) == 3 * passes[0].forward + 2
