@@ -61,9 +61,15 @@ def experiment(tmp_path, photos):
 
 
 def start(*arguments, folder):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    """A command in a process of its own, which an interrupt reaches even where those who started the tests ignore it."""
     return subprocess.Popen(
-        [*HEATPROOF, *map(str, arguments)], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*HEATPROOF, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.checking import shapes_checked
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _unchecked() -> Iterator[None]:
     with shapes_checked(False):
         yield

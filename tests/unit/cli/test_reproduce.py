@@ -145,9 +145,9 @@ def test_bad_input_is_refused_before_anything_runs(arguments, error, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("classes", [False, True], ids=["flat", "a folder a class"])
-def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_path):
-    """Both networks, two of twenty images, the methods of a smoke run: the road is the published one, the numbers are not."""
+@pytest.mark.parametrize(("classes", "network"), [(False, "densenet121"), (True, "resnet152")], ids=["flat", "a folder a class"])
+def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, network, tmp_path):
+    """Two of twenty images, the methods of a smoke run: the road is the published one, the numbers are not."""
     rng = np.random.default_rng(0)
     for number in range(1, 21):
         folder = tmp_path / "images" / (f"n{1440764 if number % 2 else 1443537:08}" if classes else "")
@@ -157,18 +157,17 @@ def test_the_published_networks_take_a_folder_shaped_as_imagenet(classes, tmp_pa
     from heatproof.cli.reproduce import _dataset, _model
 
     few = reproductions.read("smoothtaylor").replace("samples = 100", "samples = 2").replace("steps = 50", "steps = 2")
-    networks = ["densenet121", "resnet152"]
     experiment = Reproduction.parse(few.replace("draws = 2 }", "draws = 2, regions = 1 }")).experiment(
         budget="smoke",
         tables=[1],
-        models=[_model(f"{network},weights=random") for network in networks],
+        models=[_model(f"{network},weights=random")],
         dataset=_dataset(tmp_path / "images"),
     )
     assert len(experiment.data().items()) == 2
     experiment = experiment.model_copy(update={"precision": "plain", "batch": 1})
     summary = run_experiment(experiment, tmp_path / "run", SerialExecutor())
     assert summary.failures == ()
-    assert summary.computed == 2 * 2 * len(labels(experiment))
+    assert summary.computed == 2 * len(labels(experiment))
 
 
 @pytest.mark.parametrize(

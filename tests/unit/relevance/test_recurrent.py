@@ -204,7 +204,7 @@ def test_packed_sequences_are_refused_by_name() -> None:
             self.layer = nn.GRU(WIDTH, HIDDEN)
 
         def forward(self, x: Tensor) -> Tensor:
-            data = x.transpose(0, 1).reshape(-1, WIDTH)
+            data = x.view(len(x), STEPS, WIDTH).transpose(0, 1).reshape(-1, WIDTH)
             batch_sizes = torch.full((STEPS,), len(x))
             weights = list(self.layer.parameters())
             return torch.gru(data, batch_sizes, x.new_zeros(1, len(x), HIDDEN), weights, True, 1, 0.0, False, False)[1][0]
