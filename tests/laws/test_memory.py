@@ -62,7 +62,8 @@ def test_a_thousand_steps_need_no_more_memory_than_fifty_but_all_at_once_would()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_does_not_grow_with_the_nodes_of_a_tolerance() -> None:
-    assert peak_growth("to a tolerance", 800) < 1.1 * peak_growth("to a tolerance", 100)
+    """Of 200 nodes, some rounds fill a chunk of 16 passes; fewer nodes never do."""
+    assert peak_growth("to a tolerance", 800) < 1.1 * peak_growth("to a tolerance", 200)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -55,6 +55,8 @@ CACHED_GRADIENTS = 64
 """The number of gradients that are stored for an image."""
 MARGIN = 3.0
 """By how many standard deviations the estimated square of a map's error exceeds its mean."""
+BLOCK = 64
+"""The number of pieces of a path that are compared with all others at a time, which bounds the memory."""
 
 Start = Callable[[list[int], list[int]], Tensor]
 """`start(image, path)` gives the start of a path of an image, for each pass of a chunk."""
@@ -172,10 +174,12 @@ class PathRefinement:
         for node, weight in self.weighted():
             total += weight * node.sketch
         size = float(total.norm())
-        changes = torch.stack([piece.h * (piece.right.sketch - piece.left.sketch) for piece in self.pieces]).double() / sqrt(12)
-        squares = changes.square().sum(1)
-        inner = changes @ changes.T if len(changes) < changes.shape[1] else changes.T @ changes  # of equal Frobenius norm
-        variance = 2 * float(inner.square().sum()) - 1.2 * float(squares.square().sum())
+        changes = total.new_empty(len(self.pieces), len(total))
+        for change, piece in zip(changes, self.pieces, strict=True):
+            torch.sub(piece.right.sketch, piece.left.sketch, out=change).mul_(piece.h / sqrt(12))
+        squares = changes.norm(dim=1).double().square()
+        inner = sum(float((block @ changes.T).double().square().sum()) for block in changes.split(BLOCK))
+        variance = 2 * inner - 1.2 * float(squares.square().sum())
         return sqrt(float(squares.sum()) + MARGIN * sqrt(max(variance, 0.0))) / size if size else nan
 
     @property
