@@ -178,7 +178,9 @@ class PathRefinement:
         for change, piece in zip(changes, self.pieces, strict=True):
             torch.sub(piece.right.sketch, piece.left.sketch, out=change).mul_(piece.h / sqrt(12))
         squares = changes.norm(dim=1).double().square()
-        inner = sum(float((block @ changes.T).double().square().sum()) for block in changes.split(BLOCK))
+        inner = 0.0
+        for at in range(0, len(changes), BLOCK):
+            inner += float((changes[at : at + BLOCK] @ changes.T).double().square().sum())
         variance = 2 * inner - 1.2 * float(squares.square().sum())
         return sqrt(float(squares.sum()) + MARGIN * sqrt(max(variance, 0.0))) / size if size else nan
 
