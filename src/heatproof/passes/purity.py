@@ -65,19 +65,19 @@ def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
         if not gradients:
             raise too_large(model, image, "forward", failure) from None
         return check_purity(model, image, gradients=False)  # a map of a late layer takes less than a gradient of the image
-    again = _after_another(model, pair)
+    again = _after_another(model, pair, gradients)
     together = model.chunk != 1
     try:
         other = _first(model, pair if together else image, gradients)
     except Exception as error:
         other = _first(model, image, gradients)  # raises whatever two images have nothing to do with
         if memory_failure(error) is None:
-            _check_repeats(model, pair, alone, before)
+            _check_repeats(model, pair, alone, before, gradients)
             raise _refuses_two(model, image, error) from error
         together = False
     close = all(_close(*each) for each in zip(alone, other, strict=True))
     if not close or not _close(alone.outputs, again) or not torch.equal(before, _random_state(image)):
-        _check_repeats(model, pair, alone, before)
+        _check_repeats(model, pair, alone, before, gradients)
     if not close and together:
         _check_independent(model, pair, gradients)
     return alone
@@ -131,22 +131,25 @@ def _rounding(dtype: torch.dtype) -> float:
     return min(UNITS * unit, SHARE_OF_ROOT * sqrt(unit))
 
 
-def _after_another(model: Model, pair: Tensor) -> Tensor:
+def _after_another(model: Model, pair: Tensor, gradients: bool) -> Tensor:
     """The outputs of the first image after the second has passed: a state that settles while one image passes shows then.
 
-    Both pass alone, since a state may end with another number of images.
+    Both pass alone, since a state may end with another number of images, and with a graph if gradients are taken, since a layer may
+    have a kernel of its own for passes without.
     """
-    _first(model, pair[1:], gradients=False)
-    return _first(model, pair[:1], gradients=False).outputs
+    for image in (pair[1:], pair[:1]):
+        with torch.inference_mode(not gradients), torch.set_grad_enabled(gradients), affine_batch_norm(model):
+            outputs = model.outputs(image.clone().requires_grad_(gradients).clone())
+    return outputs[0].detach().clone()
 
 
-def _check_repeats(model: Model, pair: Tensor, alone: Row, before: Tensor) -> None:
+def _check_repeats(model: Model, pair: Tensor, alone: Row, before: Tensor, gradients: bool) -> None:
     """Raise an error if the first image has other outputs the next time it passes."""
     image = pair[:1]
     drawn = not torch.equal(before, _random_state(image))
     tolerance = _rounding(alone.outputs.dtype) if image.device.type == "cpu" else SAME_ON_DEVICE
     for _ in range(REPEATS if drawn else 2):
-        apart = Distance.between(alone.outputs, _after_another(model, pair)).relative
+        apart = Distance.between(alone.outputs, _after_another(model, pair, gradients)).relative
         if apart > tolerance:
             remedy = (
                 "it draws random numbers: let it do so in training only, as in F.dropout(x, p, self.training)"

@@ -171,6 +171,10 @@ def test_a_network_without_weights_or_without_a_copy_is_refused() -> None:
 class HalfReset(nn.Linear):
     """Its initialiser sets the weight and leaves the bias."""
 
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs)
+        nn.init.normal_(self.bias)
+
     def reset_parameters(self) -> None:
         nn.init.normal_(self.weight)
 
