@@ -178,7 +178,7 @@ class _ShiftTracer(Tracer):
 def _is_affine(func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], shifted: Sequence[Tensor]) -> bool:
     """Whether an operation is affine in the shifted tensors together; batch normalisation is if it uses running statistics."""
     if func in catalogue.BATCH_NORMALISATIONS:
-        return len(shifted) == 1 and not bind_arguments(func, args, kwargs, ())["training"]
+        return len(shifted) == 1 and not bind_arguments(func, args, kwargs, catalogue.NATIVE_BATCH_NORM)["training"]
     if func in _BILINEAR:
         return len(shifted) == 1 and (func not in catalogue.QUOTIENTS or args[0] is shifted[0])
     return func in _AFFINE

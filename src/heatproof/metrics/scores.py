@@ -106,7 +106,7 @@ def relative_to_clean(scores: Scores, clean: Float[Tensor, " b"], replaced: Floa
     tensor([0.7500,    nan,    nan])
     """
     small = clean < NEAR_ZERO * (clean - replaced).abs()
-    remedy = 'measure another output, such as output="probability"'
+    remedy = "measure an output that is never negative, as the probability of a class is"
     divided = replace(
         scores,
         values=scores.values / clean,

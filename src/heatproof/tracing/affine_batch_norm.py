@@ -104,8 +104,7 @@ def _instance_norm(
 
 
 _FORMS: dict[Callable[..., Any], Callable[..., Tensor | None]] = {
-    **dict.fromkeys(ops.BATCH_NORMALISATIONS, _batch_norm),
-    torch.batch_norm: _torch_batch_norm,
+    **dict(zip(ops.BATCH_NORMALISATIONS, (_batch_norm, _torch_batch_norm), strict=True)),
     **dict.fromkeys(ops.INSTANCE_NORMALISATIONS, _instance_norm),
 }
 

@@ -140,7 +140,9 @@ MIXTURES: Category = (
 
 # --- normalisation ---------------------------------------------------------------------------------------------------------
 
-BATCH_NORMALISATIONS: Category = (F.batch_norm,)
+BATCH_NORMALISATIONS: Category = (F.batch_norm, torch.batch_norm)
+NATIVE_BATCH_NORM = ("input", "weight", "bias", "running_mean", "running_var", "training", "momentum", "eps", "cudnn_enabled")
+"""The arguments of `torch.batch_norm`, in their order, which is not that of `F.batch_norm`."""
 INSTANCE_NORMALISATIONS: Category = (F.instance_norm,)
 CENTRED_NORMALISATIONS: Category = (F.layer_norm, F.group_norm, *INSTANCE_NORMALISATIONS)
 """(x − mean) / spread, both of the sample's own values."""

@@ -104,8 +104,6 @@ SHARES = [InputXGradient(), IntegratedGradients(baseline="zero", quadrature={"st
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("method", [*GRADIENTS, *SHARES], ids=lambda method: method.name)
 def test_methods_explain_an_affine_network_of_tokens_exactly(method: Method, form: str, rows: int) -> None:
-    if form == "torch" and method.name in ("guided_backprop", "deconv_net", "deep_lift"):
-        pytest.skip("backward rules take batch normalisation as a module or from torch.nn.functional")
     network, images = Tokens(FORMS[form]), zoo.images(rows, dtype=torch.float64)
     model = zoo.model(network, dtype=torch.float64)
     slope = network.slope(images, 1)

@@ -36,7 +36,7 @@ def elementwise(call: TracedCall) -> RegionResult | None:
 
 def normalise_batch(call: TracedCall) -> RegionResult | None:
     """Handle batch normalisation by running statistics: a fixed linear function for every channel."""
-    arguments = bind_arguments(call.func, call.args, call.kwargs, ())
+    arguments = bind_arguments(call.func, call.args, call.kwargs, catalogue.NATIVE_BATCH_NORM)
     fixed = not arguments["training"] and arguments["running_mean"] is not None
     return call.same_places() if fixed and _channels_first(call) else None
 

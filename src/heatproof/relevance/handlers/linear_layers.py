@@ -22,6 +22,7 @@ from heatproof.tracing.catalogue import (
     CONVOLUTIONS,
     DENSE,
     GRID_SAMPLES,
+    NATIVE_BATCH_NORM,
     TRANSPOSED_CONVOLUTION_ARGUMENTS,
     TRANSPOSED_CONVOLUTIONS,
 )
@@ -194,7 +195,7 @@ def _limits(context: HandlerContext, x: Tensor) -> tuple[Tensor, Tensor] | None:
 
 def normalise_batch(context: HandlerContext, func: Callable[..., Any], args: Args, kwargs: Kwargs) -> Tensor:
     """Batch normalisation: fused with the layer with weights that made its input; a layer of its own where no such layer did."""
-    given = bind_arguments(func, args, kwargs, ())
+    given = bind_arguments(func, args, kwargs, NATIVE_BATCH_NORM)
     x, training = given["input"], given.get("training", False)
     if training or given["running_mean"] is None:
         raise ModelError("batch normalisation: expected running statistics, got those of the batch; rows would see each other")
