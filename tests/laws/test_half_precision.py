@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from heatproof.core.records import Reduction
 from heatproof.core.settings import exports
@@ -20,7 +20,7 @@ from heatproof.methods import (
     SmoothGrad,
     SmoothTaylor,
 )
-from heatproof.metrics import MapMetric, Metric, ReferenceMetric, RegionMetric
+from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ReferenceMetric, RegionMetric
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.numerics.reduce import reduce
@@ -117,6 +117,19 @@ def test_scores_in_half_precision_are_in_single(metric: Metric) -> None:
     assert torch.finfo(found.values.dtype).bits >= 32
     assert torch.finfo(found.error.dtype).bits >= 32
     assert found.values.isfinite().all()
+
+
+@pytest.mark.parametrize("metric", [p for p in every(METRICS) if isinstance(p.values[0], ExplainerMetric)])
+def test_a_score_in_half_precision_leaves_the_next_one_in_double_as_it_was(metric: Metric) -> None:
+    """Networks that a metric loads and keeps for the next call are not rounded to the type of one caller."""
+
+    def score(dtype: torch.dtype) -> Tensor:
+        network, at = zoo.model(metric_laws.network(), dtype=dtype), metric_laws.images().to(dtype)
+        return metric_laws.score(metric, network, at).values
+
+    before = score(torch.float64)
+    score(torch.bfloat16)
+    assert torch.equal(score(torch.float64), before)
 
 
 @halves

@@ -11,6 +11,7 @@ Cost: 1 further map. The other network is trained once and cached.
 Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018.
 """
 
+from copy import deepcopy
 from functools import lru_cache
 from typing import ClassVar, Literal
 
@@ -78,8 +79,9 @@ class DataRandomisation(ComparingMetric):
     def _other(self, model: Model) -> Model:
         self.check_fits(model, ())
         other = model.memorised() if self.other is None else _loaded(self.other.model_dump_json())  # type: ignore[misc]
-        other.module.to(device=model.device, dtype=model.dtype)
-        return other
+        if (other.device, other.dtype) == (model.device, model.dtype):
+            return other
+        return other.with_(module=deepcopy(other.module).to(device=model.device, dtype=model.dtype))  # the loaded one is shared
 
 
 @lru_cache(maxsize=2)
