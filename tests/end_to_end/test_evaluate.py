@@ -1,16 +1,19 @@
 """A run as a user starts it: killed, resumed, broken input, broken units."""
 
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import psutil
 import pytest
 
+from heatproof.cli.main import run as run_command
 from heatproof.store import Run
 
 HEATPROOF = [sys.executable, "-m", "heatproof.cli"]
@@ -23,7 +26,10 @@ precision = "plain"
 name = "folder"
 path = "{photos}"
 [[models]]
-name = "efficientnet_lite0"
+name = "toy"
+architecture = "three_blocks"
+side = 112
+width = 0.1
 [[methods]]
 name = "gradient"
 [[methods]]
@@ -73,6 +79,18 @@ def start(*arguments, folder):
     )
 
 
+def call(*arguments, folder):
+    """The exit code and the output of a command in this process, for what needs none of its own."""
+    here, printed = Path.cwd(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["heatproof", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            run_command()
+    assert Path.cwd() == here
+    return ended.value.code, printed.getvalue()
+
+
 def finish(*arguments, folder):
     process = start(*arguments, folder=folder)
     output, _ = process.communicate(timeout=900)
@@ -97,7 +115,7 @@ def same(left, right):
 
 
 def test_a_run_killed_midway_and_started_again_ends_with_the_same_rows(experiment, tmp_path):
-    code, output = finish("evaluate", experiment, "--executor", "serial", "-o", "whole", folder=tmp_path)
+    code, output = call("evaluate", experiment, "--executor", "serial", "-o", "whole", folder=tmp_path)
     assert code == 0, output
     whole = Run(tmp_path / "whole" / "trial")
     assert len(whole.done()) == 9
@@ -128,12 +146,12 @@ def test_workers_of_a_run_that_is_killed_end_with_it(experiment, tmp_path):
 
 
 def test_a_finished_run_started_again_computes_nothing_and_a_changed_method_only_itself(experiment, tmp_path):
-    assert finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)[0] == 0
-    code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
+    assert call("evaluate", experiment, "--executor", "serial", folder=tmp_path)[0] == 0
+    code, output = call("evaluate", experiment, "--executor", "serial", folder=tmp_path)
     assert code == 0
     assert "0 units computed" in output
     experiment.write_text(experiment.read_text().replace("samples = 2", "samples = 3"))
-    code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
+    code, output = call("evaluate", experiment, "--executor", "serial", folder=tmp_path)
     assert code == 0
     assert "3 units computed" in output
     assert "6 taken from an earlier run" in output
@@ -143,7 +161,7 @@ def test_bad_images_are_named_and_left_out_and_the_run_goes_on(experiment, photo
     (photos / "broken.jpg").write_bytes(b"not an image at all")
     good = next(photos.glob("p*.jpg"))
     (photos / "cut.jpg").write_bytes(good.read_bytes()[:3000])
-    code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
+    code, output = call("evaluate", experiment, "--executor", "serial", folder=tmp_path)
     assert code == 0, output
     assert "broken.jpg" in output
     assert "cut.jpg" in output
@@ -155,10 +173,10 @@ def test_bad_images_are_named_and_left_out_and_the_run_goes_on(experiment, photo
 
 
 def test_a_unit_that_fails_is_reported_at_the_end_and_the_exit_code_says_so(experiment, tmp_path):
-    experiment.write_text(experiment.read_text().replace("regions = 4", "side = 110\nregions = 4"))
-    code, output = finish("evaluate", experiment, "--executor", "serial", folder=tmp_path)
+    experiment.write_text(experiment.read_text().replace("regions = 4", "side = 37\nregions = 9"))
+    code, output = call("evaluate", experiment, "--executor", "serial", folder=tmp_path)
     assert code == 1
-    assert "expected room for 4 windows of 110" in output
+    assert "expected room for 9 windows of 37" in output
     assert "Traceback" not in output
     failures = Run(tmp_path / "runs" / "trial").failures()
     assert len(failures) == 9
@@ -176,7 +194,7 @@ def test_a_unit_that_fails_is_reported_at_the_end_and_the_exit_code_says_so(expe
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_a_wrong_call_ends_with_one_line_and_no_traceback(arguments, says, tmp_path):
-    code, output = finish(*arguments, folder=tmp_path)
+    code, output = call(*arguments, folder=tmp_path)
     assert code in (1, 2)
     assert says in output
     assert "Traceback" not in output

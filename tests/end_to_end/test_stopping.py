@@ -12,7 +12,7 @@ from heatproof.report.headline import headline
 from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
 
-from .test_evaluate import finish, kill_midway, rows, same
+from .test_evaluate import call, finish, kill_midway, rows, same
 
 EXPERIMENT = """
 name = "early"
@@ -24,7 +24,10 @@ stop = { against = "chance", looks = 2 }
 name = "photos"
 count = 9
 [[models]]
-name = "efficientnet_lite0"
+name = "toy"
+architecture = "three_blocks"
+side = 64
+width = 0.1
 [[methods]]
 name = "gradient"
 [[methods]]
@@ -32,8 +35,9 @@ name = "random_map"
 [[metrics]]
 name = "total_variation_curve"
 """
+NETWORK = "toy:three_blocks (random weights)"
 SAYS = (
-    "efficientnet_lite0 stopped after 7 of 9 images: all comparisons of methods with the random map are decided, 1 different, "
+    f"{NETWORK} stopped after 7 of 9 images: all comparisons of methods with the random map are decided, 1 different, "
     "at level 0.025 at each of 2 looks"
 )
 NULL = {
@@ -43,7 +47,7 @@ NULL = {
     "precision": "plain",
     "stop": {"against": "chance", "looks": 2},
     "dataset": {"name": "photos", "count": 9},
-    "models": [{"name": "efficientnet_lite0"}],
+    "models": [{"name": "toy", "architecture": "three_blocks", "side": 64, "width": 0.1}],
     "methods": [{"name": "smooth_grad", "method": "random_map", "samples": 1}, {"name": "random_map"}],
     "metrics": [{"name": "total_variation_curve"}],
 }
@@ -57,7 +61,7 @@ def experiment(tmp_path):
 
 
 def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_place_with_the_same_rows(experiment, tmp_path):
-    code, output = finish("evaluate", experiment, "--executor", "serial", "-o", "whole", folder=tmp_path)
+    code, output = call("evaluate", experiment, "--executor", "serial", "-o", "whole", folder=tmp_path)
     assert code == 0, output
     assert output.count(SAYS) == 2  # when it happens, and in the summary
     assert "14 units computed" in output
@@ -76,7 +80,9 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
     stop = run.manifest().stop
     assert stop == whole.manifest().stop
     assert (stop.looks, stop.alpha_a_look) == ((7, 9), 0.025)
-    assert [(stopped.model, stopped.images, stopped.of) for stopped in stop.stopped] == [("efficientnet_lite0", 7, 9)]
+    assert [(stopped.model, stopped.images, stopped.of) for stopped in stop.stopped] == [
+        ("toy:three_blocks (random weights)", 7, 9)
+    ]
     assert len(run.manifest().units) == 14
 
     page = (run.path / "report.html").read_text()

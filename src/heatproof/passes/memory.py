@@ -153,6 +153,11 @@ class _PeakMemory(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch 
         self.peak = max(self.peak, self.live)
         return result
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Whether torch imports its compiler to keep it out of this class; that takes more than a second of each process."""
+        return False
+
     def _count(self, storage: torch.UntypedStorage, size: int) -> None:
         if storage._cdata not in self._seen:
             self._seen.add(storage._cdata)
