@@ -276,8 +276,13 @@ def some_size(*of: object) -> tuple[int, int]:
 LIMITS = {torch.float64: 1e-10, torch.float32: 1e-5}
 
 
-@pytest.mark.parametrize("dtype", LIMITS, ids=["float64", "float32"])
-@pytest.mark.parametrize("name", FAMILIES)
+IN_SINGLE = ("squeezenet1_0", "mobilenet_v2", "swin_t")
+"""What rounds in single precision is the same code; a few networks of different kinds show that it rounds no worse."""
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [*((name, torch.float64) for name in FAMILIES), *((name, torch.float32) for name in IN_SINGLE)], ids=str
+)
 def test_every_family_of_torchvision(name: str, dtype: torch.dtype) -> None:
     model = family(name, dtype)
     side = FAMILIES[name]
