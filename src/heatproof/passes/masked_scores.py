@@ -13,7 +13,7 @@ memory, never more, whatever their number. What is here:
                 `.clean()` is f(x), free inside `known_outputs`; `.absent(n)` is the mean score of n draws with nothing present.
 `masked_scores(inputs, n, masks, draw)`
                 streams n masks of each image (n one number, or one an image). `masks(image, k)` returns the masks of a chunk, that
-                is mask `k[r]` of image `image[r]`; `draw(k)` is the number of the fill's draw for mask k. It yields
+                is mask `k[r]` of image `image[r]`; `draw(image, k)` the number of the fill's draw for each. It yields
                 `Masked(image, k, masks, scores)`, chunk by chunk.
 `box_scores(inputs, boxes, draws)` (`passes/box_scores.py`)
                 the scores with one rectangle absent at a time, by partial recomputation where that pays.
@@ -95,7 +95,7 @@ class MaskedInputs:
         def nothing(image: list[int], _: list[int]) -> Tensor:
             return torch.zeros(len(image), *shape, dtype=torch.bool, device=self.images.device)
 
-        for chunk in masked_scores(self, counts, nothing, lambda k: k):
+        for chunk in masked_scores(self, counts, nothing, lambda _, k: k):
             total.index_add_(0, torch.tensor(chunk.image, device=total.device), chunk.scores.to(total))
         return total / torch.tensor(counts, device=total.device).view(-1, *[1] * (total.ndim - 1))
 
@@ -190,7 +190,7 @@ def masked_scores(
     inputs: MaskedInputs,
     n: int | Sequence[int],
     masks: Callable[[list[int], list[int]], Tensor],
-    draw: Callable[[int], int] = lambda _: 0,
+    draw: Callable[[list[int], list[int]], Sequence[int]] = lambda image, _: [0] * len(image),
 ) -> Iterator[Masked]:
     """Stream the scores of masked images, in chunks that fit in memory. Cost: one forward pass a mask.
 
@@ -198,7 +198,7 @@ def masked_scores(
         inputs: the images, the fill and, if any, the feature groups.
         n: the number of masks of every image, or one number an image, which may be 0.
         masks: `masks(image, k)` says what is present in mask `k[r]` of image `image[r]`, as `MaskedInputs.scores` takes it.
-        draw: `draw(k)` is the number of the fill's draw for mask k.
+        draw: `draw(image, k)` gives the number of the fill's draw for each mask of a chunk.
 
     Yields:
         The masks of a chunk with their scores, in the order of the images and, of each image, of k.
@@ -222,7 +222,7 @@ def masked_scores(
 
     def compute(image: list[int], k: list[int]) -> Masked:
         present = masks(image, k)
-        return Masked(image, k, present, inputs.scores(image, present, [draw(each) for each in k]))
+        return Masked(image, k, present, inputs.scores(image, present, draw(image, k)))
 
     for *_, chunk in variants_in_chunks(inputs.model, inputs.images, n, compute, inputs.kind):
         yield chunk

@@ -63,6 +63,6 @@ class SoftGrid:
     def weights(self, n: int) -> Float[Tensor, "places cells"]:
         """The weight of each cell at each place of an axis of n places before the crop."""
         if n <= self.cells:
-            return torch.eye(n)
+            return torch.eye(n, dtype=torch.float32)
         places = (self.cells + 1) * -(-n // self.cells)
-        return F.interpolate(torch.eye(self.cells)[None], size=places, mode="linear", align_corners=False)[0].T.contiguous()
+        return F.interpolate(torch.eye(self.cells, dtype=torch.float32)[None], size=places, mode="linear", align_corners=False)[0].T.contiguous()
