@@ -485,7 +485,9 @@ def within(passes: PassCount, cost: PassCount, method: Method) -> bool:
     """As many rows as the method says it costs, or fewer if it stops at a tolerance."""
     if not stops_early(method):
         return passes == cost
-    return all(0 < spent <= cap or spent == cap == 0 for spent, cap in ((passes.forward, cost.forward), (passes.backward, cost.backward)))
+    return all(
+        0 < spent <= cap or spent == cap == 0 for spent, cap in ((passes.forward, cost.forward), (passes.backward, cost.backward))
+    )
 
 
 @methods

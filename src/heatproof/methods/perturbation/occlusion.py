@@ -30,7 +30,8 @@ Lengths = PositiveInt | tuple[PositiveInt, ...]
 class Occlusion(RemovalMethod):
     """The drop of the score when a window is hidden.
 
-    window     the size of a window: one number for every axis, or one for each. Of a table, the axis is that of its columns.
+    window     the size of a window: one number for every axis, or one for each. Of a table, the axis is that of its columns. An
+               axis that is shorter than the window is covered by one window.
     stride     the distance of consecutive windows, likewise; no more than the window, so that every value is in one.
     fill       what a window is replaced with: black by default, the lower bound of every channel.
     draws      the number of draws of a random fill; with a tolerance, the most. It must be 1 for a fill that is not random.

@@ -20,6 +20,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, Method
+from heatproof.numerics.wide import wide_type
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.mask_moments import MaskMoments
@@ -87,7 +88,7 @@ class Rise(Method):
                 moments.add(chunk.image, chunk.masks[:, 0] if space else chunk.masks, chunk.scores)
 
         def errors(unfinished: list[int], n: int) -> Tensor:
-            return moments.relative_error(centred=self.centred)[unfinished]
+            return moments.relative_error(centred=self.centred)[unfinished].to(wide_type(case.images.dtype))
 
         sampling = AdaptiveSampling(self.samples, lambda k: k, self.tolerance)
         used, error = in_rounds(sampling, b, draw, errors)

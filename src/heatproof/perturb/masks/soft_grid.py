@@ -65,4 +65,6 @@ class SoftGrid:
         if n <= self.cells:
             return torch.eye(n, dtype=torch.float32)
         places = (self.cells + 1) * -(-n // self.cells)
-        return F.interpolate(torch.eye(self.cells, dtype=torch.float32)[None], size=places, mode="linear", align_corners=False)[0].T.contiguous()
+        return F.interpolate(torch.eye(self.cells, dtype=torch.float32)[None], size=places, mode="linear", align_corners=False)[
+            0
+        ].T.contiguous()

@@ -1,6 +1,7 @@
 """Windows of one size at regular places along each axis, as they slide over an image, a signal or the columns of a table.
 
-Along an axis of n places, windows begin at 0, s, 2 s … with stride s, until one reaches the end; what reaches beyond it is cut off.
+Along an axis of n places, windows begin at 0, s, 2 s … with stride s, until one reaches the end; what reaches beyond it is cut off,
+so that one window covers an axis that is shorter.
 """
 
 from collections.abc import Sequence
@@ -52,11 +53,6 @@ class Windows:
             raise TensorError(
                 f"windows: expected one size and one stride for all axes, or one for each of the axes {list(lengths)}, "
                 f"got {size} and {stride}; leave out the others"
-            )
-        if any(a > n for a, n in zip(sizes, lengths, strict=True)):
-            raise TensorError(
-                f"windows: expected windows that fit into {' × '.join(map(str, lengths))} places, got "
-                f"{' × '.join(map(str, sizes))}; choose a smaller window"
             )
         return cls(lengths, sizes, strides)
 
