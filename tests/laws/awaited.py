@@ -6,7 +6,7 @@ WRONG: Sequence[tuple[str, tuple[str, ...], str]] = (
     (
         "dynamic int8",
         ("perturbation",),
-        "its outputs depend on the range of the batch; the check of purity compares with the mirrored image, whose range is the same",
+        "outputs depend on the range of the batch; the check of purity compares with the mirrored image, whose range is equal",
     ),
 )
 AWAITED: Mapping[tuple[str, str], str] = {(network, group): why for network, groups, why in WRONG for group in groups}

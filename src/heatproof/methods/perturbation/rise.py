@@ -20,10 +20,10 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from heatproof.methods.base import Axiom, Case, Explanation, Method
+from heatproof.numerics.mask_moments import MaskMoments
 from heatproof.numerics.wide import wide_type
 from heatproof.passes.adaptive_sampling import AdaptiveSampling
 from heatproof.passes.counting import ImageShape, PassCount
-from heatproof.passes.mask_moments import MaskMoments
 from heatproof.passes.masked_scores import MaskedInputs, masked_scores
 from heatproof.passes.sampling_rounds import in_rounds
 from heatproof.perturb.fills.base import Fill

@@ -6,7 +6,7 @@ An image is identified by its content, as for random draws (`perturb/draws.py`),
 from typing import Annotated, Self
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from pydantic import BeforeValidator, model_validator
 from torch import Tensor
 
@@ -44,7 +44,7 @@ class GivenGroups(Groups):
     images: Annotated[tuple[str, ...], BeforeValidator(digests_of)] = ()
 
     @classmethod
-    def of_masks(cls, masks: Bool[Tensor, "m g *space"]) -> Self:
+    def of_masks(cls, masks: Tensor) -> Self:
         """Groups from masks, one for each group, for every image; values in no mask belong to no group.
 
         Args:

@@ -15,7 +15,7 @@ from torch import Tensor
 from heatproof.numerics.bounds import Bounds
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.groups.base import Groups
-from heatproof.perturb.groups.segments import segmented
+from heatproof.perturb.groups.segments import LIGHTNESS, segmented
 
 
 class Quickshift(Groups):
@@ -46,7 +46,7 @@ class Quickshift(Groups):
 
         def segment(pixels: NDArray[np.float64], colour: bool) -> Any:
             settings = {"kernel_size": self.kernel_size, "max_dist": self.max_distance, "ratio": self.ratio}
-            return quickshift(pixels, **settings, convert2lab=colour, rng=0, channel_axis=2)
+            return quickshift(pixels if colour else LIGHTNESS * pixels, **settings, convert2lab=colour, rng=0, channel_axis=2)
 
         return segmented(images, bounds, segment)
 

@@ -11,6 +11,9 @@ from torch import Tensor
 
 from heatproof.numerics.bounds import Bounds
 
+LIGHTNESS = 100.0
+"""The largest lightness of a colour. Segmentations that compare colours as people see them compare other channels on this scale."""
+
 
 def segmented(
     images: Float[Tensor, "b c h w"], bounds: Bounds, segment: Callable[[NDArray[np.float64], bool], NDArray[Any]]

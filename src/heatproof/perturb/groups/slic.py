@@ -14,7 +14,7 @@ from torch import Tensor
 from heatproof.numerics.bounds import Bounds
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.groups.base import Groups
-from heatproof.perturb.groups.segments import segmented
+from heatproof.perturb.groups.segments import LIGHTNESS, segmented
 
 
 class Slic(Groups):
@@ -44,7 +44,7 @@ class Slic(Groups):
 
         def segment(pixels: NDArray[np.float64], colour: bool) -> Any:
             settings = {"n_segments": self.segments, "compactness": self.compactness, "sigma": self.sigma}
-            return slic(pixels, **settings, convert2lab=colour, channel_axis=2)
+            return slic(pixels if colour else LIGHTNESS * pixels, **settings, convert2lab=colour, channel_axis=2)
 
         return segmented(images, bounds, segment)
 

@@ -50,7 +50,7 @@ class SoftGrid:
         masks = (uniform[:, :total] < self.share).to(uniform).view(-1, *shape)
         for axis, weights in enumerate(self._weights, 1):
             n = self.lengths[axis - 1]
-            shift = (uniform[:, total + axis - 1] * (len(weights) - n + 1)).long()
+            shift = (uniform[:, total + axis - 1] * self.cell(n)).long()
             rows = weights.to(uniform.device)[shift[:, None] + torch.arange(n, device=uniform.device)]  # [r, n, cells]
             masks = torch.einsum("rnc,rc...->rn...", rows, masks.movedim(axis, 1)).movedim(1, axis)
         return masks.to(draws.dtype)
@@ -60,11 +60,13 @@ class SoftGrid:
         """Of each axis, the weight of each cell at each place before the crop."""
         return [self.weights(n) for n in self.lengths]
 
+    def cell(self, n: int) -> int:
+        """The number of places of a cell along an axis of n places."""
+        return max(1, -(-n // self.cells))
+
     def weights(self, n: int) -> Float[Tensor, "places cells"]:
         """The weight of each cell at each place of an axis of n places before the crop."""
         if n <= self.cells:
             return torch.eye(n, dtype=torch.float32)
-        places = (self.cells + 1) * -(-n // self.cells)
-        return F.interpolate(torch.eye(self.cells, dtype=torch.float32)[None], size=places, mode="linear", align_corners=False)[
-            0
-        ].T.contiguous()
+        places, cells = (self.cells + 1) * self.cell(n), torch.eye(self.cells, dtype=torch.float32)
+        return F.interpolate(cells[None], size=places, mode="linear", align_corners=False)[0].T.contiguous()

@@ -21,7 +21,7 @@ class MaskMoments:
         device: the device of masks and scores.
 
     >>> import torch
-    >>> from heatproof.passes.mask_moments import MaskMoments
+    >>> from heatproof.numerics.mask_moments import MaskMoments
     >>> moments = MaskMoments(1, (2,), torch.device("cpu"))
     >>> moments.add([0] * 4, torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]]), torch.tensor([5.0, 5, 7, 7]))
     >>> moments.values(centred=True), moments.standard_error(centred=True)
