@@ -30,6 +30,7 @@ from heatproof.passes.counting import TYPICAL_SHAPE, PassCount
 from heatproof.passes.patterns import Patterns
 from heatproof.perturb.changes import Change
 from heatproof.perturb.fills import Fill
+from heatproof.perturb.groups import Groups
 from heatproof.perturb.noises import Noise
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.rules import ActivationRule, LinearRule, ProductRule, SoftmaxRule, SumRule
@@ -53,16 +54,23 @@ API = (
     "heatproof.attacks",
     "heatproof.data",
     "heatproof.perturb.fills",
+    "heatproof.perturb.groups",
     "heatproof.perturb.noises",
     "heatproof.perturb.changes",
     "heatproof.perturb.draws",
     "heatproof.perturb.masks.regions",
     "heatproof.perturb.masks.ranks",
     "heatproof.perturb.masks.pixel_order",
+    "heatproof.perturb.masks.windows",
+    "heatproof.perturb.masks.soft_grid",
     "heatproof.passes.probes",
     "heatproof.passes.forward",
     "heatproof.passes.gradient",
     "heatproof.passes.variants",
+    "heatproof.passes.masked_scores",
+    "heatproof.passes.box_scores",
+    "heatproof.numerics.mask_moments",
+    "heatproof.passes.sampling_rounds",
     "heatproof.passes.inputs",
     "heatproof.passes.activation",
     "heatproof.passes.patterns",
@@ -274,16 +282,17 @@ def _metrics_page() -> str:
 
 def _fills_page() -> str:
     intro = (
-        "What replaces pixels, what is added to them, how a path is cut into steps, and what data say of a network's weights:\n"
-        "parts that methods and metrics share."
+        "What replaces pixels, which values are present or absent together, what is added to them, how a path is cut into steps,\n"
+        "and what data say of a network's weights: parts that methods and metrics share."
     )
     families = (
         ("Fills", "A fill is a baseline of a method and a replacement of a metric.", Fill),
+        ("Feature groups", "A division into groups says which values a perturbation method removes together.", Groups),
         ("Noises", "A noise is added to images.", Noise),
         ("Quadratures", "A quadrature gives nodes and weights on [0, 1].", Quadrature),
         ("Patterns", "Patterns stand for the weights of a network in `pattern_net` and `pattern_attribution`.", Patterns),
     )
-    return _families_page("Fills, noises, quadratures and patterns", intro, families)
+    return _families_page("Fills, feature groups, noises, quadratures and patterns", intro, families)
 
 
 def _changes_page() -> str:

@@ -17,6 +17,7 @@ from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.perturb.changes import Change
 from heatproof.perturb.fills import Fill
+from heatproof.perturb.groups import Groups
 from heatproof.perturb.noises import Noise
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.rules import Rule
@@ -28,6 +29,7 @@ FAMILIES: list[tuple[type[Settings], str]] = [
     (Metric, "metrics"),
     (Fill, "perturb/fills"),
     (Noise, "perturb/noises"),
+    (Groups, "perturb/groups"),
     (Change, "perturb/changes"),
     (Change, "attacks"),
     (Rule, "relevance/rules"),
@@ -43,6 +45,8 @@ NO_CONCEPT = {
     "explain",
     "inputs",
     "unchanged_weights",
+    "feature_groups",
+    "segments",
     "gradient_attack",
     "differentiable_map",
     "score",
@@ -185,7 +189,17 @@ def test_a_public_name_that_does_not_exist_is_an_attribute_error_that_lists_thos
 @pytest.mark.parametrize(
     "package",
     [
-        *("methods", "metrics", "models", "training", "perturb.fills", "perturb.noises", "perturb.changes", "attacks"),
+        *(
+            "methods",
+            "metrics",
+            "models",
+            "training",
+            "perturb.fills",
+            "perturb.noises",
+            "perturb.groups",
+            "perturb.changes",
+            "attacks",
+        ),
         *("data", "stats", "store"),
     ],
 )

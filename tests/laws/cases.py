@@ -20,6 +20,7 @@ from heatproof.methods import (
     EdgeMap,
     EigenCam,
     ExpectedGradients,
+    FeatureAblation,
     GradCam,
     GradCamPlusPlus,
     Gradient,
@@ -31,10 +32,12 @@ from heatproof.methods import (
     LayerCam,
     Lrp,
     Method,
+    Occlusion,
     PatternAttribution,
     PatternNet,
     Product,
     RandomMap,
+    Rise,
     ScoreCam,
     SmoothGrad,
     SmoothTaylor,
@@ -70,6 +73,7 @@ from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, 
 from heatproof.passes.patterns import GivenPatterns, fit_patterns
 from heatproof.perturb.changes import AddedNoise, Masking
 from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform, White, Zero
+from heatproof.perturb.groups import Patches, Pixels, RegularGrid
 from heatproof.perturb.noises import Gaussian
 from heatproof.relevance.composites import Composite, LrpEpsilon, ZPlusEverywhere
 from tests.support import zoo
@@ -165,6 +169,22 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     EigenCam: {"": EigenCam(), "centred": EigenCam(centred=True)},
     ScoreCam: {"": ScoreCam(channels=6), "some channels": ScoreCam(channels=4, relu=False)},
     AblationCam: {"": AblationCam(channels=6), "some channels": AblationCam(channels=4, relu=False)},
+    Occlusion: {
+        "": Occlusion(window=2, stride=2),
+        "overlapping": Occlusion(window=3, stride=2, fill=Zero()),
+        "noise": Occlusion(window=2, stride=2, fill=Uniform(), draws=3),
+        "tolerance": Occlusion(window=4, stride=4, fill=Uniform(), draws=14, tolerance=0.4),
+    },
+    FeatureAblation: {
+        "": FeatureAblation(groups=Patches(side=2)),
+        "each channel": FeatureAblation(groups=RegularGrid(cells_per_axis=2, channels="each"), fill=White()),
+        "noise": FeatureAblation(groups=RegularGrid(cells_per_axis=3), fill=Uniform(), draws=3),
+    },
+    Rise: {
+        "": Rise(samples=20, cells=3),
+        "noise": Rise(samples=16, cells=4, keep=0.3, fill=Uniform()),
+        "tolerance": Rise(samples=60, cells=2, tolerance=0.6),
+    },
     RandomMap: {"": RandomMap()},
     ConstantMap: {"": ConstantMap()},
     EdgeMap: {"": EdgeMap()},
@@ -311,6 +331,9 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     },
     EigenCam: {"layer": "0", "layout": "b h w c", "relu": [True, False], "centred": [True, False]},
     **{cam: {"layer": "0", "layout": "b h w c", "relu": [True, False], "channels": 3} for cam in (ScoreCam, AblationCam)},
+    Occlusion: {"window": [4, 5], "stride": 1, "fill": [Uniform(), White()], "draws": 4, "tolerance": 9.0},
+    FeatureAblation: {"groups": [Pixels(), Patches(side=4)], "fill": [Uniform(), Zero()], "draws": 4, "tolerance": 9.0},
+    Rise: {"samples": 21, "cells": 5, "keep": 0.6, "fill": [White(), Black()], "tolerance": 9.0},
     Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
     Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
     Blurred: {"sigma": 0.3},
@@ -454,6 +477,15 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "positions": {"baselines": 12, "tolerance": None},
         "tolerance": {"baselines": 20, "tolerance": None},
     },
+    **{
+        removal: {
+            "fill": {"draws": 1, "tolerance": None},
+            "draws": {"fill": Uniform(), "tolerance": None},
+            "tolerance": {"fill": Uniform(), "draws": 20, "tolerance": None},
+        }
+        for removal in (Occlusion, FeatureAblation)
+    },
+    Rise: {"samples": {"tolerance": None}, "tolerance": {"samples": 40, "tolerance": None}},
     AdaptiveNoise: {
         "search": {"iterations": 5},
         "iterations": {"search": "published"},

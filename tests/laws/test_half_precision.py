@@ -17,6 +17,7 @@ from heatproof.methods import (
     IntegratedGradients,
     Method,
     Product,
+    Rise,
     SmoothGrad,
     SmoothTaylor,
 )
@@ -69,6 +70,7 @@ MANY: Mapping[type[Method], dict[str, Method]] = {
         "": AdaptiveNoise(method=SmoothGrad(samples=60), objective={"name": "sparseness"}, search="sweep"),
     },
     Competition: {"": Competition(method=SmoothGrad(noise=NOISE, samples=300), rivals=2)},
+    Rise: {"": Rise(samples=3000, cells=3), "tolerance": Rise(samples=4000, cells=3, tolerance=0.1)},
     Product: {"": Product(first=SmoothGrad(noise=NOISE, samples=300), second=SmoothTaylor(noise=NOISE, samples=300))},
 }
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.settings import exports
-from heatproof.methods import Attribution, Method, SmoothTaylor
+from heatproof.methods import Attribution, FeatureAblation, Method, Occlusion, SmoothTaylor
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
@@ -30,6 +30,8 @@ AFFORDABLE = 60
 PACKED = ("tuple", "list", "mapping with logits", "mapping", "object")
 """The ways in which networks return their logits."""
 SHAPE = tuple(zoo.images(1).shape[1:])
+PIECES = (1, 2, 3, 4, 6)
+"""The sides of what methods remove in their cases, on images of both sizes that costs are tried on."""
 ABSORBED = 1e-5
 """The largest share of the expected sum that stabilisers may keep; their ε is 1e-6 of the denominators."""
 
@@ -483,7 +485,9 @@ def within(passes: PassCount, cost: PassCount, method: Method) -> bool:
     """As many rows as the method says it costs, or fewer if it stops at a tolerance."""
     if not stops_early(method):
         return passes == cost
-    return 0 < passes.forward <= cost.forward and 0 < passes.backward <= cost.backward
+    return all(
+        0 < spent <= cap or spent == cap == 0 for spent, cap in ((passes.forward, cost.forward), (passes.backward, cost.backward))
+    )
 
 
 @methods
@@ -492,7 +496,8 @@ def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method, side:
     images, method = zoo.images(3, side=side), for_images_of(side, method)
     counting = zoo.Counting(zoo.residual())
     model = zoo.model(counting, chunk=4)
-    incremental(model, images, (CHEAP_CURVE.side, CHEAP_CURVE.side))  # once for a network, whatever is asked of it
+    for place in (CHEAP_CURVE.side, *PIECES * isinstance(method, Occlusion | FeatureAblation)):
+        incremental(model, images, (place, place))  # once for a network, whatever is asked of it
     spatial_layers(model, images)  # likewise
     zoo.checked(model, images)  # likewise
     found = method.attribute(model, images, 0)

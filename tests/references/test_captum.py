@@ -5,16 +5,27 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from captum.attr import FeatureAblation as CaptumFeatureAblation
 from captum.attr import InputXGradient as CaptumInputXGradient
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from captum.attr import NoiseTunnel, Saliency
+from captum.attr import Occlusion as CaptumOcclusion
 from captum.attr._utils.approximation_methods import approximation_parameters
 from torch import Tensor, nn
 
-from heatproof.methods import Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad
+from heatproof.methods import (
+    FeatureAblation,
+    Gradient,
+    InputXGradient,
+    IntegratedGradients,
+    Method,
+    Occlusion,
+    SmoothGrad,
+)
 from heatproof.models import Model, Regression
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, Quadrature, RightRiemann, Trapezoid
 from heatproof.perturb.fills import Black, Zero
+from heatproof.perturb.groups import GivenGroups
 from heatproof.perturb.noises import Gaussian
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -141,3 +152,16 @@ def test_the_chunk_does_not_change_our_noise_but_captums() -> None:
         torch.manual_seed(0)
         naive.append(theirs(tunnel, images, abs=False, nt_samples=6, nt_samples_batch_size=chunk, stdevs=0.3))
     assert (naive[0] - naive[1]).abs().max() > 1e-2 * naive[0].abs().max()
+
+
+def test_occlusion_of_windows_that_fit_agrees_but_for_the_share_of_a_value(model: Model, images: Tensor) -> None:
+    """Captum gives each value the whole drop of its window; it reports zeros as the baseline."""
+    found = 3 * 16 * ours(Occlusion(window=4, stride=2, fill=Zero()), model, images)
+    assert_close(found, theirs(CaptumOcclusion(model.module), images, sliding_window_shapes=(3, 4, 4), strides=(3, 2, 2)), 1e-6)
+
+
+def test_feature_ablation_agrees_but_for_the_share_of_a_value(model: Model, images: Tensor) -> None:
+    ids = torch.arange(64).view(1, 8, 8) % 5
+    sizes = 3 * ids.flatten().bincount()[ids]
+    found = sizes * ours(FeatureAblation(groups=GivenGroups(ids=ids), fill=Zero()), model, images)
+    assert_close(found, theirs(CaptumFeatureAblation(model.module), images, feature_mask=ids[None]), 1e-10)

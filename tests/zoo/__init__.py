@@ -22,6 +22,7 @@ COLUMNS = {
     "patterns": GROUPS["patterns"],
     "DeepLIFT": GROUPS["DeepLIFT"],
     "guided": GROUPS["guided"],
+    "perturbation": GROUPS["perturbation"],
 }
 """The columns of the table in the documentation, and the methods of each."""
 KINDS = (outputs, purity, normalisation, activations, layouts, attention, operations, precision, wrapped)

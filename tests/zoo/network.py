@@ -30,11 +30,12 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "patterns": ("pattern_net", "pattern_attribution"),
     "DeepLIFT": ("deep_lift",),
     "guided": ("guided_backprop", "deconv_net"),
+    "perturbation": ("feature_ablation", "occlusion", "rise"),
 }
 """Methods that meet a trouble alike. What holds a method (`smooth_grad`, `product`, …) meets the trouble of the method it holds."""
 
 ALL = tuple(GROUPS)
-DIFFERENTIATING = tuple(group for group in GROUPS if group != "activation maps without gradients")
+DIFFERENTIATING = tuple(group for group in GROUPS if group not in ("activation maps without gradients", "perturbation"))
 MAPS = ("activation maps", "activation maps without gradients")
 RELEVANCE = ("relevance", "patterns")
 BACKWARD = (*RELEVANCE, "DeepLIFT", "guided")

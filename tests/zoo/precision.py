@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from tests.zoo.network import ALL, NO_ACTIVATION, NO_RULE, RELEVANCE, awkward, convolutional, dense, of_shape, table
+from tests.zoo.network import DIFFERENTIATING, NO_ACTIVATION, NO_RULE, RELEVANCE, awkward, convolutional, dense, of_shape, table
 
 
 @awkward("a network in bfloat16", of_shape(3, 8, 8, dtype=torch.bfloat16), tolerance=0.05)
@@ -53,7 +53,7 @@ class AutocastInside(nn.Module):
             return self.inner(x).to(x.dtype)
 
 
-@awkward("parameters made in inference mode, which autograd cannot save", table, refused={ALL: "inference mode"})
+@awkward("parameters made in inference mode, which autograd cannot save", table, refused={DIFFERENTIATING: "inference mode"})
 def inference_mode() -> nn.Module:
     with torch.inference_mode():
         return dense()

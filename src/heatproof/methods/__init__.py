@@ -6,6 +6,7 @@ from heatproof.methods.backward import DeconvNet, DeepLift, DeepTaylor, GuidedBa
 from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
+from heatproof.methods.perturbation import FeatureAblation, Occlusion, Rise
 from heatproof.methods.wrappers import AdaptiveNoise, Competition, Product, SmoothGrad
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "EdgeMap",
     "EigenCam",
     "ExpectedGradients",
+    "FeatureAblation",
     "GradCam",
     "GradCamPlusPlus",
     "Gradient",
@@ -32,10 +34,12 @@ __all__ = [
     "LayerCam",
     "Lrp",
     "Method",
+    "Occlusion",
     "PatternAttribution",
     "PatternNet",
     "Product",
     "RandomMap",
+    "Rise",
     "ScoreCam",
     "SmoothGrad",
     "SmoothTaylor",

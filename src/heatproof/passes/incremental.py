@@ -165,8 +165,22 @@ def _planned(model: Model, image: Tensor, size: Size) -> IncrementalPlan:
 
 
 def _counted(model: Model, image: Tensor, layout: RegionLayout) -> Recorded:
-    with FlopCounterMode(display=False) as flops:
+    flops = FlopCounterMode(display=False)
+    flops.mod_tracker = _NoModules()  # type: ignore[assignment]  # its hooks fail where a leaf that requires a gradient is made
+    with flops:
         return recorded(model, image, layout, flops)
+
+
+class _NoModules:
+    """Stands for the tracker of modules of torch's counter, of which only the total is read."""
+
+    parents = frozenset({"Global"})
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def _difference(model: Model, image: Tensor, recording: Recorded, size: Size) -> str:

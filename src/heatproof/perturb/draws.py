@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,11 @@ def image_digest(image: Float[Tensor, "*shape"]) -> bytes:
     """The SHA-256 of an image's shape and of its values in float32."""
     values = image.detach().to("cpu", torch.float32).contiguous()
     return hashlib.sha256(f"{tuple(values.shape)}".encode() + values.numpy().tobytes()).digest()
+
+
+def digests_of(images: Any) -> Any:
+    """The digest of each image of a batch in hexadecimal, for settings that belong to images; anything else as it is."""
+    return tuple(image_digest(image).hex() for image in images) if isinstance(images, Tensor) else images
 
 
 _original_digests: ContextVar[Mapping[bytes, bytes] | None] = ContextVar("digests of originals by those of images", default=None)
@@ -89,6 +94,10 @@ class Draws:
     def rows(self, rows: Sequence[int]) -> "Draws":
         """The keys of the images at the given positions; a position may occur many times."""
         return replace(self, keys=tuple(self.keys[row] for row in rows), digests=tuple(self.digests[row] for row in rows))
+
+    def on_cpu(self) -> "Draws":
+        """The same numbers in float32 on the CPU, for what must not be rounded to the type of the images."""
+        return replace(self, device=torch.device("cpu"), dtype=torch.float32)
 
     def child(self, stream: str, index: Index) -> "Draws":
         """Keys for the index-th nested use, such as the noise inside a wrapped method, independent of the keys themselves."""

@@ -6,7 +6,21 @@ from heatproof.core.settings import exports
 from heatproof.models import Bounds
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.perturb.draws import Draws
-from heatproof.perturb.fills import Black, Blurred, ChannelMean, Custom, Fill, Reference, Uniform, White, Zero
+from heatproof.perturb.fills import (
+    Black,
+    Blurred,
+    ChannelMean,
+    Custom,
+    Fill,
+    NoisyLinear,
+    Normal,
+    Reference,
+    SegmentMean,
+    Uniform,
+    White,
+    Zero,
+)
+from heatproof.perturb.groups import Patches
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 
@@ -16,7 +30,10 @@ FILLS = {
     "blurred": Blurred(),
     "channel_mean": ChannelMean(),
     "custom": Custom(values=zoo.images(1, seed=7)[0]),
+    "noisy_linear": NoisyLinear(),
+    "normal": Normal(),
     "reference": Reference(images=zoo.images(5, seed=9)),
+    "segment_mean": SegmentMean(groups=Patches(side=3)),
     "uniform": Uniform(),
     "white": White(),
     "zero": Zero(),
@@ -106,3 +123,50 @@ def test_the_blur_of_a_picture_is_a_share_of_its_shorter_side() -> None:
     images = zoo.normal(1, 1, 40, 60)
     blurred = Blurred(sigma=0.1)(images, Bounds.of(-4, 4, 1), Draws.for_images(0, images), 0)
     assert torch.equal(blurred, gaussian_blur(images, 4.0))
+
+
+def test_the_mean_of_a_segment_is_that_of_each_channel() -> None:
+    images = zoo.images(2)
+    found = fill(FILLS["segment_mean"], images)
+    assert_close(found[1, :, 4, 1], images[1, :, 3:6, :3].mean((1, 2)), 1e-6)
+    assert_close(found[1, :, 7, 7], images[1, :, 6:, 6:].mean((1, 2)), 1e-6)
+
+
+def test_normal_noise_stays_within_the_bounds_around_their_middle() -> None:
+    images = torch.zeros(1, 3, 64, 64)
+    lower, upper = BOUNDS.like(images)
+    found = fill(Normal(sigma=0.4), images)
+    assert ((found >= lower) & (found <= upper)).all()
+    assert_close(found.mean((0, 2, 3)), (BOUNDS.lower + BOUNDS.upper) / 2, 0.1)
+
+
+def imputed(images: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    return NoisyLinear(noise=1e-9).impute(images, present, BOUNDS, Draws.for_images(0, images), 0)
+
+
+def test_linear_imputation_solves_the_equations_of_each_absent_pixel() -> None:
+    """v_i Σ_j w_ij = Σ_j w_ij v_j over the neighbours inside the image, by a dense solver, pixel by pixel."""
+    images = zoo.images(2, side=7, dtype=torch.float64)
+    present = torch.stack([zoo.normal(1, 7, 7, seed=seed) > level for seed, level in ((1, 0.0), (2, 1.0))])
+    found = imputed(images, present)
+    for image, known, values in zip(images, present[:, 0].flatten(1), found, strict=True):
+        rows, right = torch.zeros(49, 49, dtype=torch.float64), torch.zeros(49, 3, dtype=torch.float64)
+        for p in range(49):
+            rows[p, p] = 1
+            if known[p]:
+                right[p] = image.flatten(1)[:, p]
+                continue
+            near = [(q, 1 / 6 if abs(p // 7 - q // 7) + abs(p % 7 - q % 7) == 1 else 1 / 12) for q in range(49)]
+            near = [(q, w) for q, w in near if q != p and max(abs(p // 7 - q // 7), abs(p % 7 - q % 7)) == 1]
+            for q, w in near:
+                rows[p, q] = -w / sum(w for _, w in near)
+        expected = torch.linalg.solve(rows, right).T.view(3, 7, 7)
+        assert_close(torch.where(known.view(7, 7), image, values), expected, 1e-5)
+
+
+def test_an_image_with_nothing_left_gets_its_means_and_its_neighbour_in_the_batch_does_not_matter() -> None:
+    images = zoo.images(2)
+    present = torch.stack([torch.zeros(1, 8, 8, dtype=torch.bool), zoo.normal(1, 8, 8) > 0])
+    found = imputed(images, present)
+    assert_close(found[0, :, 5, 5], images[0].mean((1, 2)), 1e-5)
+    assert_close(imputed(images[1:], present[1:])[0], found[1], 1e-5)

@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from heatproof.core.settings import Settings
@@ -40,3 +41,36 @@ class Fill(Settings, ABC):
                 f"baselines: expected 1, since every draw of {self.name} is the same, got {n}; "
                 "use baseline='uniform' to average over noise"
             )
+
+
+class Imputation(Fill, ABC):
+    """A fill whose values depend on which values are present: it estimates the absent ones from the present ones.
+
+    Called as any other fill, it is told nothing of what is present, and makes a whole image of which everything is absent.
+    """
+
+    local: ClassVar[bool] = False
+
+    @abstractmethod
+    def impute(
+        self,
+        images: Float[Tensor, "b c *space"],
+        present: Bool[Tensor, "b g *space"],
+        bounds: Bounds,
+        draws: Draws,
+        index: Index,
+    ) -> Float[Tensor, "b c *space"]:
+        """The values that stand in for the absent ones; where `present` is True, whatever they are.
+
+        Args:
+            images: `[b, c, …]` in model space.
+            present: `[b, 1 or c, …]`, which values are known.
+            bounds: the legal values of the images.
+            draws: the random numbers of each image.
+            index: the number of the draw, one for all images or one for each.
+        """
+
+    def __call__(
+        self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
+    ) -> Float[Tensor, "b c *space"]:
+        return self.impute(images, torch.zeros_like(images[:, :1], dtype=torch.bool), bounds, draws, index)

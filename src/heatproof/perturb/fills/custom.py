@@ -4,7 +4,7 @@ An image is identified by its content, as for random draws (`perturb/draws.py`),
 order, or the chunk. A noisy copy that a wrapper makes of an image has the values of that image.
 """
 
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import torch
 from jaxtyping import Float
@@ -14,12 +14,8 @@ from torch import Tensor
 from heatproof.core.errors import TensorError
 from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.frozen_tensor import FrozenTensor
-from heatproof.perturb.draws import Draws, Index, image_digest
+from heatproof.perturb.draws import Draws, Index, digests_of
 from heatproof.perturb.fills.base import Fill
-
-
-def _digests(images: Any) -> Any:
-    return tuple(image_digest(image).hex() for image in images) if isinstance(images, Tensor) else images
 
 
 class Custom(Fill):
@@ -51,7 +47,7 @@ class Custom(Fill):
     local: ClassVar[bool] = False
 
     values: FrozenTensor
-    images: Annotated[tuple[str, ...], BeforeValidator(_digests)] = ()
+    images: Annotated[tuple[str, ...], BeforeValidator(digests_of)] = ()
 
     @model_validator(mode="after")
     def _one_for_each(self) -> Self:

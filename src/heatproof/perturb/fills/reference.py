@@ -1,9 +1,7 @@
 """Reference images: each draw is one of them, chosen at random."""
 
-from dataclasses import replace
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from pydantic import ConfigDict
 from torch import Tensor
@@ -45,6 +43,6 @@ class Reference(Fill):
                 f"reference: expected images [n, {', '.join(map(str, images.shape[1:]))}], got {list(self.images.shape)}; "
                 "preprocess them as the images"
             )
-        exact = replace(draws, device=torch.device("cpu"), dtype=torch.float32)  # in half precision a draw may round up to 1
-        chosen = (exact.uniform("reference fill", index, ()) * len(self.images)).long()
+        # in half precision a draw may round up to 1
+        chosen = (draws.on_cpu().uniform("reference fill", index, ()) * len(self.images)).long()
         return self.images[chosen].to(images)
