@@ -30,6 +30,7 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, Valida
 
 from heatproof.core.errors import SettingsError
 from heatproof.core.formatting import sentence_case
+from heatproof.core.objects import held_settings
 from heatproof.data.base import Dataset
 from heatproof.evaluation.stopping import Stop
 from heatproof.methods.base import Method
@@ -43,10 +44,10 @@ from heatproof.store.published import AssociationEntry, ClaimEntry, PublishedTab
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A network of the experiment: its loader, and the scalar output that is explained."""
+    """A network of the experiment: its loader, and the scalar output that is explained; None for the network's own."""
 
     loader: Loader
-    output: Output
+    output: Output | None
 
 
 @dataclass(frozen=True)
@@ -191,20 +192,20 @@ class Experiment(BaseModel):
         """The networks in the order of the file."""
         for entry in self.models:
             settings = {key: value for key, value in entry.items() if key != "output"}
-            yield ModelChoice(Loader.from_dict(settings), Output.from_dict(entry.get("output", "logit")))
+            yield ModelChoice(Loader.from_dict(settings), Output.from_dict(entry["output"]) if "output" in entry else None)
 
     def method_entries(self) -> Iterator[MethodChoice]:
         """The methods in the order of the file, with one entry for each point of a grid."""
         for entry in self.methods:
             for settings, label in unrolled(entry):
-                yield MethodChoice(Method.from_dict(settings), label)
+                yield MethodChoice(method_of(settings), label)
 
     def metric_entries(self) -> Iterator[MetricChoice]:
         """The metrics in the order of the file; a reference by label is replaced by the settings of that method."""
         methods = {entry.label: entry.method.to_dict() for entry in self.method_entries()}
         for entry in self.metrics:
             settings = {key: value for key, value in entry.items() if key not in ("primary", "label")}
-            metric = Metric.from_dict(with_reference(settings, methods))
+            metric = metric_of(with_reference(settings, methods))
             yield MetricChoice(metric, str(entry.get("label") or metric.label))
 
     def metric_list(self) -> list[Metric]:
@@ -221,6 +222,16 @@ class Experiment(BaseModel):
         return str(marked[0] if marked else self.metrics[0]["name"])
 
 
+def method_of(settings: Mapping[str, Any]) -> Method:
+    """The method of these settings: an object that the run was given, or one of the registry."""
+    return held_settings(settings) or Method.from_dict(settings)
+
+
+def metric_of(settings: Mapping[str, Any]) -> Metric:
+    """The metric of these settings: an object that the run was given, or one of the registry."""
+    return held_settings(settings) or Metric.from_dict(settings)
+
+
 def with_reference(metric: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The settings of a metric, in which the label of a reference method is replaced by that method's settings."""
     reference = metric.get("reference")
@@ -233,7 +244,7 @@ def unrolled(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     settings = {key: value for key, value in entry.items() if key not in ("label", "grid")}
     for point in _grid_points(entry.get("grid", {})):
         point_settings = _with(settings, point)
-        label = entry.get("label") or method_label(Method.from_dict(point_settings), {} if point else settings)
+        label = entry.get("label") or method_label(method_of(point_settings), {} if point else settings)
         values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
         yield point_settings, f"{label} ({values})" if point else label
 

@@ -5,8 +5,8 @@ everything that decides its numbers: a changed setting gives new keys, whose uni
 not computed again. The same experiment, images and weights always give the same units.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from heatproof.data.labels import relabelled
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric, ReferenceMetric
+from heatproof.models.outputs import Logit
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.store.manifest import AccelerationEntry
 
@@ -29,7 +30,8 @@ class Unit:
         model: the settings of the model's loader.
         model_digest: the digest of the model's weights.
         plan: the settings of the acceleration plan, by which passes are computed.
-        output: the settings of the output that is explained.
+        output: the settings of the output that is explained, as `networks.output_settings` makes them.
+        image_shape: the shape of the images that the network takes.
         method: the settings of the method.
         label: the label of the method.
         metrics: the settings of the metrics.
@@ -47,6 +49,7 @@ class Unit:
     model_digest: str
     plan: dict[str, Any]
     output: dict[str, Any]
+    image_shape: ImageShape
     method: dict[str, Any]
     label: str
     metrics: tuple[dict[str, Any], ...]
@@ -103,6 +106,8 @@ class Network:
     """The plan with its measured speed-up and error, for the manifest."""
     class_indices: tuple[int, ...] = ()
     """The network's output for each class of the data set; empty where labels are outputs of the network already."""
+    output: Mapping[str, Any] = field(default_factory=Logit().to_dict)
+    """The settings of the output that is explained."""
 
 
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
@@ -137,7 +142,8 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             model=entry.loader.to_dict(),
                             model_digest=network.digest,
                             plan=network.plan,
-                            output=entry.output.to_dict(),
+                            output=dict(network.output),
+                            image_shape=shape,
                             method=named.method.to_dict(),
                             label=named.label,
                             metrics=tuple(metric.to_dict() for metric in metrics),

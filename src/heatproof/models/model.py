@@ -24,7 +24,7 @@ OutputFunction = Callable[[Tensor, Tensor], Tensor]
 """A function (outputs `[b, k]`, target `[b]`) → `[b]`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A `torch.nn.Module` with the bounds of its input and the scalar output that is explained.
 
@@ -41,6 +41,8 @@ class Model:
     >>> model = Model(network, Bounds.of(0, 1, channels=1), class_names=("cat", "dog"))
     >>> model.outputs(torch.rand(5, 1, 28, 28)).shape, model.class_name(1)
     (torch.Size([5, 2]), 'dog')
+    >>> model
+    Model(model: Sequential with 1,570 parameters, 1 input channel, explains logit)
     """
 
     module: nn.Module
@@ -88,6 +90,15 @@ class Model:
         if self.scale is not None and self.scale not in SCALES:
             raise SettingsError(f"scale: expected {', '.join(SCALES)} or None, got {self.scale!r}")
 
+    def __repr__(self) -> str:
+        """One line: the name, the class of the module, its parameters, the channels of its input, and what is explained."""
+        parameters = sum(p.numel() for p in self.module.parameters())
+        channels = len(self.bounds.lower)
+        return (
+            f"Model({self.name}: {type(self.module).__name__} with {parameters:,} parameters, {channels} input "
+            f"channel{'s' * (channels != 1)}, explains {self.output_label})"
+        )
+
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; it shares the module."""
         return replace(self, **changes)
@@ -130,7 +141,7 @@ class Model:
         state = hashlib.sha256(repr(self.module).encode() + self.code.encode())
         for key, value in sorted(self.module.state_dict().items()):
             state.update(key.encode())
-            state.update(_content(value))
+            state.update(content_bytes(value))
         return state.hexdigest()[:32]
 
     @property
@@ -228,10 +239,10 @@ class Model:
         return self.class_names[index] if index < len(self.class_names) else f"{'output' if regression else 'class'} {index}"
 
 
-def _content(value: Any) -> bytes:
+def content_bytes(value: Any) -> bytes:
     """The bytes of an entry of a state: a tensor, or what quantised layers keep beside and around tensors."""
     if isinstance(value, tuple | list):
-        return b"".join(map(_content, value))
+        return b"".join(map(content_bytes, value))
     if not isinstance(value, Tensor):
         return repr(value).encode()
     plain = value.dequantize() if value.is_quantized else value

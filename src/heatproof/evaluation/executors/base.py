@@ -26,6 +26,11 @@ class Executor(Protocol):
     The store alone determines which units are finished, so an executor may compute a unit twice without harm.
     """
 
+    @property
+    def label(self) -> str:
+        """Where units are computed, in words, for the manifest and the summary."""
+        ...
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         """Compute the units round by round, and yield an outcome for each. A unit that fails does not stop the others.
 
