@@ -12,20 +12,28 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
 from heatproof.core.errors import UsageError
-from heatproof.core.settings import content_hash
+from heatproof.core.settings import Settings, content_hash
 
+Family = TypeVar("Family", bound=Settings)
 REMEDY = 'use executor="serial", or name it by an import path, module:callable'
 
 
 @dataclass(frozen=True)
 class HeldObject:
-    """An object and what it is called in messages."""
+    """An object.
+
+    Attributes:
+        value: the object.
+        label: what it is called in messages.
+        code: the content hash of its source code, where its settings do not say all that decides its numbers.
+    """
 
     value: object
     label: str
+    code: str = ""
 
 
 _held: dict[str, HeldObject] = {}
@@ -57,9 +65,15 @@ def held(key: str) -> Any:
     return _held[key].value if key in _held else None
 
 
-def held_settings(settings: Mapping[str, Any]) -> Any:
-    """The object with these settings, of a class that no registry names; None if this process holds none."""
-    return held(content_hash(settings)) if _held or _received else None
+def built(family: type[Family], settings: Mapping[str, Any]) -> Family:
+    """The object of these settings: one that is held, such as a method of the user's own, or else one of the family's registry."""
+    found = held(content_hash(settings)) if _held or _received else None
+    return found if isinstance(found, family) else family.from_dict(settings)
+
+
+def code_of(settings: Mapping[str, Any]) -> str:
+    """The content hash of the source code of the object with these settings; empty for one of a registry."""
+    return _held[key].code if _held and (key := content_hash(settings)) in _held else ""
 
 
 def packed() -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from heatproof.core.objects import code_of
 from heatproof.core.records import SCHEMA_VERSION
 from heatproof.core.settings import content_hash
 from heatproof.data.base import Item
@@ -43,6 +44,7 @@ class Unit:
         incremental: whether passes of images with one changed rectangle may be computed only in part.
         memory: the bytes that a chunk of passes may take; None for a share of the free memory.
         passes: the expected number of forward passes, for estimates and progress; a backward pass counts as two.
+        code: the content hashes of the source of the objects that the run was given, such as a method of the user's own.
     """
 
     model: dict[str, Any]
@@ -62,6 +64,7 @@ class Unit:
     incremental: bool
     memory: int | None
     passes: int
+    code: tuple[str, ...] = ()
 
     @cached_property
     def method_digest(self) -> str:
@@ -85,7 +88,7 @@ class Unit:
             "seed": self.seed,
             "keep": list(self.keep),
         }
-        return content_hash(decides)
+        return content_hash(decides | ({"code": list(self.code)} if any(self.code) else {}))
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,10 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
     """
     metrics = experiment.metric_list()
     compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
+    dataset, scored = experiment.data().to_dict(), tuple(metric.to_dict() for metric in metrics)
     units = []
     for entry, network in zip(experiment.model_entries(), networks, strict=True):
+        loader = entry.loader.to_dict()
         labelled, shape = relabelled(items, network.class_indices), network.image_shape
         common = {name: cost for metric in metrics for name, cost in metric.common_cost(shape).items()}
         for start in range(0, len(items), experiment.batch):
@@ -139,15 +144,15 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                     passes, shared = shared + _passes(named.method, metrics, shape), 0
                     units.append(
                         Unit(
-                            model=entry.loader.to_dict(),
+                            model=loader,
                             model_digest=network.digest,
                             plan=network.plan,
-                            output=dict(network.output),
+                            output=dict(network.output) if entry.output is None else entry.output.to_dict(),
                             image_shape=shape,
                             method=named.method.to_dict(),
                             label=named.label,
-                            metrics=tuple(metric.to_dict() for metric in metrics),
-                            dataset=experiment.data().to_dict(),
+                            metrics=scored,
+                            dataset=dataset,
                             items=batch,
                             target=experiment.target,
                             seed=seed,
@@ -155,6 +160,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             incremental=experiment.incremental,
                             memory=experiment.memory,
                             passes=passes * len(batch),
+                            code=tuple(map(code_of, (loader, dataset, named.method.to_dict(), *scored))),
                         )
                     )
     return units

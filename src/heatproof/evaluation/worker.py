@@ -5,6 +5,7 @@ batch by batch, so all methods and seeds share one clean forward pass. Passes th
 them once per batch.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,11 +19,11 @@ import torch
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
+from heatproof.core.objects import built
 from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import LoadedImages, load, load_regions
-from heatproof.evaluation.experiment import method_of, metric_of
 from heatproof.evaluation.networks import with_output
 from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
@@ -80,7 +81,7 @@ def forget() -> None:
 
 @lru_cache(maxsize=2)
 def _model(settings: str, digest: str, plan: str, memory: int | None, shape: ImageShape) -> Model:
-    model = Loader.model_validate_json(settings).load()
+    model = built(Loader, json.loads(settings)).load()
     model = model.with_(memory=memory or model.memory)
     if model.digest != digest:
         raise ModelError(f"{model.name}: expected the weights that the run started with, got others; start the run again")
@@ -108,7 +109,7 @@ def _batch(
     settings: str, digest: str, plan: str, memory: int | None, shape: ImageShape, dataset: str, items: tuple[Item, ...]
 ) -> _Batch:
     """The images of a unit on the model's device, and the model's raw outputs for them."""
-    model, images_of = _model(settings, digest, plan, memory, shape), Dataset.model_validate_json(dataset)
+    model, images_of = _model(settings, digest, plan, memory, shape), built(Dataset, json.loads(dataset))
     loaded = load(images_of, items, preprocessing_of(model, images_of))
     images = loaded.images.to(model.device, model.dtype)
     return _Batch(loaded, images, raw_outputs(model, images) if loaded.items else images)
@@ -156,7 +157,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
     """The records, the maps, and the further maps of the first metric that returns any."""
     loaded, images, outputs = batch.loaded, batch.images, batch.outputs
     target = _target(unit, model, outputs, loaded)
-    explain = _Explainer(method_of(unit.method), model)
+    explain = _Explainer(built(Method, unit.method), model)
     attribution = explain.clean(images, target, unit.seed)
     build_records = _record_builder(unit, model, outputs, attribution, loaded)
     records: list[Record] = []
@@ -172,7 +173,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
         seed=unit.seed,
     )
     for settings in unit.metrics:
-        metric = metric_of(settings)
+        metric = built(Metric, settings)
         inputs.prepare(metric)
         started = time.perf_counter()
         with count_passes() as passes:
@@ -183,7 +184,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
 
 
 def _regions(unit: Unit, model: Model, loaded: LoadedImages) -> Tensor:
-    dataset = Dataset.from_dict(unit.dataset)
+    dataset = built(Dataset, unit.dataset)
     preprocessing = preprocessing_of(model, dataset)
     return load_regions(dataset, preprocessing.region if preprocessing else None, items=loaded.items)
 

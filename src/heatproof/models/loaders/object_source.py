@@ -24,6 +24,13 @@ _BOOKKEEPING = frozenset(("training", *vars(nn.Module())))
 _GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME")
 
 
+def source_hash(*values: Any) -> str:
+    """The content hash of the source code of classes and functions, and of the values of plain objects."""
+    walk = _Walk()
+    walk.add("values", values)
+    return walk.digest()
+
+
 def object_digest(module: nn.Module, *functions: Any) -> str:
     """The content hash of the code and of the plain attributes of a network, and of further functions such as its output.
 
