@@ -26,7 +26,7 @@ from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
 from heatproof.metrics.explain import Explain
-from heatproof.metrics.inputs import check_maps_of_images, finite_maps, parse_regions
+from heatproof.metrics.inputs import check_maps_of_images, check_no_more, finite_maps, parse_regions
 from heatproof.metrics.scores import Scores, masked, without_broken
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
@@ -144,8 +144,13 @@ class MapMetric(Metric, Objective, ABC):
     """
 
     @no_autocast()
-    def score(self, values: Shaped[Tensor, "b c *space"]) -> Scores:
-        """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`."""
+    def score(self, values: Shaped[Tensor, "b c *space"], *others: Any) -> Scores:
+        """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`.
+
+        Raises:
+            UsageError: There are further arguments.
+        """
+        check_no_more(self.name, "the raw maps alone", others)
         return without_broken(self.measure(self._prepared(values)), values)
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
@@ -177,7 +182,7 @@ class RegionMetric(Metric, ABC):
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
     @no_autocast()
-    def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *space"]) -> Scores:
+    def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *space"], *others: Any) -> Scores:
         """Score raw maps against the regions of the objects.
 
         Args:
@@ -186,7 +191,9 @@ class RegionMetric(Metric, ABC):
 
         Raises:
             TensorError: The regions do not have the size of the maps, or they hold other values.
+            UsageError: There are further arguments.
         """
+        check_no_more(self.name, "the raw maps and the regions", others)
         maps = self._prepared(values)
         unknown, inside = parse_regions(regions, maps)
         hits = self.hit_area(inside)
@@ -235,7 +242,7 @@ class ReferenceMetric(Metric, ABC):
         return "the map of the other method, once per image"
 
     @no_autocast()
-    def score(self, values: Shaped[Tensor, "b c *space"], others: Shaped[Tensor, "b c *space"]) -> Scores:
+    def score(self, values: Shaped[Tensor, "b c *space"], others: Shaped[Tensor, "b c *space"], *further: Any) -> Scores:
         """Score raw maps against raw maps of the reference method.
 
         Args:
@@ -244,7 +251,9 @@ class ReferenceMetric(Metric, ABC):
 
         Raises:
             TensorError: The reduced maps have different sizes.
+            UsageError: There are further arguments.
         """
+        check_no_more(self.name, "the raw maps and those of the reference method", further)
         maps = self._prepared(values)
         references = self._prepared(others).to(maps)
         if maps.shape != references.shape:

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heatproof.core.errors import ModelError, SettingsError, TensorError
+from heatproof.core.errors import ModelError, SettingsError, TensorError, UsageError
 from heatproof.models.checkpointing import input_gradients
 from heatproof.models.output_matrix import output_matrix
 from heatproof.models.outputs import Logit, Output, Regression
@@ -83,6 +83,14 @@ class Model:
     """Loads the same architecture, trained on permuted labels until it memorised them; None if the loader cannot."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.module, nn.Module):
+            remedy = "use load_model for a name" if isinstance(self.module, str) else "wrap it in an nn.Module"
+            raise UsageError(f"module: expected a torch.nn.Module, got {type(self.module).__name__}; {remedy}")
+        if not isinstance(self.bounds, Bounds):
+            raise UsageError(
+                f"bounds: expected Bounds, got {type(self.bounds).__name__}; use Bounds.of(0, 1, channels=3) with the least and the "
+                "largest value of the input"
+            )
         if self.chunk is not None and self.chunk < 1:
             raise TensorError(f"chunk: expected at least 1 image, or None, got {self.chunk}")
         if self.memory is not None and self.memory < 1:

@@ -93,7 +93,7 @@ def test_an_empty_folder_is_an_error(tmp_path):
 
 
 def test_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="expected a folder of images, found neither a file nor a folder"):
         Folder(path=tmp_path / "gone").items()
 
 
