@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from heatproof.core.errors import DataError, TensorError, UsageError
@@ -169,7 +169,9 @@ def _is_pair(element: Any) -> bool:
     """Whether an element is (image, label): the second part is a number, or as many numbers as the first part has images."""
     if not isinstance(element, list | tuple) or len(element) != 2:
         return False
-    label = element[1]
+    image, label = element
+    if isinstance(label, list | tuple):
+        return hasattr(image, "shape") and all(isinstance(each, int | np.integer) for each in label)
     return label is None or isinstance(label, int | np.integer) or getattr(label, "ndim", 9) < 2
 
 
@@ -179,7 +181,7 @@ def _images(given: Any) -> list[Tensor | Picture] | None:
         case str() | Path():
             return [_file(Path(given))]
         case Image.Image():
-            return [given]
+            return [ImageOps.exif_transpose(given)]  # a copy, turned as files are
         case Tensor():
             return _rows(given)
         case np.ndarray() if given.dtype == np.uint8:
@@ -195,7 +197,7 @@ def _rows(images: Tensor) -> list[Tensor | Picture]:
             f"images: expected [n, c, h, w] or an image [c, h, w], got {list(images.shape)}; tables and signals are explained and "
             "scored by the methods themselves and by heatproof.score"
         )
-    return list(images.detach() if images.ndim == 4 else images.detach()[None])
+    return list((images if images.ndim == 4 else images[None]).detach().cpu())
 
 
 def _photographs(pixels: "np.ndarray[Any, np.dtype[np.uint8]]") -> list[Tensor | Picture]:
@@ -233,6 +235,12 @@ def _check_tensors(tensors: tuple[Tensor, ...]) -> None:
         raise TensorError(
             f"images: expected floating-point images in the network's units, got {tensors[0].dtype}; use images.float() / 255 for a "
             "network of pixels in [0, 1]"
+        )
+    channels, _, width = tensors[0].shape
+    if width in (1, 3) and channels not in (1, 3):
+        raise TensorError(
+            f"images: expected [n, c, h, w], channels first, got {[len(tensors), *tensors[0].shape]}; use images.permute(0, 3, 1, 2), "
+            "or images.movedim(-1, -3) of each"
         )
     other = next((image for image in tensors if image.shape != tensors[0].shape or image.dtype != tensors[0].dtype), None)
     if other is not None:

@@ -55,7 +55,7 @@ def load_networks(
             acceleration = _measure(experiment, dataset, items, model, work)
         indices = class_indices(dataset.class_names, model.class_names)
         shape, output = image_shape(model, dataset), output_settings(model)
-        networks.append((model, Network(model.digest, dict(acceleration.plan), shape, acceleration, indices, output)))
+        networks.append((model, Network(model.digest, dict(acceleration.plan), shape, acceleration, indices, output, model.name)))
     return networks
 
 

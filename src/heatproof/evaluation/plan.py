@@ -44,6 +44,7 @@ class Unit:
         incremental: whether passes of images with one changed rectangle may be computed only in part.
         memory: the bytes that a chunk of passes may take; None for a share of the free memory.
         passes: the expected number of forward passes, for estimates and progress; a backward pass counts as two.
+        model_name: the name of the model, for messages.
         code: the content hashes of the source of the objects that the run was given, such as a method of the user's own.
     """
 
@@ -64,6 +65,7 @@ class Unit:
     incremental: bool
     memory: int | None
     passes: int
+    model_name: str
     code: tuple[str, ...] = ()
 
     @cached_property
@@ -111,6 +113,8 @@ class Network:
     """The network's output for each class of the data set; empty where labels are outputs of the network already."""
     output: Mapping[str, Any] = field(default_factory=Logit().to_dict)
     """The settings of the output that is explained."""
+    name: str = ""
+    """The name of the model; empty for that of its loader."""
 
 
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
@@ -160,6 +164,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             incremental=experiment.incremental,
                             memory=experiment.memory,
                             passes=passes * len(batch),
+                            model_name=network.name or entry.loader.name,
                             code=tuple(map(code_of, (loader, dataset, named.method.to_dict(), *scored))),
                         )
                     )

@@ -116,6 +116,10 @@ def _batch(
 
 
 def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
+    """The images as pictures of 8 bits: grey or RGB, and for other numbers of channels the mean over these as grey."""
+    if images.shape[1] not in (1, 3):
+        images = model.bounds.to_pixels(images).mean(1, keepdim=True)
+        return [p.numpy() for p in (images.clamp(0, 1) * 255).round().to(torch.uint8)[:, 0].cpu()]
     pixels = (model.bounds.to_pixels(images).clamp(0, 1) * 255).round().to(torch.uint8).cpu()
     return [p[0].numpy() if len(p) == 1 else p.permute(1, 2, 0).numpy() for p in pixels]
 

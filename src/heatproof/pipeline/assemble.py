@@ -125,12 +125,18 @@ class ModelFacts:
         found = bounds or cast(Preprocessing, self.preprocessing).bounds
         return Model(module, found, class_names=self.class_names, preprocessing=self.preprocessing, name=name)
 
-    def check_unused(self, kind: str, remedy: str) -> None:
-        """Refuse facts beside a model that has its own."""
+    def check_used(self, models: Sequence[Any]) -> None:
+        """Refuse facts beside models that have their own.
+
+        Raises:
+            UsageError: Facts are given, and none of the models takes them.
+        """
         given = {"bounds": self.bounds, "preprocessing": self.preprocessing, "class_names": self.class_names or None}
         unused = [key for key, value in given.items() if value is not None]
-        if unused:
-            raise UsageError(f"{', '.join(unused)}: expected an nn.Module beside them, got {kind}; {remedy}")
+        if unused and all(isinstance(model, Model) for model in models):
+            raise UsageError(
+                f"{', '.join(unused)}: expected an nn.Module beside them, got a Model, which has its own; use model.with_(…)"
+            )
 
 
 class _Parts:
@@ -158,22 +164,22 @@ class _Parts:
     def models(self, model: Any, facts: ModelFacts) -> list[Entry]:
         """The entries of the networks."""
         if isinstance(model, Mapping) and "name" not in model:
-            return [self.model(each, facts, str(name)) for name, each in model.items()]
-        several = isinstance(model, list | tuple)
-        return [self.model(each, facts) for each in (model if several else [model])]
+            named = [(str(name), each) for name, each in model.items()]
+        else:
+            named = [("", each) for each in (model if isinstance(model, list | tuple) else [model])]
+        facts.check_used([each for _, each in named])
+        return [self.model(each, facts, name) for name, each in named]
 
     def model(self, given: Any, facts: ModelFacts, name: str = "") -> Entry:
         """The entry of one network."""
-        if isinstance(given, nn.Module):
-            given = facts.model(given, name)
-        elif isinstance(given, Model):
-            facts.check_unused("a Model, which has its own", "use model.with_(…)")
-        elif isinstance(given, str | Path | Mapping | Loader):
+        if isinstance(given, str | Path | Mapping | Loader):
             loader = _loader(given, facts)
             if not name:
                 return self.settings(Loader, "", loader)
             given = load_model(loader)
-        else:
+        elif isinstance(given, nn.Module):
+            given = facts.model(given, name)
+        elif not isinstance(given, Model):
             raise UsageError(
                 f"model: expected a Model, an nn.Module with bounds, an import path module:callable, or a dict of name → model, got "
                 f"{_kind(given)}"

@@ -48,7 +48,7 @@ def failure_of(unit: Unit, error: BaseException) -> Failure:
     """The failure record of a unit that ended in an exception."""
     return Failure(
         unit=unit.key,
-        what=f"{unit.label} on {unit.model['name']}, {len(unit.items)} images from {unit.items[0].name}",
+        what=f"{unit.label} on {unit.model_name}, {len(unit.items)} images from {unit.items[0].name}",
         reason=f"{type(error).__name__}: {error}",
         traceback="".join(traceback.format_exception(error)),
     )
