@@ -48,8 +48,8 @@ Data = Annotated[
         "--data",
         "-d",
         metavar="DATA",
-        help="The images: a folder, a folder with one subfolder per class, an image, an .npz file, or a data set with its settings; "
-        "`heatproof data` lists them.",
+        help="The images: a folder, a folder with one subfolder per class, an image, an .npz file, or a data set with its "
+        "settings; `heatproof data` lists them.",
     ),
 ]
 Methods = Annotated[
@@ -58,8 +58,8 @@ Methods = Annotated[
         "--method",
         "-x",
         metavar="METHOD",
-        help="A method and its settings, such as smooth_grad,samples=20. May be given several times. If there is no file: gradient, "
-        "integrated_gradients, smooth_grad, grad_cam and lrp where the network allows them, random_map and edge_map.",
+        help="A method and its settings, such as smooth_grad,samples=20. May be given several times. If there is no file: "
+        "gradient, integrated_gradients, smooth_grad, grad_cam and lrp where the network allows them, random_map and edge_map.",
     ),
 ]
 Metrics = Annotated[

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any
 
 from heatproof.core.errors import UsageError
 from heatproof.core.settings import Settings, content_hash
 
-Family = TypeVar("Family", bound=Settings)
 REMEDY = 'use executor="serial", or name it by an import path, module:callable'
 
 
@@ -65,8 +64,10 @@ def held(key: str) -> Any:
     return _held[key].value if key in _held else None
 
 
-def built(family: type[Family], settings: Mapping[str, Any]) -> Family:
-    """The object of these settings: one that is held, such as a method of the user's own, or else one of the family's registry."""
+def built(family: type[Settings], settings: Mapping[str, Any]) -> Any:
+    """The member of a family with these settings: an object that is held, such as a method of the user's own, or else one of the
+    registry.
+    """
     found = held(content_hash(settings)) if _held or _received else None
     return found if isinstance(found, family) else family.from_dict(settings)
 
@@ -118,7 +119,9 @@ class _SpawnPickler(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, type | FunctionType) and value.__module__ == "__main__" and not _main_can_be_imported():
-            raise pickle.PicklingError(f"{value.__qualname__} is defined in an interactive session, which no other process can import")
+            raise pickle.PicklingError(
+                f"{value.__qualname__} is defined in an interactive session, which no other process can import"
+            )
         return NotImplemented
 
 

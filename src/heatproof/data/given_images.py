@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -162,7 +161,7 @@ def _digest(image: Tensor | Picture) -> str:
     if isinstance(image, Path):
         return file_digest(image)
     if isinstance(image, Tensor):
-        array = cast(Tensor, image).detach().cpu().contiguous()
+        array = image.detach().cpu().contiguous()
         return bytes_digest(f"{array.dtype} {list(array.shape)}".encode() + array.flatten().view(torch.uint8).numpy().tobytes())
     if isinstance(image, Image.Image):
         return bytes_digest(f"{image.mode} {image.size}".encode() + image.tobytes())

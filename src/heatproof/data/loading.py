@@ -65,9 +65,7 @@ def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess | None)
     return LoadedImages(torch.stack(tensors) if tensors else torch.zeros(0, 0, 0, 0), tuple(loaded), tuple(refused))
 
 
-def load_images(
-    source: Any, preprocess: Preprocess, *, count: int | None = None
-) -> Float[Tensor, "n c h w"]:
+def load_images(source: Any, preprocess: Preprocess, *, count: int | None = None) -> Float[Tensor, "n c h w"]:
     """Photographs as one batch, in model space.
 
     Args:

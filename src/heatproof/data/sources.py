@@ -26,8 +26,8 @@ from heatproof.data.image_files import entries, image_files
 from heatproof.data.image_folder import ImageFolder
 
 TAKEN = (
-    "a data set or its name, a path, a PIL image, pixels (numpy, uint8), a tensor [n, c, h, w] in the network's units, or an iterable "
-    "of images or (image, label)"
+    "a data set or its name, a path, a PIL image, pixels (numpy, uint8), a tensor [n, c, h, w] in the network's units, or an "
+    "iterable of images or (image, label)"
 )
 TAKEN_AS_PICTURES = "a data set or its name, a path, a PIL image, pixels (numpy, uint8, channels last), or a sequence of these"
 
@@ -78,7 +78,8 @@ def pictures(source: Any) -> Iterator[Dataset]:
     if images.tensors:
         raise UsageError(
             f"images: expected {TAKEN_AS_PICTURES}, got floating-point numbers; an image in the network's units needs no "
-            "preprocessing: give methods the tensor itself, torch.from_numpy(images).permute(0, 3, 1, 2) of an array with channels last"
+            "preprocessing: give methods the tensor itself, or torch.from_numpy(images).permute(0, 3, 1, 2) of an array with channels "
+            "last"
         )
     with holding({images.content: HeldObject(images, "images")}):
         yield GivenImages(content=images.content)
@@ -159,7 +160,8 @@ def _labelled(element: Any, taken: str = TAKEN) -> Iterator[tuple[Tensor | Pictu
     images = _images(given)
     if images is None:
         raise UsageError(f"images: expected {taken}, got {_kind(given)} among them")
-    labels = list(label) if getattr(label, "ndim", 0) == 1 or isinstance(label, list | tuple) else [label] * len(images)
+    several = isinstance(label, list | tuple) or getattr(label, "ndim", 0) == 1
+    labels = list(cast(Iterable[Any], label)) if several else [label] * len(images)
     if len(labels) != len(images):
         raise TensorError(f"labels: expected one for each of the {len(images)} images of a batch, got {len(labels)}")
     yield from zip(images, labels, strict=True)
@@ -233,14 +235,14 @@ def _check_tensors(tensors: tuple[Tensor, ...]) -> None:
         return
     if not tensors[0].is_floating_point():
         raise TensorError(
-            f"images: expected floating-point images in the network's units, got {tensors[0].dtype}; use images.float() / 255 for a "
-            "network of pixels in [0, 1]"
+            f"images: expected floating-point images in the network's units, got {tensors[0].dtype}; use images.float() / 255 for "
+            "a network of pixels in [0, 1]"
         )
     channels, _, width = tensors[0].shape
     if width in (1, 3) and channels not in (1, 3):
         raise TensorError(
-            f"images: expected [n, c, h, w], channels first, got {[len(tensors), *tensors[0].shape]}; use images.permute(0, 3, 1, 2), "
-            "or images.movedim(-1, -3) of each"
+            f"images: expected [n, c, h, w], channels first, got {[len(tensors), *tensors[0].shape]}; use "
+            "images.permute(0, 3, 1, 2), or images.movedim(-1, -3) of each"
         )
     other = next((image for image in tensors if image.shape != tensors[0].shape or image.dtype != tensors[0].dtype), None)
     if other is not None:

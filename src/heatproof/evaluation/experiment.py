@@ -201,7 +201,8 @@ class Experiment(BaseModel):
 
     def data(self) -> Dataset:
         """The data set that the images come from."""
-        return built(Dataset, self.dataset)
+        dataset: Dataset = built(Dataset, self.dataset)
+        return dataset
 
     def model_entries(self) -> Iterator[ModelChoice]:
         """The networks in the order of the file."""
@@ -268,7 +269,8 @@ def loader_of(entry: Mapping[str, Any]) -> Loader:
     name = settings.get("name")
     if isinstance(name, str) and ":" in name:
         return resolve(name, {key: value for key, value in settings.items() if key != "name"})
-    return built(Loader, settings)
+    loader: Loader = built(Loader, settings)
+    return loader
 
 
 def with_reference(metric: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -188,10 +188,10 @@ class RegionMetric(Metric, ABC):
         Args:
             values: The raw maps `[b, c, h, w]`.
             regions: The regions `[b, h, w]`: 1 inside, 0 outside, and NaN everywhere for an image without a region.
+            others: Refused; see `heatproof.score`.
 
         Raises:
             TensorError: The regions do not have the size of the maps, or they hold other values.
-            UsageError: There are further arguments.
         """
         check_no_more(self.name, "the raw maps and the regions", others)
         maps = self._prepared(values)
@@ -248,10 +248,10 @@ class ReferenceMetric(Metric, ABC):
         Args:
             values: The raw maps `[b, c, h, w]`.
             others: The raw maps of the reference method; after the reduction of channels they have the same size.
+            further: Refused; see `heatproof.score`.
 
         Raises:
             TensorError: The reduced maps have different sizes.
-            UsageError: There are further arguments.
         """
         check_no_more(self.name, "the raw maps and those of the reference method", further)
         maps = self._prepared(values)

@@ -38,8 +38,8 @@ def check_no_more(metric: str, expected: str, others: Sequence[object]) -> None:
     """
     if others:
         raise UsageError(
-            f"{metric}: score: expected {expected}, got {len(others)} more; call heatproof.score(metric, model, images, maps), which "
-            "takes any metric"
+            f"{metric}: score: expected {expected}, got {len(others)} more; call heatproof.score(metric, model, images, maps), "
+            "which takes any metric"
         )
 
 

@@ -88,8 +88,8 @@ class Model:
             raise UsageError(f"module: expected a torch.nn.Module, got {type(self.module).__name__}; {remedy}")
         if not isinstance(self.bounds, Bounds):
             raise UsageError(
-                f"bounds: expected Bounds, got {type(self.bounds).__name__}; use Bounds.of(0, 1, channels=3) with the least and the "
-                "largest value of the input"
+                f"bounds: expected Bounds, got {type(self.bounds).__name__}; use Bounds.of(0, 1, channels=3) with the least and "
+                "the largest value of the input"
             )
         if self.chunk is not None and self.chunk < 1:
             raise TensorError(f"chunk: expected at least 1 image, or None, got {self.chunk}")

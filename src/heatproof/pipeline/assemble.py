@@ -181,8 +181,8 @@ class _Parts:
             given = facts.model(given, name)
         elif not isinstance(given, Model):
             raise UsageError(
-                f"model: expected a Model, an nn.Module with bounds, an import path module:callable, or a dict of name → model, got "
-                f"{_kind(given)}"
+                f"model: expected a Model, an nn.Module with bounds, an import path module:callable, or a dict of name → model, "
+                f"got {_kind(given)}"
             )
         held = with_source(given if not name else given.with_(name=name))
         content = model_content(held)
@@ -218,7 +218,9 @@ def _content(source: Source) -> tuple[Entry, str]:
         case str() | Path():
             text = read_text(Path(source))
             return toml_content(text, Path(source)), text
-    raise UsageError(f"experiment: expected an Experiment, the path of its TOML file, or its content as a dict, got {_kind(source)}")
+    raise UsageError(
+        f"experiment: expected an Experiment, the path of its TOML file, or its content as a dict, got {_kind(source)}"
+    )
 
 
 def _check_given(content: Entry) -> None:
@@ -257,7 +259,9 @@ def _loader(given: Any, facts: ModelFacts) -> Loader:
     loader = given if isinstance(given, Loader) else resolve(str(given) if isinstance(given, Path) else given)
     unknown = [key for key in extra if key not in type(loader).model_fields]
     if unknown:
-        raise UsageError(f"{', '.join(unknown)}: expected a network that takes them, got {loader}, which brings its own; leave them out")
+        raise UsageError(
+            f"{', '.join(unknown)}: expected a network that takes them, got {loader}, which brings its own; leave them out"
+        )
     return loader.model_copy(update=extra)
 
 
@@ -293,7 +297,11 @@ def _slug(entry: Any, objects: Mapping[str, HeldObject]) -> str:
     """A name for the folder of the run, from its first network."""
     loader = loader_of(parse_settings(entry) if isinstance(entry, str) else entry)
     held = objects.get(getattr(loader, "content", ""))
-    text = held.value.name if held is not None and isinstance(held.value, Model) else str(getattr(loader, loader.shorthand, loader.name))
+    text = (
+        held.value.name
+        if held is not None and isinstance(held.value, Model)
+        else str(getattr(loader, loader.shorthand, loader.name))
+    )
     return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.") or "run"
 
 

@@ -5,7 +5,8 @@ Controls   the random map, which stands for chance, and the edges of the image.
 Metrics    pixel flipping, which decides the verdict; the perturbation curve by regions; the random logit test; sparseness.
 
 Both curves follow the probability of the explained class, which is positive for every image, as a logit is not. Where there are no
-classes they follow the explained output, and the random logit test is left out. What a network does not allow, such as Grad-CAM without a layer that has positions, is left out, and a log message says why.
+classes they follow the explained output, and the random logit test is left out. What a network does not allow, such as
+Grad-CAM without a layer that has positions, is left out, and a log message says why.
 """
 
 import logging

@@ -66,9 +66,9 @@ def run(
         regions: where the object of each image lies, `[n, h, w]`, beside tensors; for metrics of localisation.
         count: the number of images, taken from the start; None for all.
         out: the folder of the run; None for `runs/NAME`, the name of the experiment or else of the model.
-        executor: `"serial"` computes in this process, with all of torch's threads, and needs nothing to be pickled. `"local"` computes
-            in several processes, which start anew: objects are pickled for them, and what cannot be pickled, such as a lambda or a
-            class inside a function, is refused before anything is computed. A script must then call this function under
+        executor: `"serial"` computes in this process, with all of torch's threads, and needs nothing to be pickled. `"local"`
+            computes in several processes, which start anew: objects are pickled for them, and what cannot be pickled, such as a
+            lambda or a class inside a function, is refused before anything is computed. A script must then call this function under
             `if __name__ == "__main__":`. Never is one used in place of the other; the manifest says which was used.
         workers: the number of processes of `"local"`; None means one for each core.
         report: whether to write the report.
@@ -76,8 +76,8 @@ def run(
         settings: further settings of the experiment, such as `seeds`, `target`, `batch`, `kept_maps`, `precision` or `stop`.
 
     Returns:
-        The run: `print(run)` shows the verdict; `run.report` is the path of the page, `run.summary()` the statistics of each method,
-        `run.scores()` every score of every image. `heatproof.Run(path)` opens it again.
+        The run: `print(run)` shows the verdict; `run.report` is the path of the page, `run.summary()` the statistics of each
+        method, `run.scores()` every score of every image. `heatproof.Run(path)` opens it again.
 
     Raises:
         UsageError: An argument is of the wrong kind, or an object cannot be sent to processes.
@@ -98,8 +98,8 @@ def run(
     """
     if parent_process() is not None and getattr(current_process(), "_inheriting", False):
         raise UsageError(
-            "heatproof.run: expected a call of the main process, got one while a process that it started imports the script; put the "
-            'call under `if __name__ == "__main__":`'
+            "heatproof.run: expected a call of the main process, got one while a process that it started imports the script; put "
+            'the call under `if __name__ == "__main__":`'
         )
     chosen = _executor(executor, workers)
     assembly = assemble(

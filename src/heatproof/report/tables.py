@@ -59,9 +59,7 @@ def write_scores(run: Run) -> None:
 
 def write_summary(run: Run, analyses: Sequence[Analysis]) -> None:
     """Write tables/summary.csv: the statistics of every method under every metric, at full precision; NaN is left empty."""
-    write_atomically(
-        run.path / SUMMARY, _csv(SUMMARY_COLUMNS, (row for item in analyses for row in _summary(item)))
-    )
+    write_atomically(run.path / SUMMARY, _csv(SUMMARY_COLUMNS, (row for item in analyses for row in _summary(item))))
 
 
 def write_verdict(run: Run, headlines: Iterable[tuple[ModelEntry, Headline]]) -> None:

@@ -172,7 +172,8 @@ class Manifest(Entry):
     """Everything that a run folder says about itself besides its scores.
 
     `version` is that of the manifest; every part states its own (see `store/parts.py`). `executor` says where units were computed,
-    at the last start. `elapsed` is the time in seconds that the run has taken, over all its starts. `class_names` maps the index of a class, as text, to its name.
+    at the last start. `elapsed` is the time in seconds that the run has taken, over all its starts. `class_names` maps the index
+    of a class, as text, to its name.
     """
 
     version: int = MANIFEST_VERSION

@@ -1,4 +1,4 @@
-"""What users give as images: every form becomes a data set or a list of images, and everything else is refused with the conversion."""
+"""What users give as images: every form becomes a data set or a list of images, and all else is refused with the conversion."""
 
 import numpy as np
 import pytest
@@ -148,7 +148,7 @@ def test_a_set_of_tensors_needs_no_preprocessing_and_one_of_photographs_does():
         pictures = GivenImages(content=photographs.content)
         with pytest.raises(DataError, match="expected a way to make a tensor of image 0"):
             load(pictures, pictures.items(), None)
-    with pytest.raises(DataError, match="expected images that heatproof.run was given"):
+    with pytest.raises(DataError, match=r"expected images that heatproof\.run was given"):
         data.items()
 
 

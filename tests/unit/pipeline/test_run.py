@@ -102,7 +102,17 @@ def test_the_scores_of_a_run_are_those_of_the_metric_in_python(tmp_path):
         ({"methods": ["gradient", "random_map", "edge_map"]}, 1),
         ({"methods": ["gradient"]}, 0),
     ],
-    ids=["nothing", "a copy of the network", "a copy of the images", "names", "weights", "an attribute", "images", "a method", "less"],
+    ids=[
+        "nothing",
+        "a copy of the network",
+        "a copy of the images",
+        "names",
+        "weights",
+        "an attribute",
+        "images",
+        "a method",
+        "less",
+    ],
 )
 def test_only_what_changed_is_computed_anew(tmp_path, changes, units):
     assert computed(tmp_path) == 2
@@ -200,7 +210,9 @@ def test_methods_and_metrics_take_labels_and_objects_and_an_experiment_is_change
     done = run(tmp_path / "a", methods=methods)
     assert [entry.label for entry in done.manifest().methods] == ["mine", "chance"]
     file = tmp_path / "trial.toml"
-    file.write_text('name = "trial"\nmethods = ["gradient", "smooth_grad,samples=2"]\nmetrics = ["sparseness"]\nprecision = "plain"')
+    file.write_text(
+        'name = "trial"\nmethods = ["gradient", "smooth_grad,samples=2"]\nmetrics = ["sparseness"]\nprecision = "plain"'
+    )
     done = hp.run(file, model=network(), bounds=(0, 1), data=IMAGES, out=tmp_path / "b", report=False, progress=False)
     assert [entry.label for entry in done.manifest().methods] == ["Gradient", "SmoothGrad (samples 2)"]
     experiment = Experiment.parse({"name": "e", "dataset": "digits", "models": ["toy:mlp"], "methods": METHODS, "metrics": METRICS})
@@ -227,7 +239,12 @@ def test_without_methods_and_metrics_defaults_are_compared_and_what_does_not_fit
     assert [entry.name for entry in done.manifest().methods] == [
         *("gradient", "integrated_gradients", "smooth_grad", "lrp", "random_map", "edge_map"),
     ]
-    assert [entry.name for entry in done.manifest().metrics] == ["pixel_flipping", "perturbation_curve", "random_logit", "sparseness"]
+    assert [entry.name for entry in done.manifest().metrics] == [
+        "pixel_flipping",
+        "perturbation_curve",
+        "random_logit",
+        "sparseness",
+    ]
     assert "grad_cam is left out: " in caplog.text
     assert done.scores().column("value").null_count == 0
 
@@ -239,11 +256,23 @@ def test_without_methods_and_metrics_defaults_are_compared_and_what_does_not_fit
         ({"model": None, "bounds": None}, UsageError, "model: expected a Model, an nn.Module with bounds, or an import path"),
         ({"data": None}, UsageError, "data: expected a folder of images, a tensor"),
         ({"model": 3}, UsageError, "model: expected a Model, an nn.Module with bounds.*got int"),
-        ({"model": hp.Model(network(), hp.Bounds.of(0, 1, 3))}, UsageError, "bounds: expected an nn.Module beside them, got a Model"),
+        (
+            {"model": hp.Model(network(), hp.Bounds.of(0, 1, 3))},
+            UsageError,
+            "bounds: expected an nn.Module beside them, got a Model",
+        ),
         ({"model": "toy:mlp"}, UsageError, "bounds: expected an nn.Module beside them, got the name of a network"),
         ({"model": "nosuch:build", "bounds": None}, ModelError, "expected a module nosuch in"),
-        ({"data": IMAGES.permute(0, 2, 3, 1)}, HeatproofError, r"channels first, got \[4, 8, 8, 3\]; use images.permute\(0, 3, 1, 2\)"),
-        ({"bounds": hp.Bounds.of(0, 1, channels=1)}, DataError, r"expected images \[1, h, w\], as many channels as the model's bounds"),
+        (
+            {"data": IMAGES.permute(0, 2, 3, 1)},
+            HeatproofError,
+            r"channels first, got \[4, 8, 8, 3\]; use images.permute\(0, 3, 1, 2\)",
+        ),
+        (
+            {"bounds": hp.Bounds.of(0, 1, channels=1)},
+            DataError,
+            r"expected images \[1, h, w\], as many channels as the model's bounds",
+        ),
         ({"data": torch.zeros(2, 5)}, HeatproofError, r"expected \[n, c, h, w\].*tables and signals"),
         ({"data": "nosuch/"}, DataError, "found neither a file nor a folder"),
         ({"methods": [Gradient]}, UsageError, r"got the class Gradient; write Gradient\(\)"),
@@ -266,7 +295,9 @@ def test_what_cannot_be_run_is_refused_in_one_line_with_the_remedy(tmp_path, cha
 
 
 def test_units_that_fail_are_an_error_that_names_the_first_and_the_report(tmp_path):
-    with pytest.raises(RunError, match=r"2 units can be computed, 1 failed, first Grad-CAM on Net, .*; the report .*report.html covers"):
+    with pytest.raises(
+        RunError, match=r"2 units can be computed, 1 failed, first Grad-CAM on Net, .*; the report .*report.html covers"
+    ):
         run(tmp_path, methods=["grad_cam", "gradient"], report=True)
     assert len(hp.Run(tmp_path).failures()) == 1
 
@@ -284,11 +315,15 @@ def local_class():
     return Inner()
 
 
-@pytest.mark.parametrize("make", [Unpicklable, local_class, partial(hp.Model, Net(), hp.Bounds.of(0, 1, 3), output=lambda z, t: z[:, 0])])
+@pytest.mark.parametrize(
+    "make", [Unpicklable, local_class, partial(hp.Model, Net(), hp.Bounds.of(0, 1, 3), output=lambda z, t: z[:, 0])]
+)
 def test_what_cannot_be_pickled_is_refused_by_local_processes_before_any_starts(tmp_path, make):
     model = make()
     bounds = None if isinstance(model, hp.Model) else (0, 1)
-    with pytest.raises(UsageError, match=r'executor="local": .*the model .* cannot be pickled \(.*\); use executor="serial", or name'):
+    with pytest.raises(
+        UsageError, match=r'executor="local": .*the model .* cannot be pickled \(.*\); use executor="serial", or name'
+    ):
         run(tmp_path, model=model, bounds=bounds, executor="local", workers=1)
     assert run(tmp_path, model=model, bounds=bounds).failures() == []
 

@@ -118,13 +118,14 @@ def _check_started(pool: ProcessPool) -> None:
     except ProcessExpired as error:
         raise UsageError(
             f'executor="local": expected a process that starts, got one that ended at once (exit code {error.exitcode}); a process '
-            "imports the script that started it, so put the call under `if __name__ == \"__main__\":`, or use "
+            'imports the script that started it, so put the call under `if __name__ == "__main__":`, or use '
             'executor="serial"'
         ) from None
     except Exception as error:  # unpickling runs code of the objects, which may raise anything
         reason = " ".join(str(error).split())
         raise UsageError(
-            f'executor="local": expected objects that another process can build again, got {type(error).__name__}: {reason}; {REMEDY}'
+            f'executor="local": expected objects that another process can build again, got {type(error).__name__}: {reason}; '
+            f"{REMEDY}"
         ) from error
 
 

@@ -10,9 +10,9 @@ from heatproof.methods.base import Case, Explanation, Method
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import ImageShape, PassCount
+from heatproof.passes.inputs import check_images
 from heatproof.passes.memory import in_chunks
 from heatproof.passes.patterns import FittedPatterns, Patterns
-from heatproof.passes.inputs import check_images
 from heatproof.passes.relevance import relevance
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.composites.back_projection import BackProjection

@@ -58,7 +58,9 @@ def resolve(reference: str | Mapping[str, Any] | Loader, settings: Mapping[str, 
     if not isinstance(reference, Mapping):
         remedy = "write Model(module, bounds)" if isinstance(reference, nn.Module) else "write its import path, module:callable"
         remedy = "it is loaded already" if isinstance(reference, Model) else remedy
-        raise SettingsError(f"model: expected the name of a network or a table of settings, got {type(reference).__name__}; {remedy}")
+        raise SettingsError(
+            f"model: expected the name of a network or a table of settings, got {type(reference).__name__}; {remedy}"
+        )
     if "name" not in reference:
         raise SettingsError(f"model: expected a table with `name`, one of {', '.join(exports(Loader))}, got keys {list(reference)}")
     fields = {key: value for key, value in reference.items() if key != "name"}
