@@ -93,15 +93,6 @@ def evaluate(
     from heatproof.core.objects import holding
     from heatproof.pipeline import assemble
 
-    assembly = assemble(file, model=model, data=_data(data), methods=method, metrics=metric, count=images)
+    assembly = assemble(file, model=model, data=data, methods=method, metrics=metric, count=images)
     with holding(assembly.objects):
         run_and_report(assembly.experiment, out / assembly.experiment.name, assembly.text, executor, workers, timeout)
-
-
-def _data(text: str | None) -> object:
-    """A data set with settings as their table; a path or a name as it is."""
-    from heatproof.core.settings_text import parse_settings
-
-    if text is None or "," not in text or Path(text).exists():
-        return text
-    return parse_settings(text)

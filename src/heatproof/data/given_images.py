@@ -14,7 +14,7 @@ from torch import Tensor
 from heatproof.core.errors import DataError, ImageRefused, TensorError, UsageError
 from heatproof.core.objects import held
 from heatproof.core.settings import content_hash
-from heatproof.data.base import CropRegion, Dataset, Item, Preprocess, bytes_digest, row_of
+from heatproof.data.base import CropRegion, Dataset, Item, Preprocess, bytes_digest
 from heatproof.data.decoding import flattened, open_image
 from heatproof.data.image_files import file_digest
 
@@ -60,7 +60,7 @@ class ImageList:
 class GivenImages(Dataset):
     """Images in memory, which `heatproof.run` was given. Only that call can make one; a file cannot name images in memory.
 
-    `content` is the hash of the images, their labels and the regions of their objects.
+    content  the hash of the images, their labels and the regions of their objects.
 
     >>> import torch
     >>> from heatproof.core.objects import HeldObject, holding
@@ -114,11 +114,7 @@ class GivenImages(Dataset):
         return images
 
     def _row(self, item: Item) -> int:
-        """The row of an item, which is part of its name, or of the item with the digest for files."""
-        images = self._images
-        if not images.pictures or not isinstance(images.pictures[0], Path):
-            return row_of(item, len(images.labels), self.name)
-        names = [_name(picture, row) for row, picture in enumerate(images.pictures)]
+        names = [_name(image, row) for row, image in enumerate(self._images.tensors or self._images.pictures)]
         if item.name not in names:
             raise DataError(f"{self.name}: expected an item of this set, got {item.name!r}; take items from `items()`")
         return names.index(item.name)

@@ -18,6 +18,7 @@ from torch import Tensor
 from heatproof.core.errors import DataError, TensorError, UsageError
 from heatproof.core.objects import HeldObject, holding
 from heatproof.core.settings import exports
+from heatproof.core.settings_text import parse_settings
 from heatproof.data.arrays import Arrays
 from heatproof.data.base import Dataset
 from heatproof.data.folder import Folder
@@ -35,7 +36,8 @@ TAKEN_AS_PICTURES = "a data set or its name, a path, a PIL image, pixels (numpy,
 def dataset_of(source: Any) -> Dataset | None:
     """The data set that a source names: itself, a registered name, a table of settings, a folder, or an .npz file; None for others.
 
-    A folder with images is a `Folder`; one with folders only is an `ImageFolder`, with one class in each.
+    A folder with images is a `Folder`; one with folders only is an `ImageFolder`, with one class in each. Settings may follow a name
+    or a path, as on the command line.
 
     Raises:
         UnknownNameError: A text is neither the name of a data set nor a path.
@@ -43,13 +45,15 @@ def dataset_of(source: Any) -> Dataset | None:
         DataError: A path does not exist.
 
     >>> from heatproof.data.sources import dataset_of
-    >>> dataset_of("photos").name
-    'photos'
+    >>> str(dataset_of("photos,count=4"))
+    'photos(count=4)'
     """
     if isinstance(source, Dataset):
         return source
     if isinstance(source, Mapping) and "name" in source:
         return Dataset.from_dict(source)
+    if isinstance(source, str) and "," in source and not Path(source).exists():
+        return _with_settings(source)
     if isinstance(source, str) and not _is_path(source):
         return Dataset.from_dict(source)
     if not isinstance(source, str | Path):
@@ -78,8 +82,7 @@ def pictures(source: Any) -> Iterator[Dataset]:
     if images.tensors:
         raise UsageError(
             f"images: expected {TAKEN_AS_PICTURES}, got floating-point numbers; an image in the network's units needs no "
-            "preprocessing: give methods the tensor itself, or torch.from_numpy(images).permute(0, 3, 1, 2) of an array with channels "
-            "last"
+            "preprocessing: give methods the tensor itself, or torch.from_numpy(images).permute(0, 3, 1, 2) where channels are last"
         )
     with holding({images.content: HeldObject(images, "images")}):
         yield GivenImages(content=images.content)
@@ -128,6 +131,15 @@ def image_list(
         regions=() if regions is None else checked_regions(regions[:count], tensors),
         class_names=tuple(names) if named else (),
     )
+
+
+def _with_settings(text: str) -> Dataset:
+    """The data set of a text such as `photos,count=4` or `pictures,labels=val.txt`."""
+    settings = parse_settings(text)
+    dataset = dataset_of(settings.pop("name"))
+    if dataset is None:
+        raise UsageError(f"{text}: expected a data set or a folder with settings, got an image, which has none")
+    return type(dataset).from_dict({**dataset.to_dict(), **settings})
 
 
 def _is_path(text: str) -> bool:

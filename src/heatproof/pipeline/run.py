@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from multiprocessing import current_process, parent_process
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def run(
     >>> run.report.name, run.summary()["n"].to_pylist()
     ('report.html', [4, 4])
     """
-    if parent_process() is not None and getattr(current_process(), "_inheriting", False):
+    if getattr(current_process(), "_inheriting", False):  # as multiprocessing says it, while it imports the main module
         raise UsageError(
             "heatproof.run: expected a call of the main process, got one while a process that it started imports the script; put "
             'the call under `if __name__ == "__main__":`'

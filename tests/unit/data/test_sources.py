@@ -64,8 +64,8 @@ def test_tensors_keep_their_values_and_labels_however_they_come(source, labels):
 
 @pytest.mark.parametrize(
     "source",
-    [PIXELS, list(PIXELS), [Image.fromarray(each) for each in PIXELS], ["0.png", "1.png"]],
-    ids=["pixels", "list of pixels", "PIL", "paths"],
+    [PIXELS, list(PIXELS), [Image.fromarray(each) for each in PIXELS], ["0.png", "1.png"], [PIXELS[0], "1.png"]],
+    ids=["pixels", "list of pixels", "PIL", "paths", "a mixture"],
 )
 def test_photographs_give_the_same_tensors_however_they_come(source, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -94,6 +94,8 @@ def test_a_path_is_a_folder_or_one_with_classes_and_a_name_is_a_data_set(folder)
     assert dataset_of("classes") == ImageFolder(path="classes")
     assert dataset_of({"name": "folder", "path": "."}) == Folder(path=".")
     assert dataset_of("a.png") is None
+    assert dataset_of("photos,count=3,regions=box") == Photos(count=3, regions="box")
+    assert dataset_of("classes,count=1") == ImageFolder(path="classes", count=1)
     (folder / "digits").mkdir()
     with pytest.raises(UsageError, match=r"the name of both; write ./digits for the path, or .*for the data set"):
         dataset_of("digits")

@@ -340,7 +340,6 @@ def test_a_process_that_imports_the_script_is_told_to_guard_its_call(monkeypatch
     from heatproof.pipeline import run as module  # the function; its module is below
 
     name = sys.modules[module.__module__]
-    monkeypatch.setattr(name, "parent_process", lambda: object())
     monkeypatch.setattr(name, "current_process", lambda: type("Child", (), {"_inheriting": True}))
     with pytest.raises(UsageError, match="put the call under `if __name__"):
         hp.run()

@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
@@ -54,7 +55,7 @@ class LocalExecutor:
             for units in rounds:
                 pending, idle = PendingUnits(units), set(range(self.workers))
                 if pending and not ready:
-                    _check_started(pools[0])
+                    _check_started(pools)
                     ready = True
                 running: dict[Future[None], tuple[Unit, int]] = {}
                 while pending or running:
@@ -111,13 +112,14 @@ class PendingUnits:
         return unit, batch
 
 
-def _check_started(pool: ProcessPool) -> None:
-    """Wait for the first process, so that what would end every process ends the run, with the remedy."""
+def _check_started(pools: Sequence[ProcessPool]) -> None:
+    """Start all processes and wait for one, so that what would end every process ends the run, with the remedy."""
+    first, *_ = [pool.schedule(unpack) for pool in pools]
     try:
-        pool.schedule(unpack).result()
-    except ProcessExpired as error:
+        first.result()
+    except (ProcessExpired, BrokenProcessPool):
         raise UsageError(
-            f'executor="local": expected a process that starts, got one that ended at once (exit code {error.exitcode}); a process '
+            'executor="local": expected a process that starts, got one that ended at once, for the reason that it printed; a process '
             'imports the script that started it, so put the call under `if __name__ == "__main__":`, or use '
             'executor="serial"'
         ) from None

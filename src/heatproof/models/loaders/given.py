@@ -12,8 +12,8 @@ from heatproof.models.outputs import Output
 class Given(Loader):
     """A `Model` in memory, which `heatproof.run` was given. Only that call can make one; a file cannot name a network in memory.
 
-    `content` is the hash of all that decides the numbers of the model: its weights, source, plain attributes, bounds, output and
-    preprocessing.
+    content  the hash of all that decides the numbers of the model: its weights, source, plain attributes, bounds, output and
+             preprocessing.
 
     >>> from heatproof.models.loaders.given import Given
     >>> Given(content="3f").load()
