@@ -18,6 +18,8 @@ _HOMES = {
     "load_model": "heatproof.models.loaders",
     "load_regions": "heatproof.data",
     "mean_interval": "heatproof.stats",
+    "run": "heatproof.pipeline",
+    "Run": "heatproof.store",
     "score": "heatproof.metrics",
 }
 
@@ -27,12 +29,14 @@ __all__ = [
     "Attribution",
     "Bounds",
     "Model",
+    "Run",
     "__version__",
     "accelerate",
     "load_images",
     "load_model",
     "load_regions",
     "mean_interval",
+    "run",
     "score",
 ]
 

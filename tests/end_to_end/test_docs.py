@@ -1,6 +1,7 @@
 """What the pages show is run; what they name exists; what is made from the code is fresh."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from heatproof.evaluation.stopping import Stop
 from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.models import Output
-from heatproof.models.loaders import Loader
+from heatproof.models.loaders import Loader, resolve
 from heatproof.store.published import ClaimEntry, SweepEntry
 from tests.support.markdown import ROOT, blocks, generator, links, run_python
 
@@ -33,7 +34,13 @@ def name_of(page: Path) -> str:
 @pytest.mark.parametrize("page", [page for page in SHOWN if blocks(page, "python")], ids=name_of)
 def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run_python(page, text=next(iter(blocks(page, "toml")), ""))
+    monkeypatch.syspath_prepend(tmp_path)  # as in a session that was started there
+    before = set(sys.modules)
+    try:
+        run_python(page, text=next(iter(blocks(page, "toml")), ""))
+    finally:
+        for name in [name for name in set(sys.modules) - before if str(tmp_path) in str(getattr(sys.modules[name], "__file__", ""))]:
+            del sys.modules[name]
 
 
 @pytest.mark.parametrize("page", [page for page in SHOWN if blocks(page, "toml")], ids=name_of)
@@ -49,6 +56,9 @@ def test_the_toml_blocks_of_a_page_are_understood(page):
         if "dataset" in content:
             Dataset.from_dict(content["dataset"])
         for model in content.get("models", []):
+            if isinstance(model, str):
+                resolve(model)
+                continue
             Output.from_dict(model.pop("output", "logit"))
             Loader.from_dict(model)
         for method in content.get("methods", []):

@@ -120,7 +120,7 @@ def test_a_run_killed_midway_and_started_again_ends_with_the_same_rows(experimen
     whole = Run(tmp_path / "whole" / "trial")
     assert len(whole.done()) == 9
 
-    run = Run(tmp_path / "cut" / "trial")
+    run = Run.create(tmp_path / "cut" / "trial")
     kill_midway(run, "evaluate", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
     assert 3 <= len(run.done()) < 9
 
@@ -206,7 +206,7 @@ def test_interrupting_a_local_run_stops_its_processes_and_says_how_to_go_on(expe
         experiment.read_text().replace("draws = 2", "draws = 500")
     )  # so that the run is not over before the signal
     process = start("evaluate", experiment, "--workers", "1", folder=tmp_path)
-    run = Run(tmp_path / "runs" / "trial")
+    run = Run.create(tmp_path / "runs" / "trial")
     while not run.done():
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)

@@ -69,7 +69,7 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
     whole = Run(tmp_path / "whole" / "early")
     assert len(whole.done()) == 14
 
-    run = Run(tmp_path / "cut" / "early")
+    run = Run.create(tmp_path / "cut" / "early")
     kill_midway(run, "evaluate", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
     code, output = finish("evaluate", experiment, "--executor", "local", "--workers", "2", "-o", "cut", folder=tmp_path)
     assert code == 0, output

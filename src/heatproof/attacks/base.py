@@ -27,7 +27,7 @@ from heatproof.models.classes import decision
 from heatproof.models.model import Model
 from heatproof.numerics.bounds import Bounds
 from heatproof.passes.forward import raw_outputs
-from heatproof.passes.inputs import check_needs_images
+from heatproof.passes.inputs import check_images, check_needs_images
 from heatproof.passes.network_checks import known_model
 from heatproof.perturb.changes.base import Change, ChangeContext
 from heatproof.perturb.draws import Draws
@@ -87,6 +87,7 @@ class Attack(Change, ABC):
             TensorError: The tensor does not hold images `[b, c, h, w]`.
         """
         self.check_fits(levels, tuple(at.images.shape[1:]))
+        check_images(at.model, at.images)
         check_needs_images(self, at.images)
         known = known_model(at.model, at.images, gradients=True)
         model: Model = known.with_(engine=None, plan="plain")

@@ -1,4 +1,4 @@
-"""The command `heatproof evaluate FILE`, which runs an experiment."""
+"""The command `heatproof evaluate`, which runs an experiment: that of a file, or of a model and images that options name."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,20 +23,76 @@ Executor = Annotated[
         help="local: several processes on this machine. serial: one unit after another, in this process.",
     ),
 ]
+File = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FILE]",
+        help="The experiment, a TOML file. The options below replace what it says; without a file, --model and --data are needed.",
+        show_default=False,
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="MODEL",
+        help="A network and its settings: my_package.nets:build,key=value for your own by its import path, "
+        "file:weights.pt,architecture=my_package.nets:build, torchvision:resnet18 and others; `heatproof models` lists them. "
+        "May be given several times.",
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="DATA",
+        help="The images: a folder, a folder with one subfolder per class, an image, an .npz file, or a data set with its "
+        "settings; `heatproof data` lists them.",
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        "-x",
+        metavar="METHOD",
+        help="A method and its settings, such as smooth_grad,samples=20. May be given several times. If there is no file: "
+        "gradient, integrated_gradients, smooth_grad, grad_cam and lrp where the network allows them, random_map and edge_map.",
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="METRIC",
+        help="A metric and its settings; the first decides the verdict. May be given several times. If there is no file: "
+        "pixel_flipping, perturbation_curve, random_logit and sparseness.",
+    ),
+]
+Count = Annotated[int | None, typer.Option("--images", min=1, metavar="N", help="Use the first N images only.")]
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The experiment, a TOML file.", show_default=False)],
+    file: File = None,
+    model: Models = None,
+    data: Data = None,
+    method: Methods = None,
+    metric: Metrics = None,
+    images: Count = None,
     out: Runs = Path("runs"),
     executor: Executor = "local",
     workers: Workers = None,
     timeout: Timeout = None,
 ) -> None:
-    """Run an experiment and write its report.
+    """Compare methods on a model and images by metrics, and write the report.
 
-    An experiment compares methods on models and images, by metrics. If it is stopped, the same command continues it.
+    If the command is stopped, the same command continues it.
     """
-    from heatproof.evaluation.experiment import Experiment
+    from heatproof.core.objects import holding
+    from heatproof.pipeline import assemble
 
-    experiment = Experiment.read(file)
-    run_and_report(experiment, out / experiment.name, file.read_text(encoding="utf-8"), executor, workers, timeout)
+    assembly = assemble(file, model=model, data=data, methods=method, metrics=metric, count=images)
+    with holding(assembly.objects):
+        run_and_report(assembly.experiment, out / assembly.experiment.name, assembly.text, executor, workers, timeout)

@@ -31,12 +31,12 @@ def run_and_report(
     Raises:
         typer.Exit: The user stopped the run (exit code 130), or a unit failed (exit code 1).
     """
-    from heatproof.evaluation.executors import LocalExecutor, SerialExecutor
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
+    from heatproof.pipeline import executor_of, report_of
 
     keep_freed_memory()
-    chosen = SerialExecutor() if executor == "serial" else LocalExecutor(workers, timeout)
+    chosen = executor_of(executor, workers, timeout)
     try:
         with progress_bar() as show:
             summary = run_experiment(experiment, folder, chosen, show, source)
@@ -44,11 +44,9 @@ def run_and_report(
         problem("stopped; finished results are stored, and the same command continues from there")
         raise typer.Exit(130) from None
     _summarise(summary)
-    if summary.computed + summary.resumed > len({f.unit for f in summary.failures}):
-        from heatproof.report import build
-
-        with err.status("writing the report"):
-            page = build(folder)
+    with err.status("writing the report"):
+        page = report_of(summary)
+    if page is not None:
         out.print(f"[bold]report[/]  {page}", soft_wrap=True)
     if summary.failures:
         raise typer.Exit(1)
@@ -56,7 +54,7 @@ def run_and_report(
 
 def _summarise(summary: "RunSummary") -> None:
     """Print how many units were computed, and every image that was refused and every unit that failed."""
-    computed = f"{count(summary.computed, 'unit')} computed in {duration(summary.seconds)}"
+    computed = f"{count(summary.computed, 'unit')} computed in {duration(summary.seconds)}, {summary.executor}"
     out.print(computed + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
     for stopped in summary.stopped:
         out.print(str(stopped), markup=False, soft_wrap=True)

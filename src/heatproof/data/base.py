@@ -2,15 +2,21 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from PIL import Image
 from pydantic import PositiveInt
+from torch import Tensor
 
 from heatproof.core.errors import DataError
 from heatproof.core.settings import Settings
+
+Preprocess = Callable[[Image.Image], Tensor]
+"""(a decoded image of mode `L` or `RGB`) → a floating tensor `[c, h, w]` in model space."""
+CropRegion = Callable[[Image.Image | None], Tensor]
+"""(a region, or None) → a tensor `[h, w]`, resized and cropped as the image is."""
 
 UNREADABLE = "0" * 32
 """The digest of an item whose bytes cannot be read; opening the item raises the reason."""
@@ -66,6 +72,36 @@ class Dataset(Settings, ABC):
         Raises:
             ImageRefused: The mask cannot be used; the message contains its name and the reason.
         """
+        return None
+
+    def tensor(self, item: Item, preprocess: Preprocess | None) -> Tensor:
+        """The image as the network takes it, `[c, h, w]`: the decoded image after `preprocess`, unless the set holds tensors.
+
+        Raises:
+            ImageRefused: The image cannot be used.
+            DataError: The set holds photographs, and `preprocess` is None.
+        """
+        if preprocess is None:
+            raise DataError(
+                f"{self.name}: expected a way to make a tensor of {item.name}, got none; give the model a preprocessing, such as "
+                "Preprocessing(side=224, resize=256)"
+            )
+        return preprocess(self.open(item))
+
+    def region_tensor(self, item: Item, crop: CropRegion | None) -> Tensor:
+        """The region of the object as the network sees the image, `[h, w]`: the mask after `crop`, unless the set holds tensors.
+
+        Raises:
+            ImageRefused: The mask cannot be used.
+            DataError: The set holds photographs, and `crop` is None.
+        """
+        if crop is None:
+            raise DataError(f"{self.name}: expected a way to crop the region of {item.name}, got none; give preprocessing.region")
+        return crop(self.region(item))
+
+    @property
+    def image_shape(self) -> tuple[int, ...] | None:
+        """The shape `[c, h, w]` of the images of a set of tensors; None if the preprocessing of a model decides it."""
         return None
 
     @property

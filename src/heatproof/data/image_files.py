@@ -28,7 +28,8 @@ def entries(folder: Path) -> list[Path]:
     try:
         return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
     except FileNotFoundError:
-        raise DataError(f"{folder}: no such folder; expected a folder of images") from None
+        expected = "an image file" if folder.suffix else "a folder of images"
+        raise DataError(f"{folder}: expected {expected}, found neither a file nor a folder of this name; check the path") from None
     except NotADirectoryError:
         raise DataError(f"{folder}: expected a folder of images, got a file; name the folder it lies in") from None
     except OSError as error:

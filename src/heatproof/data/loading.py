@@ -2,20 +2,17 @@
 them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
 from heatproof.core.errors import ImageRefused, TensorError
-from heatproof.data.base import Dataset, Item
-
-Preprocess = Callable[[Image.Image], Tensor]
-CropRegion = Callable[[Image.Image | None], Tensor]
+from heatproof.data.base import CropRegion, Dataset, Item, Preprocess
+from heatproof.data.sources import pictures
 
 
 @dataclass(frozen=True)
@@ -30,13 +27,14 @@ class LoadedImages:
     refused: tuple[ImageRefused, ...]
 
 
-def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> LoadedImages:
+def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess | None) -> LoadedImages:
     """Open and preprocess the items.
 
     Args:
         dataset: the data set of the items.
         items: the images to load.
-        preprocess: maps a decoded image (`L` or `RGB`) to a floating tensor `[c, h, w]`, such as the `preprocessing` of a model.
+        preprocess: maps a decoded image (`L` or `RGB`) to a floating tensor `[c, h, w]`, such as the `preprocessing` of a model;
+            None for a set of tensors, which need none.
 
     Raises:
         TensorError: `preprocess` returns anything else, or tensors of differing shapes.
@@ -53,7 +51,7 @@ def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> Loa
     refused: list[ImageRefused] = []
     for item in items:
         try:
-            tensor = _prepare(dataset.open(item), item, preprocess)
+            tensor = _checked(dataset.tensor(item, preprocess), item)
         except ImageRefused as refusal:
             refused.append(refusal)
             continue
@@ -67,27 +65,31 @@ def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess) -> Loa
     return LoadedImages(torch.stack(tensors) if tensors else torch.zeros(0, 0, 0, 0), tuple(loaded), tuple(refused))
 
 
-def load_images(
-    source: Dataset | str | Mapping[str, Any], preprocess: Preprocess, *, count: int | None = None
-) -> Float[Tensor, "n c h w"]:
-    """Images of a data set as one batch, in model space.
+def load_images(source: Any, preprocess: Preprocess, *, count: int | None = None) -> Float[Tensor, "n c h w"]:
+    """Photographs as one batch, in model space.
 
     Args:
-        source: a data set, its name, or a table of its settings.
+        source: a data set, its name, or a table of its settings; the path of an image, of a folder of images or of a folder with
+            one folder for each class; a PIL image; a numpy array of 8-bit pixels, `[h, w]`, `[h, w, 3]` or `[n, h, w, 3]`; or a
+            sequence of paths, PIL images or arrays.
         preprocess: maps a decoded image to a tensor, such as the `preprocessing` of a model.
         count: the number of images, taken from the start; None = all of the set.
 
     Raises:
         ImageRefused: An image cannot be used. (`load` returns refusals instead.)
         DataError: The set is missing or empty.
+        UsageError: The source is something else, such as a tensor or an array of floating-point numbers.
 
     >>> from heatproof.data import load_images
     >>> from heatproof.models.loaders import Toy
     >>> load_images("photos", Toy().load().preprocessing, count=4).shape
     torch.Size([4, 1, 28, 28])
+    >>> import numpy as np
+    >>> load_images(np.zeros((2, 60, 80, 3), dtype=np.uint8), Toy().load().preprocessing).shape
+    torch.Size([2, 1, 28, 28])
     """
-    dataset = source if isinstance(source, Dataset) else Dataset.from_dict(source)
-    loaded = load(dataset, dataset.items()[:count], preprocess)
+    with pictures(source) as dataset:
+        loaded = load(dataset, dataset.items()[:count], preprocess)
     if loaded.refused:
         raise loaded.refused[0]
     return loaded.images
@@ -95,7 +97,7 @@ def load_images(
 
 def load_regions(
     source: Dataset | str | Mapping[str, Any],
-    crop: CropRegion,
+    crop: CropRegion | None,
     *,
     items: Sequence[Item] | None = None,
     count: int | None = None,
@@ -119,11 +121,10 @@ def load_regions(
     """
     dataset = source if isinstance(source, Dataset) else Dataset.from_dict(source)
     chosen = dataset.items() if items is None else items
-    return torch.stack([crop(dataset.region(item)) for item in chosen[:count]])
+    return torch.stack([dataset.region_tensor(item, crop) for item in chosen[:count]])
 
 
-def _prepare(image: Image.Image, item: Item, preprocess: Preprocess) -> Tensor:
-    tensor = preprocess(image)
+def _checked(tensor: Any, item: Item) -> Tensor:
     if not isinstance(tensor, Tensor) or tensor.ndim != 3 or not tensor.is_floating_point():
         got = f"{tensor.dtype} {list(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
         raise TensorError(f"{item.name}: expected preprocess to return a floating tensor [c, h, w], got {got}")

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import torch
 
-from heatproof.core.errors import DataError, ModelError
+from heatproof.core.errors import DataError
 from heatproof.data.base import Dataset, Item
 from heatproof.data.labels import relabelled
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network
+from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.metrics.base import RegionMetric
 from heatproof.models.classes import default_target, number_of_classes
 from heatproof.models.model import Model
-from heatproof.models.preprocessing import Preprocessing
 from heatproof.passes.forward import checked_scores, raw_outputs
 
 
@@ -43,7 +43,8 @@ def check_networks(
         DataError: Labels are explained, and an image has none, or a network has no such class or no classes at all.
     """
     for model, network in networks:
-        preprocessing_of(model)
+        preprocessing_of(model, dataset)
+        _check_channels(model, network, dataset)
         for metric in experiment.metric_list():
             metric.check_fits(model, network.image_shape)
         outputs = raw_outputs(model, torch.zeros(1, *network.image_shape).to(model.device, model.dtype))
@@ -58,15 +59,13 @@ def check_networks(
             _check_labels(relabelled(items, network.class_indices), classes, where)
 
 
-def preprocessing_of(model: Model) -> Preprocessing:
-    """The preprocessing that a run needs.
-
-    Raises:
-        ModelError: The model has none.
-    """
-    if model.preprocessing is None:
-        raise ModelError(f"{model.name}: expected a model with a preprocessing of images, got one without; give it one")
-    return model.preprocessing
+def _check_channels(model: Model, network: Network, dataset: Dataset) -> None:
+    channels = len(model.bounds.lower)
+    if network.image_shape[0] != channels:
+        raise DataError(
+            f"{dataset.name} on {model.name}: expected images [{channels}, h, w], as many channels as the model's bounds, got "
+            f"{list(network.image_shape)}; move the channels first, as in images.permute(0, 3, 1, 2), or mend the bounds"
+        )
 
 
 def _check_labels(items: Sequence[Item], outputs: int, where: str) -> None:

@@ -56,7 +56,7 @@ def estimate(experiment: Experiment) -> CostEstimate:
     equivalents = seconds = 0.0
     networks = load_networks(experiment, dataset, items, None)
     check_networks(experiment, dataset, items, networks)
-    planned = planned_work(experiment, items, [model for model, _ in networks])
+    planned = planned_work(experiment, dataset, items, [model for model, _ in networks])
     for (model, network), each in zip(networks, planned, strict=True):
         images = torch.zeros(1, *network.image_shape).to(model.device, model.dtype)
         fast = apply(Plan.model_validate(network.plan), model, images)

@@ -13,10 +13,17 @@
     [[metrics]]
     name = "perturbation_curve"           # the settings of a metric, and optionally primary = true and a label
 
+An entry may be one line of text, as on the command line, and the data set a name or a path:
+
+    dataset = "photographs/mine"
+    models = ["torchvision:resnet18,weights=random", "my_package.nets:build,width=8"]
+    methods = ["gradient", "smooth_grad,samples=20"]
+    metrics = ["pixel_flipping"]
+
 A metric that compares maps with those of a `reference` method accepts the label of a method of the experiment.
 
-Every name refers to a registry, so an experiment file from an unknown source cannot run code, with one exception: a model with
-`name = "imported"` runs the code that its import path names.
+Every name refers to a registry, so an experiment file from an unknown source cannot run code, with one exception: a model that is
+named by an import path, as `imported` or in one line, runs the code that the path names.
 """
 
 import itertools
@@ -26,15 +33,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError, ValidationInfo, field_validator
 
 from heatproof.core.errors import SettingsError
 from heatproof.core.formatting import sentence_case
+from heatproof.core.objects import built
+from heatproof.core.settings_text import parse_settings
 from heatproof.data.base import Dataset
+from heatproof.data.sources import dataset_of
 from heatproof.evaluation.stopping import Stop
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric
 from heatproof.models.loaders.base import Loader
+from heatproof.models.loaders.model_reference import resolve
 from heatproof.models.outputs import Output
 from heatproof.passes.acceleration import Precision
 from heatproof.stats import STATISTICS
@@ -43,10 +54,10 @@ from heatproof.store.published import AssociationEntry, ClaimEntry, PublishedTab
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A network of the experiment: its loader, and the scalar output that is explained."""
+    """A network of the experiment: its loader, and the scalar output that is explained; None for the network's own."""
 
     loader: Loader
-    output: Output
+    output: Output | None
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,16 @@ class Experiment(BaseModel):
     claims: tuple[ClaimEntry, ...] = ()
     """Published statements about scores, which the report tests on the run."""
 
+    @field_validator("dataset", "models", "methods", "metrics", mode="before")
+    @classmethod
+    def _texts_are_settings(cls, given: Any, info: ValidationInfo) -> Any:
+        if isinstance(given, str):
+            dataset = dataset_of(given) if info.field_name == "dataset" else None
+            return dataset.to_dict() if dataset is not None else given
+        if isinstance(given, Mapping) or not isinstance(given, list | tuple):
+            return given
+        return [parse_settings(entry) if isinstance(entry, str) else entry for entry in given]
+
     @field_validator("claims")
     @classmethod
     def _statistics_exist(cls, claims: tuple[ClaimEntry, ...]) -> tuple[ClaimEntry, ...]:
@@ -122,12 +143,7 @@ class Experiment(BaseModel):
         Raises:
             SettingsError: the file is missing, is not TOML, or has a setting that is unknown or impossible.
         """
-        try:
-            return cls.parse(tomllib.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            raise SettingsError(f"{path}: expected an experiment file (TOML), found none") from None
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(f"{path}: expected TOML, got {error}") from None
+        return cls.parse(toml_content(read_text(path), path))
 
     @classmethod
     def parse(cls, content: Mapping[str, Any]) -> Self:
@@ -143,7 +159,7 @@ class Experiment(BaseModel):
             where = ".".join(map(str, first["loc"])) or "file"
             fields = (Stop if first["loc"][0] == "stop" and len(first["loc"]) > 1 else cls).model_fields
             known = f"; known settings: {', '.join(fields)}" if first["type"] == "extra_forbidden" else ""
-            raise SettingsError(f"experiment: {where}: {first['msg']}{known}") from None
+            raise SettingsError(f"experiment: {where}: {first['msg'].removeprefix('Value error, ')}{known}") from None
         experiment.data()
         list(experiment.model_entries())
         entries = list(experiment.method_entries())
@@ -185,26 +201,26 @@ class Experiment(BaseModel):
 
     def data(self) -> Dataset:
         """The data set that the images come from."""
-        return Dataset.from_dict(self.dataset)
+        dataset: Dataset = built(Dataset, self.dataset)
+        return dataset
 
     def model_entries(self) -> Iterator[ModelChoice]:
         """The networks in the order of the file."""
         for entry in self.models:
-            settings = {key: value for key, value in entry.items() if key != "output"}
-            yield ModelChoice(Loader.from_dict(settings), Output.from_dict(entry.get("output", "logit")))
+            yield ModelChoice(loader_of(entry), Output.from_dict(entry["output"]) if "output" in entry else None)
 
     def method_entries(self) -> Iterator[MethodChoice]:
         """The methods in the order of the file, with one entry for each point of a grid."""
         for entry in self.methods:
             for settings, label in unrolled(entry):
-                yield MethodChoice(Method.from_dict(settings), label)
+                yield MethodChoice(built(Method, settings), label)
 
     def metric_entries(self) -> Iterator[MetricChoice]:
         """The metrics in the order of the file; a reference by label is replaced by the settings of that method."""
         methods = {entry.label: entry.method.to_dict() for entry in self.method_entries()}
         for entry in self.metrics:
             settings = {key: value for key, value in entry.items() if key not in ("primary", "label")}
-            metric = Metric.from_dict(with_reference(settings, methods))
+            metric = built(Metric, with_reference(settings, methods))
             yield MetricChoice(metric, str(entry.get("label") or metric.label))
 
     def metric_list(self) -> list[Metric]:
@@ -221,6 +237,42 @@ class Experiment(BaseModel):
         return str(marked[0] if marked else self.metrics[0]["name"])
 
 
+def read_text(path: Path) -> str:
+    """The text of an experiment file.
+
+    Raises:
+        SettingsError: the file is missing or cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: expected an experiment file (TOML), found none") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: expected TOML, got {error}") from None
+
+
+def toml_content(text: str, path: Path) -> dict[str, Any]:
+    """The table that an experiment file holds.
+
+    Raises:
+        SettingsError: the text is no TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}: expected TOML, got {error}") from None
+
+
+def loader_of(entry: Mapping[str, Any]) -> Loader:
+    """The loader of an entry, whose name may be that of a loader with what it loads, `torchvision:resnet18`, or an import path."""
+    settings = {key: value for key, value in entry.items() if key != "output"}
+    name = settings.get("name")
+    if isinstance(name, str) and ":" in name:
+        return resolve(name, {key: value for key, value in settings.items() if key != "name"})
+    loader: Loader = built(Loader, settings)
+    return loader
+
+
 def with_reference(metric: Mapping[str, Any], methods: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The settings of a metric, in which the label of a reference method is replaced by that method's settings."""
     reference = metric.get("reference")
@@ -233,7 +285,7 @@ def unrolled(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     settings = {key: value for key, value in entry.items() if key not in ("label", "grid")}
     for point in _grid_points(entry.get("grid", {})):
         point_settings = _with(settings, point)
-        label = entry.get("label") or method_label(Method.from_dict(point_settings), {} if point else settings)
+        label = entry.get("label") or method_label(built(Method, point_settings), {} if point else settings)
         values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
         yield point_settings, f"{label} ({values})" if point else label
 

@@ -25,6 +25,7 @@ def run_manifest(
     items: Sequence[Item],
     networks: Sequence[tuple[Model, Network]],
     units: Sequence[Unit],
+    executor: str,
 ) -> Manifest:
     """The manifest of a run that is about to start. An infinite bound of a metric becomes None."""
     models = [model for model, _ in networks]
@@ -42,6 +43,7 @@ def run_manifest(
         environment=_environment(models[0]),
         dataset=DatasetEntry(settings=dataset.to_dict(), label=f"{len(items)} {_plural(dataset.name)}"),
         models=tuple(_model(*each) for each in zip(experiment.model_entries(), networks, strict=True)),
+        executor=executor,
         methods=tuple(_methods(experiment, largest)),
         metrics=tuple(_metric(choice, experiment.primary_metric()) for choice in experiment.metric_entries()),
         images=tuple(_image(item, label_names) for item in items),
@@ -84,7 +86,7 @@ def _model(choice: ModelChoice, loaded: tuple[Model, Network]) -> ModelEntry:
     return ModelEntry(
         name=model.name,
         digest=model.digest,
-        output=choice.output.name,
+        output=str(network.output["name"]),
         settings=choice.loader.to_dict(),
         acceleration=network.acceleration,
     )
@@ -135,7 +137,7 @@ def _image(item: Item, label_names: Sequence[str]) -> ImageEntry:
 
 
 def _plural(name: str) -> str:
-    return {"photos": "photographs", "digits": "digits"}.get(name, f"images of {name.replace('_', ' ')}")
+    return {"photos": "photographs", "digits": "digits", "given_images": "images"}.get(name, f"images of {name.replace('_', ' ')}")
 
 
 def _version(package: str) -> str:

@@ -3,14 +3,19 @@
 A resumed run uses the plan that its first start chose, so that all its numbers are computed in the same way.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from heatproof.core.errors import ModelError
+from heatproof.core.settings import exports
 from heatproof.data.base import Dataset, Item
 from heatproof.data.labels import check_classes, class_indices
 from heatproof.data.loading import load
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, plan, total_passes
+from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.models.model import Model
+from heatproof.models.outputs import Output
 from heatproof.passes.acceleration import Measured, Plan, accelerate
 from heatproof.passes.counting import TYPICAL_SHAPE, ImageShape
 from heatproof.store import Manifest
@@ -39,39 +44,72 @@ def load_networks(
         DataError: labels are explained, and the data set has class names that the network does not have.
     """
     chosen = {model.digest: model.acceleration for model in previous.models} if previous else {}
-    models = [
-        entry.loader.load().with_(output=entry.output, memory=experiment.memory, incremental=experiment.incremental)
-        for entry in experiment.model_entries()
-    ]
+    models = [_configured(entry.loader.load(), entry.output, experiment) for entry in experiment.model_entries()]
+    _check_names(models)
     networks = []
-    for model, work in zip(models, planned_work(experiment, items, models), strict=True):
+    for model, work in zip(models, planned_work(experiment, dataset, items, models), strict=True):
         if experiment.target == "label":
             check_classes(dataset.class_names, model.class_names, f"target = 'label', {dataset.name} on {model.name}")
         acceleration = chosen.get(model.digest)
         if acceleration is None or acceleration.precision != experiment.precision:
             acceleration = _measure(experiment, dataset, items, model, work)
         indices = class_indices(dataset.class_names, model.class_names)
-        networks.append((model, Network(model.digest, dict(acceleration.plan), image_shape(model), acceleration, indices)))
+        shape, output = image_shape(model, dataset), output_settings(model)
+        networks.append((model, Network(model.digest, dict(acceleration.plan), shape, acceleration, indices, output, model.name)))
     return networks
 
 
-def planned_work(experiment: Experiment, items: Sequence[Item], models: Sequence[Model]) -> list[int]:
+def output_settings(model: Model) -> dict[str, Any]:
+    """The settings of the output that a model explains. Those of a function, which no registry names, refer to the model's own."""
+    output = model.output
+    known = isinstance(output, Output) and exports(Output).get(output.name) is type(output)
+    return output.to_dict() if known and isinstance(output, Output) else {"name": model.output_label, "own": True}
+
+
+def with_output(model: Model, settings: Mapping[str, Any]) -> Model:
+    """The model with the output of `output_settings`."""
+    return model if settings.get("own") else model.with_(output=Output.from_dict(settings))
+
+
+def planned_work(experiment: Experiment, dataset: Dataset, items: Sequence[Item], models: Sequence[Model]) -> list[int]:
     """The forward passes of each model's units; a backward pass counts as two."""
-    units = plan(experiment, items, [Network("", {}, image_shape(model)) for model in models])
+    units = plan(experiment, items, [Network("", {}, image_shape(model, dataset)) for model in models])
     each = len(units) // len(models)
     return [total_passes(units[i * each : (i + 1) * each]) for i in range(len(models))]
 
 
-def image_shape(model: Model) -> ImageShape:
-    """The shape of the images that the model's preprocessing makes; 224 × 224 pixels of a model without one."""
+def image_shape(model: Model, dataset: Dataset) -> ImageShape:
+    """The shape of the tensors of a data set, or of those that the model's preprocessing makes; 224 × 224 pixels without one."""
+    if dataset.image_shape is not None:
+        return dataset.image_shape
     height, width = (model.preprocessing.side,) * 2 if model.preprocessing else TYPICAL_SHAPE[1:]
     return len(model.bounds.lower), height, width
 
 
+def _configured(model: Model, output: Output | None, experiment: Experiment) -> Model:
+    """The model with the settings of the experiment; what the experiment leaves open is the model's own."""
+    return model.with_(
+        output=output or model.output,
+        memory=experiment.memory or model.memory,
+        incremental=experiment.incremental and model.incremental,
+    )
+
+
+def _check_names(models: Sequence[Model]) -> None:
+    """Records refer to a network and its output by the name of the network, so that two different networks need two names."""
+    digests: dict[str, str] = {}
+    for model in models:
+        if digests.setdefault(model.name, model.digest) != model.digest:
+            raise ModelError(
+                f"{model.name}: expected networks with different names, got two of this name; give them names, as in "
+                'model={"a": first, "b": second} or Model(…, name="a")'
+            )
+
+
 def _measure(experiment: Experiment, dataset: Dataset, items: Sequence[Item], model: Model, passes: int) -> AccelerationEntry:
     measured = Measured(Plan())
-    if experiment.precision != "plain" and model.preprocessing is not None:
-        images = load(dataset, items[:MEASURED_ON], model.preprocessing).images
+    if experiment.precision != "plain" and (model.preprocessing is not None or dataset.image_shape is not None):
+        images = load(dataset, items[:MEASURED_ON], preprocessing_of(model, dataset)).images
         if len(images):
             measured = accelerate(model, images.to(model.device, model.dtype), experiment.precision, rows=passes)[1]
     return AccelerationEntry(

@@ -5,11 +5,12 @@ everything that decides its numbers: a changed setting gives new keys, whose uni
 not computed again. The same experiment, images and weights always give the same units.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from heatproof.core.objects import code_of
 from heatproof.core.records import SCHEMA_VERSION
 from heatproof.core.settings import content_hash
 from heatproof.data.base import Item
@@ -17,6 +18,7 @@ from heatproof.data.labels import relabelled
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric, ReferenceMetric
+from heatproof.models.outputs import Logit
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.store.manifest import AccelerationEntry
 
@@ -29,7 +31,8 @@ class Unit:
         model: the settings of the model's loader.
         model_digest: the digest of the model's weights.
         plan: the settings of the acceleration plan, by which passes are computed.
-        output: the settings of the output that is explained.
+        output: the settings of the output that is explained, as `networks.output_settings` makes them.
+        image_shape: the shape of the images that the network takes.
         method: the settings of the method.
         label: the label of the method.
         metrics: the settings of the metrics.
@@ -41,12 +44,15 @@ class Unit:
         incremental: whether passes of images with one changed rectangle may be computed only in part.
         memory: the bytes that a chunk of passes may take; None for a share of the free memory.
         passes: the expected number of forward passes, for estimates and progress; a backward pass counts as two.
+        model_name: the name of the model, for messages.
+        code: the content hashes of the source of the objects that the run was given, such as a method of the user's own.
     """
 
     model: dict[str, Any]
     model_digest: str
     plan: dict[str, Any]
     output: dict[str, Any]
+    image_shape: ImageShape
     method: dict[str, Any]
     label: str
     metrics: tuple[dict[str, Any], ...]
@@ -59,6 +65,8 @@ class Unit:
     incremental: bool
     memory: int | None
     passes: int
+    model_name: str
+    code: tuple[str, ...] = ()
 
     @cached_property
     def method_digest(self) -> str:
@@ -82,7 +90,7 @@ class Unit:
             "seed": self.seed,
             "keep": list(self.keep),
         }
-        return content_hash(decides)
+        return content_hash(decides | ({"code": list(self.code)} if any(self.code) else {}))
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,10 @@ class Network:
     """The plan with its measured speed-up and error, for the manifest."""
     class_indices: tuple[int, ...] = ()
     """The network's output for each class of the data set; empty where labels are outputs of the network already."""
+    output: Mapping[str, Any] = field(default_factory=Logit().to_dict)
+    """The settings of the output that is explained."""
+    name: str = ""
+    """The name of the model; empty for that of its loader."""
 
 
 def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
@@ -119,8 +131,10 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
     """
     metrics = experiment.metric_list()
     compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
+    dataset, scored = experiment.data().to_dict(), tuple(metric.to_dict() for metric in metrics)
     units = []
     for entry, network in zip(experiment.model_entries(), networks, strict=True):
+        loader = entry.loader.to_dict()
         labelled, shape = relabelled(items, network.class_indices), network.image_shape
         common = {name: cost for metric in metrics for name, cost in metric.common_cost(shape).items()}
         for start in range(0, len(items), experiment.batch):
@@ -134,14 +148,15 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                     passes, shared = shared + _passes(named.method, metrics, shape), 0
                     units.append(
                         Unit(
-                            model=entry.loader.to_dict(),
+                            model=loader,
                             model_digest=network.digest,
                             plan=network.plan,
-                            output=entry.output.to_dict(),
+                            output=dict(network.output) if entry.output is None else entry.output.to_dict(),
+                            image_shape=shape,
                             method=named.method.to_dict(),
                             label=named.label,
-                            metrics=tuple(metric.to_dict() for metric in metrics),
-                            dataset=experiment.data().to_dict(),
+                            metrics=scored,
+                            dataset=dataset,
                             items=batch,
                             target=experiment.target,
                             seed=seed,
@@ -149,6 +164,8 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             incremental=experiment.incremental,
                             memory=experiment.memory,
                             passes=passes * len(batch),
+                            model_name=network.name or entry.loader.name,
+                            code=tuple(map(code_of, (loader, dataset, named.method.to_dict(), *scored))),
                         )
                     )
     return units

@@ -14,7 +14,7 @@ from heatproof.evaluation.manifest import run_manifest, unit_entries
 from heatproof.evaluation.networks import load_networks
 from heatproof.evaluation.plan import Unit, plan
 from heatproof.evaluation.schedule import Schedule
-from heatproof.evaluation.worker import compute_unit
+from heatproof.evaluation.worker import compute_unit, forget
 from heatproof.store import Run
 from heatproof.store.atomic import check_folder
 from heatproof.store.manifest import StoppedEntry
@@ -53,6 +53,7 @@ class RunSummary:
         refused: the images that were refused.
         stopped: the models that were stopped early.
         seconds: the duration of this start.
+        executor: where the units were computed: in this process, or in how many processes.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class RunSummary:
     refused: tuple[Failure, ...]
     stopped: tuple[StoppedEntry, ...]
     seconds: float
+    executor: str = ""
 
 
 def run_experiment(
@@ -91,12 +93,12 @@ def run_experiment(
     items = dataset.items()
     check_items(experiment, dataset, items)
     check_folder(folder)
-    store = Run(folder)
+    store = Run.create(folder)
     previous = store.manifest() if store.exists else None
     networks = load_networks(experiment, dataset, items, previous)
     check_networks(experiment, dataset, items, networks)
     units = plan(experiment, items, [network for _, network in networks])
-    manifest = run_manifest(experiment, dataset, items, networks, units)
+    manifest = run_manifest(experiment, dataset, items, networks, units, executor.label)
     names = {model.digest: model.name for model, _ in networks}
     del networks
     schedule = Schedule(experiment, items, units, names, store)
@@ -120,10 +122,13 @@ def run_experiment(
                 announced = len(schedule.stopped)
             yield pending
 
-    for outcome in executor.compute(compute_unit, folder, rounds()):
-        _record_failure(store, outcome)
-        computed, passes = computed + 1, passes + outcome.unit.passes
-        show(outcome.unit)
+    try:
+        for outcome in executor.compute(compute_unit, folder, rounds()):
+            _record_failure(store, outcome)
+            computed, passes = computed + 1, passes + outcome.unit.passes
+            show(outcome.unit)
+    finally:
+        forget()  # what a process of its own keeps until it ends must not stay in the caller's
 
     seconds = time.perf_counter() - started
     elapsed += seconds if computed else 0.0
@@ -140,6 +145,7 @@ def run_experiment(
         refused=_once_each(store.refused()),
         stopped=tuple(schedule.stopped),
         seconds=seconds,
+        executor=executor.label,
     )
 
 

@@ -5,6 +5,7 @@ batch by batch, so all methods and seeds share one clean forward pass. Passes th
 them once per batch.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,12 +19,14 @@ import torch
 from torch import Tensor
 
 from heatproof.core.errors import ModelError
+from heatproof.core.objects import built
 from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import LoadedImages, load, load_regions
-from heatproof.evaluation.checks import preprocessing_of
+from heatproof.evaluation.networks import with_output
 from heatproof.evaluation.plan import Unit
+from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.metrics.base import Metric
@@ -33,9 +36,8 @@ from heatproof.metrics.scores import Scores
 from heatproof.models.classes import class_probability, default_target
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
-from heatproof.models.outputs import Output
 from heatproof.passes.acceleration import Plan, apply
-from heatproof.passes.counting import PassCount, count_passes
+from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import checked_scores, known_outputs, raw_outputs
 from heatproof.passes.network_checks import known_model
 from heatproof.perturb.draws import image_digest
@@ -44,9 +46,10 @@ from heatproof.store import Run
 
 def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part. Refused images are recorded and left out."""
-    store = Run(run)
-    network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory
-    model = _model(*network).with_(output=Output.from_dict(unit.output), incremental=unit.incremental)
+    store = Run.create(run)
+    network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory, unit.image_shape
+    model = _model(*network)
+    model = with_output(model, unit.output).with_(incremental=unit.incremental and model.incremental)
     batch = _batch(*network, canonical_json(unit.dataset), unit.items)
     loaded, images = batch.loaded, batch.images
     if loaded.refused:
@@ -70,15 +73,19 @@ def compute_unit(run: Path, unit: Unit) -> None:
     store.write_part(unit.key, records, stored or None)
 
 
+def forget() -> None:
+    """Drop the networks and images that this process caches from one unit to the next."""
+    _model.cache_clear()
+    _batch.cache_clear()
+
+
 @lru_cache(maxsize=2)
-def _model(settings: str, digest: str, plan: str, memory: int | None) -> Model:
-    model = Loader.model_validate_json(settings).load().with_(memory=memory)
+def _model(settings: str, digest: str, plan: str, memory: int | None, shape: ImageShape) -> Model:
+    model = built(Loader, json.loads(settings)).load()
+    model = model.with_(memory=memory or model.memory)
     if model.digest != digest:
         raise ModelError(f"{model.name}: expected the weights that the run started with, got others; start the run again")
-    side = preprocessing_of(model).side
-    return apply(
-        Plan.model_validate_json(plan), model, torch.zeros(1, len(model.bounds.lower), side, side).to(model.device, model.dtype)
-    )
+    return apply(Plan.model_validate_json(plan), model, torch.zeros(1, *shape).to(model.device, model.dtype))
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +105,21 @@ class _Batch:
 
 
 @lru_cache(maxsize=1)
-def _batch(settings: str, digest: str, plan: str, memory: int | None, dataset: str, items: tuple[Item, ...]) -> _Batch:
+def _batch(
+    settings: str, digest: str, plan: str, memory: int | None, shape: ImageShape, dataset: str, items: tuple[Item, ...]
+) -> _Batch:
     """The images of a unit on the model's device, and the model's raw outputs for them."""
-    model = _model(settings, digest, plan, memory)
-    loaded = load(Dataset.model_validate_json(dataset), items, preprocessing_of(model))
+    model, images_of = _model(settings, digest, plan, memory, shape), built(Dataset, json.loads(dataset))
+    loaded = load(images_of, items, preprocessing_of(model, images_of))
     images = loaded.images.to(model.device, model.dtype)
     return _Batch(loaded, images, raw_outputs(model, images) if loaded.items else images)
 
 
 def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
+    """The images as pictures of 8 bits: grey or RGB, and for other numbers of channels the mean over these as grey."""
+    if images.shape[1] not in (1, 3):
+        images = model.bounds.to_pixels(images).mean(1, keepdim=True)
+        return [p.numpy() for p in (images.clamp(0, 1) * 255).round().to(torch.uint8)[:, 0].cpu()]
     pixels = (model.bounds.to_pixels(images).clamp(0, 1) * 255).round().to(torch.uint8).cpu()
     return [p[0].numpy() if len(p) == 1 else p.permute(1, 2, 0).numpy() for p in pixels]
 
@@ -148,7 +161,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
     """The records, the maps, and the further maps of the first metric that returns any."""
     loaded, images, outputs = batch.loaded, batch.images, batch.outputs
     target = _target(unit, model, outputs, loaded)
-    explain = _Explainer(Method.from_dict(unit.method), model)
+    explain = _Explainer(built(Method, unit.method), model)
     attribution = explain.clean(images, target, unit.seed)
     build_records = _record_builder(unit, model, outputs, attribution, loaded)
     records: list[Record] = []
@@ -159,12 +172,12 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
         attribution.target,
         attribution.values,
         explain,
-        regions=lambda: load_regions(Dataset.from_dict(unit.dataset), preprocessing_of(model).region, items=loaded.items),
+        regions=lambda: _regions(unit, model, loaded),
         maps_of=lambda method, seed: batch.map_of(method, model, attribution.target, seed),
         seed=unit.seed,
     )
     for settings in unit.metrics:
-        metric = Metric.from_dict(settings)
+        metric = built(Metric, settings)
         inputs.prepare(metric)
         started = time.perf_counter()
         with count_passes() as passes:
@@ -172,6 +185,12 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
         records += build_records(metric, settings, scores, passes, time.perf_counter() - started)
         further = further or scores.maps
     return records, attribution.values, further
+
+
+def _regions(unit: Unit, model: Model, loaded: LoadedImages) -> Tensor:
+    dataset = built(Dataset, unit.dataset)
+    preprocessing = preprocessing_of(model, dataset)
+    return load_regions(dataset, preprocessing.region if preprocessing else None, items=loaded.items)
 
 
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:

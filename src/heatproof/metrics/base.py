@@ -26,7 +26,7 @@ from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
 from heatproof.metrics.explain import Explain
-from heatproof.metrics.inputs import check_maps_of_images, finite_maps, parse_regions
+from heatproof.metrics.inputs import check_maps_of_images, check_no_more, finite_maps, parse_regions
 from heatproof.metrics.scores import Scores, masked, without_broken
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
@@ -144,8 +144,13 @@ class MapMetric(Metric, Objective, ABC):
     """
 
     @no_autocast()
-    def score(self, values: Shaped[Tensor, "b c *space"]) -> Scores:
-        """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`."""
+    def score(self, values: Shaped[Tensor, "b c *space"], *others: Any) -> Scores:
+        """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`.
+
+        Raises:
+            UsageError: There are further arguments.
+        """
+        check_no_more(self.name, "the raw maps alone", others)
         return without_broken(self.measure(self._prepared(values)), values)
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
@@ -177,16 +182,18 @@ class RegionMetric(Metric, ABC):
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
     @no_autocast()
-    def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *space"]) -> Scores:
+    def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *space"], *others: Any) -> Scores:
         """Score raw maps against the regions of the objects.
 
         Args:
             values: The raw maps `[b, c, h, w]`.
             regions: The regions `[b, h, w]`: 1 inside, 0 outside, and NaN everywhere for an image without a region.
+            others: Refused; see `heatproof.score`.
 
         Raises:
             TensorError: The regions do not have the size of the maps, or they hold other values.
         """
+        check_no_more(self.name, "the raw maps and the regions", others)
         maps = self._prepared(values)
         unknown, inside = parse_regions(regions, maps)
         hits = self.hit_area(inside)
@@ -235,16 +242,18 @@ class ReferenceMetric(Metric, ABC):
         return "the map of the other method, once per image"
 
     @no_autocast()
-    def score(self, values: Shaped[Tensor, "b c *space"], others: Shaped[Tensor, "b c *space"]) -> Scores:
+    def score(self, values: Shaped[Tensor, "b c *space"], others: Shaped[Tensor, "b c *space"], *further: Any) -> Scores:
         """Score raw maps against raw maps of the reference method.
 
         Args:
             values: The raw maps `[b, c, h, w]`.
             others: The raw maps of the reference method; after the reduction of channels they have the same size.
+            further: Refused; see `heatproof.score`.
 
         Raises:
             TensorError: The reduced maps have different sizes.
         """
+        check_no_more(self.name, "the raw maps and those of the reference method", further)
         maps = self._prepared(values)
         references = self._prepared(others).to(maps)
         if maps.shape != references.shape:

@@ -1,10 +1,12 @@
 """Checks of the maps and regions that metrics score: what would give a wrong score is refused with the remedy."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from heatproof.core.errors import TensorError
+from heatproof.core.errors import TensorError, UsageError
 from heatproof.numerics.dense import check_dense
 from heatproof.numerics.finite import finite
 from heatproof.numerics.wide import wide
@@ -26,6 +28,19 @@ def finite_maps(values: Tensor, metric: str) -> Float[Tensor, "b c h w"]:
         )
     values = wide(values)
     return torch.where(finite(values).view(-1, 1, 1, 1), values, torch.zeros_like(values))
+
+
+def check_no_more(metric: str, expected: str, others: Sequence[object]) -> None:
+    """Refuse further arguments, which a metric of another base takes.
+
+    Raises:
+        UsageError: There are any.
+    """
+    if others:
+        raise UsageError(
+            f"{metric}: score: expected {expected}, got {len(others)} more; call heatproof.score(metric, model, images, maps), "
+            "which takes any metric"
+        )
 
 
 def check_maps_of_images(values: Tensor, images: Tensor) -> None:

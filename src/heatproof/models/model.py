@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from heatproof.core.errors import ModelError, SettingsError, TensorError
+from heatproof.core.errors import ModelError, SettingsError, TensorError, UsageError
 from heatproof.models.checkpointing import input_gradients
 from heatproof.models.output_matrix import output_matrix
 from heatproof.models.outputs import Logit, Output, Regression
@@ -24,7 +24,7 @@ OutputFunction = Callable[[Tensor, Tensor], Tensor]
 """A function (outputs `[b, k]`, target `[b]`) → `[b]`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A `torch.nn.Module` with the bounds of its input and the scalar output that is explained.
 
@@ -41,6 +41,8 @@ class Model:
     >>> model = Model(network, Bounds.of(0, 1, channels=1), class_names=("cat", "dog"))
     >>> model.outputs(torch.rand(5, 1, 28, 28)).shape, model.class_name(1)
     (torch.Size([5, 2]), 'dog')
+    >>> model
+    Model(model: Sequential with 1,570 parameters, 1 input channel, explains logit)
     """
 
     module: nn.Module
@@ -81,12 +83,29 @@ class Model:
     """Loads the same architecture, trained on permuted labels until it memorised them; None if the loader cannot."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.module, nn.Module):
+            remedy = "use load_model for a name" if isinstance(self.module, str) else "wrap it in an nn.Module"
+            raise UsageError(f"module: expected a torch.nn.Module, got {type(self.module).__name__}; {remedy}")
+        if not isinstance(self.bounds, Bounds):
+            raise UsageError(
+                f"bounds: expected Bounds, got {type(self.bounds).__name__}; use Bounds.of(0, 1, channels=3) with the least and "
+                "the largest value of the input"
+            )
         if self.chunk is not None and self.chunk < 1:
             raise TensorError(f"chunk: expected at least 1 image, or None, got {self.chunk}")
         if self.memory is not None and self.memory < 1:
             raise TensorError(f"memory: expected at least 1 byte, or None, got {self.memory}")
         if self.scale is not None and self.scale not in SCALES:
             raise SettingsError(f"scale: expected {', '.join(SCALES)} or None, got {self.scale!r}")
+
+    def __repr__(self) -> str:
+        """One line: the name, the class of the module, its parameters, the channels of its input, and what is explained."""
+        parameters = sum(p.numel() for p in self.module.parameters())
+        channels = len(self.bounds.lower)
+        return (
+            f"Model({self.name}: {type(self.module).__name__} with {parameters:,} parameters, {channels} input "
+            f"channel{'s' * (channels != 1)}, explains {self.output_label})"
+        )
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; it shares the module."""
@@ -130,7 +149,7 @@ class Model:
         state = hashlib.sha256(repr(self.module).encode() + self.code.encode())
         for key, value in sorted(self.module.state_dict().items()):
             state.update(key.encode())
-            state.update(_content(value))
+            state.update(content_bytes(value))
         return state.hexdigest()[:32]
 
     @property
@@ -228,10 +247,10 @@ class Model:
         return self.class_names[index] if index < len(self.class_names) else f"{'output' if regression else 'class'} {index}"
 
 
-def _content(value: Any) -> bytes:
+def content_bytes(value: Any) -> bytes:
     """The bytes of an entry of a state: a tensor, or what quantised layers keep beside and around tensors."""
     if isinstance(value, tuple | list):
-        return b"".join(map(_content, value))
+        return b"".join(map(content_bytes, value))
     if not isinstance(value, Tensor):
         return repr(value).encode()
     plain = value.dequantize() if value.is_quantized else value

@@ -59,11 +59,15 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
     channels = len(model.bounds.lower)
     if images.ndim < 2 or images.shape[1] != channels:
         raise TensorError(
-            f"images: expected [batch, {channels}, …] for {model.name}, got {list(images.shape)}; "
-            "add a batch axis with images[None], or give the model bounds with as many channels"
+            f"images: expected [batch, {channels}, …] for {model.name}, got {list(images.shape)}; {_other_axes(images, channels)}"
         )
     if 0 in images.shape:
         raise TensorError(f"images: expected at least one image and one pixel, got {list(images.shape)}")
+    if not images.is_floating_point() and not images.is_complex():
+        raise TensorError(
+            f"images: expected floating-point numbers in the units of {model.name}, {model.bounds}, got {images.dtype}; use "
+            "images.float() / 255 for a network of pixels in [0, 1], or load_images with its preprocessing"
+        )
     placed = model.placed(images[:1])
     if images.dtype != placed.dtype or images.device != placed.device:
         raise TensorError(
@@ -76,6 +80,15 @@ def check_images(model: Model, images: Float[Tensor, "b c *space"]) -> None:
         raise TensorError(
             f"images: expected finite values, got NaN or infinity in sample {', '.join(map(str, bad))}; leave those out"
         )
+
+
+def _other_axes(images: Tensor, channels: int) -> str:
+    """The remedy for images whose second axis is not that of the channels."""
+    if images.ndim == 4 and images.shape[3] == channels:
+        return "move the channels first with images.permute(0, 3, 1, 2)"
+    if images.ndim == 3 and images.shape[0] == channels:
+        return "add a batch axis with images[None]"
+    return "add a batch axis with images[None], or give the model bounds with as many channels"
 
 
 def check_needs_images(settings: Settings, images: Float[Tensor, "b c *space"]) -> None:

@@ -40,11 +40,12 @@ from heatproof.report.table_cells import (
     selection_bias_sentence,
     summary_table,
 )
-from heatproof.report.tables import write_claims, write_scores, write_summary
+from heatproof.report.tables import write_claims, write_scores, write_summary, write_verdict
 from heatproof.stats import ALPHA
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
 from heatproof.store.manifest import Manifest
+from heatproof.store.run import REPORT
 
 SALIENCY_IMAGES = 3
 
@@ -84,7 +85,8 @@ def build(run: Path | str) -> Path:
             zip(all_scores, analyses, judged, associations, strict=True), start=1
         )
     ]
-    page = store.path / "report.html"
+    write_verdict(store, [(section["model"], section["headline"]) for section in sections])
+    page = store.path / REPORT
     write_atomically(page, _render(store, manifest, sections, analyses).encode())
     return page
 

@@ -1,19 +1,24 @@
-"""The numbers behind the page are written as CSV files.
+"""The numbers behind the page are written as CSV files, and its answers as JSON.
 
-tables/scores.csv has one row per score. tables/summary.csv has one row per model, metric and method. tables/claims.csv has one row
-per pair of a claim, and exists only if the run tests claims.
+tables/verdict.json has the answer for each model. tables/scores.csv has one row per score. tables/summary.csv has one row per
+model, metric and method. tables/claims.csv has one row per pair of a claim, and exists only if the run tests claims.
 """
 
 import csv
 import io
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from heatproof.report.analysis import Analysis, CorrectedComparison
 from heatproof.report.claims import JudgedClaim
+from heatproof.report.headline import Headline
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
+from heatproof.store.manifest import ModelEntry
+from heatproof.store.run import SUMMARY, VERDICT
 
 SUMMARY_COLUMNS = [
     "model",
@@ -54,9 +59,13 @@ def write_scores(run: Run) -> None:
 
 def write_summary(run: Run, analyses: Sequence[Analysis]) -> None:
     """Write tables/summary.csv: the statistics of every method under every metric, at full precision; NaN is left empty."""
-    write_atomically(
-        run.path / "tables" / "summary.csv", _csv(SUMMARY_COLUMNS, (row for item in analyses for row in _summary(item)))
-    )
+    write_atomically(run.path / SUMMARY, _csv(SUMMARY_COLUMNS, (row for item in analyses for row in _summary(item))))
+
+
+def write_verdict(run: Run, headlines: Iterable[tuple[ModelEntry, Headline]]) -> None:
+    """Write tables/verdict.json: the answer for each network and output, in the sentences at the top of the page."""
+    verdicts = [{"model": model.label, "output": model.output, **asdict(each)} for model, each in headlines]
+    write_atomically(run.path / VERDICT, json.dumps(verdicts, indent=1, ensure_ascii=False).encode())
 
 
 CLAIM_COLUMNS = [

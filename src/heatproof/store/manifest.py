@@ -171,8 +171,9 @@ class StopEntry(Entry):
 class Manifest(Entry):
     """Everything that a run folder says about itself besides its scores.
 
-    `version` is that of the manifest; every part states its own (see `store/parts.py`). `elapsed` is the time in seconds that the
-    run has taken, over all its starts. `class_names` maps the index of a class, as text, to its name.
+    `version` is that of the manifest; every part states its own (see `store/parts.py`). `executor` says where units were computed,
+    at the last start. `elapsed` is the time in seconds that the run has taken, over all its starts. `class_names` maps the index
+    of a class, as text, to its name.
     """
 
     version: int = MANIFEST_VERSION
@@ -184,6 +185,7 @@ class Manifest(Entry):
     target: str = "predicted"
     seeds: tuple[int, ...] = (0,)
     elapsed: float = 0.0
+    executor: str = ""
     environment: Environment = Environment()
     dataset: DatasetEntry = DatasetEntry()
     models: tuple[ModelEntry, ...] = ()

@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from heatproof.core.errors import DataError, TensorError, UsageError
+from heatproof.core.formatting import count
 from heatproof.core.records import Failure, Record
 from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
@@ -38,19 +39,101 @@ REMEDY = (
     "Delete this file and start the run again: units whose parts exist are not computed again, "
     "unless another way to compute passes proves the fastest."
 )
+REPORT, VERDICT, SUMMARY = "report.html", "tables/verdict.json", "tables/summary.csv"
+"""The files of a report that `Run` reads."""
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ORDER = "model, method, metric, metric_settings, component, image, seed, unit"
 
 
 class Run:
-    """A run on disk. Nothing is created before the first write, and nothing is cached.
+    """A run on disk: its scores, maps, report and verdict. Nothing is cached.
 
     Args:
         path: the folder of the run.
+
+    Raises:
+        DataError: there is no run in that folder.
+
+    >>> from heatproof.store import Run
+    >>> Run("/nosuch")
+    Traceback (most recent call last):
+    heatproof.core.errors.DataError: /nosuch: expected the folder of a run, found no such folder; give the folder that a run was \
+written to, such as runs/demo
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        if not self.exists and not (self.path / "parts").is_dir():
+            found = "a folder without run.json" if self.path.is_dir() else "no such folder"
+            raise DataError(
+                f"{self.path}: expected the folder of a run, found {found}; give the folder that a run was written to, such as "
+                "runs/demo"
+            )
+
+    @classmethod
+    def create(cls, path: Path | str) -> "Run":
+        """The run in a folder that may not exist yet. Nothing is created before the first write."""
+        run = cls.__new__(cls)
+        run.path = Path(path)
+        return run
+
+    def __repr__(self) -> str:
+        """A few lines: the folder, what was run, the verdict and where the report is."""
+        if not self.exists:
+            return f"Run({str(self.path)!r}), without a manifest"
+        manifest, failed = self.manifest(), len(self.failures())
+        done = len(self.done() & {unit.unit for unit in manifest.units})
+        parts = [(manifest.models, "network"), (manifest.methods, "method"), (manifest.metrics, "metric")]
+        counted = ", ".join([*(count(len(entries), noun) for entries, noun in parts), count(len(manifest.images), "image")])
+        lines = [f"Run({str(self.path)!r}): {counted}; {done} of {len(manifest.units)} units done, {failed} failed"]
+        if (self.path / VERDICT).exists():
+            lines += [self.verdict, f"report: {self.path / REPORT}"]
+        return "\n".join(lines)
+
+    # Results ──────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def report(self) -> Path:
+        """The path of the report, one page.
+
+        Raises:
+            DataError: no report has been written.
+        """
+        return self._written(REPORT)
+
+    @property
+    def verdict(self) -> str:
+        """What the run shows, in the sentences at the top of its report; one line for each network.
+
+        Raises:
+            DataError: no report has been written.
+        """
+        verdicts = _read_json(self._written(VERDICT))
+        if len(verdicts) == 1:
+            return str(verdicts[0]["lead"])
+        return "\n".join(f"{each['model']}, {each['output']}: {each['lead']}" for each in verdicts)
+
+    def scores(self) -> "pa.Table":
+        """Every score of every image: model, method, metric, component, image, label, target, seed, value and error.
+
+        `component` is empty for the value of a metric itself. The table is of Arrow; `.to_pandas()` needs pandas.
+        """
+        return self.query(
+            "SELECT model, method_label AS method, metric, metric_settings, component, image_name AS image, label, target, seed, "
+            f"value, error FROM records ORDER BY {_ORDER}"
+        )
+
+    def summary(self) -> "pa.Table":
+        """The statistics of every method under every metric, as the report states them: mean, interval, rank and comparisons.
+
+        The table is of Arrow; `.to_pandas()` needs pandas.
+
+        Raises:
+            DataError: no report has been written.
+        """
+        from pyarrow import csv
+
+        return csv.read_csv(self._written(SUMMARY))
 
     # Units ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -202,6 +285,13 @@ class Run:
         return self._lists("refused")
 
     # ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _written(self, name: str) -> Path:
+        """The path of a file that the report consists of."""
+        path = self.path / name
+        if not path.exists():
+            raise DataError(f"{path}: expected the file that a report has written, found none; run: heatproof report {self.path}")
+        return path
 
     def _parts(self) -> list[Path]:
         return sorted((self.path / "parts").glob("[!.]*.parquet"))

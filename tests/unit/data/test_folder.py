@@ -26,7 +26,7 @@ def class_folders(root, **files):
 
 
 def test_every_data_set_is_exported_under_its_name():
-    assert sorted(exports(Dataset)) == ["arrays", "digits", "folder", "image_folder", "photos", "torchvision_set"]
+    assert sorted(exports(Dataset)) == ["arrays", "digits", "folder", "given_images", "image_folder", "photos", "torchvision_set"]
 
 
 def test_settings_survive_a_round_trip(tmp_path):
@@ -93,7 +93,7 @@ def test_an_empty_folder_is_an_error(tmp_path):
 
 
 def test_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(DataError, match="no such folder"):
+    with pytest.raises(DataError, match="expected a folder of images, found neither a file nor a folder"):
         Folder(path=tmp_path / "gone").items()
 
 

@@ -61,7 +61,7 @@ def write(store, unit, gain):
 def schedule_of(folder, **changes):
     experiment = Experiment.parse({**BASE, **changes})
     units = plan(experiment, ITEMS, [Network("w", {}, (3, 8, 8))] * len(experiment.models))
-    return Schedule(experiment, ITEMS, units, {"w": "net"}, Run(folder))
+    return Schedule(experiment, ITEMS, units, {"w": "net"}, Run.create(folder))
 
 
 def follow(folder, gain, most=10**9, **changes):

@@ -110,7 +110,7 @@ def write_synthetic_run(
     failures: bool = True,
 ) -> Run:
     """Write it and return it; `gap` scales what sets methods apart (0: none beats the random map)."""
-    run, rng = Run(path), np.random.default_rng(7)
+    run, rng = Run.create(path), np.random.default_rng(7)
     chosen = [METHODS[index] for index in methods]
     digests = [content_hash({"image": index}) for index in range(images)]
     crops = [_crop(index, size, photos, rng) for index in range(images)]

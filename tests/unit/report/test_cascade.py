@@ -15,7 +15,7 @@ from .synthetic_run import write_synthetic_run
 def with_stages(path) -> Run:
     """A run in which the second image stored further maps of two stages, for every method."""
     run = write_synthetic_run(path, images=3, size=12, methods=(0, 8), failures=False)
-    changed = Run(path.parent / "with-stages")
+    changed = Run.create(path.parent / "with-stages")
     changed.write_manifest(run.manifest())
     for image in run.manifest().images:
         changed.write_image(image.digest, np.zeros((12, 12, 3), np.uint8))

@@ -170,7 +170,7 @@ def test_every_model_has_its_own_section(tmp_path):
 
 
 def test_a_run_of_failures_only_still_has_a_page(tmp_path):
-    run = Run(tmp_path / "failed")
+    run = Run.create(tmp_path / "failed")
     run.write_manifest(Manifest(name="failed", title="Nothing worked", units=(UNIT,)))
     run.write_failure("u1", Failure(unit="u1", what="Gradient", reason="no memory"))
     page = build(run.path).read_text()

@@ -44,7 +44,7 @@ EARLIER = {
 
 @pytest.fixture
 def run(tmp_path):
-    return Run(tmp_path / "run")
+    return Run.create(tmp_path / "run")
 
 
 def write(run, content):

@@ -23,7 +23,7 @@ def record(**changed):
 
 @pytest.fixture
 def run(tmp_path):
-    return Run(tmp_path / "run")
+    return Run.create(tmp_path / "run")
 
 
 def test_the_arrow_schema_has_the_fields_of_a_record_in_order():
@@ -161,7 +161,7 @@ def test_sql_runs_over_all_parts(run):
 
 
 def test_a_folder_name_with_a_quote_is_no_sql(tmp_path):
-    run = Run(tmp_path / "it's a run")
+    run = Run.create(tmp_path / "it's a run")
     run.write_part("u1", [record()])
     assert run.records().num_rows == 1
 

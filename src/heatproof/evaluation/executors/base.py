@@ -26,6 +26,11 @@ class Executor(Protocol):
     The store alone determines which units are finished, so an executor may compute a unit twice without harm.
     """
 
+    @property
+    def label(self) -> str:
+        """Where units are computed, in words, for the manifest and the summary."""
+        ...
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         """Compute the units round by round, and yield an outcome for each. A unit that fails does not stop the others.
 
@@ -43,7 +48,7 @@ def failure_of(unit: Unit, error: BaseException) -> Failure:
     """The failure record of a unit that ended in an exception."""
     return Failure(
         unit=unit.key,
-        what=f"{unit.label} on {unit.model['name']}, {len(unit.items)} images from {unit.items[0].name}",
+        what=f"{unit.label} on {unit.model_name}, {len(unit.items)} images from {unit.items[0].name}",
         reason=f"{type(error).__name__}: {error}",
         traceback="".join(traceback.format_exception(error)),
     )

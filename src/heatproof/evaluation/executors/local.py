@@ -4,12 +4,14 @@ import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from pebble import ProcessExpired, ProcessPool
 
-from heatproof.core.errors import SettingsError
+from heatproof.core.errors import SettingsError, UsageError
+from heatproof.core.objects import REMEDY, packed, receive, unpack
 from heatproof.data.base import Item
 from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
 from heatproof.evaluation.plan import Unit
@@ -22,7 +24,8 @@ class LocalExecutor:
     """An executor that computes units in several processes on this machine.
 
     Each process has an equal share of torch's threads. A process continues with its own batch of images as long as the batch has
-    units; then it begins a batch that no other process has, if there is one.
+    units; then it begins a batch that no other process has, if there is one. Objects that the run was given (`core/objects.py`) are
+    pickled for each process, in memory.
 
     Args:
         workers: the number of processes; by default, one for each core.
@@ -39,13 +42,21 @@ class LocalExecutor:
         self.workers = workers or cores
         self.timeout = timeout
 
+    @property
+    def label(self) -> str:
+        return f"local, in {self.workers} process{'es' if self.workers > 1 else ''}"
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
-        spawn = get_context("spawn")
-        pools = [ProcessPool(1, initializer=_start_worker, initargs=(self.workers,), context=spawn) for _ in range(self.workers)]
+        spawn, start = get_context("spawn"), (self.workers, packed())
+        pools = [ProcessPool(1, initializer=_start_worker, initargs=start, context=spawn) for _ in range(self.workers)]
         batches: list[Batch | None] = [None] * self.workers
+        ready = False
         try:
             for units in rounds:
                 pending, idle = PendingUnits(units), set(range(self.workers))
+                if pending and not ready:
+                    _check_started(pools)
+                    ready = True
                 running: dict[Future[None], tuple[Unit, int]] = {}
                 while pending or running:
                     while pending and idle:
@@ -101,7 +112,26 @@ class PendingUnits:
         return unit, batch
 
 
-def _start_worker(workers: int) -> None:
+def _check_started(pools: Sequence[ProcessPool]) -> None:
+    """Start all processes and wait for one, so that what would end every process ends the run, with the remedy."""
+    first, *_ = [pool.schedule(unpack) for pool in pools]
+    try:
+        first.result()
+    except (ProcessExpired, BrokenProcessPool):
+        raise UsageError(
+            'executor="local": expected a process that starts, got one that ended at once, for the reason that it printed; a process '
+            'imports the script that started it, so put the call under `if __name__ == "__main__":`, or use '
+            'executor="serial"'
+        ) from None
+    except Exception as error:  # unpickling runs code of the objects, which may raise anything
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f'executor="local": expected objects that another process can build again, got {type(error).__name__}: {reason}; '
+            f"{REMEDY}"
+        ) from error
+
+
+def _start_worker(workers: int, objects: bytes) -> None:
     import signal
     from threading import Thread
 
@@ -109,6 +139,7 @@ def _start_worker(workers: int) -> None:
 
     from heatproof.passes.memory import keep_freed_memory
 
+    receive(objects)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))

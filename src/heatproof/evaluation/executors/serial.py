@@ -9,7 +9,9 @@ from heatproof.evaluation.plan import Unit
 
 
 class SerialExecutor:
-    """An executor that computes units one after another in the current process, which is useful for debugging."""
+    """An executor that computes units one after another in the current process, which needs nothing to be pickled."""
+
+    label = "serial, in this process"
 
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         for unit in chain.from_iterable(rounds):

@@ -10,6 +10,7 @@ from heatproof.methods.base import Case, Explanation, Method
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
 from heatproof.passes.counting import ImageShape, PassCount
+from heatproof.passes.inputs import check_images
 from heatproof.passes.memory import in_chunks
 from heatproof.passes.patterns import FittedPatterns, Patterns
 from heatproof.passes.relevance import relevance
@@ -45,6 +46,7 @@ class BackwardMethod(Method, ABC):
         """The relevance above and below each operation that has a rule or holds constants, for one batch, from the explained score
         down. What they lose adds up to the scores minus the map.
         """
+        check_images(model, images)
         leaks: list[Leak] = []
         relevance(model, images, target, self.rules(model), leaks)
         return leaks

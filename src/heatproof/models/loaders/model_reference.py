@@ -5,8 +5,11 @@ of settings.
 from collections.abc import Mapping
 from typing import Any, cast
 
+from torch import nn
+
 from heatproof.core.errors import SettingsError
 from heatproof.core.settings import exports, lookup
+from heatproof.core.settings_text import parse_settings
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.import_path import is_import_path
 from heatproof.models.loaders.imported import Imported
@@ -33,7 +36,8 @@ def resolve(reference: str | Mapping[str, Any] | Loader, settings: Mapping[str, 
     """The loader of a reference; nothing is loaded.
 
     A text is the name of a loader, alone or with a colon and what it should load: `timm:vit_tiny_patch16_224`. An import path,
-    `my_package.nets:build`, is a network of the user's. A table contains `name` and the settings of the loader.
+    `my_package.nets:build`, is a network of the user's. Settings may follow, as on the command line:
+    `torchvision:resnet18,weights=random`. A table contains `name` and the settings of the loader.
 
     Args:
         reference: the text, the table or the loader.
@@ -49,7 +53,14 @@ def resolve(reference: str | Mapping[str, Any] | Loader, settings: Mapping[str, 
     if isinstance(reference, Loader):
         return reference
     if isinstance(reference, str):
-        return _from_text(reference, settings or {})
+        fields = parse_settings(reference)
+        return _from_text(fields.pop("name"), {**fields, **(settings or {})})
+    if not isinstance(reference, Mapping):
+        remedy = "write Model(module, bounds)" if isinstance(reference, nn.Module) else "write its import path, module:callable"
+        remedy = "it is loaded already" if isinstance(reference, Model) else remedy
+        raise SettingsError(
+            f"model: expected the name of a network or a table of settings, got {type(reference).__name__}; {remedy}"
+        )
     if "name" not in reference:
         raise SettingsError(f"model: expected a table with `name`, one of {', '.join(exports(Loader))}, got keys {list(reference)}")
     fields = {key: value for key, value in reference.items() if key != "name"}
