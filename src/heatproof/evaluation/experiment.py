@@ -29,10 +29,9 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from heatproof.core.errors import SettingsError
-from heatproof.core.formatting import sentence_case
 from heatproof.data.base import Dataset
 from heatproof.evaluation.stopping import Stop
-from heatproof.methods.base import Method
+from heatproof.methods.base import Method, in_words
 from heatproof.metrics.base import Metric
 from heatproof.models.loaders.base import Loader
 from heatproof.models.outputs import Output
@@ -234,7 +233,7 @@ def unrolled(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     for point in _grid_points(entry.get("grid", {})):
         point_settings = _with(settings, point)
         label = entry.get("label") or method_label(Method.from_dict(point_settings), {} if point else settings)
-        values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
+        values = ", ".join(f"{key.rpartition('.')[2]} {in_words(value)}" for key, value in point.items())
         yield point_settings, f"{label} ({values})" if point else label
 
 
@@ -259,12 +258,4 @@ def _with(settings: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, An
 
 def method_label(method: Method, settings: Mapping[str, Any]) -> str:
     """The name of a method in words with the given settings, such as `Integrated gradients (baseline white)`."""
-    words = method.label or method.name.replace("_", " ")
-    details = ", ".join(f"{key} {_short(value)}" for key, value in settings.items() if key != "name")
-    return sentence_case(words) + (f" ({details})" if details else "")
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(str(v) if key == "name" else f"{key} {_short(v)}" for key, v in value.items())
-    return str(value)
+    return method.title(settings)
