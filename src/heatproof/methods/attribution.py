@@ -75,7 +75,7 @@ class Attribution:
     >>> attribution.overlay(images).shape, attribution[1].target
     ((2, 28, 28, 3), tensor([3]))
     >>> attribution
-    Attribution(2 of [1, 28, 28], Integrated gradients, model=toy:cnn (random weights), output=logit, target=[3, 3], gap=[..., ...], passes=...)
+    Attribution(2 of [1, 28, 28], Integrated gradients, model=toy:cnn (random weights), output=logit, target=[3, 3], gap=[...
     """
 
     values: Float[Tensor, "b c *space"]
@@ -145,6 +145,23 @@ class Attribution:
     def _shares(self, reduction: Reduction | str) -> "list[np.ndarray[Any, np.dtype[np.float64]]]":
         maps = self.map(reduction).detach().cpu().double().numpy()[:, 0]
         return [shares_of(each, full_color(each)) for each in maps]
+
+    def _pixels(self, images: Any) -> "Sequence[np.ndarray[Any, Any]]":
+        """What is drawn under each map: pixels of images, uint8 `[h, w]` or `[h, w, 3]`, and of volumes `[d, h, w]`; the numbers of
+        tables and signals. Images of other than three channels are drawn as the mean of these.
+        """
+        if not isinstance(images, Tensor):
+            return photographs(images, len(self), tuple(self.values.shape[2:]))
+        if images.shape != self.values.shape:
+            raise TensorError(
+                f"images: expected those that were explained, {list(self.values.shape)}, got {list(images.shape)}; index both alike"
+            )
+        numbers = images.detach().cpu().double()
+        if images.ndim < 4:
+            return list(numbers.numpy())
+        pixels = 255 * self.bounds.to_pixels(numbers).clamp(0, 1)
+        pixels = pixels.permute(0, 2, 3, 1) if images.ndim == 4 and images.shape[1] == 3 else pixels.mean(1)
+        return list(pixels.round().numpy().astype(np.uint8))
 
     def picture(self, images: Any = None, *, reduction: Reduction | str = Reduction.SUM, names: Sequence[str] = ()) -> "Picture":
         """A figure of the maps, at most twelve, with the model, the class, the output, the method and the scale.

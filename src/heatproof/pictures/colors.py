@@ -5,8 +5,8 @@
     heatmap       the colour of s on the scale RdBu
     overlay       (1 − a) · grey photograph + a · red or blue, with the opacity a = |s|
 
-RdBu is told apart by readers with every common colour vision deficiency. In an overlay the opacity carries the magnitude, so that the
-photograph is seen wherever the map is small; it is grey, because its own reds and blues would be read as parts of the map.
+RdBu is told apart by readers with every common colour vision deficiency. In an overlay the opacity carries the magnitude, so that
+the photograph is seen wherever the map is small; it is grey, because its own reds and blues would be read as parts of the map.
 
 Source of RdBu: Brewer, ColorBrewer 2.0, 2013 (diverging, 11 classes).
 """
@@ -81,7 +81,7 @@ def overlay(image: Pixels, shares: Floats) -> Pixels:
     """
     if image.shape[:2] != shares.shape:
         raise TensorError(
-            f"image: expected the {shares.shape[1]} × {shares.shape[0]} pixels of its map, got {image.shape[1]} × {image.shape[0]}; "
+            f"image: expected {shares.shape[1]} × {shares.shape[0]} pixels, as its map, got {image.shape[1]} × {image.shape[0]}; "
             "give the square that the network saw, as model.preprocessing.crop(photograph) returns it"
         )
     light = image.astype(np.float64) if image.ndim == 2 else image[..., :3] @ np.array([0.299, 0.587, 0.114])

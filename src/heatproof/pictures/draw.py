@@ -45,9 +45,7 @@ def _slices(sheet: Sheet) -> Sheet:
 
 def _slices_of(panel: Panel) -> list[Panel]:
     depth = panel.values.shape[1]
-    at = np.unique(
-        np.round(np.linspace(0, depth - 1, min(depth, MOST_SLICES) + 2)[1:-1] if depth > MOST_SLICES else np.arange(depth))
-    )
+    at = np.linspace(0, depth - 1, MOST_SLICES + 2)[1:-1].round() if depth > MOST_SLICES else np.arange(depth)
     full = full_color(signed_map(panel.values, FLOAT32, panel.score))
     return [
         replace(

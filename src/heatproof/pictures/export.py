@@ -31,9 +31,7 @@ def images_at(index: Any, count: int, what: str) -> slice:
             raise UsageError(f"{what}: expected a slice with a positive step, got {index.step}; leave it out")
         return index
     if isinstance(index, bool) or not hasattr(index, "__index__"):
-        raise UsageError(
-            f"{what}: expected the number of an image or a slice, got {type(index).__name__}; index one image at a time"
-        )
+        raise UsageError(f"{what}: expected a number or a slice, got {type(index).__name__}; index one image at a time")
     at = int(index.__index__())
     if not -count <= at < count:
         raise IndexError(f"{what}: expected an image from 0 to {count - 1}, got {at}; len() is the number of images")

@@ -48,9 +48,7 @@ class Picture:
 
         path = Path(path)
         if path.suffix.lower() not in SUFFIXES:
-            raise UsageError(
-                f"{path}: expected a name that ends in {', '.join(SUFFIXES)}, got {path.suffix!r}; choose one of these"
-            )
+            raise UsageError(f"{path}: expected a suffix of {', '.join(SUFFIXES)}, got {path.suffix!r}; choose one of these")
         check_folder(path.parent)
         write_atomically(path, self.encoded(path.suffix.lower()))
         return path

@@ -20,8 +20,8 @@ class Panel:
         title: what tells it from its neighbours, such as the explained class or the method.
         control: whether it is the map of a control, which explains nothing.
         note: a remark on the map; empty if there is none.
-        image: what is explained: pixels uint8 [h, w] or [h, w, 3] of an image, and numbers in the shape of the map otherwise; None if
-            it is not shown.
+        image: what is explained: pixels uint8 [h, w] or [h, w, 3] of an image, [d, h, w] of a volume, and numbers in the shape
+            of the map otherwise; None if it is not shown.
         score: the explained score, beside which a map may be nothing but rounding; NaN if it is not known.
         full: the value of full colour that the panel shares with others; None for its own.
     """
@@ -61,8 +61,8 @@ class Sheet:
         subtitle: a second, fainter line; empty if there is none.
         panels: the maps, all of one shape.
         image: the image that all maps explain, which is then shown once; None where each panel has its own or none.
-        reduction: how the channels of an image became one number per pixel. `values` still hold the channels for the signed sum, and
-            are reduced already for any other.
+        reduction: how the channels of an image became one number per pixel. `values` still hold the channels for the signed sum,
+            and are reduced already for any other.
         names: the names of the inputs of a table; empty if they have none.
         omitted: the number of maps that are not shown.
     """

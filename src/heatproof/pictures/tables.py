@@ -1,4 +1,4 @@
-"""Maps of tables: one bar for each of the largest values, red to the right and blue to the left; the others are one bar together."""
+"""Maps of tables: one bar for each of the largest values, red to the right and blue to the left; one bar for the rest."""
 
 import numpy as np
 
