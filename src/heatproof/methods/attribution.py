@@ -17,10 +17,10 @@ from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.reduce import reduce
 from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import PassCount
-from heatproof.pictures.colors import diverging, full_color, overlay, shares_of
+from heatproof.pictures.colors import Floats, Pixels, diverging, full_color, overlay, shares_of
 from heatproof.pictures.draw import draw
 from heatproof.pictures.export import first_of, images_at, to_pandas
-from heatproof.pictures.sheet import Panel, Sheet
+from heatproof.pictures.sheet import Array, Panel, Sheet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,7 @@ class Attribution:
     >>> attribution.overlay(images).shape, attribution[1].target
     ((2, 28, 28, 3), tensor([3]))
     >>> attribution
-    Attribution(2 of [1, 28, 28], Integrated gradients, model=toy:cnn (random weights), output=logit, target=[3, 3], gap=[...
+    Attribution(2 × [1, 28, 28], Integrated gradients, model=toy:cnn (random weights), output=logit, target=[3, 3], gap=[...
     """
 
     values: Float[Tensor, "b c *space"]
@@ -113,12 +113,12 @@ class Attribution:
         """
         return reduce(self.values, Reduction(reduction))
 
-    def numpy(self) -> "np.ndarray[Any, Any]":
+    def numpy(self) -> Array:
         """The raw values `[b, c, …]` as an array, in float32 if numpy has no such type."""
         values = self.values.detach().cpu()
         return np.asarray(wide(values) if values.dtype == torch.bfloat16 else values)
 
-    def heatmap(self, reduction: Reduction | str = Reduction.SUM) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    def heatmap(self, reduction: Reduction | str = Reduction.SUM) -> Pixels:
         """The maps in colours, uint8 `[b, h, w, 3]`: red is positive, blue negative and white zero.
 
         Full colour is the 99.5th percentile of the absolute values of each map.
@@ -128,7 +128,7 @@ class Attribution:
         """
         return np.stack([diverging(shares) for shares in self._shares(reduction)])
 
-    def overlay(self, images: Any, reduction: Reduction | str = Reduction.SUM) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    def overlay(self, images: Any, reduction: Reduction | str = Reduction.SUM) -> Pixels:
         """The maps over their photographs in grey, uint8 `[b, h, w, 3]`; the size of a value is its opacity.
 
         Args:
@@ -142,11 +142,11 @@ class Attribution:
         shares = self._shares(reduction)
         return np.stack([overlay(*pair) for pair in zip(self._pixels(images), shares, strict=True)])
 
-    def _shares(self, reduction: Reduction | str) -> "list[np.ndarray[Any, np.dtype[np.float64]]]":
+    def _shares(self, reduction: Reduction | str) -> list[Floats]:
         maps = self.map(reduction).detach().cpu().double().numpy()[:, 0]
         return [shares_of(each, full_color(each)) for each in maps]
 
-    def _pixels(self, images: Any) -> "Sequence[np.ndarray[Any, Any]]":
+    def _pixels(self, images: Any) -> Sequence[Array]:
         """What is drawn under each map: pixels of images, uint8 `[h, w]` or `[h, w, 3]`, and of volumes `[d, h, w]`; the numbers of
         tables and signals. Images of other than three channels are drawn as the mean of these.
         """
@@ -208,7 +208,7 @@ class Attribution:
         pixels = [None] * len(raw) if images is None else self._pixels(images)[: len(raw)]
         panels = [Panel(shown[i], part._title(i), note=part.notes[i], image=pixels[i]) for i in range(len(raw))]
         title = f"{self.label} · control" if self.control else self.label
-        subtitle = ", ".join(filter(None, (self.model, self.output)))
+        subtitle = f"{self.model} · {self.output}"
         return Sheet(title, subtitle, tuple(panels), reduction=reduction, names=names, omitted=len(self) - len(raw))
 
     def _title(self, i: int) -> str:
@@ -275,7 +275,7 @@ class Attribution:
             if not all(map(math.isnan, values))
         ]
         facts = [f"model={self.model}", f"output={self.output}", f"target=[{first_of([str(x) for x in self.target.tolist()])}]"]
-        what = f"{len(self)} of {list(self.values.shape[1:])}, {self.label}"
+        what = f"{len(self)} × {list(self.values.shape[1:])}, {self.label}"
         return f"Attribution({', '.join([what, *facts, *numbers, f'passes={self.passes.forward}+{self.passes.backward}'])})"
 
 

@@ -40,18 +40,19 @@ def wrapped(text: str, inches: float, size: float, lines: int = 2) -> list[str]:
 
 
 class Canvas:
-    """A figure of a size in inches, white, whose parts are placed by their distance from the upper left corner."""
+    """A figure of a size in inches, white, whose parts are placed by their distance from the upper left corner, on whole pixels."""
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float, dpi: float = DPI) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        self.width, self.height = width, height
-        self.figure: Any = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+        self.width, self.height, self.dpi = round(width * dpi) / dpi, round(height * dpi) / dpi, dpi
+        self.figure: Any = Figure(figsize=(self.width, self.height), dpi=dpi, facecolor="white")
         FigureCanvasAgg(self.figure)
 
     def axes(self, x: float, y: float, width: float, height: float, *, bare: bool = False) -> Any:
         """Axes at a place; without frame and ticks if `bare`."""
+        x, y, width, height = (round(self.dpi * inches) / self.dpi for inches in (x, y, width, height))
         place = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
         axes = self.figure.add_axes(place)
         if bare:
@@ -70,6 +71,10 @@ class Canvas:
             x / self.width, 1 - y / self.height, text, fontsize=size, color=color, fontfamily=_fonts(), parse_math=False, **style
         )
 
+    def inside(self, x: float, y: float, width: float, height: float, text: str) -> None:
+        """A remark in the middle of a place."""
+        self.text(x + width / 2, y + height / 2, "\n".join(wrapped(text, width - 0.1, 8, 3)), 8, ha="center", va="center")
+
     def show(self, x: float, y: float, width: float, height: float, pixels: Any) -> None:
         """An image at a place, uint8 [h, w] or [h, w, 3], with a hair line around it."""
         axes = self.axes(x, y, width, height)
@@ -86,6 +91,8 @@ def label(axes: Any, text: str, along: str = "x") -> None:
     """The title of an axis, in the font of the canvas."""
     setter = axes.set_xlabel if along == "x" else axes.set_ylabel
     setter(text, fontsize=7.5, color=FAINT, fontfamily=_fonts(), labelpad=3, parse_math=False)
+    if along == "y":
+        axes.yaxis.set_label_coords(-0.37 / (axes.get_position().width * axes.figure.get_figwidth()), 0.5)
 
 
 def heading(title: str, subtitle: str, width: float) -> list[tuple[str, float, str, str, float]]:
@@ -100,9 +107,9 @@ def write_heading(canvas: Canvas, lines: list[tuple[str, float, str, str, float]
     for text, size, color, weight, height in lines:
         canvas.text(MARGIN, y, text, size, color, weight=weight)
         y += height
-    return y + 0.08
+    return y + 0.14
 
 
 def heading_height(lines: list[tuple[str, float, str, str, float]]) -> float:
     """Where the rest begins, in inches from the top."""
-    return MARGIN + sum(line[-1] for line in lines) + 0.08
+    return MARGIN + sum(line[-1] for line in lines) + 0.14

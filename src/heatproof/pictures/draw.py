@@ -40,7 +40,7 @@ def draw(sheet: Sheet) -> Picture:
 def _slices(sheet: Sheet) -> Sheet:
     """The sheet of slices along the first axis of space, evenly spaced, on one scale for each volume."""
     panels = [part for panel in sheet.panels for part in _slices_of(panel)]
-    return replace(sheet, panels=tuple(panels))
+    return replace(sheet, panels=tuple(panels), plain=False)
 
 
 def _slices_of(panel: Panel) -> list[Panel]:

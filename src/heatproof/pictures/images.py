@@ -4,15 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heatproof.core.formatting import percent, significant
+from heatproof.core.formatting import significant
 from heatproof.core.records import Reduction
-from heatproof.pictures.canvas import INK, MARGIN, Canvas, heading, heading_height, wrapped, write_heading
+from heatproof.pictures.canvas import DPI, INK, MARGIN, Canvas, heading, heading_height, wrapped, write_heading
 from heatproof.pictures.colors import PERCENTILE, Floats, Pixels, diverging, full_color, overlay, shares_of
 from heatproof.pictures.sheet import Panel, Sheet
 from heatproof.pictures.signed_map import FLOAT32, signed_map
 
 WIDEST = 12.0
-_TILE, _TILE_ALONE = 2.1, 2.7
+MOST_DPI = 260
+_LARGE = 4  # more images than these are drawn smaller
+_TILE_SMALL, _TILE, _TILE_ALONE = 1.6, 2.1, 2.7
 _NEAR, _FAR = 0.06, 0.28  # between the tiles of a group, and between groups
 _TITLE, _BAR, _NOTE = 0.16, 0.34, 0.13
 _MISSING = np.array([170, 170, 170], dtype=np.uint8)
@@ -20,7 +22,7 @@ _MISSING = np.array([170, 170, 170], dtype=np.uint8)
 
 @dataclass(frozen=True)
 class ShownMap:
-    """A map as it is drawn: its pixels, the shares of full colour, the value of full colour, and what is wrong with it."""
+    """A map as it is drawn: its pixels, the shares of full colour, the value of full colour, and why there is nothing to see."""
 
     pixels: Pixels
     shares: Floats
@@ -45,9 +47,7 @@ def shown_map(panel: Panel, reduction: Reduction = Reduction.SUM) -> ShownMap:
     trouble = ""
     if broken.all():
         trouble = "NaN or infinity everywhere"
-    elif broken.any():
-        trouble = f"grey: {percent(float(broken.mean()))} NaN or infinity"
-    elif not values.any():
+    elif full == 0:
         trouble = "zero everywhere"
     return ShownMap(pixels, shares, full, trouble)
 
@@ -56,9 +56,10 @@ def draw_images(sheet: Sheet) -> Canvas:
     """Draw the maps of a sheet of images."""
     first = sheet.panels[0]
     height, width = first.values.shape[-2:]
-    tiles = 1 + (first.image is not None or sheet.image is not None) + (first.image is not None)
-    lead = sheet.image is not None
+    lead, own = sheet.image is not None, first.image is not None
+    tiles = 1 + (sheet.overlay and (lead or own)) + (own and sheet.plain)
     tile = _TILE_ALONE if tiles * len(sheet.panels) + lead <= 3 else _TILE
+    tile = _TILE_SMALL if tiles == 3 and len(sheet.panels) > _LARGE else tile
     across, down = tile * min(1.0, max(width / height, 0.3)), tile * min(1.0, max(height / width, 0.3))
     group = tiles * across + (tiles - 1) * _NEAR
     before = across + _FAR if lead else 0.0
@@ -70,13 +71,13 @@ def draw_images(sheet: Sheet) -> Canvas:
     lines = heading(sheet.title, sheet.subtitle, total - 2 * MARGIN)
     titles = [wrapped(panel.heading, group, 9) for panel in sheet.panels]
     shown = [shown_map(panel, sheet.reduction) for panel in sheet.panels]
-    notes = [wrapped(panel.note, group, 7, 4) for panel in sheet.panels]
+    notes = [wrapped(panel.remark, group, 7, 4) for panel in sheet.panels]
     legend = wrapped(_legend(sheet, shown), total - 2 * MARGIN, 7, 4)
     rows = [range(start, min(start + per_row, len(shown))) for start in range(0, len(shown), per_row)]
     above = [max(len(titles[i]) for i in row) * _TITLE for row in rows]
     below = [_BAR + max(len(notes[i]) for i in row) * _NOTE for row in rows]
     height_of_all = heading_height(lines) + sum(above) + sum(below) + len(rows) * (down + 0.12) + len(legend) * _NOTE + 0.12
-    canvas = Canvas(total, height_of_all)
+    canvas = Canvas(total, height_of_all, _dpi(width, across))
     y = write_heading(canvas, lines)
     for number, row in enumerate(rows):
         y += above[number]
@@ -87,29 +88,36 @@ def draw_images(sheet: Sheet) -> Canvas:
             x = MARGIN + before + column * (group + _FAR)
             canvas.text(x, y - 0.04, "\n".join(titles[i]), 9, INK, va="bottom", linespacing=1.25)
             _draw_group(canvas, sheet, sheet.panels[i], shown[i], (x, y, across, down))
-            canvas.text(x, y + down + _BAR - 0.02, "\n".join(notes[i]), 7, linespacing=1.25)
+            canvas.text(x, y + down + (_BAR - 0.02 if shown[i].full else 0.08), "\n".join(notes[i]), 7, linespacing=1.25)
         y += down + below[number] + 0.12
     canvas.text(MARGIN, y, "\n".join(legend), 7, linespacing=1.25)
     return canvas
 
 
+def _dpi(pixels: int, inches: float) -> float:
+    """The resolution at which a pixel of a map is a whole number of dots, where this is no more than `MOST_DPI`."""
+    dots = -(-DPI * inches // pixels) * pixels
+    return float(dots / inches) if dots / inches <= MOST_DPI else DPI
+
+
 def _draw_group(canvas: Canvas, sheet: Sheet, panel: Panel, shown: ShownMap, place: tuple[float, float, float, float]) -> None:
     """The photograph of the panel if it has its own, the map with its bar, and the overlay if there is a photograph."""
     x, y, across, down = place
-    if panel.image is not None:
+    if panel.image is not None and sheet.plain:
         canvas.show(x, y, across, down, panel.image)
         x += across + _NEAR
     canvas.show(x, y, across, down, shown.pixels)
+    if shown.trouble:
+        canvas.inside(x, y, across, down, shown.trouble)
     _draw_bar(canvas, shown, sheet.reduction, x, y + down + 0.07, across)
     image = panel.image if panel.image is not None else sheet.image
-    if image is not None:
+    if image is not None and sheet.overlay:
         canvas.show(x + across + _NEAR, y, across, down, overlay(image, shown.shares))
 
 
 def _draw_bar(canvas: Canvas, shown: ShownMap, reduction: Reduction, x: float, y: float, width: float) -> None:
-    """The colour bar with the value of full colour, or what is wrong with the map."""
+    """The colour bar with the value of full colour; none for a map of nothing."""
     if shown.full == 0:
-        canvas.text(x, y, shown.trouble or "zero everywhere", 7.5, INK)
         return
     signed = reduction is Reduction.SUM
     colors = diverging(np.linspace(-1 if signed else 0, 1, 129))
@@ -118,8 +126,6 @@ def _draw_bar(canvas: Canvas, shown: ShownMap, reduction: Reduction, x: float, y
     ends = (f"−{significant(shown.full)}", "0", significant(shown.full)) if signed else ("0", "", significant(shown.full))
     for text, share, side in zip(ends, (0.0, 0.5, 1.0), ("left", "center", "right"), strict=True):
         canvas.text(x + share * width, y + 0.1, text, 7, ha=side)
-    if shown.trouble:
-        canvas.text(x + width + _NEAR, y + 0.06, shown.trouble, 7, INK)
 
 
 def _legend(sheet: Sheet, shown: list[ShownMap]) -> str:
@@ -133,11 +139,11 @@ def _legend(sheet: Sheet, shown: list[ShownMap]) -> str:
     }[sheet.reduction]
     colors = "red is positive and blue negative" if sheet.reduction is Reduction.SUM else "the redder, the larger"
     shared = "all maps share one scale" if sheet.panels[0].full is not None else "each map has its own scale"
-    over = sheet.image is not None or sheet.panels[0].image is not None
+    over = sheet.overlay and (sheet.image is not None or sheet.panels[0].image is not None)
     parts = [
         f"Shown is {what}: {colors}. Full colour is the {PERCENTILE:g}th percentile of its size; "
         + (shared + "." if len(shown) > 1 else "it is stated under the map."),
-        "Over the photograph, the opacity is the size." if over else "",
+        "Over the image, the larger, the more opaque." if over else "",
         f"{sheet.omitted} more not shown." if sheet.omitted else "",
     ]
     return " ".join(filter(None, parts))

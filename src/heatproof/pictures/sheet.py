@@ -8,7 +8,7 @@ import numpy as np
 from heatproof.core.formatting import percent
 from heatproof.core.records import Reduction
 
-Array = np.ndarray[Any, Any]
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Panel:
         if not finite.any():
             trouble, said = "NaN or infinity everywhere", "NaN"
         elif not finite.all():
-            trouble, said = f"{percent(float((~finite).mean()))} of the values are NaN or infinity", ""
+            trouble, said = f"{percent(float((~finite).mean()))} of the values are NaN or infinity, in grey", ""
         else:
             trouble, said = "" if self.values.any() else "zero everywhere", "zero everywhere"
         return "; ".join(filter(None, ("" if said and said in self.note else trouble, self.note)))
@@ -65,6 +65,8 @@ class Sheet:
             and are reduced already for any other.
         names: the names of the inputs of a table; empty if they have none.
         omitted: the number of maps that are not shown.
+        plain: whether an image is shown by itself as well as under its map.
+        overlay: whether an image is shown under its map as well as by itself.
     """
 
     title: str
@@ -74,3 +76,5 @@ class Sheet:
     reduction: Reduction = Reduction.SUM
     names: tuple[str, ...] = ()
     omitted: int = 0
+    plain: bool = True
+    overlay: bool = True

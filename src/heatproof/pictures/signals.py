@@ -13,8 +13,8 @@ from heatproof.pictures.colors import NEGATIVE, PERCENTILE, POSITIVE, diverging,
 from heatproof.pictures.sheet import Panel, Sheet
 
 MOST_LINES = 4
-_WIDTH, _LEFT = 7.6, 0.55
-_LINE, _AREA, _STRIP = 0.75, 0.5, 0.16
+_WIDTH, _LEFT = 7.6, 0.62
+_LINE, _AREA, _STRIP = 0.75, 0.55, 0.16
 
 
 def draw_signals(sheet: Sheet) -> Canvas:
@@ -67,7 +67,7 @@ def _draw_channel(canvas: Canvas, panel: Panel, values: Any, full: float, channe
         axes.set_yticks([low, high] if high > low else [low], [significant(v) for v in ([low, high] if high > low else [low])])
         label(axes, name or "signal", "y")
         y += _LINE
-    axes = canvas.axes(_LEFT, y + 0.03, width, _AREA - 0.03)
+    axes = canvas.axes(_LEFT, y + 0.1, width, _AREA - 0.1)
     drawn = np.where(np.isfinite(values[channel]), values[channel], np.nan)
     edge = full or 1.0
     axes.axhline(0, color=RULE, linewidth=0.8)
