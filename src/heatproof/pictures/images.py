@@ -79,17 +79,18 @@ def draw_images(sheet: Sheet) -> Canvas:
     height_of_all = heading_height(lines) + sum(above) + sum(below) + len(rows) * (down + 0.12) + len(legend) * _NOTE + 0.12
     canvas = Canvas(total, height_of_all, _dpi(width, across))
     y = write_heading(canvas, lines)
-    for number, row in enumerate(rows):
-        y += above[number]
-        if lead and number == 0:
-            canvas.text(MARGIN, y - 0.04, "image", 9, INK, va="bottom")
+    for row, room, rest in zip(rows, above, below, strict=True):
+        y += room
+        if lead and row[0] == 0:
+            canvas.text(MARGIN, y - 0.06, "image", 9, INK, va="baseline")
             canvas.show(MARGIN, y, across, down, sheet.image)
         for column, i in enumerate(row):
             x = MARGIN + before + column * (group + _FAR)
-            canvas.text(x, y - 0.04, "\n".join(titles[i]), 9, INK, va="bottom", linespacing=1.25)
+            for number, line in enumerate(reversed(titles[i])):
+                canvas.text(x, y - 0.06 - number * _TITLE, line, 9, INK, va="baseline")
             _draw_group(canvas, sheet, sheet.panels[i], shown[i], (x, y, across, down))
             canvas.text(x, y + down + (_BAR - 0.02 if shown[i].full else 0.08), "\n".join(notes[i]), 7, linespacing=1.25)
-        y += down + below[number] + 0.12
+        y += down + rest + 0.12
     canvas.text(MARGIN, y, "\n".join(legend), 7, linespacing=1.25)
     return canvas
 
