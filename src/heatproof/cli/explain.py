@@ -11,7 +11,7 @@ import typer
 
 from heatproof.cli.arguments import parse_settings
 from heatproof.cli.console import err, out, problem, table
-from heatproof.core.formatting import comma_list, count, percent, significant
+from heatproof.core.formatting import comma_list, count, numbered, percent, significant
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -288,8 +288,7 @@ def _caption(model: "Model", outputs: "Tensor", classes: "Tensor") -> str:
     name = model.class_name(target)
     if target < 0:
         return f"{name} = {significant(model.explained(outputs, classes).item(), 3)}"
-    numbered = name if name.endswith(f" {target}") else f"{name} ({target})"
-    return f"{numbered}, p\u00a0=\u00a0{class_probability(model, outputs, classes).item():.2f}"
+    return f"{numbered(name, target)}, p\u00a0=\u00a0{class_probability(model, outputs, classes).item():.2f}"
 
 
 def _meaning(method: "Method", attribution: "Attribution") -> list[str]:
@@ -316,7 +315,8 @@ def _meaning(method: "Method", attribution: "Attribution") -> list[str]:
     else:
         lines.append(
             f"a gap of {gap:.2f} means that the map sums to {significant(total)} where the method promises "
-            f"{significant(expected)}. Read where the map is strong, not how strong{', or set more nodes' if adaptive else ''}{adaptive}"
+            f"{significant(expected)}. Read where the map is strong, not how strong"
+            f"{', or set more nodes' if adaptive else ''}{adaptive}"
         )
     return lines
 

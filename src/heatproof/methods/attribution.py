@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.core.errors import UsageError
+from heatproof.core.formatting import numbered
 from heatproof.core.records import Reduction
 from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.reduce import reduce
@@ -19,7 +20,7 @@ from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import PassCount
 from heatproof.pictures.colors import Floats, Pixels, diverging, full_color, overlay, shares_of
 from heatproof.pictures.draw import draw
-from heatproof.pictures.export import first_of, images_at, to_pandas
+from heatproof.pictures.export import first_of, images_at, part, to_pandas
 from heatproof.pictures.sheet import Array, Panel, Sheet
 
 if TYPE_CHECKING:
@@ -196,25 +197,24 @@ class Attribution:
         return self.picture(images, reduction=reduction, names=names).save(path)
 
     def _sheet(self, images: Any, reduction: Reduction, names: tuple[str, ...]) -> Sheet:
-        part = self[:MOST_PANELS]
-        raw = part.values.detach().cpu().double().numpy()
+        first = self[:MOST_PANELS]
+        raw = first.values.detach().cpu().double().numpy()
         if reduction is Reduction.NONE:
             raise UsageError("reduction: expected one that gives one number per pixel, got none; draw one channel, or take the sum")
         if names and (raw.ndim != 2 or len(names) != raw.shape[1]):
             raise UsageError(
                 f"names: expected one for each input of a table, got {len(names)} for maps {list(raw.shape[1:])}; leave them out"
             )
-        shown = raw if reduction is Reduction.SUM else part.map(reduction).detach().cpu().double().numpy()
+        shown = raw if reduction is Reduction.SUM else first.map(reduction).detach().cpu().double().numpy()
         pixels = [None] * len(raw) if images is None else self._pixels(images)[: len(raw)]
-        panels = [Panel(shown[i], part._title(i), note=part.notes[i], image=pixels[i]) for i in range(len(raw))]
+        panels = [Panel(shown[i], first._title(i), note=first.notes[i], image=pixels[i]) for i in range(len(raw))]
         title = f"{self.label} · control" if self.control else self.label
         subtitle = f"{self.model} · {self.output}"
         return Sheet(title, subtitle, tuple(panels), reduction=reduction, names=names, omitted=len(self) - len(raw))
 
     def _title(self, i: int) -> str:
         """The explained class of an image, with its number."""
-        target, name = int(self.target[i]), self.class_names[i]
-        return name if target < 0 or name.endswith(f" {target}") else f"{name} ({target})"
+        return numbered(self.class_names[i], int(self.target[i]))
 
     def to_arrow(self) -> "pa.Table":
         """A table with one row per image: what was explained, what is known about the map, and its raw values and their shape.
@@ -259,7 +259,7 @@ class Attribution:
 
     def __getitem__(self, index: int | slice) -> "Attribution":
         at = images_at(index, len(self), "Attribution")
-        return replace(self, **{each.name: _part(getattr(self, each.name), at) for each in fields(self) if each.name in _PER_IMAGE})
+        return replace(self, **{each.name: part(getattr(self, each.name), at) for each in fields(self) if each.name in _PER_IMAGE})
 
     def _repr_png_(self) -> bytes:
         return self.picture()._repr_png_()
@@ -280,11 +280,6 @@ class Attribution:
 
 
 _PER_IMAGE = ("values", "target", "expected_sum", "error", "probes", "notes", "details", "class_names")
-
-
-def _part(value: Any, at: slice) -> Any:
-    """The part of a field that belongs to some of the images."""
-    return {name: each[at] for name, each in value.items()} if isinstance(value, Mapping) else value[at]
 
 
 def relative_gap(values: Float[Tensor, "b *shape"], expected_sum: Float[Tensor, " b"]) -> Float[Tensor, " b"]:

@@ -1,6 +1,6 @@
 """What the results of methods and metrics share as containers: their length, their parts, and data frames."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from heatproof.core.errors import UsageError
@@ -37,6 +37,13 @@ def images_at(index: Any, count: int, what: str) -> slice:
         raise IndexError(f"{what}: expected an image from 0 to {count - 1}, got {at}; len() is the number of images")
     at %= count
     return slice(at, at + 1)
+
+
+def part(value: Any, at: slice) -> Any:
+    """The part of a field that belongs to some of the images: of a sequence, of each value of a mapping, or None of None."""
+    if isinstance(value, Mapping):
+        return {name: each[at] for name, each in value.items()}
+    return None if value is None else value[at]
 
 
 def first_of(items: Sequence[str]) -> str:
