@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heatproof.core.errors import UsageError
+from heatproof.core.errors import TensorError, UsageError
 from heatproof.core.formatting import numbered
 from heatproof.core.records import Reduction
 from heatproof.numerics.bounds import Bounds
@@ -21,6 +21,7 @@ from heatproof.passes.counting import PassCount
 from heatproof.pictures.colors import Floats, Pixels, diverging, full_color, overlay, shares_of
 from heatproof.pictures.draw import draw
 from heatproof.pictures.export import first_of, images_at, part, to_pandas
+from heatproof.pictures.photographs import photographs
 from heatproof.pictures.sheet import Array, Panel, Sheet
 
 if TYPE_CHECKING:
@@ -144,6 +145,10 @@ class Attribution:
         return np.stack([overlay(*pair) for pair in zip(self._pixels(images), shares, strict=True)])
 
     def _shares(self, reduction: Reduction | str) -> list[Floats]:
+        if self.values.ndim != 4:
+            raise TensorError(
+                f"heatmap: expected maps [b, c, h, w], got {list(self.values.shape)}; use picture(), show() or save()"
+            )
         maps = self.map(reduction).detach().cpu().double().numpy()[:, 0]
         return [shares_of(each, full_color(each)) for each in maps]
 

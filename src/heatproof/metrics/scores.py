@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from heatproof.core.errors import UsageError
+from heatproof.core.formatting import sentence_case
 from heatproof.core.records import Reduction
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
@@ -119,7 +120,7 @@ class Scores:
         better = f"{self.better} is better" if self.better else ""
         return draw_scores(
             ScoreSheet(
-                title=" of ".join(filter(None, (self.metric or "Scores", self.method))),
+                title=sentence_case(" of ".join(filter(None, (self.metric or "scores", self.method)))),
                 subtitle=" · ".join(filter(None, (self.model, better))),
                 names=tuple(": ".join(filter(None, (f"image {i}", *shown.class_names[i : i + 1]))) for i in range(len(shown))),
                 values=values,

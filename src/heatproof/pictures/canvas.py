@@ -39,6 +39,11 @@ def wrapped(text: str, inches: float, size: float, lines: int = 2) -> list[str]:
     return textwrap.wrap(text, max(8, int(72 * inches / (_EM * size))), max_lines=lines, placeholder=" …")
 
 
+def one_line(text: str, inches: float, size: float) -> str:
+    """The text cut to one line of the given width."""
+    return next(iter(wrapped(text, inches, size, 1)), "")
+
+
 class Canvas:
     """A figure of a size in inches, white, whose parts are placed by their distance from the upper left corner, on whole pixels."""
 

@@ -64,7 +64,7 @@ def draw_images(sheet: Sheet) -> Canvas:
     group = tiles * across + (tiles - 1) * _NEAR
     before = across + _FAR if lead else 0.0
     per_row = max(1, min(len(sheet.panels), int((WIDEST - 2 * MARGIN - before + _FAR) // (group + _FAR))))
-    if lead and per_row > 2 and len(sheet.panels) % per_row:  # fill rows evenly
+    if per_row > 2 and len(sheet.panels) % per_row:  # fill rows evenly
         rows = -(-len(sheet.panels) // per_row)
         per_row = -(-len(sheet.panels) // rows)
     total = max(2 * MARGIN + before + per_row * (group + _FAR) - _FAR, 3.4)

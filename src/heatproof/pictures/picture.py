@@ -4,6 +4,7 @@ import base64
 import io
 import os
 import sys
+import warnings
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -31,7 +32,8 @@ class Picture:
 
         buffer = io.BytesIO()
         dates: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        with rc_context({"svg.hashsalt": "heatproof", "svg.fonttype": "none"}):
+        with rc_context({"svg.hashsalt": "heatproof", "svg.fonttype": "none"}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")  # the box that is drawn says so
             self.figure.savefig(buffer, format=suffix[1:], metadata=dates.get(suffix), facecolor="white")
         return buffer.getvalue()
 

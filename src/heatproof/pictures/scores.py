@@ -6,11 +6,23 @@ from typing import Any
 import numpy as np
 
 from heatproof.core.formatting import significant
-from heatproof.pictures.canvas import FAINT, INK, MARGIN, RULE, Canvas, heading, heading_height, label, wrapped, write_heading
+from heatproof.pictures.canvas import (
+    FAINT,
+    INK,
+    MARGIN,
+    RULE,
+    Canvas,
+    heading,
+    heading_height,
+    label,
+    one_line,
+    wrapped,
+    write_heading,
+)
 from heatproof.pictures.colors import NEGATIVE, Floats
 from heatproof.pictures.picture import Picture
 
-_NAMES, _DOTS, _VALUE, _GAP, _CURVES = 2.0, 2.6, 0.75, 0.75, 3.2
+_NAMES, _DOTS, _VALUE, _GAP, _CURVES = 2.0, 2.6, 0.6, 0.7, 3.2
 _ROW = 0.24
 
 
@@ -56,7 +68,7 @@ def draw_scores(sheet: ScoreSheet) -> Picture:
     _draw_dots(canvas, sheet, left, y, len(sheet.names) * _ROW)
     if sheet.curves is not None:
         _draw_curves(canvas, sheet, sheet.curves, width - MARGIN - _CURVES, y, body)
-    canvas.text(MARGIN, y + body + 0.4, "\n".join(legend), 7)
+    canvas.text(left, y + len(sheet.names) * _ROW + 0.32, "\n".join(legend), 7)
     return Picture(canvas.figure, ". ".join(filter(None, (sheet.title, sheet.subtitle))))
 
 
@@ -76,11 +88,11 @@ def _draw_dots(canvas: Canvas, sheet: ScoreSheet, x: float, y: float, height: fl
     axes.set_axisbelow(True)
     for row, (name, value, note) in enumerate(zip(sheet.names, sheet.values, sheet.notes, strict=True)):
         middle = y + (row + 0.5) * _ROW
-        canvas.text(x - 0.1, middle, wrapped(name, _NAMES - 0.1, 8, 1)[0], 8, INK, ha="right", va="center")
+        canvas.text(x - 0.1, middle, one_line(name, _NAMES - 0.1, 8), 8, INK, ha="right", va="center")
         if np.isfinite(value):
             canvas.text(x + _DOTS + 0.08, middle, significant(float(value), 3), 8, FAINT, va="center")
         else:
-            canvas.text(x + 0.05, middle, wrapped(note or "NaN", _DOTS + _VALUE, 7, 1)[0], 7, FAINT, va="center")
+            canvas.text(x + 0.05, middle, one_line(note or "NaN", _DOTS + _VALUE, 7), 7, FAINT, va="center")
 
 
 def _draw_curves(canvas: Canvas, sheet: ScoreSheet, curves: Floats, x: float, y: float, height: float) -> None:

@@ -8,7 +8,19 @@ from typing import Any
 import numpy as np
 
 from heatproof.core.formatting import significant
-from heatproof.pictures.canvas import FAINT, INK, MARGIN, RULE, Canvas, heading, heading_height, label, wrapped, write_heading
+from heatproof.pictures.canvas import (
+    FAINT,
+    INK,
+    MARGIN,
+    RULE,
+    Canvas,
+    heading,
+    heading_height,
+    label,
+    one_line,
+    wrapped,
+    write_heading,
+)
 from heatproof.pictures.colors import NEGATIVE, PERCENTILE, POSITIVE, diverging, full_color, overlay, shares_of
 from heatproof.pictures.sheet import Panel, Sheet
 
@@ -29,7 +41,7 @@ def draw_signals(sheet: Sheet) -> Canvas:
     canvas = Canvas(_WIDTH, height)
     y = write_heading(canvas, lines)
     for panel, note in zip(sheet.panels, notes, strict=True):
-        canvas.text(MARGIN, y, panel.heading, 9, INK)
+        canvas.text(MARGIN, y, one_line(panel.heading, _WIDTH - 2 * MARGIN, 9), 9, INK)
         y += 0.22
         values = np.asarray(panel.values, dtype=np.float64)
         full = full_color(values)

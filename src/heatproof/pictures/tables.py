@@ -3,7 +3,7 @@
 import numpy as np
 
 from heatproof.core.formatting import significant
-from heatproof.pictures.canvas import FAINT, INK, MARGIN, RULE, Canvas, heading, heading_height, wrapped, write_heading
+from heatproof.pictures.canvas import FAINT, INK, MARGIN, RULE, Canvas, heading, heading_height, one_line, wrapped, write_heading
 from heatproof.pictures.colors import NEGATIVE, POSITIVE
 from heatproof.pictures.sheet import Panel, Sheet
 
@@ -28,7 +28,7 @@ def draw_tables(sheet: Sheet) -> Canvas:
         for column, i in enumerate(row):
             x = MARGIN + column * (_WIDTH + _FAR)
             panel = sheet.panels[i]
-            canvas.text(x, y, panel.heading, 9, INK)
+            canvas.text(x, y, one_line(panel.heading, _WIDTH, 9), 9, INK)
             _draw_bars(canvas, sheet, panel, x, y + 0.24)
             canvas.text(x, y + 0.3 + bars * _ROW, "\n".join(notes[i]), 7)
         y += height
@@ -60,7 +60,7 @@ def _draw_bars(canvas: Canvas, sheet: Sheet, panel: Panel, x: float, y: float) -
         middle = y + (number + 0.5) * _ROW
         color = _GREY if number == MOST_BARS else POSITIVE if value > 0 else NEGATIVE
         axes.barh(middle, value * unit, height=0.13, left=zero, color=color)
-        canvas.text(x + _NAMES - 0.02, middle, wrapped(name, _NAMES, 8, 1)[0], 8, INK, ha="right", va="center")
+        canvas.text(x + _NAMES - 0.02, middle, one_line(name, _NAMES, 8), 8, INK, ha="right", va="center")
         text = significant(raw) if np.isfinite(raw) else "NaN" if np.isnan(raw) else significant(raw)
         side = 0.05 if value >= 0 else -0.05
         canvas.text(zero + value * unit + side, middle, text, 7, FAINT, ha="left" if value >= 0 else "right", va="center")
