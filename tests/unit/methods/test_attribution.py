@@ -113,7 +113,7 @@ def test_images_in_model_space_become_their_pixels(photos: Attribution) -> None:
     [
         (torch.zeros(2, 3, 8, 8), r"expected those that were explained, \[3, 3, 8, 8\], got \[2, 3, 8, 8\]; index both alike"),
         (np.zeros((2, 8, 8, 3), np.uint8), r"expected 3 of the size of the maps, \[8, 8\], got 2"),
-        (np.zeros((3, 9, 8, 3), np.uint8), r"expected 3 of the size of the maps, \[8, 8\], got 3 \[9, 8\]"),
+        (np.zeros((3, 9, 8, 3), np.uint8), r"expected 3 of the size of the maps, \[8, 8\], got 3 of \[9, 8\]"),
         (np.zeros((3, 8, 8, 3)), r"expected PIL images, or arrays uint8 .* got ndarray float64 \[8, 8, 3\]"),
         ("cat.png", "got str"),
     ],
