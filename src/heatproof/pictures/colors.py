@@ -87,7 +87,8 @@ def overlay(image: Pixels, shares: Floats) -> Pixels:
     light = image.astype(np.float64) if image.ndim == 2 else image[..., :3] @ np.array([0.299, 0.587, 0.114])
     faded = (255 - _FADE * (255 - light))[..., None]
     opacity = _OPAQUE * np.abs(shares)[..., None]
-    return np.round((1 - opacity) * faded + opacity * _STRONG[(shares > 0).astype(int)]).astype(np.uint8)
+    blended = (1 - opacity) * faded + opacity * _STRONG[(shares > 0).astype(int)]
+    return np.asarray(np.round(blended), dtype=np.uint8)
 
 
 def describe(values: Floats, what: str) -> str:

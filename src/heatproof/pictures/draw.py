@@ -25,7 +25,7 @@ def draw(sheet: Sheet) -> Picture:
     from heatproof.pictures.signals import draw_signals
     from heatproof.pictures.tables import draw_tables
 
-    drawers = {1: draw_tables, 2: draw_signals, 3: draw_images, 4: lambda volumes: draw_images(_slices(volumes))}
+    drawers = {1: draw_tables, 2: draw_signals, 3: draw_images, 4: draw_images}
     axes = sheet.panels[0].values.ndim
     if axes not in drawers:
         shape = list(sheet.panels[0].values.shape)
@@ -33,8 +33,9 @@ def draw(sheet: Sheet) -> Picture:
             f"picture: expected maps of a table [f], a signal [c, t], an image [c, h, w] or a volume [c, d, h, w], got {shape}; "
             "draw a part of the values"
         )
+    drawn = _slices(sheet) if axes == 4 else sheet
     titles = comma_list([panel.title for panel in sheet.panels], 6)
-    return Picture(drawers[axes](sheet).figure, ". ".join(filter(None, (sheet.title, sheet.subtitle, titles))))
+    return Picture(drawers[axes](drawn).figure, ". ".join(filter(None, (sheet.title, sheet.subtitle, titles))))
 
 
 def _slices(sheet: Sheet) -> Sheet:

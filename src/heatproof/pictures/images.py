@@ -65,8 +65,7 @@ def draw_images(sheet: Sheet) -> Canvas:
     before = across + _FAR if lead else 0.0
     per_row = max(1, min(len(sheet.panels), int((WIDEST - 2 * MARGIN - before + _FAR) // (group + _FAR))))
     if per_row > 2 and len(sheet.panels) % per_row:  # fill rows evenly
-        rows = -(-len(sheet.panels) // per_row)
-        per_row = -(-len(sheet.panels) // rows)
+        per_row = -(-len(sheet.panels) // -(-len(sheet.panels) // per_row))
     total = max(2 * MARGIN + before + per_row * (group + _FAR) - _FAR, 3.4)
     lines = heading(sheet.title, sheet.subtitle, total - 2 * MARGIN)
     titles = [wrapped(panel.heading, group, 9) for panel in sheet.panels]
