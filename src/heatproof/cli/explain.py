@@ -92,7 +92,7 @@ def explain(
     keep_freed_memory()
     written: list[Path] = []
     try:
-        bad = _explain_all(_Job(model, output, method, target, seed, overlay, leak), pictures, overwrite, written)
+        bad = _explain_all(_ExplainRequest(model, output, method, target, seed, overlay, leak), pictures, overwrite, written)
     except KeyboardInterrupt:
         names = f": {comma_list([str(path) for path in written])}" if written else ""
         err.print(f"stopped; {count(len(written), 'picture')} of {len(pictures)} written{names}", markup=False, soft_wrap=True)
@@ -103,7 +103,7 @@ def explain(
 
 
 @dataclass(frozen=True)
-class _Job:
+class _ExplainRequest:
     """What the command was asked for, apart from the images and files."""
 
     model: str
@@ -116,20 +116,20 @@ class _Job:
 
 
 @dataclass(frozen=True)
-class _Explainer:
-    """What explains each image."""
+class _LoadedMethods:
+    """The network and the methods that explain each image."""
 
     model: "Model"
     methods: "Mapping[str, Method]"
     target: int | None
-    job: _Job
+    request: _ExplainRequest
     failed: dict[str, str] = field(default_factory=dict)
     """The methods that fail on this network, by label, with the reason."""
     explained: set[str] = field(default_factory=set)
     """The labels of methods whose numbers were explained."""
 
 
-def _explain_all(job: _Job, pictures: Mapping[Path, Path], overwrite: bool, written: list[Path]) -> int:
+def _explain_all(request: _ExplainRequest, pictures: Mapping[Path, Path], overwrite: bool, written: list[Path]) -> int:
     """Explain each image and note its picture in `written`; return the number of images that were refused."""
     from heatproof.core.errors import ImageRefused
     from heatproof.evaluation.experiment import method_label
@@ -137,18 +137,18 @@ def _explain_all(job: _Job, pictures: Mapping[Path, Path], overwrite: bool, writ
     from heatproof.models import Output
     from heatproof.models.loaders import resolve
 
-    settings = [parse_settings(text) for text in job.method or DEFAULT_METHODS]
+    settings = [parse_settings(text) for text in request.method or DEFAULT_METHODS]
     methods = {method_label(one, given): one for given in settings for one in [Method.from_dict(given)]}
-    explained = Output.from_dict(parse_settings(job.output))
-    with err.status(f"loading {job.model}"):
-        fields = parse_settings(job.model)
+    explained = Output.from_dict(parse_settings(request.output))
+    with err.status(f"loading {request.model}"):
+        fields = parse_settings(request.model)
         network = resolve(fields.pop("name"), fields).load().with_(output=explained)
-    explainer = _Explainer(network, methods, None if job.target is None else find_class(network, job.target), job)
+    loaded = _LoadedMethods(network, methods, None if request.target is None else find_class(network, request.target), request)
     refused = 0
     for path, wanted in pictures.items():
         picture = wanted if overwrite else _free(wanted)
         try:
-            _explain_one(explainer, path, picture)
+            _explain_one(loaded, path, picture)
         except ImageRefused as refusal:
             refused += 1
             problem(str(refusal))
@@ -223,7 +223,7 @@ def find_class(model: "Model", text: str) -> int:
     return found[0]
 
 
-def _explain_one(explainer: _Explainer, path: Path, picture: Path) -> None:
+def _explain_one(loaded: _LoadedMethods, path: Path, picture: Path) -> None:
     """Explain one image by every method, write the picture and print the table of its maps.
 
     Raises:
@@ -236,7 +236,7 @@ def _explain_one(explainer: _Explainer, path: Path, picture: Path) -> None:
     from heatproof.passes.inputs import resolve_target
     from heatproof.passes.network_checks import known_model
 
-    model, job = explainer.model, explainer.job
+    model, request = loaded.model, loaded.request
     preprocessing = model.preprocessing
     if preprocessing is None:
         raise ModelError(
@@ -244,23 +244,23 @@ def _explain_one(explainer: _Explainer, path: Path, picture: Path) -> None:
         )
     photograph = open_image(path, str(path))
     tensor = preprocessing(photograph)[None].to(model.device, model.dtype)
-    classes = resolve_target(model, tensor, explainer.target)
+    classes = resolve_target(model, tensor, loaded.target)
     attributions: dict[str, Attribution] = {}
-    for label, method in explainer.methods.items():
-        if label in explainer.failed:
+    for label, method in loaded.methods.items():
+        if label in loaded.failed:
             continue
         try:
             with err.status(f"{path.name}: {label}"):
-                attributions[label] = method.attribute(model, tensor, classes, seed=job.seed)
+                attributions[label] = method.attribute(model, tensor, classes, seed=request.seed)
         except HeatproofError as error:
-            if job.method or len(explainer.failed) == len(explainer.methods) - 1:
+            if request.method or len(loaded.failed) == len(loaded.methods) - 1:
                 raise
-            explainer.failed[label] = str(error)
+            loaded.failed[label] = str(error)
             err.print(f"{label} is left out: {error}", markup=False, soft_wrap=True)
     outputs = raw_outputs(model, tensor)
     known = known_model(model, tensor, gradients=False)
     caption, score = _caption(known, outputs, classes), known.explained(outputs, classes).item()
-    _draw(explainer, preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture, score)
+    _draw(loaded, preprocessing.crop(photograph), attributions, f"{path.name}: {caption}", picture, score)
     out.print(f"{path.name}: {caption}", style="bold", markup=False)
     out.print(f"{model.name}, {model.output_label}", style="dim", markup=False)
     rows = [
@@ -269,13 +269,13 @@ def _explain_one(explainer: _Explainer, path: Path, picture: Path) -> None:
     ]
     out.print(table("", "method", "map error", "gap", "passes", "time", rows=rows))
     for label, attribution in attributions.items():
-        meaning = [] if label in explainer.explained else _meaning(explainer.methods[label], attribution)
-        explainer.explained.update([label] if meaning else [])
+        meaning = [] if label in loaded.explained else _meaning(loaded.methods[label], attribution)
+        loaded.explained.update([label] if meaning else [])
         for line in filter(None, (*meaning, attribution.notes[0])):
             err.print(f"{label}: {line}", markup=False, soft_wrap=not err.is_terminal)
-    if job.leak:
+    if request.leak:
         for label in attributions:
-            _print_leaks(label, explainer.methods[label], model, tensor, classes)
+            _print_leaks(label, loaded.methods[label], model, tensor, classes)
 
 
 def _caption(model: "Model", outputs: "Tensor", classes: "Tensor") -> str:
@@ -340,7 +340,7 @@ def _print_leaks(label: str, method: "Method", model: "Model", tensor: "Tensor",
 
 
 def _draw(
-    explainer: _Explainer, image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path, score: float
+    loaded: _LoadedMethods, image: "Image.Image", attributions: "Mapping[str, Attribution]", title: str, path: Path, score: float
 ) -> None:
     """Write the picture of an image and its maps."""
     import numpy as np
@@ -352,8 +352,8 @@ def _draw(
         Panel(each.values[0].cpu().double().numpy(), label, each.control, each.notes[0], score=score)
         for label, each in attributions.items()
     )
-    model = explainer.model
-    sheet = Sheet(title, f"{model.name} · {model.output_label}", panels, np.asarray(image), overlay=explainer.job.overlay)
+    model = loaded.model
+    sheet = Sheet(title, f"{model.name} · {model.output_label}", panels, np.asarray(image), overlay=loaded.request.overlay)
     draw(sheet).save(path)
 
 

@@ -16,7 +16,6 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from heatproof.core.errors import SettingsError, UnknownNameError, UsageError
-from heatproof.core.formatting import numbered
 from heatproof.core.settings import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
@@ -163,7 +162,8 @@ def score(
         curve_at=chosen.curve_at,
         model=model.name,
         method=label,
-        class_names=() if classes is None else tuple(numbered(model.class_name(c), c) for c in classes.tolist()),
+        target=classes,
+        class_names=() if classes is None else tuple(map(model.class_name, classes.tolist())),
     )
 
 

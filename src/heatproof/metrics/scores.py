@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.core.errors import UsageError
-from heatproof.core.formatting import sentence_case
+from heatproof.core.formatting import numbered, sentence_case
 from heatproof.core.records import Reduction
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
@@ -50,7 +50,8 @@ class Scores:
     curve_at    The positions of the points of the curve; empty means 0, 1, 2 and so on.
     model       The name of the network.
     method      The method of the maps in words.
-    class_names The explained class of each image, with its number.
+    target      The class that was explained for each image `[b]`, as in `Attribution`; None if it is not known.
+    class_names The name of each image's target.
 
     It has a length and is indexed by image: `scores[0]` and `scores[2:4]` are Scores, whose `details` still speak of the batch.
 
@@ -78,6 +79,7 @@ class Scores:
     curve_at: tuple[float, ...] = ()
     model: str = ""
     method: str = ""
+    target: Int[Tensor, " b"] | None = None
     class_names: tuple[str, ...] = ()
 
     @classmethod
@@ -122,7 +124,7 @@ class Scores:
             ScoreSheet(
                 title=sentence_case(" of ".join(filter(None, (self.metric or "scores", self.method)))),
                 subtitle=" · ".join(filter(None, (self.model, better))),
-                names=tuple(": ".join(filter(None, (f"image {i}", *shown.class_names[i : i + 1]))) for i in range(len(shown))),
+                names=tuple(shown._title(i) for i in range(len(shown))),
                 values=values,
                 errors=errors,
                 notes=shown.notes or ("",) * len(shown),
@@ -132,6 +134,10 @@ class Scores:
                 omitted=len(self) - len(shown),
             )
         )
+
+    def _title(self, i: int) -> str:
+        """The number of an image and its explained class."""
+        return f"image {i}" if self.target is None else f"image {i}: {numbered(self.class_names[i], int(self.target[i]))}"
 
     def show(self) -> None:
         """Display the figure of `picture` in a notebook, or in the viewer of images elsewhere."""
@@ -152,6 +158,7 @@ class Scores:
         columns: dict[str, Any] = {
             "image": list(range(b)),
             "model": [self.model] * b,
+            "target": [-1] * b if self.target is None else self.target.tolist(),
             "class_name": list(self.class_names) or [""] * b,
             "method": [self.method] * b,
             "metric": [self.metric] * b,
@@ -192,7 +199,7 @@ class Scores:
         return f"Scores({', '.join(filter(None, (what, n)))}: {values}{f'; {self.better} is better' if self.better else ''})"
 
 
-_PER_IMAGE = ("values", "error", "curve", "components", "maps", "notes", "class_names")
+_PER_IMAGE = ("values", "error", "curve", "components", "maps", "notes", "target", "class_names")
 
 
 def without_broken(scores: Scores, *maps: Tensor) -> Scores:
