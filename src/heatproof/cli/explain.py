@@ -71,9 +71,9 @@ def explain(
             "--overwrite", help="Replace pictures of these names. Otherwise they are kept, and the new ones are numbered."
         ),
     ] = False,
-    overlay: Annotated[
-        bool, typer.Option("--overlay/--no-overlay", help="Whether each map is also shown over the photograph.")
-    ] = True,
+    no_overlay: Annotated[
+        bool, typer.Option("--no-overlay", help="Show each map by itself alone, and not over the photograph as well.")
+    ] = False,
     leak: Annotated[
         bool,
         typer.Option(
@@ -92,7 +92,7 @@ def explain(
     keep_freed_memory()
     written: list[Path] = []
     try:
-        bad = _explain_all(_ExplainRequest(model, output, method, target, seed, overlay, leak), pictures, overwrite, written)
+        bad = _explain_all(_ExplainRequest(model, output, method, target, seed, not no_overlay, leak), pictures, overwrite, written)
     except KeyboardInterrupt:
         names = f": {comma_list([str(path) for path in written])}" if written else ""
         err.print(f"stopped; {count(len(written), 'picture')} of {len(pictures)} written{names}", markup=False, soft_wrap=True)
@@ -169,8 +169,8 @@ def _pictures(images: Sequence[Path], folder: Path, overwrite: bool) -> dict[Pat
     from heatproof.core.errors import UsageError
     from heatproof.store.atomic import check_folder
 
-    check_folder(folder)
     try:
+        check_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: expected a folder that can be made, got {error.strerror}; choose another with --out") from None
