@@ -1,8 +1,14 @@
-"""`python docs/picture.py runs/demo` writes docs/pictures/gallery.png, the picture of the README: a few photographs of a run."""
+"""Pictures of the documentation, in docs/pictures/.
+
+python docs/picture.py runs/demo   gallery.png, the picture of the README: a few photographs of a run
+python docs/picture.py             maps.png, of the page on drawing maps
+"""
 
 import sys
 from dataclasses import replace
 from pathlib import Path
+
+from PIL import Image
 
 from heatproof.report.figures.gallery import build_gallery, write_gallery
 from heatproof.report.score_matrix import read_scores
@@ -10,6 +16,18 @@ from heatproof.store import Run
 
 ROWS = 5
 PICTURES = Path(__file__).parent / "pictures"
+
+
+def draw_maps() -> None:
+    """Draw two photographs with their Grad-CAM maps, at half of the resolution."""
+    import heatproof as hp
+
+    model = hp.load_model("efficientnet_lite0")
+    images = hp.load_images("photos", model.preprocessing, count=2)
+    path = hp.methods.GradCam().attribute(model, images).save(PICTURES / "maps.png", images)
+    with Image.open(path) as drawn:
+        small = drawn.convert("RGB").resize((drawn.width // 2, drawn.height // 2), Image.Resampling.LANCZOS)
+    small.save(path, optimize=True)
 
 
 def main(folder: str) -> None:
@@ -24,4 +42,4 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1]) if len(sys.argv) > 1 else draw_maps()

@@ -14,7 +14,7 @@ LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["t
 CONTRACTS = {contract["name"]: contract for contract in LINTER["contracts"]}
 LAYERS = next(contract["layers"] for contract in CONTRACTS.values() if contract["type"] == "layers")
 FLOORS = {room.strip(): floor for floor, layer in enumerate(reversed(LAYERS)) for room in layer.split("|")}
-WITHOUT_TORCH = CONTRACTS["core, stats, store and report import no torch"]
+WITHOUT_TORCH = CONTRACTS["core, stats, store, pictures and report import no torch"]
 
 
 def packages(folder: Path) -> set[str]:

@@ -87,6 +87,16 @@ def comma_list(items: Sequence[str], most: int = 5) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
 
 
+def numbered(name: str, index: int) -> str:
+    """The name of a class with its number, which a name such as `class 7` has already; −1 stands for no class.
+
+    >>> from heatproof.core.formatting import numbered
+    >>> numbered("giant panda", 388), numbered("class 7", 7), numbered("the output", -1)
+    ('giant panda (388)', 'class 7', 'the output')
+    """
+    return name if index < 0 or name.endswith(f" {index}") else f"{name} ({index})"
+
+
 def count(n: int, noun: str) -> str:
     """A counted noun: `1 image`, `12 images`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

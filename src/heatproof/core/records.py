@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from heatproof.core.errors import UnknownNameError
+
 SCHEMA_VERSION = 6
 """The version of the records. It is part of every unit's key, and is raised when a column or the value of a score changes."""
 
@@ -26,6 +28,10 @@ class Reduction(StrEnum):
     ABSOLUTE_SUM = "absolute sum"
     MEAN_ABSOLUTE = "mean absolute"
     L2 = "l2"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Reduction | None":
+        raise UnknownNameError("reduction", str(value), [str(each) for each in cls])
 
 
 @dataclass(frozen=True, kw_only=True)

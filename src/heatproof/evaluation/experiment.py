@@ -36,13 +36,12 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError, ValidationInfo, field_validator
 
 from heatproof.core.errors import SettingsError
-from heatproof.core.formatting import sentence_case
 from heatproof.core.objects import built
 from heatproof.core.settings_text import parse_settings
 from heatproof.data.base import Dataset
 from heatproof.data.sources import dataset_of
 from heatproof.evaluation.stopping import Stop
-from heatproof.methods.base import Method
+from heatproof.methods.base import Method, in_words
 from heatproof.metrics.base import Metric
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.model_reference import resolve
@@ -286,7 +285,7 @@ def unrolled(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
     for point in _grid_points(entry.get("grid", {})):
         point_settings = _with(settings, point)
         label = entry.get("label") or method_label(built(Method, point_settings), {} if point else settings)
-        values = ", ".join(f"{key.rpartition('.')[2]} {_short(value)}" for key, value in point.items())
+        values = ", ".join(f"{key.rpartition('.')[2]} {in_words(value)}" for key, value in point.items())
         yield point_settings, f"{label} ({values})" if point else label
 
 
@@ -311,12 +310,4 @@ def _with(settings: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, An
 
 def method_label(method: Method, settings: Mapping[str, Any]) -> str:
     """The name of a method in words with the given settings, such as `Integrated gradients (baseline white)`."""
-    words = method.label or method.name.replace("_", " ")
-    details = ", ".join(f"{key} {_short(value)}" for key, value in settings.items() if key != "name")
-    return sentence_case(words) + (f" ({details})" if details else "")
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return " ".join(str(v) if key == "name" else f"{key} {_short(v)}" for key, v in value.items())
-    return str(value)
+    return method.title(settings)

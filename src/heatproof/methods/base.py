@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +17,7 @@ from pydantic import PositiveFloat
 from torch import Tensor
 
 from heatproof.core.errors import SettingsError
+from heatproof.core.formatting import sentence_case
 from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
 from heatproof.models.classes import NO_CLASSES
@@ -203,6 +204,11 @@ class Method(Settings, ABC):
             plan=model.plan,
             seed=seed,
             details=explanation.details,
+            model=model.name,
+            class_names=tuple(map(model.class_name, case.target.tolist())),
+            label=self.title(),
+            control=self.control,
+            bounds=model.bounds,
             notes=tuple(self._note(case, i, explanation, remarks) for i in range(len(case))),
         )
 
@@ -220,6 +226,19 @@ class Method(Settings, ABC):
         elif not bool(values.any()) and ZERO not in note:
             warning = ": ".join(filter(None, (ZERO, self.zero_because)))
         return "; ".join(filter(None, (warning, note)))
+
+    def title(self, settings: Mapping[str, Any] | None = None) -> str:
+        """The name of the method in words with some settings, by default those that differ from the defaults.
+
+        >>> from heatproof.methods import IntegratedGradients
+        >>> IntegratedGradients().title(), IntegratedGradients(baseline="white").title()
+        ('Integrated gradients', 'Integrated gradients (baseline white)')
+        """
+        if settings is None:
+            defaults = {key: field.get_default(call_default_factory=True) for key, field in type(self).model_fields.items()}
+            settings = {key: value for key, value in self if value != defaults[key]}
+        details = ", ".join(f"{key} {in_words(value)}" for key, value in settings.items() if key != "name")
+        return sentence_case(self.label or self.name.replace("_", " ")) + (f" ({details})" if details else "")
 
     @abstractmethod
     def explain(self, case: Case) -> Explanation:
@@ -260,6 +279,13 @@ class Method(Settings, ABC):
     def class_discriminative(self) -> bool:
         """Whether the map depends on the class and on the output that are explained."""
         return True
+
+
+def in_words(value: Any) -> str:
+    """The value of a setting in a title: a nested table by its name and settings."""
+    if isinstance(value, Mapping):
+        return " ".join(str(v) if key == "name" else f"{key} {in_words(v)}" for key, v in value.items())
+    return str(value)
 
 
 class ProbeMethod(Method, ABC):

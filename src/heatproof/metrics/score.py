@@ -7,7 +7,7 @@ caches, so that a score in Python and a score in a run are computed by the same 
 import inspect
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -129,11 +129,16 @@ def score(
     chosen = _metric(metric)
     check_images(model, images)
     if isinstance(maps, Tensor):
-        values, seed, explain = maps, seed or 0, _without_method(chosen)
+        values, seed, explain, label = maps, seed or 0, _without_method(chosen), ""
         classes = None if target is None else resolve_target(model, images, target)
     else:
         attribution, method = _explained(model, images, maps, target, seed)
-        values, classes, seed = attribution.values, attribution.target, attribution.seed if seed is None else seed
+        label, values, classes, seed = (
+            attribution.label,
+            attribution.values,
+            attribution.target,
+            attribution.seed if seed is None else seed,
+        )
         explain = _explain_again(attribution, images, method, model)
     check_dense(values, "maps")
     check_maps_of_images(values, images)
@@ -149,7 +154,17 @@ def score(
     def maps_of(other: Method, other_seed: int) -> Tensor:
         return other.attribute(model, images, classes, seed=other_seed).values
 
-    return ScoreInputs(model, images, classes, values, explain, given_regions, maps_of, seed).score(chosen)
+    return replace(
+        ScoreInputs(model, images, classes, values, explain, given_regions, maps_of, seed).score(chosen),
+        metric=chosen.label,
+        better=chosen.direction.value,
+        curve_axes=chosen.axes,
+        curve_at=chosen.curve_at,
+        model=model.name,
+        method=label,
+        target=classes,
+        class_names=() if classes is None else tuple(map(model.class_name, classes.tolist())),
+    )
 
 
 def _metric(given: Any) -> Metric:

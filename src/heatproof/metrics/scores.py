@@ -1,14 +1,35 @@
 """The result of a metric: one value per image, with its error, curve, components and notes."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
+from heatproof.core.errors import UsageError
+from heatproof.core.formatting import numbered, sentence_case
+from heatproof.core.records import Reduction
 from heatproof.numerics.finite import finite
+from heatproof.numerics.reduce import reduce
+from heatproof.numerics.wide import wide
+from heatproof.pictures.colors import Pixels, diverging, full_color, shares_of
+from heatproof.pictures.export import first_of, images_at, part, to_pandas
+from heatproof.pictures.scores import ScoreSheet, draw_scores
+from heatproof.pictures.sheet import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from heatproof.pictures.picture import Picture
+
+MOST_ROWS = 40
+"""The largest number of images that a picture shows; it states how many are left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +44,16 @@ class Scores:
     details     Facts about the whole batch, as plain JSON values.
     maps        Further maps `[b, c, h, w]` that the score was computed from, by name, for a figure.
     notes       One text per image: the reason why its score is NaN, or "".
+    metric      The label of the metric; this and the fields below are set by `score`, and empty otherwise.
+    better      Whether a higher or a lower score is better.
+    curve_axes  The titles of the axes of the curve.
+    curve_at    The positions of the points of the curve; empty means 0, 1, 2 and so on.
+    model       The name of the network.
+    method      The method of the maps in words.
+    target      The class that was explained for each image `[b]`, as in `Attribution`; None if it is not known.
+    class_names The name of each image's target.
+
+    It has a length and is indexed by image: `scores[0]` and `scores[2:4]` are Scores, whose `details` still speak of the batch.
 
     >>> import torch
     >>> from heatproof.metrics import Scores
@@ -31,6 +62,8 @@ class Scores:
     tensor([0.5000,    nan])
     >>> scores.notes
     ('', 'the map is zero everywhere')
+    >>> scores[1], len(scores)
+    (Scores(1 image: nan), 2)
     """
 
     values: Float[Tensor, " b"]
@@ -40,6 +73,14 @@ class Scores:
     details: Mapping[str, Any] = field(default_factory=dict)
     maps: Mapping[str, Float[Tensor, "b c h w"]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    metric: str = ""
+    better: str = ""
+    curve_axes: tuple[str, str] | None = None
+    curve_at: tuple[float, ...] = ()
+    model: str = ""
+    method: str = ""
+    target: Int[Tensor, " b"] | None = None
+    class_names: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -57,6 +98,108 @@ class Scores:
         notes = tuple(missing if bad else "" for bad in values.isnan().tolist())
         unknown = torch.full_like(values, torch.nan)
         return cls(values, unknown if error is None else error, curve, components or {}, details or {}, maps or {}, notes)
+
+    def numpy(self) -> Array:
+        """The scores `[b]` as an array, in float32 if numpy has no such type."""
+        values = self.values.detach().cpu()
+        return np.asarray(wide(values) if values.dtype == torch.bfloat16 else values)
+
+    def heatmap(self, reduction: Reduction | str = Reduction.SUM) -> dict[str, Pixels]:
+        """The further maps in colours, uint8 `[b, h, w, 3]` by name, each on its own scale.
+
+        Raises:
+            UsageError: The metric computed no further maps.
+        """
+        if not self.maps:
+            raise UsageError("heatmap: expected scores with further maps, got none; use the heatmap of the Attribution")
+        reduced = {name: reduce(maps, Reduction(reduction)).double().cpu().numpy()[:, 0] for name, maps in self.maps.items()}
+        return {name: np.stack([diverging(shares_of(each, full_color(each))) for each in maps]) for name, maps in reduced.items()}
+
+    def picture(self) -> "Picture":
+        """A figure of the scores: one dot per image, at most forty, with its standard error, and the curves behind them."""
+        shown = self[:MOST_ROWS] if len(self) else self
+        values, errors = (each.detach().cpu().double().numpy() for each in (shown.values, shown.error))
+        better = f"{self.better} is better" if self.better else ""
+        return draw_scores(
+            ScoreSheet(
+                title=sentence_case(" of ".join(filter(None, (self.metric or "scores", self.method)))),
+                subtitle=" · ".join(filter(None, (self.model, better))),
+                names=tuple(shown._title(i) for i in range(len(shown))),
+                values=values,
+                errors=errors,
+                notes=shown.notes or ("",) * len(shown),
+                curves=None if shown.curve is None else shown.curve.detach().cpu().double().numpy(),
+                curve_at=self.curve_at,
+                axes=self.curve_axes or ("point of the curve", "value"),
+                omitted=len(self) - len(shown),
+            )
+        )
+
+    def _title(self, i: int) -> str:
+        """The number of an image and its explained class."""
+        return f"image {i}" if self.target is None else f"image {i}: {numbered(self.class_names[i], int(self.target[i]))}"
+
+    def show(self) -> None:
+        """Display the figure of `picture` in a notebook, or in the viewer of images elsewhere."""
+        self.picture().show()
+
+    def save(self, path: Path | str) -> Path:
+        """Write the figure of `picture` as PNG, SVG or PDF, by the suffix of the path. A file of that name is replaced."""
+        return self.picture().save(path)
+
+    def to_arrow(self) -> "pa.Table":
+        """A table with one row per image: what was scored, the score with its error and components, its curve and its note.
+
+        The tables of several methods and metrics can be concatenated where they have the same components.
+        """
+        import pyarrow as pa
+
+        b = len(self)
+        columns: dict[str, Any] = {
+            "image": list(range(b)),
+            "model": [self.model] * b,
+            "target": [-1] * b if self.target is None else self.target.tolist(),
+            "class_name": list(self.class_names) or [""] * b,
+            "method": [self.method] * b,
+            "metric": [self.metric] * b,
+            "better": [self.better] * b,
+            "value": self.values.tolist(),
+            "error": self.error.tolist(),
+            **{name: values.tolist() for name, values in self.components.items()},
+            "curve": [[]] * b if self.curve is None else self.curve.tolist(),
+            "note": list(self.notes) or [""] * b,
+        }
+        return pa.table(columns)
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """`to_arrow` as a pandas data frame.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        return to_pandas(self.to_arrow())
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: int | slice) -> "Scores":
+        at = images_at(index, len(self), "Scores")
+        return replace(self, **{each.name: part(getattr(self, each.name), at) for each in fields(self) if each.name in _PER_IMAGE})
+
+    def _repr_png_(self) -> bytes:
+        return self.picture()._repr_png_()
+
+    def _repr_html_(self) -> str:
+        return self.picture()._repr_html_()
+
+    def __repr__(self) -> str:
+        what = " of ".join(filter(None, (self.metric, self.method)))
+        n = f"{len(self)} image{'' if len(self) == 1 else 's'}"
+        values = first_of(["nan" if math.isnan(value) else f"{value:.3g}" for value in self.values.tolist()])
+        return f"Scores({', '.join(filter(None, (what, n)))}: {values}{f'; {self.better} is better' if self.better else ''})"
+
+
+_PER_IMAGE = ("values", "error", "curve", "components", "maps", "notes", "target", "class_names")
 
 
 def without_broken(scores: Scores, *maps: Tensor) -> Scores:

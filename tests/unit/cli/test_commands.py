@@ -1,7 +1,9 @@
+import dataclasses
 import subprocess
 import sys
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +12,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from heatproof.cli import console
-from heatproof.cli.explain import _caption
+from heatproof.cli.explain import _caption, _free, _meaning, _pictures, find_class
 from heatproof.cli.main import app
-from heatproof.core.errors import UsageError
+from heatproof.core.errors import ModelError, UsageError
 from heatproof.core.settings import exports
 from heatproof.data import Dataset
 from heatproof.evaluation.experiment import Experiment
-from heatproof.methods import Method
+from heatproof.methods import DeepTaylor, EdgeMap, Gradient, IntegratedGradients, Lrp, Method, SmoothGrad
 from heatproof.metrics import Metric
 from heatproof.models import Bounds, Model, Regression
 from heatproof.models.classes import default_target
@@ -84,28 +86,143 @@ def test_explain_beside_the_image_leaves_the_image_as_it_is(tmp_path, monkeypatc
     assert (tmp_path / "cat.png").read_bytes() == before
     assert (tmp_path / "cat.maps.png").is_file()
     assert "cat.maps.png" in page
+    kept = (tmp_path / "cat.maps.png").read_bytes()
+    page = output("explain", "cat.png", "-x", "random_map", "-o", ".")
+    assert "cat-2.maps.png  (cat.maps.png is kept; --overwrite replaces it)" in page
+    assert (tmp_path / "cat.maps.png").read_bytes() == kept
+    assert "is kept" not in output("explain", "cat.png", "-x", "random_map", "-o", ".", "--overwrite")
+    assert (tmp_path / "cat.maps.png").read_bytes() == (tmp_path / "cat-2.maps.png").read_bytes() != kept
 
 
 @pytest.mark.parametrize(
-    ("names", "reason"),
+    ("images", "names"),
     [
-        (["cat.png", "cat.maps.png"], "expected an output that is none of the images, got cat.maps.png"),
-        (["cat.png", "link.png"], "expected an output that is none of the images, got link.maps.png"),
-        (["cat.png", "cats/cat.png"], "expected images with different names, got cat.png too"),
+        (["a/x.jpg", "b/x.jpg"], ["a-x", "b-x"]),
+        (["a/x.jpg", "a/x.png"], ["a-x", "a-x-2"]),
+        (["a/x.jpg", "b/y.jpg"], ["x", "y"]),
+        (["a/x.jpg", "a/x.jpg"], ["x"]),
     ],
-    ids=["the output is an image", "the output is a link to an image", "two images have one output"],
+    ids=["two folders", "two kinds of file", "two stems", "one image twice"],
 )
-def test_explain_refuses_to_write_over_an_image_or_over_another_picture(names, reason, tmp_path, monkeypatch):
+def test_explain_names_each_picture_after_its_image(images, names, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "cats").mkdir()
-    for name in names:
+    pictures = _pictures([Path(image) for image in images], Path("maps"), overwrite=False)
+    assert list(pictures.values()) == [Path(f"maps/{name}.maps.png") for name in names]
+
+
+def test_explain_writes_beside_a_picture_that_is_an_image_and_never_over_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat.png", "cat.maps.png"):
         Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save(name)
     (tmp_path / "link.maps.png").symlink_to(tmp_path / "cat.png")
-    before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
-    result = runner.invoke(app, ["explain", *names, "-x", "edge_map", "-o", "."])
-    assert isinstance(result.exception, UsageError)
-    assert reason in str(result.exception)
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*.png")} == before
+    assert _free(Path("cat.maps.png")) == Path("cat-2.maps.png")
+    assert _free(Path("link.maps.png")) == Path("link-2.maps.png")
+    for names in (["cat.png", "cat.maps.png"], ["cat.png", "link.png"]):
+        with pytest.raises(UsageError, match=r"expected an output that is none of the images, got (cat|link).maps.png"):
+            _pictures([Path(name) for name in names], Path(), overwrite=True)
+
+
+def test_explain_stopped_by_the_user_says_what_was_written(tmp_path, monkeypatch):
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save(tmp_path / name)
+    computed = []
+
+    def stop(method, *_, **__):
+        computed.append(method)
+        if len(computed) == 2:
+            raise KeyboardInterrupt
+        return attribute(method, *_, **__)
+
+    attribute = EdgeMap.attribute
+    monkeypatch.setattr(EdgeMap, "attribute", stop)
+    result = runner.invoke(
+        app, ["explain", *(str(tmp_path / n) for n in ("a.png", "b.png")), "-x", "edge_map", "-o", str(tmp_path)]
+    )
+    assert result.exit_code == 130
+    assert f"stopped; 1 picture of 2 written: {tmp_path / 'a.maps.png'}" in result.stderr
+
+
+NAMED = Model(
+    torch.nn.Flatten(), Bounds.of(0, 1, channels=1), class_names=("giant panda", "lesser panda", "crane", "crane", "bear")
+)
+
+
+@pytest.mark.parametrize(("text", "index"), [("4", 4), ("Bear", 4), ("bear", 4), ("lesser", 1), ("giant PANDA", 0)])
+def test_a_class_is_found_by_its_number_its_name_or_a_part_of_it(text, index):
+    assert find_class(NAMED, text) == index
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("panda", r"expected one class, got 'panda', which fits giant panda \(0\) and lesser panda \(1\); give the number"),
+        ("crane", r"which fits crane \(2\) and crane \(3\)"),
+        ("bare", r"no class is called 'bare'. Did you mean bear\?"),
+    ],
+)
+def test_a_class_that_is_not_one_is_refused_with_the_choices(text, reason):
+    with pytest.raises(UsageError, match=reason):
+        find_class(NAMED, text)
+
+
+def test_a_class_without_names_has_a_number():
+    with pytest.raises(UsageError, match=r"expected the number of a class, since model names none, got 'cat'; give the number"):
+        find_class(NAMED.with_(class_names=()), "cat")
+
+
+def _attributed(values, expected, error=torch.nan):
+    attribution = Gradient().attribute(NAMED, torch.rand(1, 1, 5))
+    numbers = {"expected_sum": torch.tensor([expected]), "error": torch.tensor([error])}
+    return dataclasses.replace(attribution, values=torch.tensor(values).view(1, 1, -1), **numbers)
+
+
+@pytest.mark.parametrize(
+    ("method", "attribution", "meanings"),
+    [
+        (Lrp(), _attributed([0.01, 0.01], 10.0), ["a gap of 1.00 means that < 1 % of the score reached the image; biases"]),
+        (DeepTaylor(), _attributed([1.0, 4.0], 10.0), ["a gap of 0.50 means that 50 % of the score reached"]),
+        (Lrp(), _attributed([5.0, 4.5], 10.0), []),
+        (IntegratedGradients(), _attributed([5.0, 4.0], 11.0), ["the map sums to 9.0 where the method promises 11. Read"]),
+        (SmoothGrad(), _attributed([5.0, 4.0], torch.nan, 0.8), ["a map error of 0.80 means that single pixels are mostly"]),
+        (SmoothGrad(), _attributed([5.0, 4.0], torch.nan, 0.2), []),
+        (Gradient(), _attributed([5.0, 4.0], torch.nan), []),
+    ],
+    ids=["nothing reaches", "half reaches", "small", "sum", "noisy", "exact", "no claim"],
+)
+def test_explain_says_what_a_large_number_means(method, attribution, meanings):
+    lines = _meaning(method, attribution)
+    assert len(lines) == len(meanings)
+    for line, meaning in zip(lines, meanings, strict=True):
+        assert meaning in line
+    assert ("composite=" in "".join(lines)) == (isinstance(method, Lrp) and bool(meanings))
+
+
+def test_explain_leaves_out_a_default_method_that_does_not_fit_and_raises_for_one_that_was_asked_for(tmp_path, monkeypatch):
+    image = tmp_path / "image.png"
+    Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save(image)
+
+    def refuse(*_, **__):
+        raise ModelError("no layer")
+
+    monkeypatch.setattr(EdgeMap, "attribute", refuse)
+    monkeypatch.setattr("heatproof.cli.explain.DEFAULT_METHODS", ("edge_map", "random_map"))
+    result = runner.invoke(app, ["explain", str(image), "-o", str(tmp_path)], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "Edge map is left out: no layer" in result.stderr
+    assert "Random map" in result.stdout
+    with pytest.raises(ModelError, match="no layer"):
+        runner.invoke(app, ["explain", str(image), "-x", "edge_map", "-o", str(tmp_path)], catch_exceptions=False)
+
+
+def test_explain_fits_a_narrow_terminal_and_keeps_the_caption_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(console.out, "width", 60)
+    image = tmp_path / "image.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(image)
+    lines = output(
+        "explain", str(image), "-x", "gradient", "-o", str(tmp_path), "--target", "European fire salamander"
+    ).splitlines()
+    assert max(len(line) for line in lines if "picture" not in line) <= 60
+    assert "image.png: European fire salamander (25), p\u00a0=\u00a00.00" in lines
 
 
 def test_explain_tells_where_relevance_is_lost(tmp_path):
@@ -120,7 +237,7 @@ def test_explain_tells_where_relevance_is_lost(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "caption"),
     [
-        ({"class_names": ("healthy", "ill")}, "ill, p = 0.88"),
+        ({"class_names": ("healthy", "ill")}, "ill (1), p = 0.88"),
         ({}, "the output = 2.00"),
         ({"class_names": ("age",), "output": Regression()}, "age = 2.00"),
         ({"output": Regression()}, "output 0 = 2.00"),
@@ -130,13 +247,13 @@ def test_explain_tells_where_relevance_is_lost(tmp_path):
 def test_explain_captions_one_output_by_what_it_is(fields, caption):
     outputs = torch.tensor([[2.0]])
     model = Model(torch.nn.Flatten(), Bounds.of(0, 1, channels=1), **fields)
-    assert _caption(model, outputs, default_target(model, outputs)) == caption
+    assert _caption(model, outputs, default_target(model, outputs)).replace("\u00a0", " ") == caption
 
 
 def test_explain_captions_probabilities_that_the_network_returns():
     outputs = torch.tensor([[0.2, 0.8]])
     model = Model(torch.nn.Flatten(), Bounds.of(0, 1, channels=1), class_names=("cat", "dog"))
-    assert _caption(model, outputs, default_target(model, outputs)) == "dog, p = 0.80"
+    assert _caption(model, outputs, default_target(model, outputs)).replace("\u00a0", " ") == "dog (1), p = 0.80"
 
 
 def test_explain_takes_a_target_and_an_output(tmp_path):

@@ -1,13 +1,15 @@
 import pytest
 import torch
 
-from heatproof.core.errors import SettingsError
-from heatproof.methods import ConstantMap, Method, RandomMap, SmoothTaylor
+import heatproof as hp
+from heatproof.core.errors import SettingsError, UsageError
+from heatproof.methods import ConstantMap, Gradient, Method, RandomMap, SmoothTaylor
 from heatproof.metrics import Completeness, Metric, PerturbationCurve, PixelFlipping, Repeatability, Scores, TotalVariationCurve
 from heatproof.metrics.scores import without_broken
 from heatproof.models import Bounds, Model
 from heatproof.numerics.similarity import pearson
 from tests.support import zoo
+from tests.unit.pictures.words import words
 
 
 def test_a_missing_value_carries_its_reason() -> None:
@@ -169,3 +171,34 @@ def test_completeness_of_a_method_without_a_claim_is_missing_with_a_reason() -> 
     assert found.notes == ("the method states no expected sum, or the sum is zero",) * 2
     held = Metric.from_dict({"name": "completeness", "baseline": "black"}).score(model, images, 0, bound(RandomMap(), model))
     assert held.values.isfinite().all()
+
+
+def test_scores_are_indexed_drawn_and_exported() -> None:
+    model, images = zoo.model(zoo.residual()), zoo.images(3)
+    scores = hp.score(PixelFlipping(steps=3), model, images, Gradient(), target=1)
+    assert (len(scores), len(scores[0]), scores[1:].class_names) == (3, 1, ("class 1", "class 1"))
+    assert scores[-1].curve is not None
+    assert torch.equal(scores[-1].curve, scores.curve[2:])
+    text = words(scores.picture())
+    for part in ("of Gradient", "model · lower is better", "image 2: class 1", "steps", "score relative to the clean image"):
+        assert part in text
+    rows = scores.to_arrow().to_pylist()
+    assert [row["value"] for row in rows] == pytest.approx(scores.values.tolist(), nan_ok=True)
+    assert {row["method"] for row in rows} == {"Gradient"}
+    assert scores._repr_html_().startswith("<img alt=")
+    assert scores.numpy().shape == (3,)
+    assert repr(scores).startswith(f"Scores({PixelFlipping.label} of Gradient, 3 images: ")
+
+
+def test_the_figure_of_scores_says_why_there_is_none_and_counts_what_it_leaves_out() -> None:
+    scores = Scores.of(torch.tensor([0.5] * 40 + [torch.nan] * 2), missing="the map is zero everywhere")
+    assert "2 more not shown" in words(scores.picture())
+    assert "the map is zero everywhere" in words(scores[40:].picture())
+
+
+def test_further_maps_of_scores_are_drawn_by_name() -> None:
+    scores = Scores.of(torch.zeros(2), maps={"head": zoo.images(2)})
+    assert scores.heatmap()["head"].shape == (2, 8, 8, 3)
+    assert scores[0].heatmap("l2")["head"].shape == (1, 8, 8, 3)
+    with pytest.raises(UsageError, match="expected scores with further maps, got none; use the heatmap of the Attribution"):
+        Scores.of(torch.zeros(2)).heatmap()

@@ -4,36 +4,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from heatproof.pictures.colors import palette
 from heatproof.report.figures.gallery import (
     SALIENCY,
     SIGNED,
     build_gallery,
-    describe,
-    full_color,
     make_tile,
     page_side,
-    palette,
     saliency,
 )
 from heatproof.report.score_matrix import read_scores
 
 from .synthetic_run import write_synthetic_run
-
-
-def test_zero_is_pure_white_and_the_ends_mirror_each_other_in_weight():
-    colors = palette().astype(int)
-    assert colors[len(colors) // 2].tolist() == [255, 255, 255]
-    assert colors[-1][0] > colors[-1][2]  # positive is red
-    assert colors[0][2] > colors[0][0]
-
-
-def test_full_color_is_a_percentile_of_the_size():
-    values = np.linspace(-1, 1, 2001).reshape(1, -1)
-    assert full_color(values) == pytest.approx(np.percentile(np.abs(values), 99.5))
-    assert full_color(np.zeros((2, 2))) == 0
-    single = np.zeros((100, 100))
-    single[3, 4] = -7
-    assert full_color(single) == 7
 
 
 def test_saliency_runs_from_the_least_size_to_the_99th_percentile():
@@ -62,16 +44,6 @@ def test_a_map_that_is_rounding_beside_its_score_is_drawn_as_nothing(style):
     assert drawn == [(144, (255, 255, 255) if style is SIGNED else (0, 0, 0))]
     for values, score in ((noise * np.float32(1e-12), np.nan), (noise * np.float32(1e-12), 1e-9), (noise, 5.0)):
         assert len(colors(values, score)[1]) > 5
-
-
-def test_words_tell_sign_concentration_and_place():
-    values = np.zeros((11, 11))
-    values[0, 10] = 2.0
-    assert describe(values, "Gradient, panda.jpg") == (
-        "Gradient, panda.jpg: 100% of the weight is positive; the strongest tenth of the pixels holds 100% of it; "
-        "its centre is at 100% from the left and 0% from the top."
-    )
-    assert describe(np.zeros((3, 3)), "Gradient, panda.jpg").endswith("zero everywhere.")
 
 
 @pytest.mark.parametrize("tiles", [1, 144, 10_000])

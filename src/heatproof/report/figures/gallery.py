@@ -19,16 +19,15 @@ import numpy as np
 
 from heatproof.core.errors import DataError
 from heatproof.core.formatting import significant
-from heatproof.report.figures.signed_map import STORED, signed_map
-from heatproof.report.score_matrix import Floats, ModelScores
+from heatproof.pictures.colors import STEPS, Floats, describe, full_color, palette
+from heatproof.pictures.signed_map import STORED, signed_map
+from heatproof.report.score_matrix import ModelScores
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
 from heatproof.store.manifest import Manifest
 
-PERCENTILE = 99.5
 SALIENCY_PERCENTILE = 99.0
 MOST_IMAGES = 24
-_STEPS = 16  # colours on either side of the middle of a palette
 _PAGE_BYTES = 2_400_000  # for all maps on one page, before base64 encoding
 _UNITS = """
     SELECT model, method, image, min_by(unit, seed) AS unit, min_by(clean_score, seed) AS score FROM records
@@ -113,24 +112,9 @@ class Gallery:
     seeds: int
 
 
-def full_color(values: Floats) -> float:
-    """The value of full colour: the 99.5th percentile of |A|, or the maximum of |A| if that percentile is 0."""
-    size = np.abs(values)
-    return float(np.percentile(size, PERCENTILE) or size.max(initial=0.0))
-
-
-def palette() -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """The colours of RdBu_r from blue over white to red, uint8 [33, 3]; the middle is pure white."""
-    from matplotlib import colormaps
-
-    colors = np.asarray(colormaps["RdBu_r"](np.linspace(0, 1, 2 * _STEPS + 1)))[:, :3]
-    colors[_STEPS] = 1.0
-    return np.round(255 * colors).astype(np.uint8)
-
-
 def grays() -> "np.ndarray[Any, np.dtype[np.uint8]]":
     """The greys from black to white, uint8 [33, 3]."""
-    return np.round(np.linspace(0, 255, 2 * _STEPS + 1))[:, None].repeat(3, axis=1).astype(np.uint8)
+    return np.round(np.linspace(0, 255, 2 * STEPS + 1))[:, None].repeat(3, axis=1).astype(np.uint8)
 
 
 def saliency(values: Floats) -> tuple[Floats, float]:
@@ -153,26 +137,6 @@ def _saliency_shade(values: Floats, side: int) -> tuple[Floats, float]:
 
 SIGNED = GalleryStyle(palette, _signed_shade, "±", ("− the number", "+ the number"))
 SALIENCY = GalleryStyle(grays, _saliency_shade, "≥", ("0", "the number, or more"))
-
-
-def describe(values: Floats, what: str) -> str:
-    """A description of a map [h, w] in words: its sign, its concentration and the centre of its absolute values."""
-    size = np.abs(values)
-    total = size.sum()
-    if total == 0:
-        return f"{what}: zero everywhere."
-    flat = np.sort(size, axis=None)[::-1]
-    top = flat[: max(1, flat.size // 10)].sum() / total
-    height, width = values.shape
-    y, x = (
-        (size.sum(axis=1) @ np.arange(height)) / total / max(height - 1, 1),
-        (size.sum(axis=0) @ np.arange(width)) / total / max(width - 1, 1),
-    )
-    positive = np.maximum(values, 0).sum() / total
-    return (
-        f"{what}: {positive:.0%} of the weight is positive; the strongest tenth of the pixels holds {top:.0%} of it; "
-        f"its centre is at {x:.0%} from the left and {y:.0%} from the top."
-    )
 
 
 def build_gallery(
@@ -250,7 +214,7 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
     bar = figure.add_axes((0.6 / width, 0.36 / height, 2.2 / width, 0.1 / height))
     bar.imshow(gallery.style.palette()[None], aspect="auto")
     bar.set_yticks([])
-    bar.set_xticks([0, 2 * _STEPS], gallery.style.ends, fontsize=7)
+    bar.set_xticks([0, 2 * STEPS], gallery.style.ends, fontsize=7)
     bar.tick_params(length=2)
     figure.text(
         3.6 / width, 0.38 / height, "Each map has its own scale: the number beneath it is the value of full colour.", fontsize=7
@@ -290,7 +254,7 @@ def make_tile(
 
     values = signed_map(raw.astype(np.float64), STORED, score)
     shares, full = style.shade(values, side)
-    picture = Image.fromarray(np.round(shares * 2 * _STEPS).astype(np.uint8), mode="P")
+    picture = Image.fromarray(np.round(shares * 2 * STEPS).astype(np.uint8), mode="P")
     picture.putpalette(style.palette().tobytes())
     return MapTile(_png(picture), full, describe(values, what))
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from heatproof.report.figures.signed_map import FLOAT32, STORED, signed_map
+from heatproof.pictures.signed_map import FLOAT32, STORED, signed_map
 
 
 def test_channels_are_summed_with_their_signs_and_what_is_not_finite_is_zero():

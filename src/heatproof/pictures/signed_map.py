@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from heatproof.report.score_matrix import Floats
+from heatproof.pictures.colors import Floats
 
 FLOAT32 = 2.0**-23
 """The relative rounding of values in float32."""
@@ -31,7 +31,7 @@ def signed_map(values: "np.ndarray[Any, Any]", rounding: float, score: float = m
         score: the explained score of the image; NaN if it is not known, and the map then is not compared with it.
 
     >>> import numpy as np
-    >>> from heatproof.report.figures.signed_map import FLOAT32, signed_map
+    >>> from heatproof.pictures.signed_map import FLOAT32, signed_map
     >>> values = np.array([[[1.0, 1.0]], [[-3.0, -1.0 + 1e-9]]])
     >>> signed_map(values, FLOAT32).tolist(), signed_map(1e-12 * values, FLOAT32, score=8.0).tolist()
     ([[-2.0, 0.0]], [[0.0, 0.0]])

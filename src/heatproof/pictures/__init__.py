@@ -1,0 +1,1 @@
+"""Pictures of maps and of scores, drawn from numpy arrays."""
