@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from heatproof.evaluation.run import Progress
@@ -46,6 +48,29 @@ def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
     for row in rows:
         result.add_row(*row)
     return result
+
+
+def definitions(title: str, rows: Sequence[tuple[str, ...]]) -> Group:
+    """Return a list of terms, each with its meaning and, if there are any, dim remarks on a line of their own.
+
+    Meanings stand beside their terms, or below them where the terms are long for the width of the terminal.
+    """
+    longest = max((len(row[0]) for row in rows), default=0)
+    beside = longest + 4 <= 0.4 * out.width
+    result = Table.grid(padding=(0, 2, 0, 0))
+    if beside:
+        result.add_column(no_wrap=True)
+    result.add_column(overflow="fold")
+    for term, meaning, *remarks in rows:
+        text = Text(meaning)
+        for remark in filter(None, remarks):
+            text.append(("\n" if text else "") + remark, style="dim")
+        if beside:
+            result.add_row(Text(term, style="bold"), text)
+        else:
+            result.add_row(Text(term, style="bold"))
+            result.add_row(Padding(text, (0, 0, 0, 2)))
+    return Group(Text(title, style="bold"), Padding(result, (0, 0, 0, 2)))
 
 
 @contextmanager

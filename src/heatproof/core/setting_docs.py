@@ -4,7 +4,7 @@ The meaning of a setting stands in the settings block of the class's docstring, 
 indented lines continue; or in the docstring below the field; or in either of these of a base class.
 
 >>> from heatproof.core.setting_docs import setting_docs
->>> from heatproof.core.settings import Settings
+>>> from heatproof.core.settings import Settings, exports
 >>> class Blur(Settings):
 ...     '''Blur an image.
 ...
@@ -13,7 +13,7 @@ indented lines continue; or in the docstring below the field; or in either of th
 ...     '''
 ...     sigma: float = 2.0
 >>> setting_docs(Blur)
-[SettingDoc(name='sigma', meaning='the width of the blur, in pixels.', type='number', default='2.0')]
+[SettingDoc(name='sigma', meaning='the width of the blur, in pixels.', type='number', default='2.0', choices=())]
 """
 
 import ast
@@ -23,6 +23,7 @@ import textwrap
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from heatproof.core.settings import Settings
 
 REQUIRED = "required"
 """The default of a setting that has none."""
+NONE = "none"
+"""The default of a setting that is absent or empty unless it is given."""
 
 _WORDS: Mapping[Any, str] = {
     int: "integer",
@@ -52,19 +55,22 @@ class SettingDoc:
         meaning: what it means; empty if the class does not say so.
         type: its type in words, with its limits.
         default: its default as text; `required` if it has none.
+        choices: the names that it takes, if it takes a member of a family such as the fills.
     """
 
     name: str
     meaning: str
     type: str
     default: str
+    choices: tuple[str, ...] = ()
 
 
 def setting_docs(cls: type[Settings]) -> list[SettingDoc]:
     """The settings of a class, in their order."""
     meanings = _all_meanings(cls)
     return [
-        SettingDoc(key, meanings.get(key, ""), _type_of_field(field), _default(field)) for key, field in cls.model_fields.items()
+        SettingDoc(key, meanings.get(key, ""), _type_of_field(field), _default(field), tuple(_choices(field.annotation)))
+        for key, field in cls.model_fields.items()
     ]
 
 
@@ -126,7 +132,7 @@ def _below_fields(cls: type[Settings]) -> dict[str, str]:
     body = getattr(node, "body", [])
     return {
         field.target.id: " ".join(inspect.cleandoc(text.value.value).split())
-        for field, text in zip(body, body[1:], strict=False)
+        for field, text in pairwise(body)
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
         if field.target.id in cls.model_fields
@@ -138,13 +144,20 @@ def _default(field: Any) -> str:
         return REQUIRED
     value = field.get_default(call_default_factory=True)
     if value is None or value in ((), {}):
-        return "none"
+        return NONE
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _type_of_field(field: Any) -> str:
     limits = [f"{sign} {value:g}" for item in field.metadata for sign, value in _limits(item)]
     return type_in_words(field.annotation) + (f" {', '.join(limits)}" if limits else "")
+
+
+def _choices(kind: Any) -> Iterator[str]:
+    if inspect.isclass(kind) and issubclass(kind, Settings) and kind.home:
+        yield from exports(kind)
+    for each in typing.get_args(kind):
+        yield from _choices(each)
 
 
 def _limits(item: Any) -> Iterator[tuple[str, float]]:
@@ -162,22 +175,31 @@ def type_in_words(kind: Any) -> str:
     >>> type_in_words(int | None), type_in_words(Literal["mean", "square"]), type_in_words(tuple[str, ...])
     ('integer or none', 'mean or square', 'list of text')
     """
-    if kind in _WORDS:
-        return _WORDS[kind]
+    return _alternatives(list(dict.fromkeys(_kinds(kind))))
+
+
+def _kinds(kind: Any) -> Iterator[str]:
+    """The words of each alternative of a type."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is typing.Literal:
-        return " or ".join(map(str, arguments))
-    if origin is typing.Annotated:
+    if kind in _WORDS:
+        yield _WORDS[kind]
+    elif origin is typing.Literal:
+        yield from map(str, arguments)
+    elif origin is typing.Annotated:
         limits = ", ".join(f"{sign} {value:g}" for item in arguments[1:] for sign, value in _limits(item))
-        return f"{type_in_words(arguments[0])} {limits}".strip()
-    if origin is tuple:
-        return f"list of {type_in_words(arguments[0])}"
-    if origin is dict:
-        return "table"
-    if arguments:
-        return " or ".join(dict.fromkeys(map(type_in_words, arguments)))
-    if inspect.isclass(kind) and issubclass(kind, Settings):
-        if kind.family == "setting":
-            return kind.name.replace("_", " ")
-        return f"{'an' if kind.family[0] in 'aeiou' else 'a'} {kind.family}"
-    return str(getattr(kind, "__name__", kind)).lower()
+        yield f"{type_in_words(arguments[0])} {limits}".strip()
+    elif origin is tuple:
+        yield f"list of {type_in_words(arguments[0])}"
+    elif origin is dict:
+        yield "table"
+    elif arguments:
+        for each in arguments:
+            yield from _kinds(each)
+    elif inspect.isclass(kind) and issubclass(kind, Settings):
+        yield "table" if kind.family == "setting" else f"{'an' if kind.family[0] in 'aeiou' else 'a'} {kind.family}"
+    else:
+        yield str(getattr(kind, "__name__", kind)).lower()
+
+
+def _alternatives(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
