@@ -4,7 +4,7 @@ The meaning of a setting stands in the settings block of the class's docstring, 
 indented lines continue; or in the docstring below the field; or in either of these of a base class.
 
 >>> from heatproof.core.setting_docs import setting_docs
->>> from heatproof.core.settings import Settings, exports
+>>> from heatproof.core.settings import Settings
 >>> class Blur(Settings):
 ...     '''Blur an image.
 ...
@@ -27,7 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from heatproof.core.settings import Settings
+from heatproof.core.settings import Settings, exports
 
 REQUIRED = "required"
 """The default of a setting that has none."""
