@@ -1,17 +1,16 @@
 """Output that all commands share: one console for results, and one on standard error for problems and progress."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import re
+import textwrap
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from heatproof.evaluation.run import Progress
+HARD_SPACE = "\u00a0"
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -36,6 +35,12 @@ def show_log() -> None:
     log.setLevel(logging.INFO)
     if not any(isinstance(handler, _ConsoleHandler) for handler in log.handlers):
         log.addHandler(_ConsoleHandler())
+
+
+def paragraph(text: str, style: str = "") -> None:
+    """Print a text, of which no line ends inside an interval or before a per cent sign."""
+    kept = re.sub(r"\[[^][]{1,40}\]| %", lambda match: match[0].replace(" ", HARD_SPACE), text)
+    out.print(textwrap.fill(kept, out.width, break_on_hyphens=False).replace(HARD_SPACE, " "), style=style, markup=False)
 
 
 def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
@@ -71,49 +76,3 @@ def definitions(title: str, rows: Sequence[tuple[str, ...]]) -> Group:
             result.add_row(Text(term, style="bold"))
             result.add_row(Padding(text, (0, 0, 0, 2)))
     return Group(Text(title, style="bold"), Padding(result, (0, 0, 0, 2)))
-
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[["Progress"], None]]:
-    """Yield a callback that shows the progress of a run: a bar on a terminal, and plain lines elsewhere.
-
-    The bar advances with the forward passes that are done, not with the number of units, since units differ in their cost.
-    """
-    if not err.is_terminal:
-        yield _plain_line
-        return
-    from rich import progress as bars
-
-    with bars.Progress(
-        bars.TextColumn("{task.fields[units]}"),
-        bars.BarColumn(bar_width=None),
-        bars.TextColumn("{task.percentage:>3.0f} %"),
-        bars.TimeElapsedColumn(),
-        bars.TextColumn("left"),
-        bars.TimeRemainingColumn(),
-        bars.TextColumn("[dim]{task.description}"),
-        console=err,
-        transient=True,
-    ) as bar:
-        task = bar.add_task("starting", total=None, units="")
-
-        def show(progress: "Progress") -> None:
-            bar.update(
-                task,
-                total=max(progress.total_passes, 1),
-                completed=progress.passes if progress.total_passes else 1,
-                units=f"{progress.done}/{progress.total} units",
-                description=progress.last.label if progress.last else "",
-            )
-            for stopped in progress.stopped:
-                bar.console.print(str(stopped), markup=False, soft_wrap=True)
-
-        yield show
-
-
-def _plain_line(progress: "Progress") -> None:
-    """Print the progress as one line of text."""
-    for stopped in progress.stopped:
-        err.print(str(stopped), markup=False, soft_wrap=True)
-    last = f" {progress.last.label}" if progress.last else ""
-    err.print(f"{progress.done}/{progress.total} units{last}", markup=False)

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from heatproof.cli.console import err, out, problem, progress_bar
+from heatproof.cli.console import err, out, problem
+from heatproof.cli.progress import progress_bar
+from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ def run_and_report(
 
         with err.status("writing the report"):
             page = build(folder)
-        out.print(f"[bold]report[/]  {page}", soft_wrap=True)
+        print_verdict(folder)
+        out.print(f"\n[bold]report[/]  {page}", soft_wrap=True)
     if summary.failures:
         raise typer.Exit(1)
 
