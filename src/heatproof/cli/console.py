@@ -11,6 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 HARD_SPACE = "\u00a0"
+SHORT = 24
+"""The length of a text up to which it stays on one line in a table."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -44,12 +46,10 @@ def paragraph(text: str, style: str = "") -> None:
 
 
 def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
-    """Return a table without borders that fits narrow terminals; the first column wraps only if it is long."""
+    """Return a table without borders that fits narrow terminals: columns of short texts keep their lines, the others wrap."""
     result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0), leading=0)
-    for index, column in enumerate(columns):
-        result.add_column(
-            column, no_wrap=index == 0 and max((len(row[0]) for row in rows), default=0) < 32, overflow="fold", header_style="dim"
-        )
+    for column, cells in zip(columns, zip(columns, *rows, strict=True), strict=True):
+        result.add_column(column, no_wrap=max(map(len, cells)) <= SHORT, overflow="fold", header_style="dim")
     for row in rows:
         result.add_row(*row)
     return result

@@ -1,4 +1,4 @@
-"""The text of `--help`, as one list of terms and their meanings that fits terminals of any width, and the end of a stopped command."""
+"""The text of `--help`, as lists of terms and meanings that fit any terminal, and the end of a command that the user stops."""
 
 import inspect
 from collections.abc import Sequence

@@ -96,8 +96,13 @@ def _table(scores: "ModelScores", analyses: Sequence["Analysis"], spread: Set[st
     return result
 
 
-def _score(cell: "TableCell", with_interval: bool) -> Text:
-    text = Text(cell.text, style="bold" if cell.mark == "best" else "")
-    text.append(f" {cell.sub}" if cell.sub and with_interval else "", style="dim")
+def _score(cell: "TableCell", spread: bool) -> Text:
+    text = Text()
+    text.append(with_interval(cell) if spread else cell.text, style="bold" if cell.mark == "best" else "")
     text.append(f" {SIGNS[cell.mark][0]}" if cell.mark in SIGNS else "")
     return text
+
+
+def with_interval(cell: "TableCell") -> str:
+    """The text of a cell, and the interval or the number of images that stands below it in the report."""
+    return cell.text if cell.sub == "one image" else f"{cell.text} {cell.sub}".strip()

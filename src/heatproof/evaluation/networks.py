@@ -21,7 +21,12 @@ MEASURED_ON = 4
 
 
 def load_networks(
-    experiment: Experiment, dataset: Dataset, items: Sequence[Item], previous: Manifest | None
+    experiment: Experiment,
+    dataset: Dataset,
+    items: Sequence[Item],
+    previous: Manifest | None,
+    *,
+    untrained: bool = False,
 ) -> list[tuple[Model, Network]]:
     """Load every model of the experiment with its acceleration plan.
 
@@ -33,6 +38,7 @@ def load_networks(
         dataset: its data set.
         items: the images of the run, of which the first ones serve for measuring.
         previous: the manifest of the earlier start; None if there was none.
+        untrained: whether networks that are to be trained here are taken as they are before, which is enough for an estimate.
 
     Raises:
         ModelError: a network cannot be loaded.
@@ -40,7 +46,9 @@ def load_networks(
     """
     chosen = {model.digest: model.acceleration for model in previous.models} if previous else {}
     models = [
-        entry.loader.load().with_(output=entry.output, memory=experiment.memory, incremental=experiment.incremental)
+        (entry.loader.load_untrained() if untrained else entry.loader.load()).with_(
+            output=entry.output, memory=experiment.memory, incremental=experiment.incremental
+        )
         for entry in experiment.model_entries()
     ]
     networks = []

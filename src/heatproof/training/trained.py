@@ -82,6 +82,10 @@ class Trained(Loader):
     def load(self) -> Model:
         return self.load_fitted()[0]
 
+    def load_untrained(self) -> Model:
+        model = self._untrained()
+        return model.with_(memorised=lambda: model) if self.labels == "true" else model
+
     def load_fitted(self) -> tuple[Model, FittedNetwork]:
         """The trained network, and the history of its training.
 
