@@ -91,7 +91,7 @@ def _table(scores: "ModelScores", analyses: Sequence["Analysis"], spread: Set[st
         cells = line.cells[: 2 * len(analyses) : 2]
         if any(cell.text != DASH for cell in cells):
             columns = [_score(cell, analysis.matrix.metric.title in spread) for cell, analysis in zip(cells, analyses, strict=True)]
-            label = textwrap.fill(line.method.label, int(min(32, 0.4 * out.width)))
+            label = textwrap.fill(line.method.label, max(24, out.width // 3))
             result.add_row(Text(label, style="italic" if line.method.control else ""), *columns)
     return result
 

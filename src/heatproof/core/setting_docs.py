@@ -27,7 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from heatproof.core.settings import Settings, exports
+from heatproof.core.settings import Settings, exports, is_abstract
 
 REQUIRED = "required"
 """The default of a setting that has none."""
@@ -106,6 +106,7 @@ def first_sentence(cls: type) -> str:
     """The first sentence of the docstring of a class, on one line.
 
     >>> from heatproof.core.setting_docs import first_sentence
+    >>> from heatproof.core.settings import Settings
     >>> first_sentence(Settings)
     'Frozen, validated, keyword-only settings.'
     """
@@ -154,7 +155,7 @@ def _type_of_field(field: Any) -> str:
 
 
 def _choices(kind: Any) -> Iterator[str]:
-    if inspect.isclass(kind) and issubclass(kind, Settings) and kind.home:
+    if inspect.isclass(kind) and issubclass(kind, Settings) and kind.home and is_abstract(kind):
         yield from exports(kind)
     for each in typing.get_args(kind):
         yield from _choices(each)
