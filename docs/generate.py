@@ -11,14 +11,14 @@ import importlib
 import inspect
 import re
 import sys
-import typing
 from abc import ABC
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
 from heatproof.attacks import Attack, GradientAttack
+from heatproof.core.setting_docs import NONE, REQUIRED, first_sentence, paragraphs, setting_docs, split_docstring
 from heatproof.core.settings import Settings, exports
 from heatproof.data import Dataset
 from heatproof.methods import Method
@@ -325,7 +325,7 @@ def _rules_page() -> str:
         ("Rules for softmax", "In attention, or wherever it stands.", SoftmaxRule),
         (
             "Composites",
-            text_of(setting_texts(inspect.getdoc(Composite) or "", list(Composite.model_fields))[0]) + _meanings(Composite),
+            text_of(split_docstring(inspect.getdoc(Composite) or "", list(Composite.model_fields))[0]) + _meanings(Composite),
             Composite,
         ),
     )
@@ -334,7 +334,7 @@ def _rules_page() -> str:
 
 def _meanings(cls: type[Settings]) -> str:
     """A table of what each setting does."""
-    meanings = setting_texts(inspect.getdoc(cls) or "", list(cls.model_fields))[1]
+    meanings = split_docstring(inspect.getdoc(cls) or "", list(cls.model_fields))[1]
     return "\n" + table(("setting", "what it does"), [(f"`{key}`", text) for key, text in meanings.items()])
 
 
@@ -430,8 +430,7 @@ def _head(title: str, intro: str) -> str:
 
 
 def _section(cls: type[Settings], facts: dict[str, str], level: int = 2) -> str:
-    own = inspect.getdoc(cls) or ""
-    prose, meanings = setting_texts(own, list(cls.model_fields))
+    prose, own = split_docstring(inspect.getdoc(cls) or "", list(cls.model_fields))
     parts = [f"{'#' * level} {cls.name}\n"]
     if _alone(cls):
         parts.append(text_of(_module_doc(cls)))
@@ -439,9 +438,9 @@ def _section(cls: type[Settings], facts: dict[str, str], level: int = 2) -> str:
     if facts:
         parts.append(table(("fact", ""), list(facts.items())))
     if cls.model_fields:
-        rows = [(f"`{key}`", _default(field), _type(field), meanings.get(key, "")) for key, field in cls.model_fields.items()]
+        rows = [(f"`{item.name}`", _default(item.default), item.type, item.meaning) for item in setting_docs(cls)]
         head = ("setting", "default", "type", "what it does")
-        width = 4 if meanings else 3
+        width = 4 if own or not issubclass(cls, Composite) else 3  # what composites share stands above all of them
         parts.append(table(head[:width], [row[:width] for row in rows]))
     return "\n".join(part for part in parts if part.strip())
 
@@ -471,21 +470,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |\n" for line in lines)
 
 
-def first_sentence(cls: type) -> str:
-    """The first sentence of a class's docstring."""
-    text = " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
-    return re.split(r"(?<=[a-z)\].²])\. ", text)[0].rstrip(".") + "."
-
-
-def paragraphs(text: str) -> Iterator[tuple[bool, str]]:
-    """Paragraphs of a plain docstring, each with whether its line breaks and spaces carry meaning."""
-    for block in re.split(r"\n[ \t]*\n", text.strip("\n")):
-        lines = block.splitlines()
-        aligned = sum(bool(re.match(r"\s*\S+(?: \S+)*\s{2,}\S", line)) for line in lines)
-        shaped = any(re.match(r"\s*[├└│]|\s*-{3,}$|>>> ", line) for line in lines)
-        yield bool(block[:1].isspace() or shaped or aligned > len(lines) / 2), block
-
-
 def text_of(doc: str) -> str:
     """A plain docstring as Markdown: formulas, tables and examples stay as they are typed, everything else flows."""
     parts = []
@@ -496,25 +480,6 @@ def text_of(doc: str) -> str:
         lines = re.split(r"\n(?=(?:Cost|Source|Differs from[^:\n]*|Complete[^:\n]*|NaN policy)\b)", block)
         parts += [" ".join(line.split()) + "\n" for line in lines]
     return "\n".join(parts)
-
-
-def setting_texts(doc: str, fields: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """Split a docstring into its prose and what it says of each setting (`name  text`, continued by indented lines)."""
-    prose: list[str] = []
-    meanings: dict[str, str] = {}
-    for _, block in paragraphs(doc):
-        first = re.match(r"(\w+)\s{2,}\S", block)
-        if first is None or first[1] not in fields:
-            prose.append(block)
-            continue
-        current = first[1]
-        for line in block.splitlines():
-            start = re.match(r"(\w+)\s+(\S.*)", line)
-            if start and start[1] in fields:
-                current, meanings[start[1]] = start[1], start[2]
-            else:
-                meanings[current] += " " + line.strip()
-    return "\n\n".join(prose), meanings
 
 
 def _built(base: type[Member], cls: type[Settings]) -> Member:
@@ -530,51 +495,12 @@ def _leaves(base: type[Settings]) -> list[type[Settings]]:
     return sorted((cls for cls in found if ABC not in cls.__bases__), key=lambda cls: cls.name)
 
 
+def _default(text: str) -> str:
+    return {REQUIRED: REQUIRED, NONE: "—"}.get(text, f"`{text}`")
+
+
 def _passes(cost: PassCount) -> str:
     return f"{cost.forward} forward, {cost.backward} backward" if cost.forward or cost.backward else "none"
-
-
-def _default(field: Any) -> str:
-    if field.is_required():
-        return "required"
-    value = field.get_default(call_default_factory=True)
-    return "—" if value is None or value == () else f"`{value}`"
-
-
-def _type(field: Any) -> str:
-    name = _type_name(field.annotation)
-    limits = [f"{sign} {value:g}" for item in field.metadata for sign, value in _limits(item)]
-    return name + (f" {', '.join(limits)}" if limits else "")
-
-
-def _limits(item: Any) -> Iterator[tuple[str, float]]:
-    for attribute, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤")):
-        value = getattr(item, attribute, None)
-        if value is not None:
-            yield sign, value
-
-
-_WORDS: dict[Any, str] = {int: "integer", float: "number", str: "text", bool: "true or false", type(None): "none", Path: "path"}
-
-
-def _type_name(kind: Any) -> str:
-    if kind in _WORDS:
-        return _WORDS[kind]
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is typing.Literal:
-        return " or ".join(f"`{value}`" for value in arguments)
-    if origin is typing.Annotated:
-        limits = ", ".join(f"{sign} {value:g}" for item in arguments[1:] for sign, value in _limits(item))
-        return f"{_type_name(arguments[0])} {limits}".strip()
-    if origin is tuple:
-        return f"list of {_type_name(arguments[0])}"
-    if origin is dict:
-        return "table"
-    if arguments:
-        return " or ".join(map(_type_name, arguments))
-    if inspect.isclass(kind) and issubclass(kind, Settings):
-        return kind.__name__.lower() if kind.family == "setting" else f"{'an' if kind.family[0] in 'aeiou' else 'a'} {kind.family}"
-    return str(getattr(kind, "__name__", kind)).lower()
 
 
 if __name__ == "__main__":

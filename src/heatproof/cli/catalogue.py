@@ -3,18 +3,22 @@
 With a name, each command shows everything about that one item. All of it is read from the classes themselves.
 """
 
-import inspect
-import re
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
-from heatproof.cli.console import out, table
+from heatproof.cli.console import definitions, out
+from heatproof.core.formatting import sentence_case
 
 if TYPE_CHECKING:
     from heatproof.core.settings import Settings
+
+LISTED = 12
+"""The largest number of choices that are listed for a setting."""
 
 Name = Annotated[
     str | None,
@@ -35,9 +39,9 @@ def methods(name: Name = None) -> None:
     for known, cls in exports(Method).items():
         method = Method.from_dict(known)
         cost = method.cost(TYPICAL_SHAPE)
-        kind = "control, no passes" if method.control else f"{cost.forward:,} forward, {cost.backward:,} backward"
-        rows.append((known, kind, _about(cls)))
-    out.print(table("Methods", "name", "passes per image", "", rows=rows))
+        passes = f"{cost.forward:,} forward and {cost.backward:,} backward passes per image"
+        rows.append(_about(known, cls, "a control, without passes" if method.control else passes))
+    _list("Methods", rows, "heatproof methods NAME")
 
 
 def metrics(name: Name = None) -> None:
@@ -52,8 +56,9 @@ def metrics(name: Name = None) -> None:
     rows = []
     for known, cls in exports(Metric).items():
         metric = Metric.from_dict(known)
-        rows.append((known, str(metric.direction), metric.price(TYPICAL_SHAPE), _about(cls, metric.meaning)))
-    out.print(table("Metrics", "name", "better", "cost per map of 224 × 224 pixels", "", rows=rows))
+        price = metric.price(TYPICAL_SHAPE)
+        rows.append(_about(known, cls, f"{metric.direction} is better · cost: {price}", metric.meaning))
+    _list("Metrics, with the cost for each map of 224 × 224 pixels", rows, "heatproof metrics NAME")
 
 
 def models(name: Name = None) -> None:
@@ -65,8 +70,8 @@ def models(name: Name = None) -> None:
         _show(Loader, name.partition(":")[0])
         return
     loaders = [(known, cls) for known, cls in exports(Loader).items() if issubclass(cls, Loader)]
-    rows = [(f"{known}:{cls.shorthand.upper()}" if cls.shorthand else known, _about(cls)) for known, cls in loaders]
-    out.print(table("Models", "write", "", rows=rows))
+    rows = [_about(f"{known}:{cls.shorthand.upper()}" if cls.shorthand else known, cls) for known, cls in loaders]
+    _list("Models", rows, "heatproof models NAME")
 
 
 def data(name: Name = None) -> None:
@@ -77,30 +82,39 @@ def data(name: Name = None) -> None:
     if name:
         _show(Dataset, name)
         return
-    out.print(table("Data sets", "name", "", rows=[(known, _about(cls)) for known, cls in exports(Dataset).items()]))
+    _list("Data sets", [_about(known, cls) for known, cls in exports(Dataset).items()], "heatproof data NAME")
 
 
-def _about(cls: type["Settings"], text: str = "") -> str:
-    """Return one line that says what the item is, and one line with the names of its settings."""
+def _about(term: str, cls: type["Settings"], facts: str = "", meaning: str = "") -> tuple[str, ...]:
+    """Return the term, a sentence about the item, its facts and the names of its settings."""
+    from heatproof.core.setting_docs import first_sentence
+
     settings = ", ".join(cls.model_fields)
-    line = escape(text or (inspect.getdoc(cls) or "").splitlines()[0])
-    return f"{line}\n[dim]{escape(settings)}[/]" if settings else line
+    return term, meaning or first_sentence(cls), facts, f"settings: {settings}" if settings else ""
+
+
+def _list(title: str, rows: Iterable[tuple[str, ...]], more: str) -> None:
+    out.print(definitions(title, list(rows)))
+    out.print(f"\n{more} says what its settings mean.", style="dim")
 
 
 def _show(family: type["Settings"], name: str) -> None:
-    """Print the docstring of the item's module, and a table of its settings."""
+    """Print the docstring of the item's module, and what each of its settings means."""
+    from heatproof.core.setting_docs import REQUIRED, setting_docs
     from heatproof.core.settings import lookup
 
     cls = lookup(family, name)
     out.print(f"[bold]{cls.name}[/]")
-    out.print(_unwrapped((sys.modules[cls.__module__].__doc__ or "").strip()), markup=False)
+    for line in _unwrapped((sys.modules[cls.__module__].__doc__ or "").strip()).splitlines():
+        out.print(Padding(Text(line.strip()), (0, 0, 0, len(line) - len(line.lstrip()))))
     rows = []
-    for key, field in cls.model_fields.items():
-        default = "required" if field.is_required() else str(field.get_default(call_default_factory=True))
-        rows.append((key, escape(default), escape(_type(str(field.annotation)))))
+    for item in setting_docs(cls):
+        default = REQUIRED if item.default == REQUIRED else f"default: {item.default}"
+        choices = f"one of {', '.join(item.choices)}" if 1 < len(item.choices) <= LISTED else ""
+        rows.append((item.name, sentence_case(item.meaning), f"{item.type} · {default}", choices))
     if rows:
         out.print()
-        out.print(table("Settings", "name", "default", "type", rows=rows))
+        out.print(definitions("Settings", rows))
 
 
 def _unwrapped(text: str) -> str:
@@ -119,9 +133,3 @@ def _unwrapped(text: str) -> str:
         else:
             lines.append(line)
     return "\n".join(lines)
-
-
-def _type(annotation: str) -> str:
-    """Shorten the text of a type: `Optional[int]` rather than `typing.Optional[typing.Annotated[int, Gt(gt=0)]]`."""
-    plain = re.sub(r"typing\.Annotated\[([^,\]]+),[^\]]*\]", r"\1", annotation)
-    return re.sub(r"<class '(.+)'>", r"\1", plain).replace("typing.", "").replace("heatproof.", "")

@@ -1,15 +1,18 @@
 """Output that all commands share: one console for results, and one on standard error for problems and progress."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import re
+import textwrap
+from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from heatproof.evaluation.run import Progress
+HARD_SPACE = "\u00a0"
+SHORT = 24
+"""The length of a text up to which it stays on one line in a table."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -36,59 +39,40 @@ def show_log() -> None:
         log.addHandler(_ConsoleHandler())
 
 
+def paragraph(text: str, style: str = "") -> None:
+    """Print a text, of which no line ends inside an interval or before a per cent sign."""
+    kept = re.sub(r"\[[^][]{1,40}\]| %", lambda match: match[0].replace(" ", HARD_SPACE), text)
+    out.print(textwrap.fill(kept, out.width, break_on_hyphens=False).replace(HARD_SPACE, " "), style=style, markup=False)
+
+
 def table(title: str, *columns: str, rows: Sequence[tuple[str, ...]]) -> Table:
-    """Return a table without borders that fits narrow terminals; the first column wraps only if it is long."""
+    """Return a table without borders that fits narrow terminals: columns of short texts keep their lines, the others wrap."""
     result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0), leading=0)
-    for index, column in enumerate(columns):
-        result.add_column(
-            column, no_wrap=index == 0 and max((len(row[0]) for row in rows), default=0) < 32, overflow="fold", header_style="dim"
-        )
+    for column, cells in zip(columns, zip(columns, *rows, strict=True), strict=True):
+        result.add_column(column, no_wrap=max(map(len, cells)) <= SHORT, overflow="fold", header_style="dim")
     for row in rows:
         result.add_row(*row)
     return result
 
 
-@contextmanager
-def progress_bar() -> Iterator[Callable[["Progress"], None]]:
-    """Yield a callback that shows the progress of a run: a bar on a terminal, and plain lines elsewhere.
+def definitions(title: str, rows: Sequence[tuple[str, ...]]) -> Group:
+    """Return a list of terms, each with its meaning and, if there are any, dim remarks on a line of their own.
 
-    The bar advances with the forward passes that are done, not with the number of units, since units differ in their cost.
+    Meanings stand beside their terms, or below them where the terms are long for the width of the terminal.
     """
-    if not err.is_terminal:
-        yield _plain_line
-        return
-    from rich import progress as bars
-
-    with bars.Progress(
-        bars.TextColumn("{task.fields[units]}"),
-        bars.BarColumn(bar_width=None),
-        bars.TextColumn("{task.percentage:>3.0f} %"),
-        bars.TimeElapsedColumn(),
-        bars.TextColumn("left"),
-        bars.TimeRemainingColumn(),
-        bars.TextColumn("[dim]{task.description}"),
-        console=err,
-        transient=True,
-    ) as bar:
-        task = bar.add_task("starting", total=None, units="")
-
-        def show(progress: "Progress") -> None:
-            bar.update(
-                task,
-                total=max(progress.total_passes, 1),
-                completed=progress.passes if progress.total_passes else 1,
-                units=f"{progress.done}/{progress.total} units",
-                description=progress.last.label if progress.last else "",
-            )
-            for stopped in progress.stopped:
-                bar.console.print(str(stopped), markup=False, soft_wrap=True)
-
-        yield show
-
-
-def _plain_line(progress: "Progress") -> None:
-    """Print the progress as one line of text."""
-    for stopped in progress.stopped:
-        err.print(str(stopped), markup=False, soft_wrap=True)
-    last = f" {progress.last.label}" if progress.last else ""
-    err.print(f"{progress.done}/{progress.total} units{last}", markup=False)
+    longest = max((len(row[0]) for row in rows), default=0)
+    beside = longest + 4 <= 0.4 * out.width
+    result = Table.grid(padding=(0, 2, 0, 0))
+    if beside:
+        result.add_column(no_wrap=True)
+    result.add_column(overflow="fold")
+    for term, meaning, *remarks in rows:
+        text = Text(meaning)
+        for remark in filter(None, remarks):
+            text.append(("\n" if text else "") + remark, style="dim")
+        if beside:
+            result.add_row(Text(term, style="bold"), text)
+        else:
+            result.add_row(Text(term, style="bold"))
+            result.add_row(Padding(text, (0, 0, 0, 2)))
+    return Group(Text(title, style="bold"), Padding(result, (0, 0, 0, 2)))

@@ -6,19 +6,20 @@ An error message is one line that includes the remedy; with `--debug`, the trace
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from heatproof.cli import catalogue, demo, evaluate, explain, report, reproduce
 from heatproof.cli.console import problem, show_log
+from heatproof.cli.help import Command, Group
 
 app = typer.Typer(
     name="heatproof",
     help="Attribution maps for neural networks, and proof of what they are worth on your own model and data.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -45,25 +46,39 @@ def main(
         os.environ["HEATPROOF_DEBUG"] = "1"
 
 
-app.command("demo")(demo.demo)
-app.command("explain")(explain.explain)
-app.command("evaluate")(evaluate.evaluate)
-app.command("report")(report.report)
-app.command("reproduce")(reproduce.reproduce)
-app.command("methods")(catalogue.methods)
-app.command("metrics")(catalogue.metrics)
-app.command("models")(catalogue.models)
-app.command("data")(catalogue.data)
+app.command("demo", cls=Command)(demo.demo)
+app.command("explain", cls=Command)(explain.explain)
+app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("report", cls=Command)(report.report)
+app.command("reproduce", cls=Command)(reproduce.reproduce)
+app.command("methods", cls=Command)(catalogue.methods)
+app.command("metrics", cls=Command)(catalogue.metrics)
+app.command("models", cls=Command)(catalogue.models)
+app.command("data", cls=Command)(catalogue.data)
 
 
 def run() -> None:
-    """Run the command `heatproof`, and turn errors of the library into one line and an exit code."""
+    """Run the command `heatproof`, and turn errors of the call and of the library into one line and an exit code."""
     from heatproof.core.errors import HeatproofError, UsageError
 
     try:
-        app()
+        code = app(standalone_mode=False, prog_name="heatproof")
     except HeatproofError as error:
         if os.environ.get("HEATPROOF_DEBUG"):
             raise
         problem(str(error))
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # whatever the parser did not raise
+            raise
+        if error.format_message():  # empty where the call had no words, and the help text was printed
+            problem(_of_the_parser(error))
+        sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _of_the_parser(error: Any) -> str:
+    """The message of the parser on one line, with the command that explains how to call."""
+    said = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".?")
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "heatproof"
+    return f"{said[:1].lower()}{said[1:]}{'?' if 'Did you mean' in said else ''}; see {command} --help"

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.console import out
+from heatproof.cli.verdict import print_verdict
 
 
 def report(
@@ -14,4 +15,6 @@ def report(
     """Write the report of an existing run again: one page with its figures and tables."""
     from heatproof.report import build
 
-    out.print(f"[bold]report[/]  {build(run)}", soft_wrap=True)
+    page = build(run)
+    print_verdict(run)
+    out.print(f"\n[bold]report[/]  {page}", soft_wrap=True)

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heatproof import reproductions
-from heatproof.cli.console import out, table
+from heatproof.cli.console import out, paragraph, table
 from heatproof.cli.evaluate import Executor, Runs, Timeout, Workers
 from heatproof.cli.run_command import run_and_report
+from heatproof.cli.verdict import with_interval
 from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
+    from heatproof.evaluation.experiment import Experiment
     from heatproof.reproductions.reproduction import Reproduction
 
 _UNITS_OF_COST = "One pass is one image through the network; a backward pass counts as two forward passes."
 _PARTIAL_COST = " A pass that recomputes only part of the network counts in full-forward equivalents as that part."
+_TRAINING = " Networks that are trained are trained once; the time of that is not included."
 
 Tables = Annotated[
     list[int] | None,
@@ -102,18 +105,21 @@ def reproduce(
         reproduction.description("budgets", budget),
     ):
         if sentence:
-            out.print(sentence, markup=False, soft_wrap=True)
+            paragraph(sentence)
     methods = len(list(experiment.method_entries()))
     work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
     partial = round(cost.equivalents) < cost.passes
     passes = f"{cost.passes:,} forward passes" + (f" ({cost.equivalents:,.0f} full-forward equivalents)" if partial else "")
-    out.print(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine", soft_wrap=True)
-    out.print(_UNITS_OF_COST + (_PARTIAL_COST if partial else ""), style="dim", soft_wrap=True)
-    if estimate:
-        return
-    folder = out_folder / experiment.name
-    run_and_report(experiment, folder, "", executor, workers, timeout)
-    _print_findings(folder)
+    paragraph(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine")
+    paragraph(_UNITS_OF_COST + (_PARTIAL_COST if partial else "") + (_TRAINING if _trains(experiment) else ""), style="dim")
+    if not estimate:
+        run_and_report(experiment, out_folder / experiment.name, "", executor, workers, timeout, _print_findings)
+
+
+def _trains(experiment: "Experiment") -> bool:
+    from heatproof.training import Trained
+
+    return any(isinstance(entry.loader, Trained) for entry in experiment.model_entries())
 
 
 def _reproduction(name: str) -> "Reproduction":
@@ -148,6 +154,7 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
 
 
 def _print_findings(folder: Path) -> None:
+    """Print the published tables beside the scores of this run, and what the run says about each claim."""
     from heatproof.report.claims import judge_claims, published_comparisons
     from heatproof.report.score_matrix import read_scores
     from heatproof.report.table_cells import published_table
@@ -159,11 +166,11 @@ def _print_findings(folder: Path) -> None:
         for comparison in published_comparisons(scores, manifest):
             for metric in comparison.metrics:
                 heads, rows = published_table(replace(comparison, metrics=(metric,)), scores.model.label)
-                cells = [(label, *(" ".join(filter(None, (cell.text, cell.sub))) for cell in line)) for label, line in rows]
-                out.print(table(f"{comparison.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
+                cells = [(label, *map(with_interval, line)) for label, line in rows]
                 out.print()
+                out.print(table(f"{comparison.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
         judged = judge_claims(scores, manifest)
         if judged:
             verdicts = [(claim.statement, claim.metric, claim.summary) for claim in judged]
-            out.print(table(f"Claims on {scores.model.label}", "claim", "by", "finding", rows=verdicts))
             out.print()
+            out.print(table(f"Claims on {scores.model.label}", "claim", "by", "finding", rows=verdicts))

@@ -1,11 +1,14 @@
-"""Runs an experiment, writes its report and prints a summary, for the commands `demo`, `evaluate` and `reproduce`."""
+"""Runs an experiment, writes its report and prints its verdict, for the commands `demo`, `evaluate` and `reproduce`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from heatproof.cli.console import err, out, problem, progress_bar
+from heatproof.cli.console import err, out, problem
+from heatproof.cli.progress import progress_bar
+from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
@@ -16,9 +19,15 @@ ExecutorName = Literal["local", "serial"]
 
 
 def run_and_report(
-    experiment: "Experiment", folder: Path, source: str, executor: ExecutorName, workers: int | None, timeout: float | None
+    experiment: "Experiment",
+    folder: Path,
+    source: str,
+    executor: ExecutorName,
+    workers: int | None,
+    timeout: float | None,
+    show_findings: Callable[[Path], None] = lambda _: None,
 ) -> None:
-    """Compute the units that are missing, write the report and print a summary.
+    """Compute the units that are missing, write the report, and print the verdict and the scores.
 
     Args:
         experiment: The experiment.
@@ -27,6 +36,7 @@ def run_and_report(
         executor: Whether units are computed in several processes (local) or one after another (serial).
         workers: The number of processes; None means one per core.
         timeout: The time in seconds after which a unit is stopped; None means never.
+        show_findings: Prints what there is to say of the run beside its verdict.
 
     Raises:
         typer.Exit: The user stopped the run (exit code 130), or a unit failed (exit code 1).
@@ -47,7 +57,9 @@ def run_and_report(
     with err.status("writing the report"):
         page = report_of(summary)
     if page is not None:
-        out.print(f"[bold]report[/]  {page}", soft_wrap=True)
+        print_verdict(folder)
+        show_findings(folder)
+        out.print(f"\n[bold]report[/]  {page}", soft_wrap=True)
     if summary.failures:
         raise typer.Exit(1)
 

@@ -119,6 +119,18 @@ def duration(value: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def clock(value: float) -> str:
+    """A running time: `75` → "1:15", "1:02:03".
+
+    >>> from heatproof.core.formatting import clock
+    >>> clock(7.9), clock(75), clock(3723)
+    ('0:07', '1:15', '1:02:03')
+    """
+    minutes, rest = divmod(int(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def sentence_case(text: str) -> str:
     """The text with its first letter in upper case: `top share` → "Top share". A Greek letter stays, since its capital is another
     symbol.

@@ -24,7 +24,9 @@ from pydantic import (
     model_validator,
 )
 
-from heatproof.core.errors import SettingsError, UnknownNameError
+from heatproof.core.errors import LISTED, SettingsError, UnknownNameError, near_names
+from heatproof.core.foreign_names import NOT_SETTINGS, SETTINGS, name_here
+from heatproof.core.formatting import comma_list
 
 
 def snake_case(name: str) -> str:
@@ -87,6 +89,8 @@ class Settings(BaseModel):
     def _look_up(cls, data: Any, build: ValidatorFunctionWrapHandler) -> Self:
         if isinstance(data, str):
             data = {"name": data}
+        if is_abstract(cls) and not isinstance(data, Mapping | cls):
+            raise ValueError(cls._expected(data))
         if isinstance(data, Mapping) and "name" in data:
             fields = {key: value for key, value in data.items() if key != "name"}
             chosen = lookup(cls, data["name"])
@@ -127,6 +131,18 @@ class Settings(BaseModel):
     def hint(cls, unknown: str) -> str:
         """What to write in place of a name that the family does not have; empty if nothing is known about it."""
         return ""
+
+    @classmethod
+    def value_hint(cls, value: Any) -> str:
+        """What to write in place of a value that is no member of the family; empty if nothing is known about it."""
+        return ""
+
+    @classmethod
+    def _expected(cls, value: Any) -> str:
+        known = list(exports(cls)) if cls.home else []
+        hint = cls.value_hint(value) or (f"write its name, one of {comma_list(known, most=LISTED)}" if known else "")
+        article = "an" if cls.family[0] in "aeiou" else "a"
+        return f"expected {article} {cls.family}, got {_described(value)}" + (f"; {hint}" if hint else "")
 
     def nested(self) -> "Iterator[Settings]":
         """These settings and all settings they hold, at any depth."""
@@ -179,8 +195,53 @@ def lookup(base: type[Settings], name: str) -> type[Settings]:
         return base
     known = exports(base) if base.home else {}
     if name not in known:
-        raise UnknownNameError(base.family, str(name), list(known), base.hint(str(name)))
+        meant = name_here(base.family, str(name), known)
+        raise UnknownNameError(base.family, str(name), list(known), f"Write {meant}." if meant else base.hint(str(name)))
     return known[name]
+
+
+def setting_hint(cls: type[Settings], unknown: str) -> str:
+    """What to write in place of a setting of another library that a class does not have: its name here, or what to do instead.
+
+    It is empty if nothing is known about the setting.
+
+    >>> from heatproof.core.settings import Settings, setting_hint
+    >>> class Blur(Settings):
+    ...     samples: int = 2
+    >>> setting_hint(Blur, "nt_samples"), setting_hint(Blur, "colour")
+    ('write samples=…', '')
+    """
+    for path in SETTINGS.get(unknown, ()):
+        if has_setting(cls, path):
+            first, dot, rest = path.partition(".")
+            return f"write {path}=…" + (f' (in Python, {first}={{"{rest}": …}})' if dot else "")
+    return NOT_SETTINGS.get(unknown, "")
+
+
+def has_setting(cls: type[Settings], path: str) -> bool:
+    """Whether a class has a setting; a dot leads into the settings that are the default of one."""
+    first, _, rest = path.partition(".")
+    if first not in cls.model_fields or not rest:
+        return first in cls.model_fields
+    default = cls.model_fields[first].get_default(call_default_factory=True)
+    return isinstance(default, Settings) and has_setting(type(default), rest)
+
+
+def _described(value: Any) -> str:
+    """A value in a message: as it is if it is short, otherwise its type and its shape."""
+    if isinstance(value, str | int | float | bool | None):
+        return repr(value)
+    shape = getattr(value, "shape", None)
+    of = f" of shape {list(shape)}" if shape is not None else ""
+    return f"a {type(value).__name__}{of}"
+
+
+def _value_advice(cls: type[Settings], key: str, value: Any) -> str:
+    """What to write in place of an object that a setting does not take, such as a tensor for a number or a layer for its name."""
+    if hasattr(value, "named_modules"):
+        return "; write the name that it has in model.named_modules()"
+    one = key.removesuffix("s")
+    return f"; did you mean {one}?" if hasattr(value, "shape") and one != key and one in cls.model_fields else ""
 
 
 def _as_heatproof_error(cls: type[Settings], error: ValidationError) -> SettingsError | UnknownNameError:
@@ -200,8 +261,10 @@ def _explain(cls: type[Settings], error: ValidationError) -> str:
         where = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
         if item["type"] == "extra_forbidden":
-            message = f"no such setting; {cls.name} takes {', '.join(cls.model_fields) or 'none'}"
-        elif item["type"] not in ("missing", "value_error") and isinstance(item["input"], str | int | float | None):
-            message = f"{message}, got {item['input']!r}"
+            unknown, known = str(item["loc"][-1]), f"{cls.name} takes {', '.join(cls.model_fields) or 'none'}"
+            similar = near_names(unknown, list(cls.model_fields))
+            message = f"no such setting; {setting_hint(cls, unknown) or f'{similar[:1].lower()}{similar[1:]} {known}'.strip()}"
+        elif item["type"] not in ("missing", "value_error"):
+            message = f"{message}, got {_described(item['input'])}{_value_advice(cls, where, item['input'])}"
         lines.append(f"{where}: {message}" if where else message)
     return f"{cls.name}: " + "; ".join(lines)

@@ -24,10 +24,14 @@ _PIXELS = "8-bit pixels (uint8) of shape [n, h, w], [n, h, w, 1] or [n, h, w, 3]
 class Arrays(Dataset):
     """The images in the .npz file at `path`: uint8 pixels `[n, h, w]` or `[n, h, w, 1]` (grey) or `[n, h, w, 3]` (RGB).
 
-    `images`, `labels` and `classes` are keys of the file, in which `{part}` stands for `part`: by default `X_test`, `y_test` and
-    `classes`. Labels are integers `[n]`, from 0. With an empty key for `labels` the images have no labels (−1). With an empty key
-    for `classes` the labels are indices of the network's own classes. The classes alternate, so that the first n images contain all
-    of them; images without labels are in the order of the file. `test 17` is row 17 of the part, counted from 0.
+    The classes alternate, so that the first n images contain all of them; images without labels are in the order of the file.
+    `test 17` is row 17 of the part, counted from 0.
+
+    path     the .npz file.
+    part     the part of the file, which stands for `{part}` in the keys.
+    images   the key of the images.
+    labels   the key of the labels, which are integers `[n]` from 0. If it is empty, the images have no labels (−1).
+    classes  the key of the class names. If it is empty, the labels are indices of the network's own classes.
 
     >>> import numpy as np
     >>> from heatproof.data import Arrays

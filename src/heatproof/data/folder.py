@@ -13,16 +13,18 @@ from heatproof.data.mask_files import open_mask
 
 
 class Folder(Dataset):
-    """The images of the folder `path`, sorted by name, without those of folders inside it.
+    """The images of a folder, sorted by name, without those of folders inside it.
 
-    `labels` is a text file with one line for each image: the file name, then a comma, a tab or a space, then the label. A label is
-    an index, one of `classes`, or a WordNet id of ImageNet. Images that are not listed have label −1. Empty lines and lines that
-    start with # are skipped. The validation set of ImageNet with its usual `val.txt` is such a folder.
+    Listing reads every listed file once, for its digest. The validation set of ImageNet with its usual `val.txt` is such a folder.
 
-    `masks` is a folder with a mask for each image whose object is known, of the same stem (`cat.jpg`, `cat.png`) and size, white on
-    the object and black elsewhere; 0 and 1, two colours of a palette, and transparency are read too.
-
-    Listing reads every listed file once, for its digest.
+    path     the folder.
+    labels   a text file with one line for each image: the file name, then a comma, a tab or a space, then the label. A label is an
+             index, one of `classes`, or a WordNet id of ImageNet. Images that are not listed have label −1. Empty lines and lines
+             that start with # are skipped.
+    masks    a folder with a mask for each image whose object is known, of the same stem (`cat.jpg`, `cat.png`) and size, white on
+             the object and black elsewhere; 0 and 1, two colours of a palette, and transparency are read too.
+    classes  the names of the classes, in the order of their labels. If it is empty, labels are indices of the network's own
+             classes.
 
     >>> from pathlib import Path
     >>> from PIL import Image

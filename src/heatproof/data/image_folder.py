@@ -13,11 +13,11 @@ from heatproof.data.labels import is_wordnet_id, label_index, wordnet_index
 class ImageFolder(Dataset):
     """The images `path/<class>/<image>`. The classes alternate, so that the first n images contain all of them.
 
-    Folders that are named by WordNet ids (n01440764) get their ImageNet-1k index as label. For others the label is the position of
-    the name in `classes`, or among the folders sorted by name if `classes` is empty. Files beside the class folders and folders
-    inside them are ignored.
+    Folders that are named by WordNet ids (n01440764) get their ImageNet-1k index as label. Files beside the class folders and
+    folders inside them are ignored. Listing reads every listed file once, for its digest.
 
-    Listing reads every listed file once, for its digest.
+    path     the folder that contains one folder for each class.
+    classes  the names of the class folders, in the order of their labels. If it is empty, the folders are sorted by name.
 
     >>> from pathlib import Path
     >>> from PIL import Image

@@ -42,12 +42,14 @@ class Photograph:
 
 
 class Photos(Dataset):
-    """Photographs with a shorter side of at most 256 pixels.
+    """Photographs that come with the package, with a shorter side of at most 256 pixels.
 
-    `names` selects some by stem, in that order. `regions` selects the region of the object: its mask, which 26 of them have, or the
-    boxes around it, which 35 have. Without `names` the twelve of `Photos.TWELVE` come first, so `count = 12` is that set. Labels
-    are ImageNet-1k indices. The photographs were selected because EfficientNet-Lite0 agrees with the label, so its accuracy on them
-    is no estimate.
+    Labels are ImageNet-1k indices. The photographs were selected because EfficientNet-Lite0 agrees with the label, so its accuracy
+    on them is no estimate.
+
+    names    the stems of some of them, in that order. Without it, the twelve of `Photos.TWELVE` come first, so that `count = 12` is
+             that set.
+    regions  the region of the object: its mask, which 26 of them have, or the boxes around it, which 35 have.
 
     Raises:
         UnknownNameError: On listing, if there is no photograph of such a stem; the message lists the most similar ones.

@@ -17,11 +17,15 @@ _COMMAND = "pip install torchvision"
 
 
 class TorchvisionSet(Dataset):
-    """The data set of that name in `torchvision.datasets`, stored under `root` as torchvision stores it.
+    """A data set of `torchvision.datasets`, by its name.
 
-    `split` is "train", "test" or any other that the set knows. Nothing is downloaded unless `download` is true. The digest is that
-    of the decoded pixels, so listing decodes every listed image. For example, `TorchvisionSet(dataset="CIFAR10", root="data",
-    download=True)` is the test set of CIFAR-10; it requires torchvision.
+    The digest is that of the decoded pixels, so listing decodes every listed image. For example, `TorchvisionSet(dataset="CIFAR10",
+    root="data", download=True)` is the test set of CIFAR-10; it requires torchvision.
+
+    dataset   the name of the class in `torchvision.datasets`.
+    root      the folder in which torchvision stores the set.
+    split     "train", "test" or any other that the set knows.
+    download  whether the set is downloaded if it is missing.
 
     Raises:
         UnknownNameError: torchvision has no such data set.

@@ -38,7 +38,8 @@ def estimate(experiment: Experiment) -> CostEstimate:
     """Estimate the cost of an experiment: the work of its plan, times the duration of a forward pass through each network.
 
     The duration is measured with the acceleration plan that the run will use. A method that stops early because its tolerance is
-    reached, or a search that ends early, takes less than the estimate. Cost: a few chunks of passes per network.
+    reached, or a search that ends early, takes less than the estimate. No network is trained, and the time of a training is not
+    included. Cost: a few chunks of passes per network.
 
     Args:
         experiment: the experiment, which is not run.
@@ -54,7 +55,7 @@ def estimate(experiment: Experiment) -> CostEstimate:
     scored = len(items) * len(experiment.seeds) * len(list(experiment.method_entries()))
     metrics = [metric for metric in experiment.metric_list() if isinstance(metric, ModelMetric)]
     equivalents = seconds = 0.0
-    networks = load_networks(experiment, dataset, items, None)
+    networks = load_networks(experiment, dataset, items, None, untrained=True)
     check_networks(experiment, dataset, items, networks)
     planned = planned_work(experiment, dataset, items, [model for model, _ in networks])
     for (model, network), each in zip(networks, planned, strict=True):

@@ -26,7 +26,12 @@ MEASURED_ON = 4
 
 
 def load_networks(
-    experiment: Experiment, dataset: Dataset, items: Sequence[Item], previous: Manifest | None
+    experiment: Experiment,
+    dataset: Dataset,
+    items: Sequence[Item],
+    previous: Manifest | None,
+    *,
+    untrained: bool = False,
 ) -> list[tuple[Model, Network]]:
     """Load every model of the experiment with its acceleration plan.
 
@@ -38,13 +43,17 @@ def load_networks(
         dataset: its data set.
         items: the images of the run, of which the first ones serve for measuring.
         previous: the manifest of the earlier start; None if there was none.
+        untrained: whether networks that are to be trained here are taken as they are before, which is enough for an estimate.
 
     Raises:
         ModelError: a network cannot be loaded.
         DataError: labels are explained, and the data set has class names that the network does not have.
     """
     chosen = {model.digest: model.acceleration for model in previous.models} if previous else {}
-    models = [_configured(entry.loader.load(), entry.output, experiment) for entry in experiment.model_entries()]
+    models = [
+        _configured(entry.loader.load_untrained() if untrained else entry.loader.load(), entry.output, experiment)
+        for entry in experiment.model_entries()
+    ]
     _check_names(models)
     networks = []
     for model, work in zip(models, planned_work(experiment, dataset, items, models), strict=True):

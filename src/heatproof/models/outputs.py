@@ -141,6 +141,8 @@ class Margin(Output):
 class Regression(Output):
     """One output of a regression network, number `index`, in its own units. There are no classes, so that it takes no target.
 
+    index  the number of the output, from 0.
+
     Raises:
         SettingsError: On a call, if the network has no such output.
 

@@ -23,7 +23,8 @@ class Preprocessing(Settings):
     side           the side of the input, in pixels.
     resize         the length that the shorter side is resized to before the centre crop.
     interpolation  nearest, bilinear or bicubic.
-    mean, std      of each channel of pixels in [0, 1]; the network receives (pixel − mean) / std.
+    mean           the mean of each channel of pixels in [0, 1]; the network receives (pixel − mean) / std.
+    std            the standard deviation of each channel.
 
     >>> from PIL import Image
     >>> from heatproof.models import Preprocessing

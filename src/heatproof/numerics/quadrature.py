@@ -23,7 +23,10 @@ __all__ = ["GaussLegendre", "LeftRiemann", "Midpoint", "Quadrature", "RightRiema
 
 
 class Quadrature(Settings, ABC):
-    """A quadrature rule on [0, 1]; `steps` is the number of its intervals (for Gauss–Legendre: of its nodes)."""
+    """A quadrature rule on [0, 1].
+
+    steps  the number of its intervals; for Gauss–Legendre, the number of its nodes.
+    """
 
     home: ClassVar[str] = "heatproof.numerics.quadrature"
     family: ClassVar[str] = "quadrature"

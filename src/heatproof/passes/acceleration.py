@@ -63,7 +63,13 @@ Precision = Literal["plain", "exact", "fast", "auto"]
 
 
 class Plan(Settings):
-    """The changes made to a copy of the network; without any, passes go through the caller's own module."""
+    """The changes made to a copy of the network; without any, passes go through the caller's own module.
+
+    fold           whether normalisations are folded into the layers before them.
+    channels_last  whether tensors are stored with the channels last.
+    bfloat16       whether passes are computed in bfloat16.
+    compiled       whether the network is compiled.
+    """
 
     fold: bool = False
     channels_last: bool = False

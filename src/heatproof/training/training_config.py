@@ -10,10 +10,14 @@ from heatproof.core.settings import Settings
 class TrainingConfig(Settings):
     """Minimisation of the cross entropy, on batches in an order that is drawn anew for each epoch.
 
-    `epochs` is the number of passes over the examples, and `batch_size` the number of examples in a step. The `schedule` of the
-    `learning_rate` is constant or linear; linear is rate · (1 − e/epochs) in epoch e = 0, 1, … The `optimiser` is adam (β₁ = 0.9,
-    β₂ = 0.999) or sgd (momentum 0.9). `weight_decay` λ adds λw to the gradient of every parameter w. `noise` adds noise · u to each
-    value of an image, u ~ U[0, 1), drawn anew for each step, in model space and without clipping.
+    epochs         the number of passes over the examples.
+    batch_size     the number of examples in a step.
+    learning_rate  the rate of the first epoch.
+    schedule       constant, or linear: rate · (1 − e/epochs) in epoch e = 0, 1, …
+    optimiser      adam (β₁ = 0.9, β₂ = 0.999) or sgd (momentum 0.9).
+    weight_decay   λ, which adds λw to the gradient of every parameter w.
+    noise          the factor of u ~ U[0, 1), which is added to each value of an image, drawn anew for each step, in model space and
+                   without clipping.
 
     Source: Adam: Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from heatproof.cli import console
 from heatproof.cli.explain import _caption, _free, _meaning, _pictures, find_class
-from heatproof.cli.main import app
+from heatproof.cli.main import app, run
 from heatproof.core.errors import ModelError, UsageError
 from heatproof.core.settings import exports
 from heatproof.data import Dataset
@@ -52,10 +53,104 @@ def test_a_catalogue_names_every_export_and_tells_all_about_one(command, family)
         assert all(field in page for field in cls.model_fields)
 
 
-@pytest.mark.parametrize("command", ["methods", "metrics", "models", "data"])
-def test_a_catalogue_fits_a_narrow_terminal(command, monkeypatch):
-    monkeypatch.setattr(console.out, "width", 60)
-    assert max(map(len, output(command).splitlines())) <= 60
+COMMANDS = ["demo", "explain", "evaluate", "report", "reproduce", "methods", "metrics", "models", "data"]
+
+
+@pytest.mark.parametrize("width", [60, 100])
+@pytest.mark.parametrize(
+    "words",
+    [
+        *([command] for command in ("methods", "metrics", "models", "data")),
+        ["methods", "integrated_gradients"],
+        ["metrics", "perturbation_curve"],
+        ["models", "file"],
+        ["--help"],
+        *([command, "--help"] for command in COMMANDS),
+    ],
+    ids=" ".join,
+)
+def test_what_is_listed_and_every_help_text_fits_the_terminal(words, width, monkeypatch):
+    monkeypatch.setattr(console.out, "width", width)
+    page = output(*words)
+    assert max(map(len, page.splitlines())) <= width
+    assert not [name for name in ("<bool>", "<str>", "<class '", "typing.", "Annotated", "Optional[") if name in page]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_explains_every_argument_and_option_with_its_default(command, monkeypatch):
+    monkeypatch.setattr(console.out, "width", 100)
+    page = " ".join(output(command, "--help").split())
+    for parameter in get_command(app).commands[command].params:
+        assert all(option in page for option in parameter.opts if option.startswith("-"))
+        assert " ".join(parameter.help.split()) in page
+        if parameter.default not in (None, False):
+            assert f"default: {parameter.default}" in page
+
+
+def test_a_catalogue_says_what_each_setting_means_and_what_it_takes(monkeypatch):
+    monkeypatch.setattr(console.out, "width", 100)
+    page = " ".join(output("methods", "smooth_grad").split())
+    assert "samples The number n of noisy copies" in page
+    assert "integer > 0 · default: 50" in page
+    assert "mean, square or variance · default: mean" in page
+    page = " ".join(output("methods", "integrated_gradients").split())
+    assert "one of black, blurred, channel_mean" in page
+
+
+def test_a_list_has_whole_sentences(monkeypatch):
+    monkeypatch.setattr(console.out, "width", 400)
+    for command in ("methods", "metrics", "models", "data"):
+        meanings = [line for line in output(command).splitlines() if line.startswith("  ") and "settings:" not in line]
+        assert meanings
+        assert not [line for line in meanings if line.rstrip().endswith((":", ",", " says", " a", " the"))]
+
+
+def refused(monkeypatch, capsys, *arguments):
+    """The error of a wrong call, as the installed command prints it."""
+    monkeypatch.setattr("sys.argv", ["heatproof", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    return ended.value.code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["explain", "--bogus"], "no such option: --bogus"),
+        (["explan"], "Did you mean 'explain'?"),
+        (["explain"], "missing argument 'IMAGES'; see heatproof explain --help"),
+        (["demo", "--budget", "tiny"], "'tiny' is not one of 'full', 'smoke', 'gallery'"),
+        (["methods", "saliency"], "no method is called 'saliency'. Write gradient."),
+        (["report", "nosuch"], "run"),
+        (["evaluate", "nosuch.toml"], "nosuch.toml"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_call_ends_with_one_line_and_code_2_or_1(arguments, says, monkeypatch, capsys):
+    code, said = refused(monkeypatch, capsys, *arguments)
+    assert code in (1, 2)
+    assert said.startswith("error ")
+    assert says in said
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_a_call_without_words_is_answered_with_the_help_text(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["heatproof"])
+    with pytest.raises(SystemExit):
+        run()
+    told = capsys.readouterr()
+    assert "Commands" in told.out
+    assert "error" not in told.err
+
+
+def test_a_command_that_the_user_stops_says_so(monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("heatproof.report.build", stop)
+    result = runner.invoke(app, ["report", "anywhere"])
+    assert result.exit_code == 130
+    assert "stopped" in result.stderr
 
 
 def test_the_gallery_shows_every_method_there_is():

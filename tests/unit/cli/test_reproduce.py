@@ -64,12 +64,22 @@ def test_what_it_would_cost_is_said_and_nothing_is_started(tmp_path):
         app, ["reproduce", "smoothtaylor", "--budget", "smoke", "--images", "1", "--estimate", "--out", str(tmp_path)]
     )
     assert result.exit_code == 0, result.output
-    assert "1 image, 1 network" in result.output
+    page = " ".join(result.output.split())
+    assert "1 image, 1 network" in page
     asked, work = map(
-        number, re.search(r"at most ([\d,]+) forward passes \(([\d,]+) full-forward equivalents\), about", result.output).groups()
+        number, re.search(r"at most ([\d,]+) forward passes \(([\d,]+) full-forward equivalents\), about", page).groups()
     )
     assert 0.5 * asked < work < asked
     assert not list(tmp_path.iterdir())
+
+
+def test_an_estimate_trains_no_network_and_says_that_the_run_will(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("heatproof.training.trained.fit", None)  # a training would fail
+    page = runner.invoke(app, ["reproduce", "sanity", "--budget", "smoke", "--estimate"], catch_exceptions=False).output
+    assert "4 images, 1 network, 10 methods: at most" in " ".join(page.split())
+    assert "trained once" in " ".join(page.split())
+    assert not (tmp_path / "cache" / "heatproof" / "trained").exists()
 
 
 def number(text):
@@ -134,7 +144,8 @@ def parts(folder):
 
 
 def findings(output):
-    return output.partition("report  ")[2].partition("\n")[2]
+    """What a run prints of its results: the verdict, the scores and the claims, but not how long it took."""
+    return output.partition("units computed")[2].partition("\n")[2].partition("report  ")[0]
 
 
 @pytest.mark.parametrize(

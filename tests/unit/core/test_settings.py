@@ -89,7 +89,7 @@ def test_an_unknown_name_is_said_with_the_nearest(build: Callable[[str], object]
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "unknown field": (
         lambda: Gaussian(sigme=1),
-        r"gaussian: sigme: no such setting; gaussian takes sigma, relative_to, antithetic",
+        r"gaussian: sigme: no such setting; did you mean sigma\? gaussian takes sigma, relative_to, antithetic",
     ),
     "impossible value": (lambda: Gaussian(sigma=-1), r"gaussian: sigma: should be greater than 0, got -1"),
     "infinite value": (lambda: Gaussian(sigma=float("inf")), r"sigma: should be a finite number, got inf"),

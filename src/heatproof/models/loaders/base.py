@@ -26,6 +26,15 @@ class Loader(Settings, ABC):
             ModelError: The network cannot be built, or its files are not as expected.
         """
 
+    def load_untrained(self) -> Model:
+        """A network with the layers and the sizes of the loaded one, for an estimate of what a run costs, without any training.
+
+        Raises:
+            WeightsMissing: The weights are not on this machine; the message contains the command that fetches them.
+            ModelError: The network cannot be built, or its files are not as expected.
+        """
+        return self.load()
+
     @classmethod
     def hint(cls, unknown: str) -> str:
         """How to write the name of an architecture or of a repository, where it stands alone."""

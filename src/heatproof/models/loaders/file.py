@@ -29,10 +29,14 @@ _SHOWN = 3
 class File(Loader):
     """A state dict at `path` for the network that `architecture` builds with random weights.
 
-    `architecture` is another loader, such as `{name = "torchvision", architecture = "resnet18", weights = "random"}`, or `{name =
-    "timm", architecture = "vit_tiny_patch16_224", pretrained = false, classes = 10}`. Every key must fit. A dict that contains the
-    state dict under `state_dict`, `model_state_dict` or `model` is unwrapped, and the prefix `module.` of data-parallel training is
-    removed. `preprocessing` and `class_names` replace those of the architecture.
+    Every key must fit. A dict that contains the state dict under `state_dict`, `model_state_dict` or `model` is unwrapped, and the
+    prefix `module.` of data-parallel training is removed.
+
+    path           the file with the weights.
+    architecture   another loader, such as `{name = "torchvision", architecture = "resnet18", weights = "random"}`, or `{name =
+                   "timm", architecture = "vit_tiny_patch16_224", pretrained = false, classes = 10}`.
+    class_names    the names of the classes, which replace those of the architecture.
+    preprocessing  how a photograph becomes an input, which replaces that of the architecture.
 
     >>> import torch
     >>> from heatproof.models.loaders import File, Toy

@@ -23,12 +23,15 @@ _CROP_FROM = 384
 
 
 class Huggingface(Loader):
-    """A network of transformers that classifies images, with trained weights:
-    `Huggingface(repository="google/vit-base-patch16-224").load()`.
+    """A network of transformers that classifies images, with trained weights.
 
-    `repository` is a name on the hub or a folder, and `revision` a branch, a tag or, to pin it, a commit. `local_files_only`
-    forbids downloads. `preprocessing` replaces that of the repository. Where the repository squashes a photograph to a square, the
-    central square is cut out instead, so that nothing is stretched.
+    For example, `Huggingface(repository="google/vit-base-patch16-224").load()`. Where the repository squashes a photograph to a
+    square, the central square is cut out instead, so that nothing is stretched.
+
+    repository        a name on the hub, or a folder.
+    revision          a branch, a tag or, to pin it, a commit.
+    local_files_only  whether downloads are forbidden.
+    preprocessing     how a photograph becomes an input, which replaces that of the repository.
     """
 
     shorthand: ClassVar[str] = "repository"

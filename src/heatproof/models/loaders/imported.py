@@ -26,14 +26,18 @@ from heatproof.models.preprocessing import Preprocessing
 
 
 class Imported(Loader):
-    """What the function or class at `path`, "module:callable", returns when it is called with `arguments`: an `nn.Module`, or a
-    `Model` that knows its own bounds, preprocessing and class names.
+    """A network of your own code: an `nn.Module`, or a `Model` that knows its own bounds, preprocessing and class names.
 
-    `path` may also name a network itself, which is copied. The module is looked up in the working directory first, then where
-    Python looks. Random weights are drawn from `seed`. `weights` is a file with a state dict that replaces them, read as by `file`.
-    `preprocessing` says how an image becomes an input, which an `nn.Module` does not know, and gives the bounds; it and
-    `class_names` replace those of a `Model`. Results are computed anew if the weights, the arguments or the source change: the
-    file of the module, and your own files that it imports.
+    The module is looked up in the working directory first, then where Python looks. Results are computed anew if the weights, the
+    arguments or the source change: the file of the module, and your own files that it imports.
+
+    path           the function or class that returns the network, as `module:callable`; or the network itself, which is copied.
+    arguments      the arguments of the call.
+    preprocessing  how a photograph becomes an input, which an `nn.Module` does not know; it gives the bounds, and replaces that
+                   of a `Model`.
+    class_names    the names of the classes, which replace those of a `Model`.
+    weights        a file with a state dict that replaces the random weights, read as by `file`.
+    seed           the seed of the random weights.
 
     >>> from heatproof.models.loaders import Imported
     >>> pixels = {"side": 8, "resize": 8, "mean": [0.5], "std": [0.5]}

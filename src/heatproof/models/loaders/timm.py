@@ -18,11 +18,15 @@ _IMAGENET = 1000
 
 
 class Timm(Loader):
-    """A network of `timm.create_model`, by the name of its architecture, with or without a tag:
-    `Timm(architecture="vit_tiny_patch16_224.augreg_in21k_ft_in1k").load()`.
+    """A network of `timm.create_model`, by the name of its architecture.
 
-    Trained weights come from the cache of timm, and are downloaded if missing. With `pretrained = false` they are random, drawn
-    from `seed`, and `classes` is the number of outputs. `preprocessing` replaces the one that timm has on record.
+    For example, `Timm(architecture="vit_tiny_patch16_224.augreg_in21k_ft_in1k").load()`.
+
+    architecture   the name, with or without a tag.
+    pretrained     whether the weights are trained, from the cache of timm, which downloads missing ones; otherwise they are random.
+    seed           the seed of random weights.
+    classes        the number of outputs of a network with random weights.
+    preprocessing  how a photograph becomes an input, which replaces what timm has on record.
     """
 
     shorthand: ClassVar[str] = "architecture"

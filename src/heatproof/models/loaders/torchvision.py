@@ -15,12 +15,18 @@ from heatproof.models.preprocessing import Preprocessing
 
 
 class Torchvision(Loader):
-    """A network of `torchvision.models`, by the name of its architecture: `Torchvision(architecture="resnet18").load()`.
+    """A network of `torchvision.models`, by the name of its architecture.
 
-    `weights` is `"DEFAULT"`, a name such as `"IMAGENET1K_V1"`, or None for random weights that are drawn from `seed` (in a file,
-    which cannot contain None, `"random"`). torchvision keeps trained weights in a cache of its own and downloads missing ones.
-    `classes` is the number of outputs of a network with random weights. `preprocessing` replaces the one that the weights were
-    trained with (for random weights: the one of the default weights).
+    For example, `Torchvision(architecture="resnet18").load()`. torchvision keeps trained weights in a cache of its own and
+    downloads missing ones.
+
+    architecture   the name.
+    weights        "DEFAULT", a name such as "IMAGENET1K_V1", or None for random weights (in a file, which cannot contain None,
+                   "random").
+    seed           the seed of random weights.
+    classes        the number of outputs of a network with random weights.
+    preprocessing  how a photograph becomes an input, which replaces the one that the weights were trained with (for random weights:
+                   the one of the default weights).
     """
 
     shorthand: ClassVar[str] = "architecture"

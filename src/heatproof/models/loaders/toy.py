@@ -30,9 +30,14 @@ _MIN_SIDE = 4
 class Toy(Loader):
     """A network of the list in this module, with weights drawn from `seed`: for training, and for weights from a file.
 
-    `architecture` is cnn, mlp or three_blocks. `side` (in pixels) and `channels` (1 = grey, 3 = RGB) are the published ones by
-    default; images are resized and converted to grey or RGB. `classes` is the number of outputs. `width` multiplies the size of
-    every hidden layer.
+    Images are resized and converted to grey or RGB.
+
+    architecture  cnn, mlp or three_blocks.
+    side          the side of the input in pixels; by default the published one.
+    channels      1 for grey, 3 for RGB; by default the published number.
+    classes       the number of outputs.
+    width         a factor of the size of every hidden layer.
+    seed          the seed of the weights.
 
     >>> import torch
     >>> from heatproof.models.loaders import Toy

@@ -1,7 +1,7 @@
 """The interface of fills: values that replace pixels, and baselines from which a path of integration starts."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -29,6 +29,13 @@ class Fill(Settings, ABC):
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
     ) -> Float[Tensor, "b c *space"]:
         """The replacement of the index-th draw; `index` is one number for all images, or one for each."""
+
+    @classmethod
+    def value_hint(cls, value: Any) -> str:
+        """The fill that a number or a tensor stands for in other libraries."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return 'write "zero"' if value == 0 else f"write Custom(values=torch.full(shape of one image, {value}))"
+        return "write Custom(values=…), of heatproof.perturb.fills" if hasattr(value, "shape") else ""
 
     def check_baselines(self, n: int) -> None:
         """Refuse several draws of a baseline that is the same at every draw.

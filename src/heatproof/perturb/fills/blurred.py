@@ -13,8 +13,10 @@ from heatproof.perturb.fills.base import Fill
 
 
 class Blurred(Fill):
-    """The image, blurred by a Gaussian whose standard deviation is `sigma` times the shorter side (0.05 of 224 pixels is 11
-    pixels); where that is less than half a pixel, as for one row, `sigma` times the longer side. Images must be `[b, c, h, w]`.
+    """The image, blurred by a Gaussian. Images must be `[b, c, h, w]`.
+
+    sigma  the standard deviation, as a share of the shorter side (0.05 of 224 pixels is 11 pixels); where that is less than half a
+           pixel, as for one row, as a share of the longer side.
 
     >>> import torch
     >>> from heatproof.models import Bounds

@@ -14,7 +14,9 @@ from heatproof.perturb.fills.base import Fill
 
 
 class Reference(Fill):
-    """The background set of expected gradients: `images` `[n, c, …]` in model space, each equally likely at every draw.
+    """The background set of expected gradients: each image is equally likely at every draw.
+
+    images  the images `[n, c, …]`, in model space.
 
     Raises:
         TensorError: On a call, if the reference images are not shaped as the images.

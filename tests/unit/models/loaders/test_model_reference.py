@@ -61,7 +61,7 @@ def test_random_can_be_written_where_none_cannot():
         ("squeezenet1_1:x", SettingsError, "takes nothing after a colon; write squeezenet1_1"),
         ("file:weights.safetensors", SettingsError, "file also needs architecture.*give a table, such as"),
         ({"architecture": "resnet18"}, SettingsError, "expected a table with `name`"),
-        ({"name": "timm", "architectur": "resnet18"}, SettingsError, "no such setting; timm takes architecture"),
+        ({"name": "timm", "architectur": "resnet18"}, SettingsError, "no such setting; did you mean architecture"),
     ],
     ids=str,
 )
