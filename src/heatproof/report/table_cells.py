@@ -8,18 +8,31 @@ from typing import Any
 
 import numpy as np
 
-from heatproof.core.formatting import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
+from heatproof.core.formatting import (
+    DASH,
+    count,
+    decimals_for,
+    in_text,
+    interval,
+    number,
+    p_value,
+    percent,
+    seconds,
+    significant,
+)
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, ComparisonVerdict, CorrectedComparison, MethodStatistics
 from heatproof.report.associations import MeasuredAssociation
+from heatproof.report.cell_titles import error_titles, first_title, gain_title, image_title, mean_title, p_title, rank_title, wins_title
 from heatproof.report.claims import JudgedClaim, PairResult, PublishedComparison, PublishedNumber
+from heatproof.report.metric_names import lower_first
 from heatproof.report.pass_equivalents import PassEquivalents
 from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.report.searches import Search
 from heatproof.stats import STATISTICS
 from heatproof.store.manifest import AccelerationEntry, Manifest, MethodEntry
 
-NO_SCORE = "this method has no score, or does not state an expected sum that this metric could test"
+NO_SCORE = "This method has no score, or does not state an expected sum that this metric could test."
 
 
 @dataclass(frozen=True)
@@ -32,7 +45,7 @@ class TableCell:
         sort: the sort key; cells with an empty key are sorted last.
         mark: `best`, `tie` or empty.
         note: a remark below the text.
-        title: the text that is shown when the pointer rests on the cell.
+        title: the sentence that explains the cell, shown when the pointer rests on it or the reader selects it.
     """
 
     text: str
@@ -67,15 +80,14 @@ def arrow(direction: Direction) -> tuple[str, str]:
 def summary_table(scores: ModelScores, analyses: Sequence[Analysis]) -> ScoreTable:
     """The table of all methods and metrics, sorted by the first metric.
 
-    Each metric has the mean with its interval, the share of resamples in which the method ranks first, and the Monte Carlo share of
-    the variance. The last two columns are the cost of one map.
+    Each metric has the mean with its interval. The last two columns are the cost of one map.
     """
     methods = list({row.method.key: row.method for analysis in analyses for row in _best_first(analysis)}.values())
     lookup = [{row.method.key: row for row in analysis.rows} for analysis in analyses]
     lines = []
     for method in methods:
         cells = [
-            cell for analysis, rows in zip(analyses, lookup, strict=True) for cell in _score_cells(analysis, rows.get(method.key))
+            _score_cell(analysis, rows.get(method.key)) for analysis, rows in zip(analyses, lookup, strict=True)
         ]
         lines.append(TableLine(method, (*cells, *_cost_cells(scores, method))))
     return _parted(lines)
@@ -84,7 +96,7 @@ def summary_table(scores: ModelScores, analyses: Sequence[Analysis]) -> ScoreTab
 def comparison_table(analysis: Analysis) -> ScoreTable:
     """The table of one metric: mean, rank, comparison with the best, comparison with chance, standard error and components."""
     decimals = metric_decimals(analysis)
-    return _parted([TableLine(row.method, tuple(_comparison_cells(row, decimals))) for row in _best_first(analysis)])
+    return _parted([TableLine(row.method, tuple(_comparison_cells(analysis, row, decimals))) for row in _best_first(analysis)])
 
 
 def image_table(analysis: Analysis) -> list[tuple[str, list[TableCell]]]:
@@ -92,7 +104,13 @@ def image_table(analysis: Analysis) -> list[tuple[str, list[TableCell]]]:
     matrix = analysis.matrix
     decimals = decimals_for(float(np.nanstd(matrix.values)) / 5) if np.isfinite(matrix.values).any() else 3
     return [
-        (image.name, [TableCell(number(value, decimals), sort=_key(value)) for value in matrix.values[:, column]])
+        (
+            image.name,
+            [
+                TableCell(number(value, decimals), sort=_key(value), title=image_title(matrix, row, column))
+                for row, value in enumerate(matrix.values[:, column])
+            ],
+        )
         for column, image in enumerate(matrix.images)
     ]
 
@@ -108,7 +126,7 @@ def published_table(comparison: PublishedComparison, model: str) -> tuple[list[s
     same = [network for network in networks if network == model.rpartition(":")[2]]
     shown = same or networks
     each = ["this run", *("published" if same else network for network in shown), *(["difference"] if same else [])]
-    heads = each if len(comparison.metrics) == 1 else [f"{metric}, {head}" for metric in comparison.metrics for head in each]
+    heads = each if len(comparison.metrics) == 1 else [f"{metric}: {head}" for metric in comparison.metrics for head in each]
     return heads, [
         (label, [cell for metric in comparison.metrics for cell in _published_cells(line[metric], shown, same)])
         for label, line in comparison.rows.items()
@@ -205,12 +223,11 @@ def _best_first(analysis: Analysis) -> list[MethodStatistics]:
     return sorted(analysis.rows, key=lambda row: (not row.n, sign * row.mean if row.n else 0.0))
 
 
-def _score_cells(analysis: Analysis, row: MethodStatistics | None) -> tuple[TableCell, TableCell]:
+def _score_cell(analysis: Analysis, row: MethodStatistics | None) -> TableCell:
     if row is None or row.n == 0:
-        return TableCell(DASH, title=NO_SCORE), TableCell("")
+        return TableCell(DASH, title=NO_SCORE)
     decimals = _row_decimals(row, metric_decimals(analysis))
     missing = f"n = {row.n}" if row.dropped else ""
-    mark = "best" if row.is_best else "tie" if row.leads and not row.method.control else ""
     chance = row.against_chance
     note = (
         "not better than chance"
@@ -220,17 +237,13 @@ def _score_cells(analysis: Analysis, row: MethodStatistics | None) -> tuple[Tabl
     if row.method.control and row.leads:
         note = "as good as the best"
     spread = interval(row.low, row.high, decimals) if row.n >= 2 else "one image"
-    title = f"{row.n} images" + (f", {row.dropped} without a score" if row.dropped else "")
-    score = TableCell(number(row.mean, decimals), " ".join(filter(None, (spread, missing))), _key(row.mean), mark, note, title)
-    share = row.sources.share
-    noise = f"MC {percent(share)}" if math.isfinite(share) else ""
-    return score, TableCell(percent(row.first) if not row.method.control else "", noise, _key(row.first), title=_noise_title(row))
+    sub = " ".join(filter(None, (spread, missing)))
+    return TableCell(number(row.mean, decimals), sub, _key(row.mean), _mark(row), note, mean_title(analysis, row, decimals))
 
 
-def _noise_title(row: MethodStatistics) -> str:
-    if not math.isfinite(row.sources.share):
-        return "nothing was sampled, or the Monte Carlo error is unknown"
-    return f"standard error {significant(row.sources.sampling)}, Monte Carlo error {significant(row.sources.monte_carlo)}"
+def _mark(row: MethodStatistics) -> str:
+    """`best` for the best mean, whichever methods share it, and `tie` for a method that cannot be distinguished from the best."""
+    return "best" if row.equals_best else "tie" if row.leads and not row.method.control else ""
 
 
 def _cost_cells(scores: ModelScores, method: MethodEntry) -> tuple[TableCell, TableCell]:
@@ -239,55 +252,73 @@ def _cost_cells(scores: ModelScores, method: MethodEntry) -> tuple[TableCell, Ta
         return TableCell(DASH), TableCell(DASH)
     forward = cost.forward if method.forward is None else method.forward
     backward = cost.backward if method.backward is None else method.backward
-    return TableCell(f"{forward:,.0f} / {backward:,.0f}", sort=_key(forward + backward)), TableCell(
-        seconds(cost.seconds), sort=_key(cost.seconds)
+    passes = f"One map takes {forward:,.0f} forward and {backward:,.0f} backward passes of one image through the network."
+    timed = f"One map took {seconds(cost.seconds)} on the machine of this run, on average."
+    return (
+        TableCell(f"{forward:,.0f} / {backward:,.0f}", sort=_key(forward + backward), title=passes),
+        TableCell(seconds(cost.seconds), sort=_key(cost.seconds), title=timed),
     )
 
 
-def _comparison_cells(row: MethodStatistics, usual: int) -> list[TableCell]:
+def _comparison_cells(analysis: Analysis, row: MethodStatistics, usual: int) -> list[TableCell]:
     decimals = _row_decimals(row, usual)
-    mark = "best" if row.is_best else "tie" if row.leads and not row.method.control else ""
-    mean = TableCell(
-        number(row.mean, decimals), interval(row.low, row.high, decimals), _key(row.mean), mark, title=count(row.n, "image")
-    )
+    spread = interval(row.low, row.high, decimals)
+    mean = TableCell(number(row.mean, decimals), spread, _key(row.mean), _mark(row), title=mean_title(analysis, row, decimals))
     ranked = math.isfinite(row.expected_rank)
     place = TableCell(
         number(row.expected_rank, 1),
         f"{row.rank_low:.0f}–{row.rank_high:.0f}" if ranked else "",
         _key(row.expected_rank),
-        title="" if ranked else "controls are not ranked, nor are methods with scores on fewer than half of the images",
+        title=rank_title(row),
     )
+    first = TableCell(percent(row.first), sort=_key(row.first), title=first_title(row))
     noise = significant(row.sources.monte_carlo) if math.isfinite(row.sources.monte_carlo) else DASH
-    parts = [TableCell(number(mean_, 2), interval(low, high, 2), _key(mean_)) for mean_, low, high in row.components.values()]
+    total_title, noise_title = error_titles(row)
+    meanings = analysis.matrix.metric.components
+    parts = [
+        TableCell(number(mean_, 2), interval(low, high, 2), _key(mean_), title=f"The mean over images of: {meanings.get(name, name)}.")
+        for name, (mean_, low, high) in row.components.items()
+    ]
+    best = in_text(analysis.best.method.label) if analysis.best else ""
+    chance = in_text(lower_first(analysis.chance.method.label)) if analysis.chance else ""
+    total = significant(row.sources.sampling) if math.isfinite(row.sources.sampling) else DASH
+    share = percent(row.sources.share) if math.isfinite(row.sources.share) else ""
     return [
         mean,
         place,
-        *_test_cells(row.against_best, decimals, "this is the best method"),
-        *_test_cells(row.against_chance, decimals, "this control stands for chance"),
-        TableCell(
-            significant(row.sources.sampling) if math.isfinite(row.sources.sampling) else DASH, sort=_key(row.sources.sampling)
-        ),
-        TableCell(noise, percent(row.sources.share) if math.isfinite(row.sources.share) else "", _key(row.sources.monte_carlo)),
+        first,
+        *_test_cells(row, row.against_best, decimals, best, "This is the best method."),
+        *_test_cells(row, row.against_chance, decimals, chance, "This control stands for chance."),
+        TableCell(total, sort=_key(row.sources.sampling), title=total_title),
+        TableCell(noise, share, _key(row.sources.monte_carlo), title=noise_title),
         *parts,
     ]
 
 
-def _test_cells(test: CorrectedComparison | None, decimals: int, itself: str) -> list[TableCell]:
+def _test_cells(
+    row: MethodStatistics, test: CorrectedComparison | None, decimals: int, reference: str, itself: str
+) -> list[TableCell]:
     if test is None:
         return [TableCell(DASH, title=itself), TableCell(""), TableCell("")]
     if test.n == 0:
-        return [TableCell(DASH, title="no image has both scores"), TableCell(""), TableCell("")]
-    needed = (
-        f"{number(test.needed, 0)} images needed"
-        if test.verdict in (ComparisonVerdict.TIE, ComparisonVerdict.UNKNOWN) and math.isfinite(test.needed)
-        else ""
-    )
-    dropped = f"{test.dropped} images lack one of the two scores" if test.dropped else count(test.n, "pair")
+        return [TableCell(DASH, title="No image has both scores."), TableCell(""), TableCell("")]
     return [
-        TableCell(_signed(test.gain, decimals), interval(test.low, test.high, decimals), _key(test.gain), title=dropped),
-        TableCell(percent(test.superiority), sort=_key(test.superiority)),
-        TableCell(p_value(test.p), f"{test.verdict.value}\n{needed}".strip(), _key(test.p)),
+        TableCell(
+            _signed(test.gain, decimals),
+            interval(test.low, test.high, decimals),
+            _key(test.gain),
+            title=gain_title(row, test, reference, decimals),
+        ),
+        TableCell(percent(test.superiority), sort=_key(test.superiority), title=wins_title(row, test, reference)),
+        TableCell(p_value(test.p), f"{test.verdict.value}\n{_needed(test)}".strip(), _key(test.p), title=p_title(test, reference)),
     ]
+
+
+def _needed(test: CorrectedComparison) -> str:
+    """How many images a difference of this size needs, where these images did not decide."""
+    if test.verdict not in (ComparisonVerdict.TIE, ComparisonVerdict.UNKNOWN) or not math.isfinite(test.needed):
+        return ""
+    return f"over {test.n} images needed" if test.needed <= test.n + 1 else f"{number(test.needed, 0)} images needed"
 
 
 def _signed(value: float, decimals: int) -> str:
