@@ -111,8 +111,12 @@ def _model_section(
     matrix, counts = metric_agreement(analyses)
     answer = headline(scores, analyses, manifest)
     chosen = primary_analyses(analyses)
-    score_figures = [_score_figure(run, item, f"{prefix}{name}-scores") for item, name in zip(analyses, names, strict=True)]
-    hero = analyses.index(chosen[0]) if chosen and len(chosen) <= FEW and chosen[0].best is not None else None
+    score_figures = {
+        name: _score_figure(run, item, f"{prefix}{name}-scores")
+        for item, name in zip(analyses, names, strict=True)
+        if any(row.n for row in item.rows)
+    }
+    hero = score_figures.pop(names[analyses.index(chosen[0])], None) if 0 < len(chosen) <= FEW else None
     entries = _words(manifest)
     return {
         "prefix": prefix,
@@ -122,8 +126,8 @@ def _model_section(
         "images": _images(analyses),
         "analyses": analyses,
         "summary": summary_table(scores, analyses),
-        "hero": None if hero is None else score_figures[hero],
-        "score_figures": [figure for index, figure in enumerate(score_figures) if index != hero],
+        "hero": hero,
+        "score_figures": [*score_figures.values()],
         "curve_figures": [
             _curve_figure(run, item, styles, f"{prefix}{name}-curves")
             for item, name in zip(analyses, names, strict=True)
@@ -172,6 +176,7 @@ def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
         "id": name,
         "metric": metric,
         "kinds": [kind for kind in MARKS if any(standing(row) == kind for row in analysis.rows if row.n)],
+        "chance": analysis.chance is not None,
         "label": label,
         "spec": score_chart(analysis, legend=False, width="container"),
         "svg": inline_svg(static, name, label),

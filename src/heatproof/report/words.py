@@ -116,7 +116,7 @@ def _statistical_words(level: str, alpha: float, looks: int) -> list[Word]:
             "passes",
             "How often one image goes through the network for one map: a forward pass computes the outputs, a backward pass the "
             "gradients. The number does not depend on the machine.",
-            ("forward and", "passes"),
+            ("backward passes", "passes"),
         ),
         Word("word-time", "time", "The time that one map took on the machine of this run, on average over the images."),
         Word(

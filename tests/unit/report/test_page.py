@@ -135,7 +135,7 @@ def test_failures_and_refusals_are_listed_with_their_reasons(page):
     assert "SmoothTaylor (σ 2.0) on EfficientNet-Lite0" in page
     assert "Set chunk = 1." in page
     assert "truncated.jpg" in page
-    assert "1 unit of this run failed." in page
+    assert re.search("1 of 13 <a [^>]*>units of work</a> failed", page)
     assert "1 image was refused." in page
 
 
@@ -183,7 +183,7 @@ def test_a_run_still_going_on_says_what_is_missing(tmp_path):
     manifest = run.manifest()
     later = UNIT.model_copy(update={"unit": "later"})
     run.write_manifest(manifest.model_copy(update={"units": (*manifest.units, later)}))
-    assert "1 unit of 3 has not run yet" in build(run.path).read_text()
+    assert re.search("1 of 3 <a [^>]*>units of work</a> has not run yet", build(run.path).read_text())
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

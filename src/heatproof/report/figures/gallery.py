@@ -239,6 +239,7 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
     inch, line, top, bottom = 1.15, 1.3, 0.75, 0.75  # of a column, of a row, and above and below the rows
     width, height = inch * columns + 0.2, line * rows + top + bottom
     figure = Figure(figsize=(width, height), dpi=160)
+    figure.suppressComposite = True  # the maps stay single pictures in the SVG
     FigureCanvasAgg(figure)
     # One pair of axes in inches from the upper left corner: as many pairs as maps would take most of the time of a report.
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
