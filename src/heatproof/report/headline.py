@@ -88,7 +88,7 @@ def _of_many(chosen: Sequence[Analysis]) -> list[str]:
         for name, n in as_good.items()
     ]
     for item in chosen:
-        beaten_by_chance = _is_testable(item) and len(_beating(item)) < len(item.methods)
+        beaten_by_chance = _is_testable(item) and len(_beating(item)) < len(_scored(item))
         sentences.append(f"{_lead(item)} {_chance(item)}".strip() if beaten_by_chance else _lead(item))
     return sentences
 
@@ -121,11 +121,16 @@ def _lead(analysis: Analysis, where: str = "", others: Sequence[Analysis] = ()) 
 def _other_metrics(others: Sequence[Analysis]) -> str:
     """The sentence about other metrics of the run by which some methods beat chance."""
     beating = [
-        f"by {full_name(item.matrix.metric)} {len(_beating(item))} of {len(item.methods)} do"
+        f"by {full_name(item.matrix.metric)} {len(_beating(item))} of {len(_scored(item))} do"
         for item in others
         if _is_testable(item) and item.chance is not None and _beating(item)
     ]
     return f" Other metrics of this run differ: {comma_list(beating, most=3)}." if beating else ""
+
+
+def _scored(analysis: Analysis) -> list[MethodStatistics]:
+    """The methods that have a score."""
+    return [row for row in analysis.methods if row.n]
 
 
 def _winners(analysis: Analysis) -> list[MethodStatistics]:
@@ -135,10 +140,10 @@ def _winners(analysis: Analysis) -> list[MethodStatistics]:
 
 def _ties(analysis: Analysis) -> str:
     ties = [_name(row) for row in analysis.methods if not row.equals_best and row.leads]
-    others = len(analysis.methods) - len(_winners(analysis))
-    them = "It" if others == len(analysis.methods) - 1 else "They"
+    winners, others = len(_winners(analysis)), len(_scored(analysis)) - len(_winners(analysis))
+    them = "It" if winners == 1 else "They"
     if not others:
-        return "It is the only method of this run." if len(analysis.methods) == 1 else "All methods have the same mean."
+        return "It is the only method with a score." if winners == 1 else "All methods have the same mean."
     if len(ties) == others:
         return f"{them} cannot be distinguished from {comma_list(ties)}: all methods are tied."
     if ties:
@@ -163,7 +168,7 @@ def _chance(analysis: Analysis) -> str:
         return "No random map was run, so it is unknown whether any method beats chance."
     name = control_name(analysis.chance.method.label)
     beating = _beating(analysis)
-    rest = [_name(row) for row in analysis.methods if row not in beating]
+    rest = [_name(row) for row in _scored(analysis) if row not in beating]
     if not beating:
         return ""
     by = f"By {_short_name(analysis)}, "
@@ -171,7 +176,7 @@ def _chance(analysis: Analysis) -> str:
         return f"{by}{f'all {len(beating)} methods beat' if len(beating) > 1 else 'it beats'} {name}, which stands for chance."
     verb = "does not beat" if len(rest) == 1 else "do not beat"
     return (
-        f"{by}{len(beating)} of {len(analysis.methods)} methods beat {name}, which stands for chance; {comma_list(rest)} {verb} it: "
+        f"{by}{len(beating)} of {len(_scored(analysis))} methods beat {name}, which stands for chance; {comma_list(rest)} {verb} it: "
         f"do not trust {_it(rest)} here."
     )
 

@@ -50,7 +50,7 @@ def test_no_method_better_than_chance_is_said_of_the_metric_that_shows_it_beside
     assert lead.startswith("By the area under the perturbation curve (AUPC), no method beats a random map on these 12 photographs: ")
     assert lead.endswith(
         "Other metrics of this run differ: by area under the total-variation curve (AUTVC) 8 of 8 do and by correlation between two "
-        "seeds 4 of 8 do."
+        "seeds 4 of 4 do."
     )
 
 
