@@ -78,7 +78,7 @@ def p_value(p: float) -> str:
 def comma_list(items: Sequence[str], most: int = 5) -> str:
     """The items in one phrase, such as `a, b and c`; if there are more than `most`, the rest is counted.
 
-    Semicolons separate the items if one of them contains a comma or "and" of its own.
+    Semicolons separate the items if one of them contains a comma or "and" of its own, outside quotation marks.
 
     >>> from heatproof.core.formatting import comma_list
     >>> comma_list(["a", "b", "c"]), comma_list(["a", "b", "c", "d"], most=3)
@@ -89,7 +89,7 @@ def comma_list(items: Sequence[str], most: int = 5) -> str:
     shown = [*items] if len(items) <= most else [*items[: most - 1], f"{len(items) - most + 1} others"]
     if len(shown) < 2:
         return "".join(shown)
-    ambiguous = any(", " in item or " and " in item for item in shown)
+    ambiguous = any((", " in item or " and " in item) and not item.startswith("“") for item in shown)
     separator, last = ("; ", "; and ") if ambiguous else (", ", " and ")
     return f"{separator.join(shown[:-1])}{last}{shown[-1]}"
 

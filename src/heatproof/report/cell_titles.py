@@ -5,6 +5,7 @@ import math
 from heatproof.core.formatting import count, in_text, interval, number, p_value, percent, percent_level, significant
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, CorrectedComparison, MethodStatistics, level_of
+from heatproof.report.claims import PairResult
 from heatproof.report.metric_names import full_name, lower_first
 from heatproof.report.score_matrix import ScoreMatrix
 
@@ -90,3 +91,18 @@ def error_titles(row: MethodStatistics) -> tuple[str, str]:
 def image_title(matrix: ScoreMatrix, row: int, column: int) -> str:
     """What the score of a single image is."""
     return f"The {full_name(matrix.metric)} of {in_text(matrix.methods[row].label)} on {matrix.images[column].name}."
+
+
+def difference_title(pair: PairResult) -> str:
+    """What the difference of a pair of a claim is."""
+    over = f" over n = {count(pair.n, 'image')}" if pair.n else ""
+    return f"{in_text(pair.lower)} minus {in_text(pair.higher)}, on average{over}."
+
+
+def tested_title(pair: PairResult) -> str:
+    """What decides a pair of a claim: a margin, a p value or its interval."""
+    if math.isfinite(pair.margin):
+        return "The two are alike if the whole interval of the difference lies within this margin."
+    if math.isnan(pair.p):
+        return "The interval decides this pair."
+    return "If the two were equal, a difference as large as this one would occur with this probability, after the correction."

@@ -61,8 +61,8 @@ def headline(scores: ModelScores, analyses: Sequence[Analysis], manifest: Manife
     if len(chosen) > FEW:
         return Headline(_summary(chosen, manifest), tuple(_of_many(chosen)), _caveats(manifest, scores, chosen))
     others = [item for item in analyses if item not in chosen]
-    leads = [_lead(item, f"{_where(item.n, manifest)}, ", others) for item in chosen]
-    details = [sentence for item in chosen for sentence in _details(item, scores)]
+    leads = [_lead(item, f"{_where(item.n, manifest)}, ") for item in chosen]
+    details = [sentence for item in chosen for sentence in _details(item, scores, others)]
     return Headline(" ".join(leads), tuple(details), _caveats(manifest, scores, chosen))
 
 
@@ -97,7 +97,7 @@ def _is_testable(analysis: Analysis) -> bool:
     return analysis.best is not None and analysis.best.n >= 2 and analysis.testable
 
 
-def _lead(analysis: Analysis, where: str = "", others: Sequence[Analysis] = ()) -> str:
+def _lead(analysis: Analysis, where: str = "") -> str:
     best = analysis.best
     if best is None:
         return f"{analysis.matrix.metric.title}: no method has a score."
@@ -113,19 +113,21 @@ def _lead(analysis: Analysis, where: str = "", others: Sequence[Analysis] = ()) 
         place = f" {lower_first(where.removesuffix(', '))}" if where else ""
         return (
             f"By the {full_name(metric)}, no method beats a random map{place}: {comma_list(winners)} {have} the {extreme} (best), "
-            f"{_score(best, analysis.looks)}, and chance has {_score(analysis.chance, analysis.looks)}.{_other_metrics(others)}"
+            f"{_score(best, analysis.looks)}, and chance has {_score(analysis.chance, analysis.looks)}."
         )
     return f"{has}. {_ties(analysis)}".strip()
 
 
-def _other_metrics(others: Sequence[Analysis]) -> str:
-    """The sentence about other metrics of the run by which some methods beat chance."""
+def _other_metrics(analysis: Analysis, others: Sequence[Analysis]) -> str:
+    """The sentence about other metrics of the run by which some methods beat chance, if by this one no method does."""
+    if analysis.chance is None or _beating(analysis):
+        return ""
     beating = [
-        f"by {full_name(item.matrix.metric)} {len(_beating(item))} of {len(_scored(item))} do"
+        f"{len(_beating(item))} of {len(_scored(item))} by {full_name(item.matrix.metric)}"
         for item in others
-        if _is_testable(item) and item.chance is not None and _beating(item)
+        if _is_testable(item) and _beating(item)
     ]
-    return f" Other metrics of this run differ: {comma_list(beating, most=3)}." if beating else ""
+    return f"By other metrics of this run, methods do beat the random map: {comma_list(beating)}." if beating else ""
 
 
 def _scored(analysis: Analysis) -> list[MethodStatistics]:
@@ -152,15 +154,18 @@ def _ties(analysis: Analysis) -> str:
     return f"{them} {'is' if them == 'It' else 'are'} better than {rest}."
 
 
-def _details(analysis: Analysis, scores: ModelScores) -> list[str]:
+def _details(analysis: Analysis, scores: ModelScores, others: Sequence[Analysis]) -> list[str]:
     best = analysis.best
     if best is None or not _is_testable(analysis):
         return []
-    return [
-        sentence
-        for sentence in (_advice(analysis, scores), _chance(analysis), _controls(analysis), _first(analysis, best))
-        if sentence
-    ]
+    sentences = (
+        _advice(analysis, scores),
+        _chance(analysis),
+        _other_metrics(analysis, others),
+        _controls(analysis),
+        _first(analysis, best),
+    )
+    return [sentence for sentence in sentences if sentence]
 
 
 def _chance(analysis: Analysis) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from heatproof.core.formatting import comma_list, count, number, percent, percent_level, significant
+from heatproof.core.formatting import comma_list, count, number, percent, percent_level, sentence_case, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
 from heatproof.report.associations import MeasuredAssociation, measured_associations
 from heatproof.report.cascade import read_cascade
@@ -25,8 +25,9 @@ from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.style import LineStyle, config, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
 from heatproof.report.headline import FEW, control_name, headline, primary_analyses
-from heatproof.report.metric_names import told_apart
+from heatproof.report.metric_names import is_abbreviation, told_apart
 from heatproof.report.pass_equivalents import pass_equivalents
+from heatproof.report.provenance import provenance
 from heatproof.report.score_matrix import ModelScores, read_scores
 from heatproof.report.searches import Search, read_searches
 from heatproof.report.table_cells import (
@@ -37,7 +38,6 @@ from heatproof.report.table_cells import (
     correlation_cells,
     image_table,
     pretty_json,
-    provenance,
     published_table,
     selection_bias_sentence,
     summary_table,
@@ -271,6 +271,8 @@ def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analys
         "raw": Markup,
         "arrow": arrow,
         "control_name": control_name,
+        "is_abbreviation": is_abbreviation,
+        "sentence_case": sentence_case,
         "metric_id": partial(metric_id, metrics),
     }
     draws = sorted({item.draws for group in analyses for item in group})

@@ -18,19 +18,30 @@ from heatproof.core.formatting import (
     p_value,
     percent,
     seconds,
+    sentence_case,
     significant,
 )
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, ComparisonVerdict, CorrectedComparison, MethodStatistics
 from heatproof.report.associations import MeasuredAssociation
-from heatproof.report.cell_titles import error_titles, first_title, gain_title, image_title, mean_title, p_title, rank_title, wins_title
+from heatproof.report.cell_titles import (
+    difference_title,
+    error_titles,
+    first_title,
+    gain_title,
+    image_title,
+    mean_title,
+    p_title,
+    rank_title,
+    tested_title,
+    wins_title,
+)
 from heatproof.report.claims import JudgedClaim, PairResult, PublishedComparison, PublishedNumber
 from heatproof.report.metric_names import lower_first
-from heatproof.report.pass_equivalents import PassEquivalents
 from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.report.searches import Search
 from heatproof.stats import STATISTICS
-from heatproof.store.manifest import AccelerationEntry, Manifest, MethodEntry
+from heatproof.store.manifest import MethodEntry
 
 NO_SCORE = "This method has no score, or does not state an expected sum that this metric could test."
 
@@ -135,15 +146,15 @@ def published_table(comparison: PublishedComparison, model: str) -> tuple[list[s
 
 def _published_cells(entry: PublishedNumber, networks: Sequence[str], same: Sequence[str]) -> Iterator[TableCell]:
     spread = interval(entry.low, entry.high, 2) if entry.n >= 2 else "one image" if entry.n else ""
-    yield TableCell(number(entry.mean, 2), spread, _key(entry.mean), title=count(entry.n, "image") if entry.n else "not run")
+    own = f"The mean score of this run over n = {count(entry.n, 'image')}." if entry.n else "This run has no such score."
+    yield TableCell(number(entry.mean, 2), spread, _key(entry.mean), title=own)
     for network in networks:
-        yield _published_cell(entry.published.get(network))
+        value = entry.published.get(network)
+        title = f"The published score for {network}." if value is not None else "No score was published."
+        yield TableCell(DASH if value is None else number(value, 2), sort="" if value is None else _key(value), title=title)
     for network in same:
-        yield TableCell(number(entry.difference(network), 2), sort=_key(entry.difference(network)))
-
-
-def _published_cell(value: float | None) -> TableCell:
-    return TableCell(DASH) if value is None else TableCell(number(value, 2), sort=_key(value))
+        difference = entry.difference(network)
+        yield TableCell(number(difference, 2), sort=_key(difference), title="The score of this run minus the published one.")
 
 
 def claim_table(judged: Sequence[JudgedClaim]) -> list[tuple[JudgedClaim, list[tuple[str, list[TableCell]]]]]:
@@ -158,11 +169,10 @@ def _pair_label(pair: PairResult) -> str:
 def _pair_cells(pair: PairResult) -> list[TableCell]:
     decimals = decimals_for((pair.high - pair.low) / 2)
     tested = f"± {number(pair.margin, decimals)}" if math.isfinite(pair.margin) else p_value(pair.p) if pair.n else DASH
+    spread = interval(pair.low, pair.high, decimals) if pair.n >= 2 else ""
     return [
-        TableCell(
-            number(pair.difference, decimals), interval(pair.low, pair.high, decimals) if pair.n >= 2 else "", _key(pair.difference)
-        ),
-        TableCell(tested),
+        TableCell(number(pair.difference, decimals), spread, _key(pair.difference), title=difference_title(pair)),
+        TableCell(tested, title=tested_title(pair)),
         TableCell(str(pair.finding)),
     ]
 
@@ -174,8 +184,9 @@ def association_table(association: MeasuredAssociation, level: float) -> tuple[l
         cells = []
         for name in STATISTICS:
             value, (low, high) = measured.statistics[name].value, measured.statistics[name].interval(level)
-            cells.append(TableCell(_fixed(value), f"[{_fixed(low)}, {_fixed(high)}]", _key(value)))
-        rows.append((label, [*cells, TableCell(str(measured.n))]))
+            title = f"{sentence_case(name)} of {association.y} against {association.x}, over n = {count(measured.n, 'image')}."
+            cells.append(TableCell(_fixed(value), f"[{_fixed(low)}, {_fixed(high)}]", _key(value), title=title))
+        rows.append((label, [*cells, TableCell(str(measured.n), title="The number of images with both metrics.")]))
     return [*STATISTICS, "images"], rows
 
 
@@ -201,7 +212,7 @@ def selection_bias_sentence(search: Search) -> str:
 def correlation_cells(matrix: Floats, counts: Any) -> list[list[TableCell]]:
     """The cells of a correlation matrix; each states on how many methods it is based."""
     return [
-        [TableCell(number(float(value), 2), title=count(int(n), "method")) for value, n in zip(values, ns, strict=True)]
+        [TableCell(number(float(value), 2), title=f"Rank correlation over {count(int(n), 'method')}.") for value, n in zip(values, ns, strict=True)]
         for values, ns in zip(matrix, counts, strict=True)
     ]
 
@@ -338,34 +349,4 @@ def _key(value: float) -> str:
 def _parted(lines: Sequence[TableLine]) -> ScoreTable:
     return ScoreTable(
         tuple(line for line in lines if not line.method.control), tuple(line for line in lines if line.method.control)
-    )
-
-
-def provenance(manifest: Manifest, equivalents: Sequence[PassEquivalents] = ()) -> list[tuple[str, str]]:
-    """The circumstances of a run as pairs of a term and its text: versions, machine, computation of the passes, seeds and time."""
-    environment = manifest.environment
-    pairs = [("Created", manifest.created)]
-    pairs += [(f"Version of {name}", getattr(environment, name)) for name in ("heatproof", "torch", "python")]
-    pairs += [(f"Machine: {name}", str(getattr(environment, name) or "")) for name in ("cpu", "cores", "device")]
-    pairs += [(f"Passes of {model.name}", _passes_computed(model.acceleration)) for model in manifest.models if model.acceleration]
-    pairs += [
-        (
-            f"Passes for {item.metric} on {item.model}",
-            f"{item.passes:,} forward passes were computed with {percent(item.equivalent / item.passes)} of their operations, "
-            "because only the operations affected by the change of the image were computed",
-        )
-        for item in equivalents
-    ]
-    pairs += [("Seeds", ", ".join(map(str, manifest.seeds)))]
-    pairs += [("Time taken", seconds(manifest.elapsed))] if manifest.elapsed else []
-    return [(term, text) for term, text in pairs if text]
-
-
-def _passes_computed(acceleration: AccelerationEntry) -> str:
-    """`exact: folded, channels last; 2.0 times the speed of plain passes; gradient maps differ by at most 0.0023`."""
-    precision, label, speedup, error = acceleration.precision, acceleration.label, acceleration.speedup, acceleration.map_error
-    if label == "plain" or speedup is None or error is None:
-        return f"{precision}: {label}"
-    return (
-        f"{precision}: {label}; {speedup:.1f} times the speed of plain passes; gradient maps differ by at most {significant(error)}"
     )

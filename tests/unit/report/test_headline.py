@@ -46,11 +46,11 @@ def test_the_winner_comes_with_its_interval_and_its_ties(demo):
 
 
 def test_no_method_better_than_chance_is_said_of_the_metric_that_shows_it_beside_the_others(write):
-    lead = answer(write(gap=0.0)).lead
-    assert lead.startswith("By the area under the perturbation curve (AUPC), no method beats a random map on these 12 photographs: ")
-    assert lead.endswith(
-        "Other metrics of this run differ: by area under the total-variation curve (AUTVC) 8 of 8 do and by correlation between two "
-        "seeds 4 of 4 do."
+    result = answer(write(gap=0.0))
+    assert result.lead.startswith("By the area under the perturbation curve (AUPC), no method beats a random map on these 12 photographs: ")
+    assert result.details[0] == (
+        "By other metrics of this run, methods do beat the random map: 8 of 8 by area under the total-variation curve (AUTVC) and 4 of 4 "
+        "by correlation between two seeds."
     )
 
 
@@ -153,3 +153,22 @@ def test_a_run_too_small_to_stop_early_says_so(write):
     run = write()
     change(run, stop=StopEntry(**RULE, looks=(12,)))
     assert answer(run).caveats[0].startswith("This run was allowed to stop early but could not")
+
+
+def test_a_label_with_a_comma_stands_in_quotation_marks(write):
+    run = write()
+    manifest = run.manifest()
+    commas = {"SmoothTaylor (σ 0.5)": "SmoothTaylor, σ 0.5", "VarGrad": "VarGrad, 50"}
+    methods = (method.model_copy(update={"label": commas.get(method.label, method.label)}) for method in manifest.methods)
+    change(run, methods=tuple(methods))
+    lead = answer(run).lead
+    assert "“SmoothTaylor, σ 0.5” has the lowest" in lead
+    assert "from “VarGrad, 50”: these" in lead
+
+
+def test_a_method_without_a_score_is_not_called_untrustworthy(write):
+    run = write()
+    with_primary(run, "repeatability")
+    result = answer(run)
+    assert "By repeatability, all 4 methods beat the random map, which stands for chance." in result.details
+    assert not any("do not trust" in sentence for sentence in (result.lead, *result.details))

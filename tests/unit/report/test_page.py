@@ -94,6 +94,31 @@ def test_every_image_has_words_and_every_head_cell_a_scope(tags):
     assert tags.of("html")[0]["lang"] == "en"
 
 
+def test_every_number_of_a_table_is_explained(page):
+    cells = re.findall(r"<td([^>]*)>(.*?)</td>", page, flags=re.S)
+    numbers = [attributes for attributes, text in cells if re.match(r"[−+]?\d", re.sub(r"<[^>]*>|\s|best:|tied with the best:", "", text))]
+    assert len(numbers) > 300
+    assert [attributes for attributes in numbers if "title=" not in attributes] == []
+
+
+def test_every_word_of_a_heading_is_explained_and_abbreviations_are_spelt_out_where_they_are_first_used(page):
+    body = page[page.index("<body>") :]
+    for short, full in (("AUPC", "area under the perturbation curve"), ("AUTVC", "area under the total-variation curve")):
+        text = re.sub("<[^>]*>", "", body[: body.index(short) + 400]).lower()
+        assert full in text
+    assert not re.search(r">\s*(MC|first|row|rows|units?)\s*<", body)
+
+
+def test_metrics_with_several_settings_have_different_headings(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=3, size=16, methods=(0, 8), failures=False)
+    manifest = run.manifest()
+    metrics = (manifest.metrics[0], manifest.metrics[1].model_copy(update={"label": "AUPC", "title": manifest.metrics[0].title}))
+    run.write_manifest(manifest.model_copy(update={"metrics": metrics}))
+    headings = re.findall(r"<h3>(Area.*?)</h3>", build(run.path).read_text())
+    assert len(headings) == 4
+    assert len(set(headings)) == 2
+
+
 def test_every_chart_is_also_drawn_for_readers_without_scripts(page):
     assert page.count("<noscript><svg") == page.count('class="chart"') == 4 + 2 + 3 + 1
 

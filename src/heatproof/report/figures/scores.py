@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from heatproof.core.formatting import decimals_for, interval, number
+from heatproof.core.formatting import decimals_for, interval, number, sentence_case
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, ComparisonVerdict, MethodStatistics
 from heatproof.report.figures.style import FAINT, GREY, HUES, plain
@@ -56,7 +56,7 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
     x_axis = alt.Axis(grid=False, tickCount=6)
 
     def x(name: str) -> Any:
-        return alt.X(f"{name}:Q", title=f"{metric.label}   {arrow}", scale=alt.Scale(zero=False), axis=x_axis)
+        return alt.X(f"{name}:Q", title=f"{sentence_case(metric.label)}   {arrow}", scale=alt.Scale(zero=False), axis=x_axis)
 
     images = alt.Chart({"values": _images(analysis)}).mark_tick(thickness=1, height=9, opacity=0.4, color=FAINT)
     layers = [
