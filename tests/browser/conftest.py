@@ -43,7 +43,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def show(browser: Any, report: Path) -> Iterator[Callable[..., Any]]:
-    """A function that opens the report in a window of a width, once for each width and colour scheme, with all sections unfolded."""
+    """A function that opens the report in a window, once for each width and colour scheme, with all sections unfolded."""
     pages: dict[tuple[Any, ...], Any] = {}
     contexts = []
 

@@ -1,4 +1,4 @@
-"""What a report looks like in a browser: on a screen, a tablet and a phone, dark, on paper, without scripts and without a network."""
+"""What a report is in a browser: on a screen, a tablet and a phone, dark, on paper, without scripts and without a network."""
 
 import re
 
@@ -65,11 +65,15 @@ def test_a_mark_means_the_same_in_the_table_and_in_the_figure(show):
     blue = page.locator("td .mark.best").first.evaluate(style, "borderTopColor")
     assert page.locator("td .mark:not(.best)").first.evaluate(style, "backgroundColor") == "rgba(0, 0, 0, 0)"
     for kind, fill in (("best", blue), ("tied with the best", ground)):
-        drawn = page.locator(f".answer .chart path[aria-label$='kind: {kind}'], .answer .chart path[aria-label*='standing: {kind}']")
+        drawn = page.locator(
+            f".answer .chart path[aria-label$='kind: {kind}'], .answer .chart path[aria-label*='standing: {kind}']"
+        )
         assert drawn.count() >= 1
         assert drawn.first.evaluate(style, "fill") == fill
         assert drawn.first.evaluate(style, "stroke") == blue
-    assert page.locator(".answer .chart path[aria-label*='worse than the best']").first.get_attribute("d") != drawn.first.get_attribute("d")
+    assert page.locator(".answer .chart path[aria-label*='worse than the best']").first.get_attribute(
+        "d"
+    ) != drawn.first.get_attribute("d")
 
 
 def test_a_number_is_explained_by_keyboard(show):
@@ -78,7 +82,9 @@ def test_a_number_is_explained_by_keyboard(show):
     for key in ("ArrowDown", "ArrowRight", "ArrowLeft", "Enter"):
         page.keyboard.press(key)
     text = page.locator("#why").inner_text()
-    assert re.match(r"[\d.]+ is the mean area under the perturbation curve \(AUPC\) of .+ over n = 10 images; the 95 % interval", text)
+    assert re.match(
+        r"[\d.]+ is the mean area under the perturbation curve \(AUPC\) of .+ over n = 10 images; the 95 % interval", text
+    )
     page.keyboard.press("Escape")
     assert not page.locator("#why").is_visible()
     assert page.locator("#scores td[tabindex='0']").count() == 1

@@ -242,7 +242,9 @@ def _analyse(matrix: ScoreMatrix, weights: Floats, looks: int) -> Analysis:
             rank_low=float(ranking.low[i]),
             rank_high=float(ranking.high[i]),
             is_best=i == best,
-            equals_best=bool(best is not None and ranked[i] and np.isclose(interval.mean[i], interval.mean[best], rtol=EQUAL, atol=0)),
+            equals_best=bool(
+                best is not None and ranked[i] and np.isclose(interval.mean[i], interval.mean[best], rtol=EQUAL, atol=0)
+            ),
             against_best=against_best[i],
             against_chance=against_chance[i],
             components={name: (float(part.mean[i]), float(part.low[i]), float(part.high[i])) for name, part in parts.items()},

@@ -1,12 +1,12 @@
-"""The sentence behind each number of the tables, which the page shows when the pointer rests on the number or the reader selects it."""
+"""The sentence behind each number of the tables: the page shows it when the pointer rests on the number or the reader selects it."""
 
 import math
 
 from heatproof.core.formatting import count, in_text, interval, number, p_value, percent, percent_level, significant
 from heatproof.core.records import Direction
-from heatproof.report.analysis import Analysis, CorrectedComparison, MethodStatistics, level_of
+from heatproof.report.analysis import Analysis, ComparisonVerdict, CorrectedComparison, MethodStatistics, level_of
 from heatproof.report.claims import PairResult
-from heatproof.report.metric_names import full_name, lower_first
+from heatproof.report.names import control_name, full_name
 from heatproof.report.score_matrix import ScoreMatrix
 
 
@@ -28,7 +28,7 @@ def mean_title(analysis: Analysis, row: MethodStatistics, decimals: int) -> str:
     elif row.leads:
         sentences.append("It cannot be distinguished from the best.")
     if analysis.chance is not None and row is not analysis.chance:
-        sentences.append(f"Chance, {in_text(lower_first(analysis.chance.method.label))}, has {number(analysis.chance.mean, decimals)}.")
+        sentences.append(f"Chance, {control_name(analysis.chance.method.label)}, has {number(analysis.chance.mean, decimals)}.")
     return " ".join(sentences)
 
 
@@ -53,9 +53,10 @@ def gain_title(row: MethodStatistics, test: CorrectedComparison, reference: str,
     """What a gain is, and which images it is about."""
     better = "better" if test.gain > 0 else "worse"
     dropped = f" {count(test.dropped, 'more image')} lack one of the two scores." if test.dropped else ""
+    method = in_text(row.method.label)
     return (
-        f"On the same n = {count(test.n, 'image')}, {in_text(row.method.label)} scores {number(abs(test.gain), decimals)} {better} than "
-        f"{reference} on average. A positive gain favours {in_text(row.method.label)}.{dropped}"
+        f"On the same n = {count(test.n, 'image')}, {method} scores {number(abs(test.gain), decimals)} {better} than {reference} on "
+        f"average. A positive gain favours {method}.{dropped}"
     )
 
 
@@ -68,10 +69,16 @@ def wins_title(row: MethodStatistics, test: CorrectedComparison, reference: str)
 
 
 def p_title(test: CorrectedComparison, reference: str) -> str:
-    """What a p value is."""
+    """What a p value is, and how many images such a difference needs."""
+    undecided = test.verdict in (ComparisonVerdict.TIE, ComparisonVerdict.UNKNOWN)
+    needed = (
+        f" On about n = {number(test.needed, 0)} images, a difference of this size would be significant four times out of five."
+        if undecided and test.n + 1 < test.needed < math.inf
+        else ""
+    )
     return (
         f"If the method and {reference} were equally good, a difference as large as this one would occur with probability "
-        f"{p_value(test.p)}, after the correction for several comparisons."
+        f"{p_value(test.p)}, after the correction for several comparisons.{needed}"
     )
 
 
@@ -83,8 +90,8 @@ def error_titles(row: MethodStatistics) -> tuple[str, str]:
         return total, "Nothing was drawn at random, or the error of the random draws is unknown."
     part = f", which is {percent(share)} of the variance of the mean" if math.isfinite(share) else ""
     return total, (
-        f"With the same images, the mean would vary by about ± {significant(monte_carlo)} with other random draws{part}. More draws "
-        "would reduce it."
+        f"With the same images, the mean would vary by about ± {significant(monte_carlo)} with other random draws{part}. More "
+        "draws would reduce it."
     )
 
 

@@ -25,7 +25,7 @@ from heatproof.core.formatting import (
 )
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, ComparisonVerdict, MethodStatistics, level_of
-from heatproof.report.metric_names import full_name, lower_first
+from heatproof.report.names import control_name, full_name, lower_first
 from heatproof.report.score_matrix import MapCost, ModelScores
 from heatproof.store.manifest import Manifest
 
@@ -181,8 +181,8 @@ def _chance(analysis: Analysis) -> str:
         return f"{by}{f'all {len(beating)} methods beat' if len(beating) > 1 else 'it beats'} {name}, which stands for chance."
     verb = "does not beat" if len(rest) == 1 else "do not beat"
     return (
-        f"{by}{len(beating)} of {len(_scored(analysis))} methods beat {name}, which stands for chance; {comma_list(rest)} {verb} it: "
-        f"do not trust {_it(rest)} here."
+        f"{by}{len(beating)} of {len(_scored(analysis))} methods beat {name}, which stands for chance; {comma_list(rest)} {verb} "
+        f"it: do not trust {_it(rest)} here."
     )
 
 
@@ -193,8 +193,8 @@ def _controls(analysis: Analysis) -> str:
         return ""
     does = "does" if len(as_good) == 1 else "do"
     return sentence_case(
-        f"{comma_list(as_good)}, which {does} not use the network, did as well as the best method: here {_short_name(analysis)} alone "
-        "proves nothing."
+        f"{comma_list(as_good)}, which {does} not use the network, did as well as the best method: here {_short_name(analysis)} "
+        "alone proves nothing."
     )
 
 
@@ -291,12 +291,6 @@ def _score(row: MethodStatistics, looks: int) -> str:
     decimals = decimals_for((row.high - row.low) / 2)
     spread = f" ({percent_level(level_of(looks))} interval {interval(row.low, row.high, decimals)})" if row.n >= 2 else ""
     return f"{number(row.mean, decimals)}{spread}"
-
-
-def control_name(label: str) -> str:
-    """The name of a control in a sentence: `Random map` → `the random map`."""
-    name = in_text(lower_first(label))
-    return name if name.startswith("the ") else f"the {name}"
 
 
 def _name(row: MethodStatistics) -> str:

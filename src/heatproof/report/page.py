@@ -24,8 +24,8 @@ from heatproof.report.figures.scores import MARKS, score_chart, standing
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.style import LineStyle, config, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
-from heatproof.report.headline import FEW, control_name, headline, primary_analyses
-from heatproof.report.metric_names import is_abbreviation, told_apart
+from heatproof.report.headline import FEW, headline, primary_analyses
+from heatproof.report.names import control_name, is_abbreviation, told_apart
 from heatproof.report.pass_equivalents import pass_equivalents
 from heatproof.report.provenance import provenance
 from heatproof.report.score_matrix import ModelScores, read_scores

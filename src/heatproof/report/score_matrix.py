@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from heatproof.report.metric_names import told_apart
+from heatproof.report.names import told_apart
 from heatproof.store import Run
 from heatproof.store.manifest import ImageEntry, Manifest, MethodEntry, MetricEntry, ModelEntry
 

@@ -37,7 +37,7 @@ from heatproof.report.cell_titles import (
     wins_title,
 )
 from heatproof.report.claims import JudgedClaim, PairResult, PublishedComparison, PublishedNumber
-from heatproof.report.metric_names import lower_first
+from heatproof.report.names import control_name
 from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.report.searches import Search
 from heatproof.stats import STATISTICS
@@ -97,9 +97,7 @@ def summary_table(scores: ModelScores, analyses: Sequence[Analysis]) -> ScoreTab
     lookup = [{row.method.key: row for row in analysis.rows} for analysis in analyses]
     lines = []
     for method in methods:
-        cells = [
-            _score_cell(analysis, rows.get(method.key)) for analysis, rows in zip(analyses, lookup, strict=True)
-        ]
+        cells = [_score_cell(analysis, rows.get(method.key)) for analysis, rows in zip(analyses, lookup, strict=True)]
         lines.append(TableLine(method, (*cells, *_cost_cells(scores, method))))
     return _parted(lines)
 
@@ -212,7 +210,10 @@ def selection_bias_sentence(search: Search) -> str:
 def correlation_cells(matrix: Floats, counts: Any) -> list[list[TableCell]]:
     """The cells of a correlation matrix; each states on how many methods it is based."""
     return [
-        [TableCell(number(float(value), 2), title=f"Rank correlation over {count(int(n), 'method')}.") for value, n in zip(values, ns, strict=True)]
+        [
+            TableCell(number(float(value), 2), title=f"Rank correlation over {count(int(n), 'method')}.")
+            for value, n in zip(values, ns, strict=True)
+        ]
         for values, ns in zip(matrix, counts, strict=True)
     ]
 
@@ -287,11 +288,13 @@ def _comparison_cells(analysis: Analysis, row: MethodStatistics, usual: int) -> 
     total_title, noise_title = error_titles(row)
     meanings = analysis.matrix.metric.components
     parts = [
-        TableCell(number(mean_, 2), interval(low, high, 2), _key(mean_), title=f"The mean over images of: {meanings.get(name, name)}.")
+        TableCell(
+            number(mean_, 2), interval(low, high, 2), _key(mean_), title=f"The mean over images of: {meanings.get(name, name)}."
+        )
         for name, (mean_, low, high) in row.components.items()
     ]
     best = in_text(analysis.best.method.label) if analysis.best else ""
-    chance = in_text(lower_first(analysis.chance.method.label)) if analysis.chance else ""
+    chance = control_name(analysis.chance.method.label) if analysis.chance else ""
     total = significant(row.sources.sampling) if math.isfinite(row.sources.sampling) else DASH
     share = percent(row.sources.share) if math.isfinite(row.sources.share) else ""
     return [
@@ -329,7 +332,7 @@ def _needed(test: CorrectedComparison) -> str:
     """How many images a difference of this size needs, where these images did not decide."""
     if test.verdict not in (ComparisonVerdict.TIE, ComparisonVerdict.UNKNOWN) or not math.isfinite(test.needed):
         return ""
-    return f"over {test.n} images needed" if test.needed <= test.n + 1 else f"{number(test.needed, 0)} images needed"
+    return f"n > {test.n} needed" if test.needed <= test.n + 1 else f"n ≈ {number(test.needed, 0)} needed"
 
 
 def _signed(value: float, decimals: int) -> str:

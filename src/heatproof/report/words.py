@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heatproof.core.formatting import percent
-from heatproof.report.metric_names import full_name, is_abbreviation, lower_first
+from heatproof.report.names import full_name, is_abbreviation, lower_first
 from heatproof.report.table_cells import arrow
 from heatproof.store.manifest import MetricEntry
 
@@ -60,7 +60,7 @@ def linked(sentences: Iterable[str], entries: Sequence[Word]) -> list[Any]:
         for match in pattern.finditer(text):
             parts += [str(escape(text[end : match.start()])), link(match)]
             end = match.end()
-        return Markup("".join([*parts, str(escape(text[end:]))]))  # noqa: S704 - each part is escaped
+        return Markup("".join([*parts, str(escape(text[end:]))]))
 
     return [marked(sentence) for sentence in sentences]
 
@@ -70,7 +70,9 @@ def _metric_word(index: int, metric: MetricEntry) -> Word:
     source = f" Source: {metric.cite}." if metric.cite else ""
     meaning = f"{metric.meaning} {arrow(metric.direction)[1].capitalize()}.{source}".strip()
     phrase = metric.label if is_abbreviation(metric) else lower_first(metric.title)
-    return Word(f"word-metric-{index}", title, meaning, tuple(dict.fromkeys((phrase, lower_first(metric.label), full_name(metric)))))
+    return Word(
+        f"word-metric-{index}", title, meaning, tuple(dict.fromkeys((phrase, lower_first(metric.label), full_name(metric))))
+    )
 
 
 def _statistical_words(level: str, alpha: float, looks: int) -> list[Word]:
@@ -92,8 +94,8 @@ def _statistical_words(level: str, alpha: float, looks: int) -> list[Word]:
         Word(
             "word-tie",
             "best, tied",
-            "The best method has the best mean. A method is tied with it if the images cannot distinguish the two: their difference "
-            f"is not significant at a level of {percent(alpha)} after the correction for several comparisons. A tie does not mean "
+            "The best method has the best mean. A method is tied with it if the images cannot distinguish the two: their "
+            f"difference is not significant at a level of {percent(alpha)} after the correction for several comparisons. A tie does not mean "
             "that the two are equal.",
             ("cannot be distinguished", "tied"),
         ),
@@ -107,8 +109,8 @@ def _statistical_words(level: str, alpha: float, looks: int) -> list[Word]:
         Word(
             "word-control",
             "control",
-            "A map that does not depend on the network, such as the edges of the image, scored beside the methods. Controls are not "
-            "ranked.",
+            "A map that does not depend on the network, such as the edges of the image, scored beside the methods. Controls are "
+            "not ranked.",
             ("does not use the network", "do not use the network"),
         ),
         Word(
@@ -127,15 +129,15 @@ def _statistical_words(level: str, alpha: float, looks: int) -> list[Word]:
         Word(
             "word-first",
             "ranks first",
-            "The share of resamples in which the method has the best mean. A resample (bootstrap) draws as many images as there are, "
-            "with replacement; how the results vary over resamples shows how they would vary with other images.",
+            "The share of resamples in which the method has the best mean. A resample (bootstrap) draws as many images as there "
+            "are, with replacement; how the results vary over resamples shows how they would vary with other images.",
             ("bootstrap resamples",),
         ),
         Word(
             "word-gain",
             "gain",
-            "By how much a method scores better than another one on the same images, on average, with its interval. A positive gain "
-            "favours the method of the row, whichever direction of the metric is better.",
+            "By how much a method scores better than another one on the same images, on average, with its interval. A positive "
+            "gain favours the method of the row, whichever direction of the metric is better.",
         ),
         Word("word-wins", "wins", "The share of images on which the method scores better. An equal score counts one half."),
         Word(
@@ -147,7 +149,7 @@ def _statistical_words(level: str, alpha: float, looks: int) -> list[Word]:
         ),
         Word(
             "word-needed",
-            "images needed",
+            "n needed",
             "The number of images on which a difference as large as the observed one would be significant four times out of five.",
         ),
         Word(
@@ -157,14 +159,15 @@ def _statistical_words(level: str, alpha: float, looks: int) -> list[Word]:
         ),
         Word(
             "word-monte-carlo",
-            "from random draws (Monte Carlo)",
-            "The part of the standard error that comes from the random draws of the metric, and with several seeds also of the "
-            "method, instead of the choice of images; below it, its share of the variance. More draws would remove it.",
+            "standard error, draws",
+            "The part of the standard error that comes from the random draws of the metric (Monte Carlo), and with several seeds "
+            "also of the method, instead of the choice of images; below it, its share of the variance. More draws would remove it.",
         ),
         Word(
             "word-full-colour",
             "± below a map",
-            "The value of full colour in this map, which is the 99.5th percentile of its absolute values. Each map has its own scale.",
+            "The value of full colour in this map, which is the 99.5th percentile of its absolute values. Each map has its own "
+            "scale.",
         ),
         Word(
             "word-probability",

@@ -96,7 +96,9 @@ def test_every_image_has_words_and_every_head_cell_a_scope(tags):
 
 def test_every_number_of_a_table_is_explained(page):
     cells = re.findall(r"<td([^>]*)>(.*?)</td>", page, flags=re.S)
-    numbers = [attributes for attributes, text in cells if re.match(r"[−+]?\d", re.sub(r"<[^>]*>|\s|best:|tied with the best:", "", text))]
+    numbers = [
+        attributes for attributes, text in cells if re.match(r"[−+]?\d", re.sub(r"<[^>]*>|\s|best:|tied with the best:", "", text))
+    ]
     assert len(numbers) > 300
     assert [attributes for attributes in numbers if "title=" not in attributes] == []
 

@@ -6,8 +6,9 @@ Both styles show A, the sum of a map over its channels.
     SALIENCY    S = (|A| − min|A|) / (q − min|A|) clipped to [0, 1], q the 99th percentile of |A|: black is 0, white 1.
 
 Each map has its own scale, and the gallery prints the value that full colour stands for. The pictures show means over blocks of
-pixels, which keeps the page small; the maps themselves stay in the run's folder maps/. A picture has 255 colours, so that smooth maps
-show no bands, or 33 where most neighbouring pixels differ by more than one of these, which shows no bands either and takes less space.
+pixels, which keeps the page small; the maps themselves stay in the run's folder maps/. A picture has 255 colours, so that smooth
+maps show no bands, or 33 where most neighbouring pixels differ by more than one of these: that shows no bands either and takes less
+space.
 """
 
 import io
@@ -166,7 +167,11 @@ SIGNED = GalleryStyle(
     "Full colour stands for ± {}, the 99.5th percentile of its absolute values.",
 )
 SALIENCY = GalleryStyle(
-    grays, _saliency_shade, "≥", ("0", "the number, or more"), "White stands for {} or more, the 99th percentile of its absolute values."
+    grays,
+    _saliency_shade,
+    "≥",
+    ("0", "the number, or more"),
+    "White stands for {} or more, the 99th percentile of its absolute values.",
 )
 
 
@@ -298,7 +303,7 @@ def make_tile(
 
 
 def _picture(shares: Floats, style: GalleryStyle) -> bytes:
-    """The PNG of positions on a palette. Few colours show as bands where most neighbouring pixels differ by less than one colour."""
+    """The PNG of positions on a palette. Few colours show bands where most neighbours differ by less than one of them."""
     from PIL import Image
 
     changes = np.concatenate([np.abs(np.diff(shares, axis=axis)).ravel() for axis in (0, 1)])

@@ -69,9 +69,7 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
         layers.append(chance.mark_rule(strokeDash=[4, 4], color=GREY).encode(x("value")))
     means = alt.Chart({"values": [_mean(row) for row in rows]})
     shown = [kind for kind in MARKS if any(standing(row) == kind for row in rows)]
-    shapes, strokes, fills = (
-        alt.Scale(domain=shown, range=[MARKS[kind][part] for kind in shown]) for part in range(3)
-    )
+    shapes, strokes, fills = (alt.Scale(domain=shown, range=[MARKS[kind][part] for kind in shown]) for part in range(3))
     key = alt.Legend(title=None, orient="bottom") if legend else None
     color = alt.Color("kind:N", scale=strokes, legend=key)
     layers.append(means.mark_rule(strokeWidth=2).encode(x("low"), alt.X2("high:Q"), y, color))

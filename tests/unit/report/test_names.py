@@ -1,7 +1,7 @@
 import pytest
 
 from heatproof.core.records import Direction
-from heatproof.report.metric_names import full_name, is_abbreviation, told_apart
+from heatproof.report.names import full_name, is_abbreviation, told_apart
 from heatproof.store.manifest import MetricEntry
 
 

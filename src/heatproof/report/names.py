@@ -1,4 +1,4 @@
-"""The names of metrics on a page, which differ from each other, and in a sentence give the full name before its abbreviation.
+"""The names of metrics and controls in headings and sentences: metrics differ from each other, and abbreviations are spelt out.
 
 An experiment may have one metric with several settings. Two entries that would have the same label are told apart by the settings
 in which they differ: `AUPC (region size 8)` and `AUPC (region size 15)`.
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from heatproof.core.formatting import in_text
 from heatproof.core.settings import canonical_json
 from heatproof.store.manifest import MetricEntry
 
@@ -37,6 +38,12 @@ def full_name(metric: MetricEntry) -> str:
     """The name of the metric inside a sentence: `area under the perturbation curve (AUPC)`, `relative completeness gap`."""
     name = lower_first(metric.title)
     return f"{name} ({metric.label.partition(' (')[0]})" if is_abbreviation(metric) else name
+
+
+def control_name(label: str) -> str:
+    """The name of a control in a sentence: `Random map` → `the random map`."""
+    name = in_text(lower_first(label))
+    return name if name.startswith("the ") else f"the {name}"
 
 
 def lower_first(text: str) -> str:
