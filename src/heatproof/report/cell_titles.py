@@ -1,4 +1,4 @@
-"""The sentence behind each number of the tables: the page shows it when the pointer rests on the number or the reader selects it."""
+"""The sentence behind each number of the tables, shown when the pointer rests on the number or the reader selects it."""
 
 import math
 
@@ -53,11 +53,8 @@ def gain_title(row: MethodStatistics, test: CorrectedComparison, reference: str,
     """What a gain is, and which images it is about."""
     better = "better" if test.gain > 0 else "worse"
     dropped = f" {count(test.dropped, 'more image')} lack one of the two scores." if test.dropped else ""
-    method = in_text(row.method.label)
-    return (
-        f"On the same n = {count(test.n, 'image')}, {method} scores {number(abs(test.gain), decimals)} {better} than {reference} on "
-        f"average. A positive gain favours {method}.{dropped}"
-    )
+    method, gain = in_text(row.method.label), number(abs(test.gain), decimals)
+    return f"On the same n = {count(test.n, 'image')}, {method} scores {gain} {better} than {reference} on average. A positive gain favours {method}.{dropped}"
 
 
 def wins_title(row: MethodStatistics, test: CorrectedComparison, reference: str) -> str:

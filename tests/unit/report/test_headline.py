@@ -51,8 +51,8 @@ def test_no_method_better_than_chance_is_said_of_the_metric_that_shows_it_beside
         "By the area under the perturbation curve (AUPC), no method beats a random map on these 12 photographs: "
     )
     assert result.details[0] == (
-        "By other metrics of this run, methods do beat the random map: 8 of 8 by area under the total-variation curve (AUTVC) and 4 "
-        "of 4 by correlation between two seeds."
+        "By other metrics of this run, methods do beat the random map: 8 of 8 by area under the total-variation curve (AUTVC) and "
+        "4 of 4 by correlation between two seeds."
     )
 
 
