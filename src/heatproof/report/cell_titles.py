@@ -53,8 +53,11 @@ def gain_title(row: MethodStatistics, test: CorrectedComparison, reference: str,
     """What a gain is, and which images it is about."""
     better = "better" if test.gain > 0 else "worse"
     dropped = f" {count(test.dropped, 'more image')} lack one of the two scores." if test.dropped else ""
-    method, gain = in_text(row.method.label), number(abs(test.gain), decimals)
-    return f"On the same n = {count(test.n, 'image')}, {method} scores {gain} {better} than {reference} on average. A positive gain favours {method}.{dropped}"
+    method, gain, over = in_text(row.method.label), number(abs(test.gain), decimals), count(test.n, "image")
+    return (
+        f"On the same n = {over}, {method} scores {gain} {better} than {reference} on average. A positive gain favours {method}."
+        f"{dropped}"
+    )
 
 
 def wins_title(row: MethodStatistics, test: CorrectedComparison, reference: str) -> str:

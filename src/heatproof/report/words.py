@@ -95,8 +95,8 @@ def _statistical_words(level: str, alpha: float, looks: int) -> list[Word]:
             "word-tie",
             "best, tied",
             "The best method has the best mean. A method is tied with it if the images cannot distinguish the two: their "
-            f"difference is not significant at a level of {percent(alpha)} after the correction for several comparisons. A tie does "
-            "not mean that the two are equal.",
+            f"difference is not significant at a level of {percent(alpha)} after the correction for several comparisons. A tie "
+            "does not mean that the two are equal.",
             ("cannot be distinguished", "tied"),
         ),
         Word(
