@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check
 
+# The browser of tests/browser, where it is missing and may be installed; those tests are skipped without it.
+CHROMIUM := @command -v chromium > /dev/null || { command -v apt-get > /dev/null && test "$$(id -u)" = 0 && \
+	apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium fonts-liberation; } || \
+	echo "Chromium could not be installed: the tests of the report in a browser will be skipped."
+
 .PHONY: demo test benchmarks docs
 
 # The main job: which heatmap can be believed? Ends with runs/demo/report.html.
@@ -11,6 +16,7 @@ demo: $(VENV)/.demo
 
 # Lint, types, floors, tests.
 test: $(VENV)/.test
+	$(CHROMIUM)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy

@@ -78,13 +78,30 @@ def p_value(p: float) -> str:
 def comma_list(items: Sequence[str], most: int = 5) -> str:
     """The items in one phrase, such as `a, b and c`; if there are more than `most`, the rest is counted.
 
+    Semicolons separate the items if one of them contains a comma or "and" of its own, outside quotation marks.
+
     >>> from heatproof.core.formatting import comma_list
     >>> comma_list(["a", "b", "c"]), comma_list(["a", "b", "c", "d"], most=3)
     ('a, b and c', 'a, b and 2 others')
+    >>> comma_list(["IG, black", "IG, noise", "SmoothGrad"])
+    'IG, black; IG, noise; and SmoothGrad'
     """
-    if len(items) > most:
-        return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} others"
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else ""
+    shown = [*items] if len(items) <= most else [*items[: most - 1], f"{len(items) - most + 1} others"]
+    if len(shown) < 2:
+        return "".join(shown)
+    ambiguous = any((", " in item or " and " in item) and not item.startswith("“") for item in shown)
+    separator, last = ("; ", "; and ") if ambiguous else (", ", " and ")
+    return f"{separator.join(shown[:-1])}{last}{shown[-1]}"
+
+
+def in_text(label: str) -> str:
+    """A label as it stands in a sentence: in quotation marks if it contains a comma, a semicolon or "and" of its own.
+
+    >>> from heatproof.core.formatting import in_text
+    >>> in_text("Gradient"), in_text("Integrated gradients, black")
+    ('Gradient', '“Integrated gradients, black”')
+    """
+    return f"“{label}”" if any(part in label for part in (", ", "; ", " and ")) else label
 
 
 def numbered(name: str, index: int) -> str:

@@ -111,13 +111,14 @@ def _methods(experiment: Experiment, image_shape: ImageShape) -> Iterator[Method
 
 
 def _metric(choice: MetricChoice, primary: str) -> MetricEntry:
-    metric, words = choice.metric, choice.metric.name.replace("_", " ")
+    metric = choice.metric
+    full = metric.title or metric.name.replace("_", " ")
     low, high = (None if math.isinf(bound) else bound for bound in metric.bounds)
     axes = {"curve_axes": metric.axes} if metric.axes else {}
     return MetricEntry(
         name=metric.name,
         label=choice.label,
-        title=sentence_case(words if choice.label == metric.label else choice.label),
+        title=sentence_case(full if choice.label == metric.label else choice.label),
         direction=metric.direction,
         bounds=(low, high),
         settings=metric.to_dict(),

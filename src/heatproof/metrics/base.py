@@ -53,6 +53,8 @@ class Metric(Settings, ABC):
 
     label: ClassVar[str]
     """The short name of the metric in the heading of a table."""
+    title: ClassVar[str] = ""
+    """The name in full, if it is neither the label nor the words of the metric's name."""
     meaning: ClassVar[str]
     """One sentence that explains the score to a reader who does not know the metric."""
     better: ClassVar[Direction]

@@ -21,7 +21,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 
 PERCENTILE = 99.5
-STEPS = 16
+STEPS = 127
 """The number of colours on either side of the middle of `palette`."""
 _RDBU = "053061 2166ac 4393c3 92c5de d1e5f0 ffffff fddbc7 f4a582 d6604d b2182b 67001f"
 _ANCHORS = np.array([[int(color[i : i + 2], 16) for i in (0, 2, 4)] for color in _RDBU.split()], dtype=np.float64)
@@ -59,9 +59,9 @@ def diverging(shares: Floats) -> Pixels:
     return np.round(np.stack([np.interp(shares, ends, channel) for channel in _ANCHORS.T], axis=-1)).astype(np.uint8)
 
 
-def palette() -> Pixels:
-    """The 33 colours of `diverging` from −1 to 1, uint8 [33, 3]; the middle is pure white."""
-    return diverging(np.linspace(-1, 1, 2 * STEPS + 1))
+def palette(steps: int = STEPS) -> Pixels:
+    """The colours of `diverging` from −1 to 1, uint8 [2 steps + 1, 3]; the middle is pure white."""
+    return diverging(np.linspace(-1, 1, 2 * steps + 1))
 
 
 def overlay(image: Pixels, shares: Floats) -> Pixels:

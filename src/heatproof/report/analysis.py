@@ -32,9 +32,12 @@ from heatproof.stats import (
     smallest_p,
     spearman_matrix,
 )
+from heatproof.stats.paired import EXACT_UP_TO
 from heatproof.store.manifest import MethodEntry
 
 SEED = 0
+EQUAL = 1e-9
+"""Two means are equal if they differ by less than this, relative to their size: the order of a sum changes them by less."""
 
 
 class ComparisonVerdict(StrEnum):
@@ -59,7 +62,8 @@ class CorrectedComparison:
         p: the p value of the sign-flip test, corrected by Holm's procedure and multiplied by the number of looks.
         n: images on which both have a score.
         dropped: the other images of the metric, on which at least one of the two has no score.
-        needed: the number of images that would show a difference as large as the observed one with a power of 80 %.
+        needed: the number of images that would show a difference as large as the observed one with a power of 80 %. It is more than
+            the n images that did not show it, and enough that the smallest possible p is significant.
     """
 
     verdict: ComparisonVerdict
@@ -91,7 +95,8 @@ class MethodStatistics:
         expected_rank: the mean rank over the resamples.
         rank_low: lower end of the interval of the rank.
         rank_high: upper end of the interval of the rank.
-        is_best: whether the method has the best mean score of all ranked methods.
+        is_best: whether the method has the best mean score of all ranked methods; of several with the same mean, the first one.
+        equals_best: whether the method is ranked and its mean equals the best one.
         against_best: the comparison with the best method; None for the best method itself.
         against_chance: the comparison with the control that stands for chance; None for that control itself.
         components: for each further component of the metric, its mean and the ends of its interval.
@@ -109,6 +114,7 @@ class MethodStatistics:
     rank_low: float
     rank_high: float
     is_best: bool
+    equals_best: bool
     against_best: CorrectedComparison | None
     against_chance: CorrectedComparison | None
     components: Mapping[str, tuple[float, float, float]]
@@ -236,6 +242,9 @@ def _analyse(matrix: ScoreMatrix, weights: Floats, looks: int) -> Analysis:
             rank_low=float(ranking.low[i]),
             rank_high=float(ranking.high[i]),
             is_best=i == best,
+            equals_best=bool(
+                best is not None and ranked[i] and np.isclose(interval.mean[i], interval.mean[best], rtol=EQUAL, atol=0)
+            ),
             against_best=against_best[i],
             against_chance=against_chance[i],
             components={name: (float(part.mean[i]), float(part.low[i]), float(part.high[i])) for name, part in parts.items()},
@@ -292,8 +301,21 @@ def _corrected(pair: Comparison, p: float, tests: int) -> CorrectedComparison:
         p=p,
         n=pair.n,
         dropped=pair.dropped,
-        needed=images_needed(pair.difference, pair.spread, alpha=ALPHA / max(tests, 1)),
+        needed=_needed(pair, verdict, max(tests, 1)),
     )
+
+
+def _needed(pair: Comparison, verdict: ComparisonVerdict, tests: int) -> float:
+    """The images that the difference of a pair needs. Where n images were too few, it is more than n."""
+    estimate = images_needed(pair.difference, pair.spread, alpha=ALPHA / tests)
+    if verdict in (ComparisonVerdict.BETTER, ComparisonVerdict.WORSE):
+        return estimate
+    return max(estimate, _fewest_images(tests), pair.n + 1) if np.isfinite(estimate) else estimate
+
+
+def _fewest_images(tests: int) -> int:
+    """The smallest number of images of which a unanimous difference is significant after the correction for that many tests."""
+    return next((n for n in range(2, EXACT_UP_TO + 1) if smallest_p(n) * tests < ALPHA), EXACT_UP_TO + 1)
 
 
 def _bands(matrix: ScoreMatrix, weights: Floats, level: float) -> tuple[Floats, Floats, Floats] | None:

@@ -238,7 +238,11 @@ def _matrix(scores: ModelScores, metric: str, component: str | None = None) -> S
 
 def _metric_matrix(scores: ModelScores, metric: str) -> ScoreMatrix | None:
     """The scores of the metric with this label; if there is none, those of the first metric with this name."""
-    named = [matrix for matrix in scores.matrices if metric in (matrix.metric.label, matrix.metric.name)]
+    named = [
+        matrix
+        for matrix in scores.matrices
+        if metric in (matrix.metric.label, matrix.metric.name) or matrix.metric.label.startswith(f"{metric} (")
+    ]
     return next((matrix for matrix in named if matrix.metric.label == metric), named[0] if named else None)
 
 

@@ -2,8 +2,9 @@
 
 For one or two primary metrics, the lead names the best method of each and its ties, or states that no method beats chance, or that
 the images are too few to test anything. For more metrics, the lead counts how often each method comes first, and each metric has
-one line of its own. The details compare the methods with chance and with the other controls, and name the cheapest of the best
-methods. The caveats state what the run cannot show.
+one line of its own. A sentence about chance names the metric that it is about, and what other metrics of the run say instead. The
+details name the cheapest of the best methods, and compare the methods with chance and with the other controls. The caveats state
+what the run cannot show.
 """
 
 import re
@@ -11,9 +12,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from heatproof.core.formatting import comma_list, count, decimals_for, interval, number, percent, percent_level, sentence_case
+from heatproof.core.formatting import (
+    comma_list,
+    count,
+    decimals_for,
+    in_text,
+    interval,
+    number,
+    percent,
+    percent_level,
+    sentence_case,
+)
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, ComparisonVerdict, MethodStatistics, level_of
+from heatproof.report.names import control_name, full_name, lower_first
 from heatproof.report.score_matrix import MapCost, ModelScores
 from heatproof.store.manifest import Manifest
 
@@ -36,21 +48,27 @@ class Headline:
     caveats: tuple[str, ...] = ()
 
 
+def primary_analyses(analyses: Sequence[Analysis]) -> list[Analysis]:
+    """The metrics that the answer is about: the primary ones, or the first one if none is primary."""
+    return [item for item in analyses if item.matrix.metric.primary] or list(analyses[:1])
+
+
 def headline(scores: ModelScores, analyses: Sequence[Analysis], manifest: Manifest) -> Headline:
     """The answer for one model, from its primary metrics, or from its first metric if none is primary."""
-    chosen = [item for item in analyses if item.matrix.metric.primary] or list(analyses[:1])
+    chosen = primary_analyses(analyses)
     if not chosen or all(item.best is None for item in chosen):
         return Headline("Nothing was scored: no method has a value on any image.", caveats=_caveats(manifest, scores, chosen))
     if len(chosen) > FEW:
         return Headline(_summary(chosen, manifest), tuple(_of_many(chosen)), _caveats(manifest, scores, chosen))
+    others = [item for item in analyses if item not in chosen]
     leads = [_lead(item, f"{_where(item.n, manifest)}, ") for item in chosen]
-    details = [sentence for item in chosen for sentence in _details(item, scores)]
+    details = [sentence for item in chosen for sentence in _details(item, scores, others)]
     return Headline(" ".join(leads), tuple(details), _caveats(manifest, scores, chosen))
 
 
 def _summary(chosen: Sequence[Analysis], manifest: Manifest) -> str:
     """The lead for many metrics: how often each method comes first, and how often its lead is significant."""
-    firsts = Counter(item.best.method.label for item in chosen if item.best is not None).most_common()
+    firsts = Counter(_name(row) for item in chosen for row in _winners(item)).most_common()
     first, *others = [f"{label} comes first by {n}" if i == 0 else f"{label} by {n}" for i, (label, n) in enumerate(firsts)]
     order = f"{_where(max(item.n for item in chosen), manifest)}, {comma_list([f'{first} of {len(chosen)} metrics', *others])}"
     if not any(_is_testable(item) for item in chosen):
@@ -63,14 +81,14 @@ def _summary(chosen: Sequence[Analysis], manifest: Manifest) -> str:
 
 def _of_many(chosen: Sequence[Analysis]) -> list[str]:
     """The details for many metrics: a sentence for each control that does as well as the best method, and one for each metric."""
-    as_good = Counter(_control_name(row) for item in chosen for row in _controls_as_good(item))
+    as_good = Counter(control_name(row.method.label) for item in chosen for row in _controls_as_good(item))
     sentences = [
         f"{sentence_case(name)}, which does not use the network, did as well as the best method by {n} of {len(chosen)} metrics: "
         f"{'this metric alone proves' if n == 1 else 'these metrics alone prove'} nothing."
         for name, n in as_good.items()
     ]
     for item in chosen:
-        beaten_by_chance = _is_testable(item) and len(_beating(item)) < len(item.methods)
+        beaten_by_chance = _is_testable(item) and len(_beating(item)) < len(_scored(item))
         sentences.append(f"{_lead(item)} {_chance(item)}".strip() if beaten_by_chance else _lead(item))
     return sentences
 
@@ -85,65 +103,98 @@ def _lead(analysis: Analysis, where: str = "") -> str:
         return f"{analysis.matrix.metric.title}: no method has a score."
     metric = analysis.matrix.metric
     extreme = "lowest" if metric.direction == Direction.LOWER else "highest"
-    has = f"{where}{best.method.label} has the {extreme} (best) {_lower_first(metric.title)}, {_score(best, analysis.looks)}"
+    winners = [_name(row) for row in _winners(analysis)]
+    have = "has" if len(winners) == 1 else "have"
+    score = f"the {extreme} (best) {full_name(metric)}, {_score(best, analysis.looks)}"
+    has = f"{where}{comma_list(winners)} {have} {score}"
     if not _is_testable(analysis):
         return f"{has}, but {count(best.n, 'image')} cannot distinguish the methods." if where else f"{has}."
     if analysis.chance is not None and not _beating(analysis):
-        return f"No method here beats a random map. {has}; chance has {_score(analysis.chance, analysis.looks)}."
-    return f"{has}. {_ties(analysis, best)}"
+        place = f" {lower_first(where.removesuffix(', '))}" if where else ""
+        return (
+            f"By the {full_name(metric)}, no method beats a random map{place}: {comma_list(winners)} {have} the {extreme} (best), "
+            f"{_score(best, analysis.looks)}, and chance has {_score(analysis.chance, analysis.looks)}."
+        )
+    return f"{has}. {_ties(analysis)}".strip()
 
 
-def _ties(analysis: Analysis, best: MethodStatistics) -> str:
-    ties = [row.method.label for row in analysis.methods if not row.is_best and row.leads]
-    others = len(analysis.methods) - 1
+def _other_metrics(analysis: Analysis, others: Sequence[Analysis]) -> str:
+    """The sentence about other metrics of the run by which some methods beat chance, if by this one no method does."""
+    if analysis.chance is None or _beating(analysis):
+        return ""
+    beating = [
+        f"{len(_beating(item))} of {len(_scored(item))} by {full_name(item.matrix.metric)}"
+        for item in others
+        if _is_testable(item) and _beating(item)
+    ]
+    return f"By other metrics of this run, methods do beat the random map: {comma_list(beating)}." if beating else ""
+
+
+def _scored(analysis: Analysis) -> list[MethodStatistics]:
+    """The methods that have a score."""
+    return [row for row in analysis.methods if row.n]
+
+
+def _winners(analysis: Analysis) -> list[MethodStatistics]:
+    """The best method, and those with the same mean."""
+    return [row for row in analysis.methods if row.equals_best]
+
+
+def _ties(analysis: Analysis) -> str:
+    ties = [_name(row) for row in analysis.methods if not row.equals_best and row.leads]
+    winners, others = len(_winners(analysis)), len(_scored(analysis)) - len(_winners(analysis))
+    them = "It" if winners == 1 else "They"
     if not others:
-        return "It is the only method of this run."
+        return "It is the only method with a score." if winners == 1 else "All methods have the same mean."
     if len(ties) == others:
-        return f"It cannot be distinguished from {comma_list(ties)}: all methods are tied."
+        return f"{them} cannot be distinguished from {comma_list(ties)}: all methods are tied."
     if ties:
-        return f"It cannot be distinguished from {comma_list(ties)}: these methods are tied."
-    return (
-        f"It is better than each of the {count(others, 'other method')}." if others > 1 else "It is better than the other method."
-    )
+        return f"{them} cannot be distinguished from {comma_list(ties)}: these methods are tied."
+    rest = f"each of the {count(others, 'other method')}" if others > 1 else "the other method"
+    return f"{them} {'is' if them == 'It' else 'are'} better than {rest}."
 
 
-def _details(analysis: Analysis, scores: ModelScores) -> list[str]:
+def _details(analysis: Analysis, scores: ModelScores, others: Sequence[Analysis]) -> list[str]:
     best = analysis.best
     if best is None or not _is_testable(analysis):
         return []
-    return [
-        sentence
-        for sentence in (_chance(analysis), _controls(analysis), _first(analysis, best), _advice(analysis, scores))
-        if sentence
-    ]
+    sentences = (
+        _advice(analysis, scores),
+        _chance(analysis),
+        _other_metrics(analysis, others),
+        _controls(analysis),
+        _first(analysis, best),
+    )
+    return [sentence for sentence in sentences if sentence]
 
 
 def _chance(analysis: Analysis) -> str:
     if analysis.chance is None:
         return "No random map was run, so it is unknown whether any method beats chance."
-    name = _control_name(analysis.chance)
+    name = control_name(analysis.chance.method.label)
     beating = _beating(analysis)
-    rest = [row.method.label for row in analysis.methods if row not in beating]
+    rest = [_name(row) for row in _scored(analysis) if row not in beating]
     if not beating:
         return ""
+    by = f"By {_short_name(analysis)}, "
     if not rest:
-        return f"{f'All {len(beating)} methods beat' if len(beating) > 1 else 'It beats'} {name}, which stands for chance."
+        return f"{by}{f'all {len(beating)} methods beat' if len(beating) > 1 else 'it beats'} {name}, which stands for chance."
     verb = "does not beat" if len(rest) == 1 else "do not beat"
     return (
-        f"{len(beating)} of {len(analysis.methods)} methods beat {name}, which stands for chance; {comma_list(rest)} {verb} it: "
-        f"do not trust {_it(rest)} here."
+        f"{by}{len(beating)} of {len(_scored(analysis))} methods beat {name}, which stands for chance; {comma_list(rest)} {verb} "
+        f"it: do not trust {_it(rest)} here."
     )
 
 
 def _controls(analysis: Analysis) -> str:
     """The sentence about controls that do as well as the best method, which then shows that the metric proves nothing by itself."""
-    as_good = [_control_name(row) for row in _controls_as_good(analysis)]
+    as_good = [control_name(row.method.label) for row in _controls_as_good(analysis)]
     if not as_good:
         return ""
     does = "does" if len(as_good) == 1 else "do"
     return sentence_case(
-        f"{comma_list(as_good)}, which {does} not use the network, did as well as the best method: here this metric alone proves "
-        "nothing."
+        f"{comma_list(as_good)}, which {does} not use the network, did as well as the best method: here {_short_name(analysis)} "
+        "alone proves nothing."
     )
 
 
@@ -157,10 +208,12 @@ def _controls_as_good(analysis: Analysis) -> list[MethodStatistics]:
 
 def _first(analysis: Analysis, best: MethodStatistics) -> str:
     rivals = [row for row in analysis.methods if not row.is_best and row.first > best.first]
-    text = f"{best.method.label} comes first in {percent(best.first)} of the bootstrap resamples of these images"
+    text = (
+        f"By {_short_name(analysis)}, {_name(best)} comes first in {percent(best.first)} of the bootstrap resamples of these images"
+    )
     if rivals:
         rival = max(rivals, key=lambda row: row.first)
-        return f"{text}; {rival.method.label} comes first in {percent(rival.first)}."
+        return f"{text}; {_name(rival)} comes first in {percent(rival.first)}."
     return f"{text}."
 
 
@@ -175,8 +228,8 @@ def _advice(analysis: Analysis, scores: ModelScores) -> str:
     forward, backward = _forward_and_backward(cost, cheapest)
     price = f"{forward:,.0f} forward and {backward:,.0f} backward passes per image"
     if cheapest.is_best:
-        return f"It is also the cheapest of the tied methods, at {price}: choose it."
-    return f"Of the tied methods, {cheapest.method.label} is the cheapest, at {price}: choose it unless you have another reason."
+        return f"{_name(cheapest)} is also the cheapest of the tied methods, at {price}: choose it."
+    return f"Of the tied methods, {_name(cheapest)} is the cheapest, at {price}: choose it unless you have another reason."
 
 
 def _caveats(manifest: Manifest, scores: ModelScores, analyses: Sequence[Analysis]) -> tuple[str, ...]:
@@ -240,18 +293,16 @@ def _score(row: MethodStatistics, looks: int) -> str:
     return f"{number(row.mean, decimals)}{spread}"
 
 
-def _control_name(row: MethodStatistics) -> str:
-    label = _lower_first(row.method.label)
-    return label if label.startswith("the ") else f"the {label}"
+def _name(row: MethodStatistics) -> str:
+    return in_text(row.method.label)
+
+
+def _short_name(analysis: Analysis) -> str:
+    return lower_first(analysis.matrix.metric.label)
 
 
 def _it(items: Sequence[str]) -> str:
     return "it" if len(items) == 1 else "them"
-
-
-def _lower_first(text: str) -> str:
-    """The text with a small first letter, unless it starts with two capitals: `Random map` → `random map`; `AUPC` stays."""
-    return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
 def _where(n: int, manifest: Manifest) -> str:

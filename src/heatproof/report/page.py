@@ -7,10 +7,11 @@ tables without sorting.
 
 import base64
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from heatproof.core.formatting import comma_list, count, number, percent, percent_level, significant
+from heatproof.core.formatting import comma_list, count, number, percent, percent_level, sentence_case, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
 from heatproof.report.associations import MeasuredAssociation, measured_associations
 from heatproof.report.cascade import read_cascade
@@ -19,12 +20,14 @@ from heatproof.report.figures.associations import association_chart
 from heatproof.report.figures.curves import curve_chart, initially_highlighted
 from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
 from heatproof.report.figures.gallery import SALIENCY, build_gallery, captions, color_bar, write_gallery
-from heatproof.report.figures.scores import score_chart
+from heatproof.report.figures.scores import MARKS, score_chart, standing
 from heatproof.report.figures.searches import search_chart
-from heatproof.report.figures.style import LineStyle, line_styles
+from heatproof.report.figures.style import LineStyle, config, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
-from heatproof.report.headline import headline
+from heatproof.report.headline import FEW, headline, primary_analyses
+from heatproof.report.names import control_name, is_abbreviation, told_apart
 from heatproof.report.pass_equivalents import pass_equivalents
+from heatproof.report.provenance import provenance
 from heatproof.report.score_matrix import ModelScores, read_scores
 from heatproof.report.searches import Search, read_searches
 from heatproof.report.table_cells import (
@@ -35,12 +38,12 @@ from heatproof.report.table_cells import (
     correlation_cells,
     image_table,
     pretty_json,
-    provenance,
     published_table,
     selection_bias_sentence,
     summary_table,
 )
 from heatproof.report.tables import write_claims, write_scores, write_summary, write_verdict
+from heatproof.report.words import Word, linked, metric_id, words
 from heatproof.stats import ALPHA
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
@@ -108,13 +111,25 @@ def _model_section(
     searches = read_searches(run, manifest, scores.model)
     names = _file_names(analyses)
     matrix, counts = metric_agreement(analyses)
+    answer = headline(scores, analyses, manifest)
+    chosen = primary_analyses(analyses)
+    score_figures = {
+        name: _score_figure(run, item, f"{prefix}{name}-scores")
+        for item, name in zip(analyses, names, strict=True)
+        if any(row.n for row in item.rows)
+    }
+    hero = score_figures.pop(names[analyses.index(chosen[0])], None) if 0 < len(chosen) <= FEW else None
+    entries = _words(manifest)
     return {
         "prefix": prefix,
         "model": scores.model,
-        "headline": headline(scores, analyses, manifest),
+        "headline": answer,
+        "answer": linked([answer.lead, *answer.details], entries),
+        "images": _images(analyses),
         "analyses": analyses,
         "summary": summary_table(scores, analyses),
-        "score_figures": [_score_figure(run, item, f"{prefix}{name}-scores") for item, name in zip(analyses, names, strict=True)],
+        "hero": hero,
+        "score_figures": [*score_figures.values()],
         "curve_figures": [
             _curve_figure(run, item, styles, f"{prefix}{name}-curves")
             for item, name in zip(analyses, names, strict=True)
@@ -141,6 +156,17 @@ def _file_names(analyses: list[Analysis]) -> list[str]:
     return [f"{name}-{names[:index].count(name) + 1}" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
 
+def _words(manifest: Manifest) -> list[Word]:
+    return words(told_apart(manifest.metrics), percent_level(level_of(manifest.looks)), ALPHA, manifest.looks)
+
+
+def _images(analyses: list[Analysis]) -> str:
+    """The number of images that the scores are means over: `n = 12 images`, or `n = 9 to 12 images`."""
+    counts = [item.n for item in analyses] or [0]
+    low, high = min(counts), max(counts)
+    return f"n = {count(high, 'image')}" if low == high else f"n = {low} to {count(high, 'image')}"
+
+
 def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
     metric, best = analysis.matrix.metric, analysis.best
     static = score_chart(analysis, legend=True, width=520)
@@ -151,6 +177,8 @@ def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
     return {
         "id": name,
         "metric": metric,
+        "kinds": [kind for kind in MARKS if any(standing(row) == kind for row in analysis.rows if row.n)],
+        "chance": analysis.chance is not None,
         "label": label,
         "spec": score_chart(analysis, legend=False, width="container"),
         "svg": inline_svg(static, name, label),
@@ -230,6 +258,7 @@ def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analys
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
+    metrics = told_apart(manifest.metrics)
     environment = Environment(
         loader=PackageLoader("heatproof.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -243,11 +272,18 @@ def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analys
         "count": count,
         "raw": Markup,
         "arrow": arrow,
+        "control_name": control_name,
+        "is_abbreviation": is_abbreviation,
+        "sentence_case": sentence_case,
+        "metric_id": partial(metric_id, metrics),
     }
     draws = sorted({item.draws for group in analyses for item in group})
     return environment.get_template("report.html").render(
         manifest=manifest,
         sections=sections,
+        metrics=metrics,
+        words=_words(manifest),
+        chart_config=config("var(--ink)", "var(--faint)", "var(--rule)"),
         provenance=provenance(manifest, pass_equivalents(run)),
         failures=run.failures(),
         refused=run.refused(),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from heatproof.report.names import told_apart
 from heatproof.store import Run
 from heatproof.store.manifest import ImageEntry, Manifest, MethodEntry, MetricEntry, ModelEntry
 
@@ -108,13 +109,14 @@ def read_scores(run: Run, manifest: Manifest) -> list[ModelScores]:
     """The scores of every model that has any, in the order of the manifest."""
     scores, curves = run.query(_SCORES).to_pylist(), run.query(_CURVES).to_pylist()
     costs, captions = run.query(_COSTS).to_pylist(), run.query(_CAPTIONS).to_pylist()
+    metrics = told_apart(manifest.metrics)
     all_scores = []
     for model in manifest.models:
         own = [row for row in scores if row["model"] in model.keys]
         if not own:
             continue
         own_curves = [row for row in curves if row["model"] in model.keys]
-        matrices = (_matrix(model, metric, manifest, own, own_curves) for metric in manifest.metrics)
+        matrices = (_matrix(model, metric, manifest, own, own_curves) for metric in metrics)
         all_scores.append(
             ModelScores(
                 model,

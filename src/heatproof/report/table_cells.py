@@ -8,18 +8,42 @@ from typing import Any
 
 import numpy as np
 
-from heatproof.core.formatting import DASH, count, decimals_for, interval, number, p_value, percent, seconds, significant
+from heatproof.core.formatting import (
+    DASH,
+    count,
+    decimals_for,
+    in_text,
+    interval,
+    number,
+    p_value,
+    percent,
+    seconds,
+    sentence_case,
+    significant,
+)
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, ComparisonVerdict, CorrectedComparison, MethodStatistics
 from heatproof.report.associations import MeasuredAssociation
+from heatproof.report.cell_titles import (
+    difference_title,
+    error_titles,
+    first_title,
+    gain_title,
+    image_title,
+    mean_title,
+    p_title,
+    rank_title,
+    tested_title,
+    wins_title,
+)
 from heatproof.report.claims import JudgedClaim, PairResult, PublishedComparison, PublishedNumber
-from heatproof.report.pass_equivalents import PassEquivalents
+from heatproof.report.names import control_name
 from heatproof.report.score_matrix import Floats, ModelScores
 from heatproof.report.searches import Search
 from heatproof.stats import STATISTICS
-from heatproof.store.manifest import AccelerationEntry, Manifest, MethodEntry
+from heatproof.store.manifest import MethodEntry
 
-NO_SCORE = "this method has no score, or does not state an expected sum that this metric could test"
+NO_SCORE = "This method has no score, or does not state an expected sum that this metric could test."
 
 
 @dataclass(frozen=True)
@@ -32,7 +56,7 @@ class TableCell:
         sort: the sort key; cells with an empty key are sorted last.
         mark: `best`, `tie` or empty.
         note: a remark below the text.
-        title: the text that is shown when the pointer rests on the cell.
+        title: the sentence that explains the cell, shown when the pointer rests on it or the reader selects it.
     """
 
     text: str
@@ -67,16 +91,13 @@ def arrow(direction: Direction) -> tuple[str, str]:
 def summary_table(scores: ModelScores, analyses: Sequence[Analysis]) -> ScoreTable:
     """The table of all methods and metrics, sorted by the first metric.
 
-    Each metric has the mean with its interval, the share of resamples in which the method ranks first, and the Monte Carlo share of
-    the variance. The last two columns are the cost of one map.
+    Each metric has the mean with its interval. The last two columns are the cost of one map.
     """
     methods = list({row.method.key: row.method for analysis in analyses for row in _best_first(analysis)}.values())
     lookup = [{row.method.key: row for row in analysis.rows} for analysis in analyses]
     lines = []
     for method in methods:
-        cells = [
-            cell for analysis, rows in zip(analyses, lookup, strict=True) for cell in _score_cells(analysis, rows.get(method.key))
-        ]
+        cells = [_score_cell(analysis, rows.get(method.key)) for analysis, rows in zip(analyses, lookup, strict=True)]
         lines.append(TableLine(method, (*cells, *_cost_cells(scores, method))))
     return _parted(lines)
 
@@ -84,7 +105,7 @@ def summary_table(scores: ModelScores, analyses: Sequence[Analysis]) -> ScoreTab
 def comparison_table(analysis: Analysis) -> ScoreTable:
     """The table of one metric: mean, rank, comparison with the best, comparison with chance, standard error and components."""
     decimals = metric_decimals(analysis)
-    return _parted([TableLine(row.method, tuple(_comparison_cells(row, decimals))) for row in _best_first(analysis)])
+    return _parted([TableLine(row.method, tuple(_comparison_cells(analysis, row, decimals))) for row in _best_first(analysis)])
 
 
 def image_table(analysis: Analysis) -> list[tuple[str, list[TableCell]]]:
@@ -92,7 +113,13 @@ def image_table(analysis: Analysis) -> list[tuple[str, list[TableCell]]]:
     matrix = analysis.matrix
     decimals = decimals_for(float(np.nanstd(matrix.values)) / 5) if np.isfinite(matrix.values).any() else 3
     return [
-        (image.name, [TableCell(number(value, decimals), sort=_key(value)) for value in matrix.values[:, column]])
+        (
+            image.name,
+            [
+                TableCell(number(value, decimals), sort=_key(value), title=image_title(matrix, row, column))
+                for row, value in enumerate(matrix.values[:, column])
+            ],
+        )
         for column, image in enumerate(matrix.images)
     ]
 
@@ -108,7 +135,7 @@ def published_table(comparison: PublishedComparison, model: str) -> tuple[list[s
     same = [network for network in networks if network == model.rpartition(":")[2]]
     shown = same or networks
     each = ["this run", *("published" if same else network for network in shown), *(["difference"] if same else [])]
-    heads = each if len(comparison.metrics) == 1 else [f"{metric}, {head}" for metric in comparison.metrics for head in each]
+    heads = each if len(comparison.metrics) == 1 else [f"{metric}: {head}" for metric in comparison.metrics for head in each]
     return heads, [
         (label, [cell for metric in comparison.metrics for cell in _published_cells(line[metric], shown, same)])
         for label, line in comparison.rows.items()
@@ -117,15 +144,15 @@ def published_table(comparison: PublishedComparison, model: str) -> tuple[list[s
 
 def _published_cells(entry: PublishedNumber, networks: Sequence[str], same: Sequence[str]) -> Iterator[TableCell]:
     spread = interval(entry.low, entry.high, 2) if entry.n >= 2 else "one image" if entry.n else ""
-    yield TableCell(number(entry.mean, 2), spread, _key(entry.mean), title=count(entry.n, "image") if entry.n else "not run")
+    own = f"The mean score of this run over n = {count(entry.n, 'image')}." if entry.n else "This run has no such score."
+    yield TableCell(number(entry.mean, 2), spread, _key(entry.mean), title=own)
     for network in networks:
-        yield _published_cell(entry.published.get(network))
+        value = entry.published.get(network)
+        title = f"The published score for {network}." if value is not None else "No score was published."
+        yield TableCell(DASH if value is None else number(value, 2), sort="" if value is None else _key(value), title=title)
     for network in same:
-        yield TableCell(number(entry.difference(network), 2), sort=_key(entry.difference(network)))
-
-
-def _published_cell(value: float | None) -> TableCell:
-    return TableCell(DASH) if value is None else TableCell(number(value, 2), sort=_key(value))
+        difference = entry.difference(network)
+        yield TableCell(number(difference, 2), sort=_key(difference), title="The score of this run minus the published one.")
 
 
 def claim_table(judged: Sequence[JudgedClaim]) -> list[tuple[JudgedClaim, list[tuple[str, list[TableCell]]]]]:
@@ -140,11 +167,10 @@ def _pair_label(pair: PairResult) -> str:
 def _pair_cells(pair: PairResult) -> list[TableCell]:
     decimals = decimals_for((pair.high - pair.low) / 2)
     tested = f"± {number(pair.margin, decimals)}" if math.isfinite(pair.margin) else p_value(pair.p) if pair.n else DASH
+    spread = interval(pair.low, pair.high, decimals) if pair.n >= 2 else ""
     return [
-        TableCell(
-            number(pair.difference, decimals), interval(pair.low, pair.high, decimals) if pair.n >= 2 else "", _key(pair.difference)
-        ),
-        TableCell(tested),
+        TableCell(number(pair.difference, decimals), spread, _key(pair.difference), title=difference_title(pair)),
+        TableCell(tested, title=tested_title(pair)),
         TableCell(str(pair.finding)),
     ]
 
@@ -156,8 +182,9 @@ def association_table(association: MeasuredAssociation, level: float) -> tuple[l
         cells = []
         for name in STATISTICS:
             value, (low, high) = measured.statistics[name].value, measured.statistics[name].interval(level)
-            cells.append(TableCell(_fixed(value), f"[{_fixed(low)}, {_fixed(high)}]", _key(value)))
-        rows.append((label, [*cells, TableCell(str(measured.n))]))
+            title = f"{sentence_case(name)} of {association.y} against {association.x}, over n = {count(measured.n, 'image')}."
+            cells.append(TableCell(_fixed(value), f"[{_fixed(low)}, {_fixed(high)}]", _key(value), title=title))
+        rows.append((label, [*cells, TableCell(str(measured.n), title="The number of images with both metrics.")]))
     return [*STATISTICS, "images"], rows
 
 
@@ -183,7 +210,10 @@ def selection_bias_sentence(search: Search) -> str:
 def correlation_cells(matrix: Floats, counts: Any) -> list[list[TableCell]]:
     """The cells of a correlation matrix; each states on how many methods it is based."""
     return [
-        [TableCell(number(float(value), 2), title=count(int(n), "method")) for value, n in zip(values, ns, strict=True)]
+        [
+            TableCell(number(float(value), 2), title=f"Rank correlation over {count(int(n), 'method')}.")
+            for value, n in zip(values, ns, strict=True)
+        ]
         for values, ns in zip(matrix, counts, strict=True)
     ]
 
@@ -205,12 +235,11 @@ def _best_first(analysis: Analysis) -> list[MethodStatistics]:
     return sorted(analysis.rows, key=lambda row: (not row.n, sign * row.mean if row.n else 0.0))
 
 
-def _score_cells(analysis: Analysis, row: MethodStatistics | None) -> tuple[TableCell, TableCell]:
+def _score_cell(analysis: Analysis, row: MethodStatistics | None) -> TableCell:
     if row is None or row.n == 0:
-        return TableCell(DASH, title=NO_SCORE), TableCell("")
+        return TableCell(DASH, title=NO_SCORE)
     decimals = _row_decimals(row, metric_decimals(analysis))
     missing = f"n = {row.n}" if row.dropped else ""
-    mark = "best" if row.is_best else "tie" if row.leads and not row.method.control else ""
     chance = row.against_chance
     note = (
         "not better than chance"
@@ -220,17 +249,13 @@ def _score_cells(analysis: Analysis, row: MethodStatistics | None) -> tuple[Tabl
     if row.method.control and row.leads:
         note = "as good as the best"
     spread = interval(row.low, row.high, decimals) if row.n >= 2 else "one image"
-    title = f"{row.n} images" + (f", {row.dropped} without a score" if row.dropped else "")
-    score = TableCell(number(row.mean, decimals), " ".join(filter(None, (spread, missing))), _key(row.mean), mark, note, title)
-    share = row.sources.share
-    noise = f"MC {percent(share)}" if math.isfinite(share) else ""
-    return score, TableCell(percent(row.first) if not row.method.control else "", noise, _key(row.first), title=_noise_title(row))
+    sub = " ".join(filter(None, (spread, missing)))
+    return TableCell(number(row.mean, decimals), sub, _key(row.mean), _mark(row), note, mean_title(analysis, row, decimals))
 
 
-def _noise_title(row: MethodStatistics) -> str:
-    if not math.isfinite(row.sources.share):
-        return "nothing was sampled, or the Monte Carlo error is unknown"
-    return f"standard error {significant(row.sources.sampling)}, Monte Carlo error {significant(row.sources.monte_carlo)}"
+def _mark(row: MethodStatistics) -> str:
+    """`best` for the best mean, whichever methods share it, and `tie` for a method that cannot be distinguished from the best."""
+    return "best" if row.equals_best else "tie" if row.leads and not row.method.control else ""
 
 
 def _cost_cells(scores: ModelScores, method: MethodEntry) -> tuple[TableCell, TableCell]:
@@ -239,55 +264,75 @@ def _cost_cells(scores: ModelScores, method: MethodEntry) -> tuple[TableCell, Ta
         return TableCell(DASH), TableCell(DASH)
     forward = cost.forward if method.forward is None else method.forward
     backward = cost.backward if method.backward is None else method.backward
-    return TableCell(f"{forward:,.0f} / {backward:,.0f}", sort=_key(forward + backward)), TableCell(
-        seconds(cost.seconds), sort=_key(cost.seconds)
+    passes = f"One map takes {forward:,.0f} forward and {backward:,.0f} backward passes of one image through the network."
+    timed = f"One map took {seconds(cost.seconds)} on the machine of this run, on average."
+    return (
+        TableCell(f"{forward:,.0f} / {backward:,.0f}", sort=_key(forward + backward), title=passes),
+        TableCell(seconds(cost.seconds), sort=_key(cost.seconds), title=timed),
     )
 
 
-def _comparison_cells(row: MethodStatistics, usual: int) -> list[TableCell]:
+def _comparison_cells(analysis: Analysis, row: MethodStatistics, usual: int) -> list[TableCell]:
     decimals = _row_decimals(row, usual)
-    mark = "best" if row.is_best else "tie" if row.leads and not row.method.control else ""
-    mean = TableCell(
-        number(row.mean, decimals), interval(row.low, row.high, decimals), _key(row.mean), mark, title=count(row.n, "image")
-    )
+    spread = interval(row.low, row.high, decimals)
+    mean = TableCell(number(row.mean, decimals), spread, _key(row.mean), _mark(row), title=mean_title(analysis, row, decimals))
     ranked = math.isfinite(row.expected_rank)
     place = TableCell(
         number(row.expected_rank, 1),
         f"{row.rank_low:.0f}–{row.rank_high:.0f}" if ranked else "",
         _key(row.expected_rank),
-        title="" if ranked else "controls are not ranked, nor are methods with scores on fewer than half of the images",
+        title=rank_title(row),
     )
+    first = TableCell(percent(row.first), sort=_key(row.first), title=first_title(row))
     noise = significant(row.sources.monte_carlo) if math.isfinite(row.sources.monte_carlo) else DASH
-    parts = [TableCell(number(mean_, 2), interval(low, high, 2), _key(mean_)) for mean_, low, high in row.components.values()]
+    total_title, noise_title = error_titles(row)
+    meanings = analysis.matrix.metric.components
+    parts = [
+        TableCell(
+            number(mean_, 2), interval(low, high, 2), _key(mean_), title=f"The mean over images of: {meanings.get(name, name)}."
+        )
+        for name, (mean_, low, high) in row.components.items()
+    ]
+    best = in_text(analysis.best.method.label) if analysis.best else ""
+    chance = control_name(analysis.chance.method.label) if analysis.chance else ""
+    total = significant(row.sources.sampling) if math.isfinite(row.sources.sampling) else DASH
+    share = percent(row.sources.share) if math.isfinite(row.sources.share) else ""
     return [
         mean,
         place,
-        *_test_cells(row.against_best, decimals, "this is the best method"),
-        *_test_cells(row.against_chance, decimals, "this control stands for chance"),
-        TableCell(
-            significant(row.sources.sampling) if math.isfinite(row.sources.sampling) else DASH, sort=_key(row.sources.sampling)
-        ),
-        TableCell(noise, percent(row.sources.share) if math.isfinite(row.sources.share) else "", _key(row.sources.monte_carlo)),
+        first,
+        *_test_cells(row, row.against_best, decimals, best, "This is the best method."),
+        *_test_cells(row, row.against_chance, decimals, chance, "This control stands for chance."),
+        TableCell(total, sort=_key(row.sources.sampling), title=total_title),
+        TableCell(noise, share, _key(row.sources.monte_carlo), title=noise_title),
         *parts,
     ]
 
 
-def _test_cells(test: CorrectedComparison | None, decimals: int, itself: str) -> list[TableCell]:
+def _test_cells(
+    row: MethodStatistics, test: CorrectedComparison | None, decimals: int, reference: str, itself: str
+) -> list[TableCell]:
     if test is None:
         return [TableCell(DASH, title=itself), TableCell(""), TableCell("")]
     if test.n == 0:
-        return [TableCell(DASH, title="no image has both scores"), TableCell(""), TableCell("")]
-    needed = (
-        f"{number(test.needed, 0)} images needed"
-        if test.verdict in (ComparisonVerdict.TIE, ComparisonVerdict.UNKNOWN) and math.isfinite(test.needed)
-        else ""
-    )
-    dropped = f"{test.dropped} images lack one of the two scores" if test.dropped else count(test.n, "pair")
+        return [TableCell(DASH, title="No image has both scores."), TableCell(""), TableCell("")]
     return [
-        TableCell(_signed(test.gain, decimals), interval(test.low, test.high, decimals), _key(test.gain), title=dropped),
-        TableCell(percent(test.superiority), sort=_key(test.superiority)),
-        TableCell(p_value(test.p), f"{test.verdict.value}\n{needed}".strip(), _key(test.p)),
+        TableCell(
+            _signed(test.gain, decimals),
+            interval(test.low, test.high, decimals),
+            _key(test.gain),
+            title=gain_title(row, test, reference, decimals),
+        ),
+        TableCell(percent(test.superiority), sort=_key(test.superiority), title=wins_title(row, test, reference)),
+        TableCell(p_value(test.p), f"{test.verdict.value}\n{_needed(test)}".strip(), _key(test.p), title=p_title(test, reference)),
     ]
+
+
+def _needed(test: CorrectedComparison) -> str:
+    """How many images a difference of this size needs, where these images did not decide."""
+    if test.verdict not in (ComparisonVerdict.TIE, ComparisonVerdict.UNKNOWN) or not math.isfinite(test.needed):
+        return ""
+    return f"n > {test.n} needed" if test.needed <= test.n + 1 else f"n ≈ {number(test.needed, 0)} needed"
 
 
 def _signed(value: float, decimals: int) -> str:
@@ -307,34 +352,4 @@ def _key(value: float) -> str:
 def _parted(lines: Sequence[TableLine]) -> ScoreTable:
     return ScoreTable(
         tuple(line for line in lines if not line.method.control), tuple(line for line in lines if line.method.control)
-    )
-
-
-def provenance(manifest: Manifest, equivalents: Sequence[PassEquivalents] = ()) -> list[tuple[str, str]]:
-    """The circumstances of a run as pairs of a term and its text: versions, machine, computation of the passes, seeds and time."""
-    environment = manifest.environment
-    pairs = [("Created", manifest.created)]
-    pairs += [(f"Version of {name}", getattr(environment, name)) for name in ("heatproof", "torch", "python")]
-    pairs += [(f"Machine: {name}", str(getattr(environment, name) or "")) for name in ("cpu", "cores", "device")]
-    pairs += [(f"Passes of {model.name}", _passes_computed(model.acceleration)) for model in manifest.models if model.acceleration]
-    pairs += [
-        (
-            f"Passes for {item.metric} on {item.model}",
-            f"{item.passes:,} forward passes were computed with {percent(item.equivalent / item.passes)} of their operations, "
-            "because only the operations affected by the change of the image were computed",
-        )
-        for item in equivalents
-    ]
-    pairs += [("Seeds", ", ".join(map(str, manifest.seeds)))]
-    pairs += [("Time taken", seconds(manifest.elapsed))] if manifest.elapsed else []
-    return [(term, text) for term, text in pairs if text]
-
-
-def _passes_computed(acceleration: AccelerationEntry) -> str:
-    """`exact: folded, channels last; 2.0 times the speed of plain passes; gradient maps differ by at most 0.0023`."""
-    precision, label, speedup, error = acceleration.precision, acceleration.label, acceleration.speedup, acceleration.map_error
-    if label == "plain" or speedup is None or error is None:
-        return f"{precision}: {label}"
-    return (
-        f"{precision}: {label}; {speedup:.1f} times the speed of plain passes; gradient maps differ by at most {significant(error)}"
     )

@@ -50,7 +50,16 @@ def test_p_values(p, text):
 
 
 @pytest.mark.parametrize(
-    ("items", "text"), [([], ""), (["a"], "a"), (["a", "b", "c"], "a, b and c"), (list("abcdefg"), "a, b, c, d and 3 others")]
+    ("items", "text"),
+    [
+        ([], ""),
+        (["a"], "a"),
+        (["a", "b", "c"], "a, b and c"),
+        (list("abcdefg"), "a, b, c, d and 3 others"),
+        (["IG, black", "SmoothGrad"], "IG, black; and SmoothGrad"),
+        (["“IG, black”", "SmoothGrad"], "“IG, black” and SmoothGrad"),
+        (["salt and pepper", "a", "b"], "salt and pepper; a; and b"),
+    ],
 )
 def test_lists(items, text):
     assert comma_list(items) == text

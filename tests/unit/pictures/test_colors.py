@@ -39,7 +39,7 @@ def test_what_is_not_finite_counts_for_no_scale_and_has_no_color():
 
 
 def test_the_palette_is_that_of_a_diverging_map():
-    assert (palette() == diverging(np.linspace(-1, 1, 33))).all()
+    assert (palette(16) == diverging(np.linspace(-1, 1, 33))).all()
 
 
 def test_the_opacity_of_an_overlay_is_the_size_of_the_map():

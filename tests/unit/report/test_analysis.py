@@ -134,3 +134,48 @@ def test_planned_looks_multiply_every_p_and_widen_every_interval(demo):
                     assert right.p == pytest.approx(min(1.0, 5 * left.p))
                     assert right.high - right.low >= left.high - left.low
                     assert right.needed >= left.needed
+
+
+@pytest.mark.parametrize("images", [4, 6, 12])
+def test_more_images_are_needed_than_those_that_did_not_decide(tmp_path, images):
+    for analysis in analyses_of(write_synthetic_run(tmp_path / "run", images=images, size=8)):
+        for row in analysis.rows:
+            for test in (row.against_best, row.against_chance):
+                if test is not None and test.verdict in (ComparisonVerdict.TIE, ComparisonVerdict.UNKNOWN) and test.n:
+                    assert np.isnan(test.needed) or test.needed > test.n
+
+
+def test_so_many_images_are_needed_that_a_unanimous_difference_could_be_significant(tmp_path):
+    analysis = analyses_of(write_synthetic_run(tmp_path / "run", images=5, size=8))[0]
+    tests = [row.against_best for row in analysis.rows if row.against_best is not None]
+    assert all(2 / 2**test.needed * len(tests) < 0.05 for test in tests)
+    assert min(test.needed for test in tests) == 9
+
+
+def with_the_scores_of(run, source, *labels):
+    """The run in which some methods have the scores of another one."""
+    from heatproof.core.records import Record
+
+    rows = run.records().to_pylist()
+    scores = {(row["metric"], row["component"], row["image"]): row["value"] for row in rows if row["method_label"] == source}
+    for unit in {row["unit"] for row in rows if row["method_label"] in labels}:
+        own = [row for row in rows if row["unit"] == unit]
+        run.write_part(unit, [Record(**row | {"value": scores[row["metric"], row["component"], row["image"]]}) for row in own])
+    return run
+
+
+def test_all_methods_with_the_best_mean_are_best(tmp_path):
+    from heatproof.report.headline import headline
+    from heatproof.report.table_cells import summary_table
+
+    run = write_synthetic_run(tmp_path / "run", size=8, methods=(0, 2, 6, 8))
+    with_the_scores_of(run, "SmoothTaylor (σ 0.5)", "Gradient")
+    scores = read_scores(run, run.manifest())[0]
+    analyses = analyse(scores)
+    assert [row.method.label for row in analyses[0].rows if row.equals_best] == ["Gradient", "SmoothTaylor (σ 0.5)"]
+    assert sum(row.is_best for row in analyses[0].rows) == 1
+    lines = {line.method.label: line.cells[0].mark for line in summary_table(scores, analyses).methods}
+    assert lines == {"Gradient": "best", "SmoothTaylor (σ 0.5)": "best", "Integrated gradients (black)": ""}
+    lead = headline(scores, analyses, run.manifest()).lead
+    assert "Gradient and SmoothTaylor (σ 0.5) have the lowest (best)" in lead
+    assert lead.endswith("They are better than the other method.")

@@ -8,12 +8,17 @@ from heatproof.pictures.colors import palette
 from heatproof.report.figures.gallery import (
     SALIENCY,
     SIGNED,
+    Gallery,
+    GalleryRow,
     build_gallery,
+    captions,
     make_tile,
     page_side,
     saliency,
 )
-from heatproof.report.score_matrix import read_scores
+from heatproof.report.score_matrix import ImageCaption, ModelScores, read_scores
+from heatproof.store import Manifest
+from heatproof.store.manifest import ImageEntry, ModelEntry
 
 from .synthetic_run import write_synthetic_run
 
@@ -85,3 +90,22 @@ def test_a_map_that_was_not_kept_leaves_its_place_empty(tmp_path):
     for path in (run.path / "maps").iterdir():
         path.unlink()
     assert build_gallery(run, manifest, scores) is None
+
+
+@pytest.mark.parametrize("style", [SIGNED, SALIENCY], ids=["signed", "saliency"])
+def test_a_smooth_map_has_so_many_colors_that_it_shows_no_bands(style):
+    def colors(values):
+        return len(Image.open(io.BytesIO(make_tile(values[None], "map", 96, style).png)).convert("RGB").getcolors())
+
+    y, x = np.mgrid[:96, :96] / 48 - 1
+    noise = np.random.default_rng(0).normal(size=(96, 96))
+    assert colors(np.exp(-4 * (x**2 + y**2))) > 110
+    assert colors(noise) <= 33
+
+
+def test_a_network_without_classes_has_its_output_below_the_image_and_no_class():
+    gallery = Gallery(SIGNED, (), (GalleryRow("a", "a.png", b"", ()),), 64, 0, 1)
+    manifest = Manifest(name="run", images=(ImageEntry(digest="a", name="a.png"),))
+    model = ModelEntry(name="regressor", digest="m")
+    scores = ModelScores(model, (), {}, {"a": ImageCaption(target=-1, probability=np.nan, score=0.36)})
+    assert captions(gallery, manifest, scores) == {"a": ["output\u00a0=\u00a00.360"]}

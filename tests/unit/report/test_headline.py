@@ -38,15 +38,22 @@ def write(tmp_path):
 def test_the_winner_comes_with_its_interval_and_its_ties(demo):
     result = answer(demo)
     assert result.lead.startswith(
-        "On these 12 photographs, SmoothTaylor (σ 0.5) has the lowest (best) area under the perturbation curve"
+        "On these 12 photographs, SmoothTaylor (σ 0.5) has the lowest (best) area under the perturbation curve (AUPC), 19.86 (95 % "
     )
     assert "cannot be distinguished from VarGrad" in result.lead
     assert result.lead.endswith("these methods are tied.")
-    assert "All 8 methods beat the random map, which stands for chance." in result.details
+    assert "By AUPC, all 8 methods beat the random map, which stands for chance." in result.details
 
 
-def test_no_method_better_than_chance_is_stated_first(write):
-    assert answer(write(gap=0.0)).lead.startswith("No method here beats a random map.")
+def test_no_method_better_than_chance_is_said_of_the_metric_that_shows_it_beside_the_others(write):
+    result = answer(write(gap=0.0))
+    assert result.lead.startswith(
+        "By the area under the perturbation curve (AUPC), no method beats a random map on these 12 photographs: "
+    )
+    assert result.details[0] == (
+        "By other metrics of this run, methods do beat the random map: 8 of 8 by area under the total-variation curve (AUTVC) and "
+        "4 of 4 by correlation between two seeds."
+    )
 
 
 def test_a_method_that_does_not_beat_chance_is_not_to_be_trusted(write):
@@ -63,7 +70,7 @@ def test_a_method_that_does_not_beat_chance_is_not_to_be_trusted(write):
             row["value"] = random[row["image"]] + (0.1 if int(row["image"][0], 16) % 2 else -0.1)
     run.write_part(rows[0]["unit"], [Record(**row) for row in rows])
     assert answer(run).details[0] == (
-        "1 of 2 methods beat the random map, which stands for chance; Gradient does not beat it: do not trust it here."
+        "By AUPC, 1 of 2 methods beat the random map, which stands for chance; Gradient does not beat it: do not trust it here."
     )
 
 
@@ -148,3 +155,22 @@ def test_a_run_too_small_to_stop_early_says_so(write):
     run = write()
     change(run, stop=StopEntry(**RULE, looks=(12,)))
     assert answer(run).caveats[0].startswith("This run was allowed to stop early but could not")
+
+
+def test_a_label_with_a_comma_stands_in_quotation_marks(write):
+    run = write()
+    manifest = run.manifest()
+    commas = {"SmoothTaylor (σ 0.5)": "SmoothTaylor, σ 0.5", "VarGrad": "VarGrad, 50"}
+    methods = (method.model_copy(update={"label": commas.get(method.label, method.label)}) for method in manifest.methods)
+    change(run, methods=tuple(methods))
+    lead = answer(run).lead
+    assert "“SmoothTaylor, σ 0.5” has the lowest" in lead
+    assert "from “VarGrad, 50”: these" in lead
+
+
+def test_a_method_without_a_score_is_not_called_untrustworthy(write):
+    run = write()
+    with_primary(run, "repeatability")
+    result = answer(run)
+    assert "By repeatability, all 4 methods beat the random map, which stands for chance." in result.details
+    assert not any("do not trust" in sentence for sentence in (result.lead, *result.details))

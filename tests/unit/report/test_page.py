@@ -94,6 +94,33 @@ def test_every_image_has_words_and_every_head_cell_a_scope(tags):
     assert tags.of("html")[0]["lang"] == "en"
 
 
+def test_every_number_of_a_table_is_explained(page):
+    cells = re.findall(r"<td([^>]*)>(.*?)</td>", page, flags=re.S)
+    numbers = [
+        attributes for attributes, text in cells if re.match(r"[−+]?\d", re.sub(r"<[^>]*>|\s|best:|tied with the best:", "", text))
+    ]
+    assert len(numbers) > 300
+    assert [attributes for attributes in numbers if "title=" not in attributes] == []
+
+
+def test_every_word_of_a_heading_is_explained_and_abbreviations_are_spelt_out_where_they_are_first_used(page):
+    body = page[page.index("<body>") :]
+    for short, full in (("AUPC", "area under the perturbation curve"), ("AUTVC", "area under the total-variation curve")):
+        text = re.sub("<[^>]*>", "", body[: body.index(short) + 400]).lower()
+        assert full in text
+    assert not re.search(r">\s*(MC|first|row|rows|units?)\s*<", body)
+
+
+def test_metrics_with_several_settings_have_different_headings(tmp_path):
+    run = write_synthetic_run(tmp_path / "run", images=3, size=16, methods=(0, 8), failures=False)
+    manifest = run.manifest()
+    metrics = (manifest.metrics[0], manifest.metrics[1].model_copy(update={"label": "AUPC", "title": manifest.metrics[0].title}))
+    run.write_manifest(manifest.model_copy(update={"metrics": metrics}))
+    headings = re.findall(r"<h3>(Area.*?)</h3>", build(run.path).read_text())
+    assert len(headings) == 4
+    assert len(set(headings)) == 2
+
+
 def test_every_chart_is_also_drawn_for_readers_without_scripts(page):
     assert page.count("<noscript><svg") == page.count('class="chart"') == 4 + 2 + 3 + 1
 
@@ -135,7 +162,7 @@ def test_failures_and_refusals_are_listed_with_their_reasons(page):
     assert "SmoothTaylor (σ 2.0) on EfficientNet-Lite0" in page
     assert "Set chunk = 1." in page
     assert "truncated.jpg" in page
-    assert "1 unit of this run failed." in page
+    assert re.search("1 of 13 <a [^>]*>units of work</a> failed", page)
     assert "1 image was refused." in page
 
 
@@ -183,7 +210,7 @@ def test_a_run_still_going_on_says_what_is_missing(tmp_path):
     manifest = run.manifest()
     later = UNIT.model_copy(update={"unit": "later"})
     run.write_manifest(manifest.model_copy(update={"units": (*manifest.units, later)}))
-    assert "1 unit of 3 has not run yet" in build(run.path).read_text()
+    assert re.search("1 of 3 <a [^>]*>units of work</a> has not run yet", build(run.path).read_text())
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

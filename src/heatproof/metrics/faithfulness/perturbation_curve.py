@@ -84,6 +84,7 @@ class PerturbationCurve(ModelMetric):
     """
 
     label: ClassVar[str] = "AUPC"
+    title: ClassVar[str] = "area under the perturbation curve"
     meaning: ClassVar[str] = (
         "How much of the score is left, summed over the curve, while the regions the map calls relevant are replaced by noise."
     )

@@ -55,6 +55,7 @@ class EfficientMprt(ExplainerMetric):
     """
 
     label: ClassVar[str] = "eMPRT"
+    title: ClassVar[str] = "efficient model parameter randomisation test"
     meaning: ClassVar[str] = "Relative rise of the entropy of the map when all weights are replaced; 0 = it does not rise."
     better: ClassVar[Direction] = Direction.HIGHER
     bounds: ClassVar[tuple[float, float]] = (-1.0, torch.inf)

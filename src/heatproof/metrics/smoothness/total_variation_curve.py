@@ -54,6 +54,7 @@ class TotalVariationCurve(MapMetric):
     """
 
     label: ClassVar[str] = "AUTVC"
+    title: ClassVar[str] = "area under the total-variation curve"
     meaning: ClassVar[str] = (
         "How much neighbouring pixels of the map differ, summed over scales; a low value is smooth or concentrated."
     )

@@ -20,8 +20,9 @@ def write_figure(spec: Mapping[str, Any], folder: Path, name: str, title: str) -
 
     heading = {"text": title, "anchor": "start", "fontSize": 13, "offset": 14}
     full = {**spec, "title": heading, "config": {**LIGHT, "background": "white", "padding": 12}}
-    write_atomically(folder / f"{name}.svg", _with_own_ids(vl_convert.vegalite_to_svg(full), name).encode())
-    write_atomically(folder / f"{name}.png", bytes(vl_convert.vegalite_to_png(full, scale=2)))
+    svg = _with_own_ids(vl_convert.vegalite_to_svg(full), name)
+    write_atomically(folder / f"{name}.svg", svg.encode())
+    write_atomically(folder / f"{name}.png", bytes(vl_convert.svg_to_png(svg, scale=2)))
 
 
 def inline_svg(spec: Mapping[str, Any], name: str, label: str) -> str:

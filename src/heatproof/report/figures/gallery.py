@@ -6,7 +6,9 @@ Both styles show A, the sum of a map over its channels.
     SALIENCY    S = (|A| − min|A|) / (q − min|A|) clipped to [0, 1], q the 99th percentile of |A|: black is 0, white 1.
 
 Each map has its own scale, and the gallery prints the value that full colour stands for. The pictures show means over blocks of
-pixels, which keeps the page small; the maps themselves stay in the run's folder maps/.
+pixels, which keeps the page small; the maps themselves stay in the run's folder maps/. A picture has 255 colours, so that smooth
+maps show no bands, or 33 where most neighbouring pixels differ by more than one of these: that shows no bands either and takes less
+space.
 """
 
 import io
@@ -28,6 +30,7 @@ from heatproof.store.manifest import Manifest
 
 SALIENCY_PERCENTILE = 99.0
 MOST_IMAGES = 24
+_FEW_STEPS = 16  # colours on either side of the middle of a palette
 _PAGE_BYTES = 2_400_000  # for all maps on one page, before base64 encoding
 _UNITS = """
     SELECT model, method, image, min_by(unit, seed) AS unit, min_by(clean_score, seed) AS score FROM records
@@ -78,17 +81,23 @@ class GalleryStyle:
     """The way in which a channel sum [h, w] is drawn.
 
     Attributes:
-        palette: a function that returns the colours, uint8 [33, 3].
+        palette: a function of the number k of colours on either side of the middle that returns the colours, uint8 [2k + 1, 3].
         shade: a function that takes the channel sum and the largest side in pixels; it returns positions on the palette in [0, 1],
             and the value of full colour.
         sign: the sign that is printed before the value of full colour.
         ends: the labels at the two ends of the colour bar.
+        scale: the sentence about the scale of a map, in which {} stands for the value of full colour.
     """
 
-    palette: Callable[[], "np.ndarray[Any, np.dtype[np.uint8]]"]
+    palette: Callable[[int], "np.ndarray[Any, np.dtype[np.uint8]]"]
     shade: Callable[[Floats, int], tuple[Floats, float]]
     sign: str
     ends: tuple[str, str]
+    scale: str
+
+    def meaning(self, full: float) -> str:
+        """The sentence about the scale of a map with this value of full colour."""
+        return self.scale.format(significant(full))
 
 
 @dataclass(frozen=True)
@@ -112,9 +121,9 @@ class Gallery:
     seeds: int
 
 
-def grays() -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """The greys from black to white, uint8 [33, 3]."""
-    return np.round(np.linspace(0, 255, 2 * STEPS + 1))[:, None].repeat(3, axis=1).astype(np.uint8)
+def grays(steps: int = STEPS) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """The greys from black to white, uint8 [2 steps + 1, 3]."""
+    return np.round(np.linspace(0, 255, 2 * steps + 1))[:, None].repeat(3, axis=1).astype(np.uint8)
 
 
 def saliency(values: Floats) -> tuple[Floats, float]:
@@ -135,8 +144,20 @@ def _saliency_shade(values: Floats, side: int) -> tuple[Floats, float]:
     return _averaged(shares, side), full
 
 
-SIGNED = GalleryStyle(palette, _signed_shade, "±", ("− the number", "+ the number"))
-SALIENCY = GalleryStyle(grays, _saliency_shade, "≥", ("0", "the number, or more"))
+SIGNED = GalleryStyle(
+    palette,
+    _signed_shade,
+    "±",
+    ("− the number", "+ the number"),
+    "Full colour stands for ± {}, the 99.5th percentile of its absolute values.",
+)
+SALIENCY = GalleryStyle(
+    grays,
+    _saliency_shade,
+    "≥",
+    ("0", "the number, or more"),
+    "White stands for {} or more, the 99th percentile of its absolute values.",
+)
 
 
 def build_gallery(
@@ -182,37 +203,36 @@ def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
     """Write the gallery as one figure with labels and a colour bar, <name>.png and <name>.svg."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from PIL import Image
 
     rows, columns = len(gallery.rows), len(gallery.heads) + 1
-    inch, top, bottom = 1.15, 0.75, 0.75
-    figure = Figure(figsize=(inch * columns + 0.2, inch * 1.13 * rows + top + bottom), dpi=160)
+    inch, line, top, bottom = 1.15, 1.3, 0.75, 0.75  # of a column, of a row, and above and below the rows
+    width, height = inch * columns + 0.2, line * rows + top + bottom
+    figure = Figure(figsize=(width, height), dpi=160)
+    figure.suppressComposite = True  # the maps stay single pictures in the SVG
     FigureCanvasAgg(figure)
-    width, height = figure.get_size_inches()
-    axes = figure.subplots(
-        rows,
-        columns,
-        squeeze=False,
-        gridspec_kw={
-            "left": 0.01,
-            "right": 0.99,
-            "top": 1 - top / height,
-            "bottom": bottom / height,
-            "wspace": 0.04,
-            "hspace": 0.2,
-        },
-    )
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for line, row in zip(axes, gallery.rows, strict=True):
-        _show(line[0], row.thumbnail, row.name)
-        for axis, tile in zip(line[1:], row.tiles, strict=True):
-            _show(axis, tile.png if tile else b"", f"{gallery.style.sign} {significant(tile.full)}" if tile else "not stored")
-    for axis, head in zip(axes[0][1:], gallery.heads, strict=True):
-        axis.annotate(
-            _wrapped(head.label), (0.0, 1.04), xycoords="axes fraction", fontsize=7, va="bottom", ha="left", annotation_clip=False
-        )
+    # One pair of axes in inches from the upper left corner: as many pairs as maps would take most of the time of a report.
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
+    axes.set_axis_off()
+
+    def place(row: int, column: int, encoded: bytes, caption: str) -> None:
+        left, upper, side = 0.1 + inch * column, top + line * row, inch - 0.05
+        if encoded:
+            pixels = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
+            scale = side / max(pixels.shape[:2])
+            across, down = pixels.shape[1] * scale, pixels.shape[0] * scale
+            axes.imshow(pixels, extent=(left, left + across, upper + down, upper), interpolation="nearest", aspect="equal")
+        axes.text(left, upper + side + 0.04, caption, fontsize=5.5, va="top", ha="left", color="#444444")
+
+    for at, row in enumerate(gallery.rows):
+        place(at, 0, row.thumbnail, row.name)
+        for column, tile in enumerate(row.tiles, start=1):
+            place(at, column, tile.png if tile else b"", f"{gallery.style.sign} {significant(tile.full)}" if tile else "not stored")
+    for column, head in enumerate(gallery.heads, start=1):
+        axes.text(0.1 + inch * column, top - 0.05, _wrapped(head.label), fontsize=7, va="bottom", ha="left")
+    axes.set(xlim=(0, width), ylim=(height, 0))
     bar = figure.add_axes((0.6 / width, 0.36 / height, 2.2 / width, 0.1 / height))
-    bar.imshow(gallery.style.palette()[None], aspect="auto")
+    bar.imshow(gallery.style.palette(STEPS)[None], aspect="auto")
     bar.set_yticks([])
     bar.set_xticks([0, 2 * STEPS], gallery.style.ends, fontsize=7)
     bar.tick_params(length=2)
@@ -229,15 +249,7 @@ def color_bar(style: GalleryStyle) -> bytes:
     """The palette as a PNG: its colours side by side."""
     from PIL import Image
 
-    return _png(Image.fromarray(np.repeat(np.repeat(style.palette()[None], 12, axis=0), 8, axis=1)))
-
-
-def _show(axis: Any, encoded: bytes, caption: str) -> None:
-    from PIL import Image
-
-    if encoded:
-        axis.imshow(np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB")), interpolation="nearest")
-    axis.set_title(caption, y=-0.04, fontsize=5.5, va="top", pad=0, color="#444444")
+    return _png(Image.fromarray(np.repeat(np.repeat(style.palette(STEPS)[None], 12, axis=0), 2, axis=1)))
 
 
 def _wrapped(label: str) -> str:
@@ -250,13 +262,21 @@ def make_tile(
     raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, style: GalleryStyle, score: float = np.nan
 ) -> MapTile:
     """The picture of a stored map [c, h, w] of an image with that explained score; `what` names the map in its description."""
-    from PIL import Image
-
     values = signed_map(raw.astype(np.float64), STORED, score)
     shares, full = style.shade(values, side)
-    picture = Image.fromarray(np.round(shares * 2 * STEPS).astype(np.uint8), mode="P")
-    picture.putpalette(style.palette().tobytes())
-    return MapTile(_png(picture), full, describe(values, what))
+    return MapTile(_picture(shares, style), full, describe(values, what))
+
+
+def _picture(shares: Floats, style: GalleryStyle) -> bytes:
+    """The PNG of positions on a palette. Few colours show bands where most neighbours differ by less than one of them."""
+    from PIL import Image
+
+    changes = np.concatenate([np.abs(np.diff(shares, axis=axis)).ravel() for axis in (0, 1)])
+    smooth = changes.size == 0 or float(np.median(changes)) * 2 * _FEW_STEPS < 1
+    steps = STEPS if smooth else _FEW_STEPS
+    picture = Image.fromarray(np.round(shares * 2 * steps).astype(np.uint8), mode="P")
+    picture.putpalette(style.palette(steps).tobytes())
+    return _png(picture)
 
 
 def _averaged(values: Floats, side: int) -> Floats:

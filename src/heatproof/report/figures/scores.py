@@ -1,22 +1,39 @@
 """The scores of one metric: the mean and interval of each method, the images as faint ticks, and chance as a dashed line.
 
-A filled disc marks the best method and those that cannot be distinguished from it, an open disc a method that is worse, and a
-diamond a control. The best method is at the top.
+The marks are those of the tables: a filled disc is the best method, an open disc a method that cannot be distinguished from it. A
+bar is a method that is worse, or that too few images could compare, and a diamond a control. The best method is at the top.
 """
 
 from typing import Any
 
 import numpy as np
 
-from heatproof.core.formatting import decimals_for, interval, number
+from heatproof.core.formatting import decimals_for, interval, number, sentence_case
 from heatproof.core.records import Direction
-from heatproof.report.analysis import Analysis, MethodStatistics
+from heatproof.report.analysis import Analysis, ComparisonVerdict, MethodStatistics
 from heatproof.report.figures.style import FAINT, GREY, HUES, plain
 
-KINDS = ("leads", "other", "control")
 HOLLOW = "#fefefe"
 """The colour inside an open mark, which the page replaces by its own background."""
-_MEANING = {"leads": "best or tied with it", "other": "worse than the best", "control": "control"}
+_BAR = "M0,-1.1L0,1.1"
+# standing: shape, stroke, fill
+MARKS = {
+    "best": ("circle", HUES[0], HUES[0]),
+    "tied with the best": ("circle", HUES[0], HOLLOW),
+    "worse than the best": (_BAR, HUES[0], HUES[0]),
+    "not compared": (_BAR, HUES[0], HUES[0]),
+    "control": ("diamond", GREY, HOLLOW),
+}
+
+
+def standing(row: MethodStatistics) -> str:
+    """The standing of a method beside the best one, a key of `MARKS`."""
+    if row.method.control:
+        return "control"
+    if row.equals_best:
+        return "best"
+    compared = row.against_best is not None and row.against_best.verdict != ComparisonVerdict.UNKNOWN
+    return ("tied with the best" if row.leads else "worse than the best") if compared else "not compared"
 
 
 def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[str, Any]:
@@ -28,8 +45,8 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
     rows.sort(key=lambda row: row.mean, reverse=metric.direction == Direction.HIGHER)
     order = [row.method.label for row in rows]
     arrow = "← better" if metric.direction == Direction.LOWER else "better →"
-    cuts = "indexof(datum.label, ' (') > 0 ? replace(datum.label, ' (', '~(') : replace(datum.label, ', ', ',~')"
-    in_two = f"length(datum.label) > 22 ? split({cuts}, '~') : datum.label"
+    cuts = r"indexof(datum.label, ' (') > 0 ? replace(datum.label, ' (', '\n(') : replace(datum.label, ', ', ',\n')"
+    in_two = rf"length(datum.label) > 22 ? split({cuts}, '\n') : datum.label"
     long = "length(datum.label) > 22 && (indexof(datum.label, ' (') > 0 || indexof(datum.label, ', ') > 0)"
     lift = alt.condition(long, alt.value(-6), alt.value(0))
     names = alt.Axis(
@@ -39,7 +56,7 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
     x_axis = alt.Axis(grid=False, tickCount=6)
 
     def x(name: str) -> Any:
-        return alt.X(f"{name}:Q", title=f"{metric.label}   {arrow}", scale=alt.Scale(zero=False), axis=x_axis)
+        return alt.X(f"{name}:Q", title=f"{sentence_case(metric.label)}   {arrow}", scale=alt.Scale(zero=False), axis=x_axis)
 
     images = alt.Chart({"values": _images(analysis)}).mark_tick(thickness=1, height=9, opacity=0.4, color=FAINT)
     layers = [
@@ -51,16 +68,17 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[s
         chance = alt.Chart({"values": [{"value": plain(analysis.chance.mean)}]})
         layers.append(chance.mark_rule(strokeDash=[4, 4], color=GREY).encode(x("value")))
     means = alt.Chart({"values": [_mean(row) for row in rows]})
-    kinds = alt.Scale(domain=[_MEANING[kind] for kind in KINDS], range=[HUES[0], HUES[0], GREY])
+    shown = [kind for kind in MARKS if any(standing(row) == kind for row in rows)]
+    shapes, strokes, fills = (alt.Scale(domain=shown, range=[MARKS[kind][part] for kind in shown]) for part in range(3))
     key = alt.Legend(title=None, orient="bottom") if legend else None
-    color = alt.Color("kind:N", scale=kinds, legend=key)
+    color = alt.Color("kind:N", scale=strokes, legend=key)
     layers.append(means.mark_rule(strokeWidth=2).encode(x("low"), alt.X2("high:Q"), y, color))
     marks = means.mark_point(size=75, strokeWidth=1.8, opacity=1).encode(
         x("mean"),
         y,
         color,
-        shape=alt.Shape("kind:N", scale=alt.Scale(domain=kinds.domain, range=["circle", "circle", "diamond"]), legend=key),
-        fill=alt.Fill("kind:N", scale=alt.Scale(domain=kinds.domain, range=[HUES[0], HOLLOW, HOLLOW]), legend=key),
+        shape=alt.Shape("kind:N", scale=shapes, legend=key),
+        fill=alt.Fill("kind:N", scale=fills, legend=key),
         tooltip=[alt.Tooltip("method:N"), alt.Tooltip("text:N", title="mean"), alt.Tooltip("kind:N", title="standing")],
     )
     return dict(alt.layer(*layers, marks).properties(width=width, height=max(90, 27 * len(rows))).to_dict())
@@ -78,7 +96,6 @@ def _images(analysis: Analysis) -> list[dict[str, Any]]:
 
 def _mean(row: MethodStatistics) -> dict[str, Any]:
     decimals = decimals_for((row.high - row.low) / 2)
-    kind = "control" if row.method.control else "leads" if row.leads else "other"
     text = f"{number(row.mean, decimals)} {interval(row.low, row.high, decimals)}"
     low, high = (row.low, row.high) if row.n >= 2 else (row.mean, row.mean)
     return {
@@ -87,6 +104,5 @@ def _mean(row: MethodStatistics) -> dict[str, Any]:
         "low": plain(low),
         "high": plain(high),
         "text": text,
-        "kind": _MEANING[kind],
-        "leads": kind == "leads",
+        "kind": standing(row),
     }

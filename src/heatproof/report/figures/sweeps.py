@@ -7,6 +7,7 @@ least twenty times its smallest.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from heatproof.core.formatting import sentence_case
 from heatproof.report.analysis import Analysis, MethodStatistics
 from heatproof.report.figures.style import GREY, HUES, METHOD_DASHES, plain
 from heatproof.report.table_cells import arrow
@@ -45,7 +46,7 @@ def sweep_chart(
     scale = alt.Scale(type="log", nice=False) if wide else alt.Scale(nice=False, zero=False, padding=8)
     ticks = sorted(set(values))
     x = alt.X("x:Q", title=sweep.along, scale=scale, axis=alt.Axis(grid=False, values=ticks, format="~r"))
-    y_title = f"{metric.label} {arrow(metric.direction)[0]}"
+    y_title = f"{sentence_case(metric.label)} {arrow(metric.direction)[0]}"
     dashes = [list(METHOD_DASHES[i // len(HUES) % len(METHOD_DASHES)]) for i in range(len(names))]
     key = alt.Legend(title=None, orient="bottom", columns=3, symbolType="stroke", symbolOpacity=1) if names != [""] else None
     color = alt.Color("line:N", scale=alt.Scale(domain=names, range=[HUES[i % len(HUES)] for i in range(len(names))]), legend=key)

@@ -1,63 +1,40 @@
 "use strict";
 (() => {
-  const dark = matchMedia("(prefers-color-scheme: dark)");
+  document.documentElement.classList.add("js");
+  const config = JSON.parse(document.getElementById("chart-config").textContent);
+
+  // Charts. Their colours are variables of the page, so that they follow a dark page and a print.
   const views = new Map();
-
-  function config() {
-    const css = getComputedStyle(document.documentElement);
-    const color = name => css.getPropertyValue(name).trim();
-    const [ink, faint, rule] = ["--ink", "--faint", "--rule"].map(color);
-    return {
-      background: null, font: color("--sans"), view: { stroke: null },
-      axis: {
-        domainColor: rule, tickColor: rule, gridColor: rule, gridOpacity: 0.5, gridWidth: 0.5, labelColor: faint, titleColor: ink,
-        titleFontWeight: "normal", titleFontSize: 12, labelFontSize: 11, titlePadding: 8, tickSize: 4,
-      },
-      point: { fill: color("--page") },
-    };
-  }
-
   async function draw(place) {
-    const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
     const narrow = place.clientWidth < 480;
-    const text = JSON.stringify(spec).replaceAll("#fefefe", getComputedStyle(document.documentElement).getPropertyValue("--page").trim())
-      .replaceAll('"labelLimit":230', narrow ? '"labelLimit":130' : '"labelLimit":230');
-    const old = views.get(place);
-    const chosen = old ? old.chosen : null;
-    if (old) old.result.finalize();
-    const result = await vegaEmbed(place, JSON.parse(text), { actions: false, renderer: "svg", ast: true, config: config() });
+    const text = document.getElementById(place.dataset.spec).textContent
+      .replaceAll("#fefefe", "var(--page)").replaceAll(/"labelLimit": ?230/g, `"labelLimit":${narrow ? 130 : 230}`);
+    const result = await vegaEmbed(place, JSON.parse(text), { actions: false, renderer: "svg", ast: true, config });
     place.setAttribute("role", "img");
     place.setAttribute("aria-label", place.dataset.label);
-    views.set(place, { result, chosen });
-    if (chosen) result.view.signal("chosen", chosen).runAsync();
+    views.set(place, result.view);
   }
-
-  const places = [...document.querySelectorAll(".chart[data-spec]")];
-  const redraw = () => places.forEach(draw);
-  redraw();
-  dark.addEventListener("change", redraw);
+  document.querySelectorAll(".chart[data-spec]").forEach(draw);
 
   for (const keys of document.querySelectorAll(".keys")) {
-    const place = document.getElementById(keys.dataset.chart);
     keys.hidden = false;
     keys.addEventListener("click", event => {
       const button = event.target.closest("button");
-      const state = views.get(place);
-      if (!button || !state) return;
-      const on = button.getAttribute("aria-pressed") !== "true";
-      button.setAttribute("aria-pressed", String(on));
-      state.chosen = [...keys.querySelectorAll("[aria-pressed=true]")].map(item => item.dataset.method);
-      state.result.view.signal("chosen", state.chosen).runAsync();
+      const view = views.get(document.getElementById(keys.dataset.chart));
+      if (!button || !view) return;
+      button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+      view.signal("chosen", [...keys.querySelectorAll("[aria-pressed=true]")].map(item => item.dataset.method)).runAsync();
     });
   }
 
+  // Tables: sorting by a column.
   for (const table of document.querySelectorAll("table[data-sortable]")) {
     const heads = [...table.querySelectorAll("th[data-column]")];
     for (const head of heads) {
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...head.childNodes);
-      head.append(button);
+      button.setAttribute("aria-label", `Sort by ${head.textContent.trim().replace(/\s+/g, " ")}`);
+      (head.querySelector(".full") ?? null) ? head.querySelector(".full").before(button) : head.append(button);
       button.addEventListener("click", () => {
         const up = head.getAttribute("aria-sort") !== "ascending";
         heads.forEach(other => other.removeAttribute("aria-sort"));
@@ -79,5 +56,94 @@
       return up ? x - y : y - x;
     });
     body.append(...rows);
+  }
+
+  // Tables that are wider than the page: how many columns are out of sight.
+  for (const box of document.querySelectorAll(".scroll")) {
+    const more = document.createElement("button");
+    more.type = "button";
+    more.className = "more";
+    more.hidden = true;
+    box.before(more);
+    more.addEventListener("click", () => box.scrollBy({ left: box.clientWidth * 0.7, behavior: "smooth" }));
+    const update = () => {
+      const edge = box.getBoundingClientRect().right;
+      const row = box.querySelector("tbody tr:not(.parting)");
+      const cut = row ? [...row.cells].filter(item => item.getBoundingClientRect().right > edge + 1).length : 0;
+      more.hidden = cut === 0;
+      more.textContent = `${cut} more column${cut === 1 ? "" : "s"} to the right →`;
+    };
+    box.addEventListener("scroll", update, { passive: true });
+    new ResizeObserver(update).observe(box);
+  }
+
+  // What a number or a word means: a box beside it, by pointer, touch or keyboard.
+  const why = document.getElementById("why");
+  function explain(anchor, name, text) {
+    const heading = document.createElement("strong");
+    heading.textContent = name;
+    why.replaceChildren(...(name ? [heading] : []), text);
+    why.showPopover();
+    const at = anchor.getBoundingClientRect();
+    const { width, height } = why.getBoundingClientRect();
+    why.style.left = `${Math.max(16, Math.min(at.left, document.documentElement.clientWidth - width - 16))}px`;
+    why.style.top = `${at.bottom + 6 + height < innerHeight ? at.bottom + 6 : Math.max(8, at.top - height - 6)}px`;
+  }
+  if (!why.showPopover) return;
+
+  document.addEventListener("click", event => {
+    const link = event.target.closest("a.word");
+    if (!link) return;
+    event.preventDefault();
+    const entry = document.getElementById(link.hash.slice(1));
+    explain(link, entry.textContent, entry.nextElementSibling.textContent);
+  });
+  addEventListener("scroll", () => why.matches(":popover-open") && why.hidePopover(), { passive: true });
+
+  for (const table of document.querySelectorAll("table")) {
+    const cells = [...table.querySelectorAll("td[title]")];
+    if (!cells.length) continue;
+    for (const item of cells) item.tabIndex = -1;
+    let current = cells[0];
+    current.tabIndex = 0;
+    const select = item => {
+      current.tabIndex = -1;
+      current = item;
+      current.tabIndex = 0;
+      current.focus();
+    };
+    table.addEventListener("click", event => {
+      const item = event.target.closest("td[title]");
+      if (!item || event.target.closest("a, button")) return;
+      select(item);
+      explain(item, "", item.title);
+    });
+    table.addEventListener("keydown", event => {
+      if (event.target !== current) return;
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        explain(current, "", current.title);
+        return;
+      }
+      const next = neighbour(table, current, event.key);
+      if (!next) return;
+      event.preventDefault();
+      select(next);
+    });
+  }
+
+  // The next explained number in the direction of an arrow key.
+  function neighbour(table, item, key) {
+    const rows = [...table.rows];
+    const [down, right] = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] }[key] ?? [0, 0];
+    if (!down && !right) return null;
+    let [row, column] = [rows.indexOf(item.parentElement) + down, item.cellIndex + right];
+    while (rows[row] && column >= 0 && column < item.parentElement.cells.length) {
+      const found = rows[row].cells[column];
+      if (found?.matches("td[title]")) return found;
+      row += down;
+      column += right;
+    }
+    return null;
   }
 })();

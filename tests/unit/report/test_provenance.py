@@ -1,6 +1,6 @@
 from heatproof.core.formatting import percent
 from heatproof.report.pass_equivalents import PassEquivalents
-from heatproof.report.table_cells import provenance
+from heatproof.report.provenance import provenance
 from heatproof.store import Manifest
 from heatproof.store.manifest import AccelerationEntry, ModelEntry
 
