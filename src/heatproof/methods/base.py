@@ -120,6 +120,7 @@ class Method(Settings, ABC):
     """
 
     home: ClassVar[str] = "heatproof.methods"
+    adapters: ClassVar[str] = "heatproof.interop"
     family: ClassVar[str] = "method"
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset()
