@@ -232,7 +232,7 @@ def _methods_page() -> str:
             "cost": f"{_passes(method.cost(TYPICAL_SHAPE))} per image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
-            "data": _data(method.needs_images),
+            "data": "images, signals and volumes" if method.needs_places else _data(method.needs_images),
             "control": "yes: a yardstick, not an explanation" if method.control else "no",
             "source": method.cite or "—",
         }

@@ -183,7 +183,9 @@ class CaptumMethod(Method):
 def _not_reserved(given: Any) -> Any:
     taken = sorted(set(given) & set(RESERVED)) if isinstance(given, dict) else []
     if taken:
-        raise ValueError(f"expected arguments other than {', '.join(RESERVED)}, which the method sets itself, got {', '.join(taken)}")
+        raise ValueError(
+            f"expected arguments other than {', '.join(RESERVED)}, which the method sets itself, got {', '.join(taken)}"
+        )
     return given
 
 

@@ -17,13 +17,15 @@ ExplainFunction = Callable[..., "np.ndarray[Any, Any]"]
 """quantus' `explain_func`: (model, inputs, targets, **kwargs) → maps."""
 
 
-def quantus_explain_func(method: Method, model: Model, *, reduction: Reduction | str = Reduction.SUM, seed: int = 0) -> ExplainFunction:
+def quantus_explain_func(
+    method: Method, explained: Model, *, reduction: Reduction | str = Reduction.SUM, seed: int = 0
+) -> ExplainFunction:
     """The function that quantus calls for maps.
 
     Args:
         method: The method.
-        model: The network with its bounds and output. quantus may hand on another network, such as one with random weights: this is
-            explained then, with the bounds and the output of `model`.
+        explained: The network with its bounds and output. quantus may hand on another network, such as one with random weights: this
+            is explained then, with the same bounds and output.
         reduction: How the channels of a map become one: by default their signed sum. `none` keeps them.
         seed: The seed of the method's random draws.
 
@@ -41,15 +43,15 @@ def quantus_explain_func(method: Method, model: Model, *, reduction: Reduction |
     """
     chosen = Reduction(reduction)
 
-    def explain_func(network: nn.Module, inputs: Any, targets: Any, **keywords: Any) -> "np.ndarray[Any, Any]":
+    def explain_func(model: nn.Module, inputs: Any, targets: Any, **keywords: Any) -> "np.ndarray[Any, Any]":
         if unknown := sorted(set(keywords) - {"device"}):
             raise UsageError(
                 f"explain_func: expected no settings of the method here, got {', '.join(unknown)}; give them to the method, and "
                 "explain_func_kwargs={} to quantus"
             )
-        explained = model if network is model.module else model.with_(module=network, engine=None)
-        images = explained.placed(torch.as_tensor(inputs))
+        network = explained if model is explained.module else explained.with_(module=model, engine=None)
+        images = network.placed(torch.as_tensor(inputs))
         classes = torch.as_tensor(targets, device=images.device).long().reshape(-1)
-        return reduce(method.attribute_changed(explained, images, classes, seed=seed).values, chosen).cpu().numpy()
+        return reduce(method.attribute_changed(network, images, classes, seed=seed).values, chosen).cpu().numpy()
 
     return explain_func

@@ -77,7 +77,9 @@ def read_recipe(given: Any, modules: Sequence[str]) -> Recipe | None:
         return Recipe(given)
     if isinstance(given, Mapping):
         if unreadable := given.get(_OBJECT):
-            raise ValueError(f"expected a name or a table, got {unreadable}, which exists in Python only; give the method itself there")
+            raise ValueError(
+                f"expected a name or a table, got {unreadable}, which exists in Python only; give the method itself there"
+            )
         found = given.get("class", "")
         cls = found if inspect.isclass(found) else class_named(str(found), modules)
         settings = {name: _read_setting(value, modules) for name, value in given.get("settings", {}).items()}
@@ -109,7 +111,9 @@ def _attribute(built: Any, name: str) -> Any:
     for key in (name, f"_{name}"):
         if key in vars(built):
             return vars(built)[key]
-    inner = [value for value in vars(built).values() if type(value).__module__ == type(built).__module__ or hasattr(value, "attribute")]
+    inner = [
+        value for value in vars(built).values() if type(value).__module__ == type(built).__module__ or hasattr(value, "attribute")
+    ]
     return next((vars(value)[name] for value in inner if name in getattr(value, "__dict__", {})), inspect.Parameter.empty)
 
 
@@ -137,7 +141,9 @@ def read(value: Any) -> Any:
     """A value from JSON: lists as tuples, which peers expect, and tensors as tensors."""
     if isinstance(value, Mapping):
         if _OBJECT in value:
-            raise ValueError(f"expected a plain value, got {value[_OBJECT]}, which exists in Python only; give the method itself there")
+            raise ValueError(
+                f"expected a plain value, got {value[_OBJECT]}, which exists in Python only; give the method itself there"
+            )
         return _TENSORS.validate_python(value[_TENSOR]) if _TENSOR in value else {key: read(each) for key, each in value.items()}
     return tuple(read(each) for each in value) if isinstance(value, list | tuple) else value
 
