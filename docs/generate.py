@@ -38,6 +38,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 MEASUREMENTS = ROOT / "docs" / "project" / "measurements"
 SPEED = MEASUREMENTS / "speed.md"
+TASKS = MEASUREMENTS / "tasks.md"
 SPEED_PICTURE = ROOT / "docs" / "pictures" / "speed.svg"
 COMMAND = "python docs/generate.py"
 REMEDY = f"run: .venv/bin/{COMMAND}"
@@ -52,6 +53,7 @@ API = (
     "heatproof.metrics",
     "heatproof.attacks",
     "heatproof.data",
+    "heatproof.interop",
     "heatproof.perturb.fills",
     "heatproof.perturb.noises",
     "heatproof.perturb.changes",
@@ -94,6 +96,7 @@ def pages() -> dict[Path, str]:
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
+        TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
@@ -173,6 +176,13 @@ def _picture_is_fresh() -> bool:
     if not page.drawn(rows):
         return True
     return SPEED_PICTURE.exists() and page.digest(rows) in SPEED_PICTURE.read_text(encoding="utf-8")
+
+
+def _tasks() -> dict[str, str]:
+    """The table of tasks, and both ways of each; from what was run, not run here."""
+    page = _benchmarks("tasks.page")
+    rows = page.read()
+    return {"tasks": page.table(rows), "snippets": page.snippets(rows)}
 
 
 def _sampling_tables() -> dict[str, str]:

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
 import torch
-from pydantic import BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer
 from torch import Tensor, nn
 
 from heatproof.interop.explained_module import ExplainedModule
@@ -59,8 +59,8 @@ def _recipe(given: Any) -> Recipe:
         )
     if mixing := [cls.__name__ for cls in recipe.classes() if cls.__name__ in MIXING]:
         raise ValueError(
-            f"expected an algorithm that explains an image by itself, got {mixing[0]}, which exchanges values between the images of a "
-            "batch; take FeatureAblation, or ShapleyValueSampling"
+            f"expected an algorithm that explains an image by itself, got {mixing[0]}, which exchanges values between the images "
+            "of a batch; take FeatureAblation, or ShapleyValueSampling"
         )
     return recipe
 
@@ -114,7 +114,7 @@ class CaptumMethod(Method):
     zero_because: ClassVar[str] = "captum's algorithm gave zeros"
 
     algorithm: CaptumRecipe
-    arguments: Annotated[Arguments, BeforeValidator(lambda given: _not_reserved(given))] = {}
+    arguments: Annotated[Arguments, BeforeValidator(lambda given: _not_reserved(given))] = Field(default_factory=dict)
 
     @property
     def stochastic(self) -> bool:

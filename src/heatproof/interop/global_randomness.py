@@ -1,7 +1,7 @@
 """Code that draws from the global generators of torch, numpy and Python, made a function of one image and a seed.
 
-Our own draws use no global generator. Peers do, so that inside a block these generators begin at a seed that follows from the image,
-and afterwards they are as before, also after an exception.
+Our own draws use no global generator. Peers do, so that inside a block these generators begin at a seed that follows from the
+image, and afterwards they are as before, also after an exception.
 """
 
 import random

@@ -57,8 +57,8 @@ class GradCamStyle:
 
         Args:
             input_tensor: The images `[b, c, …]` in model space.
-            targets: None for each image's top-1 class, or one target an image: `ClassifierOutputTarget(k)`, which chooses the class of
-                the model's output, or any function of the outputs `[k]` of one image, which is explained itself.
+            targets: None for each image's top-1 class, or one target an image: `ClassifierOutputTarget(k)`, which chooses the
+                class of the model's output, or any function of the outputs `[k]` of one image, which is explained itself.
             seed: The seed of the method's random draws.
 
         Raises:

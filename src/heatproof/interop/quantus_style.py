@@ -24,8 +24,8 @@ def quantus_explain_func(
 
     Args:
         method: The method.
-        explained: The network with its bounds and output. quantus may hand on another network, such as one with random weights: this
-            is explained then, with the same bounds and output.
+        explained: The network with its bounds and output. quantus may hand on another network, such as one with random weights:
+            this is explained then, with the same bounds and output.
         reduction: How the channels of a map become one: by default their signed sum. `none` keeps them.
         seed: The seed of the method's random draws.
 

@@ -1,8 +1,8 @@
 """A recipe: the class of another library's object and the settings that it is built with, so that it can be built again.
 
 An object of a peer belongs to one network. A method has to explain any network that it is given, such as a copy with other weights,
-so that the object is taken apart into its class and its settings and is built anew for each network. Plain values and classes of the
-library itself survive the way to JSON and back, which experiments and worker processes need; any other object stays usable in
+so that the object is taken apart into its class and its settings and is built anew for each network. Plain values and classes of
+the library itself survive the way to JSON and back, which experiments and worker processes need; any other object stays usable in
 Python, but is refused when it is read back.
 """
 
@@ -207,6 +207,6 @@ def on_input(values: Any, image: Tensor) -> Tensor:
             return (wide / image.shape[1]).expand_as(image).contiguous()
     shape = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
     raise ModelError(
-        f"expected a map shaped as the input, {list(image.shape)}, or one of a layer with as many axes, got {shape}; choose a layer "
-        "whose output keeps places apart"
+        f"expected a map shaped as the input, {list(image.shape)}, or one of a layer with as many axes, got {shape}; choose a "
+        "layer whose output keeps places apart"
     )

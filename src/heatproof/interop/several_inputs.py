@@ -2,8 +2,8 @@
 
     joined(x₁, …, xₙ) = [x₁ flattened | … | xₙ flattened],    f(joined) = network(x₁, …, xₙ)
 
-A method that explains tables explains all inputs at once: integrated gradients, say, along the straight path that all inputs move on
-together. Methods and metrics that need images, or places in an input, refuse the table.
+A method that explains tables explains all inputs at once: integrated gradients, say, along the straight path that all inputs move
+on together. Methods and metrics that need images, or places in an input, refuse the table.
 """
 
 import math

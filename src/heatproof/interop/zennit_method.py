@@ -2,16 +2,16 @@
 
     A(x) = the attributor's result for the explained output f(x), which starts at `start`
 
-With `start="output"` the relevance of the output is f(x) itself, as zennit begins where it is told nothing, and what a rule conserves
-sums to f(x). With `start="one"` it is 1, so that an attributor without a composite gives the gradient.
+With `start="output"` the relevance of the output is f(x) itself, as zennit begins where it is told nothing, and what a rule
+conserves sums to f(x). With `start="one"` it is 1, so that an attributor without a composite gives the gradient.
 
 Images pass one at a time through a copy of the network, so that a map does not depend on the other images of a batch, and the
 canonizers of a composite change nothing of the caller's. The expected sum is not stated: zennit gives none.
 
 Cost: what the attributor takes: 1 forward and 1 backward pass an image for `Gradient`, `n_iter` times that for the attributors that
 average. It is counted when it runs.
-Source: Anders et al., "Software for dataset-wide XAI: from local explanations to global insights with Zennit, CoRelAy, and ViRelAy",
-2021, and those of the rules.
+Source: Anders et al., "Software for dataset-wide XAI: from local explanations to global insights with Zennit, CoRelAy, and
+ViRelAy", 2021, and those of the rules.
 """
 
 from contextlib import nullcontext
@@ -54,8 +54,8 @@ def _attributor(given: Any) -> Recipe:
     if found is None and _is(type(given), "Attributor"):
         if getattr(given.attr_output_fn, "__name__", "") != PLAIN_OUTPUT:
             raise ValueError(
-                "expected an attributor without attr_output, since the class comes from the target, got one; leave it out, and choose "
-                "start='output' or start='one'"
+                "expected an attributor without attr_output, since the class comes from the target, got one; leave it out, and "
+                "choose start='output' or start='one'"
             )
         if given.composite is not None:
             raise ValueError("expected an attributor without a composite, got one that holds it; give composite= beside it")
@@ -72,8 +72,8 @@ def _write(given: Any) -> Any:
 class ZennitMethod(Method):
     """A composite of zennit under one of its attributors, for any network.
 
-    composite   a composite, its class or its name, with settings as a table `{"class": "EpsilonPlus", "settings": {"epsilon": 0.1}}`;
-                None for none. An object of zennit holds functions, so that only names survive the way to JSON.
+    composite   a composite, its class or its name, with settings as a table `{"class": "EpsilonPlus", "settings": {"epsilon":
+                0.1}}`; None for none. An object of zennit holds functions, so that only names survive the way to JSON.
     attributor  an attributor, of which the class and the settings are kept but not the network; its class; or its name.
     start       the relevance of the explained output: `output`, its value, or `one`.
 

@@ -135,7 +135,8 @@ class Method(Settings, ABC):
     needs_images: ClassVar[bool] = False
     """Whether the method needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
     needs_places: ClassVar[bool] = False
-    """Whether the method needs data with positions, images, signals `[b, c, t]` or volumes `[b, c, d, h, w]`, and refuses tables."""
+    """Whether the method needs data with positions, images, signals `[b, c, t]` or volumes `[b, c, d, h, w]`, and refuses
+    tables."""
     zero_because: ClassVar[str] = ""
     """The reason for a map that is zero everywhere, in its note; true whatever the network and the image are."""
     cite: ClassVar[str] = ""

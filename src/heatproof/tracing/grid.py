@@ -32,7 +32,7 @@ class Grid(NamedTuple):
     """How a tensor is read as `[b, c, h, w]`, or of a signal `[b, c, t]`, or of a volume `[b, c, d, h, w]`.
 
     Attributes:
-        layout: The meaning of its axes: b, c, d, h (of a signal, the time), w, n for positions row by row, 1 for an axis of length 1.
+        layout: The meaning of its axes: b, c, d, h (of a signal, the time), w, n for positions row by row, 1 for a length of 1.
         h: Height of the grid; of a signal, its length.
         w: Width of the grid.
         leading: Number of tokens before those of the positions.

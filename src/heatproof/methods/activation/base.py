@@ -3,8 +3,9 @@
     A(x)_c = 1/C · U(M)
 
 M [h, w] is the map on the grid, U bilinear interpolation to the size of the input (linear for signals `[b, c, t]`, trilinear for
-volumes `[b, c, d, h, w]`), and C the number of channels of the input, so that the usual reduction, the signed sum over channels, gives U(M). U treats cells as areas (corners are not aligned) and does not
-rescale: the sum of U(M) is about the sum of M times the number of pixels per cell. `on_grid` returns M itself.
+volumes `[b, c, d, h, w]`), and C the number of channels of the input, so that the usual reduction, the signed sum over channels,
+gives U(M). U treats cells as areas (corners are not aligned) and does not rescale: the sum of U(M) is about the sum of M times the
+number of pixels per cell. `on_grid` returns M itself.
 """
 
 from abc import ABC, abstractmethod
