@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 MEASUREMENTS = ROOT / "docs" / "project" / "measurements"
 SPEED = MEASUREMENTS / "speed.md"
+TASKS = MEASUREMENTS / "tasks.md"
 SPEED_PICTURE = ROOT / "docs" / "pictures" / "speed.svg"
 COMMAND = "python docs/generate.py"
 REMEDY = f"run: .venv/bin/{COMMAND}"
@@ -53,6 +54,7 @@ API = (
     "heatproof.metrics",
     "heatproof.attacks",
     "heatproof.data",
+    "heatproof.interop",
     "heatproof.perturb.fills",
     "heatproof.perturb.groups",
     "heatproof.perturb.noises",
@@ -102,6 +104,7 @@ def pages() -> dict[Path, str]:
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
+        TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
@@ -183,6 +186,13 @@ def _picture_is_fresh() -> bool:
     return SPEED_PICTURE.exists() and page.digest(rows) in SPEED_PICTURE.read_text(encoding="utf-8")
 
 
+def _tasks() -> dict[str, str]:
+    """The table of tasks, and both ways of each; from what was run, not run here."""
+    page = _benchmarks("tasks.page")
+    rows = page.read()
+    return {"tasks": page.table(rows), "snippets": page.snippets(rows)}
+
+
 def _sampling_tables() -> dict[str, str]:
     return {name: table(head, rows) for name, (head, rows) in _benchmarks("sampling_tables").tables().items()}
 
@@ -240,7 +250,7 @@ def _methods_page() -> str:
             "cost": f"{_passes(method.cost(TYPICAL_SHAPE))} per image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
-            "data": _data(method.needs_images),
+            "data": "images, signals and volumes" if method.needs_places else _data(method.needs_images),
             "control": "yes: a yardstick, not an explanation" if method.control else "no",
             "source": method.cite or "—",
         }

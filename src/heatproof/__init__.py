@@ -23,7 +23,7 @@ _HOMES = {
     "score": "heatproof.metrics",
 }
 
-_ROOMS = ("data", "methods", "metrics", "models", "numerics", "perturb", "stats")
+_ROOMS = ("data", "interop", "methods", "metrics", "models", "numerics", "perturb", "stats")
 
 __all__ = [
     "Attribution",

@@ -365,10 +365,14 @@ def test_tables_and_signals_are_explained_or_refused_by_the_name_of_what_needs_i
 ) -> None:
     model, rows = zoo.model(network(), channels=channels), data(4)
     method = suited(method, model, rows)
-    needing = [part for part in method.nested() if getattr(part, "needs_images", False)]
+    needing = [
+        part
+        for part in method.nested()
+        if getattr(part, "needs_images", False) or (getattr(part, "needs_places", False) and rows.ndim < 3)
+    ]
     if needing:
         first = needing[0]
-        words = rf"{first.name}: expected images \[b, c, h, w\], got \[4, {channels}.*choose another {first.family}"
+        words = rf"{first.name}: expected images \[b, c, h, w\].*, got \[4, {channels}.*choose another {first.family}"
         with pytest.raises(TensorError, match=words):
             method.attribute(model, rows)
         return

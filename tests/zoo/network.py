@@ -107,13 +107,20 @@ class Network:
         """What becomes of a method, by its name: `right`, `zero`, or the words of its refusal."""
         names = (name, *groups_of(name))
         refused = next((self.refused[each] for each in names if each in self.refused), "")
-        needs_images = name in exports(Method) and exports(Method)[name].needs_images and self.rows().ndim != 4
-        return NO_IMAGES if needs_images else refused or ("zero" if any(each in self.zero for each in names) else "right")
+        unfit = name in exports(Method) and self.lacks_places(exports(Method)[name])
+        return NO_IMAGES if unfit else refused or ("zero" if any(each in self.zero for each in names) else "right")
+
+    def lacks_places(self, part: Any) -> bool:
+        """Whether a method, or a part of one, needs images where there are none, or positions in a table."""
+        dimensions = self.rows().ndim
+        return (getattr(part, "needs_images", False) and dimensions != 4) or (
+            getattr(part, "needs_places", False) and dimensions < 3
+        )
 
     def words(self, method: Method) -> set[str]:
         """Words of which the refusal of a method has one; empty where there is a map."""
-        needs_images = any(getattr(part, "needs_images", False) for part in method.nested()) and self.rows().ndim != 4
-        return {NO_IMAGES} if needs_images else {self.answer(name) for name in names_in(method)} - {"right", "zero"}
+        unfit = any(self.lacks_places(part) for part in method.nested())
+        return {NO_IMAGES} if unfit else {self.answer(name) for name in names_in(method)} - {"right", "zero"}
 
     def is_zero(self, method: Method) -> bool:
         """Whether the map is zero, with a note."""

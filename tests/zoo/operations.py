@@ -102,7 +102,7 @@ class Einsum(nn.Module):
         return torch.einsum("bh,ho->bo", torch.einsum("bi,ih->bh", x, self.first).relu(), self.second)
 
 
-@awkward("the magnitude of a Fourier transform", signals, refused={RELEVANCE: NO_RULE})
+@awkward("the magnitude of a Fourier transform", signals, refused={RELEVANCE: NO_RULE, MAPS: NO_PLACES})
 def spectrum() -> nn.Module:
     return nn.Sequential(Step(lambda x: torch.fft.rfft(x).abs().flatten(1)), nn.Linear(10, 8), nn.ReLU(), nn.Linear(8, 3))
 
@@ -157,7 +157,7 @@ def standard_deviation() -> nn.Module:
     return nn.Sequential(Step(lambda x: x.flatten(2).std(2)), nn.Linear(3, 3))
 
 
-@awkward("sums along an axis", signals, refused={RELEVANCE: NO_RULE}, affine=True)
+@awkward("sums along an axis", signals, refused={RELEVANCE: NO_RULE, MAPS: NO_PLACES}, affine=True)
 def running_sum() -> nn.Module:
     return nn.Sequential(Step(lambda x: x.cumsum(2).flatten(1)), nn.Linear(18, 3))
 

@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 from abc import ABC
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Self, cast
 
 from pydantic import (
@@ -71,6 +71,8 @@ class Settings(BaseModel):
     """The package whose exports are the registry of this family; several packages, if a family has members on more than one
     floor.
     """
+    adapters: ClassVar[str] = ""
+    """The package whose exports can be named too, but stand in no list of the family, because they need what a user brings."""
     family: ClassVar[str] = "setting"
     """The word for a member of this family in messages."""
 
@@ -180,7 +182,11 @@ def is_abstract(cls: type[Settings]) -> bool:
 
 def exports(base: type[Settings]) -> dict[str, type[Settings]]:
     """The concrete settings classes that the home packages of a family export, by name."""
-    packages = map(importlib.import_module, (base.home,) if isinstance(base.home, str) else base.home)
+    return _members(base, (base.home,) if isinstance(base.home, str) else base.home)
+
+
+def _members(base: type[Settings], homes: Sequence[str]) -> dict[str, type[Settings]]:
+    packages = map(importlib.import_module, homes)
     members = [getattr(package, item) for package in packages for item in package.__all__]
     return {m.name: m for m in members if inspect.isclass(m) and issubclass(m, base) and not is_abstract(m)}
 
@@ -194,6 +200,8 @@ def lookup(base: type[Settings], name: str) -> type[Settings]:
     if not is_abstract(base) and name == base.name:
         return base
     known = exports(base) if base.home else {}
+    if name not in known and base.adapters and name in (adapters := _members(base, (base.adapters,))):
+        return adapters[name]
     if name not in known:
         meant = name_here(base.family, str(name), known)
         raise UnknownNameError(base.family, str(name), list(known), f"Write {meant}." if meant else base.hint(str(name)))

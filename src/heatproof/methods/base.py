@@ -121,6 +121,7 @@ class Method(Settings, ABC):
     """
 
     home: ClassVar[str] = "heatproof.methods"
+    adapters: ClassVar[str] = "heatproof.interop"
     family: ClassVar[str] = "method"
 
     axioms: ClassVar[frozenset[Axiom]] = frozenset()
@@ -134,6 +135,9 @@ class Method(Settings, ABC):
     """Whether the method is the control that stands for chance: a map that knows neither the image nor the network."""
     needs_images: ClassVar[bool] = False
     """Whether the method needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
+    needs_places: ClassVar[bool] = False
+    """Whether the method needs data with positions, images, signals `[b, c, t]` or volumes `[b, c, d, h, w]`, and refuses
+    tables."""
     zero_because: ClassVar[str] = ""
     """The reason for a map that is zero everywhere, in its note; true whatever the network and the image are."""
     cite: ClassVar[str] = ""

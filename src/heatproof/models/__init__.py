@@ -1,7 +1,16 @@
 """Networks, the bounds of their inputs, and the scalar output that is explained."""
 
 from heatproof.models.model import Model
-from heatproof.models.outputs import Logit, LogProbability, Margin, Output, Probability, ProbabilityWeightedLogit, Regression
+from heatproof.models.outputs import (
+    Logit,
+    LogProbability,
+    Margin,
+    Output,
+    Probability,
+    ProbabilityWeightedLogit,
+    Regression,
+    SegmentedClass,
+)
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
 
@@ -16,4 +25,5 @@ __all__ = [
     "Probability",
     "ProbabilityWeightedLogit",
     "Regression",
+    "SegmentedClass",
 ]

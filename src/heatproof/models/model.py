@@ -195,14 +195,17 @@ class Model:
             if remedy := self._remedy(images, error):
                 raise ModelError(f"{self.name}: {remedy}") from error
             raise
+        if isinstance(self.output, Output) and (out.ndim > 2 or self.output.of_pixels):
+            out = self.output.per_image(out)
         if len(images) == 1 and out.ndim < 2:
             out = out.reshape(1, -1)  # a forward that squeezes its outputs drops the axis of a lone image
         elif out.ndim == 1 and len(out) == len(images):
             out = out[:, None]
         if out.ndim != 2 or len(out) != len(images):
+            segmentation = "explain output=SegmentedClass() if these are scores for each pixel, or " if out.ndim > 2 else ""
             raise ModelError(
                 f"{self.name}: expected one row of outputs for each image, [{len(images)}, k], got {list(out.shape)}; "
-                "wrap the module so that its forward returns that"
+                f"{segmentation}wrap the module so that its forward returns that"
             )
         return out
 

@@ -41,6 +41,8 @@ def output_matrix(result: Any, rows: int, path: str = "") -> Tensor:
         return result
     tensors = dict(_tensors(result, ""))
     candidates = {name: tensor for name, tensor in tensors.items() if _fits(tensor, rows)}
+    if not candidates and len(places := {name: tensor for name, tensor in tensors.items() if _has_places(tensor, rows)}) > 1:
+        candidates = places  # scores for each pixel, and others beside them
     if len(candidates) == 1 or (tensors and not candidates):
         return next(iter((candidates or tensors).values()))  # a tensor that does not fit is refused with its shape
     if not tensors:
@@ -99,6 +101,10 @@ def _parts(result: Any) -> Iterator[tuple[str, Any]]:
 
 def _fits(tensor: Tensor, rows: int) -> bool:
     return tensor.is_floating_point() and tensor.ndim in (1, 2) and len(tensor) == rows
+
+
+def _has_places(tensor: Tensor, rows: int) -> bool:
+    return tensor.is_floating_point() and tensor.ndim > 2 and len(tensor) == rows
 
 
 def _listed(tensors: Mapping[str, Tensor]) -> str:

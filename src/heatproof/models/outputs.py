@@ -6,6 +6,7 @@ LogProbability            log p_c
 ProbabilityWeightedLogit  p_c z_c with p_c held fixed, so that its gradient is p_c ∇z_c
 Margin                    z_c − max_{j≠c} z_j
 Regression                output number `index`, for which there are no classes
+SegmentedClass            Σ_p z_c(p) over the pixels p that a segmentation gives to class c, or over all pixels
 
 z the logits of the classes. A network need not return them (see `models/scale.py`): one that ends in a softmax returns p, and no
 softmax is taken of it a second time. A network with one output decides between two classes: its output is the log-odds z of class
@@ -24,7 +25,16 @@ from heatproof.core.errors import SettingsError
 from heatproof.core.settings import Settings
 from heatproof.models.scale import Scale, log_probabilities, logits, per_class, probabilities
 
-__all__ = ["LogProbability", "Logit", "Margin", "Output", "Probability", "ProbabilityWeightedLogit", "Regression"]
+__all__ = [
+    "LogProbability",
+    "Logit",
+    "Margin",
+    "Output",
+    "Probability",
+    "ProbabilityWeightedLogit",
+    "Regression",
+    "SegmentedClass",
+]
 
 Kind = Literal["score", "probability", "log-probability", "regression"]
 
@@ -39,6 +49,13 @@ class Output(Settings, ABC):
     """What the scalar is: the score of a class, its probability or the logarithm of that, or a quantity for which there are no
     classes.
     """
+
+    of_pixels: ClassVar[bool] = False
+    """Whether the network gives numbers for each pixel, which `per_image` makes one row of outputs for each image."""
+
+    def per_image(self, outputs: Float[Tensor, "b k *space"]) -> Float[Tensor, "b classes *rest"]:
+        """The output matrix made of what the network returned, if that has an axis for places; by default it is left as it is."""
+        return outputs
 
     @property
     def class_dependent(self) -> bool:
@@ -160,6 +177,42 @@ class Regression(Output):
         if self.index >= outputs.shape[1]:
             raise SettingsError(f"regression: index: expected 0 to {outputs.shape[1] - 1}, the network's outputs, got {self.index}")
         return outputs[:, self.index]
+
+
+class SegmentedClass(Output):
+    """The sum of a class's scores over the pixels of a segmentation, for networks that return `[b, k, h, w]`, or k numbers at each
+    place of a signal or a volume.
+
+    region  whose pixels count: `own`, those at which the class has the largest score, so that the sum over classes is that of the
+            segmentation; or `all`.
+
+    With one number z for each pixel, z > 0 is class 1 and −z the score of class 0. A class without pixels of its own has the sum 0
+    and a gradient of 0. The sum jumps where a pixel changes its class, so that methods that promise completeness miss those jumps.
+
+    >>> import torch
+    >>> from heatproof.models import SegmentedClass
+    >>> scores = torch.tensor([[[2.0, 0.0, 4.0], [1.0, 3.0, 1.0]]])  # two classes at three places
+    >>> SegmentedClass().per_image(scores), SegmentedClass(region="all").per_image(scores)
+    (tensor([[6., 3.]]), tensor([[6., 5.]]))
+    """
+
+    kind: ClassVar[Kind] = "score"
+    of_pixels: ClassVar[bool] = True
+
+    region: Literal["own", "all"] = "own"
+
+    def per_image(self, outputs: Float[Tensor, "b k *space"]) -> Float[Tensor, "b classes"]:
+        if outputs.ndim < 3:
+            raise SettingsError(
+                f"segmented_class: expected a network that returns [b, k, h, w], got {list(outputs.shape)}; explain its logit"
+            )
+        scores = outputs if outputs.shape[1] > 1 else torch.cat([-outputs, outputs], 1)
+        if self.region == "own":
+            scores = scores * torch.zeros_like(scores).scatter(1, scores.detach().argmax(1, keepdim=True), 1.0)
+        return scores.flatten(2).sum(2)
+
+    def __call__(self, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"], scale: Scale = "logits") -> Float[Tensor, " b"]:
+        return _pick(outputs, target)
 
 
 def _pick(values: Float[Tensor, "b classes"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:

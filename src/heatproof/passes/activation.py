@@ -27,25 +27,25 @@ class Activation:
     """The activation of a layer for a chunk of images, and the images' scores from the same forward pass.
 
     site      The layer.
-    values    Its activation `[r, k, h, w]` with k channels on a grid of h × w cells, in the type of the images.
+    values    Its activation `[r, k, …]` with k channels at the positions of its grid, in the type of the images.
     scores    The explained scores `[r]`.
-    gradient  ∂score/∂values `[r, k, h, w]`, or None if only the activation was computed.
+    gradient  ∂score/∂values `[r, k, …]`, or None if only the activation was computed.
     """
 
     site: Site
-    values: Float[Tensor, "r k h w"]
+    values: Float[Tensor, "r k *grid"]
     scores: Float[Tensor, " r"]
-    gradient: Float[Tensor, "r k h w"] | None = None
+    gradient: Float[Tensor, "r k *grid"] | None = None
 
 
 def activations(
-    model: Model, images: Float[Tensor, "b c h w"], target: Int[Tensor, " b"], layer: str | None, layout: Layout | None = None
+    model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"], layer: str | None, layout: Layout | None = None
 ) -> Iterator[tuple[range, Activation]]:
     """The activation of a layer, chunk by chunk. Cost: one forward pass an image.
 
     Args:
         model: The network.
-        images: The images `[b, c, h, w]`.
+        images: The images `[b, c, h, w]`, signals `[b, c, t]` or volumes `[b, c, d, h, w]`.
         target: The class to explain for each image `[b]`.
         layer: The name of a module; None for the last module with more than one position that the output is computed from.
         layout: The order of the axes of its output; None where what made it decides.
@@ -61,7 +61,7 @@ def activations(
 
 
 def activation_gradients(
-    model: Model, images: Float[Tensor, "b c h w"], target: Int[Tensor, " b"], layer: str | None, layout: Layout | None = None
+    model: Model, images: Float[Tensor, "b c *space"], target: Int[Tensor, " b"], layer: str | None, layout: Layout | None = None
 ) -> Iterator[tuple[range, Activation]]:
     """The activation of a layer and the scores' gradient, chunk by chunk. Cost: one forward and one backward pass an image.
 
@@ -76,8 +76,8 @@ def activation_gradients(
 
 
 def differentiable_activation_gradient(
-    model: Model, images: Float[Tensor, "r c h w"], target: Int[Tensor, " r"], site: Site
-) -> tuple[Activation, Float[Tensor, "r k gh gw"]]:
+    model: Model, images: Float[Tensor, "r c *space"], target: Int[Tensor, " r"], site: Site
+) -> tuple[Activation, Float[Tensor, "r k *grid"]]:
     """The activation and its gradient for one chunk of rows, in the graph of the images if those require a gradient.
 
     Cost: one forward and one backward pass each.
@@ -97,7 +97,7 @@ def differentiable_activation_gradient(
 
 def changed_scores(
     model: Model,
-    images: Float[Tensor, "r c h w"],
+    images: Float[Tensor, "r c *space"],
     target: Int[Tensor, " r"],
     site: Site,
     change: Callable[[Tensor], None],
@@ -107,7 +107,7 @@ def changed_scores(
 
     Args:
         model: The network.
-        images: The images `[r, c, h, w]`, which pass at once.
+        images: The images `[r, c, …]`, which pass at once.
         target: The class to explain for each image `[r]`.
         site: The layer.
         change: A function that overwrites the layer's activation in place.

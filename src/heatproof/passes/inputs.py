@@ -92,10 +92,17 @@ def _other_axes(images: Tensor, channels: int) -> str:
 
 
 def check_needs_images(settings: Settings, images: Float[Tensor, "b c *space"]) -> None:
-    """Raise `TensorError` for a table or a signal if these settings, or any that they hold, declare that they need images."""
+    """Raise `TensorError` for data that these settings, or any that they hold, declare that they cannot take: `needs_images`
+    refuses tables, signals and volumes, and `needs_places` tables.
+    """
     if images.ndim == 4:
         return
     for part in settings.nested():
+        if getattr(part, "needs_places", False) and images.ndim < 3:
+            raise TensorError(
+                f"{part.name}: expected images [b, c, h, w], signals [b, c, t] or volumes [b, c, d, h, w], got "
+                f"{list(images.shape)}; for tables choose another {part.family}, one that does not need places"
+            )
         if getattr(part, "needs_images", False):
             raise TensorError(
                 f"{part.name}: expected images [b, c, h, w], got {list(images.shape)}; "

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from heatproof.tracing.tracer import leaves
 
+POSITIONS = "dhw"
+"""The names of the axes of positions: depth, height or time, width."""
 UNKNOWN = "?"
 """An axis that an operation made of which nothing is known; shapes may decide what it is."""
 OUT_OF_ORDER = "!"
@@ -41,7 +43,7 @@ class Factor(NamedTuple):
     """A digit of an axis: index // stride % size of what it means.
 
     Attributes:
-        of: What is counted: b, c, h or w (batch, channels, height, width), tokens, `UNKNOWN` or `OUT_OF_ORDER`.
+        of: What is counted: b, c, d, h or w (batch, channels, depth, height or time, width), tokens, `UNKNOWN` or `OUT_OF_ORDER`.
         extent: How many there are.
         stride: By how many one step of this digit moves.
         size: The number of values of this digit.
@@ -61,6 +63,13 @@ class Factor(NamedTuple):
 Axis = tuple[Factor, ...]
 """The digits of an axis, the slowest first; an axis of length 1 has none."""
 Axes = tuple[Axis, ...]
+
+
+def axis_names(ndim: int) -> str:
+    """The names of the axes of signals `[b, c, t]`, images `[b, c, h, w]` and volumes `[b, c, d, h, w]`, by their number; the axes
+    of tables have none for positions.
+    """
+    return {3: "bch", 4: "bchw", 5: "bcdhw"}.get(ndim, "bc")
 
 
 def whole(of: str | Tokens, length: int) -> Axis:
@@ -94,14 +103,14 @@ def tokens_of(axis: Axis) -> Tokens | None:
 
 def is_positional(axis: Axis) -> bool:
     """Whether an axis runs over positions, in order: rows, columns or tokens."""
-    return tokens_of(axis) is not None or (len(axis) == 1 and axis[0].of in ("h", "w") and axis[0].is_coarsest)
+    return tokens_of(axis) is not None or (len(axis) == 1 and str(axis[0].of) in POSITIONS and axis[0].is_coarsest)
 
 
 def resized(axis: Axis, length: int) -> Axis:
     """The axis after a window slid over it, or after it was padded or resampled to another length."""
     if prod(factor.size for factor in axis) == length:
         return axis
-    if len(axis) == 1 and axis[0].of in (UNKNOWN, "c", "h", "w") and axis[0].is_coarsest:
+    if len(axis) == 1 and axis[0].of in (UNKNOWN, "c", *POSITIONS) and axis[0].is_coarsest:
         return whole(axis[0].of, length)
     return whole(OUT_OF_ORDER if axis else UNKNOWN, length)
 

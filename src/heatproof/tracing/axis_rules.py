@@ -21,12 +21,14 @@ from torch import Tensor
 from heatproof.tracing import catalogue as ops
 from heatproof.tracing.axes import (
     OUT_OF_ORDER,
+    POSITIONS,
     UNKNOWN,
     Axes,
     Axis,
     Factor,
     Tokens,
     after_view,
+    axis_names,
     counts,
     is_known,
     is_positional,
@@ -115,7 +117,7 @@ def _broadcast(sources: Sequence[tuple[Axes, Sequence[int]]], shape: Sequence[in
 def _disorder(source: tuple[Axes, Sequence[int]]) -> tuple[int, int]:
     """The lower, the more is known of positions: of a sum, the term counts whose rows and columns are in order."""
     axes, _ = source
-    positions = sum(factor.of in ("h", "w") or isinstance(factor.of, Tokens) for axis in axes for factor in axis)
+    positions = sum(factor.of in tuple(POSITIONS) or isinstance(factor.of, Tokens) for axis in axes for factor in axis)
     return -sum(map(is_positional, axes)), -positions
 
 
@@ -183,7 +185,7 @@ def rolled(call: Call) -> list[Axes]:
 
 def _moved(factor: Factor, shift: int) -> Factor:
     """The factor with its quantity shifted: h becomes h+3, and h again once the shifts make a whole turn."""
-    if not isinstance(factor.of, str) or factor.of[0] not in "hw" or factor.size != factor.extent:
+    if not isinstance(factor.of, str) or factor.of[0] not in POSITIONS or factor.size != factor.extent:
         return factor if factor.of == "c" else factor._replace(of=OUT_OF_ORDER)
     letter, _, before = factor.of.partition("+")
     now = (int(before or 0) + shift) % factor.extent
@@ -192,7 +194,7 @@ def _moved(factor: Factor, shift: int) -> Factor:
 
 def _image_axes(axes: Axes, shape: Sequence[int]) -> Axes:
     """Axes with the unknown ones named as those of images: batch, channels, rows, columns."""
-    names = "bchw" if len(shape) == 4 else "bc"
+    names = axis_names(len(shape)) if len(shape) != 3 else "bc"  # three axes may be those of tokens
     unknown = [not is_known(axis) for axis in axes]
     named = [whole(name, length) for name, length in zip(names[1:], shape[1:], strict=False)]
     return tuple(named[i - 1] if 0 < i <= len(named) and unknown[i] else axis for i, axis in enumerate(axes))

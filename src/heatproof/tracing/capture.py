@@ -9,7 +9,8 @@ already.
 Which layer, and in which order its axes lie, is found by one traced forward pass of at most two images (see `layer_trace.py`),
 which is remembered for as long as the network lives and is not counted. Where no layer is named, it is the last module by
 execution, other than the network itself, that has more than one position and that the output is computed from, and by no way
-around what the module returned. If it has leading tokens, the output may read nothing but those, so that the gradient at the
+around what the module returned; where the output sums a segmentation, none that has one channel for each class, which is the
+segmentation itself. If it has leading tokens, the output may read nothing but those, so that the gradient at the
 positions is zero: then the last such module before the last attention is chosen.
 """
 
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 from heatproof.core.errors import ModelError, SettingsError
 from heatproof.models.checkpointing import whole_graph
 from heatproof.models.model import Model
+from heatproof.models.outputs import Output
 from heatproof.tracing.grid import Grid, Layout
 from heatproof.tracing.layer_trace import LayerTrace, Returned, first_tensor, with_first_tensor
 
@@ -116,7 +118,7 @@ def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> 
     Args:
         model: The model.
         site: Where the activation is.
-        change: Overwrites a copy of the activation, which it gets on its grid `[b, c, h, w]`.
+        change: Overwrites a copy of the activation, which it gets on its grid `[b, c, *space]`.
     """
     calls = 0
 
@@ -138,7 +140,7 @@ def intervention(model: Model, site: Site, change: Callable[[Tensor], None]) -> 
             handle.remove()
 
 
-def site_of(model: Model, images: Float[Tensor, "b c h w"], layer: str | None = None, layout: Layout | None = None) -> Site:
+def site_of(model: Model, images: Float[Tensor, "b c *space"], layer: str | None = None, layout: Layout | None = None) -> Site:
     """Where the activation of a layer is, and how it is read. Cost: a forward pass of two images when the network is first met.
 
     Args:
@@ -155,6 +157,8 @@ def site_of(model: Model, images: Float[Tensor, "b c h w"], layer: str | None = 
     trace = _trace(model, images)
     if layer is not None:
         return _named_site(model, trace, layer, layout)
+    if isinstance(model.output, Output) and model.output.of_pixels:
+        trace = trace.without_class_scores()
     chosen = _last_upstream(trace, trace.returned, layout)
     if chosen is None:
         raise ModelError(
@@ -169,11 +173,12 @@ def site_of(model: Model, images: Float[Tensor, "b c h w"], layer: str | None = 
     return Site(returned.name, returned.call, grids[0])
 
 
-def spatial_layers(model: Model, images: Float[Tensor, "b c h w"]) -> dict[str, tuple[int, int, int]]:
+def spatial_layers(model: Model, images: Float[Tensor, "b c *space"]) -> dict[str, tuple[int, ...]]:
     """The layers with a grid. Cost: a forward pass of two images when the network is first met.
 
     Returns:
-        Name → (channels, height, width), in the order of execution.
+        Name → (channels, height, width), in the order of execution; (channels, length) of signals, (channels, depth, height, width)
+        of volumes.
 
     >>> import torch
     >>> from heatproof.models.loaders import Toy
@@ -185,7 +190,7 @@ def spatial_layers(model: Model, images: Float[Tensor, "b c h w"]) -> dict[str, 
     return _layers(_trace(model, images), None)
 
 
-def default_layer(model: Model, images: Float[Tensor, "b c h w"]) -> str:
+def default_layer(model: Model, images: Float[Tensor, "b c *space"]) -> str:
     """The name of the layer that is chosen where none is named. Cost: a forward pass of two images when the network is first met.
 
     Raises:
@@ -268,20 +273,20 @@ def _named_site(model: Model, trace: LayerTrace, layer: str, layout: Layout | No
 
 
 def _two_readings(returned: Returned, grids: Sequence[Grid]) -> str:
-    fitting = " and ".join(f"{grid.layout!r} ({grid.h} × {grid.w})" for grid in grids)
+    fitting = " and ".join(f"{grid.layout!r} ({' × '.join(map(str, grid.space))})" for grid in grids)
     return (
         f"expected a layer whose axes can be read in one way, got {returned.name!r} {list(returned.shape)}, which fits {fitting}; "
         f"say which with layout={grids[0].layout!r}"
     )
 
 
-def _layers(trace: LayerTrace, layout: Layout | None) -> dict[str, tuple[int, int, int]]:
-    found: dict[str, tuple[int, int, int]] = {}
+def _layers(trace: LayerTrace, layout: Layout | None) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
     for returned in trace.returned:
         grids = trace.readings(returned, layout)
         if len(grids) == 1:
             found.pop(returned.name, None)
-            found[returned.name] = (grids[0].channels(returned.shape), grids[0].h, grids[0].w)
+            found[returned.name] = (grids[0].channels(returned.shape), *grids[0].space)
     return found
 
 
@@ -311,5 +316,5 @@ def _no_such_layer(model: Model, trace: LayerTrace, layer: str, why: str) -> Set
     earlier = f" (and {len(shapes) - len(last)} before)" if len(shapes) > len(last) else ""
     return SettingsError(
         f"layer: expected a layer of {model.name} with more than one position, got {layer!r}, which {why}; "
-        f"in order of execution, with [channels, height, width]: {', '.join(last) or 'none'}{earlier}"
+        f"in order of execution, with its channels and positions: {', '.join(last) or 'none'}{earlier}"
     )

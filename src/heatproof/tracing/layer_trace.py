@@ -8,16 +8,17 @@ What a network detaches is not followed, unless it detaches its output. The netw
 kept.
 """
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.tracing import catalogue as ops
-from heatproof.tracing.axes import Axes, Tokens, is_known, tokens_of, unknown_axes, whole
+from heatproof.tracing.axes import Axes, Tokens, axis_names, is_known, tokens_of, unknown_axes, whole
 from heatproof.tracing.axis_rules import Call, axes_after
 from heatproof.tracing.grid import Grid, Layout, readings
 from heatproof.tracing.tracer import Tracer, leaves
@@ -63,7 +64,7 @@ class LayerTrace(Tracer):
 
     Args:
         network: The network, of which nothing is kept.
-        images: The images `[b, c, h, w]` that pass.
+        images: The images `[b, c, h, w]`, signals `[b, c, t]` or volumes `[b, c, d, h, w]` that pass.
 
     Raises:
         ModelError: A part of the network hides its operations.
@@ -71,15 +72,16 @@ class LayerTrace(Tracer):
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         super().__init__(network)
-        self.rows, self.space = len(images), (images.shape[2], images.shape[3])
+        self.rows, self.space = len(images), tuple(images.shape[2:])
         self.returned: list[Returned] = []
         self.calls: dict[str, int] = {}
         self.before_attention: int | None = None
         self.seen: dict[int, Tokens] = {}
         self._nodes: Any = WeakIdKeyDictionary()
         self._parents: list[tuple[int, ...]] = [()]
-        self._nodes[images] = TracedTensor(tuple(map(whole, "bchw", images.shape)), IMAGES)
+        self._nodes[images] = TracedTensor(tuple(map(whole, axis_names(images.ndim), images.shape)), IMAGES)
         self._output: int | None = None
+        self._classes = 0
         self._cut: set[int] = set()
         self._reached: set[int] = set()
 
@@ -171,6 +173,7 @@ class LayerTrace(Tracer):
     def end(self, output: Tensor) -> None:
         """Note the output of the network, and release all tensors."""
         self._output = self._nodes[output].number if output in self._nodes else None
+        self._classes = output.shape[1]
         if IMAGES not in self._upstream():
             self._cut.clear()  # no gradient comes through at all: what the output is computed from is told by the values
         self._reached = self._upstream()
@@ -182,6 +185,18 @@ class LayerTrace(Tracer):
     def readings(self, returned: Returned, layout: Layout | None) -> list[Grid]:
         """All grids as which a module's result may be read."""
         return readings(returned.axes, returned.shape, self.rows, self.space, self.seen, layout)
+
+    def without_class_scores(self) -> Self:
+        """The trace without the modules that give one channel for each class, or one for two classes."""
+        scores = (self._classes, 1) if self._classes == 2 else (self._classes,)
+        kept = [
+            returned
+            for returned in self.returned
+            if not any(grid.channels(returned.shape) in scores for grid in self.readings(returned, None))
+        ]
+        trace = copy.copy(self)
+        trace.returned = kept
+        return trace
 
     def is_upstream(self, returned: Returned) -> bool:
         """Whether the output is computed from what the module returned; also where the output could not be traced."""

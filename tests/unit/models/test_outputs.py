@@ -2,11 +2,22 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from heatproof.core.errors import SettingsError
+from heatproof.core.errors import ModelError, SettingsError
 from heatproof.methods import Gradient
-from heatproof.models import Logit, LogProbability, Margin, Output, Probability, ProbabilityWeightedLogit, Regression
+from heatproof.models import (
+    Bounds,
+    Logit,
+    LogProbability,
+    Margin,
+    Model,
+    Output,
+    Probability,
+    ProbabilityWeightedLogit,
+    Regression,
+    SegmentedClass,
+)
 from heatproof.models.scale import SCALES, Scale, scale_of
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -129,3 +140,67 @@ def test_a_probability_that_is_rounded_to_0_has_a_finite_logarithm() -> None:
     value = LogProbability()(p, torch.tensor([1]), "probabilities")
     assert value.isfinite().all()
     assert torch.autograd.grad(value.sum(), p)[0].isfinite().all()
+
+
+# --- segmentations ----------------------------------------------------------------------------------------------------------
+
+
+def pixelwise(outputs: int = 3) -> nn.Conv2d:
+    torch.manual_seed(0)
+    return nn.Conv2d(2, outputs, 1)
+
+
+def test_a_segmented_class_is_the_sum_over_its_own_pixels_or_over_all() -> None:
+    network, images = pixelwise(), torch.rand(2, 2, 4, 5)
+    scores = network(images)
+    own = torch.nn.functional.one_hot(scores.argmax(1), 3).movedim(3, 1)
+    for region, expected in (("own", (scores * own).sum((2, 3))), ("all", scores.sum((2, 3)))):
+        model = Model(network, Bounds.of(0, 1, channels=2), output=SegmentedClass(region=region))
+        assert torch.allclose(model.outputs(images), expected)
+
+
+def test_the_gradient_of_a_segmented_class_is_that_of_its_pixels() -> None:
+    network, images = pixelwise(), torch.rand(2, 2, 4, 5)
+    model = Model(network, Bounds.of(0, 1, channels=2), output=SegmentedClass())
+    found = Gradient().attribute(model, images)
+    own = (network(images).argmax(1) == found.target[:, None, None])[:, None]
+    assert torch.allclose(found.values, own * network.weight[found.target, :, 0, 0].detach()[:, :, None, None])
+    assert own.any()
+
+
+def test_one_score_for_each_pixel_decides_between_two_classes() -> None:
+    network, images = pixelwise(1), torch.rand(2, 2, 4, 5)
+    z = network(images).flatten(1)
+    model = Model(network, Bounds.of(0, 1, channels=2), output=SegmentedClass())
+    assert torch.allclose(model.outputs(images), torch.stack([(-z).relu().sum(1), z.relu().sum(1)], 1))
+
+
+def test_a_segmentation_without_its_output_is_refused_with_the_remedy() -> None:
+    model = Model(pixelwise(), Bounds.of(0, 1, channels=2))
+    with pytest.raises(
+        ModelError, match=r"got \[1, 3, 4, 5\]; explain output=SegmentedClass\(\) if these are scores for each pixel"
+    ):
+        Gradient().attribute(model, torch.rand(2, 2, 4, 5), target=1)
+
+
+def test_a_network_without_pixels_has_no_segmented_class() -> None:
+    model = Model(nn.Linear(2, 3), Bounds.of(0, 1, channels=2), output=SegmentedClass())
+    with pytest.raises(SettingsError, match=r"segmented_class: expected a network that returns \[b, k, h, w\], got \[1, 3\]"):
+        Gradient().attribute(model, torch.rand(2, 2), target=1)
+
+
+class WithAuxiliary(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head, self.second = pixelwise(), nn.Conv2d(2, 3, 1)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {"out": self.head(x), "aux": self.second(x)}
+
+
+def test_of_two_segmentations_the_path_says_which() -> None:
+    network, images = WithAuxiliary(), torch.rand(2, 2, 4, 5)
+    model = Model(network, Bounds.of(0, 1, channels=2), output=SegmentedClass(region="all"))
+    with pytest.raises(ModelError, match=r"output_path='out'"):
+        model.outputs(images)
+    assert torch.allclose(model.with_(output_path="out").outputs(images), network(images)["out"].sum((2, 3)))

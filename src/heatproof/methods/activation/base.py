@@ -2,9 +2,10 @@
 
     A(x)_c = 1/C · U(M)
 
-M [h, w] is the map on the grid, U bilinear interpolation to the size of the input, and C the number of channels of the input, so
-that the usual reduction, the signed sum over channels, gives U(M). U treats cells as areas (corners are not aligned) and does not
-rescale: the sum of U(M) is about the sum of M times the number of pixels per cell. `on_grid` returns M itself.
+M [h, w] is the map on the grid, U bilinear interpolation to the size of the input (linear for signals `[b, c, t]`, trilinear for
+volumes `[b, c, d, h, w]`), and C the number of channels of the input, so that the usual reduction, the signed sum over channels,
+gives U(M). U treats cells as areas (corners are not aligned) and does not rescale: the sum of U(M) is about the sum of M times the
+number of pixels per cell. `on_grid` returns M itself.
 """
 
 from abc import ABC, abstractmethod
@@ -40,7 +41,7 @@ class ActivationMethod(Method, ABC):
     relu    whether negative values of the map become zero. The default of each method is its published definition.
     """
 
-    needs_images: ClassVar[bool] = True
+    needs_places: ClassVar[bool] = True
 
     zero_because: ClassVar[str] = "the channels of the layer are zero, their weights in the map are, or they cancel"
 
@@ -49,19 +50,19 @@ class ActivationMethod(Method, ABC):
     relu: bool = False
 
     @abstractmethod
-    def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
+    def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b *grid"], tuple[str, ...]]:
         """The maps on the grid before any ReLU, and a note for each image."""
 
-    def on_grid(self, model: Model, images: Float[Tensor, "b c h w"], target: Target = None) -> Float[Tensor, "b 1 gh gw"]:
+    def on_grid(self, model: Model, images: Float[Tensor, "b c *space"], target: Target = None) -> Float[Tensor, "b 1 *grid"]:
         """Compute the maps on the layer's own grid, one value per cell, without interpolation.
 
         Args:
             model: the network, with the bounds of its input and the output that is explained.
-            images: `[b, c, h, w]` in model space.
+            images: `[b, c, h, w]` in model space, or signals `[b, c, t]` or volumes `[b, c, d, h, w]`.
             target: None for the model's own top-1 class, one class for all images, or one class per image.
 
         Returns:
-            Maps `[b, 1, grid height, grid width]`.
+            Maps `[b, 1, grid height, grid width]`, or with the axes of the grid of a signal or volume.
 
         Raises:
             TensorError: The images or targets do not fit the model, or are not finite.
@@ -91,7 +92,7 @@ class ActivationMethod(Method, ABC):
         maps, notes = self._maps(case)
         return Explanation.plain(widened(maps, case.images).to(case.images.dtype), notes=notes)
 
-    def _maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
+    def _maps(self, case: Case) -> tuple[Float[Tensor, "b *grid"], tuple[str, ...]]:
         maps, notes = self.signed_maps(case)
         if not self.relu:
             return maps, notes
@@ -105,10 +106,10 @@ class GradientActivationMethod(ActivationMethod, ABC):
     """A map computed from the activation of a layer and the gradient of the score with respect to it."""
 
     @abstractmethod
-    def combine(self, activation: Float[Tensor, "r k h w"], gradient: Float[Tensor, "r k h w"]) -> Float[Tensor, "r h w"]:
+    def combine(self, activation: Float[Tensor, "r k *grid"], gradient: Float[Tensor, "r k *grid"]) -> Float[Tensor, "r *grid"]:
         """The maps of a chunk of r images from the activation and its gradient, with k channels each."""
 
-    def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
+    def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b *grid"], tuple[str, ...]]:
         maps = [
             self.combine(wide(part.values), wide(part.gradient))
             for _, part in activation_gradients(case.model, case.images, case.target, self.layer, self.layout)
@@ -130,11 +131,26 @@ class GradientActivationMethod(ActivationMethod, ABC):
         return widened(maps.relu() if self.relu else maps, x)
 
 
-def widened(maps: Float[Tensor, "b h w"], images: Float[Tensor, "b c height width"]) -> Float[Tensor, "b c height width"]:
+def places(activation: Tensor) -> tuple[int, ...]:
+    """The numbers of the axes of positions."""
+    return tuple(range(2, activation.ndim))
+
+
+def expanded(weights: Float[Tensor, "b k"], activation: Float[Tensor, "b k *grid"]) -> Tensor:
+    """One factor for each channel, with the axes of the activation."""
+    return weights.view(*weights.shape, *[1] * (activation.ndim - 2))
+
+
+def widened(maps: Float[Tensor, "b *grid"], images: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
     """Maps on a layer's grid, brought to the images' size and shared equally among their channels."""
-    channels, space = images.shape[1], images.shape[2:]
-    wide = F.interpolate(maps[:, None], size=tuple(space), mode="bilinear", align_corners=False)
-    return (wide / channels).repeat(1, channels, 1, 1)
+    channels = images.shape[1]
+    return (resampled(maps[:, None], images.shape[2:]) / channels).repeat(1, channels, *[1] * (images.ndim - 2))
+
+
+def resampled(maps: Float[Tensor, "b k *grid"], space: Sequence[int]) -> Float[Tensor, "b k *space"]:
+    """Maps on a grid, interpolated to other sizes along each axis; cells are areas, whose corners are not aligned."""
+    mode = {1: "linear", 2: "bilinear", 3: "trilinear"}[len(space)]
+    return F.interpolate(maps, size=tuple(space), mode=mode, align_corners=False)
 
 
 @dataclass(frozen=True)
@@ -143,13 +159,13 @@ class Channels:
 
     site    the layer.
     index   `[b, k]` the number of each evaluated channel.
-    values  `[b, k, h, w]` the activation of these channels.
+    values  `[b, k, …]` the activation of these channels.
     clean   `[b]` the explained output of the image.
     """
 
     site: Site
     index: Int[Tensor, "b k"]
-    values: Float[Tensor, "b k h w"]
+    values: Float[Tensor, "b k *grid"]
     clean: Float[Tensor, " b"]
 
 
@@ -170,7 +186,7 @@ class ChannelMethod(ActivationMethod, ABC):
     def weights(self, scores: Float[Tensor, "b k"], clean: Float[Tensor, " b"]) -> Float[Tensor, "b k"]:
         """The factor of each channel's activation, from the scores of the channels and of the unchanged images."""
 
-    def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
+    def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b *grid"], tuple[str, ...]]:
         parts = [part for _, part in activations(case.model, case.images, case.target, self.layer, self.layout)]
         values, clean = torch.cat([part.values for part in parts]), torch.cat([part.scores for part in parts])
         n = values.shape[1]
@@ -179,7 +195,7 @@ class ChannelMethod(ActivationMethod, ABC):
         selected = Channels(parts[0].site, index, values[torch.arange(len(values))[:, None], index], clean)
         weights = self.weights(self._scores(case, selected, k), clean)
         note = f"{k} of the layer's {n} channels were evaluated, those of largest norm; channels={n} evaluates all" if k < n else ""
-        return (weights[:, :, None, None] * selected.values).sum(1), (note,) * len(case)
+        return (expanded(weights, selected.values) * selected.values).sum(1), (note,) * len(case)
 
     def _scores(self, case: Case, channels: Channels, k: int) -> Float[Tensor, "b k"]:
         """The scores of all channels of all images, computed as one stream of forward passes."""

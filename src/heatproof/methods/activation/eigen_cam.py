@@ -50,14 +50,14 @@ class EigenCam(ActivationMethod):
     def class_discriminative(self) -> bool:
         return False
 
-    def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b h w"], tuple[str, ...]]:
+    def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b *grid"], tuple[str, ...]]:
         maps = [
             self._first_component(part.values)
             for _, part in activations(case.model, case.images, case.target, self.layer, self.layout)
         ]
         return torch.cat(maps), ("",) * len(case)
 
-    def _first_component(self, activation: Float[Tensor, "r k h w"]) -> Float[Tensor, "r h w"]:
+    def _first_component(self, activation: Float[Tensor, "r k *grid"]) -> Float[Tensor, "r *grid"]:
         matrix = activation.double().flatten(2).transpose(1, 2)
         if self.centred:
             matrix = matrix - matrix.mean(1, keepdim=True)

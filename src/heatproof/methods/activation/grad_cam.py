@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from heatproof.methods.activation.base import GradientActivationMethod
+from heatproof.methods.activation.base import GradientActivationMethod, places
 
 
 class GradCam(GradientActivationMethod):
@@ -42,4 +42,4 @@ class GradCam(GradientActivationMethod):
     relu: bool = True
 
     def combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        return (gradient.mean((2, 3), keepdim=True) * activation).sum(1)
+        return (gradient.mean(places(gradient), keepdim=True) * activation).sum(1)

@@ -18,7 +18,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from heatproof.methods.activation.base import GradientActivationMethod
+from heatproof.methods.activation.base import GradientActivationMethod, places
 
 
 class GradCamPlusPlus(GradientActivationMethod):
@@ -44,6 +44,6 @@ class GradCamPlusPlus(GradientActivationMethod):
     relu: bool = True
 
     def combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        denominator = 2 + gradient * activation.sum((2, 3), keepdim=True)
+        denominator = 2 + gradient * activation.sum(places(activation), keepdim=True)
         alpha = torch.where(denominator != 0, 1 / denominator, 0.0)
-        return ((alpha * gradient.relu()).sum((2, 3), keepdim=True) * activation).sum(1)
+        return ((alpha * gradient.relu()).sum(places(activation), keepdim=True) * activation).sum(1)

@@ -16,10 +16,9 @@ mean colour for most networks.
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from heatproof.methods.activation.base import ChannelMethod, Channels
+from heatproof.methods.activation.base import ChannelMethod, Channels, places, resampled
 from heatproof.methods.base import Case
 from heatproof.passes.forward import scores
 
@@ -52,8 +51,8 @@ class ScoreCam(ChannelMethod):
     relu: bool = True
 
     def score(self, case: Case, channels: Channels, sample: list[int], k: list[int]) -> Tensor:
-        wide = F.interpolate(channels.values[sample, k][:, None], size=case.images.shape[2:], mode="bilinear", align_corners=False)
-        low, high = wide.amin((2, 3), keepdim=True), wide.amax((2, 3), keepdim=True)
+        wide = resampled(channels.values[sample, k][:, None], case.images.shape[2:])
+        low, high = wide.amin(places(wide), keepdim=True), wide.amax(places(wide), keepdim=True)
         masks = torch.where(high > low, (wide - low) / (high - low), 0.0)
         return scores(case.model, masks * case.images[sample], case.target[sample])
 

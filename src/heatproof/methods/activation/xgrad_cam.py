@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from heatproof.methods.activation.base import GradientActivationMethod
+from heatproof.methods.activation.base import GradientActivationMethod, places
 
 
 class XgradCam(GradientActivationMethod):
@@ -43,6 +43,7 @@ class XgradCam(GradientActivationMethod):
     cite: ClassVar[str] = "Fu et al., BMVC 2020"
 
     def combine(self, activation: Tensor, gradient: Tensor) -> Tensor:
-        mass = activation.sum((2, 3), keepdim=True)
-        weights = torch.where(mass != 0, (gradient * activation).sum((2, 3), keepdim=True) / mass, 0.0)
+        over = places(activation)
+        mass = activation.sum(over, keepdim=True)
+        weights = torch.where(mass != 0, (gradient * activation).sum(over, keepdim=True) / mass, 0.0)
         return (weights * activation).sum(1)

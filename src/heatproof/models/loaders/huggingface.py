@@ -49,13 +49,11 @@ class Huggingface(Loader):
     def load(self) -> Model:
         transformers = import_package("transformers")
         module = self._network(transformers)
-        preprocessing = self.preprocessing or _preprocessing(self._processor(transformers), self.repository)
-        names = [str(name) for _, name in sorted(module.config.id2label.items())]
-        placeholders = [f"LABEL_{index}" for index in range(len(names))]  # what transformers writes where nobody named the classes
+        preprocessing = self.preprocessing or preprocessing_of(self._processor(transformers), self.repository)
         return Model(
             without_inplace(module),
             preprocessing.bounds,
-            class_names=() if names == placeholders else tuple(names),
+            class_names=class_names_of(module.config),
             preprocessing=preprocessing,
             name=f"{self.name}:{self.repository}",
         )
@@ -94,7 +92,19 @@ class Huggingface(Loader):
         )
 
 
-def _preprocessing(processor: Any, repository: str) -> Preprocessing:
+def class_names_of(config: Any) -> tuple[str, ...]:
+    """The names of the classes in a configuration of transformers; empty where nobody named them."""
+    names = [str(name) for _, name in sorted(config.id2label.items())]
+    placeholders = [f"LABEL_{index}" for index in range(len(names))]  # what transformers writes then
+    return () if names == placeholders else tuple(names)
+
+
+def preprocessing_of(processor: Any, repository: str) -> Preprocessing:
+    """The preprocessing that an image processor of transformers stands for.
+
+    Raises:
+        ModelError: It does something that a `Preprocessing` cannot say.
+    """
     sizes = _sizes(processor)
     interpolation = _INTERPOLATIONS.get(int(getattr(processor, "resample", 2) or 0))
     factor = getattr(processor, "rescale_factor", 1 / 255)
