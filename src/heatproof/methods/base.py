@@ -67,6 +67,10 @@ class Case:
     def __len__(self) -> int:
         return len(self.images)
 
+    def rows(self, rows: list[int]) -> "Case":
+        """The case of some of the images, each with its own class and draws."""
+        return Case(self.model, self.images[rows], self.target[rows], self.draws.rows(rows), self.seed)
+
 
 @dataclass(frozen=True)
 class Explanation:

@@ -210,6 +210,7 @@ METADATA: frozenset[Function] = frozenset(
         *(T.shape.__get__, T.ndim.__get__, T.dtype.__get__, T.device.__get__, T.layout.__get__, T.requires_grad.__get__),  # type: ignore[attr-defined]
         *(T.is_cuda.__get__, T.is_sparse.__get__, T.is_quantized.__get__, T.size, T.dim, T.numel, T.nelement, T.__len__),  # type: ignore[attr-defined]
         *(T.is_floating_point, torch.is_floating_point, T.is_complex, torch.is_complex, torch.numel, T.element_size),
+        T.is_nested.__get__,  # type: ignore[attr-defined]
     )
 )
 """Queries of shape, type and device, which read no values."""

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from heatproof.methods.activation.base import ChannelMethod, Channels
 from heatproof.methods.base import Case
-from heatproof.passes.forward import scores
+from heatproof.passes.forward import variant_scores
 
 
 class ScoreCam(ChannelMethod):
@@ -51,11 +51,15 @@ class ScoreCam(ChannelMethod):
 
     relu: bool = True
 
-    def score(self, case: Case, channels: Channels, sample: list[int], k: list[int]) -> Tensor:
-        wide = F.interpolate(channels.values[sample, k][:, None], size=case.images.shape[2:], mode="bilinear", align_corners=False)
-        low, high = wide.amin((2, 3), keepdim=True), wide.amax((2, 3), keepdim=True)
-        masks = torch.where(high > low, (wide - low) / (high - low), 0.0)
-        return scores(case.model, masks * case.images[sample], case.target[sample])
+    def scores(self, case: Case, channels: Channels) -> Tensor:
+        def masked(image: list[int], k: list[int]) -> Tensor:
+            size = case.images.shape[2:]
+            wide = F.interpolate(channels.values[image, k][:, None], size=size, mode="bilinear", align_corners=False)
+            low, high = wide.amin((2, 3), keepdim=True), wide.amax((2, 3), keepdim=True)
+            masks = torch.where(high > low, (wide - low) / (high - low), 0.0)
+            return masks * case.images[image]
+
+        return variant_scores(case.model, case.images, case.target, channels.index.shape[1], masked)
 
     def weights(self, scores: Tensor, clean: Tensor) -> Tensor:
         return scores.softmax(1)
