@@ -201,7 +201,7 @@ class Method(Settings, ABC):
             expected_sum=wide(explanation.expected_sum),
             error=wide(explanation.error),
             probes=torch.zeros_like(case.target) if explanation.probes is None else explanation.probes,
-            passes=PassCount(passes.forward, passes.backward),
+            passes=PassCount(passes.forward, passes.backward, equivalent=passes.equivalent),
             seconds=time.perf_counter() - started,
             method=canonical_json(self.to_dict()),
             plan=model.plan,

@@ -18,7 +18,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from heatproof.partial.plan import ReplayMismatch
 from heatproof.tracing.capture import Site
-from heatproof.tracing.catalogue import MEMORY_LAYOUT, METADATA, writes_in_place
+from heatproof.tracing.catalogue import MEMORY_LAYOUT, METADATA, overwrites
 from heatproof.tracing.layer_trace import first_tensor, with_first_tensor
 from heatproof.tracing.signatures import operation_name
 from heatproof.tracing.tracer import Tracer, leaves, mapped
@@ -171,9 +171,9 @@ class LayerRecording(Tracer):
         for leaf in leaves(results):
             if isinstance(leaf, Tensor):
                 self._note(leaf, after)
-        if writes_in_place(func) and isinstance(args[0], Tensor):
+        if (first := overwrites(func, args, kwargs)) is not None:
             self._writes += 1
-            for written in (args[0], args[0]._base):
+            for written in (first, first._base):
                 if written is not None:
                     self._note(written, after or (written in self._origins and self._origins[written].after))
         return results

@@ -15,7 +15,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from heatproof.partial.layer_plan import GrowingSpec, LayerPlan, LayerRecording, LayerStep
 from heatproof.partial.plan import ReplayMismatch
 from heatproof.tracing.capture import Site
-from heatproof.tracing.catalogue import METADATA, writes_in_place
+from heatproof.tracing.catalogue import METADATA, overwrites
 from heatproof.tracing.layer_trace import first_tensor, with_first_tensor
 from heatproof.tracing.signatures import operation_name
 from heatproof.tracing.tracer import Tracer, leaves, mapped
@@ -122,7 +122,7 @@ class LayerReplay(Tracer):
         if func in METADATA:
             return func(*args, **kwargs)
         step = self._next(func, any(self._after[tensor] for tensor in tracked))
-        written = args[0] if writes_in_place(func) and isinstance(args[0], Tensor) else None
+        written = overwrites(func, args, kwargs)
         if step.after:
             return self._compute(step, args, kwargs, tracked, written)
         results = mapped(self._stand_in, step.results)

@@ -7,6 +7,7 @@ computed, so that memory is that of one chunk and of what the caller keeps.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -17,6 +18,7 @@ from heatproof.partial.layer_replay import KeptActivations
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
+from heatproof.passes.kept_passes import DifferentiablePass, differentiable_pass
 from heatproof.passes.memory import in_chunks
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
 from heatproof.tracing.capture import Site, capture, captured_activation, site_of
@@ -87,13 +89,19 @@ def differentiable_activation_gradient(
     """
     keep = images.requires_grad
     with torch.enable_grad(), model.running(), affine_batch_norm(model, eager=True):
-        with capture(model, site, cut=not keep) as seen:
-            outputs = model.outputs(images.clone())
+        if keep:
+            with capture(model, site, cut=False) as seen:
+                made = DifferentiablePass(images, model.outputs(images.clone()))
+        else:
+            hooks = partial(capture, model, site)
+            made, seen = differentiable_pass(model, images, hooks, kind=f"gradient at {site}", of_images=False)
         values = captured_activation(seen, model)
-        explained = checked_scores(model, outputs, target)
+        explained = checked_scores(model, made.outputs, target)
         check_differentiable(model, explained)
-        (grad,) = torch.autograd.grad(explained.sum(), values, create_graph=keep, allow_unused=True, materialize_grads=True)
-    record_rows(forward=len(images), backward=len(images))
+        (grad,) = torch.autograd.grad(
+            explained.sum(), values, retain_graph=keep or made.kept, create_graph=keep, allow_unused=True, materialize_grads=True
+        )
+    record_rows(forward=len(images), backward=len(images), equivalent=len(images) * made.share)
     activation, slope = (site.grid.of(tensor if keep else tensor.detach()).to(images.dtype) for tensor in (values, grad))
     return Activation(site, activation, explained.detach()), slope
 

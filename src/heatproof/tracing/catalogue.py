@@ -273,3 +273,9 @@ def writes_in_place(func: Function) -> bool:
     """Whether a function changes its first argument in place, by torch's naming convention."""
     name = getattr(func, "__name__", "")
     return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
+
+
+def overwrites(func: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """The tensor that a call changes in place, its first argument, by its name or by `inplace=True`; None if it changes none."""
+    writes = bool(args) and (writes_in_place(func) or kwargs.get("inplace") is True)
+    return args[0] if writes and isinstance(args[0], Tensor) else None

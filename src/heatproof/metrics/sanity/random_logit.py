@@ -28,6 +28,7 @@ from heatproof.models.classes import NO_CLASSES, number_of_classes
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
+from heatproof.passes.kept_passes import keeping_passes
 from heatproof.perturb.draws import Draws
 
 
@@ -68,8 +69,9 @@ class RandomLogit(ComparingMetric):
         for k in range(self.draws):
             step = 1 + (draws.uniform("other class", k, ())[:, None] * (classes - 1)).long().clamp(max=classes - 2)[:, 0]
             own = seed_of_draw(seed, k)
-            clean.append(explain(images, target, own).values)
-            similarities.append(self.compare(clean[-1], explain(images, (target + step) % classes, own).values))
+            with keeping_passes():
+                clean.append(explain(images, target, own).values)
+                similarities.append(self.compare(clean[-1], explain(images, (target + step) % classes, own).values))
         each = torch.stack(similarities, 1)
         error = each.std(1) / self.draws**0.5 if self.draws > 1 else None
         return without_broken(Scores.of(each.nanmean(1), error=error, missing=self.undefined), *clean)
