@@ -114,14 +114,14 @@ class ReusingTracer(Tracer):
         self._steps: list[KeptStep] = []
         self._depends: Any = WeakIdKeyDictionary()
         self._sharing: dict[int, set[int]] = {}
-        self._computed = 0
+        self._computed = self._flops_computed = 0
         kept.steps = []
 
     @property
     def share(self) -> float:
-        """The share of the floating-point operations of the pass that was computed."""
-        total = sum(step.flops for step in self._steps)
-        return self._computed / total if total else 1.0
+        """The share of the pass that was computed: of its floating-point operations, or of its operations if none is a product."""
+        flops = sum(step.flops for step in self._steps)
+        return self._flops_computed / flops if flops else self._computed / max(1, len(self._steps))
 
     def run(self, forward: Callable[[Tensor], Tensor]) -> Tensor:
         """Return the outputs of the network; the pass is kept afterwards.
@@ -175,7 +175,8 @@ class ReusingTracer(Tracer):
                 func(results, *args[1:], **kwargs)
             else:
                 results = func(*args, **kwargs)
-        self._computed += counted.flops
+        self._computed += 1
+        self._flops_computed += counted.flops
         depends = [isinstance(leaf, Tensor) and leaf in self._depends for leaf in arguments]
         return KeptStep(func, arguments, [*map(_version, arguments)], depends, results, torch.is_grad_enabled(), counted.flops)
 

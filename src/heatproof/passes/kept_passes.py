@@ -47,9 +47,9 @@ class DifferentiablePass(NamedTuple):
 class _Store:
     """The kept passes of a block."""
 
-    def __init__(self) -> None:
-        self.passes: dict[str, list[KeptPass]] = {}
-        self.bytes_per_image: dict[tuple[Any, ...], float] = {}
+    def __init__(self, outer: "_Store | None" = None) -> None:
+        self.passes: dict[str, list[KeptPass]] = {} if outer is None else {kind: [*kept] for kind, kept in outer.passes.items()}
+        self.bytes_per_image: dict[tuple[Any, ...], float] = {} if outer is None else outer.bytes_per_image
 
     def pass_of(self, kind: str, model: Model, images: Tensor) -> KeptPass | None:
         """Return the kept pass of a chunk of images, or a new one without steps; None if there is no memory for one more."""
@@ -78,7 +78,7 @@ H, T = TypeVar("H"), TypeVar("T")
 def keeping_passes() -> Iterator[None]:
     """A block in which passes with gradients begin where they differ from the last pass of the same images.
 
-    A block inside another one has passes of its own.
+    A block inside another one begins with what that one has kept, and what it adds is released at its end.
 
     >>> import torch
     >>> from heatproof.models.loaders import Toy
@@ -91,7 +91,7 @@ def keeping_passes() -> Iterator[None]:
     >>> passes.forward, passes.backward, passes.equivalent
     (20, 20, 2.0)
     """
-    token = _store.set(_Store())
+    token = _store.set(_Store(_store.get()))
     try:
         yield
     finally:
@@ -182,19 +182,18 @@ def _reusing(model: Model, kept: KeptPass) -> tuple[Tensor, float]:
 
 
 def _can_be_kept(model: Model, images: Tensor, hooks: Callable[[], AbstractContextManager[H]], kind: str) -> bool:
-    """Whether traced outputs for the first image are those of the network; it is found once for a network and a kind of pass."""
+    """Whether traced outputs are those of the network; it is found once for a network and a kind of pass."""
     if not model.incremental or is_compiled(model):
         return False
     found = _can.setdefault(model.engine or model.original or model.module, {})
     structure = tuple((name, type(module)) for name, module in named_network(model).named_modules())
     key = (structure, kind, tuple(images.shape[1:]), images.dtype, images.device)
     if key not in found:
-        image = images[:1].detach().clone()
         try:
             with hooks():
-                plain = model.outputs(image.clone()).detach()
+                plain = model.outputs(images.detach().clone()).detach()
             with hooks():
-                traced, _ = _reusing(model, KeptPass(image, image.clone().requires_grad_()))
+                traced, _ = _reusing(model, KeptPass(images, images.detach().clone().requires_grad_()))
             found[key] = not beyond_rounding(model, traced.detach(), plain)
         except ModelError:
             found[key] = False

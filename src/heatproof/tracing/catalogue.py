@@ -276,6 +276,6 @@ def writes_in_place(func: Function) -> bool:
 
 
 def overwrites(func: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """The tensor that a call changes in place, its first argument, by its name or by `inplace=True`; None if it changes none."""
-    writes = bool(args) and (writes_in_place(func) or kwargs.get("inplace") is True)
+    """The tensor that a call changes in place: its first argument, by its name or by `inplace=True`; None if it changes none."""
+    writes = bool(args) and (writes_in_place(func) or kwargs.get("inplace") is True) and func is not T.requires_grad_
     return args[0] if writes and isinstance(args[0], Tensor) else None

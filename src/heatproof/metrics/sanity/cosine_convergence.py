@@ -33,7 +33,6 @@ from heatproof.models.model import Model
 from heatproof.numerics.similarity import cosine
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
-from heatproof.passes.kept_passes import keeping_passes
 
 
 class CosineConvergence(ExplainerMetric):
@@ -58,6 +57,7 @@ class CosineConvergence(ExplainerMetric):
     reduction: ClassVar[Reduction] = Reduction.NONE
     scale_invariant: ClassVar[bool] = True
     cite: ClassVar[str] = "Sixt et al., ICML 2020"
+    keeps_passes: ClassVar[bool] = True
 
     directions: int = Field(default=5, ge=2)
 
@@ -73,11 +73,10 @@ class CosineConvergence(ExplainerMetric):
             return Scores.of(torch.full_like(target, torch.nan, dtype=images.dtype), missing="the network has one output")
         generator = torch.Generator().manual_seed(seed_of(derive(seed, "directions of the output")))
         directions = torch.randn(self.directions, outputs, generator=generator, dtype=torch.float64).to(images)
-        with keeping_passes():
-            maps = [
-                explain(images, (target + k) % outputs, seed, model.with_(output=partial(_along, v))).values
-                for k, v in enumerate(directions)
-            ]
+        maps = [
+            explain(images, (target + k) % outputs, seed, model.with_(output=partial(_along, v))).values
+            for k, v in enumerate(directions)
+        ]
         cosines = torch.stack([cosine(a, b).abs() for a, b in combinations(maps, 2)])
         median = cosines.double().nanquantile(0.5, dim=0).to(cosines.dtype)
         return without_broken(Scores.of(median, missing="no two maps differ from zero"), *maps)

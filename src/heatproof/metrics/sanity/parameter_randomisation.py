@@ -99,6 +99,7 @@ class ParameterRandomisation(ComparingMetric):
         "gap": "completeness gap of the map after the last stage",
     }
     cite: ClassVar[str] = "Adebayo et al., NeurIPS 2018"
+    keeps_passes: ClassVar[bool] = True
 
     similarity: Similarity = "spearman"
     entries: Literal["signed", "absolute"] = "absolute"

@@ -28,7 +28,6 @@ from heatproof.models.classes import NO_CLASSES, number_of_classes
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
-from heatproof.passes.kept_passes import keeping_passes
 from heatproof.perturb.draws import Draws
 
 
@@ -51,6 +50,7 @@ class RandomLogit(ComparingMetric):
     meaning: ClassVar[str] = "Similarity to the map of another class; 1 = the map does not depend on what is explained."
     better: ClassVar[Direction] = Direction.LOWER
     cite: ClassVar[str] = "Sixt et al., ICML 2020"
+    keeps_passes: ClassVar[bool] = True
 
     draws: PositiveInt = 1
 
@@ -69,9 +69,8 @@ class RandomLogit(ComparingMetric):
         for k in range(self.draws):
             step = 1 + (draws.uniform("other class", k, ())[:, None] * (classes - 1)).long().clamp(max=classes - 2)[:, 0]
             own = seed_of_draw(seed, k)
-            with keeping_passes():
-                clean.append(explain(images, target, own).values)
-                similarities.append(self.compare(clean[-1], explain(images, (target + step) % classes, own).values))
+            clean.append(explain(images, target, own).values)
+            similarities.append(self.compare(clean[-1], explain(images, (target + step) % classes, own).values))
         each = torch.stack(similarities, 1)
         error = each.std(1) / self.draws**0.5 if self.draws > 1 else None
         return without_broken(Scores.of(each.nanmean(1), error=error, missing=self.undefined), *clean)
