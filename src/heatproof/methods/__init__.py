@@ -6,7 +6,7 @@ from heatproof.methods.backward import DeconvNet, DeepLift, DeepTaylor, GuidedBa
 from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
-from heatproof.methods.perturbation import FeatureAblation, Occlusion, Rise
+from heatproof.methods.perturbation import FeatureAblation, KernelShap, Lime, Occlusion, PartitionShap, Rise, ShapleySampling
 from heatproof.methods.wrappers import AdaptiveNoise, Competition, Product, SmoothGrad
 
 __all__ = [
@@ -31,16 +31,20 @@ __all__ = [
     "InputMap",
     "InputXGradient",
     "IntegratedGradients",
+    "KernelShap",
     "LayerCam",
+    "Lime",
     "Lrp",
     "Method",
     "Occlusion",
+    "PartitionShap",
     "PatternAttribution",
     "PatternNet",
     "Product",
     "RandomMap",
     "Rise",
     "ScoreCam",
+    "ShapleySampling",
     "SmoothGrad",
     "SmoothTaylor",
     "XgradCam",

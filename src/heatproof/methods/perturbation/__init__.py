@@ -1,7 +1,11 @@
 """Perturbation methods: maps from scores of inputs of which some values are absent; they need no gradients."""
 
 from heatproof.methods.perturbation.feature_ablation import FeatureAblation
+from heatproof.methods.perturbation.kernel_shap import KernelShap
+from heatproof.methods.perturbation.lime import Lime
 from heatproof.methods.perturbation.occlusion import Occlusion
+from heatproof.methods.perturbation.partition_shap import PartitionShap
 from heatproof.methods.perturbation.rise import Rise
+from heatproof.methods.perturbation.shapley_sampling import ShapleySampling
 
-__all__ = ["FeatureAblation", "Occlusion", "Rise"]
+__all__ = ["FeatureAblation", "KernelShap", "Lime", "Occlusion", "PartitionShap", "Rise", "ShapleySampling"]
