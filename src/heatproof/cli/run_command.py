@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from heatproof.cli.console import err, out, problem
-from heatproof.cli.progress import progress_bar
 from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
@@ -44,11 +43,12 @@ def run_and_report(
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
     from heatproof.pipeline import executor_of, report_of
+    from heatproof.pipeline.progress import progress_bar
 
     keep_freed_memory()
     chosen = executor_of(executor, workers, timeout)
     try:
-        with progress_bar() as show:
+        with progress_bar(err) as show:
             summary = run_experiment(experiment, folder, chosen, show, source)
     except KeyboardInterrupt:
         problem("stopped; finished results are stored, and the same command continues from there")

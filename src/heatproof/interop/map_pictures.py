@@ -10,8 +10,8 @@ import numpy as np
 from heatproof.core.errors import UsageError
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
-from heatproof.report.figures.gallery import full_color
-from heatproof.report.figures.signed_map import FLOAT32, signed_map
+from heatproof.pictures.colors import diverging, full_color, shares_of
+from heatproof.pictures.signed_map import FLOAT32, signed_map
 
 
 def map_pictures(model: Model, images: Any, attribution: Attribution) -> "list[np.ndarray[Any, Any]]":
@@ -50,11 +50,8 @@ def _photograph(pixels: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 
 
 def _coloured(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    import matplotlib
-
     signed = signed_map(values, FLOAT32)
-    share = np.clip(signed / (full_color(signed) or 1), -1, 1)
-    return np.asarray(matplotlib.colormaps["RdBu_r"](share / 2 + 0.5, bytes=True)[..., :3], dtype=np.uint8)
+    return diverging(shares_of(signed, full_color(signed)))
 
 
 def log_maps(logger: Any, model: Model, images: Any, attribution: Attribution, step: int, tag: str = "maps") -> None:

@@ -90,7 +90,7 @@ def from_layer(model: Model, images: Float[Tensor, "b c *space"], site: Site) ->
 
 def kept_activations(
     model: Model,
-    images: Float[Tensor, "b c h w"],
+    images: Float[Tensor, "b c *space"],
     target: Int[Tensor, " b"],
     layer: str | None,
     layout: Layout | None = None,

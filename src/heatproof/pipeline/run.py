@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from torch import Tensor
 
 from heatproof.core.errors import RunError, UsageError
@@ -15,7 +17,7 @@ from heatproof.evaluation.run import Progress, RunSummary, run_experiment
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
 from heatproof.pipeline.assemble import Source, assemble
-from heatproof.pipeline.progress_line import ProgressLine
+from heatproof.pipeline.progress import progress_bar
 from heatproof.pipeline.steps import executor_of, report_of
 from heatproof.store import Run
 
@@ -117,16 +119,19 @@ def run(
         **settings,
     )
     folder = Path("runs") / assembly.experiment.name if out is None else Path(out)
-    show = progress if callable(progress) else ProgressLine(shown=progress)
-    with holding(assembly.objects):
+    with holding(assembly.objects), _shown(progress) as show:
         summary = run_experiment(assembly.experiment, folder, chosen, show, assembly.text)
-    if isinstance(show, ProgressLine):
-        show.close()
     page = report_of(summary) if report else None
     for refusal in summary.refused:
         log.warning("refused: %s: %s", refusal.what, refusal.reason)
     _check_failures(summary, page)
     return Run(folder)
+
+
+def _shown(progress: bool | Callable[[Progress], None]) -> AbstractContextManager[Callable[[Progress], None]]:
+    if callable(progress):
+        return nullcontext(progress)
+    return progress_bar(Console(stderr=True), lines=False) if progress else nullcontext(lambda _: None)
 
 
 def _executor(executor: str | Executor, workers: int | None) -> Executor:

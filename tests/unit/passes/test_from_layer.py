@@ -21,7 +21,12 @@ from tests.support.close import gap
 from tests.zoo import ZOO
 from tests.zoo.network import drawn
 
-RUNS_WHOLE = {"compiled": "compiled", "numpy inside": "did not run the operations", "new leaf": "operations ran on one image"}
+RUNS_WHOLE = {
+    "compiled": "compiled",
+    "numpy inside": "did not run the operations",
+    "new leaf": "operations ran on one image",
+    "lstm": "nearly all of the network",
+}
 """Networks of the zoo of which full forward passes are made, and words of the reason."""
 MAPPED = [name for name, network in ZOO.items() if network.answer("ablation_cam") == "right"]
 FACTORS = torch.linspace(-1, 2, 5, dtype=torch.float64)
@@ -35,7 +40,7 @@ def scores_of(model: Model, images: Tensor, layer: str | None = None) -> Tensor:
     kept = [one for _, part in stream for one in part.kept or ()]
 
     def change(activation: Tensor, image: list[int], variant: list[int]) -> None:
-        activation[:, ::2] *= FACTORS.to(activation)[variant].view(-1, 1, 1, 1)
+        activation[:, ::2] *= FACTORS.to(activation)[variant].view(-1, *[1] * (activation.ndim - 1))
 
     return changed_scores(model, images, target, site, kept or None, 5, change)
 

@@ -77,4 +77,4 @@ def _listed(m: int, s: int) -> Bool[Tensor, "n m"]:
     """One coalition of size s of each pair; where s = M − s, the one that holds player 0."""
     players = range(m) if 2 * s != m else range(1, m)
     chosen = [(0, *rest) for rest in combinations(players, s - 1)] if 2 * s == m else [*combinations(players, s)]
-    return torch.zeros(len(chosen), m, dtype=torch.bool).scatter_(1, torch.tensor(chosen), True)  # noqa: FBT003
+    return torch.zeros(len(chosen), m, dtype=torch.bool).scatter_(1, torch.tensor(chosen), True)

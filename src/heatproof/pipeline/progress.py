@@ -3,17 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from heatproof.cli.console import err
 from heatproof.core.formatting import clock, percent
-
-if TYPE_CHECKING:
-    from heatproof.evaluation.run import Progress
+from heatproof.evaluation.run import Progress
 
 EVERY_SECONDS = 10.0
 EVERY_SHARE = 0.1
@@ -34,7 +30,7 @@ class ProgressLine:
         self._created = self._started = self._updated = now()
         self._progress: Progress | None = None
 
-    def update(self, progress: "Progress") -> None:
+    def update(self, progress: Progress) -> None:
         """Take the progress; the first one is that of the start."""
         self._updated = self._now()
         if self._progress is None:
@@ -77,37 +73,37 @@ class ProgressLine:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[["Progress"], None]]:
-    """Yield a callback that shows the progress of a run."""
+def progress_bar(console: Console, lines: bool = True) -> Iterator[Callable[[Progress], None]]:
+    """Yield a callback that shows the progress of a run; where the console is no terminal, in `lines` or not at all."""
     line = ProgressLine()
-    if not err.is_terminal:
-        yield _plain(line)
+    if not console.is_terminal:
+        yield _plain(line, console) if lines else lambda progress: None
         return
-    with Live(line, console=err, transient=True, refresh_per_second=4):
+    with Live(line, console=console, transient=True, refresh_per_second=4):
 
-        def show(progress: "Progress") -> None:
+        def show(progress: Progress) -> None:
             line.update(progress)
-            _print_stops(progress)
+            _print_stops(progress, console)
 
         yield show
 
 
-def _plain(line: ProgressLine) -> Callable[["Progress"], None]:
+def _plain(line: ProgressLine, console: Console) -> Callable[[Progress], None]:
     """A callback that prints lines, of which the first tells that the run starts and the last that it is done."""
     printed_at, printed_share = float("-inf"), -1.0
 
-    def show(progress: "Progress") -> None:
+    def show(progress: Progress) -> None:
         nonlocal printed_at, printed_share
         line.update(progress)
-        _print_stops(progress)
+        _print_stops(progress, console)
         late = time.monotonic() - printed_at >= EVERY_SECONDS
         if late or line.share - printed_share >= EVERY_SHARE or progress.done == progress.total:
             printed_at, printed_share = time.monotonic(), line.share
-            err.print(" · ".join(filter(None, (line.text(), line.label()))), markup=False, soft_wrap=True)
+            console.print(" · ".join(filter(None, (line.text(), line.label()))), markup=False, soft_wrap=True)
 
     return show
 
 
-def _print_stops(progress: "Progress") -> None:
+def _print_stops(progress: Progress, console: Console) -> None:
     for stopped in progress.stopped:
-        err.print(str(stopped), markup=False, soft_wrap=True)
+        console.print(str(stopped), markup=False, soft_wrap=True)

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from heatproof.cli import progress as module
-from heatproof.cli.progress import ProgressLine, progress_bar
+from heatproof.cli.console import err
 from heatproof.evaluation.run import Progress
+from heatproof.pipeline import progress as module
+from heatproof.pipeline.progress import ProgressLine, progress_bar
 
 START = Progress(0, 88, 0, 1000)
 
@@ -90,7 +91,7 @@ def test_the_line_is_one_line_at_any_width(line, clock, width):
 
 def test_where_the_output_is_no_terminal_a_line_is_printed_now_and_then(monkeypatch, capsys):
     monkeypatch.setattr(module.time, "monotonic", lambda: 0.0)
-    with progress_bar() as show:
+    with progress_bar(err) as show:
         show(START)
         for passes in range(10, 1001, 10):
             show(after(passes, done=88 * passes // 1000))
@@ -101,6 +102,6 @@ def test_where_the_output_is_no_terminal_a_line_is_printed_now_and_then(monkeypa
 
 
 def test_where_the_output_is_no_terminal_a_model_that_is_stopped_is_announced(capsys):
-    with progress_bar() as show:
+    with progress_bar(err) as show:
         show(replace(START, stopped=("the model was stopped",)))
     assert capsys.readouterr().err.startswith("the model was stopped\n")
