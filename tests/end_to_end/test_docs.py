@@ -37,7 +37,7 @@ def name_of(page: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in SHOWN if blocks(page, "python")], ids=name_of)
 def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
-    """An experiment that a page runs takes plain passes: measuring which are fastest takes longer than the run, and is tested elsewhere."""
+    """An experiment that a page runs takes plain passes, since measuring which are fastest takes longer than the run."""
     monkeypatch.chdir(tmp_path)
     run_python(page, text=f'precision = "plain"\n{next(iter(blocks(page, "toml")), "")}')
 
@@ -65,6 +65,8 @@ def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
         assert ended.exit_code == 0, ended.output
 
 
+LONG = [ROOT / "CONTRIBUTING.md", *sorted((DOCS / "project" / "measurements").glob("*.md"))]
+"""Pages whose commands take minutes to hours."""
 RUN = {"python", "sh", "bash", "toml", "pycon"}
 """The languages of blocks that are run or read; Python prompts are those of docstrings, which are run where they stand."""
 
@@ -73,21 +75,22 @@ RUN = {"python", "sh", "bash", "toml", "pycon"}
 def test_every_block_of_a_page_is_run_or_is_no_code(page):
     languages = set(re.findall(r"^```(\S*)\n.*?^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))
     assert languages <= {"text", "{toctree}", "{eval-rst}", *RUN}, f"{page.name}: no test runs some of {languages}"
-    if "measurements" in page.parts:
-        assert all(
-            program == "python" or arguments[0] in {"evaluate", "reproduce"} for program, *arguments in shell_lines(page)
-        ), "measurements show how they were made"
-    elif page not in SHOWN and page.name != "README.md":
-        assert not languages & {"python", "sh", "bash", "toml"}, f"{page.name}: add it to SHOWN"
+    if page not in SHOWN and page.name != "README.md":
+        assert not languages & {"python", "toml"}, f"{page.name}: add it to SHOWN"
+        assert page in LONG or not languages & {"sh", "bash"}, f"{page.name}: add it to SHOWN or LONG"
 
 
-def test_every_command_of_a_measurement_is_understood(monkeypatch):
-    """Parsed, and not run, since they take minutes to hours: the names, the options and the files are those that exist."""
+def test_every_command_that_takes_long_is_understood():
+    """Parsed, and not run, since these take minutes to hours: the names, the options and the files are those that exist."""
     command, names = get_command(app), reproductions.names()
-    for page in sorted((DOCS / "project" / "measurements").glob("*.md")):
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for page in LONG:
         for program, *arguments in shell_lines(page):
+            if program == "make":
+                assert f"\n{arguments[0]}:" in makefile
+                continue
             if program != "heatproof":
-                assert (ROOT / arguments[0]).is_file() or arguments[0] == "-m", arguments
+                assert arguments[0] == "-m" or (ROOT / arguments[0]).is_file(), arguments
                 continue
             context = command.commands[arguments[0]].make_context(arguments[0], arguments[1:])
             named = context.params.get("name") or context.params.get("file")
