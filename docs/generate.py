@@ -102,7 +102,7 @@ def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
     return {
-        readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table()),
+        readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table(), limits=_limits()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
@@ -260,6 +260,21 @@ def _methods_page() -> str:
 
 def _data(needs_images: bool) -> str:
     return "images" if needs_images else "images, tables and signals"
+
+
+def _limits() -> str:
+    """What takes images alone, by its own declaration; of the methods and of the metrics, the shorter list of the two kinds."""
+    lines = []
+    members: list[tuple[str, type[Method | Metric]]] = [("methods", Method), ("metrics", Metric)]
+    for words, base in members:
+        kinds: dict[bool, list[str]] = {True: [], False: []}
+        for cls in _leaves(base):
+            kinds[bool(getattr(base.from_dict(cls.name), "needs_images", False))].append(f"`{cls.name}`")
+        images, anything = kinds[True], kinds[False]
+        said = "need images" if len(images) <= len(anything) else "take other inputs than images"
+        names = images if len(images) <= len(anything) else anything
+        lines.append(f"  - Of the {words}, these alone {said}: {', '.join(names)}.\n")
+    return "".join(lines)
 
 
 def _metrics_page() -> str:

@@ -6,7 +6,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from typer.main import get_command
+from typer.testing import CliRunner
 
+from heatproof import reproductions
+from heatproof.cli.main import app
 from heatproof.data import Dataset
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.stopping import Stop
@@ -15,7 +20,7 @@ from heatproof.metrics import Metric
 from heatproof.models import Output
 from heatproof.models.loaders import Loader, resolve
 from heatproof.store.published import ClaimEntry, SweepEntry
-from tests.support.markdown import ROOT, blocks, generator, links, run_python
+from tests.support.markdown import ROOT, blocks, generator, links, run_python, shell_lines
 
 DOCS = ROOT / "docs"
 SHOWN = [ROOT / "ARCHITECTURE.md", *sorted((DOCS / "tutorials").glob("*.md")), *sorted((DOCS / "how-to").glob("*.md"))]
@@ -33,16 +38,72 @@ def name_of(page: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in SHOWN if blocks(page, "python")], ids=name_of)
 def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
+    """An experiment that a page runs takes plain passes, since measuring which are fastest takes longer than the run."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)  # as in a session that was started there
     before = set(sys.modules)
     try:
-        run_python(page, text=next(iter(blocks(page, "toml")), ""))
+        run_python(page, text=f'precision = "plain"\n{next(iter(blocks(page, "toml")), "")}')
     finally:
         for name in [
             name for name in set(sys.modules) - before if str(tmp_path) in str(getattr(sys.modules[name], "__file__", ""))
         ]:
             del sys.modules[name]
+
+
+COMMANDS = {page: shell_lines(page) for page in SHOWN if shell_lines(page)}
+NETS = """
+from torch import nn
+
+def build(width, classes):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Flatten(), nn.Linear(width * 900, classes))
+"""
+
+
+@pytest.mark.parametrize("page", COMMANDS, ids=name_of)
+def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
+    """In one process, on one photograph of the package under the names that the pages use."""
+    monkeypatch.chdir(tmp_path)
+    photograph = Image.open(ROOT / "src" / "heatproof" / "data" / "photographs" / "panda.jpg")
+    for name in ("photo.jpg", "cat.png"):
+        photograph.save(name)
+    Path("nets.py").write_text(NETS)
+    for program, *arguments in COMMANDS[page]:
+        assert program == "heatproof"
+        ended = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert ended.exit_code == 0, ended.output
+
+
+LONG = [ROOT / "CONTRIBUTING.md", *sorted((DOCS / "project" / "measurements").glob("*.md"))]
+"""Pages whose commands take minutes to hours."""
+RUN = {"python", "sh", "bash", "toml", "pycon"}
+"""The languages of blocks that are run or read; Python prompts are those of docstrings, which are run where they stand."""
+
+
+@pytest.mark.parametrize("page", [*WRITTEN, ROOT / "README.md"], ids=name_of)
+def test_every_block_of_a_page_is_run_or_is_no_code(page):
+    languages = set(re.findall(r"^```(\S*)\n.*?^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE))
+    assert languages <= {"text", "{toctree}", "{eval-rst}", *RUN}, f"{page.name}: no test runs some of {languages}"
+    if page not in SHOWN and page.name != "README.md":
+        assert not languages & {"python", "toml"}, f"{page.name}: add it to SHOWN"
+        assert page in LONG or not languages & {"sh", "bash"}, f"{page.name}: add it to SHOWN or LONG"
+
+
+def test_every_command_that_takes_long_is_understood():
+    """Parsed, and not run, since these take minutes to hours: the names, the options and the files are those that exist."""
+    command, names = get_command(app), reproductions.names()
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for page in LONG:
+        for program, *arguments in shell_lines(page):
+            if program == "make":
+                assert f"\n{arguments[0]}:" in makefile
+                continue
+            if program != "heatproof":
+                assert arguments[0] == "-m" or (ROOT / arguments[0]).is_file(), arguments
+                continue
+            context = command.commands[arguments[0]].make_context(arguments[0], arguments[1:])
+            named = context.params.get("name") or context.params.get("file")
+            assert named in names or (ROOT / named).is_file(), arguments
 
 
 @pytest.mark.parametrize("page", [page for page in SHOWN if blocks(page, "toml")], ids=name_of)

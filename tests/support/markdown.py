@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,13 @@ def blocks(page: Path, language: str) -> list[str]:
     text = page.read_text(encoding="utf-8")
     found = re.finditer(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     return ["\n" * text.count("\n", 0, match.start(1)) + match[1] for match in found]
+
+
+def shell_lines(page: Path) -> list[list[str]]:
+    """The words of each line of the shell blocks of a page, comments left out."""
+    code = [block for language in ("sh", "bash") for block in blocks(page, language)]
+    words = [shlex.split(line, comments=True) for block in code for line in block.splitlines()]
+    return [line for line in words if line]
 
 
 def run_python(page: Path, **given: Any) -> dict[str, Any]:
