@@ -21,7 +21,7 @@ from tests.support.close import gap
 from tests.zoo import ZOO
 from tests.zoo.network import drawn
 
-RUNS_WHOLE = {"compiled": "compiled", "numpy inside": "did not run the operations", "new leaf": "operations ran on one image"}
+RUNS_WHOLE = {"compiled": "compiled", "numpy inside": "did not run the operations"}
 """Networks of the zoo of which full forward passes are made, and words of the reason."""
 MAPPED = [name for name, network in ZOO.items() if network.answer("ablation_cam") == "right"]
 FACTORS = torch.linspace(-1, 2, 5, dtype=torch.float64)
