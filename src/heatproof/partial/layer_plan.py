@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 from torch.utils.weak import WeakIdKeyDictionary
 
+from heatproof.partial.flops import FlopCount
 from heatproof.partial.plan import ReplayMismatch
 from heatproof.tracing.capture import Site
 from heatproof.tracing.catalogue import MEMORY_LAYOUT, METADATA, overwrites
@@ -122,21 +122,20 @@ class LayerRecording(Tracer):
         module: the network, whose operations are traced.
         site: the layer.
         keep: whether values are kept.
-        flops: a running counter of floating-point operations, if they are counted.
 
     Raises:
         ModelError: A part of the network hides its operations.
     """
 
-    def __init__(self, module: nn.Module, site: Site, *, keep: bool = False, flops: FlopCounterMode | None = None) -> None:
+    def __init__(self, module: nn.Module, site: Site, *, keep: bool = False) -> None:
         super().__init__(module)
         self.steps: list[RecordedStep] = []
         self.kept: list[TensorSpec] = []
         self.values: list[Tensor] = []
         self.activation: Tensor | None = None
         self.activation_spec: TensorSpec | None = None
-        self.flops_after = 0
-        self._module, self._site, self._keep, self._flops = module, site, keep, flops
+        self.flops = {False: 0, True: 0}  # of the operations after the layer (True), and of those before
+        self._module, self._site, self._keep = module, site, keep
         self._origins: Any = WeakIdKeyDictionary()
         self._numbers = self._writes = self._calls = 0
         self._keys: dict[tuple[int, int], int] = {}
@@ -163,10 +162,12 @@ class LayerRecording(Tracer):
             return func(*args, **kwargs)
         after = any(self._origins[tensor].after for tensor in tracked)
         reads = tuple(map(self._read, tracked)) if after else ()
-        before = self._flops.get_total_flops() if self._flops is not None else 0
-        results = func(*args, **kwargs)
-        if self._flops is not None and after:
-            self.flops_after += self._flops.get_total_flops() - before
+        if self._keep:
+            results = func(*args, **kwargs)
+        else:
+            with FlopCount() as counted:
+                results = func(*args, **kwargs)
+            self.flops[after] += counted.flops
         self.steps.append(RecordedStep(func, after, reads, None if after else mapped(_spec, results)))
         for leaf in leaves(results):
             if isinstance(leaf, Tensor):
@@ -213,13 +214,12 @@ def _spec(leaf: Any) -> Any:
     return TensorSpec.of(leaf) if isinstance(leaf, Tensor) else leaf
 
 
-def layer_plan(one: LayerRecording, two: LayerRecording, total_flops: int) -> LayerPlan:
+def layer_plan(one: LayerRecording, two: LayerRecording) -> LayerPlan:
     """Return the plan that the recordings of one image and of two images give.
 
     Args:
-        one: the recording of one image, in which floating-point operations were counted.
+        one: the recording of one image.
         two: the recording of two images.
-        total_flops: the floating-point operations of the whole pass of one image.
 
     Raises:
         ReplayMismatch: The recordings differ in their operations; the layer did not run; or what the rest needs is not known for
@@ -234,7 +234,8 @@ def layer_plan(one: LayerRecording, two: LayerRecording, total_flops: int) -> La
     activation = _growing(one.activation_spec, two.activation_spec)
     if any(spec.axis is None for spec in (*kept, activation)):
         raise ReplayMismatch("a tensor that the rest of the network reads does not hold one image after the other")
-    return LayerPlan(steps, kept, activation, one.flops_after / total_flops if total_flops else 1.0)
+    total = sum(one.flops.values())
+    return LayerPlan(steps, kept, activation, one.flops[True] / total if total else 1.0)
 
 
 def _step(one: RecordedStep, two: RecordedStep) -> LayerStep:

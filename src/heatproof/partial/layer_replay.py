@@ -51,7 +51,7 @@ def split_by_image(plan: LayerPlan, recording: LayerRecording, images: int) -> t
 
 def _split(tensor: Tensor, spec: GrowingSpec, images: int) -> Sequence[Tensor]:
     axis = _axis(spec)
-    return [tensor] if images == 1 else [part.clone() for part in tensor.split(spec.one.shape[axis], axis)]
+    return [tensor] if images == 1 else [part.clone() for part in torch.split(tensor, spec.one.shape[axis], axis)]
 
 
 def _axis(spec: GrowingSpec) -> int:
@@ -162,9 +162,9 @@ class LayerReplay(Tracer):
                 self._after[leaf] = True
         if written is not None:
             now = values.get(id(written), written)
-            for each in (now, now._base):
-                if each is not None:
-                    self._after[each] = True
+            for changed in (now, now._base):
+                if changed is not None:
+                    self._after[changed] = True
             if now is not written:
                 self.replace_in_place(written, now)
         return results

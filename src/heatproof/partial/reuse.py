@@ -15,10 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 from torch.utils.weak import WeakIdKeyDictionary
 
+from heatproof.partial.flops import FlopCount
 from heatproof.partial.plan import ReplayMismatch
 from heatproof.tracing.catalogue import MEMORY_LAYOUT, METADATA, overwrites
 from heatproof.tracing.signatures import operation_name
@@ -167,7 +166,7 @@ class ReusingTracer(Tracer):
         return None if func is Tensor.__setitem__ else step.results
 
     def _compute(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], arguments: Sequence[Any]) -> KeptStep:
-        with _Flops() as counted:
+        with FlopCount() as counted:
             if (written := overwrites(func, args, kwargs)) is not None:
                 if len(self._sharing.get(written.untyped_storage().data_ptr(), ())) > 1 or written._base is not None:
                     raise ReplayMismatch(f"{operation_name(func)}: a tensor is changed in place that shares memory with another")
@@ -196,17 +195,3 @@ class ReusingTracer(Tracer):
 
 def _has_graph(results: Any) -> bool:
     return any(isinstance(leaf, Tensor) and leaf.grad_fn is not None for leaf in leaves(results))
-
-
-class _Flops(TorchDispatchMode):
-    """Counts the floating-point operations of what runs inside: those of products and convolutions."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.flops = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func._overloadpacket in flop_registry:
-            self.flops += flop_registry[func._overloadpacket](*args, **(kwargs or {}), out_val=result)
-        return result

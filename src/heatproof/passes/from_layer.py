@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
@@ -186,11 +185,9 @@ def _planned(model: Model, image: Tensor, site: Site) -> FromLayer:
     one, two = LayerRecording(network, site), LayerRecording(network, site)
     try:
         with _tracing(model):
-            with FlopCounterMode(display=False) as flops:
-                one._flops = flops
-                one.run(model.outputs, image.clone())
+            one.run(model.outputs, image.clone())
             two.run(model.outputs, pair.clone())
-        plan = layer_plan(one, two, flops.get_total_flops())
+        plan = layer_plan(one, two)
         if plan.share > LARGEST_SHARE:
             return FromLayer(None, "nearly all of the network comes after it")
         return FromLayer(None, reason) if (reason := _difference(model, pair, site, plan)) else FromLayer(plan)

@@ -71,7 +71,8 @@ class _Store:
 _store: ContextVar[_Store | None] = ContextVar("kept passes", default=None)
 _can: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], bool]]" = weakref.WeakKeyDictionary()
 """Whether passes of a network can be kept, by kind and shape; edited copies share it."""
-H, T = TypeVar("H"), TypeVar("T")
+H = TypeVar("H")
+T = TypeVar("T")
 
 
 @contextmanager

@@ -21,12 +21,7 @@ from tests.support.close import gap
 from tests.zoo import ZOO
 from tests.zoo.network import drawn
 
-RUNS_WHOLE = {
-    "compiled": "compiled",
-    "numpy inside": "did not run the operations",
-    "new leaf": "operations ran on one image",
-    "lstm": "nearly all of the network",
-}
+RUNS_WHOLE = {"compiled": "compiled", "numpy inside": "did not run the operations", "lstm": "nearly all of the network"}
 """Networks of the zoo of which full forward passes are made, and words of the reason."""
 MAPPED = [name for name, network in ZOO.items() if network.answer("ablation_cam") == "right"]
 FACTORS = torch.linspace(-1, 2, 5, dtype=torch.float64)
