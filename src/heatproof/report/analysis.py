@@ -164,6 +164,11 @@ class Analysis:
         return tuple(row for row in self.rows if row.method.control)
 
     @property
+    def winners(self) -> tuple[MethodStatistics, ...]:
+        """The statistics of the best method, and of those with the same mean."""
+        return tuple(row for row in self.methods if row.equals_best)
+
+    @property
     def n(self) -> int:
         """The number of images on which at least one method has a score."""
         return int(np.isfinite(self.matrix.values).any(axis=0).sum())

@@ -68,7 +68,7 @@ def headline(scores: ModelScores, analyses: Sequence[Analysis], manifest: Manife
 
 def _summary(chosen: Sequence[Analysis], manifest: Manifest) -> str:
     """The lead for many metrics: how often each method comes first, and how often its lead is significant."""
-    firsts = Counter(_name(row) for item in chosen for row in _winners(item)).most_common()
+    firsts = Counter(_name(row) for item in chosen for row in item.winners).most_common()
     first, *others = [f"{label} comes first by {n}" if i == 0 else f"{label} by {n}" for i, (label, n) in enumerate(firsts)]
     order = f"{_where(max(item.n for item in chosen), manifest)}, {comma_list([f'{first} of {len(chosen)} metrics', *others])}"
     if not any(_is_testable(item) for item in chosen):
@@ -103,7 +103,7 @@ def _lead(analysis: Analysis, where: str = "") -> str:
         return f"{analysis.matrix.metric.title}: no method has a score."
     metric = analysis.matrix.metric
     extreme = "lowest" if metric.direction == Direction.LOWER else "highest"
-    winners = [_name(row) for row in _winners(analysis)]
+    winners = [_name(row) for row in analysis.winners]
     have = "has" if len(winners) == 1 else "have"
     score = f"the {extreme} (best) {full_name(metric)}, {_score(best, analysis.looks)}"
     has = f"{where}{comma_list(winners)} {have} {score}"
@@ -135,14 +135,9 @@ def _scored(analysis: Analysis) -> list[MethodStatistics]:
     return [row for row in analysis.methods if row.n]
 
 
-def _winners(analysis: Analysis) -> list[MethodStatistics]:
-    """The best method, and those with the same mean."""
-    return [row for row in analysis.methods if row.equals_best]
-
-
 def _ties(analysis: Analysis) -> str:
     ties = [_name(row) for row in analysis.methods if not row.equals_best and row.leads]
-    winners, others = len(_winners(analysis)), len(_scored(analysis)) - len(_winners(analysis))
+    winners, others = len(analysis.winners), len(_scored(analysis)) - len(analysis.winners)
     them = "It" if winners == 1 else "They"
     if not others:
         return "It is the only method with a score." if winners == 1 else "All methods have the same mean."

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from heatproof.core.formatting import comma_list, count, number, percent, percent_level, sentence_case, significant
+from heatproof.core.formatting import comma_list, count, in_text, number, percent, percent_level, sentence_case, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
 from heatproof.report.associations import MeasuredAssociation, measured_associations
 from heatproof.report.cascade import read_cascade
@@ -168,12 +168,13 @@ def _images(analyses: list[Analysis]) -> str:
 
 
 def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
-    metric, best = analysis.matrix.metric, analysis.best
+    metric, winners = analysis.matrix.metric, analysis.winners
     static = score_chart(analysis, legend=True, width=520)
     write_figure(static, run.path / "figures", name, metric.title)
     label = f"{metric.title} of {count(len(analysis.rows), 'method')}, mean and {percent_level(level_of(analysis.looks))} interval."
-    if best is not None:
-        label += f" The best is {best.method.label} with {significant(best.mean, 3)}."
+    if winners:
+        names = comma_list([in_text(row.method.label) for row in winners])
+        label += f" Best: {names}, with {significant(winners[0].mean, 3)}."
     return {
         "id": name,
         "metric": metric,
@@ -273,6 +274,8 @@ def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analys
         "raw": Markup,
         "arrow": arrow,
         "control_name": control_name,
+        "comma_list": comma_list,
+        "in_text": in_text,
         "is_abbreviation": is_abbreviation,
         "sentence_case": sentence_case,
         "metric_id": partial(metric_id, metrics),
