@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heatproof.cli.arguments import parse_settings
 from heatproof.cli.console import err, out, problem, table
 from heatproof.core.formatting import comma_list, count, numbered, percent, significant
+from heatproof.core.settings_text import parse_settings
 
 if TYPE_CHECKING:
     from PIL import Image

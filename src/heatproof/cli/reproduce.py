@@ -134,8 +134,8 @@ def _reproduction(name: str) -> "Reproduction":
 
 def _model(text: str) -> dict[str, Any]:
     """Parse a network and its settings; the name of an architecture alone means the one of torchvision."""
-    from heatproof.cli.arguments import parse_settings
     from heatproof.core.settings import exports
+    from heatproof.core.settings_text import parse_settings
     from heatproof.models.loaders import Loader, resolve
 
     settings = parse_settings(text)

@@ -187,7 +187,7 @@ class Attribution:
         >>> images = torch.linspace(0, 1, 784).view(1, 1, 28, 28)
         >>> picture = Gradient().attribute(Toy(architecture="cnn", width=0.1).load(), images, target=3).picture(images)
         >>> picture.alt
-        'Gradient. toy:cnn (random weights), logit. class 3'
+        'Gradient. toy:cnn (random weights) · logit. class 3'
         """
         return draw(self._sheet(images, Reduction(reduction), tuple(names)))
 

@@ -96,11 +96,11 @@ def _draw_channel(canvas: Canvas, panel: Panel, values: Any, full: float, channe
 def _draw_strip(canvas: Canvas, panel: Panel, values: Any, full: float, y: float, body: float) -> None:
     """Many channels: one row of colours for each, under the signals in grey."""
     width = canvas.width - _LEFT - MARGIN
-    pictures = [(diverging(shares_of(values, full)), "map, by channel")]
+    pictures = [(diverging(shares_of(values, full)), "map")]
     if panel.image is not None:
         signal = np.asarray(panel.image, dtype=np.float64)
         low, high = float(np.nanmin(signal)), float(np.nanmax(signal))
-        pictures.insert(0, (np.round(255 * (signal - low) / ((high - low) or 1.0)).astype(np.uint8), "signal, by channel"))
+        pictures.insert(0, (np.round(255 * (signal - low) / ((high - low) or 1.0)).astype(np.uint8), "signal"))
     each = (body - 0.14) / len(pictures)
     for number, (pixels, name) in enumerate(pictures):
         axes = canvas.axes(_LEFT, y + number * each, width, each - 0.06)
@@ -110,4 +110,5 @@ def _draw_strip(canvas: Canvas, panel: Panel, values: Any, full: float, y: float
         label(axes, name, "y")
         if number < len(pictures) - 1:
             axes.set_xticks([])
-    canvas.text(canvas.width - MARGIN, y + body + 0.12, f"full colour ±{significant(full)}" if full else "", 7, FAINT, ha="right")
+    remark = f"rows: channels 0 to {len(values) - 1}" + (f", full colour ±{significant(full)}" if full else "")
+    canvas.text(canvas.width - MARGIN, y - 0.06, remark, 7, FAINT, ha="right", va="bottom")

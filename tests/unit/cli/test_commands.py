@@ -13,10 +13,11 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from heatproof.cli import console
-from heatproof.cli.explain import _caption, _free, _meaning, _pictures, find_class
+from heatproof.cli.explain import DEFAULT_METHODS, _caption, _free, _meaning, _pictures, find_class
 from heatproof.cli.main import app, run
 from heatproof.core.errors import ModelError, UsageError
 from heatproof.core.settings import exports
+from heatproof.core.settings_text import parse_settings
 from heatproof.data import Dataset
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods import DeepTaylor, EdgeMap, Gradient, IntegratedGradients, Lrp, Method, SmoothGrad
@@ -307,6 +308,11 @@ def test_explain_leaves_out_a_default_method_that_does_not_fit_and_raises_for_on
     assert "Random map" in result.stdout
     with pytest.raises(ModelError, match="no layer"):
         runner.invoke(app, ["explain", str(image), "-x", "edge_map", "-o", str(tmp_path)], catch_exceptions=False)
+
+
+def test_explain_draws_three_methods_and_a_control_by_default():
+    methods = [Method.from_dict(parse_settings(text)) for text in DEFAULT_METHODS]
+    assert [method.control for method in methods] == [False, False, False, True]
 
 
 def test_explain_fits_a_narrow_terminal_and_keeps_the_caption_whole(tmp_path, monkeypatch):

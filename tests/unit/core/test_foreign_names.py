@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from heatproof.cli.arguments import parse_settings
 from heatproof.core.errors import SettingsError, UnknownNameError
 from heatproof.core.foreign_names import NAMES, SETTINGS
 from heatproof.core.settings import exports, has_setting
+from heatproof.core.settings_text import parse_settings
 from heatproof.methods import GradCam, Gradient, IntegratedGradients, Method, SmoothGrad
 from heatproof.metrics import Metric
 from heatproof.models import Output

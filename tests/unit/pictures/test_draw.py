@@ -113,10 +113,12 @@ def test_a_pixel_of_a_map_is_a_whole_number_of_dots():
 def test_nothing_leaves_the_figure_whatever_the_names_are():
     long = "a name of a class that goes on and on " * 6
     for shape in SHAPES.values():
-        picture = draw(Sheet(long, long, (Panel(RNG.normal(size=shape), long, note=long),)))
+        image = None if len(shape) > 2 else RNG.normal(size=shape)
+        picture = draw(Sheet(long, long, (Panel(RNG.normal(size=shape), long, note=long, image=image),)))
         picture.figure.canvas.draw()
         width, height = picture.figure.get_size_inches() * picture.figure.dpi
-        for text in picture.figure.texts:
+        labels = [axis.label for axes in picture.figure.axes for axis in (axes.xaxis, axes.yaxis) if axis.label.get_text()]
+        for text in [*picture.figure.texts, *labels]:
             box = text.get_window_extent()
             assert box.x0 >= 0, text
             assert box.x1 <= width, text

@@ -1,7 +1,7 @@
 import pytest
 
-from heatproof.cli.arguments import parse_settings
 from heatproof.core.errors import SettingsError
+from heatproof.core.settings_text import parse_settings
 
 
 @pytest.mark.parametrize(
