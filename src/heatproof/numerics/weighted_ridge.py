@@ -13,7 +13,7 @@ r are the residuals and h_k = w_k (1 / Σ w + x_k·A⁻¹ x_k). SE is the error 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -26,7 +26,7 @@ class RidgeFit(NamedTuple):
 
 
 def weighted_ridge(
-    x: Float[Tensor, "n_designs n m"], y: Float[Tensor, "b n"], weights: Float[Tensor, "n_designs n"], ridge: float
+    x: Bool[Tensor, "n_designs n m"] | Float[Tensor, "n_designs n m"], y: Float[Tensor, "b n"], weights: Float[Tensor, "n_designs n"], ridge: float
 ) -> RidgeFit:
     """The fit in float64. One factorisation serves all b where x and the weights are the same for all, `[1, …]`.
 
