@@ -4,10 +4,10 @@
 
 With x and y less their weighted means, β = A⁻¹ Σ w x y, A = Σ w x xᵀ + λ I; where A is singular, the solution of least norm.
 
-    R² = 1 − Σ w r² / Σ w y²     SE² = diag(A⁻¹ C A⁻¹),   C = n / (n − 1) Σ_k (u_k − ū)(u_k − ū)ᵀ,   u_k = w_k x_k r_k / (1 − h_k)
+    R² = 1 − Σ w r² / Σ w y²     SE² = diag(A⁻¹ C A⁻¹),   C = n / (n − 1) Σ_k (u_k − ū)(u_k − ū)ᵀ,   u_k = w_k x_k r_k / √(1 − h_k)
 
 r are the residuals and h_k = w_k (1 / Σ w + x_k·A⁻¹ x_k). SE is the error over independent rows x_k, whatever the true function is
-(HC3: MacKinnon & White 1985).
+(HC2: MacKinnon & White 1985).
 """
 
 from typing import NamedTuple
@@ -49,7 +49,7 @@ def weighted_ridge(
     residual = y - x @ coefficients
     xa = x @ inverse
     leverage = w * (1 / w.sum(1, keepdim=True) + (xa * x).sum(2, keepdim=True))
-    u = xa * (w * residual / (1 - leverage).clamp(min=1e-6))
+    u = xa * (w * residual / (1 - leverage).clamp(min=1e-6).sqrt())
     variance = (u - u.mean(1, keepdim=True)).square().sum(1) * n / max(n - 1, 1)
     unexplained, all_of_it = ((w * each.square()).sum((1, 2)) for each in (residual, y))
     r_squared = torch.where(constant, torch.nan, 1 - unexplained / all_of_it)
