@@ -14,6 +14,7 @@ GROUPS = (
     "backward_rules",
     "backward_rules_memory",
     "activation_maps",
+    "shapley",
     "overhead",
     "growth",
     "tolerance",
