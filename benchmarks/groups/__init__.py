@@ -14,6 +14,8 @@ GROUPS = (
     "backward_rules",
     "backward_rules_memory",
     "activation_maps",
+    "occlusion",
+    "masks",
     "shapley",
     "overhead",
     "growth",

@@ -107,7 +107,7 @@ class RemovalMethod(Method, ABC):
         def draw(unfinished: list[int], draws: range) -> None:
             for part, image, piece, scores in _scores(inputs, pieces, unfinished, draws, sampling.part):
                 change = clean[image].to(exact) - scores.to(exact)
-                sums.index_put_((part, torch.as_tensor(image), piece), change, accumulate=True)
+                sums.index_put_((part, torch.tensor(image, device=part.device), piece), change, accumulate=True)
 
         def errors(unfinished: list[int], n: int) -> Tensor:
             maps = torch.stack([pieces.spread(each / n) for each in sums])

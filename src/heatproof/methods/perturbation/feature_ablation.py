@@ -51,7 +51,8 @@ class FeatureAblation(RemovalMethod):
 
         def present(image: list[int], piece: list[int]) -> Tensor:
             masks = torch.ones(len(piece), groups.most, dtype=torch.bool, device=case.images.device)
-            return masks.index_put_((torch.arange(len(piece)), torch.tensor(piece)), torch.tensor(False))
+            masks[range(len(piece)), piece] = False
+            return masks
 
         def spread(effects: Tensor) -> Tensor:
             return groups.shared(effects, case.images.shape[1])

@@ -106,10 +106,15 @@ class GivenGroups(Groups):
 
     def count(self, image_shape: tuple[int, ...]) -> int:
         maps = self.ids if self.images else self.ids[None]
-        return max(len(each[each >= 0].unique()) for each in maps)
+        return max(len(_known(each)) for each in maps)
 
 
 def _renumbered(ids: Int[Tensor, "g *space"]) -> Int[Tensor, "g *space"]:
     """Consecutive integers from 0 in the order of the given ones, and −1 for negative ones."""
-    known = ids[ids >= 0].unique()
-    return torch.where(ids < 0, -1, torch.searchsorted(known, ids.clamp(min=0).contiguous()))
+    known = torch.tensor(_known(ids), dtype=torch.long, device=ids.device)
+    return torch.where(ids < 0, -1, torch.searchsorted(known, ids.long().clamp(min=0).contiguous()))
+
+
+def _known(ids: Int[Tensor, "g *space"]) -> list[int]:
+    """The integers that are groups, in ascending order."""
+    return sorted({*ids[ids >= 0].tolist()})

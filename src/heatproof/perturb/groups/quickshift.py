@@ -46,7 +46,8 @@ class Quickshift(Groups):
 
         def segment(pixels: NDArray[np.float64], colour: bool) -> Any:
             settings = {"kernel_size": self.kernel_size, "max_dist": self.max_distance, "ratio": self.ratio}
-            return quickshift(pixels if colour else LIGHTNESS * pixels, **settings, convert2lab=colour, rng=0, channel_axis=2)
+            scaled = pixels if colour else LIGHTNESS * pixels
+            return quickshift(scaled, **settings, convert2lab=colour, rng=0, channel_axis=2)  # type: ignore[no-untyped-call]
 
         return segmented(images, bounds, segment)
 
