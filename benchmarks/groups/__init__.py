@@ -17,6 +17,7 @@ GROUPS = (
     "activation_maps",
     "occlusion",
     "masks",
+    "shapley",
     "overhead",
     "growth",
     "tolerance",

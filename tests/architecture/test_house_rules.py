@@ -47,6 +47,7 @@ NO_CONCEPT = {
     "unchanged_weights",
     "feature_groups",
     "segments",
+    "coalition",
     "gradient_attack",
     "differentiable_map",
     "score",

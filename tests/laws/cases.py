@@ -29,16 +29,20 @@ from heatproof.methods import (
     InputMap,
     InputXGradient,
     IntegratedGradients,
+    KernelShap,
     LayerCam,
+    Lime,
     Lrp,
     Method,
     Occlusion,
+    PartitionShap,
     PatternAttribution,
     PatternNet,
     Product,
     RandomMap,
     Rise,
     ScoreCam,
+    ShapleySampling,
     SmoothGrad,
     SmoothTaylor,
     XgradCam,
@@ -91,6 +95,8 @@ def patterns(seed: int) -> GivenPatterns:
 
 
 PATTERNS, OTHER_PATTERNS = patterns(9), patterns(8)
+
+FOUR, NINE, SIXTEEN = (RegularGrid(cells_per_axis=side) for side in (2, 3, 4))
 
 OTHER_NETWORK = Toy(architecture="three_blocks", side=24, channels=3, classes=4, width=0.3)
 
@@ -184,6 +190,27 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "": Rise(samples=20, cells=3),
         "noise": Rise(samples=16, cells=4, keep=0.3, fill=Uniform()),
         "tolerance": Rise(samples=60, cells=2, tolerance=0.6),
+    },
+    Lime: {
+        "": Lime(samples=20, groups=NINE),
+        "euclidean, no ridge": Lime(samples=30, groups=NINE, distance="euclidean", kernel_width=2.0, ridge=0.0, fill=White()),
+        "noise": Lime(samples=16, groups=FOUR, fill=Uniform(), ridge=0.1),
+        "tolerance": Lime(samples=60, groups=NINE, tolerance=0.6),
+    },
+    KernelShap: {
+        "": KernelShap(samples=54, groups=NINE),
+        "noise": KernelShap(samples=24, groups=FOUR, fill=Uniform(), draws=2),
+        "tolerance": KernelShap(samples=90, groups=NINE, tolerance=0.15),
+    },
+    ShapleySampling: {
+        "": ShapleySampling(samples=2, groups=NINE),
+        "noise": ShapleySampling(samples=4, groups=FOUR, fill=Uniform()),
+        "tolerance": ShapleySampling(samples=24, groups=NINE, tolerance=0.3),
+    },
+    PartitionShap: {
+        "": PartitionShap(samples=2, groups=NINE),
+        "noise": PartitionShap(samples=4, groups=FOUR, fill=Uniform()),
+        "tolerance": PartitionShap(samples=24, groups=FOUR, fill=Uniform(), tolerance=0.3),
     },
     RandomMap: {"": RandomMap()},
     ConstantMap: {"": ConstantMap()},
@@ -334,6 +361,20 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     Occlusion: {"window": [4, 5], "stride": 1, "fill": [Uniform(), White()], "draws": 4, "tolerance": 9.0},
     FeatureAblation: {"groups": [Pixels(), Patches(side=4)], "fill": [Uniform(), Zero()], "draws": 4, "tolerance": 9.0},
     Rise: {"samples": 21, "cells": 5, "keep": 0.6, "fill": [White(), Black()], "tolerance": 9.0},
+    Lime: {
+        "samples": 25,
+        "groups": [FOUR, NINE],
+        "fill": [Black(), White()],
+        "distance": ["euclidean", "cosine"],
+        "kernel_width": 0.4,
+        "ridge": 3.0,
+        "tolerance": 9.0,
+    },
+    KernelShap: {"samples": 64, "groups": [FOUR, NINE], "fill": [Uniform(), White()], "draws": 3, "tolerance": 9.0},
+    **{
+        orders: {"samples": 6, "groups": [FOUR, SIXTEEN], "fill": [Uniform(), White()], "tolerance": 9.0}
+        for orders in (ShapleySampling, PartitionShap)
+    },
     Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
     Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
     Blurred: {"sigma": 0.3},
@@ -486,6 +527,17 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         for removal in (Occlusion, FeatureAblation)
     },
     Rise: {"samples": {"tolerance": None}, "tolerance": {"samples": 40, "tolerance": None}},
+    Lime: {"samples": {"tolerance": None, "groups": NINE}, "tolerance": {"samples": 40, "groups": NINE, "tolerance": None}},
+    KernelShap: {
+        "samples": {"groups": NINE, "tolerance": None},
+        "fill": {"draws": 1, "tolerance": None},
+        "draws": {"fill": Uniform(), "tolerance": None},
+        "tolerance": {"samples": 60, "groups": NINE, "fill": Black(), "draws": 1, "tolerance": None},
+    },
+    **{
+        orders: {"samples": {"tolerance": None}, "tolerance": {"samples": 24, "groups": NINE, "fill": Uniform(), "tolerance": None}}
+        for orders in (ShapleySampling, PartitionShap)
+    },
     AdaptiveNoise: {
         "search": {"iterations": 5},
         "iterations": {"search": "published"},

@@ -15,9 +15,13 @@ from heatproof.methods import (
     ExpectedGradients,
     InputXGradient,
     IntegratedGradients,
+    KernelShap,
+    Lime,
     Method,
+    PartitionShap,
     Product,
     Rise,
+    ShapleySampling,
     SmoothGrad,
     SmoothTaylor,
 )
@@ -40,6 +44,8 @@ halves = pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=[
 NOISE = Gaussian(sigma=0.3, relative_to="absolute")
 SAMPLING_FIELDS = {"samples", "baselines", "quadrature"}
 """The fields of methods that say how many maps are averaged."""
+GRID = {"name": "regular_grid", "cells_per_axis": 3}
+
 MANY: Mapping[type[Method], dict[str, Method]] = {
     IntegratedGradients: {
         "right riemann": IntegratedGradients(quadrature=RightRiemann(steps=1000)),
@@ -71,6 +77,10 @@ MANY: Mapping[type[Method], dict[str, Method]] = {
     },
     Competition: {"": Competition(method=SmoothGrad(noise=NOISE, samples=300), rivals=2)},
     Rise: {"": Rise(samples=3000, cells=3), "tolerance": Rise(samples=4000, cells=3, tolerance=0.1)},
+    Lime: {"": Lime(samples=3000, groups=GRID)},
+    KernelShap: {"": KernelShap(samples=510, groups=GRID)},
+    ShapleySampling: {"": ShapleySampling(samples=200, groups=GRID)},
+    PartitionShap: {"": PartitionShap(samples=200, groups=GRID)},
     Product: {"": Product(first=SmoothGrad(noise=NOISE, samples=300), second=SmoothTaylor(noise=NOISE, samples=300))},
 }
 

@@ -10,6 +10,7 @@ from captum.attr import InputXGradient as CaptumInputXGradient
 from captum.attr import IntegratedGradients as CaptumIntegratedGradients
 from captum.attr import NoiseTunnel, Saliency
 from captum.attr import Occlusion as CaptumOcclusion
+from captum.attr import ShapleyValues as CaptumShapleyValues
 from captum.attr._utils.approximation_methods import approximation_parameters
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from heatproof.methods import (
     Gradient,
     InputXGradient,
     IntegratedGradients,
+    KernelShap,
     Method,
     Occlusion,
     SmoothGrad,
@@ -165,3 +167,9 @@ def test_feature_ablation_agrees_but_for_the_share_of_a_value(model: Model, imag
     sizes = 3 * ids.flatten().bincount()[ids]
     found = sizes * ours(FeatureAblation(groups=GivenGroups(ids=ids), fill=Zero()), model, images)
     assert_close(found, theirs(CaptumFeatureAblation(model.module), images, feature_mask=ids[None]), 1e-10)
+
+
+def test_exact_shapley_values_agree_but_for_the_share_of_a_value(model: Model, images: Tensor) -> None:
+    ids = torch.arange(64).view(1, 8, 8) % 4
+    found = 3 * 16 * ours(KernelShap(groups=GivenGroups(ids=ids), fill=Zero()), model, images)
+    assert_close(found, theirs(CaptumShapleyValues(model.module), images, feature_mask=ids[None]), 1e-6)

@@ -1,12 +1,13 @@
 """A binary tree over points: each node halves its points along the axis on which they spread the most."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
-Tree = int | tuple["Tree", "Tree"]
-"""A leaf, by the number of its point, or two subtrees."""
+Tree = int | tuple[Any, Any]
+"""A leaf, by the number of its point, or two trees."""
 
 
 def balanced_tree(points: Float[Tensor, "m axes"]) -> Tree:

@@ -10,7 +10,7 @@ makes independent of c > 0,
 
 Standard errors are those of a stratified sample without replacement: to first order φ̂ − φ = H Σ_p w_p t_p r_p with residuals r_p,
 and a size of which k of N pairs were sampled adds (1 − k/N) k times the variance of its summands. A size that is exhausted adds
-nothing. Residuals are divided by 1 − w_p t_p·H t_p (HC3), since a fit leaves smaller ones than the function that it approximates.
+nothing, and while a size has no sample at all the error is NaN. Residuals are divided by 1 − w_p t_p·H t_p (HC3), since a fit leaves smaller ones than the function that it approximates.
 
 Sources: Lundberg & Lee, NeurIPS 2017; Covert & Lee, "Improving KernelSHAP", AISTATS 2021 (pairs); MacKinnon & White 1985 (HC3).
 """
@@ -80,6 +80,8 @@ def _standard_error(t: Tensor, h: Tensor, w: Tensor, sizes: Tensor, odd: Tensor,
     )
     k = counts.clamp(min=1)[:, None]
     centred = torch.where(k > 1, (second - first.square() / k).clamp(min=0) * k / (k - 1).clamp(min=1), second)
-    variance = ((1 - k / stratum_sizes(m).to(k)[:, None]).clamp(min=0) * centred).sum(1)
+    missing = bool((counts[1:] == 0).any())
+    variance = torch.nan if missing else ((1 - k / stratum_sizes(m).to(k)[:, None]).clamp(min=0) * centred)[:, 1:].sum(1)
     games = effects.shape[2]
-    return (variance + (effects.var(2) / games if games > 1 else 0)).sqrt()
+    over_games = effects.var(2) / games if games > 1 else torch.zeros_like(effects[:, :, 0])
+    return (variance + over_games).sqrt()

@@ -4,16 +4,16 @@
 
 With x and y less their weighted means, β = A⁻¹ Σ w x y, A = Σ w x xᵀ + λ I; where A is singular, the solution of least norm.
 
-    R² = 1 − Σ w r² / Σ w y²     SE² = diag(A⁻¹ C A⁻¹),   C = n / (n − 1) Σ_k (u_k − ū)(u_k − ū)ᵀ,   u_k = w_k x_k r_k / (1 − h_k)
+    R² = 1 − Σ w r² / Σ w y²     SE² = diag(A⁻¹ C A⁻¹),   C = n / (n − 1) Σ_k (u_k − ū)(u_k − ū)ᵀ,   u_k = w_k x_k r_k / √(1 − h_k)
 
 r are the residuals and h_k = w_k (1 / Σ w + x_k·A⁻¹ x_k). SE is the error over independent rows x_k, whatever the true function is
-(HC3: MacKinnon & White 1985).
+(HC2: MacKinnon & White 1985).
 """
 
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -26,7 +26,7 @@ class RidgeFit(NamedTuple):
 
 
 def weighted_ridge(
-    x: Float[Tensor, "n_designs n m"], y: Float[Tensor, "b n"], weights: Float[Tensor, "n_designs n"], ridge: float
+    x: Bool[Tensor, "n_designs n m"] | Float[Tensor, "n_designs n m"], y: Float[Tensor, "b n"], weights: Float[Tensor, "n_designs n"], ridge: float
 ) -> RidgeFit:
     """The fit in float64. One factorisation serves all b where x and the weights are the same for all, `[1, …]`.
 
@@ -49,7 +49,7 @@ def weighted_ridge(
     residual = y - x @ coefficients
     xa = x @ inverse
     leverage = w * (1 / w.sum(1, keepdim=True) + (xa * x).sum(2, keepdim=True))
-    u = xa * (w * residual / (1 - leverage).clamp(min=1e-6))
+    u = xa * (w * residual / (1 - leverage).clamp(min=1e-6).sqrt())
     variance = (u - u.mean(1, keepdim=True)).square().sum(1) * n / max(n - 1, 1)
     unexplained, all_of_it = ((w * each.square()).sum((1, 2)) for each in (residual, y))
     r_squared = torch.where(constant, torch.nan, 1 - unexplained / all_of_it)

@@ -11,7 +11,7 @@ from benchmarks.groups import GROUPS, group
 from benchmarks.harness import SHORT
 from benchmarks.subjects import subject
 
-PEERS = {"captum", "pytorch_grad_cam", "quantus", "zennit"}
+PEERS = {"captum", "pytorch_grad_cam", "quantus", "sklearn", "zennit"}
 """What a group may import that is not installed with the tests."""
 PROCESSES = {"memory", "backward_rules_memory", "growth"}
 """Groups that start processes of their own; `python -m benchmarks --smoke` runs them."""

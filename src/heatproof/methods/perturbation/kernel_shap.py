@@ -35,7 +35,8 @@ class KernelShap(CoalitionMethod):
     """Shapley values of feature groups, fitted to the scores of coalitions, and shared equally among the values of a group.
 
     samples    the number of coalitions, besides the empty and the full one; even, at least twice the number of groups. All 2^M − 2
-               are computed if there are no more. With a tolerance, the most.
+               are computed if there are no more. With a tolerance, the most. The error is NaN for fewer than three times the number
+               of groups, when some sizes of coalitions have no sample.
     groups     the division into feature groups: 7 cells along each axis by default, and the columns of a table.
     fill       what absent groups are replaced with: black by default, the lower bound of every channel.
     draws      the number of draws of a random fill, over which the score of each coalition is averaged. It must be 1 for a fill that

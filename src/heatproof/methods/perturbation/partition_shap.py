@@ -69,16 +69,14 @@ class PartitionShap(OrderMethod):
         return torch.stack([each.coalitions for each in owen]), values
 
     def ranks(self, game: CoalitionGame, images: list[int], pairs: range) -> Int[Tensor, "i p m"]:
-        found = trees(game)
         draws, nodes = game.inputs.draws.on_cpu(), max(game.m - 1, 1)
-        return torch.stack(
-            [
-                TreeOrders.of(found[0 if len(found) == 1 else i]).ranks(
-                    draws.rows([i] * len(pairs)).uniform(STREAM, [*pairs], (nodes,)) < 0.5
-                )
-                for i in images
-            ]
-        )
+        orders = [TreeOrders.of(tree) for tree in trees(game)]
+
+        def of_image(i: int) -> Tensor:
+            bits = draws.rows([i] * len(pairs)).uniform(STREAM, [*pairs], (nodes,)) < 0.5
+            return orders[0 if len(orders) == 1 else i].ranks(bits)
+
+        return torch.stack([of_image(i) for i in images])
 
 
 def trees(game: CoalitionGame) -> list[Tree]:
