@@ -39,7 +39,9 @@ def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     try:
         run_python(page, text=next(iter(blocks(page, "toml")), ""))
     finally:
-        for name in [name for name in set(sys.modules) - before if str(tmp_path) in str(getattr(sys.modules[name], "__file__", ""))]:
+        for name in [
+            name for name in set(sys.modules) - before if str(tmp_path) in str(getattr(sys.modules[name], "__file__", ""))
+        ]:
             del sys.modules[name]
 
 
