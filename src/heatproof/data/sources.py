@@ -36,17 +36,17 @@ TAKEN_AS_PICTURES = "a data set or its name, a path, a PIL image, pixels (numpy,
 def dataset_of(source: Any) -> Dataset | None:
     """The data set that a source names: itself, a registered name, a table of settings, a folder, or an .npz file; None for others.
 
-    TAKEN_AS_PICTURES = "a data set, its name or a path, a PIL image, pixels (numpy, uint8, channels last), or a sequence of these"
-        or a path, as on the command line.
+    A folder with images is a `Folder`; one with folders only is an `ImageFolder`, with one class in each. Settings may follow a
+    name or a path, as on the command line.
 
-        Raises:
-            UnknownNameError: A text is neither the name of a data set nor a path.
-            UsageError: A text is both.
-            DataError: A path does not exist.
+    Raises:
+        UnknownNameError: A text is neither the name of a data set nor a path.
+        UsageError: A text is both.
+        DataError: A path does not exist.
 
-        >>> from heatproof.data.sources import dataset_of
-        >>> str(dataset_of("photos,count=4"))
-        'photos(count=4)'
+    >>> from heatproof.data.sources import dataset_of
+    >>> str(dataset_of("photos,count=4"))
+    'photos(count=4)'
     """
     if isinstance(source, Dataset):
         return source
