@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -216,4 +218,6 @@ def test_a_regression_decides_for_no_class() -> None:
 
 def test_another_scale_than_the_three_is_refused() -> None:
     with pytest.raises(SettingsError, match="scale: expected logits, probabilities, log_probabilities or None, got 'softmax'"):
-        Model(torch.nn.Flatten(), Bounds.of(0, 1, channels=1), scale="softmax")
+        Model.__post_init__(
+            SimpleNamespace(module=nn.Flatten(), bounds=Bounds.of(0, 1, channels=1), chunk=None, memory=None, scale="softmax")
+        )
