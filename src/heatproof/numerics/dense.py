@@ -48,6 +48,8 @@ def _converted(given: Any, what: str) -> str:
         return "load_images(images, model.preprocessing), or torch.as_tensor(images) / 255 for a network of pixels in [0, 1]"
     if isinstance(given, np.ndarray) and given.ndim > 2 and given.shape[-1] in (1, 3) and given.shape[-3] not in (1, 3):
         return f"torch.as_tensor({what}).movedim(-1, {given.ndim - 3})"
+    if callable(getattr(given, "attribute", None)):
+        return "its .attribute(model, images).values"
     if isinstance(given, Mapping):
         held = next((key for key, value in given.items() if isinstance(value, Tensor)), None)
         return f"the tensor in it, as {what}[{held!r}]" if held is not None else "a tensor"
