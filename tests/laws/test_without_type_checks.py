@@ -74,7 +74,7 @@ print(json.dumps(said))
 """
 
 EXPECTED = {
-    "8-bit images": ("TensorError", "expected torch.float32"),
+    "8-bit images": ("TensorError", "use images.float() / 255"),
     "numbers without a batch": ("TensorError", "add a batch axis"),
     "target of words": ("TensorError", "target: expected None, an integer or 3 integers"),
     "ragged target": ("TensorError", "target: expected None, an integer or 3 integers"),

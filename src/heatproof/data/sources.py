@@ -36,8 +36,8 @@ TAKEN_AS_PICTURES = "a data set or its name, a path, a PIL image, pixels (numpy,
 def dataset_of(source: Any) -> Dataset | None:
     """The data set that a source names: itself, a registered name, a table of settings, a folder, or an .npz file; None for others.
 
-    A folder with images is a `Folder`; one with folders only is an `ImageFolder`, with one class in each. Settings may follow a name
-    or a path, as on the command line.
+    A folder with images is a `Folder`; one with folders only is an `ImageFolder`, with one class in each. Settings may follow a
+    name or a path, as on the command line.
 
     Raises:
         UnknownNameError: A text is neither the name of a data set nor a path.

@@ -138,7 +138,10 @@ def _image(item: Item, label_names: Sequence[str]) -> ImageEntry:
 
 
 def _plural(name: str) -> str:
-    return {"photos": "photographs", "digits": "digits", "given_images": "images"}.get(name, f"images of {name.replace('_', ' ')}")
+    words = {"photos": "photographs", "digits": "digits"} | dict.fromkeys(
+        ("arrays", "folder", "given_images", "image_folder"), "images"
+    )
+    return words.get(name, f"images of {name.replace('_', ' ')}")
 
 
 def _version(package: str) -> str:

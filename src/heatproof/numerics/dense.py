@@ -42,19 +42,18 @@ def _converted(given: Any, what: str) -> str:
     """How to make the tensor that was meant."""
     if isinstance(getattr(given, "values", None), Tensor):
         return "its .values"
-    if isinstance(given, str | PathLike) or hasattr(given, "getbands") or hasattr(given, "region_tensor"):
-        return f"load_images({what}, model.preprocessing)"  # a path, a PIL image or a data set
-    if isinstance(given, np.ndarray) and given.dtype == np.uint8:
-        return f"load_images({what}, model.preprocessing), or torch.from_numpy({what}) / 255 for a network of pixels in [0, 1]"
-    if isinstance(given, np.ndarray):
-        last = given.ndim > 2 and given.shape[-1] in (1, 3, 4) and given.shape[-3] not in (1, 3, 4)
-        return f"torch.from_numpy({what})" + (f".movedim(-1, {given.ndim - 3})" if last else "")
+    if what == "images" and (isinstance(given, str | PathLike) or hasattr(given, "getbands") or hasattr(given, "region_tensor")):
+        return "load_images(images, model.preprocessing)"  # a path, a PIL image or a data set
+    if what == "images" and isinstance(given, np.ndarray) and given.dtype == np.uint8:
+        return "load_images(images, model.preprocessing), or torch.as_tensor(images) / 255 for a network of pixels in [0, 1]"
+    if isinstance(given, np.ndarray) and given.ndim > 2 and given.shape[-1] in (1, 3) and given.shape[-3] not in (1, 3):
+        return f"torch.as_tensor({what}).movedim(-1, {given.ndim - 3})"
     if callable(getattr(given, "attribute", None)):
         return "its .attribute(model, images).values"
     if isinstance(given, Mapping):
         held = next((key for key, value in given.items() if isinstance(value, Tensor)), None)
         return f"the tensor in it, as {what}[{held!r}]" if held is not None else "a tensor"
-    if isinstance(given, list | tuple) and given and not isinstance(given[0], Tensor | int | float | list | tuple):
+    if isinstance(given, list | tuple) and given and (isinstance(given[0], str | PathLike) or hasattr(given[0], "getbands")):
         return _converted(given[0], what)
     if isinstance(given, list | tuple) and any(isinstance(each, Tensor) for each in given):
         return f"torch.stack({what})" if len({each.shape for each in given if isinstance(each, Tensor)}) == 1 else "one at a time"

@@ -8,7 +8,7 @@ from heatproof.core.errors import SettingsError, TensorError
 from heatproof.methods import Competition, Gradient, IntegratedGradients
 from heatproof.metrics import PerformanceInformationCurve, PixelFlipping, RandomLogit, SimilarityUnderChange
 from heatproof.metrics.explain import bound
-from heatproof.models import Logit, LogProbability, Margin, Model, Output, Probability, Regression
+from heatproof.models import Bounds, Logit, LogProbability, Margin, Model, Output, Probability, Regression
 from heatproof.models.classes import NO_CLASSES, check_target, class_probability, decision, default_target, number_of_classes
 from tests.support import zoo
 from tests.support.close import assert_close
@@ -218,4 +218,6 @@ def test_a_regression_decides_for_no_class() -> None:
 
 def test_another_scale_than_the_three_is_refused() -> None:
     with pytest.raises(SettingsError, match="scale: expected logits, probabilities, log_probabilities or None, got 'softmax'"):
-        Model.__post_init__(SimpleNamespace(chunk=None, memory=None, scale="softmax"))
+        Model.__post_init__(
+            SimpleNamespace(module=nn.Flatten(), bounds=Bounds.of(0, 1, channels=1), chunk=None, memory=None, scale="softmax")
+        )

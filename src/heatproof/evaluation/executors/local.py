@@ -119,8 +119,8 @@ def _check_started(pools: Sequence[ProcessPool]) -> None:
         first.result()
     except (ProcessExpired, BrokenProcessPool):
         raise UsageError(
-            'executor="local": expected a process that starts, got one that ended at once, for the reason that it printed; a process '
-            'imports the script that started it, so put the call under `if __name__ == "__main__":`, or use '
+            'executor="local": expected a process that starts, got one that ended at once, for the reason that it printed; a '
+            'process imports the script that started it, so put the call under `if __name__ == "__main__":`, or use '
             'executor="serial"'
         ) from None
     except Exception as error:  # unpickling runs code of the objects, which may raise anything
