@@ -1,4 +1,4 @@
-"""The floating-point operations of single steps of a network, counted without the hooks that torch's own counter adds to tensors."""
+"""The floating-point operations of single steps of a network, without the hooks that torch's own counter adds to tensors."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -11,7 +11,7 @@ in full. So are networks that hide their operations, change tensors in place tha
 
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from math import ceil, sqrt
 from typing import Any, NamedTuple, TypeVar
@@ -138,7 +138,7 @@ def variants_in_one_pass(
 def differentiable_pass(
     model: Model,
     images: Float[Tensor, "r c *space"],
-    hooks: Callable[[], AbstractContextManager[H]] = nullcontext,
+    hooks: Callable[[], AbstractContextManager[H]],
     *,
     kind: str = "gradient",
     of_images: bool = True,
@@ -150,7 +150,7 @@ def differentiable_pass(
     Args:
         model: the network.
         images: the chunk `[r, c, …]`; it is copied, since the network may work in place.
-        hooks: a block that holds the hooks of the pass, such as `capture`.
+        hooks: makes a block that holds the hooks of the pass, such as `capture`; `nullcontext` for none.
         kind: what the hooks do. Passes of different kinds are kept apart.
         of_images: whether gradients with respect to the images are needed; otherwise the hooks begin the graph.
 
