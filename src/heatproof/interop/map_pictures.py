@@ -10,8 +10,6 @@ import numpy as np
 from heatproof.core.errors import UsageError
 from heatproof.methods.attribution import Attribution
 from heatproof.models.model import Model
-from heatproof.report.figures.gallery import full_color
-from heatproof.report.figures.signed_map import FLOAT32, signed_map
 
 
 def map_pictures(model: Model, images: Any, attribution: Attribution) -> "list[np.ndarray[Any, Any]]":
@@ -51,6 +49,9 @@ def _photograph(pixels: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 
 def _coloured(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
     import matplotlib
+
+    from heatproof.report.figures.gallery import full_color
+    from heatproof.report.figures.signed_map import FLOAT32, signed_map
 
     signed = signed_map(values, FLOAT32)
     share = np.clip(signed / (full_color(signed) or 1), -1, 1)
