@@ -116,6 +116,15 @@ def test_tensorboard_takes_the_pictures(tmp_path: Any) -> None:
     assert any(path.stat().st_size > 200 for path in tmp_path.iterdir())
 
 
+def test_a_run_of_weights_and_biases_takes_the_pictures(tmp_path: Any) -> None:
+    wandb = pytest.importorskip("wandb")
+    seen: list[Any] = []
+    run = wandb.init(mode="disabled", dir=tmp_path)
+    run.log = lambda table, step: seen.append((sorted(table), {type(value) for value in table.values()}, step))
+    log_maps(run, model(), images(), maps(), step=3)
+    assert seen == [(["maps/0", "maps/1"], {wandb.Image}, 3)]
+
+
 # --- Lightning --------------------------------------------------------------------------------------------------------------
 
 
