@@ -12,7 +12,7 @@ from importlib.metadata import version
 import torch
 
 from benchmarks.tasks import maps, rankings
-from benchmarks.tasks.page import RESULTS, read
+from benchmarks.tasks.page import RESULTS, Row, read
 from benchmarks.tasks.task import Task, outcome, verdict
 
 TASKS = {task.number: task for task in sorted((*maps.TASKS, *rankings.TASKS), key=lambda task: task.number)}
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.stdout.flush()
 
 
-def done(task: Task) -> dict[str, object]:
+def done(task: Task) -> Row:
     """Both ways, as they are stored."""
     peer, ours = outcome(task, task.peer), outcome(task, task.ours)
     awaits = task.awaits if ours.failed else ""

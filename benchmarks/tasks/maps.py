@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.tasks.networks import Segmenting, TwoInputs, convolutional, drawn, grad_cam, integrated_gradients
 from benchmarks.tasks.task import Names, Side, Task, near, near_up_to_scale
@@ -40,8 +40,9 @@ def _hugging_face() -> Names:
     from transformers import ResNetConfig, ResNetForImageClassification
 
     torch.manual_seed(0)
-    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic", num_labels=3)
-    return {"network": ResNetForImageClassification(config).eval(), "image": drawn(1, 3, 64, 64)}
+    sizes: dict[str, Any] = {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "num_labels": 3}
+    network: nn.Module = ResNetForImageClassification(ResNetConfig(**sizes, layer_type="basic"))
+    return {"network": network.eval(), "image": drawn(1, 3, 64, 64)}
 
 
 def _last_tokens(names: Names) -> Tensor:
@@ -64,9 +65,9 @@ def _segmentation_cam(names: Names) -> Tensor:
     with torch.no_grad():
         own = network(x)["out"].argmax(1) == CLASS
 
-    class Summed(torch.nn.Module):
+    class Summed(nn.Module):
         def forward(self, inputs: Tensor) -> Tensor:
-            return (network(inputs)["out"] * own).flatten(2).sum(2)
+            return torch.as_tensor(network(inputs)["out"] * own).flatten(2).sum(2)
 
     return grad_cam(Summed(), network.features, x, CLASS)
 

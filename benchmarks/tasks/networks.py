@@ -42,7 +42,7 @@ def grad_cam(network: nn.Module, layer: nn.Module, x: Tensor, target: int, token
 def integrated_gradients(network: nn.Module, x: Tensor, target: int, steps: int = 2000) -> Tensor:
     """The path integral from zero by its midpoint sum, with many steps."""
     total = torch.zeros_like(x)
-    for chunk in ((torch.arange(steps) + 0.5) / steps).split(100):
+    for chunk in torch.split((torch.arange(steps) + 0.5) / steps, 100):
         points = (chunk.view(-1, *[1] * (x.ndim - 1)) * x).requires_grad_()
         total += torch.autograd.grad(network(points)[:, target].sum(), points)[0].sum(0, keepdim=True)
     return x * total / steps
@@ -72,4 +72,5 @@ class TwoInputs(nn.Module):
 
     def forward(self, image: Tensor, row: Tensor) -> Tensor:
         """`[b, k]`."""
-        return self.head(torch.cat([self.convolution(image).tanh().mean((2, 3)), row], 1))
+        scores: Tensor = self.head(torch.cat([self.convolution(image).tanh().mean((2, 3)), row], 1))
+        return scores

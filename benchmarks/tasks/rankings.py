@@ -13,9 +13,12 @@ CHECKPOINT = "weights.pt"
 
 
 def ranked() -> Names:
-    """A network, eight images and the classes that it sees in them."""
+    """A network without biases, so that a black image has no class, eight images, and the classes that it sees in them."""
     network, images = convolutional(), drawn(8, 3, 32, 32)
     with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
         return {"network": network, "images": images, "labels": network(images).argmax(1)}
 
 
@@ -49,15 +52,23 @@ run = hp.run(model=network, bounds=(0, 1), data=(images, labels), methods=method
 
 
 THEIRS: dict[str, Callable[[Names], bool]] = {
-    "right": lambda names: len(names["ranking"]) == 4,
+    "right": lambda names: [len(scores) for scores in names["scores"].values()] == [8] * 4,
     "error": lambda names: False,
     "control": lambda names: False,
 }
 """quantus gives a number for each image, no interval, and no control."""
+
+
+def _summary(names: Names) -> dict[str, list[Any]]:
+    """The statistics of each method, by column."""
+    columns: dict[str, list[Any]] = names["run"].summary().to_pydict()
+    return columns
+
+
 OURS: dict[str, Callable[[Names], bool]] = {
-    "right": lambda names: names["summary"].num_rows == 5 if "summary" in names else len(names["run"].summary()) == 5,
-    "error": lambda names: any("low" in name or "interval" in name for name in names["run"].summary().column_names),
-    "control": lambda names: True,
+    "right": lambda names: _summary(names)["n"] == [8] * 5,
+    "error": lambda names: all(low < high for low, high in zip(_summary(names)["low"], _summary(names)["high"], strict=True)),
+    "control": lambda names: any(_summary(names)["control"]),
 }
 
 
@@ -99,7 +110,7 @@ TASKS = (
         "The same for one's own module in memory, and a page to show",
         ranked,
         Side("quantus", _quantus(), THEIRS | {"picture": lambda names: False}),
-        Side("heatproof", _run(), OURS | {"picture": lambda names: "runs" in names["files"]}),
+        Side("heatproof", _run(), OURS | {"picture": lambda names: names["run"].report.is_file()}),
         awaits="hp.run",
     ),
     Task(

@@ -108,12 +108,11 @@ class Outcome:
 def outcome(task: Task, side: Side) -> Outcome:
     """Run one side of a task, and put what it leaves to the checks."""
     try:
-        names = given = task.given()
+        given = task.given()
         before = {name: state_of(value) for name, value in given.items() if isinstance(value, nn.Module)}
-        names = run(side.code, given)
+        checks = run(side.code, given, side.checks)
     except Exception as error:  # what does not run is a result
         return Outcome(side.tool, side.code, side.lines, {}, f"{type(error).__name__}: {error}".splitlines()[0][:200])
-    checks = {name: bool(check(names)) for name, check in side.checks.items()}
     if task.poison:
         checks["refuses"] = refuses(task, side)
     if before:
@@ -121,8 +120,8 @@ def outcome(task: Task, side: Side) -> Outcome:
     return Outcome(side.tool, side.code, side.lines, checks)
 
 
-def run(code: str, given: Names) -> Names:
-    """The names after a snippet, run in an empty folder and without its words."""
+def run(code: str, given: Names, checks: Mapping[str, Check]) -> dict[str, bool]:
+    """Run a snippet in an empty folder and without its words; put the names that it leaves, `files` among them, to the checks."""
     names, here = dict(given), os.getcwd()
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
@@ -130,9 +129,9 @@ def run(code: str, given: Names) -> Names:
         try:
             exec(compile(code, "snippet", "exec"), names)
             names["files"] = sorted(os.listdir(folder))
+            return {name: bool(check(names)) for name, check in checks.items()}
         finally:
             os.chdir(here)
-    return names
 
 
 def refuses(task: Task, side: Side) -> bool:
@@ -141,7 +140,7 @@ def refuses(task: Task, side: Side) -> bool:
     given[task.poison] = given[task.poison].clone()
     given[task.poison].view(-1)[0] = torch.nan
     try:
-        run(side.code, given)
+        run(side.code, given, {})
     except Exception:
         return True
     return False

@@ -201,7 +201,7 @@ def test_a_public_name_that_does_not_exist_is_an_attribute_error_that_lists_thos
             "perturb.changes",
             "attacks",
         ),
-        *("data", "stats", "store"),
+        *("data", "stats", "store", "interop"),
     ],
 )
 def test_every_name_a_package_exports_exists_once(package: str) -> None:

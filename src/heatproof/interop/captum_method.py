@@ -15,7 +15,7 @@ Source: that of the algorithm.
 import inspect
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, ClassVar
 
@@ -163,21 +163,22 @@ class CaptumMethod(Method):
 
     def _takes(self, argument: str) -> bool:
         """Whether the algorithm, or the one that it holds, takes an argument."""
-        return any(argument in inspect.signature(cls.attribute).parameters for cls in self.algorithm.classes())
+        return any(argument in _parameters(cls) for cls in self.algorithm.classes())
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         """An estimate: the product of the numbers of steps and samples, and one pass per value for algorithms that perturb."""
-        defaults = {
-            name: parameter.default
-            for cls in self.algorithm.classes()
-            for name, parameter in inspect.signature(cls.attribute).parameters.items()
-        }
+        defaults = {name: parameter.default for cls in self.algorithm.classes() for name, parameter in _parameters(cls).items()}
         given = {**defaults, **self.arguments}
         passes = math.prod(count for name in COUNTS if isinstance(count := given.get(name), int))
         kinds = [base.__name__ for cls in self.algorithm.classes() for base in cls.__mro__]
         if "PerturbationAttribution" not in kinds:
             return PassCount(passes, passes)
         return PassCount(passes if "LimeBase" in kinds else passes * math.prod(image_shape) + 1)
+
+
+def _parameters(cls: Any) -> Mapping[str, inspect.Parameter]:
+    """The parameters of the `attribute` of an algorithm."""
+    return inspect.signature(cls.attribute).parameters
 
 
 def _not_reserved(given: Any) -> Any:

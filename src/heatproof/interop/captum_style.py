@@ -54,6 +54,7 @@ class CaptumStyle:
             UsageError: A `Model` takes one tensor.
             TensorError: The number of inputs is not the number of bounds.
         """
+        found: tuple[Tensor, ...]
         tensors: tuple[Tensor, ...] = inputs if isinstance(inputs, tuple) else (inputs,)
         if isinstance(self.model, Model):
             if len(tensors) != 1:
@@ -73,13 +74,13 @@ class CaptumStyle:
 
     def _bounds(self, tensors: tuple[Tensor, ...]) -> tuple[Bounds, ...]:
         """The bounds of each input."""
-        given = (self.bounds,) if isinstance(self.bounds, Bounds) else tuple(self.bounds or ())
-        if all(isinstance(each, Bounds) for each in given):
-            if len(given) != len(tensors):
-                raise TensorError(f"inputs: expected {len(given)}, one for each of the bounds, got {len(tensors)}")
-            return given
-        lower, upper = given
-        return tuple(Bounds.of(lower, upper, channels=tensor.shape[1]) for tensor in tensors)
+        given: tuple[Any, ...] = (self.bounds,) if isinstance(self.bounds, Bounds) else tuple(self.bounds or ())
+        if not any(isinstance(each, Bounds) for each in given):
+            lower, upper = given
+            return tuple(Bounds.of(lower, upper, channels=tensor.shape[1]) for tensor in tensors)
+        if len(given) != len(tensors):
+            raise TensorError(f"inputs: expected {len(given)}, one for each of the bounds, got {len(tensors)}")
+        return given
 
     def has_convergence_delta(self) -> bool:
         """False: how far a map is from what it should sum to is the `gap` of an `Attribution`."""

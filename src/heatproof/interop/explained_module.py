@@ -45,7 +45,7 @@ class ExplainedModule(nn.Module):
         scores = checked_scores(model, model.outputs(images.clone()), target)
         record_rows(forward=len(images))
         if scores.requires_grad:
-            scores.register_hook(lambda gradient: self._count(len(gradient)))
+            scores.register_hook(lambda gradient: self._count(len(gradient)))  # type: ignore[no-untyped-call]  # torch has no types
         return scores
 
     def _count(self, rows: int) -> None:

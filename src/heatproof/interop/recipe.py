@@ -198,12 +198,12 @@ def on_input(values: Any, image: Tensor) -> Tensor:
     while isinstance(values, tuple | list) and len(values) == 1:
         (values,) = values
     if isinstance(values, Tensor):
-        values = values.detach()
-        if values.shape == image.shape:
-            return values
-        if values.ndim == image.ndim and values.ndim > 2 and len(values) == 1:
+        found: Tensor = values.detach()
+        if found.shape == image.shape:
+            return found
+        if found.ndim == image.ndim and found.ndim > 2 and len(found) == 1:
             mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[image.ndim]
-            wide = F.interpolate(values.sum(1, keepdim=True), size=image.shape[2:], mode=mode, align_corners=False)
+            wide = F.interpolate(found.sum(1, keepdim=True), size=image.shape[2:], mode=mode, align_corners=False)
             return (wide / image.shape[1]).expand_as(image).contiguous()
     shape = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
     raise ModelError(

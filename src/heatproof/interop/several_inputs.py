@@ -31,7 +31,7 @@ class SplitInputs(nn.Module):
 
     def forward(self, table: Tensor) -> object:
         """The network's result for the inputs in the columns of the table."""
-        parts = table.split([math.prod(shape) for shape in self.shapes], dim=1)
+        parts = torch.split(table, [math.prod(shape) for shape in self.shapes], dim=1)
         return self.network(*(part.reshape(len(table), *shape) for part, shape in zip(parts, self.shapes, strict=True)))
 
 
@@ -91,5 +91,5 @@ class SeveralInputs:
 
     def split(self, values: Tensor, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The columns of a table `[b, columns]` in the shapes of the inputs."""
-        parts = values.split([math.prod(tensor.shape[1:]) for tensor in inputs], dim=1)
+        parts = torch.split(values, [math.prod(tensor.shape[1:]) for tensor in inputs], dim=1)
         return tuple(part.reshape(tensor.shape) for part, tensor in zip(parts, inputs, strict=True))

@@ -1,5 +1,8 @@
 """Objects of transformers, loggers and Lightning: by what they can do, and against the real ones where they are installed."""
 
+import ast
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,8 +11,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from heatproof import interop
 from heatproof.core.errors import ModelError, UsageError
-from heatproof.interop import from_pipeline, from_processor, lightning_callback, log_maps
+from heatproof.evaluation.experiment import Experiment
+from heatproof.interop import CaptumMethod, from_pipeline, from_processor, lightning_callback, log_maps
 from heatproof.interop.lightning_callback import MapsOfEpoch
 from heatproof.interop.map_pictures import map_pictures
 from heatproof.methods import GradCam, Gradient
@@ -111,6 +116,15 @@ def test_tensorboard_takes_the_pictures(tmp_path: Any) -> None:
     assert any(path.stat().st_size > 200 for path in tmp_path.iterdir())
 
 
+def test_a_run_of_weights_and_biases_takes_the_pictures(tmp_path: Any) -> None:
+    wandb = pytest.importorskip("wandb")
+    seen: list[Any] = []
+    run = wandb.init(mode="disabled", dir=tmp_path)
+    run.log = lambda table, step: seen.append((sorted(table), {type(value) for value in table.values()}, step))
+    log_maps(run, model(), images(), maps(), step=3)
+    assert seen == [(["maps/0", "maps/1"], {wandb.Image}, 3)]
+
+
 # --- Lightning --------------------------------------------------------------------------------------------------------------
 
 
@@ -168,3 +182,32 @@ def test_lightning_calls_it_at_each_epoch(tmp_path: Any) -> None:
     trainer.fit(Learning(), data, data)
     assert seen == [0, 1]
     assert callback.state_key == "heatproof maps maps"
+
+
+# --- nothing is required ----------------------------------------------------------------------------------------------------
+
+
+def test_no_other_tool_is_imported_with_the_folder() -> None:
+    """Only what a user's object needs is imported, and only when it is used: no import of a peer stands at the top of a file."""
+    allowed = {"heatproof", "torch", "numpy", "pydantic", *sys.stdlib_module_names}
+    for path in Path(interop.__file__).parent.glob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else [getattr(node, "module", None)]
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert {str(name).partition(".")[0] for name in names} <= allowed, f"{path.name} imports {names}"
+
+
+def test_an_experiment_names_an_algorithm_of_another_tool() -> None:
+    pytest.importorskip("captum")
+    experiment = Experiment.parse(
+        {
+            "name": "peers",
+            "dataset": {"name": "photos"},
+            "models": [{"name": "toy", "architecture": "cnn"}],
+            "methods": [{"name": "captum_method", "algorithm": "Saliency"}, {"name": "random_map"}],
+            "metrics": [{"name": "sparseness"}],
+        }
+    )
+    first, _ = experiment.method_entries()
+    assert first.method == CaptumMethod(algorithm="Saliency")
+    assert first.label == "Captum method (algorithm Saliency)"
