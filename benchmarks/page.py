@@ -20,6 +20,7 @@ TITLES = {
     "region_perturbation": "Region perturbation against quantus",
     "pixel_flipping": "Pixel flipping against quantus",
     "incremental": "Rows with one changed region against whole rows, and against quantus",
+    "layer_passes": "Passes that begin where something changes inside the network, against full passes, and against grad-cam",
     "backward_rules": "Layer-wise relevance propagation against zennit",
     "backward_rules_memory": "Peak memory of layer-wise relevance propagation against zennit",
     "activation_maps": "Grad-CAM against grad-cam",

@@ -10,6 +10,7 @@ GROUPS = (
     "region_perturbation",
     "pixel_flipping",
     "incremental",
+    "layer_passes",
     "forward_rate",
     "backward_rules",
     "backward_rules_memory",

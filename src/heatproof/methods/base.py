@@ -67,6 +67,10 @@ class Case:
     def __len__(self) -> int:
         return len(self.images)
 
+    def rows(self, rows: list[int]) -> "Case":
+        """The case of some of the images, each with its own class and draws."""
+        return Case(self.model, self.images[rows], self.target[rows], self.draws.rows(rows), self.seed)
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -201,7 +205,7 @@ class Method(Settings, ABC):
             expected_sum=wide(explanation.expected_sum),
             error=wide(explanation.error),
             probes=torch.zeros_like(case.target) if explanation.probes is None else explanation.probes,
-            passes=PassCount(passes.forward, passes.backward),
+            passes=PassCount(passes.forward, passes.backward, equivalent=passes.equivalent),
             seconds=time.perf_counter() - started,
             method=canonical_json(self.to_dict()),
             plan=model.plan,

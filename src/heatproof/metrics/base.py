@@ -11,6 +11,7 @@ change.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ from heatproof.numerics.reduce import reduce
 from heatproof.numerics.wide import wide
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import check_bounds, check_images, check_needs_images, resolve_target
+from heatproof.passes.kept_passes import keeping_passes
 from heatproof.passes.network_checks import known_model
 
 
@@ -342,6 +344,11 @@ class ExplainerMetric(Metric, ABC):
     tensor([1., 1.])
     """
 
+    keeps_passes: ClassVar[bool] = False
+    """Whether its maps are of the same images, for other classes or for networks with some of the same weights, so that passes need
+    not be computed anew (see `passes/kept_passes.py`).
+    """
+
     def score(
         self,
         model: Model,
@@ -378,7 +385,7 @@ class ExplainerMetric(Metric, ABC):
             values = wide(attribution.values)
             return attribution if values is attribution.values else replace(attribution, values=values)
 
-        with torch.inference_mode(False), model.running():
+        with torch.inference_mode(False), model.running(), keeping_passes() if self.keeps_passes else nullcontext():
             return self.measure(model, images.detach(), resolve_target(model, images, target), explain_widely, seed)
 
     @abstractmethod

@@ -7,6 +7,7 @@ caches, so that a score in Python and a score in a run are computed by the same 
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,6 +27,7 @@ from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.numerics.dense import check_dense
 from heatproof.passes.inputs import Target, check_images, resolve_target
+from heatproof.passes.kept_passes import keeping_passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +130,19 @@ def score(
     """
     chosen = _metric(metric)
     check_images(model, images)
+    with keeping_passes() if isinstance(chosen, ExplainerMetric) and chosen.keeps_passes else nullcontext():
+        return _scored(chosen, model, images, maps, regions, target, seed)
+
+
+def _scored(
+    chosen: Metric,
+    model: Model,
+    images: Tensor,
+    maps: Attribution | Tensor | Method | str | Mapping[str, Any],
+    regions: Tensor | None,
+    target: Target,
+    seed: int | None,
+) -> Scores:
     if isinstance(maps, Tensor):
         values, seed, explain = maps, seed or 0, _without_method(chosen)
         classes = None if target is None else resolve_target(model, images, target)

@@ -66,8 +66,8 @@ class Model:
     memory: int | None = None
     """The number of bytes that a chunk of images may take; None = a share of the free memory (see `passes/memory.py`)."""
     incremental: bool = True
-    """Whether the forward passes of images that differ from another in one rectangle may be computed in the affected region alone,
-    where that is faster. Outputs are the same up to rounding.
+    """Whether a forward pass may be computed only where it differs from another: in the region that a changed rectangle affects, or
+    from a changed activation or weight on. Outputs are the same up to rounding.
     """
     engine: nn.Module | None = None
     """A faster copy of the module that computes the passes in its place; frozen, in eval mode."""

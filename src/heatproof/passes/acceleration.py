@@ -37,9 +37,9 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from heatproof.core.settings import Settings, content_hash
+from heatproof.edits.folding import Folded, fold
 from heatproof.models.model import Model
 from heatproof.models.output_matrix import output_matrix
-from heatproof.passes.folding import Folded, fold
 from heatproof.passes.forward import raw_outputs, scores
 from heatproof.passes.gradient import gradient
 from heatproof.passes.inputs import check_images, resolve_target

@@ -5,20 +5,23 @@ are read, `tracing/capture.py` finds by a traced pass when the network is first 
 computed, so that memory is that of one chunk and of what the caller keeps.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
+from heatproof.partial.layer_replay import KeptActivations
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
+from heatproof.passes.kept_passes import DifferentiablePass, differentiable_pass
 from heatproof.passes.memory import in_chunks
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
-from heatproof.tracing.capture import Site, capture, captured_activation, intervention, site_of
+from heatproof.tracing.capture import Site, capture, captured_activation, site_of
 from heatproof.tracing.grid import Layout
 
 
@@ -30,12 +33,14 @@ class Activation:
     values    Its activation `[r, k, …]` with k channels at the positions of its grid, in the type of the images.
     scores    The explained scores `[r]`.
     gradient  ∂score/∂values `[r, k, …]`, or None if only the activation was computed.
+    kept      What forward passes that begin at the layer read of each image; None if nothing was kept.
     """
 
     site: Site
     values: Float[Tensor, "r k *grid"]
     scores: Float[Tensor, " r"]
     gradient: Float[Tensor, "r k *grid"] | None = None
+    kept: Sequence[KeptActivations] | None = None
 
 
 def activations(
@@ -84,38 +89,21 @@ def differentiable_activation_gradient(
     """
     keep = images.requires_grad
     with torch.enable_grad(), model.running(), affine_batch_norm(model, eager=True):
-        with capture(model, site, cut=not keep) as seen:
-            outputs = model.outputs(images.clone())
+        if keep:
+            with capture(model, site, cut=False) as seen:
+                made = DifferentiablePass(images, model.outputs(images.clone()))
+        else:
+            hooks = partial(capture, model, site)
+            made, seen = differentiable_pass(model, images, hooks, kind=f"gradient at {site}", of_images=False)
         values = captured_activation(seen, model)
-        explained = checked_scores(model, outputs, target)
+        explained = checked_scores(model, made.outputs, target)
         check_differentiable(model, explained)
-        (grad,) = torch.autograd.grad(explained.sum(), values, create_graph=keep, allow_unused=True, materialize_grads=True)
-    record_rows(forward=len(images), backward=len(images))
+        (grad,) = torch.autograd.grad(
+            explained.sum(), values, retain_graph=keep or made.kept, create_graph=keep, allow_unused=True, materialize_grads=True
+        )
+    record_rows(forward=len(images), backward=len(images), equivalent=len(images) * made.share)
     activation, slope = (site.grid.of(tensor if keep else tensor.detach()).to(images.dtype) for tensor in (values, grad))
     return Activation(site, activation, explained.detach()), slope
-
-
-def changed_scores(
-    model: Model,
-    images: Float[Tensor, "r c *space"],
-    target: Int[Tensor, " r"],
-    site: Site,
-    change: Callable[[Tensor], None],
-) -> Float[Tensor, " r"]:
-    """The scores of a chunk of images when a layer's activation is changed during the forward pass. Cost: one forward pass an
-    image.
-
-    Args:
-        model: The network.
-        images: The images `[r, c, …]`, which pass at once.
-        target: The class to explain for each image `[r]`.
-        site: The layer.
-        change: A function that overwrites the layer's activation in place.
-    """
-    with torch.inference_mode(), model.running(), intervention(model, site, change):
-        outputs = model.outputs(images.clone())
-    record_rows(forward=len(images))
-    return checked_scores(model, outputs.clone(), target)
 
 
 def _stream(

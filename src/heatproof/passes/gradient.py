@@ -1,5 +1,7 @@
 """The gradient primitive: ∇f for a chunk of images, computed as the gradient of the sum of their scores."""
 
+from contextlib import nullcontext
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -8,6 +10,7 @@ from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
+from heatproof.passes.kept_passes import differentiable_pass
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
 
 
@@ -17,7 +20,8 @@ def gradient(
     """The gradient of each image's score with respect to that image, and the score.
 
     Images do not affect each other in a network in eval mode, so the gradient of the sum of the scores consists of each image's own
-    gradient. All images pass at once, so they should be no more than a chunk. Cost: one forward and one backward pass an image.
+    gradient. All images pass at once, so they should be no more than a chunk. Cost: one forward and one backward pass an image;
+    inside a `keeping_passes` block, of the forward pass what was not computed before.
 
     Args:
         model: The network.
@@ -39,12 +43,13 @@ def gradient(
     ((2, 1, 28, 28), (2,))
     """
     with torch.inference_mode(False), torch.enable_grad(), model.running(), affine_batch_norm(model):
-        # autograd cannot save what was made in inference mode
-        inputs = (images.clone() if images.is_inference() else images.detach()).requires_grad_()
-        explained = checked_scores(model, model.outputs(inputs.clone()), target.clone())
+        made, _ = differentiable_pass(model, images, nullcontext)
+        explained = checked_scores(model, made.outputs, target.clone())
         check_differentiable(model, explained)
-        (grad,) = torch.autograd.grad(explained.sum(), inputs, allow_unused=True, materialize_grads=True)
-    record_rows(forward=len(images), backward=len(images))
+        (grad,) = torch.autograd.grad(
+            explained.sum(), made.inputs, retain_graph=made.kept, allow_unused=True, materialize_grads=True
+        )
+    record_rows(forward=len(images), backward=len(images), equivalent=len(images) * made.share)
     return grad, explained.detach()
 
 

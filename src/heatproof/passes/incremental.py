@@ -183,12 +183,19 @@ def _difference(model: Model, image: Tensor, recording: Recorded, size: Size) ->
     with torch.inference_mode(), model.running():
         full = model.outputs(candidates).clone()
         partial = Replay(recording.plan, recording.cached, groups).outputs(named_network(model), model.outputs, rectangles)
+    return beyond_rounding(model, partial, full)
+
+
+def beyond_rounding(model: Model, partial: Tensor, full: Tensor) -> str:
+    """Return how outputs differ from those of full forward passes; empty if they are equal up to rounding."""
+    neither = partial.isnan() & full.isnan()  # as outside the domain of a logarithm
+    partial, full = partial.masked_fill(neither, 0), full.masked_fill(neither, 0)
     gap, largest = float((partial - full).abs().max()), float(full.abs().max())
-    precision = max(torch.finfo(tensor.dtype).eps for tensor in _floats(model, image))
+    precision = max(torch.finfo(tensor.dtype).eps for tensor in _floats(model, full))
     allowed = min(ROUNDING * precision, 0.1) * largest
     return "" if gap <= allowed else f"outputs would differ by {gap:.2g}, more than rounding explains ({allowed:.2g})"
 
 
-def _floats(model: Model, image: Tensor) -> list[Tensor]:
+def _floats(model: Model, outputs: Tensor) -> list[Tensor]:
     network = model.engine or model.module
-    return [image, *(p for p in network.parameters() if p.is_floating_point())]
+    return [outputs, *(p for p in network.parameters() if p.is_floating_point())]

@@ -170,7 +170,7 @@ def _storages(nested: Any) -> list[torch.UntypedStorage]:
 
 
 def _chunk_sizes(model: Model) -> dict[tuple[Any, ...], int]:
-    return _sizes.setdefault(model.engine or model.module, {})
+    return _sizes.setdefault(model.engine or model.original or model.module, {})  # an edited copy takes as much as its original
 
 
 def _key(like: Tensor, kind: Kind) -> tuple[Any, ...]:

@@ -210,6 +210,7 @@ METADATA: frozenset[Function] = frozenset(
         *(T.shape.__get__, T.ndim.__get__, T.dtype.__get__, T.device.__get__, T.layout.__get__, T.requires_grad.__get__),  # type: ignore[attr-defined]
         *(T.is_cuda.__get__, T.is_sparse.__get__, T.is_quantized.__get__, T.size, T.dim, T.numel, T.nelement, T.__len__),  # type: ignore[attr-defined]
         *(T.is_floating_point, torch.is_floating_point, T.is_complex, torch.is_complex, torch.numel, T.element_size),
+        T.is_nested.__get__,  # type: ignore[attr-defined]
     )
 )
 """Queries of shape, type and device, which read no values."""
@@ -272,3 +273,9 @@ def writes_in_place(func: Function) -> bool:
     """Whether a function changes its first argument in place, by torch's naming convention."""
     name = getattr(func, "__name__", "")
     return name == "__setitem__" or (name.endswith("_") and not name.endswith("__"))
+
+
+def overwrites(func: Function, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor | None:
+    """The tensor that a call changes in place: its first argument, by its name or by `inplace=True`; None if it changes none."""
+    writes = bool(args) and (writes_in_place(func) or kwargs.get("inplace") is True) and func is not T.requires_grad_
+    return args[0] if writes and isinstance(args[0], Tensor) else None

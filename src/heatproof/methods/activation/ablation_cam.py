@@ -5,7 +5,8 @@
 A_k is channel k of the activation of a layer, f the explained output of the image, and f_k that of a forward pass in which A_k is
 set to zero at all positions. Leading tokens keep their channels.
 
-Cost: 1 + channels forward passes an image.
+Cost: 1 + channels forward passes an image, of which all but the first begin at the layer: their work is the share of the network
+that comes after it. Where the rest of the network cannot be computed alone, they are full forward passes, and a note says why.
 Source: Desai & Ramaswamy, "Ablation-CAM: visual explanations for deep convolutional network via gradient-free localization", WACV
 2020.
 Differs from the paper because w is not divided by f, one number an image, which would invert the map where the score is negative
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from heatproof.methods.activation.base import ChannelMethod, Channels
 from heatproof.methods.base import Case
-from heatproof.passes.activation import changed_scores
+from heatproof.passes.from_layer import changed_scores
 
 
 class AblationCam(ChannelMethod):
@@ -46,15 +47,16 @@ class AblationCam(ChannelMethod):
     label: ClassVar[str] = "Ablation-CAM"
     cite: ClassVar[str] = "Desai & Ramaswamy, WACV 2020"
 
+    from_layer: ClassVar[bool] = True
+
     relu: bool = True
 
-    def score(self, case: Case, channels: Channels, sample: list[int], k: list[int]) -> Tensor:
-        silent = channels.index[sample, k]
+    def scores(self, case: Case, channels: Channels) -> Tensor:
+        def silence(activation: Tensor, image: list[int], k: list[int]) -> None:
+            activation[torch.arange(len(k)), channels.index[image, k]] = 0
 
-        def silence(activation: Tensor) -> None:
-            activation[torch.arange(len(silent)), silent] = 0
-
-        return changed_scores(case.model, case.images[sample], case.target[sample], channels.site, silence)
+        n = channels.index.shape[1]
+        return changed_scores(case.model, case.images, case.target, channels.site, channels.kept, n, silence)
 
     def weights(self, scores: Tensor, clean: Tensor) -> Tensor:
         return clean[:, None] - scores

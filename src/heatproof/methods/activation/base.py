@@ -11,6 +11,7 @@ number of pixels per cell. `on_grid` returns M itself.
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -21,12 +22,13 @@ from torch import Tensor
 
 from heatproof.methods.base import ZERO, Case, Explanation, MapTerms, Method
 from heatproof.models.model import Model
-from heatproof.numerics.wide import wide, wide_type
+from heatproof.numerics.wide import wide
+from heatproof.partial.layer_replay import KeptActivations
 from heatproof.passes.activation import activation_gradients, activations, differentiable_activation_gradient
 from heatproof.passes.counting import ImageShape, PassCount
+from heatproof.passes.from_layer import FromLayer, from_layer, images_kept_at_once, kept_activations
 from heatproof.passes.inputs import Target, check_images, check_needs_images, resolve_target
 from heatproof.passes.network_checks import check_network
-from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
 from heatproof.tracing.capture import Site, site_of
 from heatproof.tracing.grid import Layout
@@ -161,52 +163,58 @@ class Channels:
     index   `[b, k]` the number of each evaluated channel.
     values  `[b, k, …]` the activation of these channels.
     clean   `[b]` the explained output of the image.
+    kept    what forward passes that begin at the layer read of each image; None where full forward passes are made.
     """
 
     site: Site
     index: Int[Tensor, "b k"]
     values: Float[Tensor, "b k *grid"]
     clean: Float[Tensor, " b"]
+    kept: Sequence[KeptActivations] | None = None
 
 
 class ChannelMethod(ActivationMethod, ABC):
-    """A map whose channel weights need one forward pass per channel. The activations of the whole batch stay in memory meanwhile.
+    """A map whose channel weights need one forward pass per channel. The activations of a group of images stay in memory meanwhile.
 
     channels  the largest number of channels that are evaluated. Of a layer with more, those of largest norm are evaluated, and a
               note says so. The default of 2048 covers every channel of most networks.
     """
 
+    from_layer: ClassVar[bool] = False
+    """Whether the evaluated passes begin at the layer."""
+
     channels: PositiveInt = 2048
 
     @abstractmethod
-    def score(self, case: Case, channels: Channels, sample: list[int], k: list[int]) -> Float[Tensor, " r"]:
-        """The scores of a chunk of r rows: row r evaluates channel k[r] of image sample[r]. Cost: one forward pass each."""
+    def scores(self, case: Case, channels: Channels) -> Float[Tensor, "b k"]:
+        """The score of each evaluated channel of each image. Cost: one forward pass each."""
 
     @abstractmethod
     def weights(self, scores: Float[Tensor, "b k"], clean: Float[Tensor, " b"]) -> Float[Tensor, "b k"]:
         """The factor of each channel's activation, from the scores of the channels and of the unchanged images."""
 
     def signed_maps(self, case: Case) -> tuple[Float[Tensor, "b *grid"], tuple[str, ...]]:
-        parts = [part for _, part in activations(case.model, case.images, case.target, self.layer, self.layout)]
+        found = None
+        if self.from_layer:
+            found = from_layer(case.model, case.images, site_of(case.model, case.images, self.layer, self.layout))
+        at_once = len(case) if found is None else images_kept_at_once(case.model, case.images, found)
+        groups = [case.rows(list(range(len(case)))[i : i + at_once]) for i in range(0, len(case), at_once)]
+        maps, notes = zip(*(self._group_maps(group, found) for group in groups), strict=True)
+        return torch.cat(maps), sum(notes, ())
+
+    def _group_maps(self, case: Case, found: FromLayer | None) -> tuple[Float[Tensor, "b *grid"], tuple[str, ...]]:
+        """The maps of images whose activations are in memory at once."""
+        stream = activations if found is None else partial(kept_activations, found=found)
+        parts = [part for _, part in stream(case.model, case.images, case.target, self.layer, self.layout)]
         values, clean = torch.cat([part.values for part in parts]), torch.cat([part.scores for part in parts])
+        kept = [one for part in parts for one in part.kept or ()]
         n = values.shape[1]
         k = min(self.channels, n)
         index = values.flatten(2).norm(dim=2).topk(k, dim=1).indices.sort(1).values
-        selected = Channels(parts[0].site, index, values[torch.arange(len(values))[:, None], index], clean)
-        weights = self.weights(self._scores(case, selected, k), clean)
+        chosen = values[torch.arange(len(values))[:, None], index]
+        weights = self.weights(self.scores(case, Channels(parts[0].site, index, chosen, clean, kept or None)), clean)
         note = f"{k} of the layer's {n} channels were evaluated, those of largest norm; channels={n} evaluates all" if k < n else ""
-        return (expanded(weights, selected.values) * selected.values).sum(1), (note,) * len(case)
-
-    def _scores(self, case: Case, channels: Channels, k: int) -> Float[Tensor, "b k"]:
-        """The scores of all channels of all images, computed as one stream of forward passes."""
-        scores = case.images.new_empty(len(case), k, dtype=wide_type(case.images.dtype))
-
-        def compute(sample: list[int], channel: list[int]) -> Tensor:
-            return self.score(case, channels, sample, channel)
-
-        for sample, channel, chunk in variants_in_chunks(case.model, case.images, k, compute, "forward"):
-            scores[sample, channel] = chunk.to(scores)
-        return scores
+        return (expanded(weights, chosen) * chosen).sum(1), (note,) * len(case)
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         """The most that an image may cost; a layer with fewer channels costs one forward pass per channel."""

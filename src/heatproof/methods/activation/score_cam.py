@@ -20,7 +20,7 @@ from torch import Tensor
 
 from heatproof.methods.activation.base import ChannelMethod, Channels, places, resampled
 from heatproof.methods.base import Case
-from heatproof.passes.forward import scores
+from heatproof.passes.forward import variant_scores
 
 
 class ScoreCam(ChannelMethod):
@@ -50,11 +50,14 @@ class ScoreCam(ChannelMethod):
 
     relu: bool = True
 
-    def score(self, case: Case, channels: Channels, sample: list[int], k: list[int]) -> Tensor:
-        wide = resampled(channels.values[sample, k][:, None], case.images.shape[2:])
-        low, high = wide.amin(places(wide), keepdim=True), wide.amax(places(wide), keepdim=True)
-        masks = torch.where(high > low, (wide - low) / (high - low), 0.0)
-        return scores(case.model, masks * case.images[sample], case.target[sample])
+    def scores(self, case: Case, channels: Channels) -> Tensor:
+        def masked(image: list[int], k: list[int]) -> Tensor:
+            wide = resampled(channels.values[image, k][:, None], case.images.shape[2:])
+            low, high = wide.amin(places(wide), keepdim=True), wide.amax(places(wide), keepdim=True)
+            masks = torch.where(high > low, (wide - low) / (high - low), 0.0)
+            return masks * case.images[image]
+
+        return variant_scores(case.model, case.images, case.target, channels.index.shape[1], masked)
 
     def weights(self, scores: Tensor, clean: Tensor) -> Tensor:
         return scores.softmax(1)

@@ -7,11 +7,13 @@ M(c) is the map of any method for class c, and t the target. With input × gradi
 (CGI). If the values of all C classes were drawn alike from a symmetric distribution, a share (2 / C)(1 − 2^−C) of the values
 would be kept. Where the explained output depends on no class, there is no rival, and the map is NaN.
 
-Cost: 1 forward pass, and the cost of the method once for the target and once for each rival class, an image.
+Cost: 1 forward pass, and the cost of the method once for the target and once for each rival class, an image. If the method takes
+one gradient, the activations of an image are kept: the further forward passes are not computed again, and count as no work.
 Source: Gupta & Arora, "A simple saliency method that passes the sanity checks", 2019.
 Differs from the paper because in networks with more than `rivals` + 1 classes only the classes with the highest scores compete.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -23,6 +25,7 @@ from heatproof.methods.base import Case, Explanation, Method
 from heatproof.models.classes import NO_CLASSES, check_target, class_scores, number_of_classes
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
+from heatproof.passes.kept_passes import variants_in_one_pass
 from heatproof.passes.variants import variants_in_chunks
 
 
@@ -64,10 +67,12 @@ class Competition(Method):
         own, highest, lowest = (torch.full_like(case.images, start) for start in (0.0, -torch.inf, torch.inf))
 
         def compute(image: list[int], rival: list[int]) -> Tensor:
-            part = Case(case.model, case.images[image], classes[image, rival], case.draws.rows(image), case.seed)
+            part = replace(case.rows(image), target=classes[image, rival])
             return self.method.explain(part).values
 
-        for image, rival, maps in variants_in_chunks(case.model, case.images, classes.shape[1], compute, "gradient"):
+        once = self.method.cost(tuple(case.images.shape[1:])).backward == 1
+        stream = variants_in_one_pass if once else partial(variants_in_chunks, kind="gradient")
+        for image, rival, maps in stream(case.model, case.images, classes.shape[1], compute):
             for i, number, found in zip(image, rival, maps, strict=True):
                 if number == 0:
                     own[i] = found

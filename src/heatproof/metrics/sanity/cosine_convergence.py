@@ -57,6 +57,7 @@ class CosineConvergence(ExplainerMetric):
     reduction: ClassVar[Reduction] = Reduction.NONE
     scale_invariant: ClassVar[bool] = True
     cite: ClassVar[str] = "Sixt et al., ICML 2020"
+    keeps_passes: ClassVar[bool] = True
 
     directions: int = Field(default=5, ge=2)
 

@@ -16,6 +16,9 @@ was accurate for the trained network may not be accurate for them.
 With several draws, each has networks, noise and maps of its own, and `error` is the standard error over draws. All images have the
 same networks, so that the errors of images are not independent.
 
+What a stage has in common with the last one is not computed again: of a map from gradients, the forward pass begins at the first
+block that is new in either.
+
 Cost: 1 map per block and draw, 1 forward pass for the order of the blocks, and with `target="own"` 1 forward pass per block and
 draw.
 Source: Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018; for smoothed maps: Hedström et al., "Sanity checks
@@ -45,6 +48,7 @@ from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.inputs import resolve_target
+from heatproof.passes.kept_passes import keeping_passes
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.noises.gaussian import Gaussian
 
@@ -95,6 +99,7 @@ class ParameterRandomisation(ComparingMetric):
         "gap": "completeness gap of the map after the last stage",
     }
     cite: ClassVar[str] = "Adebayo et al., NeurIPS 2018"
+    keeps_passes: ClassVar[bool] = True
 
     similarity: Similarity = "spearman"
     entries: Literal["signed", "absolute"] = "absolute"
@@ -138,14 +143,15 @@ class ParameterRandomisation(ComparingMetric):
         all_blocks = blocks(model, images, self.blocks)
         similarities, pictures, cleans, kept = [], [], [], Unchanged()
         for k in range(self.draws):
-            clean, gap = mapped(k, target, None)
-            cleans.append(clean)
             stages = []
-            for part, network in self._networks(model, all_blocks, seed_of(derive(seed, "randomisation", k))):
-                other, gap = mapped(k, target if self.target == "fixed" else resolve_target(network, images, None), network)
-                stages.append(self.compare(clean, other))
-                pictures += [other] if k == 0 else []
-                kept |= unchanged(model, network, part)
+            with keeping_passes():
+                clean, gap = mapped(k, target, None)
+                cleans.append(clean)
+                for part, network in self._networks(model, all_blocks, seed_of(derive(seed, "randomisation", k))):
+                    other, gap = mapped(k, target if self.target == "fixed" else resolve_target(network, images, None), network)
+                    stages.append(self.compare(clean, other))
+                    pictures += [other] if k == 0 else []
+                    kept |= unchanged(model, network, part)
             similarities.append(torch.stack(stages, 1))
         names = [block.name or "(network)" for block in (all_blocks if self.order == "bottom_up" else all_blocks[::-1])]
         constants = [name for block in all_blocks for name in block.constants]

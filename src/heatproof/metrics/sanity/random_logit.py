@@ -50,6 +50,7 @@ class RandomLogit(ComparingMetric):
     meaning: ClassVar[str] = "Similarity to the map of another class; 1 = the map does not depend on what is explained."
     better: ClassVar[Direction] = Direction.LOWER
     cite: ClassVar[str] = "Sixt et al., ICML 2020"
+    keeps_passes: ClassVar[bool] = True
 
     draws: PositiveInt = 1
 

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from heatproof.edits.folding import fold
 from heatproof.methods import Lrp
 from heatproof.models import Bounds, Model
-from heatproof.passes.folding import fold
 
 
 def normalised(norm):
