@@ -47,6 +47,7 @@ REMEDY = f"run: .venv/bin/{COMMAND}"
 Member = TypeVar("Member", bound=Settings)
 
 API = (
+    "heatproof.pipeline",
     "heatproof.models",
     "heatproof.models.loaders",
     "heatproof.training",

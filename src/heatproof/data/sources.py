@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from heatproof.core.errors import DataError, TensorError, UsageError
+from heatproof.core.errors import DataError, TensorError, UnknownNameError, UsageError, near_names
 from heatproof.core.objects import HeldObject, holding
 from heatproof.core.settings import exports
 from heatproof.core.settings_text import parse_settings
@@ -55,6 +55,10 @@ def dataset_of(source: Any) -> Dataset | None:
     if isinstance(source, str) and "," in source and not Path(source).exists():
         return _with_settings(source)
     if isinstance(source, str) and not _is_path(source):
+        known = list(exports(Dataset))
+        if source not in known and not near_names(source, known):
+            absent = f"There is no file or folder {source} in {Path.cwd()} either. Data sets: {', '.join(known)}."
+            raise UnknownNameError(Dataset.family, source, known, absent)
         return Dataset.from_dict(source)
     if not isinstance(source, str | Path):
         return None
