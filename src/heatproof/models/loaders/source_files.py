@@ -14,6 +14,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 _INSTALLED = tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_PACKAGES = frozenset({"site-packages", "dist-packages"})
+"""The names of folders of installed packages, of this environment and of others on the path of imports."""
 _HEATPROOF = Path(__file__).resolve().parents[2]
 
 
@@ -43,7 +45,9 @@ def source_digest(module: str) -> str:
 def is_installed(file: str) -> bool:
     """Whether a file belongs to Python, to an installed package or to heatproof, and is none of the user's own."""
     path = Path(file).resolve()
-    return file.startswith("<") or any(path.is_relative_to(folder) for folder in (*_INSTALLED, _HEATPROOF))
+    if file.startswith("<") or not _PACKAGES.isdisjoint(path.parts):
+        return True
+    return any(path.is_relative_to(folder) for folder in (*_INSTALLED, _HEATPROOF))
 
 
 def _spec(name: str) -> ModuleSpec | None:

@@ -9,6 +9,7 @@ import torch
 from heatproof.core.errors import HeatproofError, ModelError, SettingsError, UnknownNameError
 from heatproof.models import Preprocessing
 from heatproof.models.loaders import File, Imported, Loader, load_model, resolve
+from heatproof.models.loaders.source_files import is_installed
 
 NETS = """
 import torch
@@ -241,3 +242,13 @@ def test_an_import_path_in_place_of_a_name_is_answered_with_what_to_write(name, 
 def test_a_misspelt_loader_is_answered_with_its_name(folder):
     with pytest.raises(HeatproofError, match="Did you mean torchvision"):
         load_model("torchvison:resnet18")
+
+
+@pytest.mark.parametrize(
+    ("file", "installed"),
+    [("/elsewhere/lib/python3.11/site-packages/timm/layers.py", True), ("/usr/lib/python3/dist-packages/yaml.py", True)]
+    + [("<frozen importlib>", True), ("/home/own/packages/nets.py", False)],
+)
+def test_packages_of_any_environment_are_none_of_the_users_own(file, installed):
+    """Those of another environment on the path of imports took minutes to parse."""
+    assert is_installed(file) == installed
