@@ -246,8 +246,12 @@ def test_a_misspelt_loader_is_answered_with_its_name(folder):
 
 @pytest.mark.parametrize(
     ("file", "installed"),
-    [("/elsewhere/lib/python3.11/site-packages/timm/layers.py", True), ("/usr/lib/python3/dist-packages/yaml.py", True)]
-    + [("<frozen importlib>", True), ("/home/own/packages/nets.py", False)],
+    [
+        ("/elsewhere/lib/python3.11/site-packages/timm/layers.py", True),
+        ("/usr/lib/python3/dist-packages/yaml.py", True),
+        ("<frozen importlib>", True),
+        ("/home/own/packages/nets.py", False),
+    ],
 )
 def test_packages_of_any_environment_are_none_of_the_users_own(file, installed):
     """Those of another environment on the path of imports took minutes to parse."""
