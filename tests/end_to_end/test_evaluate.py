@@ -187,7 +187,7 @@ def test_a_unit_that_fails_is_reported_at_the_end_and_the_exit_code_says_so(expe
     ("arguments", "says"),
     [
         (("evaluate", "missing.toml"), "expected an experiment file"),
-        (("report", "nowhere"), "run.json"),
+        (("report", "nowhere"), "expected the folder of a run"),
         (("explain", "x.png", "-x", "gradeint"), "Did you mean gradient"),
         (("explain", "x.png", "-m", "efficientnet"), "Did you mean efficientnet_lite0"),
     ],
