@@ -116,7 +116,8 @@ def first_sentence(cls: type) -> str:
 
 def _all_meanings(cls: type[Settings]) -> dict[str, str]:
     """The meanings of the settings, of which the class itself has the last word."""
-    fields, meanings = list(cls.model_fields), {}
+    fields = list(cls.model_fields)
+    meanings: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if issubclass(base, Settings) and base is not Settings:
             meanings |= _below_fields(base)
