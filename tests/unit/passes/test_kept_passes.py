@@ -168,6 +168,27 @@ def test_a_tensor_changed_through_a_view_is_refused_and_computed_in_full() -> No
     assert passes.equivalent == passes.forward == 4
 
 
+class Hooked(nn.Module):
+    """Doubles the gradient by a hook that it puts on a tensor in every pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(192, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1).tanh()
+        if flat.requires_grad:
+            flat.register_hook(lambda slope: 2 * slope)
+        return self.head(flat)
+
+
+def test_hooks_on_tensors_are_put_once_a_pass() -> None:
+    model, images = Model(Hooked().eval(), Bounds.of(-5, 5, channels=3)), drawn(3, 8, 8)
+    plain = gradient(model, images, TARGET)[0]
+    with keeping_passes():
+        assert all(torch.equal(gradient(model, images, TARGET)[0], plain) for _ in range(3))
+
+
 # --- who uses it ------------------------------------------------------------------------------------------------------------
 
 
