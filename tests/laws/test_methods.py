@@ -503,6 +503,8 @@ def test_cost_is_the_number_of_rows_that_passed_or_the_cap(method: Method, side:
     for place in (CHEAP_CURVE.side, *PIECES * isinstance(method, Occlusion | FeatureAblation)):
         incremental(model, images, (place, place))  # once for a network, whatever is asked of it
     spatial_layers(model, images)  # likewise
+    if {part.name for part in method.nested() if isinstance(part, Method)} & {"ablation_cam", "competition"}:
+        method.attribute(model, images, 0)  # likewise, where its passes may begin
     zoo.checked(model, images)  # likewise
     found = method.attribute(model, images, 0)
     cost = method.cost(tuple(images.shape[1:]))

@@ -129,7 +129,7 @@ class ReusingTracer(Tracer):
             forward: runs the network on its inputs.
 
         Raises:
-            ReplayMismatch: The network changes a tensor in place that shares memory with another.
+            ReplayMismatch: The network changes a tensor in place that shares memory with another, or puts a hook on a tensor.
         """
         self._note(self._kept.inputs)
         with self:
@@ -150,6 +150,8 @@ class ReusingTracer(Tracer):
             return func(*args, **kwargs)
         if isinstance(kwargs.get("out"), Tensor):
             raise ReplayMismatch(f"{operation_name(func)}: a tensor is given to be overwritten")
+        if getattr(func, "__name__", "").startswith("register_"):
+            raise ReplayMismatch(f"{operation_name(func)}: a kept tensor would get the hook again in every pass")
         number, arguments = len(self._steps), leaves((args, kwargs))
         step = self._earlier.pop(number, None)
         if step is None or not step.is_for(func, arguments):

@@ -18,7 +18,7 @@ from heatproof.partial.layer_replay import KeptActivations
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
 from heatproof.passes.gradient import check_differentiable
-from heatproof.passes.kept_passes import DifferentiablePass, differentiable_pass
+from heatproof.passes.kept_passes import DifferentiablePass, differentiable_pass, is_keeping
 from heatproof.passes.memory import in_chunks
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
 from heatproof.tracing.capture import Site, capture, captured_activation, site_of
@@ -88,7 +88,8 @@ def differentiable_activation_gradient(
     Cost: one forward and one backward pass each.
     """
     keep = images.requires_grad
-    with torch.enable_grad(), model.running(), affine_batch_norm(model, eager=True):
+    affine = affine_batch_norm(model, eager=True, whole=not is_keeping())
+    with torch.enable_grad(), model.running(), affine:
         if keep:
             with capture(model, site, cut=False) as seen:
                 made = DifferentiablePass(images, model.outputs(images.clone()))

@@ -10,7 +10,7 @@ from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
-from heatproof.passes.kept_passes import differentiable_pass
+from heatproof.passes.kept_passes import differentiable_pass, is_keeping
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
 
 
@@ -42,7 +42,8 @@ def gradient(
     >>> tuple(values.shape), tuple(scores.shape)
     ((2, 1, 28, 28), (2,))
     """
-    with torch.inference_mode(False), torch.enable_grad(), model.running(), affine_batch_norm(model):
+    affine = affine_batch_norm(model, whole=not is_keeping())
+    with torch.inference_mode(False), torch.enable_grad(), model.running(), affine:
         made, _ = differentiable_pass(model, images, nullcontext)
         explained = checked_scores(model, made.outputs, target.clone())
         check_differentiable(model, explained)

@@ -99,6 +99,11 @@ def keeping_passes() -> Iterator[None]:
         _store.reset(token)
 
 
+def is_keeping() -> bool:
+    """Whether passes are kept here, so that not every operation of a pass may be computed."""
+    return _store.get() is not None
+
+
 def variants_in_one_pass(
     model: Model, images: Float[Tensor, "b c *space"], n: int, compute: Callable[[list[int], list[int]], T]
 ) -> Iterator[tuple[list[int], list[int], T]]:

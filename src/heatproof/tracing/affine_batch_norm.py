@@ -25,7 +25,7 @@ _not_needed: "weakref.WeakKeyDictionary[nn.Module, tuple[int, ...]]" = weakref.W
 
 
 @contextmanager
-def affine_batch_norm(model: Model, *, eager: bool = False) -> Iterator[None]:
+def affine_batch_norm(model: Model, *, eager: bool = False, whole: bool = True) -> Iterator[None]:
     """A block in which gradients through batch normalisations in evaluation mode are right for any number and layout of images.
 
     Normalisations keep nothing for the backward pass then, which saves memory. Networks without any run as they are, and so does
@@ -34,6 +34,7 @@ def affine_batch_norm(model: Model, *, eager: bool = False) -> Iterator[None]:
     Args:
         model: The network that runs inside the block.
         eager: Whether it runs uncompiled, even if it is compiled.
+        whole: Whether every operation is computed, so that a network without normalisations is known afterwards.
 
     >>> import torch
     >>> from heatproof.models import Bounds, Model
@@ -51,7 +52,7 @@ def affine_batch_norm(model: Model, *, eager: bool = False) -> Iterator[None]:
     tracer = _AffineBatchNorm()
     with tracer:
         yield
-    if not tracer.needed:
+    if whole and not tracer.needed:
         _not_needed[network] = modules
 
 

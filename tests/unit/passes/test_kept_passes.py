@@ -16,6 +16,7 @@ from heatproof.passes.counting import PassCount, count_passes
 from heatproof.passes.gradient import gradient
 from heatproof.passes.kept_passes import keeping_passes, variants_in_one_pass
 from heatproof.passes.network_checks import check_network
+from heatproof.tracing.affine_batch_norm import _not_needed
 from tests.support import zoo
 from tests.support.alive import left_behind
 from tests.zoo import ZOO, Network
@@ -65,6 +66,16 @@ def test_gradients_at_a_layer_are_those_of_full_passes(name: str) -> None:
     assert len(kept) == len(plain)
     assert all(torch.equal(a, b) for a, b in zip(kept, plain, strict=True))
     assert (passes.forward, passes.backward, passes.equivalent) == (4, 4, 2)
+
+
+def test_batch_normalisation_stays_affine_after_a_pass_that_computed_none() -> None:
+    model, images = ZOO["batch norm first"].model(), ZOO["batch norm first"].rows()
+    plain = gradient(model, images, TARGET)[0]
+    with keeping_passes():
+        for _ in range(3):
+            gradient(model, images, TARGET)
+    assert torch.equal(gradient(model, images, TARGET)[0], plain)
+    assert not _not_needed.get(model.module)
 
 
 # --- what is computed again -------------------------------------------------------------------------------------------------
@@ -155,6 +166,27 @@ def test_a_tensor_changed_through_a_view_is_refused_and_computed_in_full() -> No
         found = [gradient(model, images, TARGET)[0] for _ in range(2)]
     assert torch.equal(found[1], gradient(model, images, TARGET)[0])
     assert passes.equivalent == passes.forward == 4
+
+
+class Hooked(nn.Module):
+    """Doubles the gradient by a hook that it puts on a tensor in every pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(192, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.flatten(1).tanh()
+        if flat.requires_grad:
+            flat.register_hook(lambda slope: 2 * slope)
+        return self.head(flat)
+
+
+def test_hooks_on_tensors_are_put_once_a_pass() -> None:
+    model, images = Model(Hooked().eval(), Bounds.of(-5, 5, channels=3)), drawn(3, 8, 8)
+    plain = gradient(model, images, TARGET)[0]
+    with keeping_passes():
+        assert all(torch.equal(gradient(model, images, TARGET)[0], plain) for _ in range(3))
 
 
 # --- who uses it ------------------------------------------------------------------------------------------------------------
