@@ -94,8 +94,9 @@ class Contributions(NamedTuple):
 def marginal_contributions(
     game: CoalitionGame, sampling: AdaptiveSampling, ranks: Callable[[list[int], range], Int[Tensor, "i p m"]]
 ) -> Contributions:
-    """Estimate contributions along random orders. Cost: for each pair of orders, `passes_of_a_pair` forward passes; and one more for
-    an image whose fill is not random.
+    """Estimate contributions along random orders.
+
+    Cost: `passes_of_a_pair` forward passes for each pair of orders, and one more for an image if the fill is not random.
 
     Args:
         game: the images.
