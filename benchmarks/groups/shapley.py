@@ -138,15 +138,16 @@ def _settings(model: Model, images: Tensor, target: int | None, mask: Tensor) ->
 def _in_turn(theirs: Any, ours: Any, rounds: int) -> tuple[int, Spread]:
     """Captum's best batch size, and its time over ours."""
 
-    def by_captum(_: Size, batch: int) -> object:
+    def by_captum(size: Size, batch: int) -> object:
         return [theirs(perturbations_per_eval=batch) for _ in range(CALLS)]
 
-    def by_us(_: Size) -> object:
+    def by_us(size: Size) -> object:
         return [ours() for _ in range(CALLS)]
 
     works: dict[int, Work] = {batch: partial(by_captum, batch=batch) for batch in BATCHES}
     batch = fastest(works, Size())
-    timed = in_turn({"captum": works[batch], "ours": by_us}, Size(), rounds)
+    both: dict[str, Work] = {"captum": works[batch], "ours": by_us}
+    timed = in_turn(both, Size(), rounds)
     return batch, timed.ratio("captum", "ours")
 
 

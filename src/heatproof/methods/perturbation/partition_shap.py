@@ -63,8 +63,9 @@ class PartitionShap(OrderMethod):
         owen = [OwenValues.of(tree) for tree in trees(game)]
 
         def values(scores: Tensor) -> Tensor:
-            each = owen * len(scores) if len(owen) == 1 else owen
-            return torch.cat([one.values(row) for one, row in zip(each, scores.split(1), strict=True)])
+            if len(owen) == 1:
+                return owen[0].values(scores)
+            return torch.cat([each.values(row[None]) for each, row in zip(owen, scores, strict=True)])
 
         return torch.stack([each.coalitions for each in owen]), values
 

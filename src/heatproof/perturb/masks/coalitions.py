@@ -41,7 +41,7 @@ def paired_coalitions(draws: Draws, m: int, n: int, *, shuffled: bool = True) ->
     sizes, draws = size_sequence(m, n), draws.on_cpu()
     if n == pairs_in_all(m) and not shuffled:
         design = torch.empty(1, n, m, dtype=torch.bool)
-        for s in sizes.unique().tolist():
+        for s in {*sizes.tolist()}:
             design[:, sizes == s] = _listed(m, s)
         return design
     design = _of_sizes(draws.uniform(STREAM, 0, (n, m)), sizes)
