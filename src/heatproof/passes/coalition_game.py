@@ -127,7 +127,7 @@ def marginal_contributions(
         scores = game.scores(unfinished, len(pairs) * each, coalitions, draws).view(len(unfinished), len(pairs), each)
         none = scores[..., :1] if fixed is None else fixed[unfinished, None, None].expand(-1, len(pairs), 1)
         every = game.clean[unfinished, None, None].expand(-1, len(pairs), 1)
-        forward, backward = scores[..., int(random) :].unflatten(2, (2, m - 1)).unbind(2)
+        forward, backward = scores[..., int(random) :].reshape(len(unfinished), len(pairs), 2, m - 1).unbind(2)
         along, against = (torch.cat([none, part, every], 2).diff(dim=2) for part in (forward, backward))
         found = (along.gather(2, places) + against.gather(2, m - 1 - places)) / 2
         sums[0, unfinished] += found.sum(1)
