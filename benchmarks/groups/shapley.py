@@ -25,6 +25,8 @@ from heatproof.perturb.groups import Groups, Pixels, RegularGrid
 
 NETWORKS = ("null", "squeezenet1_1")
 PLAYERS = 50
+CALLS = 5
+"""Calls that are timed together: one takes milliseconds."""
 BATCHES = (500, 50, 1)
 """Passes that captum is offered to hold at once."""
 
@@ -71,6 +73,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
         model = picture = at.model
         columns = image = at.images[:1]
         target, groups = int(at.target[0]), RegularGrid()
+    calls = f"plain; {CALLS} calls"
     batch, timed = _kernel_shap(model, columns, target, groups, n, rounds)
     yield Row.of(
         "shapley",
@@ -79,7 +82,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
         work=f"KernelSHAP, {groups.count(tuple(columns.shape[1:]))} groups, {n} coalitions",
         peer=f"{captum}, KernelShap, batches of {batch}",
         spread=timed,
-        note="plain",
+        note=calls,
     )
     batch, timed = _sampling(picture, image, target, permutations, rounds)
     yield Row.of(
@@ -89,7 +92,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
         work=f"Shapley sampling, 16 patches of {image.shape[-1]}², {permutations} permutations",
         peer=f"{captum}, ShapleyValueSampling, batches of {batch}",
         spread=timed,
-        note="plain",
+        note=calls,
     )
     yield Row.of(
         "shapley",
@@ -106,9 +109,7 @@ def _mask(groups: Groups, model: Model, images: Tensor) -> Tensor:
     return groups(images, model.bounds, Draws.for_images(0, images)).ids[:1]
 
 
-def _kernel_shap(
-    model: Model, images: Tensor, target: int | None, groups: Groups, n: int, rounds: int
-) -> tuple[int, Spread]:
+def _kernel_shap(model: Model, images: Tensor, target: int | None, groups: Groups, n: int, rounds: int) -> tuple[int, Spread]:
     peer, mask = CaptumKernelShap(model.module), _mask(groups, model, images)
     settings = _settings(model, images, target, mask)
     return _in_turn(
@@ -137,12 +138,16 @@ def _settings(model: Model, images: Tensor, target: int | None, mask: Tensor) ->
 def _in_turn(theirs: Any, ours: Any, rounds: int) -> tuple[int, Spread]:
     """Captum's best batch size, and its time over ours."""
 
-    def by_captum(_: Size, batch: int) -> object:
-        return theirs(perturbations_per_eval=batch)
+    def by_captum(size: Size, batch: int) -> object:
+        return [theirs(perturbations_per_eval=batch) for _ in range(CALLS)]
+
+    def by_us(size: Size) -> object:
+        return [ours() for _ in range(CALLS)]
 
     works: dict[int, Work] = {batch: partial(by_captum, batch=batch) for batch in BATCHES}
     batch = fastest(works, Size())
-    timed = in_turn({"captum": works[batch], "ours": lambda _: ours()}, Size(), rounds)
+    both: dict[str, Work] = {"captum": works[batch], "ours": by_us}
+    timed = in_turn(both, Size(), rounds)
     return batch, timed.ratio("captum", "ours")
 
 

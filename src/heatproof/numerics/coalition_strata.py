@@ -36,7 +36,7 @@ def pairs_in_all(m: int) -> int:
     >>> pairs_in_all(4), pairs_in_all(1)
     (7, 0)
     """
-    return 2 ** (m - 1) - 1
+    return (1 << (m - 1)) - 1
 
 
 @lru_cache(maxsize=64)

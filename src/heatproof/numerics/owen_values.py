@@ -31,7 +31,7 @@ def owen_coalitions(m: int, depth: int = 0) -> int:
     """
     if m == 1:
         return 0
-    return 2 ** (depth + 1) + owen_coalitions((m + 1) // 2, depth + 1) + owen_coalitions(m // 2, depth + 1)
+    return (2 << depth) + owen_coalitions((m + 1) // 2, depth + 1) + owen_coalitions(m // 2, depth + 1)
 
 
 class OwenValues(NamedTuple):

@@ -1,4 +1,4 @@
-"""Shapley values by least squares on pairs of a coalition and its complement, under the constraint that they sum to v(all) − v(none).
+"""Shapley values by least squares on pairs of a coalition and its complement, which sum to v(all) − v(none) by a constraint.
 
     minimise Σ_p w_p (o_p − t_p·φ)²   subject to   Σ_i φ_i = Δ,    o_p = (v(S_p) − v(S̄_p)) / 2,   t_p = 1[i ∈ S_p] − ½
 
@@ -10,7 +10,8 @@ makes independent of c > 0,
 
 Standard errors are those of a stratified sample without replacement: to first order φ̂ − φ = H Σ_p w_p t_p r_p with residuals r_p,
 and a size of which k of N pairs were sampled adds (1 − k/N) k times the variance of its summands. A size that is exhausted adds
-nothing, and while a size has no sample at all the error is NaN. Residuals are divided by 1 − w_p t_p·H t_p (HC3), since a fit leaves smaller ones than the function that it approximates.
+nothing; while a size has no sample at all, the error is NaN. Residuals are divided by 1 − w_p t_p·H t_p (HC3), since those of a fit
+are smaller than those of the function that it approximates.
 
 Sources: Lundberg & Lee, NeurIPS 2017; Covert & Lee, "Improving KernelSHAP", AISTATS 2021 (pairs); MacKinnon & White 1985 (HC3).
 """

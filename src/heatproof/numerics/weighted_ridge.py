@@ -26,7 +26,10 @@ class RidgeFit(NamedTuple):
 
 
 def weighted_ridge(
-    x: Bool[Tensor, "n_designs n m"] | Float[Tensor, "n_designs n m"], y: Float[Tensor, "b n"], weights: Float[Tensor, "n_designs n"], ridge: float
+    x: Bool[Tensor, "n_designs n m"] | Float[Tensor, "n_designs n m"],
+    y: Float[Tensor, "b n"],
+    weights: Float[Tensor, "n_designs n"],
+    ridge: float,
 ) -> RidgeFit:
     """The fit in float64. One factorisation serves all b where x and the weights are the same for all, `[1, …]`.
 

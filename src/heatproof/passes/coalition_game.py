@@ -94,8 +94,9 @@ class Contributions(NamedTuple):
 def marginal_contributions(
     game: CoalitionGame, sampling: AdaptiveSampling, ranks: Callable[[list[int], range], Int[Tensor, "i p m"]]
 ) -> Contributions:
-    """Estimate contributions along random orders. Cost: for each pair of orders, `passes_of_a_pair` forward passes; and one more for
-    an image whose fill is not random.
+    """Estimate contributions along random orders.
+
+    Cost: `passes_of_a_pair` forward passes for each pair of orders, and one more for an image if the fill is not random.
 
     Args:
         game: the images.
@@ -126,7 +127,7 @@ def marginal_contributions(
         scores = game.scores(unfinished, len(pairs) * each, coalitions, draws).view(len(unfinished), len(pairs), each)
         none = scores[..., :1] if fixed is None else fixed[unfinished, None, None].expand(-1, len(pairs), 1)
         every = game.clean[unfinished, None, None].expand(-1, len(pairs), 1)
-        forward, backward = scores[..., int(random) :].split(max(m - 1, 0), 2) if m > 1 else (scores[..., :0], scores[..., :0])
+        forward, backward = scores[..., int(random) :].reshape(len(unfinished), len(pairs), 2, m - 1).unbind(2)
         along, against = (torch.cat([none, part, every], 2).diff(dim=2) for part in (forward, backward))
         found = (along.gather(2, places) + against.gather(2, m - 1 - places)) / 2
         sums[0, unfinished] += found.sum(1)

@@ -106,9 +106,13 @@ def _first(model: Model, images: Tensor, gradients: bool) -> Row:
 
 
 def _pair(model: Model, image: Tensor) -> Tensor:
-    """The image and its mirror within the bounds; the mirror of grey is black."""
+    """The image with half of its contrast, and the mirror of the image within the bounds; the mirror of grey is black.
+
+    The ranges of their values differ, which shows networks that scale by the range of a batch.
+    """
     lower, upper = model.bounds.like(image)
-    return torch.cat([image, torch.where(2 * image == lower + upper, lower, lower + upper - image)])
+    mirror = torch.where(2 * image == lower + upper, lower, lower + upper - image)
+    return torch.cat([(image + (lower + upper) / 2) / 2, mirror])
 
 
 def _drawn(model: Model, pair: Tensor, number: int) -> Tensor:

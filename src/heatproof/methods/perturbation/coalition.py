@@ -62,7 +62,7 @@ class CoalitionMethod(Method, ABC):
     """
 
     zero_because: ClassVar[str] = (
-        "the score was the same whichever groups were present: the output does not depend on the input, or the fill equals the image"
+        "the score was the same whichever groups were present: the output does not depend on the input, or the image is its fill"
     )
 
     groups: Groups = RegularGrid()

@@ -2,15 +2,15 @@
 
     minimise Σ_S w_S (v(S) − v(∅) − Σ_{i ∈ S} φ_i)²   subject to   Σ_i φ_i = v(all) − v(∅),    A_i = φ_i / |group i|
 
-v(S) is the score with the groups of S present, and w_S = (M − 1) / (C(M, s) s (M − s)) for coalitions of size s. If `samples` allows
-all 2^M − 2 coalitions, they are computed, and the values are exact. Otherwise pairs of a coalition and its complement are sampled,
-no coalition twice: all of size 1 first, then equally many of every size (`numerics/coalition_strata.py`). The solution is in closed
-form and in float64 (`numerics/paired_fit.py`), with standard errors; the sum of a map is f(x) − f(nothing present) to rounding.
+v(S) is the score with the groups of S present, and w_S = (M − 1) / (C(M, s) s (M − s)) for coalitions of size s. If `samples`
+allows all 2^M − 2 coalitions, they are computed, and the values are exact. Otherwise pairs of a coalition and its complement are
+sampled, no coalition twice: all of size 1 first, then equally many of every size (`numerics/coalition_strata.py`). The solution is
+in closed form and in float64 (`numerics/paired_fit.py`), with standard errors; a map sums to f(x) − f(nothing present) to rounding.
 
 Cost: 1 forward pass, and for each draw of the fill one with nothing present and one for each coalition.
 Source: Lundberg & Lee, "A unified approach to interpreting model predictions", NeurIPS 2017.
-Differs from the paper because coalitions are drawn in pairs, without repetition and equally for each size, with weights that make up
-for it, where the paper draws from w_S; and because the constraint holds exactly instead of by large weights.
+Differs from the paper because coalitions are drawn in pairs, without repetition and equally for each size, with weights that make
+up for it, where the paper draws from w_S; and because the constraint holds exactly instead of by large weights.
 """
 
 from typing import ClassVar, Self
@@ -39,8 +39,8 @@ class KernelShap(CoalitionMethod):
                of groups, when some sizes of coalitions have no sample.
     groups     the division into feature groups: 7 cells along each axis by default, and the columns of a table.
     fill       what absent groups are replaced with: black by default, the lower bound of every channel.
-    draws      the number of draws of a random fill, over which the score of each coalition is averaged. It must be 1 for a fill that
-               is not random. The error of a single draw of a random fill is not known, and NaN.
+    draws      the number of draws of a random fill, over which the score of each coalition is averaged. It must be 1 for a fill
+               that is not random. The error of a single draw of a random fill is not known, and NaN.
     tolerance  the relative standard error at which an image needs no more coalitions.
 
     `details` holds the `effects` of the groups and their `standard_errors`, `[b, m]`.
@@ -102,7 +102,10 @@ class KernelShap(CoalitionMethod):
                 chosen = pairs[[0] * len(image) if len(pairs) == 1 else image, span.start + step // 2]
                 return chosen ^ (step % 2 == 1)[:, None]
 
-            scores = game.scores(unfinished, 2 * d * len(span), coalitions, lambda _, k: [each % d for each in k])
+            def draws(_: list[int], k: list[int]) -> list[int]:
+                return [each % d for each in k] if d > 1 else [0] * len(k)
+
+            scores = game.scores(unfinished, 2 * d * len(span), coalitions, draws)
             present, complement = scores.view(len(unfinished), len(span), 2, d).unbind(2)
             odd[unfinished, span.start : span.stop] = (present - complement) / 2
 
@@ -115,7 +118,8 @@ class KernelShap(CoalitionMethod):
                 errors[unfinished] = torch.nan
             return game.relative(values[unfinished], errors[unfinished], unfinished)
 
-        sampling = AdaptiveSampling(n, lambda k: max(0, k - m + 1), self.tolerance)
+        # the pairs of size 1, and then each pair, are an independent group
+        sampling = AdaptiveSampling(n, lambda k: k - m + 1 if k >= m else 0, self.tolerance)
         used, error = in_rounds(sampling, b, draw, relative)
         expected_sum = game.clean - absent.mean(1)
         return Effects(values, errors, expected_sum, error, 2 * used, sampling.notes(2 * used, error))

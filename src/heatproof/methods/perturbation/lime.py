@@ -3,14 +3,14 @@
     minimise over β, β₀   Σ_k π_k (f(x with the groups of z_k) − β₀ − z_k·β)² + λ ‖β‖²,    A_i = β_i / |group i|
     π_k = exp(−d_k² / 2w²),    d_k = 1 − √(share of the groups present) (cosine), or √(number of groups absent) (Euclidean)
 
-z_k ∈ {0, 1}^M are random: the first is the image itself, and in the others each group is present with probability ½. Where all 2^M
-are no more than `samples`, each is computed once and counts as often as it would be drawn in the mean. The map of a linear function
-of the groups is its effects if λ = 0. `details` holds R², how much of the score the linear function explains; a low R² says that the
-map is no account of the network around this image.
+z_k ∈ {0, 1}^M are random: the first is the image itself, and in the others each group is present with probability ½. Where all
+2^M are no more than `samples`, each is computed once and counts as often as it would be drawn in the mean. The map of a linear
+function of the groups is its effects if λ = 0. `details` holds R², the share of the score's weighted variance that the linear
+function explains; where it is low, the map says little about the network around this image.
 
 Cost: 1 forward pass for each sample, the first being f(x).
-Source: Ribeiro, Singh & Guestrin, "'Why should I trust you?' Explaining the predictions of any classifier", KDD 2016; defaults of the
-authors' software for images: 1,000 samples, cosine distance, width 0.25, λ = 1.
+Source: Ribeiro, Singh & Guestrin, "'Why should I trust you?' Explaining the predictions of any classifier", KDD 2016; defaults of
+the authors' software for images: 1,000 samples, cosine distance, width 0.25, λ = 1.
 Differs from the paper because all groups take part instead of a chosen few, because the groups are cells of a grid and the fill is
 black unless given (the software takes quickshift superpixels and their mean colours), and because there are standard errors. The
 software's kernel is the square root of exp(−d² / w²), which is the π above.
@@ -87,8 +87,8 @@ class Lime(CoalitionMethod):
         every = self.enumerates(m)
         if not self.ridge and not every and self.samples <= m:
             raise TensorError(
-                f"{self.name}: expected more samples than the {m} feature groups without a ridge, got {self.samples}; raise samples, "
-                "take fewer groups, or a ridge above 0"
+                f"{self.name}: expected more samples than the {m} feature groups without a ridge, got {self.samples}; raise "
+                "samples, or take fewer groups or a ridge above 0"
             )
         if every:
             design = every_coalition(m).flip(0)[None]  # the image itself first

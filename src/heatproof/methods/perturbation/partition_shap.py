@@ -4,11 +4,11 @@
 
 The tree halves the groups again and again along the axis on which their centres spread the most (`numerics/balanced_tree.py`), so
 that fewer inputs with scattered holes are seen than with Shapley values. Owen values need about ⅔ M² coalitions. If these take no
-more passes than `samples` orders, they are computed, and the values are exact for this tree; otherwise orders are sampled, each with
-its reverse, as in `shapley_sampling`, with a standard error. The map sums to f(x) − f(nothing present) either way.
+more passes than `samples` orders, they are computed, and the values are exact for this tree; otherwise orders are sampled, each
+with its reverse, as in `shapley_sampling`, with a standard error. The map sums to f(x) − f(nothing present) either way.
 
-Cost: 2 forward passes, and about ⅔ M² more, or 2 (M − 1) for each pair of orders if these are fewer. A random fill is drawn anew for
-each pair, which takes a pass.
+Cost: 2 forward passes, and about ⅔ M² more, or 2 (M − 1) for each pair of orders if these are fewer. A random fill is drawn anew
+for each pair, which takes a pass.
 Source: Owen, "Values of games with a priori unions", 1977; as an explanation, the partition explainer of shap (Lundberg).
 Differs from the published software because the tree is made of places alone, and because a budget below the exact number of passes
 gives unbiased estimates with a standard error, where the software shares what it has not explored equally.
@@ -63,8 +63,9 @@ class PartitionShap(OrderMethod):
         owen = [OwenValues.of(tree) for tree in trees(game)]
 
         def values(scores: Tensor) -> Tensor:
-            each = owen * len(scores) if len(owen) == 1 else owen
-            return torch.cat([one.values(row) for one, row in zip(each, scores.split(1), strict=True)])
+            if len(owen) == 1:
+                return owen[0].values(scores)
+            return torch.cat([each.values(row[None]) for each, row in zip(owen, scores, strict=True)])
 
         return torch.stack([each.coalitions for each in owen]), values
 

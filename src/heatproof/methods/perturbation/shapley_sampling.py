@@ -53,7 +53,7 @@ class ShapleySampling(OrderMethod):
     cite: ClassVar[str] = "Castro et al., Computers & Operations Research 2009"
 
     def n_coalitions(self, m: int) -> int:
-        return 2**m - 2
+        return (1 << m) - 2
 
     def enumerated(self, game: CoalitionGame) -> tuple[Bool[Tensor, "1 n m"], Callable[[Float[Tensor, "b n"]], Tensor]]:
         return every_coalition(game.m)[None], shapley_values

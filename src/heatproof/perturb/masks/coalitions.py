@@ -7,8 +7,9 @@ drawn, and drawn again where one was drawn before. No coalition is in a sequence
 from functools import lru_cache
 from itertools import combinations
 
+import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from heatproof.numerics.coalition_strata import pairs_in_all, pairs_of_size, size_sequence
@@ -40,11 +41,10 @@ def paired_coalitions(draws: Draws, m: int, n: int, *, shuffled: bool = True) ->
     sizes, draws = size_sequence(m, n), draws.on_cpu()
     if n == pairs_in_all(m) and not shuffled:
         design = torch.empty(1, n, m, dtype=torch.bool)
-        for s in sizes.unique().tolist():
+        for s in {*sizes.tolist()}:
             design[:, sizes == s] = _listed(m, s)
         return design
-    ranks = draws.uniform(STREAM, 0, (n, m)).argsort(-1).argsort(-1)
-    design = ranks < sizes[:, None]
+    design = _of_sizes(draws.uniform(STREAM, 0, (n, m)), sizes)
     wanted = torch.bincount(sizes).tolist()
     listed = [s for s, k in enumerate(wanted) if k and pairs_of_size(m, s) <= LISTED * k]
     for s in listed:
@@ -62,14 +62,22 @@ def _draw_again(draws: Draws, design: Bool[Tensor, "n m"], sizes: Tensor, rows: 
     attempt = 0
     while len(rows):
         repeated = []
-        for row, coalition in zip(rows.tolist(), design[rows].numpy(), strict=True):
-            pair = min(coalition.tobytes(), (~coalition).tobytes())
-            repeated += [row] * (pair in known)
+        first = design[rows] ^ design[rows, :1]  # of each pair, the coalition without player 0
+        for row, coalition in zip(rows.tolist(), np.packbits(first.numpy(), axis=1), strict=True):
+            pair = coalition.tobytes()
+            if pair in known:
+                repeated.append(row)
             known.add(pair)
         rows, attempt = torch.tensor(repeated, dtype=torch.long), attempt + 1
         if repeated:
             uniform = draws.uniform(STREAM, attempt, (len(repeated), design.shape[1]))[0]
-            design[rows] = uniform.argsort(-1).argsort(-1) < sizes[rows, None]
+            design[rows] = _of_sizes(uniform, sizes[rows])
+
+
+def _of_sizes(uniform: Float[Tensor, "*b n m"], sizes: Int[Tensor, " n"]) -> Bool[Tensor, "*b n m"]:
+    """The players with the smallest numbers, as many as each size says."""
+    first = torch.arange(uniform.shape[-1]) < sizes[:, None]
+    return torch.empty_like(uniform, dtype=torch.bool).scatter_(-1, uniform.argsort(-1), first.expand(uniform.shape))
 
 
 @lru_cache(maxsize=256)
