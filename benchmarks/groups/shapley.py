@@ -23,7 +23,7 @@ from heatproof.models import Bounds, Model, Regression
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.groups import Groups, Pixels, RegularGrid
 
-NETWORKS = ("null", "squeezenet1_1")
+NETWORKS = ("null",)
 PLAYERS = 50
 CALLS = 5
 """Calls that are timed together: one takes milliseconds."""
