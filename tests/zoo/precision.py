@@ -3,7 +3,19 @@
 import torch
 from torch import Tensor, nn
 
-from tests.zoo.network import DIFFERENTIATING, NO_ACTIVATION, NO_RULE, RELEVANCE, awkward, convolutional, dense, of_shape, table
+from tests.zoo.network import (
+    ALL,
+    DIFFERENTIATING,
+    NO_ACTIVATION,
+    NO_RULE,
+    RELEVANCE,
+    awkward,
+    convolutional,
+    dense,
+    of_shape,
+    table,
+)
+from tests.zoo.purity import BATCH
 
 
 @awkward("a network in bfloat16", of_shape(3, 8, 8, dtype=torch.bfloat16), tolerance=0.05)
@@ -60,11 +72,9 @@ def inference_mode() -> nn.Module:
 
 
 @awkward(
-    "dense layers in whole numbers of 8 bits, through which no gradient comes",
+    "dense layers in whole numbers of 8 bits, rounded by the range of a batch",
     table,
-    refused={RELEVANCE: NO_RULE, "guided": NO_ACTIVATION},
-    zero=("gradients", "DeepLIFT"),
-    tolerance=None,
+    refused={ALL: BATCH},
     warning="quantized::linear_dynamic",
 )
 def dynamic_int8() -> nn.Module:

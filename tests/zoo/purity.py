@@ -24,6 +24,11 @@ def centred_on_the_batch() -> nn.Module:
     return dense(lambda z: z - z.mean(0, keepdim=True))
 
 
+@awkward("values divided by the largest of the batch", table, refused={ALL: BATCH})
+def scaled_by_the_batch() -> nn.Module:
+    return dense(lambda z: z / z.abs().max())
+
+
 @awkward("dropout as a function, which is on also in evaluation mode", refused={ALL: RANDOM})
 def functional_dropout() -> nn.Module:
     return convolutional(lambda h: F.dropout(h, 0.5))

@@ -1,9 +1,9 @@
 """The check of a network when it is first met: its outputs and gradients for an image must depend on that image alone.
 
-    f(x, x′)[0] = f(x)[0]    and    ∇f(x, x′)[0] = ∇f(x)[0],    up to rounding
+    f(x, x′, l, u)[0] = f(x)[0]    and    ∇f(x, x′, l, u)[0] = ∇f(x)[0],    up to rounding
 
-f are the outputs, x the first image, and x′ = lower + upper − x its mirror within the bounds. Where this fails, no map is right:
-what the network says of an image depends on the other images of the batch, on random numbers, or on what ran before. The check is
+f are the outputs, x the first image, x′ = l + u − x its mirror within the bounds, and l and u these bounds. Where this fails, no map
+is right: what the network says of an image depends on the other images of the batch, on random numbers, or on what ran before. The check is
 remembered for as long as the network lives and its weights and modules stay the same, for each shape and type of images. Its passes
 belong to no single call and are not counted.
 
@@ -12,7 +12,7 @@ a ReLU, the gradient changes by a step. So if anything differs by more than roun
 a copy of the network in float64 (float32 for networks in float64), and for other images: rounding shrinks with the precision, a
 fault does not.
 
-Cost: five forward passes, and three backward passes where gradients are needed, once for a network; more only if results differ.
+Cost: seven forward passes, and five backward passes where gradients are needed, once for a network; more only if results differ.
 """
 
 import weakref
@@ -53,8 +53,8 @@ _known: "weakref.WeakKeyDictionary[nn.Module, tuple[Any, dict[Any, NetworkFacts]
 def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradients: bool) -> NetworkFacts:
     """Check that the outputs for an image depend on that image alone. Called wherever the passes of a user's call begin.
 
-    Cost: five forward passes, six where the outputs look like probabilities, and three backward passes with `gradients`, once for a
-    network; none is counted. An accelerated or edited copy counts as the network that it was made from, and compiled code as what
+    Cost: seven forward passes, eight where the outputs look like probabilities, and five backward passes with `gradients`, once
+    for a network; none is counted. An accelerated or edited copy counts as the network that it was made from, and compiled code as what
     it was compiled from.
 
     Args:

@@ -23,7 +23,7 @@ FAULTS = {"outputs": 1e-4, "gradients": 1e-2}
 KERNEL, SURE = 0.05, 10
 """The smallest relative error of one pass that is a fault where a pass of another number of images is so many times as accurate."""
 TRIES = 3
-"""The number of pairs of images that must all show a fault."""
+"""The number of batches that must all show a fault."""
 REPEATS = 16
 """How often a network that draws random numbers runs to see whether they matter."""
 SAME_ON_DEVICE = 1e-2
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
     """Check that the outputs and gradients of an image depend on that image alone.
 
-    Cost: five forward and three backward passes if they do, and rounding is what it usually is.
+    Cost: seven forward and five backward passes if they do, and rounding is what it usually is.
 
     Args:
         model: The network, without an engine, in evaluation mode.
@@ -55,7 +55,7 @@ def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
     Raises:
         ModelError: They do not, or one image does not fit in memory.
     """
-    before, pair = _random_state(image), _pair(model, image)
+    before, batch = _random_state(image), _with_others(model, image)
     try:
         alone = _first(model, image, gradients)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -65,21 +65,21 @@ def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
         if not gradients:
             raise too_large(model, image, "forward", failure) from None
         return check_purity(model, image, gradients=False)  # a map of a late layer takes less than a gradient of the image
-    again = _after_another(model, pair, gradients)
+    again = _after_another(model, batch, gradients)
     together = model.chunk != 1
     try:
-        other = _first(model, pair if together else image, gradients)
+        other = _first(model, batch if together else image, gradients)
     except Exception as error:
         other = _first(model, image, gradients)  # raises whatever two images have nothing to do with
         if memory_failure(error) is None:
-            _check_repeats(model, pair, alone, before, gradients)
+            _check_repeats(model, batch, alone, before, gradients)
             raise _refuses_two(model, image, error) from error
         together = False
     close = all(_close(*each) for each in zip(alone, other, strict=True))
     if not close or not _close(alone.outputs, again) or not torch.equal(before, _random_state(image)):
-        _check_repeats(model, pair, alone, before, gradients)
+        _check_repeats(model, batch, alone, before, gradients)
     if not close and together:
-        _check_independent(model, pair, gradients)
+        _check_independent(model, batch, gradients)
     return alone
 
 
@@ -105,20 +105,21 @@ def _first(model: Model, images: Tensor, gradients: bool) -> Row:
     return Row(outputs[0].detach(), slope[0])
 
 
-def _pair(model: Model, image: Tensor) -> Tensor:
-    """The image with half of its contrast, and the mirror of the image within the bounds; the mirror of grey is black.
+def _with_others(model: Model, image: Tensor) -> Tensor:
+    """The image, its mirror within the bounds, and both bounds; the mirror of grey is black.
 
-    The ranges of their values differ, which shows networks that scale by the range of a batch.
+    The bounds have a wider range of values than the image, which shows networks that scale by the range of a batch.
     """
     lower, upper = model.bounds.like(image)
     mirror = torch.where(2 * image == lower + upper, lower, lower + upper - image)
-    return torch.cat([(image + (lower + upper) / 2) / 2, mirror])
+    return torch.cat([image, mirror, lower.expand_as(image), upper.expand_as(image)])
 
 
-def _drawn(model: Model, pair: Tensor, number: int) -> Tensor:
-    """Random images of the same shape and type, the same for the same number."""
+def _drawn(model: Model, batch: Tensor, number: int) -> Tensor:
+    """The same of a random image, which is the same for the same number."""
     generator = torch.Generator().manual_seed(number)
-    return model.bounds.from_pixels(torch.rand(pair.shape, generator=generator).to(pair))
+    image = torch.rand(batch[:1].shape, generator=generator).to(batch)
+    return _with_others(model, model.bounds.from_pixels(image))
 
 
 def _random_state(like: Tensor) -> Tensor:
@@ -135,25 +136,25 @@ def _rounding(dtype: torch.dtype) -> float:
     return min(UNITS * unit, SHARE_OF_ROOT * sqrt(unit))
 
 
-def _after_another(model: Model, pair: Tensor, gradients: bool) -> Tensor:
+def _after_another(model: Model, batch: Tensor, gradients: bool) -> Tensor:
     """The outputs of the first image after the second has passed: a state that settles while one image passes shows then.
 
     Both pass alone, since a state may end with another number of images, and with a graph if gradients are taken, since a layer may
     have a kernel of its own for passes without.
     """
-    for image in (pair[1:], pair[:1]):
+    for image in (batch[1:2], batch[:1]):
         with torch.inference_mode(not gradients), torch.set_grad_enabled(gradients), affine_batch_norm(model):
             outputs = model.outputs(image.clone().requires_grad_(gradients).clone())
     return outputs[0].detach().clone()
 
 
-def _check_repeats(model: Model, pair: Tensor, alone: Row, before: Tensor, gradients: bool) -> None:
+def _check_repeats(model: Model, batch: Tensor, alone: Row, before: Tensor, gradients: bool) -> None:
     """Raise an error if the first image has other outputs the next time it passes."""
-    image = pair[:1]
+    image = batch[:1]
     drawn = not torch.equal(before, _random_state(image))
     tolerance = _rounding(alone.outputs.dtype) if image.device.type == "cpu" else SAME_ON_DEVICE
     for _ in range(REPEATS if drawn else 2):
-        apart = Distance.between(alone.outputs, _after_another(model, pair, gradients)).relative
+        apart = Distance.between(alone.outputs, _after_another(model, batch, gradients)).relative
         if apart > tolerance:
             remedy = (
                 "it draws random numbers: let it do so in training only, as in F.dropout(x, p, self.training)"
@@ -175,11 +176,11 @@ def _refuses_two(model: Model, image: Tensor, error: Exception) -> ModelError:
     )
 
 
-def _check_independent(model: Model, pair: Tensor, gradients: bool) -> None:
+def _check_independent(model: Model, batch: Tensor, gradients: bool) -> None:
     """Raise an error if an image has other outputs or gradients beside another image than alone, by more than rounding."""
-    twin, faults = _twin(model, pair), []
+    twin, faults = _twin(model, batch), []
     for number in range(TRIES):
-        fault = _fault(model, twin, pair if number == 0 else _drawn(model, pair, number), gradients)
+        fault = _fault(model, twin, batch if number == 0 else _drawn(model, batch, number), gradients)
         if fault is None:
             return
         faults.append(fault)
@@ -194,38 +195,38 @@ def _check_independent(model: Model, pair: Tensor, gradients: bool) -> None:
             "and write that part with torch's own operations"
         )
     raise ModelError(
-        f"{expected}, first in {parting_module(model, pair[:1], pair)}; it computes something over the batch: normalise by running "
-        "statistics (track_running_stats=True), or let images pass one at a time with chunk=1"
+        f"{expected}, first in {parting_module(model, batch[:1], batch)}; it computes something over the batch: normalise by "
+        "running statistics (track_running_stats=True), or let images pass one at a time with chunk=1"
     )
 
 
-def _twin(model: Model, pair: Tensor) -> Model | None:
+def _twin(model: Model, batch: Tensor) -> Model | None:
     """A copy of the network in another precision; None where it cannot be copied or does not run so."""
-    dtype = torch.float32 if pair.dtype == torch.float64 else torch.float64
+    dtype = torch.float32 if batch.dtype == torch.float64 else torch.float64
     try:
         twin = model.with_(module=deepcopy(model.module).to(dtype))
-        _first(twin, pair[:1].to(dtype), False)
+        _first(twin, batch[:1].to(dtype), False)
     except Exception:  # whatever a network raises that has one precision written into it
         return None
     return twin
 
 
-def _fault(model: Model, twin: Model | None, pair: Tensor, gradients: bool) -> tuple[str, float] | None:
+def _fault(model: Model, twin: Model | None, batch: Tensor, gradients: bool) -> tuple[str, float] | None:
     """What differs by more than rounding explains, and the relative difference; None if nothing does."""
-    own = [_first(model, pair[:n], gradients) for n in (1, 2)]
-    dtype = torch.float32 if pair.dtype == torch.float64 else torch.float64
-    others = [_first(twin, pair[:n].to(dtype), gradients) for n in (1, 2)] if twin else []
+    own = [_first(model, batch[:n], gradients) for n in (1, len(batch))]
+    dtype = torch.float32 if batch.dtype == torch.float64 else torch.float64
+    others = [_first(twin, batch[:n].to(dtype), gradients) for n in (1, len(batch))] if twin else []
     for what, least in FAULTS.items():
         values: list[Tensor] = [value for row in (*own, *others) if (value := getattr(row, what)) is not None]
         if len(values) < 2:
             continue
         apart = Distance.between(*values[:2])
         if twin is None:
-            roots = [torch.finfo(each).eps ** 0.5 for each in (pair.dtype, torch.float32)]
+            roots = [torch.finfo(each).eps ** 0.5 for each in (batch.dtype, torch.float32)]
             fault = apart.relative > least * max(1, roots[0] / roots[1])
         else:
-            fine, coarse = (values[:2], values[2:]) if pair.dtype == torch.float64 else (values[2:], values[:2])
-            fault = _persists(fine, coarse, least) or (pair.dtype != torch.float64 and _one_is_wrong(coarse, fine[1]))
+            fine, coarse = (values[:2], values[2:]) if batch.dtype == torch.float64 else (values[2:], values[:2])
+            fault = _persists(fine, coarse, least) or (batch.dtype != torch.float64 and _one_is_wrong(coarse, fine[1]))
         if fault:
             return what, apart.relative
     return None
