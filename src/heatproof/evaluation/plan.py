@@ -17,7 +17,8 @@ from heatproof.data.base import Item
 from heatproof.data.labels import relabelled
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric, ReferenceMetric
+from heatproof.metrics.base import ReferenceMetric
+from heatproof.metrics.metric import Metric
 from heatproof.models.outputs import Logit
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.store.manifest import AccelerationEntry

@@ -29,8 +29,8 @@ from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric
 from heatproof.metrics.explain import bound
+from heatproof.metrics.metric import Metric
 from heatproof.metrics.score import ScoreInputs
 from heatproof.metrics.scores import Scores
 from heatproof.models.classes import class_probability, default_target

@@ -25,7 +25,7 @@ from heatproof.evaluation.experiment import Experiment, loader_of, method_label,
 from heatproof.evaluation.networks import image_shape
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric
+from heatproof.metrics.metric import Metric
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.given import Given, model_content, with_source
 from heatproof.models.loaders.model_reference import load_model, resolve

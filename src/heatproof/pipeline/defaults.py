@@ -18,7 +18,7 @@ from torch import Tensor
 from heatproof.core.errors import HeatproofError
 from heatproof.evaluation.experiment import method_label
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric
+from heatproof.metrics.metric import Metric
 from heatproof.models.classes import number_of_classes
 from heatproof.models.model import Model
 from heatproof.passes.forward import raw_outputs
