@@ -97,8 +97,8 @@ def maps(n: int = 5) -> Tensor:
 
 
 def regions(at: Tensor) -> Tensor:
-    """A square about the brightest pixel of each image, so that a region goes where its image goes; of other data, a smaller one."""
-    bright, reach = as_places(at.detach()).sum(1), 4 if at.ndim == 4 else 1
+    """A square about the brightest pixel of each image, so that a region goes where its image goes; smaller where there are few."""
+    bright, reach = as_places(at.detach()).sum(1), 4 if at.shape[-1] >= 20 else 1
     inside = torch.ones_like(bright, dtype=torch.bool)
     for axis, place in enumerate(torch.unravel_index(bright.flatten(1).argmax(1), bright.shape[1:]), 1):
         along = (torch.arange(bright.shape[axis]) - place[:, None]).abs() <= reach

@@ -47,7 +47,7 @@ def places_of(image_shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(image_shape[1:] or image_shape)
 
 
-def per_image(values: Shaped[Tensor, " b"], images: Shaped[Tensor, "b *shape"]) -> Shaped[Tensor, "b *ones"]:
+def per_image(values: Shaped[Tensor, " r"], images: Shaped[Tensor, "b *shape"]) -> Shaped[Tensor, "r *ones"]:
     """One value for each image, in a shape that broadcasts against the images.
 
     >>> import torch
