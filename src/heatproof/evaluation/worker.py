@@ -57,9 +57,10 @@ def compute_unit(run: Path, unit: Unit) -> None:
     if not loaded.items:
         store.write_part(unit.key, [])
         return
-    for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
-        if item.digest in unit.keep:
-            store.write_image(item.digest, pixels)
+    if unit.keep:
+        for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
+            if item.digest in unit.keep:
+                store.write_image(item.digest, pixels)
     model = known_model(model, images, gradients=False)
     with known_outputs(model, images, batch.outputs):
         records, values, further = _score(unit, model, batch)

@@ -242,8 +242,9 @@ def _add_defaults(content: Entry) -> None:
     model = entry.loader.load()
     model = model if entry.output is None else model.with_(output=entry.output)
     preprocessing_of(model, dataset)
-    lower, upper = model.bounds.like(torch.zeros(1, len(model.bounds.lower), 1, 1))
-    grey = model.placed(((lower + upper) / 2).expand(1, *image_shape(model, dataset)).clone())
+    shape = image_shape(model, dataset)
+    lower, upper = model.bounds.like(torch.zeros(1, *shape))
+    grey = model.placed(((lower + upper) / 2).expand(1, *shape).clone())
     if "methods" not in content:
         content["methods"] = list(default_methods(model, grey))
     if "metrics" not in content:
