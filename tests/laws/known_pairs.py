@@ -6,11 +6,12 @@ itself and the oracle map beat a random map. A metric of the map alone, or of a 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from heatproof.methods import EdgeMap, Gradient, InputXGradient, IntegratedGradients, Method, RandomMap
+from heatproof.methods import Gradient, InputMap, InputXGradient, IntegratedGradients, Method, RandomMap
 from heatproof.metrics import (
     Completeness,
     CosineConvergence,
@@ -31,32 +32,34 @@ from heatproof.metrics import (
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann
 from tests.support import zoo
 
-SIDE = 96
+Shape = tuple[int, ...]
+IMAGE: Shape = (1, 96, 96)
+"""The shape of the maps of images; maps of other data have others."""
 
 
-def noise() -> Tensor:
+def noise(shape: Shape) -> Tensor:
     """White noise."""
-    return zoo.normal(5, 1, SIDE, SIDE, seed=2)
+    return zoo.normal(5, *shape, seed=2)
 
 
-def point() -> Tensor:
-    """Zero but for one pixel."""
-    maps = torch.zeros(5, 1, SIDE, SIDE)
-    maps[..., 3, 5] = 2
+def point(shape: Shape) -> Tensor:
+    """Zero but for one place."""
+    maps = torch.zeros(5, *shape)
+    maps.flatten(1)[:, 5] = 2
     return maps
 
 
-def ramp() -> Tensor:
-    """Positive values that rise evenly from left to right."""
-    return torch.linspace(1, 2, SIDE).expand(5, 1, SIDE, SIDE).clone()
+def ramp(shape: Shape) -> Tensor:
+    """Positive values that rise evenly along the last axis."""
+    return torch.linspace(1, 2, shape[-1]).expand(5, *shape).clone()
 
 
-def silent_class(side: int) -> nn.Module:
-    """Class 0 depends on one pixel, the other classes on all: new weights, or the same ones shuffled, make its map less simple."""
-    network = zoo.filled(nn.Sequential(nn.Flatten(), nn.Linear(3 * side**2, 4)), seed=21)
+def silent_class(shape: Shape) -> nn.Module:
+    """Class 0 depends on one value, the other classes on all: new weights, or the same ones shuffled, make its map less simple."""
+    network = zoo.filled(nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), 4)), seed=21)
     with torch.no_grad():
         network[1].weight[0] = 0
-        network[1].weight[0, 7] = 1
+        network[1].weight[0, 5] = 1
     return network
 
 
@@ -64,8 +67,8 @@ def silent_class(side: int) -> nn.Module:
 class Maps:
     """A better map, a worse one, and why."""
 
-    better: Callable[[], Tensor]
-    worse: Callable[[], Tensor]
+    better: Callable[[Shape], Tensor]
+    worse: Callable[[Shape], Tensor]
     why: str
 
 
@@ -76,7 +79,7 @@ class Methods:
     better: Method
     worse: Method
     why: str
-    network: Callable[[int], nn.Module] | None = None
+    network: Callable[[Shape], nn.Module] | None = None
 
 
 MAPS: Mapping[type[MapMetric], Maps] = {
@@ -86,7 +89,7 @@ MAPS: Mapping[type[MapMetric], Maps] = {
     Sparseness: Maps(point, noise, "one pixel holds all of the mass"),
 }
 
-OF_THE_CLASS = "the gradient depends on the network and the class, and edges of the image on neither"
+OF_THE_CLASS = "the gradient depends on the network and the class, and the image itself on neither"
 METHODS: Mapping[type[ExplainerMetric], Methods] = {
     Completeness: Methods(
         IntegratedGradients(quadrature=GaussLegendre(steps=30)),
@@ -98,9 +101,9 @@ METHODS: Mapping[type[ExplainerMetric], Methods] = {
         Gradient(), RandomMap(), "the gradient of a smooth network moves a little, and noise is drawn anew"
     ),
     InputInvariance: Methods(Gradient(), InputXGradient(), "a shift of the input leaves the gradient and changes the input"),
-    ParameterRandomisation: Methods(Gradient(), EdgeMap(), OF_THE_CLASS),
-    EfficientMprt: Methods(Gradient(), EdgeMap(), OF_THE_CLASS, silent_class),
-    DataRandomisation: Methods(Gradient(), EdgeMap(), OF_THE_CLASS),
-    RandomLogit: Methods(Gradient(), EdgeMap(), OF_THE_CLASS),
-    CosineConvergence: Methods(Gradient(), EdgeMap(), OF_THE_CLASS),
+    ParameterRandomisation: Methods(Gradient(), InputMap(), OF_THE_CLASS),
+    EfficientMprt: Methods(Gradient(), InputMap(), OF_THE_CLASS, silent_class),
+    DataRandomisation: Methods(Gradient(), InputMap(), OF_THE_CLASS),
+    RandomLogit: Methods(Gradient(), InputMap(), OF_THE_CLASS),
+    CosineConvergence: Methods(Gradient(), InputMap(), OF_THE_CLASS),
 }

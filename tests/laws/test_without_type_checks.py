@@ -28,7 +28,7 @@ calls = {
     "target of words": lambda: Gradient().attribute(model, images, ["cat", "dog", "cow"]),
     "ragged target": lambda: Gradient().attribute(model, images, [[0], [1, 2], [0]]),
     "edges of a table": lambda: EdgeMap().attribute(table, zoo.table(2), 0),
-    "one map without a batch": lambda: TotalVariationCurve(scaled=True).score(maps[0, 0]),
+    "one map without a batch": lambda: TotalVariationCurve(scaled=True).score(maps[0, 0, 0]),
     "maps of fewer images": lambda: curve.score(model, images, 0, maps[:2]),
     "regions of smaller images": lambda: EnergyInMask().score(maps, torch.ones(3, 4, 4)),
     "an attack on a table": lambda: RandomSign()(
@@ -57,9 +57,8 @@ calls = {
     "an array of maps": lambda: hp.score(curve, model, images, maps.numpy()),
     "fewer maps than images": lambda: hp.score("sparseness", model, images, maps[:2]),
     "two targets": lambda: hp.score(curve, model, images, Gradient().attribute(model, images), target=1),
-    "repeatability of a table": lambda: Repeatability().score(
-        table, zoo.table(2), 0, lambda x, t, seed: RandomMap().attribute(table, x, t, seed=seed)
-    ),
+    "total variation of a table": lambda: TotalVariationCurve(scaled=True).score(zoo.table(2)),
+    "pictures of a table": lambda: hp.score({"name": "random_logit", "similarity": "ssim"}, table, zoo.table(2), Gradient()),
 }
 said = {}
 for name, call in calls.items():
@@ -79,7 +78,7 @@ EXPECTED = {
     "target of words": ("TensorError", "target: expected None, an integer or 3 integers"),
     "ragged target": ("TensorError", "target: expected None, an integer or 3 integers"),
     "edges of a table": ("TensorError", "edge_map: expected images [b, c, h, w]"),
-    "one map without a batch": ("TensorError", "a single map of an image [c, h, w] needs a batch axis"),
+    "one map without a batch": ("TensorError", "a single map needs a batch axis"),
     "maps of fewer images": ("TensorError", "maps: expected one per image"),
     "regions of smaller images": ("TensorError", "regions: expected one per map"),
     "an attack on a table": ("TensorError", "random_sign: expected images [b, c, h, w]"),
@@ -106,7 +105,8 @@ EXPECTED = {
     "a list of maps": ("TensorError", "use torch.stack(maps)"),
     "fewer maps than images": ("TensorError", "maps: expected one per image"),
     "two targets": ("UsageError", "leave it out"),
-    "repeatability of a table": ("TensorError", "repeatability: expected images [b, c, h, w]"),
+    "total variation of a table": ("TensorError", "for tables choose another metric, one that does not need places"),
+    "pictures of a table": ("TensorError", "random_logit: expected images [b, c, h, w], got [2, 7]; for tables and signals set similarity"),
 }
 
 

@@ -17,6 +17,7 @@ from heatproof.core.settings import content_hash
 from heatproof.data.base import CropRegion, Dataset, Item, Preprocess, bytes_digest
 from heatproof.data.decoding import flattened, open_image
 from heatproof.data.image_files import file_digest
+from heatproof.numerics.places import places_of
 
 Picture = Path | Image.Image | npt.NDArray[np.uint8]
 """A photograph: a file, a PIL image, or 8-bit pixels `[h, w]` or `[h, w, 3]`."""
@@ -26,7 +27,7 @@ Picture = Path | Image.Image | npt.NDArray[np.uint8]
 class ImageList:
     """Images with their labels (−1 where there is none) and the regions of their objects, if these are known.
 
-    tensors      floating-point images `[c, h, w]` in model space, all of one shape; empty if there are pictures.
+    tensors      floating-point images `[c, h, w]`, or rows of a table, signals or volumes, in model space, of one shape; empty if there are pictures.
     pictures     photographs, in any size; empty if there are tensors.
     labels       a class for each image.
     regions      1 inside the object and 0 outside, NaN where there is no region, `[h, w]` for each tensor; empty if not known.
@@ -143,7 +144,7 @@ def checked_regions(regions: Tensor, tensors: Sequence[Tensor]) -> tuple[Tensor,
     """
     if not tensors:
         raise UsageError("regions: expected tensors of images beside them, got photographs; give a Folder with `masks`")
-    expected = len(tensors), *tensors[0].shape[1:]
+    expected = len(tensors), *places_of(tensors[0].shape)
     if tuple(regions.shape) != expected:
         raise TensorError(f"regions: expected one for each image, {list(expected)}, got {list(regions.shape)}; crop them alike")
     return tuple(regions.to(torch.float32))

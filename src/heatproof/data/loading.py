@@ -51,7 +51,7 @@ def load(dataset: Dataset, items: Sequence[Item], preprocess: Preprocess | None)
     refused: list[ImageRefused] = []
     for item in items:
         try:
-            tensor = _checked(dataset.tensor(item, preprocess), item)
+            tensor = _checked(dataset.tensor(item, preprocess), item, dataset.image_shape)
         except ImageRefused as refusal:
             refused.append(refusal)
             continue
@@ -124,8 +124,10 @@ def load_regions(
     return torch.stack([dataset.region_tensor(item, crop) for item in chosen[:count]])
 
 
-def _checked(tensor: Any, item: Item) -> Tensor:
-    if not isinstance(tensor, Tensor) or tensor.ndim != 3 or not tensor.is_floating_point():
+def _checked(tensor: Any, item: Item, shape: tuple[int, ...] | None) -> Tensor:
+    """Tensors of a set of tensors may be rows of a table, signals or volumes; a photograph becomes an image."""
+    axes = 3 if shape is None else len(shape)
+    if not isinstance(tensor, Tensor) or tensor.ndim != axes or not tensor.is_floating_point():
         got = f"{tensor.dtype} {list(tensor.shape)}" if isinstance(tensor, Tensor) else type(tensor).__name__
         raise TensorError(f"{item.name}: expected preprocess to return a floating tensor [c, h, w], got {got}")
     if not bool(tensor.isfinite().all()):

@@ -7,6 +7,7 @@ channels last, which the preprocessing of a model makes tensors of.
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
+from enum import Enum
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ from heatproof.data.image_files import entries, image_files
 from heatproof.data.image_folder import ImageFolder
 
 TAKEN = (
-    "a data set or its name, a path, a PIL image, pixels (numpy, uint8), a tensor [n, c, h, w] in the network's units, or an "
+    "a data set or its name, a path, a PIL image, pixels (numpy, uint8), a tensor [n, c, h, w] (a table [n, f]) in the network's units, or an "
     "iterable of images or (image, label)"
 )
 TAKEN_AS_PICTURES = "a data set or its name, a path, a PIL image, pixels (numpy, uint8, channels last), or a sequence of these"
@@ -101,7 +102,7 @@ def image_list(
         source: a tensor, an array, a PIL image, the path of a file, a pair (images, labels) of tensors, or an iterable of images,
             of (image, label), of batches of either, or of mappings with `image` and `label`.
         labels: a class for each image; None for those of the source, if it has any.
-        regions: 1 inside the objects and 0 outside `[n, h, w]`, beside tensors only.
+        regions: 1 inside the objects and 0 outside `[n, h, w]`, one value for each place, beside tensors only.
         count: the number of images, taken from the start; None = all.
         taken: what the message of an error says that is taken.
 
@@ -115,7 +116,8 @@ def image_list(
     >>> image_list([(torch.zeros(3, 8, 8), 1), (torch.ones(3, 8, 8), 0)]).labels
     (1, 0)
     """
-    pairs = list(islice(_pairs(source, taken), count))
+    several = labels is not None and len(labels) > 1
+    pairs = list(islice(_pairs(source, taken, Rows.BATCH if several else Rows.ALL), count))
     if not pairs:
         raise DataError("images: expected at least one image, got none; an iterator that was used before is empty")
     images = [image for image, _ in pairs]
@@ -156,9 +158,9 @@ def _is_path(text: str) -> bool:
     return not known and (there or "/" in text or "\\" in text or bool(Path(text).suffix))
 
 
-def _pairs(source: Any, taken: str) -> Iterator[tuple[Tensor | Picture, Any]]:
+def _pairs(source: Any, taken: str, rows: "Rows") -> Iterator[tuple[Tensor | Picture, Any]]:
     """The images of a source, one by one, each with its label or None."""
-    single = _images(source)
+    single = _images(source, rows)
     if single is not None:
         yield from ((image, None) for image in single)
     elif _is_pair(source):
@@ -173,10 +175,10 @@ def _labelled(element: Any, taken: str = TAKEN) -> Iterator[tuple[Tensor | Pictu
     if isinstance(element, Mapping) and "image" in element:
         element = element["image"], element.get("label")
     given, label = element if _is_pair(element) else (element, None)
-    images = _images(given)
+    several = isinstance(label, list | tuple) or getattr(label, "ndim", 0) == 1
+    images = _images(given, Rows.BATCH if several else Rows.ELEMENT)
     if images is None:
         raise UsageError(f"images: expected {taken}, got {_kind(given)} among them")
-    several = isinstance(label, list | tuple) or getattr(label, "ndim", 0) == 1
     labels = list(cast(Iterable[Any], label)) if several else [label] * len(images)
     if len(labels) != len(images):
         raise TensorError(f"labels: expected one for each of the {len(images)} images of a batch, got {len(labels)}")
@@ -193,7 +195,7 @@ def _is_pair(element: Any) -> bool:
     return label is None or isinstance(label, int | np.integer) or getattr(label, "ndim", 9) < 2
 
 
-def _images(given: Any) -> list[Tensor | Picture] | None:
+def _images(given: Any, rows: "Rows") -> list[Tensor | Picture] | None:
     """The images that one object stands for; None if it is no image and no batch of images."""
     match given:
         case str() | Path():
@@ -201,21 +203,38 @@ def _images(given: Any) -> list[Tensor | Picture] | None:
         case Image.Image():
             return [ImageOps.exif_transpose(given)]  # a copy, turned as files are
         case Tensor():
-            return _rows(given)
+            return rows.of(given)
         case np.ndarray() if given.dtype == np.uint8:
             return _photographs(given)
         case np.ndarray():
-            return _rows(torch.from_numpy(np.ascontiguousarray(given)))
+            return rows.of(torch.from_numpy(np.ascontiguousarray(given)))
     return None
 
 
-def _rows(images: Tensor) -> list[Tensor | Picture]:
-    if images.ndim not in (3, 4):
-        raise TensorError(
-            f"images: expected [n, c, h, w] or an image [c, h, w], got {list(images.shape)}; tables and signals are explained and "
-            "scored by the methods themselves and by heatproof.score"
-        )
-    return list((images if images.ndim == 4 else images[None]).detach().cpu())
+class Rows(Enum):
+    """What the first axis of a tensor counts, by the number of its axes where one input stands for itself.
+
+    ALL      all inputs of a source: a table [n, f], images [n, c, h, w] or volumes [n, c, d, h, w]; three axes are one image.
+    ELEMENT  one element of an iterable: a row [f], a signal [c, t] or an image [c, h, w]; more axes are a batch.
+    BATCH    inputs with a label each, of any kind: signals [n, c, t] too.
+    """
+
+    ALL = (3,)
+    ELEMENT = (1, 2, 3)
+    BATCH = ()
+
+    def of(self, inputs: Tensor) -> list[Tensor | Picture]:
+        """The single inputs of a tensor.
+
+        Raises:
+            TensorError: It is a number, or one axis of numbers where several inputs are expected.
+        """
+        if inputs.ndim == 0 or (inputs.ndim == 1 and self is not Rows.ELEMENT):
+            raise TensorError(
+                f"images: expected [n, c, h, w], a table [n, f] or volumes [n, c, d, h, w], got {list(inputs.shape)}; for signals give "
+                "list(signals), or labels beside them"
+            )
+        return list((inputs[None] if inputs.ndim in self.value else inputs).detach().cpu())
 
 
 def _photographs(pixels: "np.ndarray[Any, np.dtype[np.uint8]]") -> list[Tensor | Picture]:
@@ -254,8 +273,8 @@ def _check_tensors(tensors: tuple[Tensor, ...]) -> None:
             f"images: expected floating-point images in the network's units, got {tensors[0].dtype}; use images.float() / 255 for "
             "a network of pixels in [0, 1]"
         )
-    channels, _, width = tensors[0].shape
-    if width in (1, 3) and channels not in (1, 3):
+    shape = tensors[0].shape
+    if len(shape) == 3 and shape[2] in (1, 3) and shape[0] not in (1, 3):
         raise TensorError(
             f"images: expected [n, c, h, w], channels first, got {[len(tensors), *tensors[0].shape]}; use "
             "images.permute(0, 3, 1, 2), or images.movedim(-1, -3) of each"

@@ -14,6 +14,7 @@ from heatproof.metrics.base import RegionMetric
 from heatproof.models.classes import default_target, number_of_classes
 from heatproof.models.model import Model
 from heatproof.passes.forward import checked_scores, raw_outputs
+from heatproof.passes.inputs import check_needs_images
 
 
 def check_items(experiment: Experiment, dataset: Dataset, items: Sequence[Item]) -> None:
@@ -46,6 +47,7 @@ def check_networks(
         preprocessing_of(model, dataset)
         _check_channels(model, network, dataset)
         for metric in experiment.metric_list():
+            check_needs_images(metric, torch.zeros(1, *network.image_shape))
             metric.check_fits(model, network.image_shape)
         outputs = raw_outputs(model, torch.zeros(1, *network.image_shape).to(model.device, model.dtype))
         checked_scores(model, outputs, default_target(model, outputs))
@@ -64,7 +66,8 @@ def _check_channels(model: Model, network: Network, dataset: Dataset) -> None:
     if network.image_shape[0] != channels:
         raise DataError(
             f"{dataset.name} on {model.name}: expected images [{channels}, h, w], as many channels as the model's bounds, got "
-            f"{list(network.image_shape)}; move the channels first, as in images.permute(0, 3, 1, 2), or mend the bounds"
+            f"{list(network.image_shape)}; move the channels first, as in images.permute(0, 3, 1, 2), or mend the bounds; signals "
+            "[n, c, t] are given as list(signals), or with labels"
         )
 
 

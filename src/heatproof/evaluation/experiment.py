@@ -42,7 +42,7 @@ from heatproof.data.base import Dataset
 from heatproof.data.sources import dataset_of
 from heatproof.evaluation.stopping import Stop
 from heatproof.methods.base import Method, in_words
-from heatproof.metrics.base import Metric
+from heatproof.metrics.metric import Metric
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.model_reference import resolve
 from heatproof.models.outputs import Output

@@ -17,7 +17,8 @@ from heatproof.data.base import Item
 from heatproof.data.labels import relabelled
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric, ReferenceMetric
+from heatproof.metrics.base import ReferenceMetric
+from heatproof.metrics.metric import Metric
 from heatproof.models.outputs import Logit
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.store.manifest import AccelerationEntry
@@ -139,7 +140,8 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
         common = {name: cost for metric in metrics for name, cost in metric.common_cost(shape).items()}
         for start in range(0, len(items), experiment.batch):
             batch = tuple(labelled[start : start + experiment.batch])
-            keep = tuple(item.digest for item in items[start : min(start + experiment.batch, experiment.kept_maps)])
+            kept_maps = experiment.kept_maps if len(shape) == 3 else 0  # only maps of images are stored as pictures
+            keep = tuple(item.digest for item in items[start : min(start + experiment.batch, kept_maps)])
             shared = 1
             for nth, seed in enumerate(experiment.seeds):
                 shared += sum(_beyond_clean(cost) for cost in common.values())

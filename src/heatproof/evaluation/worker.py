@@ -29,8 +29,8 @@ from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric
 from heatproof.metrics.explain import bound
+from heatproof.metrics.metric import Metric
 from heatproof.metrics.score import ScoreInputs
 from heatproof.metrics.scores import Scores
 from heatproof.models.classes import class_probability, default_target
@@ -57,9 +57,10 @@ def compute_unit(run: Path, unit: Unit) -> None:
     if not loaded.items:
         store.write_part(unit.key, [])
         return
-    for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
-        if item.digest in unit.keep:
-            store.write_image(item.digest, pixels)
+    if unit.keep:
+        for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
+            if item.digest in unit.keep:
+                store.write_image(item.digest, pixels)
     model = known_model(model, images, gradients=False)
     with known_outputs(model, images, batch.outputs):
         records, values, further = _score(unit, model, batch)

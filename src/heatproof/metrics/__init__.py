@@ -1,10 +1,11 @@
 """Metrics: scores of attribution maps, one metric per file. Every exported metric can be named in experiments and commands."""
 
 from heatproof.metrics.axioms import Completeness, InputInvariance
-from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
+from heatproof.metrics.base import ExplainerMetric, MapMetric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.metrics.complexity import HistogramEntropy, PerformanceInformationCurve, Sparseness
 from heatproof.metrics.faithfulness import PerturbationCurve, PixelFlipping
 from heatproof.metrics.localisation import EnergyInMask, PointingGame
+from heatproof.metrics.metric import Metric
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
 from heatproof.metrics.score import score
 from heatproof.metrics.scores import Scores

@@ -1,9 +1,12 @@
-"""Base classes of all metrics. A metric has frozen settings, declared class facts, and a `score` method with one value per image.
+"""The five base classes of metrics, each with its own `score`. What they share is in `metric.py`.
 
 There is one base class for each kind of input. `MapMetric` scores the map alone. `RegionMetric` also needs the region of the
 object. `ReferenceMetric` compares the map with the map of another method. `ModelMetric` runs the network on changed images.
 `ExplainerMetric` computes further maps with the method itself. No metric averages over images, and no metric imports a concrete
 method.
+
+Maps and images are `[b, c, …]`: of tables, signals, images or volumes. What is measured on a map is `[b, c, *places]`, and for a
+table `[b, 1, f]` (`numerics/places.py`).
 
 NaN policy: a map that holds NaN or infinity scores NaN, and `notes` says why. The scores of the other images of the batch do not
 change.
@@ -21,119 +24,35 @@ from pydantic import Field
 from torch import Tensor
 
 from heatproof.core.errors import TensorError, UsageError
-from heatproof.core.records import Direction, Reduction
-from heatproof.core.settings import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
 from heatproof.metrics.explain import Explain
 from heatproof.metrics.inputs import check_maps_of_images, check_no_more, finite_maps, parse_regions
+from heatproof.metrics.metric import Metric
 from heatproof.metrics.scores import Scores, masked, without_broken
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.autocast import no_autocast
 from heatproof.numerics.dense import check_dense
+from heatproof.numerics.places import places_of
 from heatproof.numerics.reduce import reduce
 from heatproof.numerics.wide import wide
-from heatproof.passes.counting import ImageShape, PassCount
+from heatproof.passes.counting import ImageShape
 from heatproof.passes.inputs import check_bounds, check_images, check_needs_images, resolve_target
 from heatproof.passes.kept_passes import keeping_passes
 from heatproof.passes.network_checks import known_model
 
 
-class Metric(Settings, ABC):
-    """The settings and class facts that all metrics share. Reports, tables and tests read the facts from here.
+def _prepared(metric: Metric, values: Tensor) -> Float[Tensor, "b c *places"]:
+    """Reduce the channels of the maps, after replacing each map that is not finite by zeros.
 
-    >>> from heatproof.metrics import Metric
-    >>> metric = Metric.from_dict({"name": "perturbation_curve", "order": "least"})
-    >>> metric.label, metric.direction.value
-    ('AUPC', 'higher')
+    Raises:
+        TensorError: They are no batch of maps, or maps of data that the metric declares that it cannot take.
     """
-
-    home: ClassVar[str] = "heatproof.metrics"
-    family: ClassVar[str] = "metric"
-
-    label: ClassVar[str]
-    """The short name of the metric in the heading of a table."""
-    title: ClassVar[str] = ""
-    """The name in full, if it is neither the label nor the words of the metric's name."""
-    meaning: ClassVar[str]
-    """One sentence that explains the score to a reader who does not know the metric."""
-    better: ClassVar[Direction]
-    """Whether a higher or a lower score is better under the default settings."""
-    bounds: ClassVar[tuple[float, float]]
-    """The smallest and the largest possible score."""
-    reduction: ClassVar[Reduction]
-    """How the channels of the raw map are combined before the map is scored."""
-    scale_invariant: ClassVar[bool] = False
-    """Whether multiplying the map by a positive number leaves the score unchanged."""
-    needs_images: ClassVar[bool] = True
-    """Whether the metric needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
-    needs_bounds: ClassVar[bool] = False
-    """Whether the metric makes sense only for images in the units of the model's bounds; images in other units are refused."""
-    curve_axes: ClassVar[tuple[str, str] | None] = None
-    """The names of the horizontal and the vertical axis of the curve, or None if the metric has no curve."""
-    component_meanings: ClassVar[Mapping[str, str]] = {}
-    """The meaning of each component of the scores, by name."""
-    cite: ClassVar[str] = ""
-    """The publication that the metric comes from."""
-
-    @property
-    def direction(self) -> Direction:
-        """Whether a higher or a lower score is better under these settings."""
-        return self.better
-
-    def _prepared(self, values: Tensor) -> Float[Tensor, "b c h w"]:
-        """Reduce the channels of the maps, after replacing each map that is not finite by zeros."""
-        return reduce(finite_maps(values, self.name), self.reduction)
-
-    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
-        """Check that maps of this network on images of this shape can be scored, before any map is computed.
-
-        A run calls it before its first unit, and by default there is nothing to check.
-
-        Args:
-            model: The network.
-            image_shape: The shape `(c, h, w)` of its images.
-
-        Raises:
-            SettingsError: The settings do not fit images of this shape.
-            ModelError: They do not fit the network.
-        """
-        return
-
-    def cost(self, image_shape: ImageShape) -> PassCount:
-        """Return the passes that scoring one map costs, without the passes of further maps."""
-        return PassCount()
-
-    def common_cost(self, image_shape: ImageShape) -> Mapping[str, PassCount]:
-        """Return the passes per image that are run once for all methods, by the key under which metrics share them."""
-        return {}
-
-    def price(self, image_shape: ImageShape) -> str:
-        """The cost of one score in words, without the cost of the map itself."""
-        maps, forward = self.explanations(), self.cost(image_shape).forward
-        passes = f"{forward:,} forward pass{'es' * (forward > 1)}" if forward else ""
-        return ", ".join(filter(None, (passes, f"{maps} more map{'s' * (maps > 1)}" if maps else ""))) or "none"
-
-    def explanations(self, stochastic: bool = True) -> int:
-        """Return the largest number of further maps that one score needs, of a stochastic or of a deterministic method."""
-        return 0
-
-    @property
-    def axes(self) -> tuple[str, str] | None:
-        """The names of the horizontal and the vertical axis of the curve under these settings, or None without a curve."""
-        return self.curve_axes
-
-    @property
-    def curve_at(self) -> tuple[float, ...]:
-        """The positions of the points of the curve on the horizontal axis; empty means 0, 1, 2 and so on."""
-        return ()
-
-    @property
-    def cache_key(self) -> str:
-        """The key of the further maps: metrics with equal keys use the same further maps, so these are computed once for all."""
-        return self.digest
+    finite = finite_maps(values, metric.name)
+    check_needs_images(metric, finite)
+    return reduce(finite, metric.reduction)
 
 
 class MapMetric(Metric, Objective, ABC):
@@ -149,19 +68,19 @@ class MapMetric(Metric, Objective, ABC):
 
     @no_autocast()
     def score(self, values: Shaped[Tensor, "b c *space"], *others: Any) -> Scores:
-        """Score raw maps `[b, c, h, w]`. The metric combines their channels itself, by its declared `reduction`.
+        """Score raw maps `[b, c, …]`. The metric combines their channels itself, by its declared `reduction`.
 
         Raises:
             UsageError: There are further arguments.
         """
         check_no_more(self.name, "the raw maps alone", others)
-        return without_broken(self.measure(self._prepared(values)), values)
+        return without_broken(self.measure(_prepared(self, values)), values)
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         self.score(torch.zeros(1, *image_shape))
 
     @abstractmethod
-    def measure(self, maps: Float[Tensor, "b c h w"]) -> Scores:
+    def measure(self, maps: Float[Tensor, "b c *places"]) -> Scores:
         """Score finite maps whose channels are already reduced. Called by `score`; subclasses implement it."""
 
     def objective_value(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
@@ -190,15 +109,16 @@ class RegionMetric(Metric, ABC):
         """Score raw maps against the regions of the objects.
 
         Args:
-            values: The raw maps `[b, c, h, w]`.
-            regions: The regions `[b, h, w]`: 1 inside, 0 outside, and NaN everywhere for an image without a region.
+            values: The raw maps `[b, c, …]`.
+            regions: The regions `[b, *places]`, such as `[b, h, w]`: 1 inside, 0 outside, and NaN everywhere for an image without a
+                region.
             others: Refused; see `heatproof.score`.
 
         Raises:
             TensorError: The regions do not have the size of the maps, or they hold other values.
         """
         check_no_more(self.name, "the raw maps and the regions", others)
-        maps = self._prepared(values)
+        maps = _prepared(self, values)
         unknown, inside = parse_regions(regions, maps)
         hits = self.hit_area(inside)
         flat = hits.flatten(1)
@@ -214,15 +134,15 @@ class RegionMetric(Metric, ABC):
         return without_broken(scores, values)
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
-        self.score(torch.zeros(1, *image_shape), torch.zeros(1, *image_shape[1:]))
+        self.score(torch.zeros(1, *image_shape), torch.zeros(1, *places_of(image_shape)))
 
-    def hit_area(self, inside: Bool[Tensor, "b h w"]) -> Bool[Tensor, "b h w"]:
-        """Return the pixels that count as the object, given the pixels inside the region; by default they are the same."""
+    def hit_area(self, inside: Bool[Tensor, "b *places"]) -> Bool[Tensor, "b *places"]:
+        """Return the places that count as the object, given those inside the region; by default all of these."""
         return inside
 
     @abstractmethod
-    def measure(self, maps: Float[Tensor, "b c h w"], hits: Bool[Tensor, "b h w"]) -> Scores:
-        """Score finite, reduced maps against the pixels that count as the object. Called by `score`."""
+    def measure(self, maps: Float[Tensor, "b c *places"], hits: Bool[Tensor, "b *places"]) -> Scores:
+        """Score finite, reduced maps against the places that count as the object. Called by `score`."""
 
 
 class ReferenceMetric(Metric, ABC):
@@ -250,7 +170,7 @@ class ReferenceMetric(Metric, ABC):
         """Score raw maps against raw maps of the reference method.
 
         Args:
-            values: The raw maps `[b, c, h, w]`.
+            values: The raw maps `[b, c, …]`.
             others: The raw maps of the reference method; after the reduction of channels they have the same size.
             further: Refused; see `heatproof.score`.
 
@@ -258,8 +178,8 @@ class ReferenceMetric(Metric, ABC):
             TensorError: The reduced maps have different sizes.
         """
         check_no_more(self.name, "the raw maps and those of the reference method", further)
-        maps = self._prepared(values)
-        references = self._prepared(others).to(maps)
+        maps = _prepared(self, values)
+        references = _prepared(self, others).to(maps)
         if maps.shape != references.shape:
             raise TensorError(f"maps: expected maps of one size, got {list(maps.shape)} and {list(references.shape)}")
         return without_broken(self.measure(maps, references), values, others)
@@ -268,7 +188,7 @@ class ReferenceMetric(Metric, ABC):
         self.score(torch.zeros(1, *image_shape), torch.zeros(1, *image_shape))
 
     @abstractmethod
-    def measure(self, maps: Float[Tensor, "b c h w"], others: Float[Tensor, "b c h w"]) -> Scores:
+    def measure(self, maps: Float[Tensor, "b c *places"], others: Float[Tensor, "b c *places"]) -> Scores:
         """Score finite, reduced maps against those of the reference method. Called by `score`."""
 
 
@@ -290,7 +210,7 @@ class ModelMetric(Metric, Objective, ABC):
         """Whether the score is about a class under these settings, so that it is NaN where the explained output depends on none."""
         return False
 
-    def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
+    def work(self, model: Model, images: Float[Tensor, "b c *space"]) -> float:
         """Return the largest cost of scoring one map of each image, in full-forward equivalents.
 
         A forward pass that recomputes only part of the network counts as the share of the operations that it computes.
@@ -310,9 +230,9 @@ class ModelMetric(Metric, Objective, ABC):
 
         Args:
             model: The model that the maps explain.
-            images: The images `[b, c, h, w]`.
+            images: The images `[b, c, …]`.
             target: The class that the maps explain: one class, one class per image, or None for the model's own top-1.
-            values: The raw maps, with one map per image and the height and width of the images.
+            values: The raw maps, with one map per image and the places of the images.
             seed: The seed. A random draw depends only on the seed, the content of the image and the number of the draw.
 
         Raises:
@@ -324,7 +244,7 @@ class ModelMetric(Metric, Objective, ABC):
         model = known_model(model, images, gradients=False)
         check_dense(values, "maps")
         check_maps_of_images(values, images)
-        maps = self._prepared(values.to(images.device))
+        maps = _prepared(self, values.to(images.device))
         with model.running():
             classes = resolve_target(model, images, target)
             if self.needs_class and bool((classes < 0).any()):
@@ -334,7 +254,7 @@ class ModelMetric(Metric, Objective, ABC):
         return without_broken(scores, values)
 
     @abstractmethod
-    def measure(self, model: Model, images: Tensor, target: Tensor, maps: Float[Tensor, "b c h w"], seed: int) -> Scores:
+    def measure(self, model: Model, images: Tensor, target: Tensor, maps: Float[Tensor, "b c *places"], seed: int) -> Scores:
         """Score finite, reduced maps. Called by `score` with the class of each image `[b]`."""
 
     def objective_value(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, *, seed: int = 0) -> Tensor:
@@ -373,7 +293,7 @@ class ExplainerMetric(Metric, ABC):
 
         Args:
             model: The model that is explained.
-            images: The images `[b, c, h, w]`.
+            images: The images `[b, c, …]`.
             target: The class to explain: one class, one class per image, or None for the model's own top-1.
             explain: The method, bound to the model by `bound(method, model)`.
             seed: The seed of the maps and of all random draws of the metric.

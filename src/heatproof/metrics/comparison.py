@@ -70,7 +70,7 @@ class ComparingMetric(ExplainerMetric, ABC):
     similarity  The measure. Of values: cosine, pearson, spearman, kendall (τ-b), kendall_a (τ-a), kendall_c (τ-c), sign (the
                 share of values with equal signs) and top (the share that the largest values of both maps have in common). Of
                 pictures: ssim (structural similarity; Wang et al., IEEE TIP 2004), hog and hog_spearman (Pearson's or Spearman's
-                correlation of histograms of oriented gradients; Dalal & Triggs, CVPR 2005).
+                correlation of histograms of oriented gradients; Dalal & Triggs, CVPR 2005). Pictures are images alone.
     entries     Whether signed values or their magnitudes are compared. For ssim and the two hog measures, magnitudes are scaled to
                 [0, 1] and signed values to [−1, 1], by their 99th percentile, or by their maximum where that is zero.
     channels    Whether the channels are summed first (sum) or every value of every channel is compared by itself (each). ssim and
@@ -113,8 +113,17 @@ class ComparingMetric(ExplainerMetric, ABC):
         others = {key: value for key, value in self.to_dict().items() if key not in ComparingMetric.model_fields}
         return content_hash(others)
 
+    @property
+    def needs_images(self) -> bool:  # type: ignore[override]  # a fact of the class that here depends on a setting
+        """Whether pictures are compared, which tables, signals and volumes are not."""
+        return self.similarity in _PICTURES
+
+    @property
+    def instead(self) -> str:  # type: ignore[override]  # likewise
+        return "set similarity to one of values, such as spearman"
+
     def compare(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the similarity `[b]` of raw maps `[b, c, h, w]`, one number per image."""
+        """Return the similarity `[b]` of raw maps `[b, c, …]`, one number per image."""
         x, y = (self._entries(wide(maps)) for maps in (a, b))
         if self.similarity in _PICTURES:
             return self._picture_similarity(x, y)
@@ -125,7 +134,7 @@ class ComparingMetric(ExplainerMetric, ABC):
 
     def _entries(self, maps: Tensor) -> Tensor:
         maps = maps.abs() if self.entries == "absolute" else maps
-        return reduce(maps, Reduction.SUM) if self.channels == "sum" else maps
+        return reduce(maps, Reduction.SUM if self.channels == "sum" else Reduction.NONE)
 
     def _picture_similarity(self, x: Tensor, y: Tensor) -> Tensor:
         signed = self.entries == "signed"

@@ -18,7 +18,7 @@ class Explain(Protocol):
         """Explain a batch of images.
 
         Args:
-            images: The images `[b, c, h, w]`.
+            images: The images `[b, c, …]`.
             target: The class to explain for each image `[b]`.
             seed: The seed of all random draws.
             model: Another network to explain; None means the default model.

@@ -9,25 +9,26 @@ from torch import Tensor
 from heatproof.core.errors import TensorError, UsageError
 from heatproof.numerics.dense import check_dense
 from heatproof.numerics.finite import finite
+from heatproof.numerics.places import per_image
 from heatproof.numerics.wide import wide
 
 
-def finite_maps(values: Tensor, metric: str) -> Float[Tensor, "b c h w"]:
+def finite_maps(values: Tensor, metric: str) -> Float[Tensor, "b c *space"]:
     """The maps, each that is not finite replaced by zeros. Integer, Boolean and half-precision maps become float32.
 
     Raises:
-        TensorError: They are no batch of maps of images. The message begins with the name of the metric.
+        TensorError: They are no batch of maps. The message begins with the name of the metric.
     """
     check_dense(values, f"{metric}: maps")
     if values.is_complex():
         raise TensorError(f"{metric}: maps: expected real numbers, got {values.dtype}; take their .real or .abs()")
-    if values.ndim != 4:
+    if values.ndim < 2 or 0 in values.shape[1:]:
         raise TensorError(
-            f"{metric}: maps: expected a batch of raw maps of images [b, c, h, w], got {list(values.shape)}; maps of tables and "
-            "signals are not scored by this metric, and a single map of an image [c, h, w] needs a batch axis, values[None]"
+            f"{metric}: maps: expected a batch of raw maps, such as [b, c, h, w] of images or [b, f] of a table, got "
+            f"{list(values.shape)}; a single map needs a batch axis, values[None]"
         )
     values = wide(values)
-    return torch.where(finite(values).view(-1, 1, 1, 1), values, torch.zeros_like(values))
+    return torch.where(per_image(finite(values), values), values, torch.zeros_like(values))
 
 
 def check_no_more(metric: str, expected: str, others: Sequence[object]) -> None:
@@ -53,8 +54,8 @@ def check_maps_of_images(values: Tensor, images: Tensor) -> None:
         raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
 
 
-def parse_regions(regions: Tensor, maps: Float[Tensor, "b c h w"]) -> tuple[Bool[Tensor, " b"], Bool[Tensor, "b h w"]]:
-    """Which images have no region, and which pixels lie inside a region.
+def parse_regions(regions: Tensor, maps: Float[Tensor, "b c *places"]) -> tuple[Bool[Tensor, " b"], Bool[Tensor, "b *places"]]:
+    """Which images have no region, and which places lie inside a region.
 
     Raises:
         TensorError: The regions do not have the size of the maps, or they hold other values than 0, 1 and NaN.
@@ -73,4 +74,4 @@ def parse_regions(regions: Tensor, maps: Float[Tensor, "b c h w"]) -> tuple[Bool
             "choose a threshold: mask > 0.5"
         )
     unknown = regions.isnan().flatten(1).any(1)
-    return unknown, (regions == 1) & ~unknown[:, None, None]
+    return unknown, (regions == 1) & per_image(~unknown, regions)

@@ -20,9 +20,10 @@ from heatproof.core.errors import SettingsError, UnknownNameError, UsageError
 from heatproof.core.settings import Settings
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
-from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
+from heatproof.metrics.base import ExplainerMetric, MapMetric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.metrics.explain import Explain, bound
 from heatproof.metrics.inputs import check_maps_of_images
+from heatproof.metrics.metric import Metric
 from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.numerics.dense import check_dense
@@ -39,7 +40,7 @@ class ScoreInputs:
     target   The class that the maps explain, one per image, or None for the model's own top-1.
     values   The raw maps `[b, c, …]`.
     explain  The method of the maps, bound to the model.
-    regions  `regions()` returns the regions of the objects `[b, h, w]`. Called for a region metric only.
+    regions  `regions()` returns the regions of the objects `[b, *places]`. Called for a region metric only.
     maps_of  `maps_of(method, seed)` returns the maps of another method for the same images and target. Called for a reference
              metric only.
     seed     The seed of the maps and of the metric's own random draws.
@@ -101,12 +102,12 @@ def score(
     Args:
         metric: The metric, its name, or its settings as in an experiment file.
         model: The model that the maps explain.
-        images: The images `[b, c, …]`.
+        images: The images `[b, c, …]`, or other data: a table `[b, f]`, signals `[b, c, t]` or volumes `[b, c, d, h, w]`.
         maps: What is scored. An `Attribution` holds the maps, their target and their method. A method, its name or its settings are
             given in place of maps that are not computed yet. A tensor of raw maps `[b, c, …]` serves for maps that were made
             elsewhere, and for metrics that compute no further maps with the method.
-        regions: The regions of the objects `[b, h, w]`, which only the metrics of localisation use: 1 inside, 0 outside, and NaN
-            everywhere for an image without a region.
+        regions: The regions of the objects, which only the metrics of localisation use, with one value for each place: `[b, h, w]`
+            of images, `[b, f]` of a table. 1 inside, 0 outside, and NaN everywhere for an image without a region.
         target: The class that is explained, as in `Method.attribute`. An `Attribution` has its own.
         seed: The seed of all random draws, of the metric and of the maps that it computes. None means the seed of the
             `Attribution`, and 0 where there is none.

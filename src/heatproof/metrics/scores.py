@@ -42,7 +42,7 @@ class Scores:
     curve       The points of the curve that the score summarises `[b, p]`, or None if the metric has no curve.
     components  Further numbers per image `[b]`, by name.
     details     Facts about the whole batch, as plain JSON values.
-    maps        Further maps `[b, c, h, w]` that the score was computed from, by name, for a figure.
+    maps        Further maps `[b, c, …]` that the score was computed from, by name, for a figure.
     notes       One text per image: the reason why its score is NaN, or "".
     metric      The label of the metric; this and the fields below are set by `score`, and empty otherwise.
     better      Whether a higher or a lower score is better.
@@ -71,7 +71,7 @@ class Scores:
     curve: Float[Tensor, "b p"] | None = None
     components: Mapping[str, Float[Tensor, " b"]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
-    maps: Mapping[str, Float[Tensor, "b c h w"]] = field(default_factory=dict)
+    maps: Mapping[str, Float[Tensor, "b c *space"]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     metric: str = ""
     better: str = ""

@@ -1,4 +1,6 @@
-"""Separable Gaussian blur of each channel, with the image mirrored at its borders (…, b, a | a, b, …)."""
+"""Separable Gaussian blur of each channel of images, signals or volumes, mirrored at their borders (…, b, a | a, b, …)."""
+
+from math import prod
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +18,7 @@ def gaussian_kernel(sigma: float, truncate: float = 4.0) -> Float[Tensor, " taps
     return kernel / kernel.sum()
 
 
-def gaussian_blur(images: Float[Tensor, "b c h w"], sigma: float, truncate: float = 4.0) -> Float[Tensor, "b c h w"]:
+def gaussian_blur(images: Float[Tensor, "b c *space"], sigma: float, truncate: float = 4.0) -> Float[Tensor, "b c *space"]:
     """Blur each channel. `sigma` is in pixels; the kernel ends at `truncate` standard deviations.
 
     >>> import torch
@@ -26,7 +28,7 @@ def gaussian_blur(images: Float[Tensor, "b c h w"], sigma: float, truncate: floa
     """
     blurred = wide(images)
     kernel = gaussian_kernel(sigma, truncate).to(blurred)
-    for axis in (2, 3):
+    for axis in range(2, images.ndim):
         blurred = _convolve(blurred, kernel, axis)
     return blurred.to(images.dtype)
 
@@ -35,7 +37,7 @@ LEAST_SIGMA = 0.5
 """The least standard deviation of `relative_blur`, in pixels: a neighbour has a seventh of the weight of the pixel itself."""
 
 
-def relative_blur(images: Float[Tensor, "b c h w"], sigma: float) -> Float[Tensor, "b c h w"]:
+def relative_blur(images: Float[Tensor, "b c *space"], sigma: float) -> Float[Tensor, "b c *space"]:
     """Blur each channel; `sigma` is a share of the shorter side.
 
     Where that is less than half a pixel, as for a few rows, it is a share of the longer side, and at least half a pixel.
@@ -46,7 +48,7 @@ def relative_blur(images: Float[Tensor, "b c h w"], sigma: float) -> Float[Tenso
     >>> relative_blur(signal, sigma=0.05)[0, 0, 0, [0, 100, 110]].round(decimals=2)
     tensor([-1.0000,  0.0400,  0.7100])
     """
-    shorter, longer = sorted(images.shape[-2:])
+    shorter, longer = min(images.shape[2:]), max(images.shape[2:])
     pixels = sigma * shorter
     return gaussian_blur(images, pixels if pixels >= LEAST_SIGMA else max(sigma * longer, LEAST_SIGMA))
 
@@ -54,10 +56,13 @@ def relative_blur(images: Float[Tensor, "b c h w"], sigma: float) -> Float[Tenso
 def _convolve(images: Tensor, kernel: Tensor, axis: int) -> Tensor:
     radius = len(kernel) // 2
     padded = images.index_select(axis, _symmetric_index(images.shape[axis], radius).to(images.device))
-    b, c, h, w = padded.shape
-    shape = (1, 1, -1, 1) if axis == 2 else (1, 1, 1, -1)
-    out = F.conv2d(padded.reshape(b * c, 1, h, w), kernel.view(shape))
-    return out.view(b, c, *out.shape[-2:])
+    b, c, *space = images.shape
+    n = padded.shape[axis]
+    if axis == images.ndim - 1:
+        out = F.conv2d(padded.reshape(b * c, 1, -1, n), kernel.view(1, 1, 1, -1))
+    else:
+        out = F.conv2d(padded.reshape(-1, 1, n, prod(space[axis - 1 :])), kernel.view(1, 1, -1, 1))
+    return out.view(images.shape)
 
 
 def _symmetric_index(length: int, radius: int) -> Tensor:

@@ -5,8 +5,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def centre_of_mass(maps: Float[Tensor, "b h w"]) -> Float[Tensor, "b 2"]:
-    """The row and column, from 0, of the centre of mass of maps without negative values; NaN for a map that is zero everywhere.
+def centre_of_mass(maps: Float[Tensor, "b *space"]) -> Float[Tensor, "b axes"]:
+    """The position along each axis, such as row and column, from 0, of the centre of mass of maps without negative values.
+
+    NaN for a map that is zero everywhere.
 
     >>> import torch
     >>> from heatproof.numerics.centre_of_mass import centre_of_mass
@@ -15,6 +17,7 @@ def centre_of_mass(maps: Float[Tensor, "b h w"]) -> Float[Tensor, "b 2"]:
     >>> centre_of_mass(maps)
     tensor([[ 6., 10.]])
     """
-    rows, columns = (torch.arange(size).to(maps) for size in maps.shape[1:])
-    total = maps.sum((1, 2))
-    return torch.stack([(maps.sum(2) * rows).sum(1) / total, (maps.sum(1) * columns).sum(1) / total], dim=1)
+    axes = range(1, maps.ndim)
+    total = maps.sum(tuple(axes))
+    along = [maps.sum(others) if (others := tuple(each for each in axes if each != axis)) else maps for axis in axes]
+    return torch.stack([(mass * torch.arange(mass.shape[1]).to(maps)).sum(1) / total for mass in along], dim=1)

@@ -32,7 +32,8 @@ CACHE_SHARE = 0.5
 ROUNDING = 1e3
 """The largest difference of outputs that counts as rounding, in units of the type's precision relative to the largest output."""
 
-Size = tuple[int, int]
+Size = tuple[int, ...]
+"""The size of a rectangle along each axis: height and width for an image, which alone partial recomputation is for."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def incremental(model: Model, images: Tensor, size: Size) -> IncrementalPlan:
 
     Args:
         model: the network; its `incremental` switches partial recomputation off.
-        images: a batch `[b, c, h, w]`, of which the first image is used.
+        images: a batch `[b, c, …]`, of which the first image is used.
         size: height and width of the rectangle.
 
     Returns:
@@ -111,13 +112,16 @@ def incremental(model: Model, images: Tensor, size: Size) -> IncrementalPlan:
     """
     if not model.incremental:
         return replace(FULL_PASSES, reason="it was switched off")
-    if images.ndim != 4 or size[0] > images.shape[2] or size[1] > images.shape[3]:
+    if images.ndim != 4:
+        return replace(FULL_PASSES, reason="the input has no rows and columns")
+    height, width = size
+    if height > images.shape[2] or width > images.shape[3]:
         return replace(FULL_PASSES, reason="there is no such rectangle")
     plans = _plans.setdefault(model.engine or model.module, {})
     key = (size, images.shape[1:], images.dtype, images.device, model.memory)
     if key not in plans:
         try:
-            plans[key] = _planned(model, images[:1], size)
+            plans[key] = _planned(model, images[:1], (height, width))
         except ModelError as error:
             plans[key] = replace(FULL_PASSES, reason=str(error))
     return plans[key]
@@ -146,7 +150,7 @@ def recorded(model: Model, images: Tensor, layout: RegionLayout, flops: FlopCoun
         return record(named_network(model), model.outputs, images.clone(), layout, flops)
 
 
-def _planned(model: Model, image: Tensor, size: Size) -> IncrementalPlan:
+def _planned(model: Model, image: Tensor, size: tuple[int, int]) -> IncrementalPlan:
     if is_compiled(model):
         return replace(FULL_PASSES, reason="compiled operations cannot be traced")
     layout = RegionLayout(size, (image.shape[2], image.shape[3]), LARGEST_SHARE)
@@ -183,7 +187,7 @@ class _NoModules:
         pass
 
 
-def _difference(model: Model, image: Tensor, recording: Recorded, size: Size) -> str:
+def _difference(model: Model, image: Tensor, recording: Recorded, size: tuple[int, int]) -> str:
     """Return how the outputs at three places differ from those of full forward passes; empty if they are equal up to rounding."""
     (h, w), (height, width) = size, image.shape[2:]
     corners = [(0, 0), ((height - h) // 2, (width - w) // 2), (height - h, width - w)]

@@ -101,13 +101,18 @@ def check_needs_images(settings: Settings, images: Float[Tensor, "b c *space"]) 
         if getattr(part, "needs_places", False) and images.ndim < 3:
             raise TensorError(
                 f"{part.name}: expected images [b, c, h, w], signals [b, c, t] or volumes [b, c, d, h, w], got "
-                f"{list(images.shape)}; for tables choose another {part.family}, one that does not need places"
+                f"{list(images.shape)}; for tables {_instead(part, 'places')}"
             )
         if getattr(part, "needs_images", False):
             raise TensorError(
                 f"{part.name}: expected images [b, c, h, w], got {list(images.shape)}; "
-                f"for tables and signals choose another {part.family}, one that does not need images"
+                f"for tables and signals {_instead(part, 'images')}"
             )
+
+
+def _instead(part: Settings, needed: str) -> str:
+    """The remedy that the settings name themselves, or others of their kind."""
+    return getattr(part, "instead", "") or f"choose another {part.family}, one that does not need {needed}"
 
 
 def check_bounds(settings: Settings, model: Model, images: Float[Tensor, "b c *space"]) -> tuple[str, ...]:

@@ -1,8 +1,12 @@
 """Outputs of images in which one rectangle is replaced: the engine of region perturbation and of occlusion.
 
+The rectangle of a signal is an interval, and that of a volume a box; for these full forward passes are used.
+
 Only what the rectangle can affect is computed where that pays (`incremental.py`), else full forward passes are used; the outputs
 are equal up to rounding. One of an image's candidates may become the image.
 """
+
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +17,12 @@ from heatproof.models.model import Model
 from heatproof.partial.plan import ReplayMismatch
 from heatproof.passes.cached_images import CachedImages
 from heatproof.passes.forward import variant_outputs
-from heatproof.passes.incremental import incremental, use_full_passes
+from heatproof.passes.incremental import Size, incremental, use_full_passes
+
+
+def box_at(first: Sequence[int], size: Size) -> tuple[slice, ...]:
+    """The index of a rectangle in one image `[c, …]`, all channels, from its first place along each axis on."""
+    return slice(None), *(slice(i, i + n) for i, n in zip(first, size, strict=True))
 
 
 class PatchedImages:
@@ -21,8 +30,8 @@ class PatchedImages:
 
     Args:
         model: the network.
-        images: `[b, c, h, w]`; they are copied.
-        size: height and width of every rectangle.
+        images: `[b, c, …]`; they are copied.
+        size: the size of every rectangle along each axis: height and width.
         candidates: how many candidates each image will have at a time.
         times: how often there will be so many; with `candidates`, this decides whether partial recomputation pays.
 
@@ -38,24 +47,25 @@ class PatchedImages:
         torch.Size([2, 16, 10])
     """
 
-    def __init__(self, model: Model, images: Float[Tensor, "b c h w"], size: tuple[int, int], candidates: int, times: int) -> None:
+    def __init__(self, model: Model, images: Float[Tensor, "b c *space"], size: Size, candidates: int, times: int) -> None:
         self.model, self.images, self.size = model, images.clone(), size
         self._last: tuple[Tensor, Tensor] | None = None
         self._cached: CachedImages | None = None
         plan = incremental(model, images, size)
         if plan.replay is not None and plan.pays(len(images), candidates, times):
-            self._cached = CachedImages(model, self.images, plan, plan.replay, f"rectangles of {size[0]} × {size[1]}")
+            self._cached = CachedImages(model, self.images, plan, plan.replay, f"rectangles of {' × '.join(map(str, size))}")
 
     def outputs(
-        self, corners: Int[Tensor, "b 2"] | Int[Tensor, "b p 2"], rectangles: Float[Tensor, "b p c h w"]
+        self, corners: Int[Tensor, "b axes"] | Int[Tensor, "b p axes"], rectangles: Float[Tensor, "b p c *size"]
     ) -> Float[Tensor, "b p k"]:
         """Return the network's outputs for p candidates of each image.
 
         Cost: `b p` forward passes, or the affected share of them.
 
         Args:
-            corners: the first row and column of the rectangle, `[b, 2]` for all candidates of an image or `[b, p, 2]` for each of
-                them. Consecutive candidates with the same corner are computed together, so put the fills of a corner side by side.
+            corners: the first place along each axis, row and column, of the rectangle: `[b, 2]` for all candidates of an image or
+                `[b, p, 2]` for each of them. Consecutive candidates with the same corner are computed together, so put the fills of
+                a corner side by side.
             rectangles: what replaces the rectangle in each candidate.
 
         Raises:
@@ -96,25 +106,24 @@ class PatchedImages:
                 self._cached.keep(corners, rectangles, candidate)
             except ReplayMismatch as mismatch:
                 self._give_up_partial(str(mismatch))
-        (h, w), places = self.size, corners.tolist()
-        for image, of_image, rectangle, index in zip(self.images, places, rectangles, chosen, strict=True):
-            i, j = of_image[index]
-            image[:, i : i + h, j : j + w] = rectangle[index]
+        for image, of_image, rectangle, index in zip(self.images, corners.tolist(), rectangles, chosen, strict=True):
+            image[box_at(of_image[index], self.size)] = rectangle[index]
         self._last = None
 
     def _checked_corners(self, corners: Tensor, rectangles: Tensor) -> Tensor:
         """Return the corners as `[b, p, 2]`, after refusing those that do not fit."""
         (b, c), space = self.images.shape[:2], list(self.images.shape[2:])
         got = list(rectangles.shape)
-        if len(got) != 5 or got[:1] + got[2:] != [b, c, *self.size] or got[1] == 0:
-            raise TensorError(f"rectangles: expected shape [{b}, p, {c}, {self.size[0]}, {self.size[1]}] with p ≥ 1, got {got}")
+        axes, size = len(space), ", ".join(map(str, self.size))
+        if len(got) != axes + 3 or got[:1] + got[2:] != [b, c, *self.size] or got[1] == 0:
+            raise TensorError(f"rectangles: expected shape [{b}, p, {c}, {size}] with p ≥ 1, got {got}")
         p = got[1]
-        if list(corners.shape) not in ([b, 2], [b, p, 2]) or corners.is_floating_point():
+        if list(corners.shape) not in ([b, axes], [b, p, axes]) or corners.is_floating_point():
             raise TensorError(
-                f"corners: expected integers of shape [{b}, 2], or [{b}, {p}, 2] for a corner per candidate, "
+                f"corners: expected integers of shape [{b}, {axes}], or [{b}, {p}, {axes}] for a corner per candidate, "
                 f"got {str(corners.dtype).removeprefix('torch.')} of shape {list(corners.shape)}"
             )
-        corners = corners.view(b, -1, 2).expand(b, p, 2)
+        corners = corners.view(b, -1, axes).expand(b, p, axes)
         outside = ((corners < 0) | (corners > corners.new_tensor(space) - corners.new_tensor(self.size))).any(2)
         if bool(outside.any()):
             raise TensorError(
@@ -127,8 +136,8 @@ class PatchedImages:
         def build(image: list[int], candidate: list[int]) -> Tensor:
             changed = self.images[image]
             corner, rectangle = corners[image, candidate].tolist(), rectangles[image, candidate]
-            for patched, (i, j), patch in zip(changed, corner, rectangle, strict=True):
-                patched[:, i : i + self.size[0], j : j + self.size[1]] = patch
+            for patched, first, patch in zip(changed, corner, rectangle, strict=True):
+                patched[box_at(first, self.size)] = patch
             return changed
 
         return torch.cat([outputs for *_, outputs in variant_outputs(self.model, self.images, rectangles.shape[1], build)])

@@ -18,22 +18,23 @@ from heatproof.passes.memory import in_chunks
 
 def picture_shift(
     model: Model,
-    images: Float[Tensor, "b c h w"],
+    images: Float[Tensor, "b c *space"],
     target: Int[Tensor, " b"],
-    picture: Float[Tensor, "h w"],
+    picture: Float[Tensor, " *places"],
     limit: float = 0.3,
-) -> Float[Tensor, "b c h w"]:
+) -> Float[Tensor, "b c *space"]:
     """The shift of each image. Cost: one forward and one backward pass an image.
 
     Args:
         model: The network f.
-        images: The images `[b, c, h, w]` in model space.
+        images: The images `[b, c, …]` in model space.
         target: The class to explain for each image `[b]`.
-        picture: The picture `[h, w]`; it is scaled so that its mean magnitude is that of the image's own input × gradient.
+        picture: The picture, one value for each place; it is scaled so that its mean magnitude is that of the image's own
+            input × gradient.
         limit: The largest shift, as a share of the range of the bounds.
 
     Returns:
-        The shifts `[b, c, h, w]`.
+        The shifts `[b, c, …]`.
     """
 
     def compute(rows: range) -> Tensor:
@@ -41,7 +42,7 @@ def picture_shift(
         return gradient(model, images[part], target[part])[0]
 
     slope = torch.cat([chunk for _, chunk in in_chunks(model, images, len(images), compute, "gradient")])
-    own = (images * slope).abs().mean((1, 2, 3), keepdim=True)
+    own = (images * slope).abs().mean(tuple(range(1, images.ndim)), keepdim=True)
     shown = picture.to(images) / picture.to(images).abs().mean() * own
     lower, upper = model.bounds.like(images)
     most = limit * (upper - lower)

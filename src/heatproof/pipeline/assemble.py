@@ -25,7 +25,7 @@ from heatproof.evaluation.experiment import Experiment, loader_of, method_label,
 from heatproof.evaluation.networks import image_shape
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric
+from heatproof.metrics.metric import Metric
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.given import Given, model_content, with_source
 from heatproof.models.loaders.model_reference import load_model, resolve
@@ -242,8 +242,9 @@ def _add_defaults(content: Entry) -> None:
     model = entry.loader.load()
     model = model if entry.output is None else model.with_(output=entry.output)
     preprocessing_of(model, dataset)
-    lower, upper = model.bounds.like(torch.zeros(1, len(model.bounds.lower), 1, 1))
-    grey = model.placed(((lower + upper) / 2).expand(1, *image_shape(model, dataset)).clone())
+    shape = image_shape(model, dataset)
+    lower, upper = model.bounds.like(torch.zeros(1, *shape))
+    grey = model.placed(((lower + upper) / 2).expand(1, *shape).clone())
     if "methods" not in content:
         content["methods"] = list(default_methods(model, grey))
     if "metrics" not in content:

@@ -11,6 +11,7 @@ Grad-CAM without a layer that has positions, is left out, and a log message says
 
 import logging
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import Any
 
 from torch import Tensor
@@ -18,10 +19,12 @@ from torch import Tensor
 from heatproof.core.errors import HeatproofError
 from heatproof.evaluation.experiment import method_label
 from heatproof.methods.base import Method
-from heatproof.metrics.base import Metric
+from heatproof.metrics.metric import Metric
 from heatproof.models.classes import number_of_classes
 from heatproof.models.model import Model
+from heatproof.numerics.places import places_of
 from heatproof.passes.forward import raw_outputs
+from heatproof.passes.inputs import check_needs_images
 
 METHODS: tuple[Mapping[str, Any], ...] = (
     {"name": "gradient"},
@@ -38,6 +41,8 @@ METRICS: tuple[Mapping[str, Any], ...] = (
     {"name": "random_logit"},
     {"name": "sparseness"},
 )
+MOST_STEPS = 32
+"""The steps of pixel flipping, where there are as many places; a small table has fewer columns."""
 OF_CLASSES = ("random_logit",)
 """The metrics that ask for another class."""
 TRIED = ("grad_cam", "lrp")
@@ -51,11 +56,11 @@ def default_methods(model: Model, image: Tensor) -> Iterator[dict[str, Any]]:
 
     Args:
         model: the first network.
-        image: one image `[1, c, h, w]` on which methods are tried.
+        image: one image `[1, c, h, w]`, or a row, a signal or a volume, on which methods are tried.
     """
     for settings in METHODS:
         method = Method.from_dict(settings)
-        refusal = _refusal(method, model, image) if method.name in TRIED else ""
+        refusal = _refusal(method, model, image) if method.name in TRIED or image.ndim != 4 else ""
         if refusal:
             log.warning("%s is left out: %s", method.name, refusal)
         else:
@@ -67,11 +72,14 @@ def default_metrics(model: Model, image: Tensor) -> Iterator[dict[str, Any]]:
     has_classes = number_of_classes(model, raw_outputs(model, image)) > 0
     for settings in METRICS:
         settings = {key: value for key, value in settings.items() if has_classes or key != "output"}
+        if settings["name"] == "pixel_flipping" and (places := prod(places_of(image.shape[1:]))) < MOST_STEPS:
+            settings["steps"] = places
         metric = Metric.from_dict(settings)
         if metric.name in OF_CLASSES and not has_classes:
             log.warning("%s is left out: the explained output depends on no class", metric.name)
             continue
         try:
+            check_needs_images(metric, image)
             metric.check_fits(model, tuple(image.shape[1:]))
         except HeatproofError as error:
             log.warning("%s is left out: %s", metric.name, error)

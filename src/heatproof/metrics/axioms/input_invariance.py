@@ -9,9 +9,10 @@ from noise whose scale follows the range of the image. A baseline that is define
 constant shift. No baseline moves with a shift that differs from pixel to pixel.
 
 A constant shift is m_c = size · (upper_c − lower_c) in channel c; the default size −1 shifts images in [0, 1] to [−1, 0]. A
-picture shift is chosen such that input × gradient shows a chessboard of 8 × 8 fields, with at most size · (upper_c − lower_c) in
-each value; the default size is 0.3 (see `passes/picture_shift.py`). Both maps use the random draws of the unshifted image, so
-that randomness does not contribute to the difference. The network f2 runs without acceleration.
+picture shift is chosen such that input × gradient shows a chessboard of 8 × 8 fields (8 fields of a signal or a table), with at
+most size · (upper_c − lower_c) in each value; the default size is 0.3 (see `passes/picture_shift.py`). Both maps use the random
+draws of the unshifted image, so that randomness does not contribute to the difference. The network f2 runs without
+acceleration.
 
 Cost: 1 further map and 2 forward passes; a picture shift costs 1 forward and 1 backward pass more.
 Source: Kindermans, Hooker, Adebayo, Alber, Schütt, Dähne, Erhan & Kim, "The (un)reliability of saliency methods", 2017.
@@ -19,7 +20,7 @@ Differs from the paper because the paper compares maps by eye, while this metric
 padded convolution is a map rather than a constant, so that f2 is exact at the borders too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -33,13 +34,14 @@ from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
+from heatproof.numerics.places import places_of
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
 from heatproof.passes.picture_shift import picture_shift
 from heatproof.perturb.draws import drawn_as
 
 FIELDS = 8
-"""The number of fields along each side of the chessboard."""
+"""The number of fields along each axis of the chessboard."""
 SIZES = {"constant": -1.0, "picture": 0.3}
 """The default size of each kind of shift, as a share of the range of legal values."""
 
@@ -110,13 +112,16 @@ class InputInvariance(ComparingMetric):
         if self.shift == "constant":
             lower, upper = model.bounds.like(images)
             return [(slice(None), size * (upper - lower)[0])]
-        board = _chessboard(*images.shape[2:]).to(images)
+        board = _chessboard(places_of(images.shape[1:])).to(images)
         return [(slice(i, i + 1), m) for i, m in enumerate(picture_shift(model, images, target, board, size))]
 
 
-def _chessboard(height: int, width: int) -> Float[Tensor, "h w"]:
-    row, column = (torch.arange(n) * FIELDS // n for n in (height, width))
-    return 1.0 - 2.0 * ((row[:, None] + column) % 2)
+def _chessboard(places: Sequence[int]) -> Float[Tensor, " *places"]:
+    """Signs that change from field to field, along each axis of the places."""
+    field = torch.zeros((), dtype=torch.long)
+    for n in places:
+        field = field[..., None] + torch.arange(n) * FIELDS // n
+    return 1.0 - 2.0 * (field % 2)
 
 
 def _check(other: Model, outputs: Tensor, expected: Tensor) -> None:

@@ -76,6 +76,7 @@ class PerformanceInformationCurve(ModelMetric):
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     reduction: ClassVar[Reduction] = Reduction.SUM
     scale_invariant: ClassVar[bool] = True
+    needs_images: ClassVar[bool] = True
     curve_axes: ClassVar[tuple[str, str]] = ("equal steps of information", "performance")
     cite: ClassVar[str] = "Kapishnikov et al., ICCV 2019"
 

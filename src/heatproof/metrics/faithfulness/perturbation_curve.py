@@ -4,9 +4,10 @@
 
 f is the explained score, x the image, L the number of regions and P the number of candidates a step. x^(l, p) is the p-th of P
 candidates in which the l-th most relevant region of k × k pixels of x^(l−1) is replaced by random colours. The candidate whose
-score is nearest the median becomes x^(l). Regions are ranked once, by the mean of |Σ_channels map|, and never overlap. Lower is
-better for `order="most"`. The value is an integral over a length L, that is, L times the mean relative score. Where the clean score
-is not positive, or near zero, the value is NaN (`relative_to_clean` in `metrics/scores.py`).
+score is nearest the median becomes x^(l). A region of a signal is an interval of k times, and one of a volume a cube. Regions
+are ranked once, by the mean of |Σ_channels map|, and never overlap. Lower is better for `order="most"`. The value is an
+integral over a length L, that is, L times the mean relative score. Where the clean score is not positive, or near zero, the
+value is NaN (`relative_to_clean` in `metrics/scores.py`).
 
 The P candidates are shared by several paths, each of which carries a candidate of its own forward and breaks ties of the ranking
 by its own random numbers; the curve is their mean. `error` is the standard error of the value over the paths. With one path it is
@@ -23,6 +24,7 @@ them by the signed relevance, so that relevance against the class comes last. Ra
 so that all methods are compared with the same ones.
 """
 
+from math import prod
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -39,8 +41,8 @@ from heatproof.numerics.area import AreaRule, area
 from heatproof.numerics.quantile import quantile
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, mean_fill_score, scores
-from heatproof.passes.incremental import images_at_once, incremental
-from heatproof.passes.patched_images import PatchedImages
+from heatproof.passes.incremental import Size, images_at_once, incremental
+from heatproof.passes.patched_images import PatchedImages, box_at
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.uniform import Uniform
@@ -58,7 +60,7 @@ class PerturbationCurve(ModelMetric):
     side       The side of a region in pixels, k.
     regions    The number of regions that are replaced, L.
     scaled     Whether side and regions are for images of 224 × 224 pixels and are scaled to the image, so that the share of pixels
-               that is replaced stays the same.
+               that is replaced stays the same; of a signal or a volume, the share of places, with the shortest axis for the side.
     draws      The number of candidates a step, P, of all paths; None means 50 for a random fill and 1, the only choice, for any
                other.
     paths      The number of independent paths that share the candidates equally; None means the largest number up to 5 that
@@ -92,6 +94,7 @@ class PerturbationCurve(ModelMetric):
     bounds: ClassVar[tuple[float, float]] = (-torch.inf, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.SUM
     scale_invariant: ClassVar[bool] = True
+    needs_places: ClassVar[bool] = True
     needs_bounds: ClassVar[bool] = True
     curve_axes: ClassVar[tuple[str, str]] = ("regions replaced", "score relative to the clean image")
     cite: ClassVar[str] = "Samek et al., TNNLS 2017; Goh et al., ICPR 2020"
@@ -138,30 +141,30 @@ class PerturbationCurve(ModelMetric):
         return self.output is not None and self.output.class_dependent
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
-        h, w = image_shape[-2:]
-        check_room(h, w, *self.layout(h, w))
+        space = image_shape[1:]
+        check_room(space, *self.layout(*space))
 
     def cost(self, image_shape: ImageShape) -> PassCount:
-        _, regions = self.layout(*image_shape[-2:])
+        _, regions = self.layout(*image_shape[1:])
         return PassCount(2 + regions * self.candidates, clean=1)
 
-    def work(self, model: Model, images: Float[Tensor, "b c h w"]) -> float:
-        side, count = self.layout(*images.shape[-2:])
+    def work(self, model: Model, images: Float[Tensor, "b c *space"]) -> float:
+        side, count = self.layout(*images.shape[2:])
         paths, candidates = self.candidates_of_paths
-        return 2 * len(images) + incremental(model, images, (side, side)).work(len(images) * paths, candidates, count)
+        return 2 * len(images) + incremental(model, images, _cube(side, images)).work(len(images) * paths, candidates, count)
 
-    def layout(self, h: int, w: int) -> tuple[int, int]:
-        """The side and the number of regions for an image of h × w pixels."""
+    def layout(self, *space: int) -> tuple[int, int]:
+        """The side and the number of regions for an image of h × w pixels, or other data of so many places along each axis."""
         if not self.scaled:
             return self.side, self.regions
-        side = max(1, round(self.side * min(h, w) / PUBLISHED_SIDE))
+        side = max(1, round(self.side * min(space) / PUBLISHED_SIDE))
         share = self.regions * self.side**2 / PUBLISHED_SIDE**2
-        return side, max(1, round(share * h * w / side**2))
+        return side, max(1, round(share * prod(space) / side ** len(space)))
 
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
         if self.output is not None:
             model = model.with_(output=self.output)
-        side, count = self.layout(*images.shape[-2:])
+        side, count = self.layout(*images.shape[2:])
         draws, (paths, _) = Draws.for_images(seed, images), self.candidates_of_paths
         clean = scores(model, images, target)
         replaced = mean_fill_score(model, images, target, draws, self.fill, 1)
@@ -176,7 +179,7 @@ class PerturbationCurve(ModelMetric):
             most_relevant_first=self.order == "most",
             skip_last=self.corners == "published",
         )
-        at_once = images_at_once(model, images, (side, side))
+        at_once = images_at_once(model, images, _cube(side, images))
         steps = torch.cat(
             [
                 self._step_scores(model, images[image[at]], target[image[at]], draws.rows(range(len(image))[at]), corners[at], side)
@@ -195,7 +198,7 @@ class PerturbationCurve(ModelMetric):
         """The mean score of the candidates at each step of one path."""
         (_, p), count = self.candidates_of_paths, corners.shape[1]
         whole = None if self.fill.stochastic else self.fill(images, model.bounds, draws, 0)
-        rectangles = PatchedImages(model, images, (side, side), candidates=p, times=count)
+        rectangles = PatchedImages(model, images, _cube(side, images), candidates=p, times=count)
         means = []
         for step in range(count):
             corner = corners[:, step]
@@ -210,7 +213,7 @@ class PerturbationCurve(ModelMetric):
     def _patches(
         self, model: Model, images: Tensor, whole: Tensor | None, draws: Draws, corner: Tensor, side: int, indices: range
     ) -> Tensor:
-        """The pixels `[b, candidates, c, side, side]` that replace a region in each candidate of one step."""
+        """The values `[b, candidates, c, side, …]` that replace a region in each candidate of one step."""
         crops = _crop(images if whole is None else whole, corner, side)
         if whole is not None:
             return crops[:, None]
@@ -232,4 +235,10 @@ class PerturbationCurve(ModelMetric):
 
 
 def _crop(images: Tensor, corner: Tensor, side: int) -> Tensor:
-    return torch.stack([image[:, i : i + side, j : j + side] for image, (i, j) in zip(images, corner.tolist(), strict=True)])
+    size = _cube(side, images)
+    return torch.stack([image[box_at(first, size)] for image, first in zip(images, corner.tolist(), strict=True)])
+
+
+def _cube(side: int, images: Tensor) -> Size:
+    """The size of a region along each axis of the images: a square, or an interval of a signal, or a cube of a volume."""
+    return (side,) * (images.ndim - 2)

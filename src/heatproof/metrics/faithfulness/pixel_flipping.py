@@ -2,12 +2,13 @@
 
     y_k = 1/P Σ_p f(x^(k, p)) / f(x),  k = 0 … K,    value = Σ_k (s_k − s_{k−1}) (y_{k−1} + y_k) / 2,    s_k = ⌊k n / K⌋ / n
 
-f is the explained score, x the image of n pixels, K the number of steps and P the number of draws of the fill. For deletion,
-x^(k, p) is the image with the share s_k of its pixels replaced by draw p of the fill; for insertion, it is draw p of the fill with
-that share of pixels taken from the image. The pixels are those first in the order of the map. So y_0 = 1 for deletion and y_K = 1
-for insertion, and a score that never changes has area 1. Pixels are ordered by the signed Σ_channels map, and all channels of a
-pixel are replaced at once; pixels of equal relevance are in random order. Where the clean score is not positive, or near zero, the
-value is NaN (`relative_to_clean` in `metrics/scores.py`).
+f is the explained score, x the image of n pixels (times of a signal, voxels of a volume, columns of a table), K the number of
+steps and P the number of draws of the fill. For deletion, x^(k, p) is the image with the share s_k of its pixels replaced by
+draw p of the fill; for insertion, it is draw p of the fill with that share of pixels taken from the image. The pixels are those
+first in the order of the map. So y_0 = 1 for deletion and y_K = 1 for insertion, and a score that never changes has area 1.
+Pixels are ordered by the signed Σ_channels map, and all channels of a pixel are replaced at once; pixels of equal relevance are
+in random order. Where the clean score is not positive, or near zero, the value is NaN (`relative_to_clean` in
+`metrics/scores.py`).
 
 `error` is the standard error of the value over the P draws, each of which is one fill and one order of ties for the whole curve.
 
@@ -34,6 +35,7 @@ from heatproof.metrics.base import ModelMetric
 from heatproof.metrics.scores import Scores, relative_to_clean
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
+from heatproof.numerics.places import places_of
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import scores, variant_scores
 from heatproof.perturb.draws import Draws
@@ -99,7 +101,7 @@ class PixelFlipping(ModelMetric):
         return self.output is not None and self.output.class_dependent
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
-        if self.steps > (pixels := prod(image_shape[1:])):
+        if self.steps > (pixels := prod(places_of(image_shape))):
             raise SettingsError(
                 f"pixel_flipping: steps: expected at most as many as pixels, {pixels}, got {self.steps}; take fewer steps"
             )

@@ -29,7 +29,8 @@ from heatproof.numerics.dilate import dilate
 class PointingGame(RegionMetric):
     """Whether the highest point of the map lies on the object.
 
-    tolerance  The distance in pixels up to which a point beside the object counts as a hit.
+    tolerance  The distance in pixels up to which a point beside the object counts as a hit. The columns of a table have no
+               distance, so that only 0 will do for these.
 
     >>> import torch
     >>> from heatproof.metrics import PointingGame
@@ -50,8 +51,17 @@ class PointingGame(RegionMetric):
 
     tolerance: NonNegativeInt = 15
 
+    @property
+    def needs_places(self) -> bool:  # type: ignore[override]  # a fact of the class that here depends on a setting
+        """Whether distances count, which the columns of a table do not have."""
+        return self.tolerance > 0
+
+    @property
+    def instead(self) -> str:  # type: ignore[override]  # likewise
+        return "set tolerance=0"
+
     def hit_area(self, inside: Tensor) -> Tensor:
-        return dilate(inside, self.tolerance)
+        return dilate(inside, self.tolerance) if self.tolerance else inside
 
     def measure(self, maps: Tensor, hits: Tensor) -> Scores:
         flat = maps.flatten(1)

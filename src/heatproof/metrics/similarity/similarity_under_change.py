@@ -34,6 +34,7 @@ from heatproof.models.classes import decision
 from heatproof.models.model import Model
 from heatproof.numerics.centre_of_mass import centre_of_mass
 from heatproof.numerics.finite import finite
+from heatproof.numerics.places import per_image
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import network_state, raw_outputs
 from heatproof.perturb.changes import AddedNoise, Change, ChangeContext
@@ -152,10 +153,12 @@ class SimilarityUnderChange(ComparingMetric):
 
 def _filled(at: Tensor, where: Tensor, images: Tensor) -> Tensor:
     """Replace the masked samples by the unchanged images; return the same tensor if none is masked, so that its maps are reused."""
-    return torch.where(where.view(-1, 1, 1, 1), images, at) if bool(where.any()) else at
+    return torch.where(per_image(where, images), images, at) if bool(where.any()) else at
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return the distance `[b]` in pixels between the centres of mass of the magnitudes of two batches of raw maps."""
+    """Return the distance `[b]` in pixels between the centres of mass of the magnitudes of raw maps; NaN for tables."""
+    if a.ndim == 2:
+        return torch.full_like(a[:, 0], torch.nan)
     x, y = (centre_of_mass(maps.abs().sum(1)) for maps in (a, b))
     return (x - y).square().sum(1).sqrt()

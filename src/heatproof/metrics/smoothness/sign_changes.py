@@ -2,8 +2,9 @@
 
     value = Σ_(p,q) min(|A_p|, |A_q|) [A_p A_q < 0] / Σ_(p,q) min(|A_p|, |A_q|)
 
-A is the sum of the map over channels, and the sums run over all pairs (p, q) of pixels that share a side. The value is near 0 if
-the map consists of wide regions of one sign, about 1/2 if the signs are random, and 1 on a chessboard.
+A is the sum of the map over channels, and the sums run over all pairs (p, q) of neighbours: pixels that share a side,
+consecutive times of a signal, voxels that share a face. The value is near 0 if the map consists of wide regions of one sign,
+about 1/2 if the signs are random, and 1 on a chessboard.
 
 Cost: no passes. Source: this project. The metric puts a number on the observation in papers that positive and negative values mix
 along edges.
@@ -17,6 +18,7 @@ from torch import Tensor
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import MapMetric
 from heatproof.metrics.scores import Scores
+from heatproof.numerics.places import per_image
 
 
 class SignChanges(MapMetric):
@@ -36,12 +38,14 @@ class SignChanges(MapMetric):
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
     reduction: ClassVar[Reduction] = Reduction.SUM
     scale_invariant: ClassVar[bool] = True
+    needs_places: ClassVar[bool] = True
     cite: ClassVar[str] = "heatproof"
 
     def measure(self, maps: Tensor) -> Scores:
-        scaled = maps.double() / maps.abs().flatten(1).amax(1).clamp_min(torch.finfo(maps.dtype).tiny).view(-1, 1, 1, 1)
+        largest = maps.abs().flatten(1).amax(1).clamp_min(torch.finfo(maps.dtype).tiny)
+        scaled = maps.double() / per_image(largest, maps)
         opposite = total = maps.new_zeros(len(maps), dtype=torch.float64)
-        for axis in (2, 3):
+        for axis in range(2, maps.ndim):
             n = maps.shape[axis] - 1
             first, second = scaled.narrow(axis, 0, n), scaled.narrow(axis, 1, n)
             weight = torch.minimum(first.abs(), second.abs())

@@ -11,6 +11,9 @@ end corrections.
 A lower value is smoother. A lower value also rewards concentration: a single blob on black scores better than an even texture,
 and a constant map scores 0. White noise scores about 2.36 at 224 pixels.
 
+Of a signal the sum runs over pairs of consecutive times and is divided by their number; of a volume it runs along three axes. The
+scores of signals, images and volumes are therefore no more alike than the numbers of their neighbours.
+
 Cost: no passes. Source: Goh et al., "Understanding integrated gradients with SmoothTaylor", ICPR 2020, eq. 12.
 Differs from the authors' slides because these scale S once, before the pyramid, while the published figures need it at every level.
 `normalise="once"` computes the version of the slides, which scores white noise lower than noise blurred by 1 to 4 pixels.
@@ -38,7 +41,7 @@ class TotalVariationCurve(MapMetric):
     """Area under the multi-scale total variation curve (AUTVC).
 
     factor         The factor by which each level of the pyramid is smaller than the level before.
-    smallest_side  The length of the shorter side, in pixels, at which the pyramid ends.
+    smallest_side  The length of the shortest side, in pixels, at which the pyramid ends.
     scaled         Whether `smallest_side` is meant for maps of 224 pixels, so that every map has as many levels as these, if it has
                    the pixels for them.
     normalise      Whether the map is scaled at every level (per level; Goh et al., published figures) or once before the pyramid
@@ -62,6 +65,7 @@ class TotalVariationCurve(MapMetric):
     bounds: ClassVar[tuple[float, float]] = (0.0, torch.inf)
     reduction: ClassVar[Reduction] = Reduction.SUM
     scale_invariant: ClassVar[bool] = True
+    needs_places: ClassVar[bool] = True
     curve_axes: ClassVar[tuple[str, str]] = ("pyramid level", "average total variation")
     cite: ClassVar[str] = "Goh et al., ICPR 2020"
 
@@ -79,7 +83,7 @@ class TotalVariationCurve(MapMetric):
         if len(levels) < 2:
             remedy = "explain larger images" if self.scaled else "set scaled=True"
             raise SettingsError(
-                f"total_variation_curve: expected maps with at least 2 pyramid levels, got {list(maps.shape[-2:])} pixels "
+                f"total_variation_curve: expected maps with at least 2 pyramid levels, got {list(maps.shape[2:])} pixels "
                 f"with smallest_side={self.smallest_side}; {remedy}"
             )
         scaled = levels if once else [percentile_scale(level, self.percentile) for level in levels]
@@ -88,4 +92,4 @@ class TotalVariationCurve(MapMetric):
 
     def _published_levels(self) -> int:
         """The number of levels of a map of the published size."""
-        return len(list(level_sizes(PUBLISHED_SIDE, PUBLISHED_SIDE, self.factor, self.smallest_side)))
+        return len(list(level_sizes((PUBLISHED_SIDE, PUBLISHED_SIDE), self.factor, self.smallest_side)))

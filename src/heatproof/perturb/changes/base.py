@@ -16,15 +16,15 @@ from heatproof.numerics.bounds import Bounds
 class ChangeContext:
     """The inputs of one call of a change.
 
-    images   the unchanged images `[b, c, h, w]`, in model space.
+    images   the unchanged images `[b, c, …]`, in model space.
     bounds   the legal values of an image.
     target   the class `[b]` that is explained for each image.
     model    the network, for changes that search for the worst case; other changes do not use it.
-    explain  returns the raw maps `[b, c, h, w]` of given images by the method under test.
+    explain  returns the raw maps `[b, c, …]` of given images by the method under test.
     seed     all random numbers are drawn from it, by image.
     """
 
-    images: Float[Tensor, "b c h w"]
+    images: Float[Tensor, "b c *space"]
     bounds: Bounds
     target: Int[Tensor, " b"]
     model: Any
@@ -58,5 +58,5 @@ class Change(Settings, ABC):
         return
 
     @abstractmethod
-    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Float[Tensor, "b c h w"]]:
+    def __call__(self, at: ChangeContext, levels: Sequence[float]) -> list[Float[Tensor, "b c *space"]]:
         """The images at each level, in the order of the levels; an image that cannot be changed as required is set to NaN."""

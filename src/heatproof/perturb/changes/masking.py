@@ -18,6 +18,9 @@ from pydantic import NonNegativeInt
 from torch import Tensor
 
 from heatproof.core.errors import SettingsError
+from heatproof.core.records import Reduction
+from heatproof.numerics.places import as_values
+from heatproof.numerics.reduce import reduce
 from heatproof.perturb.changes.base import Change, ChangeContext
 from heatproof.perturb.draws import Draws
 from heatproof.perturb.fills.base import Fill
@@ -30,7 +33,7 @@ class Masking(Change):
 
     fill        what replaces them.
     order       whether the most or the least important pixels are replaced first.
-    channel     only this channel is replaced; None replaces all channels.
+    channel     only this channel is replaced, of a table only this column; None replaces all.
     cumulative  whether each level starts from the image of the level before and from its map.
 
     >>> import torch
@@ -65,7 +68,8 @@ class Masking(Change):
         for level in levels:
             replaced = place < int(level * place[0].numel())
             if self.channel is not None:
-                replaced = replaced & (torch.arange(current.shape[1], device=current.device) == self.channel).view(-1, 1, 1)
+                chosen = torch.arange(current.shape[1], device=current.device) == self.channel
+                replaced = replaced & chosen.view(-1, *[1] * (current.ndim - 2))
             changed = torch.where(replaced, fill, current)
             masked.append(changed)
             if self.cumulative:
@@ -73,7 +77,8 @@ class Masking(Change):
         return masked
 
     def _place(self, maps: Tensor, draws: Draws) -> Tensor:
-        """The position of each pixel in the order of replacement, from 0, `[b, 1, h, w]`."""
-        importance = maps.abs().mean(1, keepdim=True) * (1 if self.order == "most" else -1)
+        """The position of each pixel in the order of replacement, from 0, `[b, 1, …]`, or `[b, f]` for a table."""
+        importance = reduce(maps, Reduction.MEAN_ABSOLUTE) * (1 if self.order == "most" else -1)
         flat = importance.flatten(1)
-        return (flat.shape[1] - 1 - random_tie_ranks(flat, draws, "masked pixels")).view_as(importance)
+        place = (flat.shape[1] - 1 - random_tie_ranks(flat, draws, "masked pixels")).view_as(importance)
+        return as_values(place, maps)

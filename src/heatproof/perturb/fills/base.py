@@ -23,6 +23,8 @@ class Fill(Settings, ABC):
     """Whether each pixel's replacement is made without looking at other pixels, so that a crop can be filled by itself."""
     needs_images: ClassVar[bool] = False
     """Whether the fill needs images `[b, c, h, w]`, and refuses tables `[b, f]` and signals `[b, c, t]`."""
+    needs_places: ClassVar[bool] = False
+    """Whether the fill needs images, signals or volumes `[b, c, d, h, w]`, and refuses tables."""
 
     @abstractmethod
     def __call__(

@@ -13,7 +13,7 @@ from heatproof.perturb.fills.base import Fill
 
 
 class Blurred(Fill):
-    """The image, blurred by a Gaussian. Images must be `[b, c, h, w]`.
+    """The image, blurred by a Gaussian along each axis; tables, whose columns have no neighbours, are refused.
 
     sigma  the standard deviation, as a share of the shorter side (0.05 of 224 pixels is 11 pixels); where that is less than half a
            pixel, as for one row, as a share of the longer side.
@@ -29,9 +29,11 @@ class Blurred(Fill):
     """
 
     local: ClassVar[bool] = False
-    needs_images: ClassVar[bool] = True
+    needs_places: ClassVar[bool] = True
 
     sigma: PositiveFloat = 0.05
 
-    def __call__(self, images: Float[Tensor, "b c h w"], bounds: Bounds, draws: Draws, index: Index) -> Float[Tensor, "b c h w"]:
+    def __call__(
+        self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
+    ) -> Float[Tensor, "b c *space"]:
         return relative_blur(images, self.sigma)

@@ -11,7 +11,7 @@ from heatproof.perturb.fills.base import Fill
 
 
 class ChannelMean(Fill):
-    """Every pixel gets the mean colour of its own image.
+    """Every pixel gets the mean colour of its own image, every time the mean of its own signal; tables are refused.
 
     >>> import torch
     >>> from heatproof.models import Bounds
@@ -24,7 +24,7 @@ class ChannelMean(Fill):
     """
 
     local: ClassVar[bool] = False
-    needs_images: ClassVar[bool] = True
+    needs_places: ClassVar[bool] = True
 
     def __call__(
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
