@@ -2,10 +2,10 @@
 
     f(x, x′, l, u)[0] = f(x)[0]    and    ∇f(x, x′, l, u)[0] = ∇f(x)[0],    up to rounding
 
-f are the outputs, x the first image, x′ = l + u − x its mirror within the bounds, and l and u these bounds. Where this fails, no map
-is right: what the network says of an image depends on the other images of the batch, on random numbers, or on what ran before. The check is
-remembered for as long as the network lives and its weights and modules stay the same, for each shape and type of images. Its passes
-belong to no single call and are not counted.
+f are the outputs, x the first image, x′ = l + u − x its mirror within the bounds, and l and u these bounds. Where this fails,
+no map is right: what the network says of an image depends on the other images of the batch, on random numbers, or on what ran
+before. The check is remembered for as long as the network lives and its weights and modules stay the same, for each shape and
+type of images. Its passes belong to no single call and are not counted.
 
 A difference need not be a fault. Rounding may differ between one image and two, and where it moves an activation across the kink of
 a ReLU, the gradient changes by a step. So if anything differs by more than rounding usually does, both sides are computed again on
@@ -54,8 +54,8 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     """Check that the outputs for an image depend on that image alone. Called wherever the passes of a user's call begin.
 
     Cost: seven forward passes, eight where the outputs look like probabilities, and five backward passes with `gradients`, once
-    for a network; none is counted. An accelerated or edited copy counts as the network that it was made from, and compiled code as what
-    it was compiled from.
+    for a network; none is counted. An accelerated or edited copy counts as the network that it was made from, and compiled code
+    as what it was compiled from.
 
     Args:
         model: The network. With a `chunk` of 1 images never pass together, so that only repeated passes of one are compared.
