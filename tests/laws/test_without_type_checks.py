@@ -106,7 +106,10 @@ EXPECTED = {
     "fewer maps than images": ("TensorError", "maps: expected one per image"),
     "two targets": ("UsageError", "leave it out"),
     "total variation of a table": ("TensorError", "for tables choose another metric, one that does not need places"),
-    "pictures of a table": ("TensorError", "random_logit: expected images [b, c, h, w], got [2, 7]; for tables and signals set similarity"),
+    "pictures of a table": (
+        "TensorError",
+        "random_logit: expected images [b, c, h, w], got [2, 7]; for tables and signals set similarity",
+    ),
 }
 
 
