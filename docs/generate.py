@@ -251,7 +251,7 @@ def _methods_page() -> str:
             "cost": f"{_passes(method.cost(TYPICAL_SHAPE))} per image",
             "promises": "; ".join(axioms) or "nothing",
             "random": "yes" if method.stochastic else "no",
-            "data": "images, signals and volumes" if method.needs_places else _data(method.needs_images),
+            "data": _data(method.needs_images, method.needs_places),
             "control": "yes: a yardstick, not an explanation" if method.control else "no",
             "source": method.cite or "—",
         }
@@ -259,8 +259,10 @@ def _methods_page() -> str:
     return "\n".join(parts)
 
 
-def _data(needs_images: bool) -> str:
-    return "images" if needs_images else "images, tables and signals"
+def _data(needs_images: bool, needs_places: bool) -> str:
+    if needs_images:
+        return "images"
+    return "images, signals and volumes" if needs_places else "images, tables, signals and volumes"
 
 
 def _limits() -> str:
@@ -297,7 +299,7 @@ def _metrics_page() -> str:
             "direction": f"{metric.direction} is better",
             "bounds": f"{metric.bounds[0]:g} to {metric.bounds[1]:g}".replace("inf", "∞"),
             "channels": str(metric.reduction),
-            "data": _data(metric.needs_images),
+            "data": _data(metric.needs_images, metric.needs_places),
             "scale of the map": "does not matter" if metric.scale_invariant else "may matter",
             "cost": metric.price(TYPICAL_SHAPE),
             "source": metric.cite or "—",

@@ -23,7 +23,7 @@ def test_connections_within_this_machine_are_allowed() -> None:
 
 def test_shapes_are_checked() -> None:
     with pytest.raises(TypeCheckError):
-        average_total_variation(torch.zeros(3, 4))
+        average_total_variation(torch.zeros(4))
     with pytest.raises(TypeCheckError):
         pearson(torch.zeros(2, 4), torch.zeros(3, 4))
 

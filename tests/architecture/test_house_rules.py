@@ -44,6 +44,7 @@ NO_CONCEPT = {
     "comparison",
     "explain",
     "inputs",
+    "metric",
     "unchanged_weights",
     "feature_groups",
     "segments",

@@ -27,7 +27,7 @@ Picture = Path | Image.Image | npt.NDArray[np.uint8]
 class ImageList:
     """Images with their labels (−1 where there is none) and the regions of their objects, if these are known.
 
-    tensors      floating-point images `[c, h, w]`, or rows of a table, signals or volumes, in model space, of one shape; empty if there are pictures.
+    tensors      floating-point images `[c, h, w]` or other data in model space, all of one shape; empty if there are pictures.
     pictures     photographs, in any size; empty if there are tensors.
     labels       a class for each image.
     regions      1 inside the object and 0 outside, NaN where there is no region, `[h, w]` for each tensor; empty if not known.

@@ -6,8 +6,8 @@ channels last, which the preprocessing of a model makes tensors of.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from heatproof.data.image_files import entries, image_files
 from heatproof.data.image_folder import ImageFolder
 
 TAKEN = (
-    "a data set or its name, a path, a PIL image, pixels (numpy, uint8), a tensor [n, c, h, w] (a table [n, f]) in the network's units, or an "
+    "a data set or its name, a path, a PIL image, pixels (numpy, uint8), a tensor [n, c, h, w] in the network's units, or an "
     "iterable of images or (image, label)"
 )
 TAKEN_AS_PICTURES = "a data set or its name, a path, a PIL image, pixels (numpy, uint8, channels last), or a sequence of these"
@@ -231,8 +231,8 @@ class Rows(Enum):
         """
         if inputs.ndim == 0 or (inputs.ndim == 1 and self is not Rows.ELEMENT):
             raise TensorError(
-                f"images: expected [n, c, h, w], a table [n, f] or volumes [n, c, d, h, w], got {list(inputs.shape)}; for signals give "
-                "list(signals), or labels beside them"
+                f"images: expected [n, c, h, w], a table [n, f] or volumes [n, c, d, h, w], got {list(inputs.shape)}; for signals "
+                "give list(signals), or labels beside them"
             )
         return list((inputs[None] if inputs.ndim in self.value else inputs).detach().cpu())
 

@@ -206,7 +206,7 @@ def _measure(
         return Measured(plan, 0.0 if refused else base / _seconds(fast, images, target), error, folded, not_folded, refused)
 
     # base is the time of 4 passes an image, as work is counted
-    trials = _timed_again([Measured(Plan()), *map(attempt, _candidates(precision, images.dtype))], plain, images, target)
+    trials = _timed_again([Measured(Plan()), *map(attempt, _candidates(precision, images))], plain, images, target)
     best = max(trials, key=lambda trial: trial.speedup)
     if precision in ("fast", "auto") and rows / (4 * len(images)) * base / best.speedup > PAYBACK:
         trials.append(attempt(best.plan.model_copy(update={"compiled": True})))
@@ -255,12 +255,14 @@ def _write(file: Path, measured: Measured) -> None:
         write_atomically(file, TypeAdapter(Measured).dump_json(measured, indent=1))
 
 
-def _candidates(precision: Precision, dtype: torch.dtype) -> list[Plan]:
+def _candidates(precision: Precision, images: Tensor) -> list[Plan]:
+    """The plans to measure; volumes have no layout with the channels last here."""
     if precision == "plain":
         return []
     exact = [Plan(fold=True), Plan(channels_last=True), Plan(fold=True, channels_last=True)]
     half = [Plan(fold=True, channels_last=last, bfloat16=True) for last in (False, True)]
-    return exact + (half if precision in ("fast", "auto") and dtype == torch.float32 else [])
+    plans = exact + (half if precision in ("fast", "auto") and images.dtype == torch.float32 else [])
+    return [plan for plan in plans if images.ndim != 5 or not plan.channels_last]
 
 
 def _applied(plan: Plan, model: Model, images: Tensor) -> tuple[Model, int, tuple[str, ...]]:

@@ -55,10 +55,10 @@ def run(
         model: a `Model`; an `nn.Module`, with `bounds` or `preprocessing` beside it; a text as on the command line, such as
             `"my_package.nets:build,width=8"` or `"torchvision:resnet18"`; a list of these; or a dict of name → model.
         data: a tensor `[n, c, h, w]` in the network's units, a table `[n, f]` or volumes `[n, c, d, h, w]`; signals as a list of
-            `[c, t]`, or `[n, c, t]` with labels (maps of data other than images are scored, and not drawn in the report); a pair (images, labels); a data set of heatproof or its name; the path
-            of a folder, an image or an .npz file; a PIL image; numpy arrays, of 8-bit pixels with channels last, or in the
-            network's units with channels first; or a finite iterable of images, of (image, label) or of batches, such as a data
-            set or a loader of torch.
+            `[c, t]`, or `[n, c, t]` with labels (the report draws maps of images only); a pair (images, labels); a data set
+            of heatproof or its name; the path of a folder, an image or an .npz file; a PIL image; numpy arrays, of 8-bit pixels
+            with channels last, or in the network's units with channels first; or a finite iterable of images, of (image, label) or
+            of batches, such as a data set or a loader of torch.
         methods: methods, their names or their settings, in a list or a dict of label → method. None: a gradient, integrated
             gradients, SmoothGrad, Grad-CAM and LRP where the network allows them, a random map and edges.
         metrics: likewise; the first decides the verdict. None: pixel flipping, the perturbation curve, random logit, sparseness.

@@ -132,7 +132,7 @@ def test_what_is_no_photograph_is_refused_with_the_conversion(source, message):
         ({"source": IMAGES, "labels": [0.5, 1]}, "expected the number of a class, got 0.5"),
         ({"source": IMAGES, "regions": torch.zeros(2, 4, 4)}, r"expected one for each image, \[2, 8, 8\]"),
         ({"source": PIXELS, "regions": torch.zeros(2, 9, 9)}, "give a Folder with `masks`"),
-        ({"source": torch.zeros(2, 5)}, "tables and signals"),
+        ({"source": torch.zeros(5)}, r"expected \[n, c, h, w\], a table \[n, f\]"),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused(given, message):
@@ -161,3 +161,20 @@ def test_an_image_with_values_that_are_not_finite_is_refused_by_name():
         refused = load(data, data.items(), None).refused
     assert [type(each) for each in refused] == [ImageRefused]
     assert refused[0].source == "image 2"
+
+
+@pytest.mark.parametrize(
+    ("source", "labels", "shapes"),
+    [
+        (torch.zeros(4, 7), None, [(7,)] * 4),
+        (torch.zeros(4, 2, 3, 3, 3), None, [(2, 3, 3, 3)] * 4),
+        (list(torch.zeros(4, 2, 9)), None, [(2, 9)] * 4),
+        ((torch.zeros(4, 2, 9), torch.arange(4)), None, [(2, 9)] * 4),
+        (torch.zeros(4, 2, 9), [0, 1, 0, 1], [(2, 9)] * 4),
+        ([(torch.zeros(7), 1)], None, [(7,)]),
+        (torch.zeros(3, 8, 8), None, [(3, 8, 8)]),
+    ],
+    ids=["table", "volumes", "signals", "signals with labels", "labels beside signals", "labelled row", "one image"],
+)
+def test_tables_signals_and_volumes_are_split_into_their_rows(source, labels, shapes):
+    assert [tuple(each.shape) for each in image_list(source, labels).tensors] == shapes

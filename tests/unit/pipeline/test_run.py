@@ -273,7 +273,7 @@ def test_without_methods_and_metrics_defaults_are_compared_and_what_does_not_fit
             DataError,
             r"expected images \[1, h, w\], as many channels as the model's bounds",
         ),
-        ({"data": torch.zeros(2, 5)}, HeatproofError, r"expected \[n, c, h, w\].*tables and signals"),
+        ({"data": torch.zeros(5)}, HeatproofError, r"expected \[n, c, h, w\], a table \[n, f\] or volumes.*for signals give list"),
         ({"data": "nosuch/"}, DataError, "found neither a file nor a folder"),
         ({"methods": [Gradient]}, UsageError, r"got the class Gradient; write Gradient\(\)"),
         ({"methods": ["gradeint"]}, UsageError, "Did you mean gradient"),
@@ -356,3 +356,14 @@ def test_objects_reach_local_processes_and_give_the_same_scores(tmp_path):
 def test_a_folder_without_a_run_is_refused():
     with pytest.raises(DataError, match="/nosuch: expected the folder of a run, found no such folder; give"):
         hp.Run("/nosuch")
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 9), (1, 3, 3, 3)], ids=["table", "signals", "volumes"])
+def test_tables_signals_and_volumes_go_through_and_their_maps_are_not_drawn(tmp_path, shape):
+    rows = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))
+    flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(rows[0].numel(), 2))
+    data = list(rows) if len(shape) == 2 else rows
+    settings = {"methods": ["gradient", "random_map"], "metrics": ["sparseness", "random_logit"], "precision": "plain"}
+    run = hp.run(model=flat, bounds=(0, 1), data=data, out=tmp_path / "run", progress=False, **settings)
+    assert run.summary()["n"].to_pylist() == [3] * 4
+    assert run.report.exists()

@@ -55,7 +55,8 @@ def rank_regions(
     check_room(space, side, count)
     relevance = _AVERAGES[len(space)](maps.double(), side, stride=1)[:, 0]
     if skip_last:
-        relevance = relevance[(..., *(slice(max(1, n - side)) for n in space))]
+        for axis, n in enumerate(space, 1):
+            relevance = relevance.narrow(axis, 0, min(relevance.shape[axis], max(1, n - side)))
     positions = relevance.shape[1:]
     signed = relevance.flatten(1) * (1 if most_relevant_first else -1)
     rank = random_tie_ranks(signed, draws, "region ties").view(-1, *positions)
