@@ -7,6 +7,7 @@ from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
 from heatproof.methods.perturbation import (
+    ExtremalPerturbation,
     FeatureAblation,
     KernelShap,
     Lime,
@@ -31,6 +32,7 @@ __all__ = [
     "EdgeMap",
     "EigenCam",
     "ExpectedGradients",
+    "ExtremalPerturbation",
     "FeatureAblation",
     "GradCam",
     "GradCamPlusPlus",

@@ -115,6 +115,17 @@ def score_weights(clean: Float[Tensor, " b"], absent: Float[Tensor, " b"], dtype
     return torch.where(span > least, 1 / span.clamp_min(torch.finfo(torch.float64).tiny), 0.0)
 
 
+def shift_ranges(jitter: float, h: int, w: int) -> tuple[int, int]:
+    """The range of random shifts down and to the right in pixels, from a share of the shorter side: at least 1, or 0 for none.
+
+    >>> from heatproof.passes.learned_masks import shift_ranges
+    >>> shift_ranges(0.02, 224, 300), shift_ranges(0.02, 28, 28), shift_ranges(0, 28, 28)
+    ((4, 4), (1, 1), (0, 0))
+    """
+    most = max(1, round(jitter * min(h, w))) if jitter else 0
+    return min(most, h - 1), min(most, w - 1)
+
+
 def _shifted(images: Float[Tensor, "r c h w"], by: Int[Tensor, "r 2"]) -> Float[Tensor, "r c h w"]:
     """Images moved down and to the right by as many pixels; what enters repeats the border."""
     for axis in (2, 3):

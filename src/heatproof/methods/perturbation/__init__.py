@@ -2,6 +2,7 @@
 gradients.
 """
 
+from heatproof.methods.perturbation.extremal_perturbation import ExtremalPerturbation
 from heatproof.methods.perturbation.feature_ablation import FeatureAblation
 from heatproof.methods.perturbation.kernel_shap import KernelShap
 from heatproof.methods.perturbation.lime import Lime
@@ -12,6 +13,7 @@ from heatproof.methods.perturbation.rise import Rise
 from heatproof.methods.perturbation.shapley_sampling import ShapleySampling
 
 __all__ = [
+    "ExtremalPerturbation",
     "FeatureAblation",
     "KernelShap",
     "Lime",

@@ -26,8 +26,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
+from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import ImageShape, PassCount
-from heatproof.passes.learned_masks import NO_ERROR, LearnedMasks, mask_scores, score_weights
+from heatproof.passes.learned_masks import NO_ERROR, LearnedMasks, mask_scores, score_weights, shift_ranges
 from heatproof.passes.masked_scores import MaskedInputs
 from heatproof.perturb.fills.base import Fill, Imputation
 from heatproof.perturb.fills.blurred import Blurred
@@ -40,6 +41,7 @@ DISC_SIGMA = 10 / SIDE
 REACHED = 0.99
 """The share of the score that the disc at the beginning takes away or keeps."""
 LEFT = 0.5
+"""The share of the score that a mask must take away or keep; a note says where it does not."""
 
 
 class MeaningfulPerturbation(Method):
@@ -107,14 +109,14 @@ class MeaningfulPerturbation(Method):
         inputs = MaskedInputs(case.model, case.images, case.target, case.draws, self.fill)
         clean, absent = inputs.clean().double(), inputs.absent().double()
         weights = score_weights(clean, absent, case.images.dtype)
-        learned = LearnedMasks(inputs, grid.pixels, self._penalty, -1 if self.preserve else 1, self._ranges(h, w))
+        learned = LearnedMasks(inputs, grid.pixels, self._penalty, -1 if self.preserve else 1, shift_ranges(self.jitter, h, w))
         start = self._start(inputs, grid, absent, weights)
         masks = learned.descended(start[:, None], weights, self.steps, self.rate)
         scores = learned.scores(masks)[:, 0]
         maps = self._marked(grid.pixels(masks[:, 0])) * (weights > 0).view(-1, 1, 1)
         values = (maps[:, None] / c).expand(case.images.shape).to(case.images.dtype).clone()
         details = {"area": maps.mean((1, 2)), "clean_score": clean, "fill_score": absent, "masked_score": scores}
-        unknown = torch.full_like(clean, torch.nan)
+        unknown = torch.full_like(clean, torch.nan, dtype=wide_type(case.images.dtype))
         notes = tuple(self._finding(left) for left in ((scores - absent) * weights).tolist())
         return Explanation(values, unknown, unknown, torch.full_like(case.target, self.steps), notes, details)
 
@@ -138,10 +140,6 @@ class MeaningfulPerturbation(Method):
         nearest = left.argmax(1) if self.preserve else left.argmin(1)
         first = torch.where(reached.any(1), reached.double().argmax(1), nearest).masked_fill(weights == 0, 0)
         return F.adaptive_avg_pool2d(discs, grid.grid)[first]
-
-    def _ranges(self, h: int, w: int) -> tuple[int, int]:
-        most = [min(n - 1, max(1, round(self.jitter * min(h, w)))) if self.jitter else 0 for n in (h, w)]
-        return most[0], most[1]
 
     def _finding(self, left: float) -> str:
         """What the mask did not achieve, from the score that it leaves as a share of what the fill takes away."""

@@ -68,7 +68,7 @@ def blurred_discs(lengths: tuple[int, int], radii: Sequence[float], sigma: float
 
     >>> from heatproof.perturb.masks.blurred_cells import blurred_discs
     >>> blurred_discs((9, 9), [0, 0.2, 2], sigma=0.05)[:, 4, 4].round(decimals=1)
-    tensor([0.0000, 1.0000, 1.0000], dtype=torch.float64)
+    tensor([0., 1., 1.], dtype=torch.float64)
     """
     (h, w), short = lengths, min(lengths)
     y, x = torch.arange(h).double() - (h - 1) / 2, torch.arange(w).double() - (w - 1) / 2
