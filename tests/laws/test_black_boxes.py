@@ -68,7 +68,9 @@ def test_a_method_gives_the_map_of_the_same_network_to_the_last_bit_or_refuses_b
     assert (found.passes, found.notes) == (expected.passes, expected.notes)
 
 
-@pytest.mark.parametrize("name", sorted(exports(Metric).keys() - {"data_randomisation"}))  # which compares with a network of its own
+@pytest.mark.parametrize(
+    "name", sorted(exports(Metric).keys() - {"data_randomisation"})
+)  # which compares with a network of its own
 def test_a_metric_gives_the_score_of_the_same_network_or_needs_its_weights(name: str) -> None:
     network, box, images = pair("images")
     metric = next(iter(METRICS[exports(Metric)[name]].values()))

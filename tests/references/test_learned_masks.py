@@ -1,5 +1,7 @@
 """Learned masks against their slow twins, and what they must find where it is known."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -119,7 +121,7 @@ def test_a_planted_patch_is_found(method: Method) -> None:
 def test_a_larger_price_deletes_a_smaller_area() -> None:
     model, images, _ = planted()
     areas = [MeaningfulPerturbation(steps=25, l1=l1).attribute(model, images, 0).details["area"] for l1 in (1e-4, 1e-3, 1e-2)]
-    assert all((larger > smaller).all() for larger, smaller in zip(areas, areas[1:], strict=False)), areas
+    assert all((larger > smaller).all() for larger, smaller in pairwise(areas)), areas
 
 
 def test_masks_have_the_areas_that_were_asked_for() -> None:

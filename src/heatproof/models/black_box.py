@@ -47,13 +47,13 @@ class BlackBox(nn.Module):
         super().__init__()
         if not callable(function):
             raise UsageError(
-                f"function: expected a callable that takes inputs [b, …] and returns outputs [b, k], got {type(function).__name__}; "
+                f"function: expected a callable from inputs [b, …] to outputs [b, k], got {type(function).__name__}; "
                 "give the method itself, as in pipeline.predict_proba"
             )
         if not version or not isinstance(version, str):
             raise UsageError(
-                f"version: expected words for what the function computes, got {version!r}; a function has no weights by which a run "
-                'could tell that it has changed: write version="forest, 3 May", and other words once it computes something else'
+                f"version: expected words for what the function computes, got {version!r}; a function has no weights by which a "
+                'run could tell that it has changed: write version="forest, 3 May", and other words once it computes something else'
             )
         if arrays not in ("numpy", "tensor"):
             raise SettingsError(f"arrays: expected numpy or tensor, got {arrays!r}")
@@ -101,12 +101,12 @@ class BlackBox(nn.Module):
                 self._called(images[row : row + 1])
             except Exception as alone:
                 return ModelError(
-                    f"{self.label}: expected outputs for row {row} of a call with {n} inputs {shape}, got {_in_words(alone)}; mend the "
-                    "function, or leave out what it cannot take"
+                    f"{self.label}: expected outputs for row {row} of a call with {n} inputs {shape}, got {_in_words(alone)}; mend "
+                    "the function, or leave out what it cannot take"
                 )
         return ModelError(
-            f"{self.label}: expected outputs for a call with {n} inputs {shape}, got {_in_words(error)}, and no row fails alone; let "
-            "rows pass one at a time with chunk=1"
+            f"{self.label}: expected outputs for a call with {n} inputs {shape}, got {_in_words(error)}, and no row fails alone; "
+            "let rows pass one at a time with chunk=1"
         )
 
     def _checked(self, found: Any, n: int) -> Tensor:
@@ -115,12 +115,16 @@ class BlackBox(nn.Module):
         if outputs is None:
             raise ModelError(f"{expected}, got {type(found).__name__}; return the array itself")
         if not outputs.is_floating_point():
-            raise ModelError(f"{expected}, got {outputs.dtype}; return scores or probabilities, such as predict_proba, and no classes")
+            raise ModelError(
+                f"{expected}, got {outputs.dtype}; return scores or probabilities, such as predict_proba, and no classes"
+            )
         if outputs.ndim == 0 or len(outputs) != n:
             raise ModelError(f"{expected}, got {list(outputs.shape)}; return one row for each input, in their order")
         width = 1 if outputs.ndim == 1 else outputs.shape[1]
         if _widths.setdefault(self, width) != width:
-            raise ModelError(f"{expected}, with k = {_widths[self]} as before, got {list(outputs.shape)}; return all outputs always")
+            raise ModelError(
+                f"{expected}, with k = {_widths[self]} as before, got {list(outputs.shape)}; return all outputs always"
+            )
         bad = outputs.isnan().flatten(1).any(1) if outputs.ndim > 1 else outputs.isnan()
         if bool(bad.any()):
             rows = bad.nonzero().flatten().tolist()

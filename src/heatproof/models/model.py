@@ -132,7 +132,7 @@ class Model:
             scale: what the outputs are; None = seen from the outputs.
             preprocessing: how a photograph becomes an input; None if inputs are no photographs.
             name: the name of the model, by default that of the function.
-            chunk: the largest number of inputs in one call. Memory that a function takes cannot be measured, so the number is given.
+            chunk: the largest number of inputs in one call. Memory that a function takes cannot be measured, so it is given.
 
         Raises:
             UsageError: The function is not callable, or has no version.

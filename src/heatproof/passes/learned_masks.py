@@ -35,8 +35,8 @@ class LearnedMasks:
 
     inputs    the images, the fill and the network.
     pixels    `pixels(masks [r, i, j])` gives the masks of all pixels `[r, h, w]`; it is differentiable.
-    penalty   `penalty(masks, pixels, k, step)` gives what is added to the weighted score of each mask `[r]`; `k[r]` is the number of
-              the mask among those of its image.
+    penalty   `penalty(masks, pixels, k, step)` gives what is added to the weighted score of each mask `[r]`; `k[r]` is the number
+              of the mask among those of its image.
     sign      1 for masks that make the score small, −1 for masks that make it large.
     jitter    the range of random shifts along each axis, in pixels.
     """

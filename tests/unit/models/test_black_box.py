@@ -77,7 +77,7 @@ def test_it_is_named_and_told_apart_by_its_version() -> None:
     model = boxed(logits, version="forest 3")
     assert repr(model) == "Model(logits: a function, version 'forest 3', 3 input channels, explains logit)"
     assert model.digest == boxed(logits, version="forest 3").digest != boxed(logits, version="forest 4").digest
-    assert model.black_box and not model.incremental and model.chunk == 64
+    assert (model.black_box, model.incremental, model.chunk) == (True, False, 64)
     assert not Model(torch.nn.Linear(3, 2), BOUNDS).black_box
     assert pickle.loads(pickle.dumps(model)).digest == model.digest
 
@@ -211,15 +211,11 @@ METHODS = [Occlusion(window=3, stride=3), "random_map"]
 
 
 def test_a_run_judges_methods_on_a_function(tmp_path: Path) -> None:
-    run = hp.run(
-        model=boxed(logits), data=IMAGES, methods=METHODS, metrics=["pixel_flipping,steps=3", "sparseness"], out=tmp_path
-    )
+    run = hp.run(model=boxed(logits), data=IMAGES, methods=METHODS, metrics=["pixel_flipping,steps=3", "sparseness"], out=tmp_path)
     assert run.scores().num_rows == 2 * 2 * 3
 
 
-def test_a_run_names_a_function_by_the_import_path_of_what_makes_its_model(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_names_a_function_by_the_import_path_of_what_makes_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "service.py").write_text(
         "from heatproof.models import Bounds, Model\n\n\n"
         "def ask(images):\n    return images.mean((2, 3))\n\n\n"

@@ -6,14 +6,14 @@
 
 m a mask on a coarse grid, P(m) its smooth maximum on all pixels (`perturb/masks/smooth_max_cells.py`), T a random shift of a few
 pixels, vecsort the values in ascending order, r_a zeros followed by ones for the share a of the pixels, c the number of channels,
-which share the mask equally. λ_t = λ t / steps grows with the step t = 0, 1 …, so that at first the score decides which places come
-first, and in the end P(m) is a mask of area a and little else. A has no sign: it says in how many of the masks a place is.
+which share the mask equally. λ_t = λ t / steps grows with the step t = 0, 1 …, so that at first the score decides on the order
+of places, and in the end P(m) is a mask of area a and little else. A has no sign: it says in how many of the masks a place is.
 
 Cost: 2 forward passes, and for each area one forward pass, and one forward and one backward pass for each step.
 Source: Fong, Patrick & Vedaldi, "Understanding deep networks via extremal perturbations and smooth masks", ICCV 2019.
 Differs from the paper because s is the score relative to that of the image and of the blurred image, so that λ means the same for
-every network; because masks are descended by Adam, in fewer steps, and not by gradients with momentum; because λ grows from zero and
-not from its published value on, since the values of a constant mask have no order yet; because images are blended with one blurred
+every network; because masks are descended by Adam, in fewer steps, and not by gradients with momentum; because λ grows from zero
+and not from its published value on, since the values of a constant mask have no order yet; because images are blended with one blurred
 image and not with a pyramid of them; and because images are shifted at random, and not mirrored.
 """
 
@@ -21,7 +21,7 @@ from typing import ClassVar, Self
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
@@ -37,6 +37,7 @@ SIDE = 224
 """The side of the images that the published lengths are pixels of."""
 START = 0.5
 AREA_MISSED = 0.25
+"""The relative difference from an area at which a note says that it was missed."""
 
 
 class ExtremalPerturbation(Method):
@@ -105,7 +106,10 @@ class ExtremalPerturbation(Method):
         pixels = torch.stack([grid.pixels(of_area) for of_area in masks.unbind(1)], 1) * (weights > 0).view(-1, 1, 1, 1)
         values = (pixels.sum(1, keepdim=True) / c).expand(case.images.shape).to(case.images.dtype).clone()
         details = {"area": pixels.mean((2, 3)), "masked_score": scores, "clean_score": clean, "fill_score": absent}
-        unknown, probes = torch.full_like(clean, torch.nan, dtype=wide_type(case.images.dtype)), torch.full_like(case.target, n * self.steps)
+        unknown, probes = (
+            torch.full_like(clean, torch.nan, dtype=wide_type(case.images.dtype)),
+            torch.full_like(case.target, n * self.steps),
+        )
         return Explanation(values, unknown, unknown, probes, tuple(map(self._finding, details["area"].tolist())), details)
 
     def cost(self, image_shape: ImageShape) -> PassCount:

@@ -5,13 +5,13 @@
 
     z = U(m) ⊙ T(x) + (1 − U(m)) ⊙ T(blurred x),    s(z) = (f(z) − f(blurred x)) / |f(x) − f(blurred x)|
 
-m the mask on a coarse grid with cells u, U(m) its copy on all pixels (each takes its cell's value, and the whole is blurred), T a
-random shift of a few pixels, c the number of channels, which share the mask equally. The descent begins at the smallest blurred disc
-in the middle of the image that takes away, or keeps, 99 % of the score. A says *where* the network looks, and no more: it has no
-sign, and its values are shares of presence, not of the score.
+m the mask on a coarse grid with cells u, U(m) its copy on all pixels (each takes its cell's value, and the whole is blurred), T
+a random shift of a few pixels, c the number of channels, which share the mask equally. The descent begins at the smallest blurred
+disc in the middle of the image that takes away, or keeps, 99 % of the score. A says *where* the network looks, and no more: it has
+no sign, and its values are shares of presence, not of the score.
 
 Cost: 38 forward passes, and one forward and one backward pass for each step.
-Source: Fong & Vedaldi, "Interpretable explanations of black boxes by meaningful perturbation", ICCV 2017; settings as in their code.
+Source: Fong & Vedaldi, "Interpretable explanations of black boxes by meaningful perturbation", ICCV 2017; settings of their code.
 Differs from the paper because s is the score relative to that of the image and of the blurred image, so that λ and μ mean the same
 for logits and for probabilities (for a probability that falls from 1 to 0 it is the paper's); and because lengths are shares of the
 image, so that they mean the same for images of any size.

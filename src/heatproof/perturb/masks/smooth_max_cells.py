@@ -65,7 +65,7 @@ class SmoothMaxCells:
 
     @cached_property
     def _kernel(self) -> Float[Tensor, "i j"]:
-        """k of the neighbours of a cell; σ is a number of cells, not the same along the two axes where cells are no squares."""
+        """The factors k of the neighbours of a cell; σ is a number of cells, another along each axis where cells are no squares."""
         axes = []
         for n, cells in zip(self.lengths, self.grid, strict=True):
             sigma = self.sigma * min(self.lengths) * cells / n
