@@ -13,8 +13,8 @@ Cost: 2 forward passes, and for each area one forward pass, and one forward and 
 Source: Fong, Patrick & Vedaldi, "Understanding deep networks via extremal perturbations and smooth masks", ICCV 2019.
 Differs from the paper because s is the score relative to that of the image and of the blurred image, so that λ means the same for
 every network; because masks are descended by Adam, in fewer steps, and not by gradients with momentum; because λ grows from zero
-and not from its published value on, since the values of a constant mask have no order yet; because images are blended with one blurred
-image and not with a pyramid of them; and because images are shifted at random, and not mirrored.
+and not from its published value on, since the values of a constant mask have no order yet; because images are blended with one
+blurred image and not with a pyramid of them; and because images are shifted at random, and not mirrored.
 """
 
 from typing import ClassVar, Self
