@@ -20,6 +20,7 @@ from heatproof.methods import (
     EdgeMap,
     EigenCam,
     ExpectedGradients,
+    ExtremalPerturbation,
     FeatureAblation,
     GradCam,
     GradCamPlusPlus,
@@ -33,6 +34,7 @@ from heatproof.methods import (
     LayerCam,
     Lime,
     Lrp,
+    MeaningfulPerturbation,
     Method,
     Occlusion,
     PartitionShap,
@@ -212,6 +214,15 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
         "noise": PartitionShap(samples=4, groups=FOUR, fill=Uniform()),
         "tolerance": PartitionShap(samples=24, groups=FOUR, fill=Uniform(), tolerance=0.3),
     },
+    MeaningfulPerturbation: {
+        "": MeaningfulPerturbation(steps=3, l1=0.01),
+        "preserving": MeaningfulPerturbation(steps=2, preserve=True, fill=Black(), jitter=0.0, cells=4),
+        "noise": MeaningfulPerturbation(steps=2, fill=Uniform()),
+    },
+    ExtremalPerturbation: {
+        "": ExtremalPerturbation(areas=(0.1, 0.3), steps=3),
+        "no jitter": ExtremalPerturbation(areas=(0.2,), steps=3, jitter=0.0, fill=Black()),
+    },
     RandomMap: {"": RandomMap()},
     ConstantMap: {"": ConstantMap()},
     EdgeMap: {"": EdgeMap()},
@@ -375,6 +386,8 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         orders: {"samples": 6, "groups": [FOUR, SIXTEEN], "fill": [Uniform(), White()], "tolerance": 9.0}
         for orders in (ShapleySampling, PartitionShap)
     },
+    MeaningfulPerturbation: {"cells": 6, "fill": [White(), Black()], "tv": 1.0, "l1": 1.0, "jitter": [0.4, 0.3]},
+    ExtremalPerturbation: {"areas": (0.15, 0.4), "cells": 6, "fill": [White(), Black()], "jitter": [0.4, 0.3], "sigma": 0.3},
     Gaussian: {"sigma": 0.7, "relative_to": ["bounds", "image"], "antithetic": [True, False]},
     Reference: {"images": lambda now: zoo.images(len(now), side=now.shape[-1], seed=8)},
     Blurred: {"sigma": 0.3},

@@ -22,6 +22,7 @@ COLUMNS = {
     "patterns": GROUPS["patterns"],
     "DeepLIFT": GROUPS["DeepLIFT"],
     "guided": GROUPS["guided"],
+    "learned masks": GROUPS["learned masks"],
     "perturbation": GROUPS["perturbation"],
 }
 """The columns of the table in the documentation, and the methods of each."""

@@ -30,6 +30,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "patterns": ("pattern_net", "pattern_attribution"),
     "DeepLIFT": ("deep_lift",),
     "guided": ("guided_backprop", "deconv_net"),
+    "learned masks": ("extremal_perturbation", "meaningful_perturbation"),
     "perturbation": ("feature_ablation", "kernel_shap", "lime", "occlusion", "partition_shap", "rise", "shapley_sampling"),
 }
 """Methods that meet a trouble alike. What holds a method (`smooth_grad`, `product`, …) meets the trouble of the method it holds."""

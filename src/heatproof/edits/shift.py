@@ -62,7 +62,7 @@ def shifted(model: Model, shift: Float[Tensor, "c *space"]) -> Model:
         f2.
 
     Raises:
-        ModelError: A module of the network hides its operations.
+        ModelError: A module of the network hides its operations, or the model is a black box.
         TensorError: The shift does not fit the channels, or is not finite.
 
     >>> import torch
@@ -73,6 +73,8 @@ def shifted(model: Model, shift: Float[Tensor, "c *space"]) -> Model:
     >>> torch.allclose(moved.outputs(images + 0.25), model.outputs(images), atol=1e-5)
     True
     """
+    if model.black_box:
+        raise ModelError(f"{model.name}: expected a network whose biases can make up for a shift of its input, got a function")
     channels = len(model.bounds.lower)
     if shift.ndim < 1 or len(shift) != channels or not bool(shift.isfinite().all()):
         raise TensorError(f"shift: expected finite values for {channels} channels, [{channels}, …], got {list(shift.shape)}")

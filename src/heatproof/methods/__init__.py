@@ -6,7 +6,17 @@ from heatproof.methods.backward import DeconvNet, DeepLift, DeepTaylor, GuidedBa
 from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
-from heatproof.methods.perturbation import FeatureAblation, KernelShap, Lime, Occlusion, PartitionShap, Rise, ShapleySampling
+from heatproof.methods.perturbation import (
+    ExtremalPerturbation,
+    FeatureAblation,
+    KernelShap,
+    Lime,
+    MeaningfulPerturbation,
+    Occlusion,
+    PartitionShap,
+    Rise,
+    ShapleySampling,
+)
 from heatproof.methods.wrappers import AdaptiveNoise, Competition, Product, SmoothGrad
 
 __all__ = [
@@ -22,6 +32,7 @@ __all__ = [
     "EdgeMap",
     "EigenCam",
     "ExpectedGradients",
+    "ExtremalPerturbation",
     "FeatureAblation",
     "GradCam",
     "GradCamPlusPlus",
@@ -35,6 +46,7 @@ __all__ = [
     "LayerCam",
     "Lime",
     "Lrp",
+    "MeaningfulPerturbation",
     "Method",
     "Occlusion",
     "PartitionShap",

@@ -16,10 +16,11 @@ from jaxtyping import Float, Int
 from pydantic import PositiveFloat
 from torch import Tensor
 
-from heatproof.core.errors import SettingsError
+from heatproof.core.errors import ModelError, SettingsError
 from heatproof.core.formatting import sentence_case
 from heatproof.core.settings import Settings, canonical_json
 from heatproof.methods.attribution import Attribution
+from heatproof.models.black_box import OUTPUTS_ONLY
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.finite import finite
@@ -142,6 +143,8 @@ class Method(Settings, ABC):
     needs_places: ClassVar[bool] = False
     """Whether the method needs data with positions, images, signals `[b, c, t]` or volumes `[b, c, d, h, w]`, and refuses
     tables."""
+    needs_layers: ClassVar[bool] = False
+    """Whether the method needs the network's layers or operations, and refuses a black box even where it takes no gradients."""
     zero_because: ClassVar[str] = ""
     """The reason for a map that is zero everywhere, in its note; true whatever the network and the image are."""
     cite: ClassVar[str] = ""
@@ -193,6 +196,7 @@ class Method(Settings, ABC):
         started = time.perf_counter()
         check_images(model, images)
         check_needs_images(self, images)
+        self.check_outputs_suffice(model, images)
         images, cost = images.detach(), self.cost(tuple(images.shape[1:]))
         if target is None or cost.forward:
             model = known_model(model, images, gradients=cost.backward > 0)
@@ -219,6 +223,21 @@ class Method(Settings, ABC):
             bounds=model.bounds,
             notes=tuple(self._note(case, i, explanation, remarks) for i in range(len(case))),
         )
+
+    def check_outputs_suffice(self, model: Model, images: Float[Tensor, "b c *space"]) -> None:
+        """Refuse a black box where the method needs more of a network than its outputs.
+
+        Raises:
+            ModelError: The model is a black box, and the method, or one that it holds, takes gradients or looks at layers.
+        """
+        if not model.black_box:
+            return
+        gradients = self.cost(tuple(images.shape[1:])).backward > 0
+        if gradients or any(getattr(part, "needs_layers", False) for part in self.nested()):
+            needed = "that gradients can pass" if gradients else "with layers"
+            raise ModelError(
+                f"{self.name}: expected a network {needed}, got {model.name}, a function, which gives outputs only; {OUTPUTS_ONLY}"
+            )
 
     def _note(self, case: Case, i: int, explanation: Explanation, remarks: Iterable[str]) -> str:
         """The note of map i: a warning about its values, if there is reason for one, before the note of the method and remarks.

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, SettingsError, TensorError, UsageError
+from heatproof.models.black_box import Arrays, BlackBox
 from heatproof.models.checkpointing import input_gradients
 from heatproof.models.output_matrix import output_matrix
 from heatproof.models.outputs import Logit, Output, Regression
@@ -97,15 +98,78 @@ class Model:
             raise TensorError(f"memory: expected at least 1 byte, or None, got {self.memory}")
         if self.scale is not None and self.scale not in SCALES:
             raise SettingsError(f"scale: expected {', '.join(SCALES)} or None, got {self.scale!r}")
+        if self.black_box and self.incremental:
+            raise SettingsError(f"incremental: expected False, since {self.name} is a function of whole inputs, got True")
+
+    @classmethod
+    def of_function(
+        cls,
+        function: Callable[[Any], Any],
+        bounds: Bounds,
+        *,
+        version: str,
+        arrays: Arrays = "numpy",
+        output: Output | OutputFunction = Logit(),  # noqa: B008 - settings are frozen
+        class_names: tuple[str, ...] = (),
+        scale: Scale | None = None,
+        preprocessing: Preprocessing | None = None,
+        name: str = "",
+        chunk: int | None = 64,
+    ) -> Self:
+        """A black box: a function that gives outputs for inputs, and of which nothing else is known.
+
+        Methods and metrics that need outputs only work on it, such as `occlusion`, `rise` or `kernel_shap`. Those that need
+        gradients, layers or weights refuse it by name. Nothing is recomputed in part.
+
+        Args:
+            function: `inputs [b, …] → outputs [b, k]` or `[b]`, for example `pipeline.predict_proba` or a call of a remote service.
+            bounds: the legal values of an input.
+            version: what the function computes, in words that change when it does. A function has no weights by which a run could
+                tell that its results are out of date; `heatproof.run` looks at the function's source code as well.
+            arrays: whether the function is given arrays of NumPy or tensors; it may return either.
+            output: the scalar that is explained.
+            class_names: the names of the outputs.
+            scale: what the outputs are; None = seen from the outputs.
+            preprocessing: how a photograph becomes an input; None if inputs are no photographs.
+            name: the name of the model, by default that of the function.
+            chunk: the largest number of inputs in one call. Memory that a function takes cannot be measured, so it is given.
+
+        Raises:
+            UsageError: The function is not callable, or has no version.
+
+        >>> import torch
+        >>> from heatproof.methods import FeatureAblation
+        >>> from heatproof.models import Bounds, Model
+        >>> def score(table):
+        ...     return table @ [[1.0], [2.0], [0.0]]
+        >>> model = Model.of_function(score, Bounds.of(0, 1, channels=3), version="1")
+        >>> FeatureAblation(groups="pixels").attribute(model, torch.ones(1, 3)).values
+        tensor([[1., 2., 0.]])
+        """
+        box = BlackBox(function, version, arrays)
+        return cls(
+            box,
+            bounds,
+            output=output,
+            class_names=class_names,
+            scale=scale,
+            preprocessing=preprocessing,
+            name=name or box.label,
+            chunk=chunk,
+            incremental=False,
+        )
+
+    @property
+    def black_box(self) -> bool:
+        """Whether the model is a function, which has no gradients, layers or weights."""
+        return isinstance(self.original or self.module, BlackBox)
 
     def __repr__(self) -> str:
         """One line: the name, the class of the module, its parameters, the channels of its input, and what is explained."""
-        parameters = sum(p.numel() for p in self.module.parameters())
-        channels = len(self.bounds.lower)
-        return (
-            f"Model({self.name}: {type(self.module).__name__} with {parameters:,} parameters, {channels} input "
-            f"channel{'s' * (channels != 1)}, explains {self.output_label})"
-        )
+        parameters, channels = sum(p.numel() for p in self.module.parameters()), len(self.bounds.lower)
+        what = f"{type(self.module).__name__} with {parameters:,} parameters"
+        what = f"a function, version {self.module.version!r}" if isinstance(self.module, BlackBox) else what
+        return f"Model({self.name}: {what}, {channels} input channel{'s' * (channels != 1)}, explains {self.output_label})"
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; it shares the module."""

@@ -161,7 +161,7 @@ def accelerate(
     rows: int = 0,
     remember: bool = True,
 ) -> tuple[Model, Measured]:
-    """Measure the plans that a precision allows on one chunk of passes, and apply the fastest.
+    """Measure the plans that a precision allows on one chunk of passes, and apply the fastest. A black box stays as it is.
 
     Args:
         model: The model.
@@ -179,6 +179,8 @@ def accelerate(
         ModelError: The network's output cannot be explained.
     """
     check_images(model, images)
+    if model.black_box:
+        return model, Measured(Plan())
     check_network(model, images, gradients=True)
     plain = model.with_(engine=None, plan=Plan().label)
     target = resolve_target(plain, images, None)

@@ -25,6 +25,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from heatproof.core.errors import ModelError
+from heatproof.models.black_box import OUTPUTS_ONLY
 from heatproof.models.model import Model
 from heatproof.models.scale import Scale, scale_of
 from heatproof.passes.counting import uncounted
@@ -67,7 +69,7 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
 
     Raises:
         ModelError: The outputs or gradients for an image depend on other images or on earlier calls, or are random. The message
-            names the check that failed, the module and the remedy.
+            names the check that failed, the module and the remedy. Or gradients will be computed, and the model is a black box.
 
     >>> import torch
     >>> from heatproof.models import Bounds, Model
@@ -76,6 +78,10 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     >>> check_network(Model(network, Bounds.of(0, 1, channels=1)), torch.rand(1, 1, 2, 2), gradients=True)
     NetworkFacts(outputs=2, scale='logits', gradients=True)
     """
+    if gradients and model.black_box:
+        raise ModelError(
+            f"{model.name}: expected a network that gradients can pass, got a function, which gives outputs only; {OUTPUTS_ONLY}"
+        )
     network = model.original or model.module
     key = images.shape[1:], images.dtype, images.device, model.chunk == 1, model.output_path
     state, found = _known.get(network, (None, {}))

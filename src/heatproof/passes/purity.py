@@ -201,7 +201,9 @@ def _check_independent(model: Model, batch: Tensor, gradients: bool) -> None:
 
 
 def _twin(model: Model, batch: Tensor) -> Model | None:
-    """A copy of the network in another precision; None where it cannot be copied or does not run so."""
+    """A copy of the network in another precision; None where it cannot be copied or does not run so, and of a black box."""
+    if model.black_box:
+        return None
     dtype = torch.float32 if batch.dtype == torch.float64 else torch.float64
     try:
         twin = model.with_(module=deepcopy(model.module).to(dtype))

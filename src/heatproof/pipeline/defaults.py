@@ -1,6 +1,7 @@
 """What is compared if a call names no methods or metrics: methods of each kind, controls, and metrics of different questions.
 
 Methods    gradient, integrated gradients, SmoothGrad; Grad-CAM and LRP (LRP-ε and LRP-z⁺) where the network allows them.
+           Of a black box: occlusion, RISE of 1,000 masks, KernelSHAP.
 Controls   the random map, which stands for chance, and the edges of the image.
 Metrics    pixel flipping, which decides the verdict; the perturbation curve by regions; the random logit test; sparseness.
 
@@ -32,9 +33,9 @@ METHODS: tuple[Mapping[str, Any], ...] = (
     {"name": "smooth_grad", "samples": 25},
     {"name": "grad_cam"},
     {"name": "lrp"},
-    {"name": "random_map"},
-    {"name": "edge_map"},
 )
+OF_BLACK_BOXES: tuple[Mapping[str, Any], ...] = ({"name": "occlusion"}, {"name": "rise", "samples": 1000}, {"name": "kernel_shap"})
+CONTROLS: tuple[Mapping[str, Any], ...] = ({"name": "random_map"}, {"name": "edge_map"})
 METRICS: tuple[Mapping[str, Any], ...] = (
     {"name": "pixel_flipping", "output": "probability"},
     {"name": "perturbation_curve", "scaled": True, "draws": 5, "output": "probability"},
@@ -58,7 +59,7 @@ def default_methods(model: Model, image: Tensor) -> Iterator[dict[str, Any]]:
         model: the first network.
         image: one image `[1, c, h, w]`, or a row, a signal or a volume, on which methods are tried.
     """
-    for settings in METHODS:
+    for settings in (*(OF_BLACK_BOXES if model.black_box else METHODS), *CONTROLS):
         method = Method.from_dict(settings)
         refusal = _refusal(method, model, image) if method.name in TRIED or image.ndim != 4 else ""
         if refusal:

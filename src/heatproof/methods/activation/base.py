@@ -44,6 +44,7 @@ class ActivationMethod(Method, ABC):
     """
 
     needs_places: ClassVar[bool] = True
+    needs_layers: ClassVar[bool] = True
 
     zero_because: ClassVar[str] = "the channels of the layer are zero, their weights in the map are, or they cancel"
 
@@ -84,6 +85,7 @@ class ActivationMethod(Method, ABC):
         """
         check_images(model, images)
         check_needs_images(self, images)
+        self.check_outputs_suffice(model, images)
         images = images.detach()
         check_network(model, images, gradients=self.cost(tuple(images.shape[1:])).backward > 0)
         with model.running():
