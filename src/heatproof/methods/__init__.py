@@ -7,7 +7,7 @@ from heatproof.methods.base import Axiom, Method
 from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
 from heatproof.methods.perturbation import FeatureAblation, KernelShap, Lime, Occlusion, PartitionShap, Rise, ShapleySampling
-from heatproof.methods.wrappers import AdaptiveNoise, Competition, Product, SmoothGrad
+from heatproof.methods.wrappers import AdaptiveNoise, Competition, Damaged, Product, SmoothGrad
 
 __all__ = [
     "AblationCam",
@@ -16,6 +16,7 @@ __all__ = [
     "Axiom",
     "Competition",
     "ConstantMap",
+    "Damaged",
     "DeconvNet",
     "DeepLift",
     "DeepTaylor",
