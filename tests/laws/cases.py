@@ -159,7 +159,7 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     },
     Damaged: {
         "noise": Damaged(),
-        "cells moved": Damaged(method=SmoothTaylor(samples=3), damage="shuffle", cells=4),
+        "cells moved": Damaged(method=SmoothTaylor(samples=3), damage="shuffle"),
         "blurred": Damaged(damage="blur", share=1.0),
         "moved as a whole": Damaged(method=GradCam(relu=False), damage="shift", share=0.25),
     },
@@ -345,7 +345,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "map": ["fresh", "best"],
     },
     Competition: {"method": [IntegratedGradients(), Gradient()], "rivals": 1},
-    Damaged: {"method": Gradient(), "damage": ["shift", "blur"], "share": 0.75, "cells": 2},
+    Damaged: {"method": Gradient(), "damage": ["shift", "blur"], "share": 0.75},
     Product: {"first": [InputXGradient(), Gradient()], "second": [InputXGradient(), Gradient()]},
     DeepLift: {"baseline": [Uniform(), Reference(images=REFERENCES)], "baselines": 4},
     DeepTaylor: {"bounded": lambda now: not now},

@@ -14,14 +14,14 @@ from tests.support import zoo
 from tests.support.close import assert_close
 
 TARGET = 1
-SIDE = 10
+SIDE = 18
 IMAGES = zoo.images(2, side=SIDE)
 MODEL = zoo.model(zoo.residual())
 WHOLE = InputXGradient().attribute(MODEL, IMAGES, TARGET).values
 
 
-def damaged(damage: str, share: float, cells: int = 4) -> torch.Tensor:
-    return Damaged(damage=damage, share=share, cells=cells).attribute(MODEL, IMAGES, TARGET, seed=5).values
+def damaged(damage: str, share: float) -> torch.Tensor:
+    return Damaged(damage=damage, share=share).attribute(MODEL, IMAGES, TARGET, seed=5).values
 
 
 def generator(image: torch.Tensor) -> torch.Generator:
@@ -44,16 +44,16 @@ def test_noise_takes_the_share_of_the_sum_of_squares(share: float) -> None:
 @pytest.mark.parametrize("share", [0.25, 1.0])
 def test_shuffled_cells_are_those_of_the_map_and_the_border_stays(share: float) -> None:
     for image, whole, found in zip(IMAGES, WHOLE, damaged("shuffle", share), strict=True):
-        order = torch.rand(16, generator=generator(image)).argsort().tolist()
-        moving = order[: round(share * 16)]
+        order = torch.rand(64, generator=generator(image)).argsort().tolist()
+        moving = order[: round(share * 64)]
         expected = whole.clone()
         for nth, cell in enumerate(moving):
-            (row, column), (from_row, from_column) = divmod(cell, 4), divmod(moving[nth - 1], 4)
+            (row, column), (from_row, from_column) = divmod(cell, 8), divmod(moving[nth - 1], 8)
             for y in range(2):
                 for x in range(2):
                     expected[:, 2 * row + y, 2 * column + x] = whole[:, 2 * from_row + y, 2 * from_column + x]
         assert torch.equal(found, expected)
-        assert torch.equal(found[:, 8:], whole[:, 8:])
+        assert torch.equal(found[:, 16:], whole[:, 16:])
 
 
 @pytest.mark.parametrize("share", [0.4, 1.0])

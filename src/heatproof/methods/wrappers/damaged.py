@@ -1,7 +1,7 @@
 """Damaged map: the map of a method, made worse to a known share, so that metrics can be tested on the known order.
 
     noise    A = √(1 − s) M + √s ‖M‖ / √n · N(0, 1),    n the number of values
-    shuffle  the share s of the cells of a grid changes places: each of these cells shows another one of them
+    shuffle  the share s of the cells of a grid of 8 × 8 changes places: each of these cells shows another one of them
     blur     M under a Gaussian blur of standard deviation s / 4 of the shorter side
     shift    M moved round by s / 2 of the height and of the width; what leaves on one side comes in on the other
 
@@ -12,7 +12,7 @@ noise alone, all cells elsewhere, a map that still knows the object only if it i
 Cost: that of the method.
 Source: Zheng et al., "F-Fidelity: a robust framework for faithfulness evaluation of explainable AI", ICLR 2025, who test metrics by
 whether they recover the order of explanations that were degraded on purpose.
-Differs from the paper because a map is damaged in four ways, of which three keep its values.
+Differs from the paper because a map is damaged in four ways, of which two keep its values.
 """
 
 import math
@@ -20,7 +20,7 @@ from functools import partial
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
@@ -31,6 +31,8 @@ from heatproof.perturb.draws import Draws
 
 Damage = Literal["noise", "shuffle", "blur", "shift"]
 STREAM = "damage"
+CELLS = 8
+"""The cells along each axis of the image that `shuffle` moves; what is left over at the lower and right border stays."""
 
 
 class Damaged(Method):
@@ -39,8 +41,6 @@ class Damaged(Method):
     method  the method whose map is damaged: by default input × gradient.
     damage  `noise` mixes noise into the map, `shuffle` moves cells of a grid, `blur` blurs it, `shift` moves it as a whole.
     share   how much, from 0 for the map itself to 1. For noise it is the share of the sum of squares that is noise.
-    cells   the number of cells of the grid along each axis of the image, for `shuffle`; what is left over at the lower and right
-            border stays in its place.
 
     >>> import torch
     >>> from heatproof.methods import Damaged, InputXGradient
@@ -48,7 +48,7 @@ class Damaged(Method):
     >>> model = Toy(architecture="cnn", width=0.1).load()
     >>> images = torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
     >>> whole = InputXGradient().attribute(model, images, target=3).values
-    >>> moved = Damaged(damage="shuffle", share=1.0, cells=4).attribute(model, images, target=3).values
+    >>> moved = Damaged(damage="shuffle", share=1.0).attribute(model, images, target=3).values
     >>> torch.equal(moved, whole), torch.equal(moved.flatten(1).sort().values, whole.flatten(1).sort().values)
     (False, True)
     """
@@ -60,7 +60,6 @@ class Damaged(Method):
     method: Method = Field(default_factory=partial(Method.from_dict, "input_x_gradient"))
     damage: Damage = "noise"
     share: float = Field(default=0.5, ge=0, le=1)
-    cells: PositiveInt = 8
 
     @property
     def stochastic(self) -> bool:
@@ -83,7 +82,7 @@ class Damaged(Method):
                 noise = wide(draws.normal(STREAM, 0, maps.shape[1:]))
                 return (math.sqrt(1 - self.share) * values + math.sqrt(self.share) * size * noise).to(maps.dtype)
             case "shuffle":
-                down, across = min(self.cells, height), min(self.cells, width)
+                down, across = min(CELLS, height), min(CELLS, width)
                 order = draws.on_cpu().uniform(STREAM, 0, (down * across,)).argsort(1)
                 return torch.stack([self._shuffled(*each, down, across) for each in zip(maps, order, strict=True)])
             case "blur":
