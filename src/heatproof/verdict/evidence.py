@@ -33,7 +33,8 @@ class Evidence:
     """What the panel shows about one metric.
 
     Attributes:
-        metric: what the metric is called.
+        name: the name of the metric.
+        metric: what the metric is called, with what tells it apart from others of that name.
         direction: which way it is better.
         n: the images on which at least one method has a score.
         calibration: how often it calls two random maps different.
@@ -43,13 +44,14 @@ class Evidence:
         over_seeds: whether other random draws would.
         agreement: how far single images agree about the order of methods and controls.
         best: the method with the best mean.
-        over_chance: its effect size over a random map. The images that it needs are those of a test that is corrected for the choice
-            of the best of all methods.
+        over_chance: its effect size over a random map. The images that it needs are those of a test that is corrected for
+            the choice of the best of all methods.
         over_edges: its effect size over the edge map, likewise.
         confounds: for each control, its effect size over a random map.
         passes: the passes that scoring one map of one image takes.
     """
 
+    name: str
     metric: str
     direction: Direction
     n: int
@@ -76,6 +78,7 @@ def weigh(scores: PanelScores) -> Evidence:
     >>> rng = np.random.default_rng(0)
     >>> levels = np.array([2.0, 1.5, 1.0, 0.0])
     >>> scores = PanelScores(
+    ...     name="truth",
     ...     title="truth",
     ...     direction=Direction.HIGHER,
     ...     labels=("good", "fair"),
@@ -100,6 +103,7 @@ def weigh(scores: PanelScores) -> Evidence:
     seeds = np.stack([_means(scores.methods[seed]) for seed in range(len(scores.methods))], axis=1)
     nothing = np.full(n, np.nan)
     return Evidence(
+        name=scores.name,
         metric=scores.title,
         direction=scores.direction,
         n=int(np.isfinite(scores.methods[0]).any(axis=0).sum()),

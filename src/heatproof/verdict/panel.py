@@ -5,8 +5,8 @@
     ladder  the map of one method, damaged in four ways to three shares each; the undamaged map stands in the panel
     chance  random maps of eight seeds
 
-The method that is damaged should be one whose maps are right, as damage to a map that is wrong already costs nothing. By default it is
-LRP where the network allows it, then integrated gradients, then the first method.
+The method that is damaged should be one whose maps are right, as damage to a map that is wrong already costs nothing. By
+default it is LRP where the network allows it, then integrated gradients, then the first method.
 """
 
 from collections.abc import Sequence

@@ -22,6 +22,7 @@ class PanelScores:
     """The scores of one metric; NaN where there is none.
 
     Attributes:
+        name: the name of the metric.
         title: what the metric is called, with the settings that tell it apart from others.
         direction: which way it is better.
         labels: the labels of the methods.
@@ -34,6 +35,7 @@ class PanelScores:
         passes: the passes that scoring one map of one image takes; a backward pass counts as two.
     """
 
+    name: str
     title: str
     direction: Direction
     labels: tuple[str, ...]
@@ -49,14 +51,14 @@ class PanelScores:
 def read_panel(runs: Mapping[str, Run], panel: Panel) -> list[PanelScores]:
     """The scores of every metric, from the runs of the three parts of the panel."""
     manifest = runs["panel"].manifest()
-    column = {image.digest: index for index, image in enumerate(manifest.images)}
+    column = {digest: index for index, digest in enumerate(dict.fromkeys(image.digest for image in manifest.images))}
     found: dict[tuple[str, str], dict[tuple[str, int], Floats]] = {}
     passes: dict[tuple[str, str], list[float]] = {}
     for run in runs.values():
         for row in run.query(_SCORES).to_pylist():
             metric = row["metric"], row["metric_settings"]
             scores = found.setdefault(metric, {}).setdefault((row["method_label"], row["seed"]), np.full(len(column), np.nan))
-            if row["image"] in column and row["value"] is not None:
+            if row["value"] is not None:
                 scores[column[row["image"]]] = row["value"]
             passes.setdefault(metric, []).append(row["passes"])
     titles = _titles(manifest.metrics)
@@ -81,6 +83,7 @@ def _arranged(
 
     parts = panel.parts()
     return PanelScores(
+        name=metric.name,
         title=title,
         direction=metric.direction,
         labels=tuple(panel.methods),

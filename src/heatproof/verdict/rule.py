@@ -3,26 +3,29 @@
 The questions are asked in this order, and the first that fails decides. n is the number of images at hand.
 
 1. Are there at least 6 images with a score? Of fewer, no difference is significant.
-2. Is it calibrated? It is not if random maps differ in more than 7 % of the simulated pairs, interval included, or if one seed of the
-   random map is better than another on all images (p < .01).
-3. Does damage lower the score? Noise and moved cells must: the mean τ of each has an interval above 0. If τ is not positive, or the
-   images that would show it are more than 1,000, the metric takes no notice of the damage. A shifted map must not be preferred.
+2. Is it calibrated? It is not if random maps differ in more than 7 % of the simulated pairs, interval included, or if one seed
+   of the random map is better than another on all images (p < .01).
+3. Does damage lower the score? Noise and moved cells must: the mean τ of each has an interval above 0. If τ is not positive, or
+   the images that would show it are more than 1,000, the metric takes no notice of the damage. A shifted map must not be
+   preferred.
 4. Is the best method told from a random map, with a power of 80 %, corrected for its choice among all methods?
 5. Are the means reliable, at .8 (Spearman–Brown)?
 
-Questions 3 to 5 have three answers: yes with the images at hand, yes with more of them, and no, which is what more than 1,000 counts as.
-A preference for blurred maps is mentioned and does not decide: a blurred map may rank large regions as well as a sharp one does.
+Questions 3 to 5 have three answers: yes with the images at hand, yes with more of them, and no, which is what more than 1,000
+counts as. A preference for blurred maps is mentioned and does not decide: a blurred map may rank large regions as well as a
+sharp one does.
 
-What the rule does not ask is whether a metric measures what its name says. A metric of another question, such as how concentrated a map
-is or whether it depends on the class, is no worse for failing question 3; but it cannot say which method is right.
+What the rule does not ask is whether a metric measures what its name says. A metric of another question, such as how
+concentrated a map is or whether it depends on the class, is no worse for failing question 3; but it cannot say which method is
+right.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from heatproof.core.formatting import interval, number, p_value, percent
+from heatproof.core.formatting import count, interval, number, p_value, percent
 from heatproof.stats import ALPHA, Ladder, images_needed, raters_needed
 from heatproof.verdict.evidence import Evidence
 
@@ -57,7 +60,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Answer:
-    """The images that a question needs (0 = no more than there are), and what is wrong with fewer of them."""
+    """The images that a question needs, infinite if it fails however many there are, and what is wrong with fewer of them."""
 
     images: float
     reason: str
@@ -65,28 +68,27 @@ class _Answer:
 
 def find(evidence: Evidence) -> Finding:
     """Apply the rule to the evidence about a metric."""
-    most = 0.0
-    reasons = []
-    for question in (_enough, _calibrated, _notices_damage, _tells_from_chance, _reliable):
+    if evidence.n < FEWEST:
+        return _too_few(evidence.n)
+    needed, reasons = float(FEWEST), []
+    for question in (_calibrated, _notices_damage, _tells_from_chance, _reliable):
         for answer in question(evidence):
             if answer.images > MOST:
                 return Finding(Standing.NOT, math.inf, f"Not here: {answer.reason}.")
             if answer.images > evidence.n:
-                most = max(most, answer.images)
                 reasons.append(answer.reason)
-            elif answer.images > 0:
-                most = max(most, answer.images)
+            needed = max(needed, answer.images)
     if reasons:
-        more = "; ".join(dict.fromkeys(reasons))
-        return Finding(Standing.MORE, most, f"Only with {most:,.0f} images: {more}.{_remarks(evidence)}")
-    return Finding(Standing.BELIEVE, max(most, FEWEST), f"Believe it here: {_strengths(evidence)}.{_remarks(evidence)}")
+        return Finding(Standing.MORE, needed, f"Only with {needed:,.0f} images: {'; '.join(reasons)}.{_remarks(evidence)}")
+    return Finding(Standing.BELIEVE, needed, f"Believe it here: {_strengths(evidence)}.{_remarks(evidence)}")
 
 
-def _enough(evidence: Evidence) -> Iterator[_Answer]:
-    if evidence.n == 0:
-        yield _Answer(math.inf, "no method has a score on any image")
-    elif evidence.n < FEWEST:
-        yield _Answer(FEWEST, f"of {evidence.n}, no difference is significant")
+def _too_few(n: int) -> Finding:
+    if n == 0:
+        return Finding(Standing.NOT, math.inf, "Not here: no method has a score on any image.")
+    return Finding(
+        Standing.MORE, FEWEST, f"Only with {FEWEST} images or more: of {count(n, 'image')}, no difference is significant."
+    )
 
 
 def _calibrated(evidence: Evidence) -> Iterator[_Answer]:
@@ -150,19 +152,18 @@ def _strengths(evidence: Evidence) -> str:
     chance, edges = evidence.over_chance, evidence.over_edges
     told = f"{chance.images:,.0f} images tell {evidence.best} from a random map"
     if edges.n >= 2:
-        told += f", and {edges.images:,.0f} from the edge map" if 0 < edges.d and edges.images <= MOST else ", not from the edge map"
+        told += (
+            f", and {edges.images:,.0f} from the edge map" if edges.d > 0 and edges.images <= MOST else ", not from the edge map"
+        )
     damage = [evidence.ladders[kind].tau for kind in HARMFUL if kind in evidence.ladders]
     seen = f"damage lowers the score (τ = {' and '.join(number(tau, 2) for tau in damage)}), " if damage else ""
     return f"{seen}{told}"
 
 
 def _remarks(evidence: Evidence) -> str:
-    remarks: list[str] = []
-    checks: list[tuple[bool, Callable[[], str]]] = [
-        (kind in evidence.ladders and evidence.ladders[kind].high < 0, lambda words=words: f"it prefers {words}")  # type: ignore[misc]
-        for kind, words in MENTIONED.items()
-    ]
-    remarks += [words() for holds, words in checks if holds]
-    better = [label for label, effect in evidence.confounds.items() if effect.low > evidence.over_chance.d]
+    """What does not decide and should be known."""
+    ladders, best = evidence.ladders, evidence.over_chance.d
+    remarks = [f"it prefers {words}" for kind, words in MENTIONED.items() if kind in ladders and ladders[kind].high < 0]
+    better = [label for label, effect in evidence.confounds.items() if effect.low > best]
     remarks += [f"the {label[:1].lower()}{label[1:]} scores better than every method" for label in better]
     return f" Beware: {', and '.join(remarks)}." if remarks else ""

@@ -1,0 +1,163 @@
+"""The result of `heatproof.judge`: for each metric whether it can be believed, and the numbers behind it."""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heatproof.core.errors import UsageError
+from heatproof.core.formatting import comma_list, interval, number
+from heatproof.stats import MetricAgreement
+from heatproof.stats.bootstrap import Floats
+from heatproof.verdict.evidence import Evidence
+from heatproof.verdict.rule import Finding, Standing
+from heatproof.verdict.text_table import text_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WIDTH = 100
+HEADS = (
+    *("metric", "images\nneeded", "random maps\ncalled different", "τ of noise", "τ of moved cells", "reliability", "agreement α"),
+    *("d over random", "d over edges", "passes"),
+)
+_ORDER = list(Standing)
+
+
+@dataclass(frozen=True, repr=False)
+class Judgement:
+    """What metrics are worth on one network and its images; the best stands first.
+
+    `print(judgement)` shows a table and a sentence for each metric; `judgement["SRG"]` is the conclusion about one of them.
+
+    Attributes:
+        model: the name of the network.
+        images: the number of images.
+        findings: the conclusion about each metric: its standing, the images that it needs, and the sentence.
+        evidence: the numbers about each metric, in the same order.
+        agreement: Kendall's τ between the rankings of methods by each two metrics, in the same order, with intervals.
+        path: the folder of the runs that were made; the same call continues them.
+    """
+
+    model: str
+    images: int
+    findings: tuple[Finding, ...]
+    evidence: tuple[Evidence, ...]
+    agreement: MetricAgreement
+    path: Path
+
+    @classmethod
+    def of(
+        cls, model: str, images: int, found: list[tuple[Finding, Evidence]], agreement: MetricAgreement, path: Path
+    ) -> "Judgement":
+        """The judgement, with its metrics in order: by standing, then by the images that they need."""
+        order = sorted(range(len(found)), key=lambda i: (_ORDER.index(found[i][0].standing), found[i][0].images))
+        findings, evidence = zip(*(found[i] for i in order), strict=True)
+        both = np.ix_(order, order)
+        sorted_agreement = MetricAgreement(agreement.tau[both], agreement.low[both], agreement.high[both])
+        return cls(model, images, findings, evidence, sorted_agreement, path)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics, best first."""
+        return tuple(each.metric for each in self.evidence)
+
+    @property
+    def believed(self) -> tuple[str, ...]:
+        """The metrics that can be believed with the images at hand."""
+        both = zip(self.findings, self.metrics, strict=True)
+        return tuple(metric for finding, metric in both if finding.standing == Standing.BELIEVE)
+
+    def __getitem__(self, metric: str) -> Finding:
+        found = [finding for finding, each in self if metric in (each.metric, each.name)]
+        if len(found) != 1:
+            raise UsageError(f"metric: expected one of {comma_list(list(self.metrics), 20)}, got {metric!r}")
+        return found[0]
+
+    def text(self, width: int = WIDTH) -> str:
+        """The table, the sentences and the agreement of the metrics, in lines of at most `width` characters."""
+        blocks = [text_table(HEADS, [_cells(finding, each) for finding, each in self], width)]
+        for metric, finding in zip(self.metrics, self.findings, strict=True):
+            lines = textwrap.wrap(f"{metric}. {finding.sentence}", width, subsequent_indent="  ", break_on_hyphens=False)
+            blocks.append("\n".join(lines))
+        if len(self.metrics) > 1:
+            names = [str(index + 1) for index in range(len(self.metrics))]
+            rows = [
+                [f"{name} {metric}", *(_tau(self.agreement, i, j) for j in range(len(names)))]
+                for i, (name, metric) in enumerate(zip(names, self.metrics, strict=True))
+            ]
+            blocks.append(text_table(["agreement, τ", *names], rows, width))
+        return "\n\n".join(blocks)
+
+    def to_arrow(self) -> "pa.Table":
+        """A table with one row for each metric: its standing, its sentence and every number with its interval."""
+        import pyarrow as pa
+
+        return pa.Table.from_pylist([_row(self.model, finding, each) for finding, each in self])
+
+    def __iter__(self) -> Iterator[tuple[Finding, Evidence]]:
+        return zip(self.findings, self.evidence, strict=True)
+
+    def __repr__(self) -> str:
+        return f"Judgement of {self.model} on {self.images} images\n\n{self.text()}"
+
+
+def _cells(finding: Finding, evidence: Evidence) -> list[str]:
+    calibration, over = evidence.calibration, (evidence.over_chance, evidence.over_edges)
+    ladders = [evidence.ladders.get(kind) for kind in ("noise", "shuffle")]
+    return [
+        evidence.metric,
+        "—" if finding.standing == Standing.NOT else f"{finding.images:,.0f}",
+        _ranged(calibration.rate, calibration.low, calibration.high, 3),
+        *("—" if ladder is None else _ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
+        _ranged(evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
+        _ranged(evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
+        *(_ranged(effect.d, effect.low, effect.high) for effect in over),
+        number(evidence.passes, 0),
+    ]
+
+
+def _ranged(value: float, low: float, high: float, decimals: int = 2) -> str:
+    return number(value, decimals) if value != value else f"{number(value, decimals)} {interval(low, high, decimals)}"
+
+
+def _tau(agreement: MetricAgreement, i: int, j: int) -> str:
+    def at(table: Floats) -> float:
+        return float(table[i, j])
+
+    return "" if i == j else _ranged(at(agreement.tau), at(agreement.low), at(agreement.high))
+
+
+def _row(model: str, finding: Finding, evidence: Evidence) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "model": model,
+        "metric": evidence.metric,
+        "standing": str(finding.standing),
+        "images_needed": finding.images,
+        "sentence": finding.sentence,
+        "direction": str(evidence.direction),
+        "n": evidence.n,
+        "passes": evidence.passes,
+        "best": evidence.best,
+        "damaged": evidence.damaged,
+        "seeds_alike": evidence.calibration.seeds_alike,
+        "pairs": evidence.calibration.pairs,
+    }
+    numbers: dict[str, tuple[float, float, float]] = {
+        "calibration": (evidence.calibration.rate, evidence.calibration.low, evidence.calibration.high),
+        **{f"ladder_{kind}": (ladder.tau, ladder.low, ladder.high) for kind, ladder in evidence.ladders.items()},
+        "reliability": (evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
+        "reliability_over_seeds": (evidence.over_seeds.value, evidence.over_seeds.low, evidence.over_seeds.high),
+        "agreement": (evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
+    }
+    effects = {"best_over_random_map": evidence.over_chance, "best_over_edge_map": evidence.over_edges}
+    effects |= {f"{label.lower().replace(' ', '_')}_over_random_map": effect for label, effect in evidence.confounds.items()}
+    for name, effect in effects.items():
+        numbers[f"d_{name}"] = (effect.d, effect.low, effect.high)
+        numbers[f"images_{name}"] = (effect.images, effect.images_low, effect.images_high)
+    for name, (value, low, high) in numbers.items():
+        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return row
