@@ -4,7 +4,8 @@
 
 d is the difference in standard deviations over images, and δ that of all images there could be. The interval of δ inverts the
 noncentral t distribution, which holds for normal differences. The images that a power of 80 % needs follow from d as in
-`sample_size.py`; their range is that of the ends of the interval, and it ends at infinity if δ = 0 is among them.
+`sample_size.py`, and are never fewer than the sign-flip test of `paired.py` can decide by; their range is that of the ends of
+the interval, and it ends at infinity if δ = 0 is among them.
 
 Source: Steiger & Fouladi, "Noncentrality interval estimation and the evaluation of statistical models", 1997.
 
@@ -18,6 +19,7 @@ import numpy as np
 from heatproof.core.errors import TensorError
 from heatproof.stats.bootstrap import Floats
 from heatproof.stats.multiplicity import ALPHA
+from heatproof.stats.paired import fewest_images
 from heatproof.stats.sample_size import images_needed
 
 
@@ -61,13 +63,13 @@ def effect_size(a: Floats, b: Floats, *, alpha: float = ALPHA, power: float = 0.
     mean, spread = float(differences.mean()), float(differences.std(ddof=1))
     if spread <= 1e-12 * abs(mean) or spread == 0:
         d = float(np.sign(mean)) * float("inf") if mean else 0.0
-        images = images_needed(mean, 0.0, alpha=alpha, power=power)
+        images = float(fewest_images(alpha)) if mean else float("inf")
         return EffectSize(d, d, d, images, images, images, n)
     d, tail = mean / spread, (1 - level) / 2
     low, high = (float(nctdtrinc(n - 1, share, np.sqrt(n) * d)) / float(np.sqrt(n)) for share in (1 - tail, tail))
 
     def needed(size: float) -> float:
-        return images_needed(size, 1.0, alpha=alpha, power=power)
+        return max(images_needed(size, 1.0, alpha=alpha, power=power), fewest_images(alpha))
 
     nearest, farthest = sorted((abs(low), abs(high)))
     images_high = needed(nearest) if low * high > 0 else float("inf")

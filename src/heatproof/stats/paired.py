@@ -150,6 +150,16 @@ def smallest_p(n: int, draws: int = 10_000) -> float:
     return min(1.0, 2.0 / 2.0**n) if n <= EXACT_UP_TO else 1.0 / (1 + draws)
 
 
+def fewest_images(alpha: float) -> int:
+    """The smallest number of images of which a unanimous difference is significant at level alpha.
+
+    >>> from heatproof.stats import fewest_images
+    >>> fewest_images(0.05), fewest_images(0.01)
+    (6, 8)
+    """
+    return next((n for n in range(2, EXACT_UP_TO + 1) if smallest_p(n) < alpha), EXACT_UP_TO + 1)
+
+
 @cache
 def _all_signs(n: int) -> Floats:
     """All sign vectors, [2ⁿ, n]."""

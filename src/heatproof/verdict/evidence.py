@@ -1,6 +1,6 @@
 """The numbers about one metric on which the rule decides. Each has an interval, and every one is over images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,12 @@ from heatproof.stats import (
     Calibration,
     EffectSize,
     Ladder,
+    MetricAgreement,
     Reliability,
     calibrate,
     climb,
     effect_size,
+    kendall_matrix,
     krippendorff_alpha,
     resampling_weights,
     split_half,
@@ -99,7 +101,7 @@ def weigh(scores: PanelScores) -> Evidence:
     weights = resampling_weights(n, DRAWS, np.random.default_rng(SEED))
     gains, chance = sign * scores.methods[0], sign * scores.chance[0]
     best = _best(gains)
-    everything = np.concatenate([scores.methods[0], np.stack([*scores.controls.values()]), scores.chance[:1]])
+    everything = scores.everything
     seeds = np.stack([_means(scores.methods[seed]) for seed in range(len(scores.methods))], axis=1)
     nothing = np.full(n, np.nan)
     return Evidence(
@@ -121,6 +123,13 @@ def weigh(scores: PanelScores) -> Evidence:
         confounds={label: effect_size(sign * values, chance) for label, values in scores.controls.items()},
         passes=scores.passes,
     )
+
+
+def agreement_of(scores: Sequence[PanelScores]) -> MetricAgreement:
+    """How far metrics agree about the methods and controls of one panel."""
+    stacked = np.stack([each.everything for each in scores])
+    weights = resampling_weights(stacked.shape[2], DRAWS, np.random.default_rng(SEED))
+    return kendall_matrix(stacked, [each.direction for each in scores], weights)
 
 
 def _best(gains: Floats) -> int | None:

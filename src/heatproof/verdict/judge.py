@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from heatproof.core.errors import UsageError
@@ -15,13 +14,9 @@ from heatproof.evaluation.run import Progress
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
 from heatproof.pipeline import assemble, run
-from heatproof.stats import MetricAgreement, kendall_matrix, resampling_weights
-from heatproof.store import Run
-from heatproof.verdict.evidence import DRAWS, SEED, weigh
 from heatproof.verdict.judgement import Judgement
 from heatproof.verdict.panel import Panel
-from heatproof.verdict.panel_scores import PanelScores, read_panel
-from heatproof.verdict.rule import find
+from heatproof.verdict.panel_scores import read_panel
 
 DECIDED_HERE = ("seeds", "stop", "name", "kept_maps")
 """Settings of an experiment that the panel decides."""
@@ -49,10 +44,10 @@ def judge(
     """Say for each metric whether it can be believed on this network and these images.
 
     A panel of maps is scored: methods, controls, random maps of eight seeds, and the map of one method that is damaged in four
-    ways to three shares each. From these scores follow, with intervals over images: how often a metric calls two random maps different;
-    whether damage lowers the score; whether other images or seeds would order the maps alike; how many images tell the best method
-    from a random map and from the edges of the image; and how far metrics agree. `verdict/rule.py` states the rule that makes the
-    sentence of it.
+    ways to three shares each. From these scores follow, with intervals over images: how often a metric calls two random maps
+    different; whether damage lowers the score; whether other images or seeds would order the maps alike; how many images tell
+    the best method from a random map and from the edges of the image; and how far metrics agree. `verdict/rule.py` states the
+    rule that makes the sentence of it.
 
     What the folder holds already is not computed again, so that a call that was stopped continues.
 
@@ -133,20 +128,5 @@ def judge(
             )
             for part, (maps, seeds) in panel.parts().items()
         }
-    return judgement_of(runs, panel, folder)
-
-
-def judgement_of(runs: Mapping[str, Run], panel: Panel, folder: Path) -> Judgement:
-    """The judgement that follows from the runs of the three parts of a panel."""
-    scores = read_panel(runs, panel)
-    evidence = [weigh(each) for each in scores]
     manifest = runs["panel"].manifest()
-    found = [(find(each), each) for each in evidence]
-    return Judgement.of(manifest.models[0].name, len(manifest.images), found, _agreement(scores), folder)
-
-
-def _agreement(scores: Sequence[PanelScores]) -> MetricAgreement:
-    """How far the metrics agree about the methods and controls."""
-    stacked = np.stack([np.concatenate([each.methods[0], np.stack([*each.controls.values()]), each.chance[:1]]) for each in scores])
-    weights = resampling_weights(stacked.shape[2], DRAWS, np.random.default_rng(SEED))
-    return kendall_matrix(stacked, [each.direction for each in scores], weights)
+    return Judgement.of(manifest.models[0].name, len(manifest.images), read_panel(runs, panel), folder)

@@ -1,19 +1,19 @@
 """The result of `heatproof.judge`: for each metric whether it can be believed, and the numbers behind it."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from heatproof.core.errors import UsageError
 from heatproof.core.formatting import comma_list, interval, number
-from heatproof.stats import MetricAgreement
+from heatproof.core.records import Direction
+from heatproof.stats import EffectSize, MetricAgreement, effect_size
 from heatproof.stats.bootstrap import Floats
-from heatproof.verdict.evidence import Evidence
-from heatproof.verdict.rule import Finding, Standing
+from heatproof.verdict.evidence import Evidence, agreement_of, weigh
+from heatproof.verdict.panel_scores import PanelScores
+from heatproof.verdict.rule import Finding, Standing, find
 from heatproof.verdict.text_table import text_table
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 HEADS = (
     *("metric", "images\nneeded", "random maps\ncalled different", "τ of noise", "τ of moved cells", "reliability", "agreement α"),
-    *("d over random", "d over edges", "passes"),
+    *("best: d over\nrandom map", "best: d over\nedge map", "passes\na map"),
 )
 _ORDER = list(Standing)
 
@@ -39,6 +39,7 @@ class Judgement:
         findings: the conclusion about each metric: its standing, the images that it needs, and the sentence.
         evidence: the numbers about each metric, in the same order.
         agreement: Kendall's τ between the rankings of methods by each two metrics, in the same order, with intervals.
+        scores: the scores of the panel that all this rests on, in the same order.
         path: the folder of the runs that were made; the same call continues them.
     """
 
@@ -47,18 +48,16 @@ class Judgement:
     findings: tuple[Finding, ...]
     evidence: tuple[Evidence, ...]
     agreement: MetricAgreement
+    scores: tuple[PanelScores, ...]
     path: Path
 
     @classmethod
-    def of(
-        cls, model: str, images: int, found: list[tuple[Finding, Evidence]], agreement: MetricAgreement, path: Path
-    ) -> "Judgement":
-        """The judgement, with its metrics in order: by standing, then by the images that they need."""
-        order = sorted(range(len(found)), key=lambda i: (_ORDER.index(found[i][0].standing), found[i][0].images))
-        findings, evidence = zip(*(found[i] for i in order), strict=True)
-        both = np.ix_(order, order)
-        sorted_agreement = MetricAgreement(agreement.tau[both], agreement.low[both], agreement.high[both])
-        return cls(model, images, findings, evidence, sorted_agreement, path)
+    def of(cls, model: str, images: int, scores: Sequence[PanelScores], path: Path) -> "Judgement":
+        """The judgement that the scores of a panel allow, with its metrics in order: by standing, then by images needed."""
+        judged = [(find(evidence), evidence, each) for evidence, each in ((weigh(each), each) for each in scores)]
+        judged.sort(key=lambda item: (_ORDER.index(item[0].standing), item[0].images))
+        findings, evidence, ordered = zip(*judged, strict=True)
+        return cls(model, images, findings, evidence, agreement_of(ordered), ordered, path)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -72,17 +71,36 @@ class Judgement:
         return tuple(metric for finding, metric in both if finding.standing == Standing.BELIEVE)
 
     def __getitem__(self, metric: str) -> Finding:
-        found = [finding for finding, each in self if metric in (each.metric, each.name)]
+        return self.findings[self._index(metric)]
+
+    def power(self, metric: str, a: str, b: str) -> EffectSize:
+        """The effect size of one method over another under a metric, and the images that tell them apart with a power of 80 %.
+
+        Args:
+            metric: the metric, by its title or name.
+            a: the label of a method or control of the panel.
+            b: that of another; d is positive if a scores better than b.
+
+        Raises:
+            UsageError: There is no such metric or method.
+        """
+        scores = self.scores[self._index(metric)]
+        sign = -1.0 if scores.direction == Direction.LOWER else 1.0
+        return effect_size(sign * scores.of(a), sign * scores.of(b))
+
+    def _index(self, metric: str) -> int:
+        found = [index for index, each in enumerate(self.evidence) if metric in (each.metric, each.name)]
         if len(found) != 1:
             raise UsageError(f"metric: expected one of {comma_list(list(self.metrics), 20)}, got {metric!r}")
         return found[0]
 
     def text(self, width: int = WIDTH) -> str:
-        """The table, the sentences and the agreement of the metrics, in lines of at most `width` characters."""
-        blocks = [text_table(HEADS, [_cells(finding, each) for finding, each in self], width)]
+        """The sentences, the table and the agreement of the metrics, in lines of at most `width` characters."""
+        blocks = []
         for metric, finding in zip(self.metrics, self.findings, strict=True):
             lines = textwrap.wrap(f"{metric}. {finding.sentence}", width, subsequent_indent="  ", break_on_hyphens=False)
             blocks.append("\n".join(lines))
+        blocks.append(text_table(HEADS, [_cells(finding, each) for finding, each in self], width))
         if len(self.metrics) > 1:
             names = [str(index + 1) for index in range(len(self.metrics))]
             rows = [
@@ -110,7 +128,7 @@ def _cells(finding: Finding, evidence: Evidence) -> list[str]:
     ladders = [evidence.ladders.get(kind) for kind in ("noise", "shuffle")]
     return [
         evidence.metric,
-        "—" if finding.standing == Standing.NOT else f"{finding.images:,.0f}",
+        "not here" if finding.standing == Standing.NOT else f"{finding.images:,.0f}",
         _ranged(calibration.rate, calibration.low, calibration.high, 3),
         *("—" if ladder is None else _ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
         _ranged(evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),

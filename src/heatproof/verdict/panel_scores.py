@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from heatproof.core.errors import UsageError
+from heatproof.core.formatting import comma_list
 from heatproof.core.records import Direction
 from heatproof.stats.bootstrap import Floats
 from heatproof.store import Run
@@ -46,6 +48,23 @@ class PanelScores:
     damage: Floats
     damaged: str
     passes: float
+
+    @property
+    def everything(self) -> Floats:
+        """The scores [maps, images] of the methods, the controls and one random map, of the first seed."""
+        return np.stack([*self.methods[0], *self.controls.values(), self.chance[0]])
+
+    def of(self, label: str) -> Floats:
+        """The scores [images] of a method, a control or the random map, of the first seed.
+
+        Raises:
+            UsageError: No map of the panel has that label.
+        """
+        labels = [*self.labels, *self.controls, CHANCE]
+        if label not in labels:
+            raise UsageError(f"method: expected one of {comma_list(labels, 20)}, got {label!r}")
+        row: Floats = self.everything[labels.index(label)]
+        return row
 
 
 def read_panel(runs: Mapping[str, Run], panel: Panel) -> list[PanelScores]:

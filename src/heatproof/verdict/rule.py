@@ -26,13 +26,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from heatproof.core.formatting import count, interval, number, p_value, percent
-from heatproof.stats import ALPHA, Ladder, images_needed, raters_needed
+from heatproof.stats import ALPHA, Ladder, fewest_images, images_needed, raters_needed
 from heatproof.verdict.evidence import Evidence
 
-FEWEST = 6
+FEWEST = fewest_images(ALPHA)
 MOST = 1_000
 """More images than anyone scores: a difference that needs them is none."""
-HIGHEST_RATE = 0.07
+LOWEST_RATE, HIGHEST_RATE = 0.03, 0.07
+"""Where the rate of calibration should lie, which is .05 by the level of the test."""
 SEEDS_DIFFER = 0.01
 RELIABLE = 0.8
 HARMFUL = {"noise": "noise in the map", "shuffle": "moving its cells"}
@@ -164,6 +165,8 @@ def _remarks(evidence: Evidence) -> str:
     """What does not decide and should be known."""
     ladders, best = evidence.ladders, evidence.over_chance.d
     remarks = [f"it prefers {words}" for kind, words in MENTIONED.items() if kind in ladders and ladders[kind].high < 0]
+    if evidence.calibration.high < LOWEST_RATE:
+        remarks.append(f"random maps differ in {percent(evidence.calibration.rate)} of the pairs only, so it misses differences")
     better = [label for label, effect in evidence.confounds.items() if effect.low > best]
     remarks += [f"the {label[:1].lower()}{label[1:]} scores better than every method" for label in better]
     return f" Beware: {', and '.join(remarks)}." if remarks else ""

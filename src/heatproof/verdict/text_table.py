@@ -26,7 +26,7 @@ def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]], width: int) 
         for index, line in enumerate(first):
             cells = [column[index].rjust(max(map(len, column))) for column in few]
             lines.append(GAP.join([line, *cells]).rstrip())
-        blocks.append("\n".join(lines))
+        blocks.append("\n".join(lines).lstrip("\n"))
     return "\n\n".join(blocks)
 
 
