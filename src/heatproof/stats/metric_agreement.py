@@ -1,9 +1,9 @@
 """Do metrics order the methods alike? Kendall's τ between the rankings of each two metrics, with intervals over images.
 
-    τ_kl = 2 / (m (m − 1)) Σ_{i < j} sign(x̄_ki − x̄_kj) sign(x̄_li − x̄_lj)
+    τ_kl = Σ_{i < j} s_kij s_lij / √(Σ s_kij² Σ s_lij²),    s_kij = sign(x̄_ki − x̄_kj)
 
 x̄_ki is the mean score of method i under metric k, signed so that more is better. Methods with equal means count as neither in
-order nor out of it (τ-a). The interval resamples images, once for all metrics, so that it holds what the two rankings have in
+order nor out of it (τ-b). The interval resamples images, once for all metrics, so that it holds what the two rankings have in
 common.
 
 Source: Kendall, "A new measure of rank correlation", Biometrika 30, 1938.
@@ -25,7 +25,7 @@ from heatproof.stats.bootstrap import Floats, resampled_means
 class MetricAgreement:
     """Kendall's `tau` [k, k] between metrics, with the ends of its interval, each [k, k].
 
-    A number is NaN where fewer than two methods have scores of both metrics.
+    A number is NaN where fewer than two methods have scores of both metrics, or all are equal under one.
     """
 
     tau: Floats
@@ -60,7 +60,8 @@ def kendall_matrix(scores: Floats, directions: Sequence[Direction], weights: Flo
     tail = (1 - level) / 2
     for a in range(k):
         for b in range(a, k):
-            pairs = (counted[a] * counted[b]).sum(0)
+            both = counted[a] * counted[b]
+            pairs = np.sqrt((filled[a] ** 2 * both).sum(0) * (filled[b] ** 2 * both).sum(0))
             each = np.divide((filled[a] * filled[b]).sum(0), pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
             drawn = each[1:][np.isfinite(each[1:])]
             ends = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) > 1 else (np.nan, np.nan)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 HEADS = (
-    *("metric", "images\nneeded", "random maps\ncalled different", "τ of noise", "τ of moved cells", "reliability", "agreement α"),
-    *("best: d over\nrandom map", "best: d over\nedge map", "passes\na map"),
+    *("metric", "images\nneeded", "passes\na map", "random maps\ncalled different", "τ of noise", "τ of moved cells"),
+    *("reliability", "agreement α", "best: d over\nrandom map", "best: d over\nedge map"),
 )
 _ORDER = list(Standing)
 
@@ -96,18 +96,17 @@ class Judgement:
 
     def text(self, width: int = WIDTH) -> str:
         """The sentences, the table and the agreement of the metrics, in lines of at most `width` characters."""
+        names = [f"{index + 1} {metric}" for index, metric in enumerate(self.metrics)]
         blocks = []
-        for metric, finding in zip(self.metrics, self.findings, strict=True):
-            lines = textwrap.wrap(f"{metric}. {finding.sentence}", width, subsequent_indent="  ", break_on_hyphens=False)
+        for name, finding in zip(names, self.findings, strict=True):
+            lines = textwrap.wrap(f"{name}. {finding.sentence}", width, subsequent_indent="  ", break_on_hyphens=False)
             blocks.append("\n".join(lines))
-        blocks.append(text_table(HEADS, [_cells(finding, each) for finding, each in self], width))
-        if len(self.metrics) > 1:
-            names = [str(index + 1) for index in range(len(self.metrics))]
-            rows = [
-                [f"{name} {metric}", *(_tau(self.agreement, i, j) for j in range(len(names)))]
-                for i, (name, metric) in enumerate(zip(names, self.metrics, strict=True))
-            ]
-            blocks.append(text_table(["agreement, τ", *names], rows, width))
+        cells = [_cells(finding, each) for finding, each in self]
+        blocks.append(text_table(HEADS, [[name, *row] for name, row in zip(names, cells, strict=True)], width))
+        if len(names) > 1:
+            numbers = range(len(names))
+            rows = [[name, *(_tau(self.agreement, i, j) for j in numbers)] for i, name in enumerate(names)]
+            blocks.append(text_table(["agreement, τ", *(str(number + 1) for number in numbers)], rows, width))
         return "\n\n".join(blocks)
 
     def to_arrow(self) -> "pa.Table":
@@ -127,14 +126,13 @@ def _cells(finding: Finding, evidence: Evidence) -> list[str]:
     calibration, over = evidence.calibration, (evidence.over_chance, evidence.over_edges)
     ladders = [evidence.ladders.get(kind) for kind in ("noise", "shuffle")]
     return [
-        evidence.metric,
         "not here" if finding.standing == Standing.NOT else f"{finding.images:,.0f}",
+        number(evidence.passes, 0),
         _ranged(calibration.rate, calibration.low, calibration.high, 3),
         *("—" if ladder is None else _ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
         _ranged(evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
         _ranged(evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
         *(_ranged(effect.d, effect.low, effect.high) for effect in over),
-        number(evidence.passes, 0),
     ]
 
 
