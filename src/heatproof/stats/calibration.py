@@ -76,7 +76,8 @@ def calibrate(
     seeds, n = complete.shape
     dropped = scores.shape[1] - n
     if seeds < 2 or n < 2:
-        return Calibration(*[float("nan")] * 4, pairs=0, seeds=seeds, n=n, dropped=dropped)
+        unknown = float("nan")
+        return Calibration(unknown, unknown, unknown, unknown, 0, seeds, n, dropped)
     images = rng.integers(0, n, size=(pairs, n))
     first = rng.integers(0, seeds, size=(pairs, n))
     second = (first + rng.integers(1, seeds, size=(pairs, n))) % seeds

@@ -59,7 +59,8 @@ def effect_size(a: Floats, b: Floats, *, alpha: float = ALPHA, power: float = 0.
     differences = (a - b)[np.isfinite(a - b)]
     n = len(differences)
     if n < 2:
-        return EffectSize(*[float("nan")] * 6, n=n)
+        unknown = float("nan")
+        return EffectSize(unknown, unknown, unknown, unknown, unknown, unknown, n)
     mean, spread = float(differences.mean()), float(differences.std(ddof=1))
     if spread <= 1e-12 * abs(mean) or spread == 0:
         d = float(np.sign(mean)) * float("inf") if mean else 0.0

@@ -144,4 +144,5 @@ def _means(scores: Floats) -> Floats:
     known = np.isfinite(scores)
     count = known.sum(axis=1)
     total: Floats = np.where(known, scores, 0.0).sum(axis=1)
-    return np.divide(total, count, out=np.full(len(scores), np.nan), where=count > 0)
+    means: Floats = np.divide(total, count, out=np.full(len(scores), np.nan), where=count > 0)
+    return means

@@ -15,7 +15,7 @@ from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
 from heatproof.pipeline import assemble, run
 from heatproof.verdict.judgement import Judgement
-from heatproof.verdict.panel import Panel
+from heatproof.verdict.panel import MapPanel
 from heatproof.verdict.panel_scores import read_panel
 
 DECIDED_HERE = ("seeds", "stop", "name", "kept_maps")
@@ -114,7 +114,7 @@ def judge(
         raise UsageError(f"model: expected one network, got {len(experiment.models)}; judge each by itself")
     folder = Path("runs") / f"judge-{experiment.name}" if out is None else Path(out)
     with holding(assembly.objects):
-        panel = Panel.of(list(experiment.method_entries()), damaged)
+        panel = MapPanel.of(list(experiment.method_entries()), damaged)
         runs = {
             part: run(
                 experiment,

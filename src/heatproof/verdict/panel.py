@@ -30,7 +30,7 @@ DAMAGED_FIRST = ("lrp", "integrated_gradients")
 
 
 @dataclass(frozen=True)
-class Panel:
+class MapPanel:
     """The methods of an experiment, and the one of them whose map is damaged.
 
     Attributes:
@@ -42,7 +42,7 @@ class Panel:
     damaged: str
 
     @classmethod
-    def of(cls, choices: Sequence[MethodChoice], damaged: str | None) -> "Panel":
+    def of(cls, choices: Sequence[MethodChoice], damaged: str | None) -> "MapPanel":
         """The panel of the methods of an experiment; its controls are replaced by those of the panel.
 
         Raises:

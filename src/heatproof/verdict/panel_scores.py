@@ -11,7 +11,7 @@ from heatproof.core.records import Direction
 from heatproof.stats.bootstrap import Floats
 from heatproof.store import Run
 from heatproof.store.manifest import MetricEntry
-from heatproof.verdict.panel import CHANCE, CONTROLS, KINDS, SHARES, Panel, rung
+from heatproof.verdict.panel import CHANCE, CONTROLS, KINDS, SHARES, MapPanel, rung
 
 _SCORES = """
 SELECT method_label, metric, metric_settings, image, seed, value, metric_forward_rows + 2 * metric_backward_rows AS passes
@@ -67,7 +67,7 @@ class PanelScores:
         return row
 
 
-def read_panel(runs: Mapping[str, Run], panel: Panel) -> list[PanelScores]:
+def read_panel(runs: Mapping[str, Run], panel: MapPanel) -> list[PanelScores]:
     """The scores of every metric, from the runs of the three parts of the panel."""
     manifest = runs["panel"].manifest()
     column = {digest: index for index, digest in enumerate(dict.fromkeys(image.digest for image in manifest.images))}
@@ -91,7 +91,7 @@ def _arranged(
     title: str,
     metric: MetricEntry,
     scores: Mapping[tuple[str, int], Floats],
-    panel: Panel,
+    panel: MapPanel,
     n: int,
     passes: Mapping[tuple[str, str], list[float]],
 ) -> PanelScores:

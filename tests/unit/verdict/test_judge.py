@@ -17,7 +17,7 @@ from heatproof.metrics import PixelFlipping, Sparseness
 from heatproof.metrics.base import ModelMetric
 from heatproof.perturb.draws import Draws
 from heatproof.verdict import Standing
-from heatproof.verdict.panel import Panel
+from heatproof.verdict.panel import MapPanel
 from heatproof.verdict.text_table import text_table
 from tests.support import zoo
 
@@ -143,9 +143,9 @@ def test_the_map_that_is_damaged_is_the_one_named_or_the_best_that_there_is():
     from heatproof.evaluation.experiment import MethodChoice
 
     choices = [MethodChoice(Gradient(), "G"), MethodChoice(InputXGradient(), "I"), MethodChoice(EdgeMap(), "E")]
-    assert Panel.of(choices, None).damaged == "G"
-    assert Panel.of(choices, "input_x_gradient").damaged == "I"
-    assert list(Panel.of(choices, "G").methods) == ["G", "I"]
+    assert MapPanel.of(choices, None).damaged == "G"
+    assert MapPanel.of(choices, "input_x_gradient").damaged == "I"
+    assert list(MapPanel.of(choices, "G").methods) == ["G", "I"]
 
 
 def test_the_command_prints_it(tmp_path, monkeypatch):
