@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from heatproof.cli import catalogue, demo, evaluate, explain, report, reproduce
+from heatproof.cli import catalogue, demo, evaluate, explain, judge, report, reproduce
 from heatproof.cli.console import problem, show_log
 from heatproof.cli.help import Command, Group
 
@@ -49,6 +49,7 @@ def main(
 app.command("demo", cls=Command)(demo.demo)
 app.command("explain", cls=Command)(explain.explain)
 app.command("evaluate", cls=Command)(evaluate.evaluate)
+app.command("judge", cls=Command)(judge.judge)
 app.command("report", cls=Command)(report.report)
 app.command("reproduce", cls=Command)(reproduce.reproduce)
 app.command("methods", cls=Command)(catalogue.methods)

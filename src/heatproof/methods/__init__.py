@@ -17,7 +17,7 @@ from heatproof.methods.perturbation import (
     Rise,
     ShapleySampling,
 )
-from heatproof.methods.wrappers import AdaptiveNoise, Competition, Product, SmoothGrad
+from heatproof.methods.wrappers import AdaptiveNoise, Competition, Damaged, Product, SmoothGrad
 
 __all__ = [
     "AblationCam",
@@ -26,6 +26,7 @@ __all__ = [
     "Axiom",
     "Competition",
     "ConstantMap",
+    "Damaged",
     "DeconvNet",
     "DeepLift",
     "DeepTaylor",

@@ -23,6 +23,7 @@ from heatproof.stats import (
     ErrorSources,
     compare,
     error_sources,
+    fewest_images,
     holm,
     images_needed,
     kendall_w,
@@ -32,7 +33,6 @@ from heatproof.stats import (
     smallest_p,
     spearman_matrix,
 )
-from heatproof.stats.paired import EXACT_UP_TO
 from heatproof.store.manifest import MethodEntry
 
 SEED = 0
@@ -315,12 +315,7 @@ def _needed(pair: Comparison, verdict: ComparisonVerdict, tests: int) -> float:
     estimate = images_needed(pair.difference, pair.spread, alpha=ALPHA / tests)
     if verdict in (ComparisonVerdict.BETTER, ComparisonVerdict.WORSE):
         return estimate
-    return max(estimate, _fewest_images(tests), pair.n + 1) if np.isfinite(estimate) else estimate
-
-
-def _fewest_images(tests: int) -> int:
-    """The smallest number of images of which a unanimous difference is significant after the correction for that many tests."""
-    return next((n for n in range(2, EXACT_UP_TO + 1) if smallest_p(n) * tests < ALPHA), EXACT_UP_TO + 1)
+    return max(estimate, fewest_images(ALPHA / tests), pair.n + 1) if np.isfinite(estimate) else estimate
 
 
 def _bands(matrix: ScoreMatrix, weights: Floats, level: float) -> tuple[Floats, Floats, Floats] | None:

@@ -118,6 +118,28 @@ def sign_flip_p(differences: Floats, rng: np.random.Generator, *, draws: int = 1
     return (1 + hits) / (1 + draws)
 
 
+def sign_flip_ps(differences: Floats, rng: np.random.Generator, *, draws: int = 2_000) -> Floats:
+    """The p-values of many sign-flip tests at once, for rows of differences [rows, n] without NaN, which share the sign vectors.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import sign_flip_ps
+    >>> sign_flip_ps(np.array([[1.0, 2.0, 3.0], [1.0, -1.0, 0.0]]), np.random.default_rng(0)).tolist()
+    [0.25, 1.0]
+    """
+    rows, n = differences.shape
+    if n == 0:
+        return np.full(rows, np.nan)
+    exact = n <= EXACT_UP_TO
+    # The sums of s and −s have one size, so half of all sign vectors give the same share.
+    signs = _all_signs(n)[: 2 ** (n - 1)] if exact else rng.integers(0, 2, size=(draws, n)) * 2.0 - 1.0
+    observed = np.abs(differences.sum(axis=1)) - 1e-12 * np.abs(differences).sum(axis=1)
+    hits, chunk = np.zeros(rows), max(1, 2_000_000 // len(signs))
+    for start in range(0, rows, chunk):
+        part = slice(start, start + chunk)
+        hits[part] = (np.abs(signs @ differences[part].T) >= observed[part]).sum(axis=0)
+    return hits / len(signs) if exact else (1 + hits) / (1 + draws)
+
+
 def smallest_p(n: int, draws: int = 10_000) -> float:
     """The smallest two-sided p-value that n images can give, which is that of differences of one sign.
 
@@ -126,6 +148,16 @@ def smallest_p(n: int, draws: int = 10_000) -> float:
     0.03125
     """
     return min(1.0, 2.0 / 2.0**n) if n <= EXACT_UP_TO else 1.0 / (1 + draws)
+
+
+def fewest_images(alpha: float) -> int:
+    """The smallest number of images of which a unanimous difference is significant at level alpha.
+
+    >>> from heatproof.stats import fewest_images
+    >>> fewest_images(0.05), fewest_images(0.01)
+    (6, 8)
+    """
+    return next((n for n in range(2, EXACT_UP_TO + 1) if smallest_p(n) < alpha), EXACT_UP_TO + 1)
 
 
 @cache

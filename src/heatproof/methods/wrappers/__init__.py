@@ -2,7 +2,8 @@
 
 from heatproof.methods.wrappers.adaptive_noise import AdaptiveNoise
 from heatproof.methods.wrappers.competition import Competition
+from heatproof.methods.wrappers.damaged import Damaged
 from heatproof.methods.wrappers.product import Product
 from heatproof.methods.wrappers.smooth_grad import SmoothGrad
 
-__all__ = ["AdaptiveNoise", "Competition", "Product", "SmoothGrad"]
+__all__ = ["AdaptiveNoise", "Competition", "Damaged", "Product", "SmoothGrad"]

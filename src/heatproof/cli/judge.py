@@ -1,0 +1,84 @@
+"""The command `heatproof judge`, which says for each metric whether it can be believed on a network and its images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heatproof.cli.console import out as console
+from heatproof.cli.evaluate import Count, Workers
+from heatproof.cli.run_command import ExecutorName
+
+ModelText = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="The network: my_package.nets:build,key=value for your own by its import path, torchvision:resnet18 and others; "
+        "`heatproof models` lists them.",
+        show_default=False,
+    ),
+]
+DataText = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="The images: a folder, an .npz file, or a data set with its settings; `heatproof data` lists them.",
+        show_default=False,
+    ),
+]
+Metrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="METRIC",
+        help="A metric that is judged, and its settings. May be given several times. If there is none: pixel_flipping, "
+        "perturbation_curve, random_logit and sparseness.",
+    ),
+]
+Methods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--method",
+        "-x",
+        metavar="METHOD",
+        help="A method of the panel, and its settings. May be given several times. If there is none: gradient, "
+        "integrated_gradients, smooth_grad, grad_cam and lrp where the network allows them.",
+    ),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FOLDER", help="The folder of the runs. If it is not given, runs/judge-NAME."),
+]
+Executor = Annotated[
+    ExecutorName,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="local: several processes on this machine. serial: one unit after another, in this process.",
+    ),
+]
+
+
+def judge(
+    model: ModelText,
+    data: DataText,
+    metric: Metrics = None,
+    method: Methods = None,
+    images: Count = None,
+    out: Folder = None,
+    executor: Executor = "local",
+    workers: Workers = None,
+) -> None:
+    """Say for each metric whether it can be believed on a network and its images, and with how many.
+
+    Random maps, controls, a few methods and maps that are damaged to known shares are scored by every metric. If the command is
+    stopped, the same command continues it.
+    """
+    from heatproof.verdict import judge as judgement_of
+
+    found = judgement_of(
+        model=model, data=data, metrics=metric, methods=method, count=images, out=out, executor=executor, workers=workers
+    )
+    console.print(f"\n{found.model}, {found.images} images\n", style="bold", markup=False)
+    console.print(found.text(console.width), markup=False, soft_wrap=True)
+    console.print(f"\nruns  {found.path}", markup=False, soft_wrap=True)

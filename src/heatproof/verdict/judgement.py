@@ -1,0 +1,179 @@
+"""The result of `heatproof.judge`: for each metric whether it can be believed, and the numbers behind it."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heatproof.core.errors import UsageError
+from heatproof.core.formatting import comma_list, interval, number
+from heatproof.core.records import Direction
+from heatproof.stats import EffectSize, MetricAgreement, effect_size
+from heatproof.stats.bootstrap import Floats
+from heatproof.verdict.evidence import Evidence, agreement_of, weigh
+from heatproof.verdict.panel_scores import PanelScores
+from heatproof.verdict.rule import Finding, Standing, find
+from heatproof.verdict.text_table import text_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WIDTH = 100
+HEADS = (
+    *("metric", "images\nneeded", "passes\na map", "random maps\ncalled different", "τ of noise", "τ of moved cells"),
+    *("reliability", "agreement α", "best: d over\nrandom map", "best: d over\nedge map"),
+)
+_ORDER = list(Standing)
+
+
+@dataclass(frozen=True, repr=False)
+class Judgement:
+    """What metrics are worth on one network and its images; the best stands first.
+
+    `print(judgement)` shows a table and a sentence for each metric; `judgement["SRG"]` is the conclusion about one of them.
+
+    Attributes:
+        model: the name of the network.
+        images: the number of images.
+        findings: the conclusion about each metric: its standing, the images that it needs, and the sentence.
+        evidence: the numbers about each metric, in the same order.
+        agreement: Kendall's τ between the rankings of methods by each two metrics, in the same order, with intervals.
+        scores: the scores of the panel that all this rests on, in the same order.
+        path: the folder of the runs that were made; the same call continues them.
+    """
+
+    model: str
+    images: int
+    findings: tuple[Finding, ...]
+    evidence: tuple[Evidence, ...]
+    agreement: MetricAgreement
+    scores: tuple[PanelScores, ...]
+    path: Path
+
+    @classmethod
+    def of(cls, model: str, images: int, scores: Sequence[PanelScores], path: Path) -> "Judgement":
+        """The judgement that the scores of a panel allow, with its metrics in order: by standing, then by images needed."""
+        judged = [(find(evidence), evidence, each) for evidence, each in ((weigh(each), each) for each in scores)]
+        judged.sort(key=lambda item: (_ORDER.index(item[0].standing), item[0].images))
+        findings, evidence, ordered = zip(*judged, strict=True)
+        return cls(model, images, findings, evidence, agreement_of(ordered), ordered, path)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics, best first."""
+        return tuple(each.metric for each in self.evidence)
+
+    @property
+    def believed(self) -> tuple[str, ...]:
+        """The metrics that can be believed with the images at hand."""
+        both = zip(self.findings, self.metrics, strict=True)
+        return tuple(metric for finding, metric in both if finding.standing == Standing.BELIEVE)
+
+    def __getitem__(self, metric: str) -> Finding:
+        return self.findings[self._index(metric)]
+
+    def power(self, metric: str, a: str, b: str) -> EffectSize:
+        """The effect size of one method over another under a metric, and the images that tell them apart with a power of 80 %.
+
+        Args:
+            metric: the metric, by its title or name.
+            a: the label of a method or control of the panel.
+            b: that of another; d is positive if a scores better than b.
+
+        Raises:
+            UsageError: There is no such metric or method.
+        """
+        scores = self.scores[self._index(metric)]
+        sign = -1.0 if scores.direction == Direction.LOWER else 1.0
+        return effect_size(sign * scores.of(a), sign * scores.of(b))
+
+    def _index(self, metric: str) -> int:
+        found = [index for index, each in enumerate(self.evidence) if metric in (each.metric, each.name)]
+        if len(found) != 1:
+            raise UsageError(f"metric: expected one of {comma_list(list(self.metrics), 20)}, got {metric!r}")
+        return found[0]
+
+    def text(self, width: int = WIDTH) -> str:
+        """The sentences, the table and the agreement of the metrics, in lines of at most `width` characters."""
+        names = [f"{index + 1} {metric}" for index, metric in enumerate(self.metrics)]
+        blocks = []
+        for name, finding in zip(names, self.findings, strict=True):
+            lines = textwrap.wrap(f"{name}. {finding.sentence}", width, subsequent_indent="  ", break_on_hyphens=False)
+            blocks.append("\n".join(lines))
+        cells = [_cells(finding, each) for finding, each in self]
+        blocks.append(text_table(HEADS, [[name, *row] for name, row in zip(names, cells, strict=True)], width))
+        if len(names) > 1:
+            numbers = range(len(names))
+            rows = [[name, *(_tau(self.agreement, i, j) for j in numbers)] for i, name in enumerate(names)]
+            blocks.append(text_table(["agreement, τ", *(str(number + 1) for number in numbers)], rows, width))
+        return "\n\n".join(blocks)
+
+    def to_arrow(self) -> "pa.Table":
+        """A table with one row for each metric: its standing, its sentence and every number with its interval."""
+        import pyarrow as pa
+
+        return pa.Table.from_pylist([_row(self.model, finding, each) for finding, each in self])
+
+    def __iter__(self) -> Iterator[tuple[Finding, Evidence]]:
+        return zip(self.findings, self.evidence, strict=True)
+
+    def __repr__(self) -> str:
+        return f"Judgement of {self.model} on {self.images} images\n\n{self.text()}"
+
+
+def _cells(finding: Finding, evidence: Evidence) -> list[str]:
+    calibration, over = evidence.calibration, (evidence.over_chance, evidence.over_edges)
+    ladders = [evidence.ladders.get(kind) for kind in ("noise", "shuffle")]
+    return [
+        "not here" if finding.standing == Standing.NOT else f"{finding.images:,.0f}",
+        number(evidence.passes, 0),
+        _ranged(calibration.rate, calibration.low, calibration.high, 3),
+        *("—" if ladder is None else _ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
+        _ranged(evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
+        _ranged(evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
+        *(_ranged(effect.d, effect.low, effect.high) for effect in over),
+    ]
+
+
+def _ranged(value: float, low: float, high: float, decimals: int = 2) -> str:
+    return number(value, decimals) if value != value else f"{number(value, decimals)} {interval(low, high, decimals)}"
+
+
+def _tau(agreement: MetricAgreement, i: int, j: int) -> str:
+    def at(table: Floats) -> float:
+        return float(table[i, j])
+
+    return "" if i == j else _ranged(at(agreement.tau), at(agreement.low), at(agreement.high))
+
+
+def _row(model: str, finding: Finding, evidence: Evidence) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "model": model,
+        "metric": evidence.metric,
+        "standing": str(finding.standing),
+        "images_needed": finding.images,
+        "sentence": finding.sentence,
+        "direction": str(evidence.direction),
+        "n": evidence.n,
+        "passes": evidence.passes,
+        "best": evidence.best,
+        "damaged": evidence.damaged,
+        "seeds_alike": evidence.calibration.seeds_alike,
+        "pairs": evidence.calibration.pairs,
+    }
+    numbers: dict[str, tuple[float, float, float]] = {
+        "calibration": (evidence.calibration.rate, evidence.calibration.low, evidence.calibration.high),
+        **{f"ladder_{kind}": (ladder.tau, ladder.low, ladder.high) for kind, ladder in evidence.ladders.items()},
+        "reliability": (evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
+        "reliability_over_seeds": (evidence.over_seeds.value, evidence.over_seeds.low, evidence.over_seeds.high),
+        "agreement": (evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
+    }
+    effects = {"best_over_random_map": evidence.over_chance, "best_over_edge_map": evidence.over_edges}
+    effects |= {f"{label.lower().replace(' ', '_')}_over_random_map": effect for label, effect in evidence.confounds.items()}
+    for name, effect in effects.items():
+        numbers[f"d_{name}"] = (effect.d, effect.low, effect.high)
+        numbers[f"images_{name}"] = (effect.images, effect.images_low, effect.images_high)
+    for name, (value, low, high) in numbers.items():
+        row |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return row

@@ -1,0 +1,170 @@
+"""`heatproof.judge` on a network with known truth: a valid metric against one that scores shuffled maps, and what is refused."""
+
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import heatproof as hp
+from heatproof.cli import console
+from heatproof.cli.main import app
+from heatproof.core.errors import UsageError
+from heatproof.core.records import Direction, Reduction
+from heatproof.methods import EdgeMap, Gradient, InputXGradient
+from heatproof.metrics import PixelFlipping, Sparseness
+from heatproof.metrics.base import ModelMetric
+from heatproof.perturb.draws import Draws
+from heatproof.verdict import Standing
+from heatproof.verdict.panel import MapPanel
+from heatproof.verdict.text_table import text_table
+from tests.support import zoo
+
+FLIPPING = PixelFlipping(steps=6)
+
+
+class ShuffledFlipping(ModelMetric):
+    """Pixel flipping of the map after its pixels have changed places: a metric that cannot be right."""
+
+    label: ClassVar[str] = "broken"
+    meaning: ClassVar[str] = "Nothing."
+    better: ClassVar[Direction] = FLIPPING.better
+    bounds: ClassVar[tuple[float, float]] = FLIPPING.bounds
+    reduction: ClassVar[Reduction] = FLIPPING.reduction
+
+    def cost(self, image_shape):
+        return FLIPPING.cost(image_shape)
+
+    def measure(self, model, images, target, maps, seed):
+        order = Draws.for_images(seed, maps).uniform("shuffle", 0, maps.shape[2:]).flatten(1).argsort(1)
+        moved = torch.stack([row.flatten(1)[:, to].view_as(row) for row, to in zip(maps, order, strict=True)])
+        return FLIPPING.measure(model, images, target, moved, seed)
+
+
+def judge(folder, images=8, **changes):
+    network = zoo.planted()
+    given = {
+        "model": network,
+        "bounds": (-3, 4),
+        "data": network.images(images, 16),
+        "methods": [InputXGradient(), Gradient()],
+        "metrics": {"Flipping": FLIPPING, "Broken": ShuffledFlipping(), "Sparse": Sparseness()},
+        "precision": "plain",
+        "batch": 8,
+    }
+    return hp.judge(**(given | {"out": folder, "progress": False} | changes))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("judged")
+
+
+@pytest.fixture(scope="module")
+def judgement(folder):
+    return judge(folder)
+
+
+def test_a_valid_metric_is_believed_and_a_broken_one_is_not(judgement):
+    assert judgement.believed == ("Flipping",)
+    assert judgement.metrics[0] == "Flipping"
+    assert judgement["Broken"].standing == Standing.NOT
+    assert judgement["Sparse"].sentence.startswith("Not here: it takes no notice of moving its cells")
+    assert judgement["pixel_flipping"] == judgement["Flipping"]
+
+
+def test_every_metric_of_the_panel_is_calibrated(judgement):
+    for evidence in judgement.evidence:
+        assert evidence.calibration.pairs >= 2000
+        assert evidence.calibration.rate == pytest.approx(0.05, abs=0.02)
+
+
+def test_any_two_maps_can_be_compared(judgement):
+    effect = judgement.power("Flipping", "Input × gradient", "Edge map")
+    assert effect.d > 1
+    assert effect.images < 20
+    assert judgement.power("Flipping", "Edge map", "Input × gradient").d == -effect.d
+    for call in (("Flipping", "Nothing", "Edge map"), ("Nothing", "Edge map", "Random map")):
+        with pytest.raises(UsageError, match="Nothing"):
+            judgement.power(*call)
+
+
+def test_the_table_holds_every_number_and_metrics_agree_with_themselves(judgement):
+    table = judgement.to_arrow()
+    assert table.column("metric").to_pylist() == list(judgement.metrics)
+    assert {
+        "calibration_low",
+        "ladder_shift_high",
+        "reliability",
+        "d_best_over_edge_map",
+        "images_constant_map_over_random_map",
+    } <= {*table.column_names}
+    assert judgement.agreement.tau.diagonal() == pytest.approx(np.ones(3))
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_its_text_fits_the_terminal_and_holds_every_sentence(judgement, width):
+    page = judgement.text(width)
+    assert max(map(len, page.splitlines())) <= width
+    assert "\n\n\n" not in page
+    for finding in judgement.findings:
+        assert finding.sentence in " ".join(page.split())
+    assert repr(judgement).startswith("Judgement of Planted on 8 images\n\n1 Flipping. Believe it here")
+
+
+def test_the_same_call_computes_nothing_again_and_says_the_same(judgement, folder):
+    computed = []
+    again = judge(folder, progress=lambda progress: computed.append(progress.last))
+    assert computed
+    assert not any(computed)
+    assert again.text() == judgement.text()
+
+
+def test_one_image_or_the_same_image_again_is_a_sentence(tmp_path):
+    one = zoo.planted().images(1, 16)
+    for name, images in (("one", one), ("alike", one.expand(2, -1, -1, -1))):
+        found = judge(tmp_path / name, data=images, metrics=[FLIPPING], methods=[Gradient()])
+        assert found.findings[0].sentence == "Only with 6 images or more: of 1 image, no difference is significant."
+
+
+def test_what_cannot_be_judged_is_refused(tmp_path):
+    for changes, words in (
+        ({"methods": [EdgeMap()]}, "at least one that explains"),
+        ({"damaged": "lrp"}, "damaged: expected one of the methods, Input × gradient and Gradient"),
+        ({"seeds": (0, 1)}, "seeds: expected settings that the panel leaves open"),
+        ({"model": {"a": zoo.planted(), "b": zoo.planted()}}, "one network, got 2"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            judge(tmp_path, **changes)
+
+
+def test_the_map_that_is_damaged_is_the_one_named_or_the_best_that_there_is():
+    from heatproof.evaluation.experiment import MethodChoice
+
+    choices = [MethodChoice(Gradient(), "G"), MethodChoice(InputXGradient(), "I"), MethodChoice(EdgeMap(), "E")]
+    assert MapPanel.of(choices, None).damaged == "G"
+    assert MapPanel.of(choices, "input_x_gradient").damaged == "I"
+    assert list(MapPanel.of(choices, "G").methods) == ["G", "I"]
+
+
+def test_the_command_prints_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(console.out, "width", 60)
+    call = ["judge", "toy,architecture=mlp,width=0.02", "digits", "--images", "6", "--metric", "pixel_flipping,steps=4"]
+    result = CliRunner().invoke(
+        app, [*call, "-x", "gradient", "--metric", "sparseness", "--out", str(tmp_path / "r"), "--executor", "serial"]
+    )
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.stdout.splitlines() if not line.startswith("runs  ")]
+    assert max(map(len, lines)) <= 60
+    assert "Sparseness. Not here" in result.stdout
+
+
+def test_columns_that_do_not_fit_stand_below_under_the_same_first_column():
+    table = text_table(["metric", "a\nb", "second"], [["A long name of it", "1", "2"]], 18)
+    blocks = [[line.split() for line in block.splitlines()] for block in table.split("\n\n")]
+    assert blocks == [
+        [["a"], ["metric", "b"], ["A", "long", "name…", "1"]],
+        [["metric", "second"], ["A", "long", "name…", "2"]],
+    ]
+    assert table.splitlines()[0] == " " * 14 + "a"
