@@ -36,6 +36,18 @@ def test_the_python_blocks_run_in_order(capsys):
     assert capsys.readouterr().out.strip()
 
 
+NETS = """
+from torch import nn
+from heatproof.models import Model
+from heatproof.models.preprocessing import Preprocessing
+
+def build():
+    at = Preprocessing(side=32, resize=32)
+    layers = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    return Model(nn.Sequential(*layers).eval(), at.bounds, preprocessing=at)
+"""
+
+
 @pytest.mark.slow
 def test_the_shell_blocks_run_line_by_line(tmp_path, monkeypatch):
     """In one process; the experiment on fewer regions and with plain passes, since measuring which are fastest takes longer."""
@@ -49,6 +61,10 @@ def test_the_shell_blocks_run_line_by_line(tmp_path, monkeypatch):
     assert "draws = 2\n" in experiment
     cheaper = experiment.replace("draws = 2\n", "draws = 1\nregions = 5\n")
     Path("my-experiment.toml").write_text(f'precision = "plain"\n{cheaper}')
+
+    shutil.copytree("photos", "photographs")
+    Path("my_package").mkdir()
+    Path("my_package", "nets.py").write_text(NETS)
 
     for program, *arguments in shell_lines(README):
         if program == "make":

@@ -28,9 +28,8 @@ from tests.support import zoo
 class TargetlessScoreCam(ScoreCam):
     """Score-CAM that explains class 0 whatever the target."""
 
-    def score(self, case: Case, channels: Channels, sample: list[int], k: list[int]) -> Tensor:
-        blind = Case(case.model, case.images, torch.zeros_like(case.target), case.draws, case.seed)
-        return super().score(blind, channels, sample, k)
+    def scores(self, case: Case, channels: Channels) -> Tensor:
+        return super().scores(Case(case.model, case.images, torch.zeros_like(case.target), case.draws, case.seed), channels)
 
 
 class ShyEigenCam(EigenCam):

@@ -88,7 +88,7 @@ def _table(scores: "ModelScores", analyses: Sequence["Analysis"], spread: Set[st
         head = textwrap.fill(title, 24 if metric.title in spread else 14, break_long_words=False)
         result.add_column(head, header_style="dim", no_wrap=True)
     for line in (*lines.methods, *lines.controls):
-        cells = line.cells[: 2 * len(analyses) : 2]
+        cells = line.cells[: len(analyses)]
         if any(cell.text != DASH for cell in cells):
             columns = [_score(cell, analysis.matrix.metric.title in spread) for cell, analysis in zip(cells, analyses, strict=True)]
             label = textwrap.fill(line.method.label, max(24, out.width // 3))
