@@ -3,7 +3,15 @@
 from heatproof.metrics.axioms import Completeness, InputInvariance
 from heatproof.metrics.base import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.metrics.complexity import HistogramEntropy, PerformanceInformationCurve, Sparseness
-from heatproof.metrics.faithfulness import PerturbationCurve, PixelFlipping
+from heatproof.metrics.faithfulness import (
+    Aopc,
+    Irof,
+    PerturbationCurve,
+    PixelFlipping,
+    RemovalMetric,
+    SingleDeletion,
+    SymmetricRelevanceGain,
+)
 from heatproof.metrics.localisation import EnergyInMask, PointingGame
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
 from heatproof.metrics.score import score
@@ -12,6 +20,7 @@ from heatproof.metrics.similarity import Repeatability, SimilarityTo, Similarity
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
 
 __all__ = [
+    "Aopc",
     "Completeness",
     "CosineConvergence",
     "DataRandomisation",
@@ -20,6 +29,7 @@ __all__ = [
     "ExplainerMetric",
     "HistogramEntropy",
     "InputInvariance",
+    "Irof",
     "MapMetric",
     "Metric",
     "ModelMetric",
@@ -31,12 +41,15 @@ __all__ = [
     "RandomLogit",
     "ReferenceMetric",
     "RegionMetric",
+    "RemovalMetric",
     "Repeatability",
     "Scores",
     "SignChanges",
     "SimilarityTo",
     "SimilarityUnderChange",
+    "SingleDeletion",
     "Sparseness",
+    "SymmetricRelevanceGain",
     "TotalVariationCurve",
     "score",
 ]
