@@ -12,6 +12,8 @@ from heatproof.core.settings import Settings, exports
 from heatproof.methods import (
     AblationCam,
     AdaptiveNoise,
+    BlurredMap,
+    CentreMap,
     Competition,
     ConstantMap,
     DeconvNet,
@@ -80,7 +82,7 @@ from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.passes.patterns import GivenPatterns, fit_patterns
 from heatproof.perturb.changes import AddedNoise, Masking
-from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform, White, Zero
+from heatproof.perturb.fills import Black, Blurred, Fill, NoisyLinear, Reference, Uniform, White, Zero
 from heatproof.perturb.groups import Patches, Pixels, RegularGrid, Slic
 from heatproof.perturb.noises import Gaussian
 from heatproof.relevance.composites import Composite, LrpEpsilon, ZPlusEverywhere
@@ -220,6 +222,8 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     ConstantMap: {"": ConstantMap()},
     EdgeMap: {"": EdgeMap()},
     InputMap: {"": InputMap()},
+    CentreMap: {"": CentreMap()},
+    BlurredMap: {"": BlurredMap(sigma=0.1), "noise": BlurredMap(method=SmoothGrad(samples=3), sigma=0.2)},
 }
 
 MAPS_OF_A_CONSTANT_OUTPUT: Mapping[type[Method], str] = {
@@ -247,21 +251,28 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "insertion of the least into references": PixelFlipping(
             steps=3, mode="insertion", order="least", fill=Reference(images=LARGE_REFERENCES), draws=2, output=Probability()
         ),
-        "insertion of some patches": PixelFlipping(groups=Patches(side=4), steps=None, share=0.4, mode="insertion", ranking="absolute"),
+        "insertion of some patches": PixelFlipping(
+            groups=Patches(side=4), steps=None, share=0.4, mode="insertion", ranking="absolute"
+        ),
     },
     Aopc: {
         "": Aopc(groups=Patches(side=6), share=0.5),
         "least of all pixels, black": Aopc(groups=None, steps=3, share=1.0, fill=Black(), draws=None, order="least"),
     },
-    Irof: {"": Irof(groups=Slic(segments=9, compactness=100)), "half": Irof(groups=RegularGrid(cells_per_axis=3), share=0.5, steps=3)},
+    Irof: {
+        "": Irof(groups=Slic(segments=9, compactness=100)),
+        "half": Irof(groups=RegularGrid(cells_per_axis=3), share=0.5, steps=3),
+    },
     SymmetricRelevanceGain: {
         "": SymmetricRelevanceGain(groups=RegularGrid(cells_per_axis=3)),
-        "whole, superpixels": SymmetricRelevanceGain(groups=Slic(segments=9, compactness=100), share=1.0, fill=Blurred(sigma=0.1), steps=4),
+        "whole, superpixels": SymmetricRelevanceGain(
+            groups=Slic(segments=9, compactness=100), share=1.0, fill=Blurred(sigma=0.1), steps=4
+        ),
         "drawn": SymmetricRelevanceGain(groups=Patches(side=6), steps=3, draws=2, ranking="absolute", output=Probability()),
     },
     SingleDeletion: {
         "": SingleDeletion(groups=RegularGrid(cells_per_axis=3)),
-        "superpixels, drawn": SingleDeletion(groups=Slic(segments=9, compactness=100), fill=Uniform(), draws=2, output=Probability()),
+        "imputed": SingleDeletion(groups=Patches(side=6), fill=NoisyLinear(), draws=2, output=Probability()),
     },
     TotalVariationCurve: {
         "": TotalVariationCurve(smallest_side=5),

@@ -254,7 +254,9 @@ def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
     if isinstance(metric, ReferenceMetric):
         return metric.reference.stochastic
-    return isinstance(metric, ExplainerMetric) or (isinstance(metric, PerturbationCurve | RemovalMetric | SingleDeletion) and metric.fill.stochastic)
+    return isinstance(metric, ExplainerMetric) or (
+        isinstance(metric, PerturbationCurve | RemovalMetric | SingleDeletion) and metric.fill.stochastic
+    )
 
 
 @metrics
@@ -662,6 +664,8 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
     order = blocks(model, batch)  # once for a network, whatever is asked of it
     if isinstance(metric, PerturbationCurve):
         incremental(model, batch, (metric.layout(side, side)[0],) * 2)  # likewise
+    if isinstance(metric, SingleDeletion):
+        incremental(model, batch, (side // 3, side // 3))  # likewise
     zoo.checked(model, batch)  # likewise
     if isinstance(metric, ParameterRandomisation):
         metric = metric.model_copy(update={"blocks": len(order)})

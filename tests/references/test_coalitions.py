@@ -128,7 +128,9 @@ def test_owen_values_are_means_over_the_orders_that_keep_neighbours_together(kin
 
 
 @twin_of("lime")
-@pytest.mark.parametrize("settings", [{}, {"distance": "euclidean", "kernel_width": 1.5, "ridge": 0.2}], ids=["cosine", "euclidean"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"distance": "euclidean", "kernel_width": 1.5, "ridge": 0.2}], ids=["cosine", "euclidean"]
+)
 def test_lime_is_the_weighted_ridge_regression_of_its_samples(settings: dict[str, object]) -> None:
     rows = of("images", NINE)
     method = Lime(samples=40, groups=NINE, **settings)

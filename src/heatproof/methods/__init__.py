@@ -4,16 +4,18 @@ from heatproof.methods.activation import AblationCam, EigenCam, GradCam, GradCam
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.backward import DeconvNet, DeepLift, DeepTaylor, GuidedBackprop, Lrp, PatternAttribution, PatternNet
 from heatproof.methods.base import Axiom, Method
-from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
+from heatproof.methods.controls import CentreMap, ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
 from heatproof.methods.perturbation import FeatureAblation, KernelShap, Lime, Occlusion, PartitionShap, Rise, ShapleySampling
-from heatproof.methods.wrappers import AdaptiveNoise, Competition, Product, SmoothGrad
+from heatproof.methods.wrappers import AdaptiveNoise, BlurredMap, Competition, Product, SmoothGrad
 
 __all__ = [
     "AblationCam",
     "AdaptiveNoise",
     "Attribution",
     "Axiom",
+    "BlurredMap",
+    "CentreMap",
     "Competition",
     "ConstantMap",
     "DeconvNet",

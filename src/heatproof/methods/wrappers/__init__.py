@@ -1,8 +1,9 @@
 """Wrappers: methods that hold another method and change or combine its maps."""
 
 from heatproof.methods.wrappers.adaptive_noise import AdaptiveNoise
+from heatproof.methods.wrappers.blurred_map import BlurredMap
 from heatproof.methods.wrappers.competition import Competition
 from heatproof.methods.wrappers.product import Product
 from heatproof.methods.wrappers.smooth_grad import SmoothGrad
 
-__all__ = ["AdaptiveNoise", "Competition", "Product", "SmoothGrad"]
+__all__ = ["AdaptiveNoise", "BlurredMap", "Competition", "Product", "SmoothGrad"]

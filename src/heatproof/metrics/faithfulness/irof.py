@@ -46,7 +46,9 @@ class Irof(RemovalMetric):
 
     label: ClassVar[str] = "IROF"
     title: ClassVar[str] = "iterative removal of features"
-    meaning: ClassVar[str] = "Mean loss of score, relative to the clean image, while superpixels are replaced in the order of the map."
+    meaning: ClassVar[str] = (
+        "Mean loss of score, relative to the clean image, while superpixels are replaced in the order of the map."
+    )
     better: ClassVar[Direction] = Direction.HIGHER
     curve_axes: ClassVar[tuple[str, str]] = ("steps", "score relative to the clean image")
     cite: ClassVar[str] = "Rieger & Hansen, ICLR workshop 2020"

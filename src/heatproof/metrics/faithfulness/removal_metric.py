@@ -60,6 +60,21 @@ def mean_and_error(values: Float[Tensor, "b draws"]) -> tuple[Float[Tensor, " b"
     return values.mean(1), values.std(1) / n**0.5 if n > 1 else None
 
 
+def check_regions_and_draws(groups: Groups | None, fill: Fill, draws: int | None) -> None:
+    """Refuse regions that a map of one channel cannot rank, and several draws of a fill that is the same at every draw.
+
+    Raises:
+        ValueError: They are refused.
+    """
+    if isinstance(groups, RegularGroups) and groups.channels == "each":
+        raise ValueError(
+            "groups: expected regions that hold all channels, since the channels of a map are summed, got channels='each'; "
+            "write channels='together'"
+        )
+    if not fill.stochastic and (draws or 1) > 1:
+        raise ValueError(f"draws: expected 1, since {fill.name} is the same at every draw, got {draws}; leave it out")
+
+
 class RemovalMetric(ModelMetric, ABC):
     """The settings that metrics of removal curves share.
 
@@ -86,9 +101,8 @@ class RemovalMetric(ModelMetric, ABC):
     output: Output | None = None
 
     @model_validator(mode="after")
-    def _one_draw_unless_random(self) -> Self:
-        if not self.fill.stochastic and (self.draws or 1) > 1:
-            raise ValueError(f"draws: expected 1, since {self.fill.name} is the same at every draw, got {self.draws}; leave it out")
+    def _consistent(self) -> Self:
+        check_regions_and_draws(self.groups, self.fill, self.draws)
         return self
 
     @property
@@ -150,7 +164,9 @@ class RemovalMetric(ModelMetric, ABC):
         scores = removal_scores(inputs, clean, relevance, steps, self.orders, draws=self.fills, insertion=insertion)
         replaced = scores[:, 0, :, 0 if insertion else -1].mean(1) if insertion or self.share == 1 else inputs.absent()
         found = self.summary(Curves(clean.to(scores), replaced.to(scores), scores, steps.shares().to(scores.device)))
-        return masked(found, torch.tensor(sizes, device=scores.device) == 1, "the image is one region, which leaves nothing to rank")
+        return masked(
+            found, torch.tensor(sizes, device=scores.device) == 1, "the image is one region, which leaves nothing to rank"
+        )
 
     def _regions(self, image_shape: ImageShape) -> int:
         """The number of regions of one image; of regions that depend on its content, about how many."""

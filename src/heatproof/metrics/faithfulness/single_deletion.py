@@ -25,7 +25,7 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import ModelMetric
-from heatproof.metrics.faithfulness.removal_metric import mean_and_error
+from heatproof.metrics.faithfulness.removal_metric import check_regions_and_draws, mean_and_error
 from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
@@ -77,9 +77,8 @@ class SingleDeletion(ModelMetric):
     output: Output | None = None
 
     @model_validator(mode="after")
-    def _one_draw_unless_random(self) -> Self:
-        if not self.fill.stochastic and (self.draws or 1) > 1:
-            raise ValueError(f"draws: expected 1, since {self.fill.name} is the same at every draw, got {self.draws}; leave it out")
+    def _consistent(self) -> Self:
+        check_regions_and_draws(self.groups, self.fill, self.draws)
         return self
 
     @property

@@ -86,6 +86,4 @@ class SymmetricRelevanceGain(RemovalMetric):
         both = torch.cat([least.flip(1), most[:, 1:]], 1)
         relative = heights.mean(2) / curves.clean[:, None]
         components = {"least": relative[:, 0], "most": relative[:, 1]}
-        return relative_to_clean(
-            Scores.of(value, error=error, curve=both, components=components), curves.clean, curves.replaced
-        )
+        return relative_to_clean(Scores.of(value, error=error, curve=both, components=components), curves.clean, curves.replaced)
