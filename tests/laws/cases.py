@@ -12,6 +12,8 @@ from heatproof.core.settings import Settings, exports
 from heatproof.methods import (
     AblationCam,
     AdaptiveNoise,
+    BlurredMap,
+    CentreMap,
     Competition,
     ConstantMap,
     Damaged,
@@ -52,6 +54,7 @@ from heatproof.methods import (
 )
 from heatproof.methods.objective import Objective
 from heatproof.metrics import (
+    Aopc,
     Completeness,
     CosineConvergence,
     DataRandomisation,
@@ -59,6 +62,7 @@ from heatproof.metrics import (
     EnergyInMask,
     HistogramEntropy,
     InputInvariance,
+    Irof,
     Metric,
     ParameterRandomisation,
     PerformanceInformationCurve,
@@ -70,7 +74,9 @@ from heatproof.metrics import (
     SignChanges,
     SimilarityTo,
     SimilarityUnderChange,
+    SingleDeletion,
     Sparseness,
+    SymmetricRelevanceGain,
     TotalVariationCurve,
 )
 from heatproof.models import Model
@@ -79,8 +85,8 @@ from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.passes.patterns import GivenPatterns, fit_patterns
 from heatproof.perturb.changes import AddedNoise, Masking
-from heatproof.perturb.fills import Black, Blurred, Fill, Reference, Uniform, White, Zero
-from heatproof.perturb.groups import Patches, Pixels, RegularGrid
+from heatproof.perturb.fills import Black, Blurred, Fill, NoisyLinear, Reference, Uniform, White, Zero
+from heatproof.perturb.groups import Patches, Pixels, RegularGrid, Slic
 from heatproof.perturb.noises import Gaussian
 from heatproof.relevance.composites import Composite, LrpEpsilon, ZPlusEverywhere
 from tests.support import zoo
@@ -234,6 +240,8 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     ConstantMap: {"": ConstantMap()},
     EdgeMap: {"": EdgeMap()},
     InputMap: {"": InputMap()},
+    CentreMap: {"": CentreMap()},
+    BlurredMap: {"": BlurredMap(sigma=0.1), "noise": BlurredMap(method=SmoothGrad(samples=3), sigma=0.2)},
 }
 
 MAPS_OF_A_CONSTANT_OUTPUT: Mapping[type[Method], str] = {
@@ -261,6 +269,28 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "insertion of the least into references": PixelFlipping(
             steps=3, mode="insertion", order="least", fill=Reference(images=LARGE_REFERENCES), draws=2, output=Probability()
         ),
+        "insertion of some patches": PixelFlipping(
+            groups=Patches(side=4), steps=None, share=0.4, mode="insertion", ranking="absolute"
+        ),
+    },
+    Aopc: {
+        "": Aopc(groups=Patches(side=6), share=0.5),
+        "least of all pixels, black": Aopc(groups=None, steps=3, share=1.0, fill=Black(), draws=None, order="least"),
+    },
+    Irof: {
+        "": Irof(groups=Slic(segments=9, compactness=100)),
+        "half": Irof(groups=RegularGrid(cells_per_axis=3), share=0.5, steps=3),
+    },
+    SymmetricRelevanceGain: {
+        "": SymmetricRelevanceGain(groups=RegularGrid(cells_per_axis=3)),
+        "whole, superpixels": SymmetricRelevanceGain(
+            groups=Slic(segments=9, compactness=100), share=1.0, fill=Blurred(sigma=0.1), steps=4
+        ),
+        "drawn": SymmetricRelevanceGain(groups=Patches(side=6), steps=3, draws=2, ranking="absolute", output=Probability()),
+    },
+    SingleDeletion: {
+        "": SingleDeletion(groups=RegularGrid(cells_per_axis=3)),
+        "imputed": SingleDeletion(groups=Patches(side=6), fill=NoisyLinear(), draws=2, output=Probability()),
     },
     TotalVariationCurve: {
         "": TotalVariationCurve(smallest_side=5),
@@ -328,6 +358,8 @@ BY_DEFAULT: Mapping[type, dict[str, Settings]] = {**_defaults(Method, METHODS), 
 """Rows that nobody wrote: `test_default_settings_are_cheap` says where one must be written."""
 METHODS = {**METHODS, **_defaults(Method, METHODS)}
 METRICS = {**METRICS, **_defaults(Metric, METRICS)}
+
+CURVES = (Aopc, Irof, PixelFlipping, SymmetricRelevanceGain)
 
 OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     IntegratedGradients: {
@@ -418,7 +450,28 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "area_rule": "trapezoid",
         "corners": "published",
     },
+    **{
+        curve: {
+            "groups": RegularGrid(cells_per_axis=5),
+            "steps": [2, 4],
+            "share": [0.7, 0.4],
+            "fill": [White(), Uniform()],
+            "draws": 5,
+            "output": [Probability(), None],
+        }
+        for curve in CURVES
+        if curve is not PixelFlipping
+    },
+    SingleDeletion: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "fill": [White(), Uniform()],
+        "draws": 5,
+        "output": [Probability(), None],
+    },
+    Slic: {"segments": 20, "compactness": 30.0, "sigma": 1.0},
     PixelFlipping: {
+        "groups": [Patches(side=3), None],
+        "share": 0.7,
         "steps": 7,
         "fill": [White(), Uniform()],
         "draws": 5,
@@ -522,7 +575,7 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "carry": {"fill": Uniform(), "draws": 5, "paths": 1},
         "scaled": {"side": 3, "regions": 4},
     },
-    PixelFlipping: {"fill": {"draws": None}, "draws": {"fill": Uniform()}},
+    **{curve: {"fill": {"draws": None}, "draws": {"fill": Uniform()}} for curve in (*CURVES, SingleDeletion)},
     SimilarityUnderChange: {**OF_COMPARISONS, "support": {"similarity": "spearman", "change": Masking(fill=Zero())}},
     ParameterRandomisation: {**OF_COMPARISONS, "sigma": {"samples": 2}},
     RandomLogit: OF_COMPARISONS,

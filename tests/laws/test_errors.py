@@ -15,8 +15,10 @@ from torch import Tensor
 
 from heatproof.methods import AdaptiveNoise, Method, SmoothGrad
 from heatproof.metrics import (
+    Aopc,
     EfficientMprt,
     ExplainerMetric,
+    Irof,
     Metric,
     ModelMetric,
     ParameterRandomisation,
@@ -24,9 +26,12 @@ from heatproof.metrics import (
     PixelFlipping,
     RandomLogit,
     Scores,
+    SingleDeletion,
+    SymmetricRelevanceGain,
 )
 from heatproof.models import Model
 from heatproof.perturb.fills import Uniform
+from heatproof.perturb.groups import Patches
 from tests.laws import test_metrics
 from tests.laws.cases import METHODS, METRICS
 from tests.support import zoo
@@ -43,6 +48,10 @@ ERRORS: Mapping[type[Metric], dict[str, Metric]] = {
         "deletion": PixelFlipping(steps=5, fill=Uniform(), draws=6),
         "insertion": PixelFlipping(steps=5, fill=Uniform(), draws=6, mode="insertion"),
     },
+    Aopc: {"": Aopc(groups=Patches(side=4), share=0.6, draws=6)},
+    Irof: {"": Irof(groups=Patches(side=4), fill=Uniform(), draws=6)},
+    SymmetricRelevanceGain: {"": SymmetricRelevanceGain(groups=Patches(side=4), draws=6)},
+    SingleDeletion: {"": SingleDeletion(groups=Patches(side=4), fill=Uniform(), draws=6)},
     RandomLogit: {"": RandomLogit(draws=4, similarity="pearson")},
     ParameterRandomisation: {"smoothed": ParameterRandomisation(draws=4, blocks=1, similarity="pearson", samples=2)},
     EfficientMprt: {"": EfficientMprt(draws=4, bins=20)},

@@ -27,18 +27,19 @@ from heatproof.metrics import (
     ModelMetric,
     ParameterRandomisation,
     PerturbationCurve,
-    PixelFlipping,
     ReferenceMetric,
     RegionMetric,
     Repeatability,
     Scores,
     SignChanges,
     SimilarityTo,
+    SingleDeletion,
     Sparseness,
     TotalVariationCurve,
 )
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.explain import bound
+from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
 from heatproof.models import Model
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.places import as_places
@@ -256,7 +257,9 @@ def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
     if isinstance(metric, ReferenceMetric):
         return metric.reference.stochastic
-    return isinstance(metric, ExplainerMetric) or (isinstance(metric, PerturbationCurve | PixelFlipping) and metric.fill.stochastic)
+    return isinstance(metric, ExplainerMetric) or (
+        isinstance(metric, PerturbationCurve | RemovalMetric | SingleDeletion) and metric.fill.stochastic
+    )
 
 
 @metrics
@@ -628,6 +631,8 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
     order = blocks(model, batch)  # once for a network, whatever is asked of it
     if isinstance(metric, PerturbationCurve):
         incremental(model, batch, (metric.layout(side, side)[0],) * 2)  # likewise
+    if isinstance(metric, SingleDeletion):
+        incremental(model, batch, (side // 3, side // 3))  # likewise
     zoo.checked(model, batch)  # likewise
     if isinstance(metric, ParameterRandomisation):
         metric = metric.model_copy(update={"blocks": len(order)})
@@ -638,8 +643,9 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
         metric.score(values, values[:1].expand_as(values))
     else:
         score(metric, model, batch, values=values)
-    cost = metric.cost(tuple(batch.shape[1:]))
-    assert (counting.forward_rows, counting.backward_rows) == (5 * cost.forward, 5 * cost.backward)
+    cost, common = metric.cost(tuple(batch.shape[1:])), metric.common_cost(tuple(batch.shape[1:])).values()
+    forward, backward = (5 * sum(each) for each in zip(*((c.forward, c.backward) for c in (cost, *common)), strict=True))
+    assert (counting.forward_rows, counting.backward_rows) == (forward, backward)
 
     with known_outputs(model, batch, raw_outputs(model, batch)), count_passes() as passes:
         if isinstance(metric, ExplainerMetric):

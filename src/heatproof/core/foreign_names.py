@@ -77,7 +77,6 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "var_grad": "smooth_grad,moment=variance",
     },
     "metric": {
-        "aopc": "perturbation_curve",
         "average_sensitivity": "similarity_under_change",
         "deletion": "pixel_flipping",
         "gini": "sparseness",
@@ -87,6 +86,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "mprt": "parameter_randomisation",
         "region_perturbation": "perturbation_curve",
         "relevance_mass": "energy_in_mask",
+        "selectivity": "pixel_flipping,groups=patches",
     },
     "fill": {
         "blur": "blurred",

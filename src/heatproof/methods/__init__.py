@@ -4,7 +4,7 @@ from heatproof.methods.activation import AblationCam, EigenCam, GradCam, GradCam
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.backward import DeconvNet, DeepLift, DeepTaylor, GuidedBackprop, Lrp, PatternAttribution, PatternNet
 from heatproof.methods.base import Axiom, Method
-from heatproof.methods.controls import ConstantMap, EdgeMap, InputMap, RandomMap
+from heatproof.methods.controls import CentreMap, ConstantMap, EdgeMap, InputMap, RandomMap
 from heatproof.methods.gradient import ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothTaylor
 from heatproof.methods.perturbation import (
     ExtremalPerturbation,
@@ -17,13 +17,15 @@ from heatproof.methods.perturbation import (
     Rise,
     ShapleySampling,
 )
-from heatproof.methods.wrappers import AdaptiveNoise, Competition, Damaged, Product, SmoothGrad
+from heatproof.methods.wrappers import AdaptiveNoise, BlurredMap, Competition, Damaged, Product, SmoothGrad
 
 __all__ = [
     "AblationCam",
     "AdaptiveNoise",
     "Attribution",
     "Axiom",
+    "BlurredMap",
+    "CentreMap",
     "Competition",
     "ConstantMap",
     "Damaged",

@@ -3,7 +3,15 @@
 from heatproof.metrics.axioms import Completeness, InputInvariance
 from heatproof.metrics.base import ExplainerMetric, MapMetric, ModelMetric, ReferenceMetric, RegionMetric
 from heatproof.metrics.complexity import HistogramEntropy, PerformanceInformationCurve, Sparseness
-from heatproof.metrics.faithfulness import PerturbationCurve, PixelFlipping
+from heatproof.metrics.faithfulness import (
+    Aopc,
+    Irof,
+    PerturbationCurve,
+    PixelFlipping,
+    RemovalMetric,
+    SingleDeletion,
+    SymmetricRelevanceGain,
+)
 from heatproof.metrics.localisation import EnergyInMask, PointingGame
 from heatproof.metrics.metric import Metric
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
@@ -13,6 +21,7 @@ from heatproof.metrics.similarity import Repeatability, SimilarityTo, Similarity
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
 
 __all__ = [
+    "Aopc",
     "Completeness",
     "CosineConvergence",
     "DataRandomisation",
@@ -21,6 +30,7 @@ __all__ = [
     "ExplainerMetric",
     "HistogramEntropy",
     "InputInvariance",
+    "Irof",
     "MapMetric",
     "Metric",
     "ModelMetric",
@@ -32,12 +42,15 @@ __all__ = [
     "RandomLogit",
     "ReferenceMetric",
     "RegionMetric",
+    "RemovalMetric",
     "Repeatability",
     "Scores",
     "SignChanges",
     "SimilarityTo",
     "SimilarityUnderChange",
+    "SingleDeletion",
     "Sparseness",
+    "SymmetricRelevanceGain",
     "TotalVariationCurve",
     "score",
 ]

@@ -8,7 +8,7 @@ from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import variant_outputs, variant_scores
 from heatproof.passes.variants import variants_in_chunks
 from heatproof.perturb.draws import Draws
-from heatproof.perturb.masks.pixel_order import PixelOrder, pixel_places
+from heatproof.perturb.masks.removal_order import RemovalOrder, region_places
 from tests.support import zoo
 from tests.support.close import assert_close
 
@@ -51,19 +51,10 @@ def test_variants_are_scored_as_images_of_their_own(chunk: int) -> None:
 
 
 @pytest.mark.parametrize("insertion", [False, True])
-def test_pixels_are_treated_in_the_order_of_the_map(insertion: bool) -> None:
-    images, maps = torch.ones(1, 2, 2, 2), torch.tensor([[[[3.0, 1.0], [2.0, 4.0]]]])
-    places = pixel_places(maps, Draws.for_images(0, images))
-    assert places.flatten().tolist() == [1, 3, 2, 0]
-    order = PixelOrder(
-        images,
-        lambda image, _: places[image],
-        [1, 3],
-        lambda image, draw: torch.tensor(draw).view(-1, 1, 1, 1) * -images[image],
-        insertion,
-    )
-    first = [[0, 0, 0, 1], [1, 0, 1, 1]] * 2  # the pixels treated at both steps of draws 0 and 1
-    treated = torch.tensor(first, dtype=torch.bool)
-    fill = torch.tensor([0.0, 0.0, -1.0, -1.0])[:, None]
-    expected = torch.where(treated == insertion, 1.0, fill)
-    assert torch.equal(order([0] * 4, [0, 1, 2, 3]), expected.view(4, 1, 2, 2).expand(-1, 2, -1, -1))
+def test_regions_are_treated_in_the_order_of_the_map(insertion: bool) -> None:
+    relevance, images = torch.tensor([[3.0, 1.0, 2.0, 4.0]]), torch.ones(1, 4)
+    draws = Draws.for_images(0, images)
+    assert region_places(relevance, draws).tolist() == [[1, 3, 2, 0]]
+    order = RemovalOrder(relevance, draws, (4,), ((1, 3),), ("most", "least"), insertion)
+    treated = torch.tensor([[0, 0, 0, 1], [1, 0, 1, 1], [0, 1, 0, 0], [1, 1, 1, 0]], dtype=torch.bool)
+    assert torch.equal(order.present([0] * 4, [0, 1, 2, 3]), treated == insertion)

@@ -45,7 +45,7 @@ from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import checked_scores, raw_outputs, variant_outputs
 from heatproof.perturb.draws import Draws
-from heatproof.perturb.masks.pixel_order import PixelOrder, pixel_places
+from heatproof.perturb.masks.removal_order import RemovalOrder
 
 SMALLEST = 0.005
 """The smallest share of sharp pixels of the geometric grid."""
@@ -111,19 +111,22 @@ class PerformanceInformationCurve(ModelMetric):
         self.check_fits(model, tuple(images.shape[1:]))
         pixels, k = maps[0].numel(), self.steps
         model, shown = model.with_(output=Probability()), self.revealed(pixels)
-        places = pixel_places(maps, Draws.for_images(seed, images))
-        at_hand = places.cpu()
-        sharp = images.to("cpu", torch.float64)
-        soft = relative_blur(sharp, self.sigma)
-        mixed = PixelOrder(sharp, lambda image, _: at_hand[image], shown, lambda image, _: soft[image], insertion=True)
-        steps = list(range(k + 1))
-        information = [self.measured_information(mixed([i] * (k + 1), steps), model.bounds) for i in range(len(images))]
+        b, _, *space = images.shape
+        draws = Draws.for_images(seed, images)
+        order = RemovalOrder(maps.flatten(1), draws, (pixels,) * b, (tuple(shown),) * b, ("most",), insertion=True)
+
+        def mixed(first: Tensor, rest: Tensor, image: list[int], step: list[int]) -> Tensor:
+            sharp = order.present(image, step).view(-1, 1, *space).to(first.device)
+            return torch.where(sharp, first[image], rest[image])
+
+        steps, exact = list(range(k + 1)), images.to("cpu", torch.float64)
+        soft = relative_blur(exact, self.sigma)
+        information = [self.measured_information(mixed(exact, soft, [i] * (k + 1), steps), model.bounds) for i in range(b)]
 
         performance = torch.empty(len(images), k + 1, dtype=torch.float64)
         performance[:, k] = self._performance(model, raw_outputs(model, images), target)
         blurred = soft.to(images)
-        variants = PixelOrder(images, lambda image, _: places[image], shown[:k], lambda image, _: blurred[image], insertion=True)
-        for image, step, outputs in variant_outputs(model, images, k, variants):
+        for image, step, outputs in variant_outputs(model, images, k, lambda *at: mixed(images, blurred, *at)):
             performance[image, step] = self._performance(model, outputs, target[image])
         return _conclude(torch.stack(information), performance, images)
 

@@ -58,6 +58,15 @@ class FeatureGroups:
         counted.scatter_add_(1, ids, torch.ones_like(ids))
         return (counted[:, :-1] * (channels // self.ids.shape[1])).expand(len(self.counts), -1)
 
+    def sums(self, maps: Float[Tensor, "b *shape"]) -> Float[Tensor, "b m"]:
+        """The sum of a map `[b, 1 or c, *space]` over each group, in float64; the map of a table is `[b, f]` or `[b, 1, f]`."""
+        g = 1 if self.ids.ndim == 2 else self.ids.shape[1]
+        ids = self._numbered.reshape(len(self.counts), g, -1)
+        values = maps.double().reshape(len(maps), -1, ids.shape[2])
+        each = max(g, values.shape[1])
+        ids, values = (at.expand(-1, each, -1).flatten(1) for at in (ids, values))
+        return values.new_zeros(len(maps), self.most + 1).scatter_add_(1, ids, values)[:, :-1]
+
     def means(self, images: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
         """The images in which each value is the mean of its channel over its group; values of no group stay as they are."""
         b, c = images.shape[:2]

@@ -1,0 +1,77 @@
+"""Area over the perturbation curve (AOPC): the mean drop of the score while the patches a map ranks first are replaced.
+
+    AOPC = 1/(K + 1) Σ_{k=0}^{K} (f(x) − f(x^(k)))
+
+f is the explained score, x the image, and x^(k) the image whose first k of K steps of patches are replaced, in the order of the
+map; patches lie on a fixed grid. The value is in the unit of the output, and neither relative to the clean score nor to what the
+network can lose.
+
+`error` is the standard error of the value over the draws of the fill, each with an order of ties of its own.
+
+Cost: 2 + K P forward passes a map, with P draws; 1 + K P where the whole image is replaced at the end.
+Source: Samek et al., "Evaluating the visualization of what a deep neural network has learned", TNNLS 2017.
+Differs from the paper because the area is computed for each image, and because patches do not slide; `perturbation_curve` is the
+curve of sliding windows.
+"""
+
+from typing import ClassVar
+
+from pydantic import Field, PositiveInt
+
+from heatproof.core.records import Direction
+from heatproof.metrics.faithfulness.removal_metric import Curves, RemovalMetric, mean_and_error
+from heatproof.metrics.scores import Scores
+from heatproof.perturb.fills.base import Fill
+from heatproof.perturb.fills.uniform import Uniform
+from heatproof.perturb.groups.base import Groups
+from heatproof.perturb.groups.patches import Patches
+from heatproof.perturb.masks.removal_order import Order
+
+
+class Aopc(RemovalMetric):
+    """Mean drop of the score along the curve of deletion.
+
+    groups   The regions, by default patches of 9 × 9 pixels; None means that every pixel is one.
+    steps    The number of steps, K, as equal as whole regions allow; None means one for each region.
+    share    The share of the regions that is replaced by the last step: by default .16, 100 patches of an image of 224 × 224 pixels.
+    fill     The values that replace regions.
+    draws    The number of draws of the fill for each image, P; None means 10 for a random fill and 1, the only choice, for any
+             other.
+    ranking  Whether regions are ranked by their relevance (signed) or by its magnitude (absolute).
+    output   The score that is measured; None means the one that the model explains.
+    order    Whether the most or the least relevant regions come first; with the least, lower is better.
+
+    >>> import torch
+    >>> from heatproof.metrics import Aopc
+    >>> from heatproof.models.loaders import Toy
+    >>> model, images = Toy(architecture="cnn", width=0.1).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    >>> metric = Aopc(groups={"name": "patches", "side": 7}, share=0.5)
+    >>> tuple(metric.score(model, images, None, images).curve.shape)
+    (2, 9)
+    """
+
+    label: ClassVar[str] = "AOPC"
+    title: ClassVar[str] = "area over the perturbation curve"
+    meaning: ClassVar[str] = "Mean drop of the score, in its own unit, while patches are replaced in the order of the map."
+    better: ClassVar[Direction] = Direction.HIGHER
+    curve_axes: ClassVar[tuple[str, str]] = ("steps", "drop of the score")
+    cite: ClassVar[str] = "Samek et al., TNNLS 2017"
+
+    groups: Groups | None = Patches(side=9)
+    share: float = Field(default=0.16, gt=0, le=1)
+    fill: Fill = Uniform()
+    draws: PositiveInt | None = 1
+    order: Order = "most"
+
+    @property
+    def direction(self) -> Direction:
+        return Direction.HIGHER if self.order == "most" else Direction.LOWER
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        return (self.order,)
+
+    def summary(self, curves: Curves) -> Scores:
+        drops = curves.clean[:, None, None] - curves.scores[:, 0]
+        value, error = mean_and_error(drops.mean(2))
+        return Scores.of(value, error=error, curve=drops.mean(1), missing="the network answered NaN or infinity")
