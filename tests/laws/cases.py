@@ -670,6 +670,8 @@ def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings
         yield key, type(settings)(**before), type(settings)(**{**before, key: _other(settings, key)})
         if isinstance(value, Settings) and not isinstance(value, APART):
             for path, _, after in changed_fields(value):
+                if isinstance(settings, Metric) and (key, path) == ("groups", "channels"):
+                    continue  # the channels of a map are summed, and regions of each channel are refused
                 yield f"{key}.{path}", settings, type(settings)(**{**fields, key: after})
 
 

@@ -11,6 +11,8 @@ from heatproof.core.settings import Settings
 from heatproof.metrics import DataRandomisation, Metric, PerturbationCurve, TotalVariationCurve
 from heatproof.models import Model
 from heatproof.models.loaders import Imported
+from heatproof.perturb.groups import Patches
+from heatproof.perturb.groups.base import RegularGroups
 from tests.laws.cases import suited
 from tests.support import zoo
 
@@ -88,7 +90,8 @@ def sized(metric: Metric, name: str, rows: Tensor) -> Metric:
         TotalVariationCurve: {"smallest_side": 1},
         DataRandomisation: {"other": Imported(path=f"{__name__}:another_network", arguments={"kind": name})},
     }
-    return type(metric)(**dict(metric) | changes.get(type(metric), {}))
+    places = {key: Patches(side=1) for key, value in metric if isinstance(value, RegularGroups)}
+    return type(metric)(**dict(metric) | places | changes.get(type(metric), {}))
 
 
 def refused_by(settings: Settings, rows: Tensor) -> str:

@@ -33,7 +33,8 @@ class Aopc(RemovalMetric):
 
     groups   The regions, by default patches of 9 × 9 pixels; None means that every pixel is one.
     steps    The number of steps, K, as equal as whole regions allow; None means one for each region.
-    share    The share of the regions that is replaced by the last step: by default .16, 100 patches of an image of 224 × 224 pixels.
+    share    The share of the regions that is replaced by the last step: by default .16, 100 patches of an image of 224 × 224
+             pixels.
     fill     The values that replace regions.
     draws    The number of draws of the fill for each image, P; None means 10 for a random fill and 1, the only choice, for any
              other.

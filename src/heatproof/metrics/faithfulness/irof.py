@@ -8,8 +8,8 @@ replaced by the mean of each channel. Where the clean score is not positive, or 
 
 Cost: 1 forward pass a map, and 1 for each step.
 Source: Rieger & Hansen, "IROF: a low resource evaluation metric for explanation methods", ICLR workshop 2020.
-Differs from the paper because the area is computed for each image, so that images can be compared in pairs, and because the score is
-the output that the model explains, by default a logit, where the paper uses the probability.
+Differs from the paper because the area is computed for each image, so that images can be compared in pairs, and because the score
+is the output that the model explains, by default a logit, where the paper uses the probability.
 """
 
 from typing import ClassVar

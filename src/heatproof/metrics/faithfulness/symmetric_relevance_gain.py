@@ -12,10 +12,11 @@ orders: from its middle, the clean image, to the right with the most relevant fi
 `error` is the standard error of the value over the draws of the fill.
 
 Cost: 2 + 2 K P forward passes a map, with P draws; 1 + 2 K P where the whole image is replaced at the end.
-Source: Blücher, Vielhaben & Strodthoff, "Decoupling pixel flipping and occlusion strategy for consistent XAI benchmarks", TMLR 2024.
-Differs from the paper because the score is relative to that of the clean image, by default a logit, so that images can be compared in
-pairs; and because half of the image is replaced by default, by one draw of noise, which tells methods from an edge map at the fewest
-passes among the settings that were compared.
+Source: Blücher, Vielhaben & Strodthoff, "Decoupling pixel flipping and occlusion strategy for consistent XAI benchmarks", TMLR
+2024.
+Differs from the paper because the score is relative to that of the clean image, by default a logit, so that images can be
+compared in pairs; and because half of the image is replaced by default, by one draw of noise, which tells methods from an edge map
+at the fewest passes among the settings that were compared.
 """
 
 from typing import ClassVar
@@ -57,7 +58,8 @@ class SymmetricRelevanceGain(RemovalMetric):
     label: ClassVar[str] = "SRG"
     title: ClassVar[str] = "symmetric relevance gain"
     meaning: ClassVar[str] = (
-        "How much more of the score is left when the regions a map calls irrelevant are replaced first than when the relevant ones are."
+        "How much more of the score is left when the regions that a map calls irrelevant are replaced first "
+        "than when the relevant ones are."
     )
     better: ClassVar[Direction] = Direction.HIGHER
     curve_axes: ClassVar[tuple[str, str]] = (

@@ -71,7 +71,7 @@ class RemovalOrder:
         return len(self.counts[0])
 
     def draw(self, _: list[int], variant: list[int]) -> list[int]:
-        """The draw that each variant belongs to: variants go through the points of an order, the orders of a draw, and the draws."""
+        """The draw of each variant: variants go through the points of an order, the orders of a draw, and the draws."""
         return [v // (self.points * len(self.orders)) for v in variant]
 
     def present(self, image: list[int], variant: list[int]) -> Bool[Tensor, "r n"]:
