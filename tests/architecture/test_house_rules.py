@@ -49,6 +49,7 @@ NO_CONCEPT = {
     "feature_groups",
     "segments",
     "coalition",
+    "removal_metric",
     "gradient_attack",
     "differentiable_map",
     "score",
