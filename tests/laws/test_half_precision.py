@@ -25,7 +25,7 @@ from heatproof.methods import (
     SmoothGrad,
     SmoothTaylor,
 )
-from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ReferenceMetric, RegionMetric
+from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ReferenceMetric, RegionMetric, SingleDeletion
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.numerics.reduce import reduce
@@ -128,7 +128,10 @@ def test_scores_in_half_precision_are_in_single(metric: Metric) -> None:
     found = metric_laws.score(metric, network, at, values=metric_laws.maps().to(dtype))
     assert torch.finfo(found.values.dtype).bits >= 32
     assert torch.finfo(found.error.dtype).bits >= 32
-    assert found.values.isfinite().all()
+    if isinstance(metric, SingleDeletion):  # the drop of a single cell may be less than the rounding of an output in bfloat16
+        assert all(value.isfinite() or "the same drop" in note for value, note in zip(found.values, found.notes, strict=True))
+    else:
+        assert found.values.isfinite().all()
 
 
 @pytest.mark.parametrize("metric", [p for p in every(METRICS) if isinstance(p.values[0], ExplainerMetric)])

@@ -15,8 +15,9 @@ Cost: 2 + 2 K P forward passes a map, with P draws; 1 + 2 K P where the whole im
 Source: Blücher, Vielhaben & Strodthoff, "Decoupling pixel flipping and occlusion strategy for consistent XAI benchmarks", TMLR
 2024.
 Differs from the paper because the score is relative to that of the clean image, by default a logit, so that images can be
-compared in pairs; and because half of the image is replaced by default, by one draw of noise, which tells methods from an edge map
-at the fewest passes among the settings that were compared.
+compared in pairs; and because half of the image is replaced by default, by one draw of noise, which takes few passes. Regions are
+ranked by signed relevance, as published; a gradient, whose sign says nothing of presence, is better judged with
+`ranking="absolute"` (on EfficientNet-Lite0 and 12 photographs its effect size against a random map is −.38 signed, +.86 absolute).
 """
 
 from typing import ClassVar
