@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.console import out as console
-from heatproof.cli.evaluate import Count, Workers
-from heatproof.cli.run_command import ExecutorName
+from heatproof.cli.evaluate import Count, Executor, Workers
 
 ModelText = Annotated[
     str,
@@ -48,14 +47,6 @@ Methods = Annotated[
 Folder = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FOLDER", help="The folder of the runs. If it is not given, runs/judge-NAME."),
-]
-Executor = Annotated[
-    ExecutorName,
-    typer.Option(
-        "--executor",
-        metavar="NAME",
-        help="local: several processes on this machine. serial: one unit after another, in this process.",
-    ),
 ]
 
 

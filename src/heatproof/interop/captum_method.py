@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from heatproof.interop.explained_module import ExplainedModule
 from heatproof.interop.global_randomness import seeded_generators
-from heatproof.interop.recipe import Arguments, Recipe, layer_name, on_input, placed, read_recipe, refused, settings_of, unaltered
+from heatproof.interop.recipe import Arguments, Recipe, layer_name, on_input, placed, read_recipe, refusing, settings_of, unaltered
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import ImageShape, PassCount
@@ -139,15 +139,13 @@ class CaptumMethod(Method):
         """The map `[1, c, …]` of image i and its expected sum `[1]`."""
         image, target = unaltered(case.images[i : i + 1]).requires_grad_(), unaltered(case.target[i : i + 1])
         arguments = placed(self.arguments, image) | {"additional_forward_args": (target,)}
-        try:
+        with refusing(f"captum's {self.algorithm.cls.__name__}"):
             algorithm = _built(self.algorithm, module)
             delta = self._has_delta(algorithm)
             if delta:
                 arguments["return_convergence_delta"] = True
             with seeded_generators(case.draws.rows([i]), image.device):
                 result = algorithm.attribute(image, **arguments)
-        except (AssertionError, TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError) as error:
-            raise refused(f"captum's {self.algorithm.cls.__name__}", error) from error
         values, difference = result if delta else (result, None)
         values = on_input(values, image)
         unknown = values.new_full((1,), torch.nan, dtype=wide_type(values.dtype))

@@ -8,7 +8,8 @@ Python, but is refused when it is read back.
 
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -17,8 +18,9 @@ import torch.nn.functional as F
 from pydantic import BeforeValidator, PlainSerializer, TypeAdapter
 from torch import Tensor, nn
 
-from heatproof.core.errors import ModelError, UsageError
+from heatproof.core.errors import HeatproofError, ModelError, UsageError
 from heatproof.numerics.frozen_tensor import FrozenTensor
+from heatproof.passes.memory import memory_failure
 
 _TENSORS: TypeAdapter[Tensor] = TypeAdapter(FrozenTensor, config={"arbitrary_types_allowed": True})
 _OBJECT, _TENSOR = "object", "tensor"
@@ -177,10 +179,24 @@ Arguments = Annotated[dict[str, Any], BeforeValidator(read), PlainSerializer(wri
 """The keyword arguments of a peer's call."""
 
 
-def refused(library: str, error: Exception) -> UsageError:
-    """The error to raise where a peer refuses its arguments or the network."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return UsageError(f"{library}: expected arguments and a network that it takes, got: {first}; see its documentation")
+@contextmanager
+def refusing(peer: str) -> Iterator[None]:
+    """A block in which what a peer raises becomes one line.
+
+    Errors of this library, and memory that ran out, are no refusal of the peer's and stay what they are.
+
+    Raises:
+        UsageError: The peer refuses its arguments or the network.
+    """
+    try:
+        yield
+    except HeatproofError:
+        raise
+    except (AssertionError, TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError) as error:
+        if memory_failure(error) is not None:
+            raise
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"{peer}: expected arguments and a network that it takes, got: {first}; see its documentation") from error
 
 
 def unaltered(tensor: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from heatproof.interop.explained_module import ExplainedModule
 from heatproof.interop.global_randomness import seeded_generators
-from heatproof.interop.recipe import Recipe, on_input, placed, read_recipe, refused, settings_of, unaltered, write
+from heatproof.interop.recipe import Recipe, on_input, placed, read_recipe, refusing, settings_of, unaltered, write
 from heatproof.methods.base import Case, Explanation, Method
 from heatproof.passes.counting import ImageShape, PassCount
 
@@ -110,11 +110,12 @@ class ZennitMethod(Method):
         composite = self.composite
         if isinstance(composite, Recipe):
             composite = composite.cls(**self._settings(composite, case.images))
-        try:
-            with module.running(), nullcontext() if composite is None else composite.context(module.network):
-                maps = [self._one(module, case, i) for i in range(len(case))]
-        except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError) as error:
-            raise refused(f"zennit's {self.attributor.cls.__name__}", error) from error
+        with (
+            refusing(f"zennit's {self.attributor.cls.__name__}"),
+            module.running(),
+            nullcontext() if composite is None else composite.context(module.network),
+        ):
+            maps = [self._one(module, case, i) for i in range(len(case))]
         return Explanation.plain(torch.cat(maps).to(case.images.dtype))
 
     def _one(self, module: ExplainedModule, case: Case, i: int) -> Tensor:
