@@ -70,6 +70,9 @@ def _summarise(summary: "RunSummary") -> None:
     out.print(computed + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
     for stopped in summary.stopped:
         out.print(str(stopped), markup=False, soft_wrap=True)
+    for fault in summary.set_aside:
+        err.print("[yellow]set aside and computed anew[/]", end=" ")
+        err.print(f"{fault.what}: {fault.reason}", markup=False, soft_wrap=True)
     for refusal in summary.refused:
         err.print("[yellow]refused[/]", end=" ")
         err.print(f"{refusal.what}: {refusal.reason}", markup=False, soft_wrap=True)
