@@ -437,6 +437,8 @@ def _command_line_page() -> str:
     ]
     for name, command in group.commands.items():
         parts += [f"## heatproof {name}\n", text_of(command.help or ""), _options(command.params)]
+        for inner, subcommand in getattr(command, "commands", {}).items():
+            parts += [f"### heatproof {name} {inner}\n", text_of(subcommand.help or ""), _options(subcommand.params)]
     return "\n".join(parts)
 
 

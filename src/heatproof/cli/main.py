@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from heatproof.cli import catalogue, demo, evaluate, explain, judge, report, reproduce
+from heatproof.cli import catalogue, demo, evaluate, explain, judge, report, reproduce, runs
 from heatproof.cli.console import problem, show_log
 from heatproof.cli.help import Command, Group
 
@@ -52,6 +52,7 @@ app.command("evaluate", cls=Command)(evaluate.evaluate)
 app.command("judge", cls=Command)(judge.judge)
 app.command("report", cls=Command)(report.report)
 app.command("reproduce", cls=Command)(reproduce.reproduce)
+app.add_typer(runs.app, name="runs")
 app.command("methods", cls=Command)(catalogue.methods)
 app.command("metrics", cls=Command)(catalogue.metrics)
 app.command("models", cls=Command)(catalogue.models)

@@ -139,9 +139,13 @@ written to, such as runs/demo
 
     # Units ────────────────────────────────────────────────────────────────────────────────────────
 
+    def parts(self) -> list[Path]:
+        """The files of all parts, in the order of their names."""
+        return sorted((self.path / "parts").glob("[!.]*.parquet"))
+
     def done(self) -> set[str]:
         """The keys of the finished units, which are those that a part holds."""
-        return {unit for part in self._parts() for unit in part_files.stated_units(part)}
+        return {unit for part in self.parts() for unit in part_files.stated_units(part)}
 
     def write_part(self, unit: str, records: Iterable[Record], maps: "Mapping[str, np.ndarray[Any, Any]] | None" = None) -> None:
         """Store the result of a unit: write its maps, then its part, and delete the record of an earlier failure.
@@ -189,7 +193,7 @@ written to, such as runs/demo
         Raises:
             DataError: a part has a newer schema.
         """
-        faults = {part: part_files.fault_of(part_files.inspect(part)) for part in self._parts()}
+        faults = {part: part_files.fault_of(part_files.inspect(part)) for part in self.parts()}
         faults |= {path: map_files.fault(path) for path in sorted((self.path / "maps").glob("[!.]*.safetensors"))}
         return [Failure(unit=path.stem, what=str(path), reason=reason) for path, reason in faults.items() if reason]
 
@@ -324,14 +328,11 @@ written to, such as runs/demo
             raise DataError(f"{path}: expected the file that a report has written, found none; run: heatproof report {self.path}")
         return path
 
-    def _parts(self) -> list[Path]:
-        return sorted((self.path / "parts").glob("[!.]*.parquet"))
-
     def _parts_of(self, units: set[str] | None) -> list[Path]:
         """The parts that hold these units, or any; a unit that a pack holds is not read from its own part as well."""
-        packs = {part: set(part_files.stated_units(part)) for part in self._parts() if part_files.is_pack(part)}
+        packs = {part: set(part_files.stated_units(part)) for part in self.parts() if part_files.is_pack(part)}
         packed = set().union(*packs.values())
-        alone = [part for part in self._parts() if part not in packs and part.stem not in packed]
+        alone = [part for part in self.parts() if part not in packs and part.stem not in packed]
         return [part for part in alone if units is None or part.stem in units] + [
             part for part, held in packs.items() if units is None or held & units
         ]
