@@ -92,16 +92,14 @@ def merge(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="The folders of two or more runs.", show_default=False)],
     folder: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="The new folder.", show_default=False)],
 ) -> None:
-    """Unite runs that were computed in several folders, and write the report of the whole."""
-    from heatproof.report import build
+    """Unite runs that were computed in several folders, as on several machines."""
     from heatproof.store import Run
     from heatproof.store.merge import merge as merged
     from heatproof.store.status import status
 
     found = status(merged([Run(run) for run in runs], folder))
     out.print(f"{folder}: {found.done} of {found.total} units done", markup=False, soft_wrap=True)
-    if found.done:
-        out.print(f"[bold]report[/]  {build(folder)}", soft_wrap=True)
+    out.print(f"heatproof report {folder} writes the report", markup=False, soft_wrap=True)
 
 
 @app.command("export", cls=Command)

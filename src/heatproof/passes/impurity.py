@@ -14,8 +14,8 @@ from heatproof.numerics.distance import Distance
 from heatproof.tracing.capture import named_network, uncompiled
 
 SAME, UNITS = 1e-3, 100
-"""Outputs of a module that differ by less than `SAME`, relative, count as the same. Inputs must agree up to so many units of rounding
-as well, since a module may enlarge what an earlier one has caused."""
+"""Outputs of a module that differ by less than `SAME`, relative, count as the same. Inputs must also agree up to so many units of
+rounding, since a module may enlarge what an earlier one has caused."""
 ATTEMPTS = 8
 """How often two passes are compared before they count as equal: a random number need not make a difference each time."""
 

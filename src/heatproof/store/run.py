@@ -364,7 +364,7 @@ def _read_failures(path: Path) -> list[Failure]:
             return [Failure(**item) for item in items]
     except TypeError:
         pass
-    raise DataError(f"{path}: expected a list of failures, got {str(items):.80}. Delete this file; it is only a note.")
+    raise DataError(f"{path}: expected a list of failures, got {items!s:.80}. Delete this file; it is only a note.")
 
 
 def _read_json(path: Path) -> Any:
