@@ -97,19 +97,20 @@ def run_experiment(
     for name in ("", "parts", "maps", "images", "failed", "refused"):
         check_folder(folder / name)
     store = Run.create(folder)
-    set_aside = store.set_aside()
-    previous = store.manifest() if store.exists else None
-    networks = load_networks(experiment, dataset, items, previous)
-    check_networks(experiment, dataset, items, networks)
-    units = plan(experiment, items, [network for _, network in networks])
-    manifest = run_manifest(experiment, dataset, items, networks, units, executor.label)
-    names = {model.digest: model.name for model, _ in networks}
-    del networks
-    schedule = Schedule(experiment, items, units, names, store)
-    elapsed = previous.elapsed if previous else 0.0
-    store.write_manifest(manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()}))
-    if source:
-        (folder / "experiment.toml").write_text(source, encoding="utf-8")
+    with executor.preparing(folder):
+        set_aside = store.set_aside()
+        previous = store.manifest() if store.exists else None
+        networks = load_networks(experiment, dataset, items, previous)
+        check_networks(experiment, dataset, items, networks)
+        units = plan(experiment, items, [network for _, network in networks])
+        manifest = run_manifest(experiment, dataset, items, networks, units, executor.label)
+        names = {model.digest: model.name for model, _ in networks}
+        del networks
+        schedule = Schedule(experiment, items, units, names, store)
+        elapsed = previous.elapsed if previous else 0.0
+        store.write_manifest(manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()}))
+        if source:
+            (folder / "experiment.toml").write_text(source, encoding="utf-8")
 
     computed = passes = 0
 

@@ -8,6 +8,7 @@
     images/<digest>.png        the 8-bit crop of an image that the network received
     failed/<unit>.json         the reason why a unit failed
     refused/<unit>.json        the images that a unit refused
+    claims/<unit>              a mark of the process that computes a unit, where several share the folder
     set_aside/                 files that could not be used; their units were computed anew
     report.html, figures/, tables/
 
@@ -167,7 +168,7 @@ written to, such as runs/demo
             )
         if maps is not None:
             write_atomically(self.maps_path(unit), map_files.encode(maps))
-        write_atomically(self._file("parts", unit, "parquet"), part_files.encode([unit], rows))
+        write_atomically(self.part_path(unit), part_files.encode([unit], rows))
         self.clear_failure(unit)
 
     def query(self, sql: str) -> "pa.Table":
@@ -208,7 +209,7 @@ written to, such as runs/demo
         faults = self.faults()
         for fault in faults:
             path = Path(fault.what)
-            moved = [path] if path.parent.name == "parts" else [path, self._file("parts", path.stem, "parquet")]
+            moved = [path] if path.parent.name == "parts" else [path, self.part_path(path.stem)]
             for each in moved:
                 if each.exists() or each.is_symlink():
                     place = self.path / "set_aside"
@@ -234,6 +235,14 @@ written to, such as runs/demo
         """The names of the further maps that a metric stored of an image; `map(unit, f"{digest}/{name}")` reads one."""
         keys = (key.partition("/") for key in map_files.digests(self.maps_path(unit)))
         return {name for image, _, name in keys if image == digest and name}
+
+    def part_path(self, unit: str) -> Path:
+        """The path of the part of a unit, whether or not it exists."""
+        return self._file("parts", unit, "parquet")
+
+    def failure_path(self, unit: str) -> Path:
+        """The path of the record of a unit's failure, whether or not it exists."""
+        return self._file("failed", unit, "json")
 
     def maps_path(self, unit: str) -> Path:
         """The path of the maps of a unit, whether or not they exist."""
@@ -300,11 +309,11 @@ written to, such as runs/demo
 
     def write_failure(self, unit: str, *failures: Failure) -> None:
         """Record why a unit failed, in place of an earlier record."""
-        self._write_list(self._file("failed", unit, "json"), failures)
+        self._write_list(self.failure_path(unit), failures)
 
     def clear_failure(self, unit: str) -> None:
         """Delete the record of a unit's failure, if there is one."""
-        self._file("failed", unit, "json").unlink(missing_ok=True)
+        self.failure_path(unit).unlink(missing_ok=True)
 
     def failures(self) -> list[Failure]:
         """The failures of all units of the run that failed and have not been finished since."""
