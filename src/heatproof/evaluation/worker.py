@@ -27,6 +27,7 @@ from heatproof.data.loading import LoadedImages, load, load_regions
 from heatproof.evaluation.networks import with_output
 from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
+from heatproof.evaluation.same_bits import forget_decisions, same_bits
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.metrics.explain import bound
@@ -46,7 +47,11 @@ from heatproof.store import Run
 
 def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part. Refused images are recorded and left out."""
-    store = Run.create(run)
+    with same_bits(run):
+        _compute(Run.create(run), unit)
+
+
+def _compute(store: Run, unit: Unit) -> None:
     network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory, unit.image_shape
     model = _model(*network)
     model = with_output(model, unit.output).with_(incremental=unit.incremental and model.incremental)
@@ -78,6 +83,7 @@ def forget() -> None:
     """Drop the networks and images that this process caches from one unit to the next."""
     _model.cache_clear()
     _batch.cache_clear()
+    forget_decisions()
 
 
 @lru_cache(maxsize=2)

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
+from heatproof.store.atomic import create_atomically
+
 STALE = 120.0
 """The seconds after which a claim that was not renewed counts as left behind."""
 
@@ -52,9 +54,8 @@ class Claims:
 
     def take(self, unit: str) -> bool:
         """Claim a unit; False if another process holds it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / unit
-        if self._create(path):
+        if create_atomically(path, self._own.encode()):
             return True
         try:
             if self.now() - path.stat().st_mtime < self._stale:
@@ -63,7 +64,7 @@ class Claims:
         except FileNotFoundError:  # it was released, or another process has just taken it over
             pass
         (self._folder / f".left.{unit}.{self._own}").unlink(missing_ok=True)
-        return self._create(path)
+        return create_atomically(path, self._own.encode())
 
     def release(self, unit: str) -> None:
         """Give a unit up that this process has claimed."""
@@ -90,11 +91,3 @@ class Claims:
             ended.set()
             thread.join()
             self.release(unit)
-
-    def _create(self, path: Path) -> bool:
-        try:
-            with path.open("x") as file:
-                file.write(self._own)
-        except FileExistsError:
-            return False
-        return True

@@ -8,6 +8,7 @@
     images/<digest>.png        the 8-bit crop of an image that the network received
     failed/<unit>.json         the reason why a unit failed
     refused/<unit>.json        the images that a unit refused
+    decided/<key>.json         a choice of the process that came first, such as how many passes are computed at once
     claims/<unit>              a mark of the process that computes a unit, where several share the folder
     set_aside/                 files that could not be used; their units were computed anew
     report.html, figures/, tables/
