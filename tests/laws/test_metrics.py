@@ -20,6 +20,7 @@ from heatproof.methods import Attribution, ConstantMap, Gradient, InputXGradient
 from heatproof.metrics import (
     Completeness,
     ExplainerMetric,
+    FaithfulnessCorrelation,
     HistogramEntropy,
     InputInvariance,
     MapMetric,
@@ -31,6 +32,7 @@ from heatproof.metrics import (
     RegionMetric,
     Repeatability,
     Scores,
+    SensitivityN,
     SignChanges,
     SimilarityTo,
     SingleDeletion,
@@ -39,7 +41,7 @@ from heatproof.metrics import (
 )
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.explain import bound
-from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
+from heatproof.metrics.faithfulness.cell_metric import CellMetric
 from heatproof.models import Model
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.places import as_places
@@ -57,7 +59,7 @@ from tests.support.state import disturb_chance, state_of, state_of_chance, state
 
 SIDE = 24
 FLOAT32 = 1e-5
-LESS_EXACT = (Completeness, InputInvariance)
+LESS_EXACT = (Completeness, FaithfulnessCorrelation, InputInvariance, SensitivityN)
 """They subtract what is nearly equal."""
 
 metrics = pytest.mark.parametrize("metric", every(METRICS))
@@ -257,9 +259,9 @@ def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
     if isinstance(metric, ReferenceMetric):
         return metric.reference.stochastic
-    return isinstance(metric, ExplainerMetric) or (
-        isinstance(metric, PerturbationCurve | RemovalMetric | SingleDeletion) and metric.fill.stochastic
-    )
+    if isinstance(metric, CellMetric) and not isinstance(metric, SingleDeletion):
+        return metric.to_dict().get("perturbation") != "cells"
+    return isinstance(metric, ExplainerMetric) or (isinstance(metric, ModelMetric) and metric.fill.stochastic)
 
 
 @metrics
@@ -631,7 +633,7 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
     order = blocks(model, batch)  # once for a network, whatever is asked of it
     if isinstance(metric, PerturbationCurve):
         incremental(model, batch, (metric.layout(side, side)[0],) * 2)  # likewise
-    if isinstance(metric, SingleDeletion):
+    if isinstance(metric, CellMetric):
         incremental(model, batch, (side // 3, side // 3))  # likewise
     zoo.checked(model, batch)  # likewise
     if isinstance(metric, ParameterRandomisation):
