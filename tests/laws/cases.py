@@ -67,6 +67,7 @@ from heatproof.metrics import (
     Irof,
     MaxSensitivity,
     Metric,
+    OutOfDistribution,
     ParameterRandomisation,
     PerformanceInformationCurve,
     PerturbationCurve,
@@ -280,6 +281,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     },
     Aopc: {
         "": Aopc(groups=Patches(side=6), share=0.5),
+        "normalised": Aopc(groups=NINE, share=0.3, normalised=True, beam=1),
         "least of all pixels, black": Aopc(groups=None, steps=3, share=1.0, fill=Black(), draws=None, order="least"),
     },
     Irof: {
@@ -311,6 +313,12 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     Saco: {
         "": Saco(groups=Patches(side=4), parts=4),
         "all pixels, drawn": Saco(parts=3, fill=Uniform(), draws=2, output=Probability()),
+    },
+    OutOfDistribution: {
+        "": OutOfDistribution(references=Reference(images=LARGE_REFERENCES), removal=SymmetricRelevanceGain(groups=NINE)),
+        "insertion": OutOfDistribution(
+            references=Reference(images=LARGE_REFERENCES), removal=PixelFlipping(steps=3, mode="insertion", fill=Blurred(sigma=0.1))
+        ),
     },
     TotalVariationCurve: {
         "": TotalVariationCurve(smallest_side=5),
@@ -489,6 +497,10 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "draws": 5,
         "output": [Probability(), None],
     },
+    OutOfDistribution: {
+        "references": Reference(images=zoo.images(4, side=24, seed=8)),
+        "removal": SymmetricRelevanceGain(groups=NINE, fill=White(), draws=None),
+    },
     Saco: {
         "groups": RegularGrid(cells_per_axis=5),
         "fill": [White(), Uniform()],
@@ -623,6 +635,12 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "scaled": {"side": 3, "regions": 4},
     },
     **{curve: {"fill": {"draws": None}, "draws": {"fill": Uniform()}} for curve in (*CURVES, SingleDeletion, Saco)},
+    Aopc: {
+        "fill": {"draws": None},
+        "draws": {"fill": Uniform()},
+        "steps": {"normalised": False, "share": 1.0},
+        "normalised": {"groups": NINE, "share": 0.3, "steps": None, "beam": 1},
+    },
     Infidelity: {
         "groups": {"perturbation": "subsets"},
         "perturbation": {"maps": "sensitivities"},
@@ -712,8 +730,10 @@ APART = (Composite, Objective, Loader)
 """Settings whose fields are tested elsewhere: some need more operations (unit/relevance), some leave an optimum where it is."""
 
 
-INERT = {(InputInvariance, "support")}
-"""Fields that change nothing here: of methods that see a constant shift, none leaves entries that are zero in both maps."""
+INERT = {(InputInvariance, "support"), (Aopc, "beam")}
+"""Fields that change nothing here: of methods that see a constant shift, none leaves entries that are zero in both maps; and of a
+network that is nearly additive, one set of regions is enough to find the limits.
+"""
 
 
 def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings]]:

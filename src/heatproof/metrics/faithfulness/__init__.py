@@ -5,6 +5,7 @@ from heatproof.metrics.faithfulness.cell_metric import CellMetric
 from heatproof.metrics.faithfulness.faithfulness_correlation import FaithfulnessCorrelation
 from heatproof.metrics.faithfulness.infidelity import Infidelity
 from heatproof.metrics.faithfulness.irof import Irof
+from heatproof.metrics.faithfulness.out_of_distribution import OutOfDistribution
 from heatproof.metrics.faithfulness.perturbation_curve import PerturbationCurve
 from heatproof.metrics.faithfulness.pixel_flipping import PixelFlipping
 from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
@@ -19,6 +20,7 @@ __all__ = [
     "FaithfulnessCorrelation",
     "Infidelity",
     "Irof",
+    "OutOfDistribution",
     "PerturbationCurve",
     "PixelFlipping",
     "RemovalMetric",

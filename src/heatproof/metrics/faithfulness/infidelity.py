@@ -10,8 +10,8 @@ A is the map, f the explained score, x the image, I a perturbation, and E_I the 
 
 A map of *sensitivities*, such as a gradient, predicts Σ_i I_i A_i. A map of *contributions*, such as integrated gradients, predicts
 the sum of A over the values that are replaced, and nothing for noise. Which of the two a map is must be said: `maps`.
-0 means that every change is predicted, and 1 that nothing is, as by a map of zeros or one that predicts the wrong signs. A random map
-has an expectation a little below 1: half of them predict the wrong signs, and the others are right by chance alone.
+0 means that every change is predicted, and 1 that nothing is, as by a map of zeros or one that predicts the wrong signs. A random
+map has an expectation a little below 1: half of them predict the wrong signs, and the others are right by chance alone.
 
 Cost: 1 forward pass a map; for all methods together 1 for each perturbation. Those of cells are shared with `single_deletion`, and
 those of subsets with `faithfulness_correlation` and `sensitivity_n`, where settings agree.

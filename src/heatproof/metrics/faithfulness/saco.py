@@ -60,9 +60,7 @@ class Saco(ModelMetric):
 
     label: ClassVar[str] = "SaCo"
     title: ClassVar[str] = "salience-guided faithfulness coefficient"
-    meaning: ClassVar[str] = (
-        "Whether parts of the image with more relevance have larger effects, weighted by how much more relevance."
-    )
+    meaning: ClassVar[str] = "Whether parts of the image with more relevance have larger effects, by how much more."
     better: ClassVar[Direction] = Direction.HIGHER
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     reduction: ClassVar[Reduction] = Reduction.SUM
@@ -105,8 +103,7 @@ class Saco(ModelMetric):
         scores = torch.empty(len(images), self.fills * self.parts, dtype=wide_type(images.dtype), device=images.device)
 
         def present(image: list[int], k: list[int]) -> Tensor:
-            at, which = (torch.tensor([f(each) for each in k]) for f in (lambda v: v // self.parts, lambda v: v % self.parts))
-            return part[image, at] != which.to(part)[:, None]
+            return part[image, [each // self.parts for each in k]] != torch.tensor(k, device=part.device)[:, None] % self.parts
 
         for chunk in masked_scores(inputs, self.fills * self.parts, present, lambda _, k: [each // self.parts for each in k]):
             scores[chunk.image, chunk.k] = chunk.scores.to(scores)

@@ -51,9 +51,7 @@ class SensitivityN(CellMetric):
     """
 
     label: ClassVar[str] = "sensitivity-n"
-    meaning: ClassVar[str] = (
-        "Whether the map's sums over random subsets of cells go with the drops of the score when these are replaced."
-    )
+    meaning: ClassVar[str] = "Whether the map's sums over random subsets of cells go with the drops when these are replaced."
     better: ClassVar[Direction] = Direction.HIGHER
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     curve_axes: ClassVar[tuple[str, str]] = ("share of the cells that is replaced", "Pearson’s r of sums and drops")
