@@ -60,10 +60,14 @@ from heatproof.metrics import (
     DataRandomisation,
     EfficientMprt,
     EnergyInMask,
+    FaithfulnessCorrelation,
     HistogramEntropy,
+    Infidelity,
     InputInvariance,
     Irof,
+    MaxSensitivity,
     Metric,
+    OutOfDistribution,
     ParameterRandomisation,
     PerformanceInformationCurve,
     PerturbationCurve,
@@ -71,6 +75,8 @@ from heatproof.metrics import (
     PointingGame,
     RandomLogit,
     Repeatability,
+    Saco,
+    SensitivityN,
     SignChanges,
     SimilarityTo,
     SimilarityUnderChange,
@@ -275,6 +281,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     },
     Aopc: {
         "": Aopc(groups=Patches(side=6), share=0.5),
+        "normalised": Aopc(groups=NINE, share=0.3, normalised=True, beam=1),
         "least of all pixels, black": Aopc(groups=None, steps=3, share=1.0, fill=Black(), draws=None, order="least"),
     },
     Irof: {
@@ -292,6 +299,27 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "": SingleDeletion(groups=RegularGrid(cells_per_axis=3)),
         "imputed": SingleDeletion(groups=Patches(side=6), fill=NoisyLinear(), draws=2, output=Probability()),
     },
+    SensitivityN: {"": SensitivityN(groups=NINE, shares=(0.3, 0.6), samples=5)},
+    FaithfulnessCorrelation: {
+        "": FaithfulnessCorrelation(groups=NINE, samples=8, share=0.4, fill=Black()),
+        "drawn, pixels": FaithfulnessCorrelation(groups=Patches(side=4), samples=20, fill=Uniform(), output=Probability()),
+    },
+    Infidelity: {
+        "": Infidelity(groups=NINE, samples=6),
+        "cells": Infidelity(groups=NINE, perturbation="cells"),
+        "of sensitivities": Infidelity(groups=NINE, samples=5, maps="sensitivities", fill=Uniform()),
+        "noise": Infidelity(groups=Pixels(), perturbation="noise", maps="sensitivities", samples=5),
+    },
+    Saco: {
+        "": Saco(groups=Patches(side=4), parts=4),
+        "all pixels, drawn": Saco(parts=3, fill=Uniform(), draws=2, output=Probability()),
+    },
+    OutOfDistribution: {
+        "": OutOfDistribution(references=Reference(images=LARGE_REFERENCES), removal=SymmetricRelevanceGain(groups=NINE)),
+        "insertion": OutOfDistribution(
+            references=Reference(images=LARGE_REFERENCES), removal=PixelFlipping(steps=3, mode="insertion", fill=Blurred(sigma=0.1))
+        ),
+    },
     TotalVariationCurve: {
         "": TotalVariationCurve(smallest_side=5),
         "scaled": TotalVariationCurve(scaled=True),
@@ -305,6 +333,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "ranks of sizes, drawn": SimilarityTo(reference=SmoothGrad(samples=3), similarity="spearman", signed=False),
         "order": SimilarityTo(reference=Gradient(), similarity="kendall"),
     },
+    MaxSensitivity: {"": MaxSensitivity(samples=2)},
     SimilarityUnderChange: {
         "": SimilarityUnderChange(levels=(0.1, 0.4)),
         "fresh, clipped": SimilarityUnderChange(
@@ -468,6 +497,36 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "draws": 5,
         "output": [Probability(), None],
     },
+    OutOfDistribution: {
+        "references": Reference(images=zoo.images(4, side=24, seed=8)),
+        "removal": SymmetricRelevanceGain(groups=NINE, fill=White(), draws=None),
+    },
+    Saco: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "fill": [White(), Uniform()],
+        "draws": 5,
+        "output": [Probability(), None],
+    },
+    SensitivityN: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "shares": (0.2, 0.7),
+        "fill": White(),
+        "output": [Probability(), None],
+    },
+    FaithfulnessCorrelation: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "share": 0.6,
+        "fill": White(),
+        "output": [Probability(), None],
+    },
+    Infidelity: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "perturbation": ["cells", "subsets"],
+        "maps": ["sensitivities", "contributions"],
+        "share": 0.6,
+        "fill": White(),
+        "output": [Probability(), None],
+    },
     Slic: {"segments": 20, "compactness": 30.0, "sigma": 1.0},
     PixelFlipping: {
         "groups": [Patches(side=3), None],
@@ -575,7 +634,22 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "carry": {"fill": Uniform(), "draws": 5, "paths": 1},
         "scaled": {"side": 3, "regions": 4},
     },
-    **{curve: {"fill": {"draws": None}, "draws": {"fill": Uniform()}} for curve in (*CURVES, SingleDeletion)},
+    **{curve: {"fill": {"draws": None}, "draws": {"fill": Uniform()}} for curve in (*CURVES, SingleDeletion, Saco)},
+    Aopc: {
+        "fill": {"draws": None},
+        "draws": {"fill": Uniform()},
+        "steps": {"normalised": False, "share": 1.0},
+        "normalised": {"groups": NINE, "share": 0.3, "steps": None, "beam": 1},
+    },
+    Infidelity: {
+        "groups": {"perturbation": "subsets"},
+        "perturbation": {"maps": "sensitivities"},
+        "maps": {"perturbation": "subsets"},
+        "share": {"perturbation": "subsets"},
+        "samples": {"perturbation": "subsets"},
+        "sigma": {"perturbation": "noise", "maps": "sensitivities"},
+        "fill": {"perturbation": "subsets"},
+    },
     SimilarityUnderChange: {**OF_COMPARISONS, "support": {"similarity": "spearman", "change": Masking(fill=Zero())}},
     ParameterRandomisation: {**OF_COMPARISONS, "sigma": {"samples": 2}},
     RandomLogit: OF_COMPARISONS,
@@ -656,8 +730,10 @@ APART = (Composite, Objective, Loader)
 """Settings whose fields are tested elsewhere: some need more operations (unit/relevance), some leave an optimum where it is."""
 
 
-INERT = {(InputInvariance, "support")}
-"""Fields that change nothing here: of methods that see a constant shift, none leaves entries that are zero in both maps."""
+INERT = {(InputInvariance, "support"), (Aopc, "beam")}
+"""Fields that change nothing here: of methods that see a constant shift, none leaves entries that are zero in both maps; and of a
+network that is nearly additive, one set of regions is enough to find the limits.
+"""
 
 
 def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings]]:

@@ -11,7 +11,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from heatproof.methods import Gradient, InputMap, InputXGradient, IntegratedGradients, Method, RandomMap
+from heatproof.methods import ConstantMap, Gradient, InputMap, InputXGradient, IntegratedGradients, Method, RandomMap
 from heatproof.metrics import (
     Completeness,
     CosineConvergence,
@@ -21,6 +21,7 @@ from heatproof.metrics import (
     HistogramEntropy,
     InputInvariance,
     MapMetric,
+    MaxSensitivity,
     ParameterRandomisation,
     RandomLogit,
     Repeatability,
@@ -97,6 +98,7 @@ METHODS: Mapping[type[ExplainerMetric], Methods] = {
         "thirty nodes integrate the path, and the baseline's gradient alone does not",
     ),
     Repeatability: Methods(Gradient(), RandomMap(), "the gradient draws nothing, and noise repeats nothing"),
+    MaxSensitivity: Methods(ConstantMap(), Gradient(), "a map that does not depend on the image never changes with it"),
     SimilarityUnderChange: Methods(
         Gradient(), RandomMap(), "the gradient of a smooth network moves a little, and noise is drawn anew"
     ),

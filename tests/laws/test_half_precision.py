@@ -1,5 +1,6 @@
 """Laws of half precision: however many terms are added up, the result is as exact as one gradient in that type."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
@@ -25,7 +26,8 @@ from heatproof.methods import (
     SmoothGrad,
     SmoothTaylor,
 )
-from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ReferenceMetric, RegionMetric, SingleDeletion
+from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ReferenceMetric, RegionMetric
+from heatproof.metrics.faithfulness.cell_metric import CellMetric
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.numerics.reduce import reduce
@@ -128,8 +130,9 @@ def test_scores_in_half_precision_are_in_single(metric: Metric) -> None:
     found = metric_laws.score(metric, network, at, values=metric_laws.maps().to(dtype))
     assert torch.finfo(found.values.dtype).bits >= 32
     assert torch.finfo(found.error.dtype).bits >= 32
-    if isinstance(metric, SingleDeletion):  # the drop of a single cell may be less than the rounding of an output in bfloat16
-        assert all(value.isfinite() or "the same drop" in note for value, note in zip(found.values, found.notes, strict=True))
+    if isinstance(metric, CellMetric):  # the drop of a few cells may be less than the rounding of an output in bfloat16
+        words = "the same drop|no perturbation changes the score"
+        assert all(value.isfinite() or re.search(words, note) for value, note in zip(found.values, found.notes, strict=True))
     else:
         assert found.values.isfinite().all()
 

@@ -20,26 +20,30 @@ from heatproof.methods import Attribution, ConstantMap, Gradient, InputXGradient
 from heatproof.metrics import (
     Completeness,
     ExplainerMetric,
+    FaithfulnessCorrelation,
     HistogramEntropy,
     InputInvariance,
     MapMetric,
     Metric,
     ModelMetric,
+    OutOfDistribution,
     ParameterRandomisation,
     PerturbationCurve,
     ReferenceMetric,
     RegionMetric,
     Repeatability,
     Scores,
+    SensitivityN,
     SignChanges,
     SimilarityTo,
     SingleDeletion,
     Sparseness,
+    SymmetricRelevanceGain,
     TotalVariationCurve,
 )
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.explain import bound
-from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
+from heatproof.metrics.faithfulness.cell_metric import CellMetric
 from heatproof.models import Model
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.places import as_places
@@ -47,9 +51,10 @@ from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
-from heatproof.perturb.fills import Zero
+from heatproof.perturb.fills import White, Zero
+from heatproof.tracing.capture import site_of
 from tests.laws import known_pairs
-from tests.laws.cases import METRICS, every, every_change, for_images_of
+from tests.laws.cases import FOUR, METRICS, every, every_change, for_images_of
 from tests.support import zoo
 from tests.support.checking import shapes_checked
 from tests.support.close import assert_close, gap
@@ -57,7 +62,7 @@ from tests.support.state import disturb_chance, state_of, state_of_chance, state
 
 SIDE = 24
 FLOAT32 = 1e-5
-LESS_EXACT = (Completeness, InputInvariance)
+LESS_EXACT = (Completeness, FaithfulnessCorrelation, InputInvariance, SensitivityN)
 """They subtract what is nearly equal."""
 
 metrics = pytest.mark.parametrize("metric", every(METRICS))
@@ -257,9 +262,11 @@ def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
     if isinstance(metric, ReferenceMetric):
         return metric.reference.stochastic
-    return isinstance(metric, ExplainerMetric) or (
-        isinstance(metric, PerturbationCurve | RemovalMetric | SingleDeletion) and metric.fill.stochastic
-    )
+    if isinstance(metric, OutOfDistribution):
+        return metric.removal.fill.stochastic
+    if isinstance(metric, CellMetric) and not isinstance(metric, SingleDeletion):
+        return metric.to_dict().get("perturbation") != "cells"
+    return isinstance(metric, ExplainerMetric) or (isinstance(metric, ModelMetric) and metric.fill.stochastic)
 
 
 @metrics
@@ -359,7 +366,20 @@ def better(metric: Metric, good: Tensor, bad: Tensor) -> Tensor:
     return good < bad if metric.direction is Direction.LOWER else good > bad
 
 
-@metrics_of(ModelMetric)
+OF_THE_FILL = (OutOfDistribution,)
+"""Metrics that no map is the truth of: they tell what the changed images are worth."""
+
+
+@pytest.mark.parametrize("metric", [p for p in every(METRICS) if isinstance(p.values[0], OF_THE_FILL)])
+def test_images_with_parts_of_real_ones_are_nearer_to_these_than_images_with_white_parts(metric: OutOfDistribution) -> None:
+    real, white = (
+        metric.model_copy(update={"removal": SymmetricRelevanceGain(groups=FOUR, share=1.0, fill=fill, draws=None)})
+        for fill in (metric.references, White())
+    )
+    assert better(metric, score(real).values, score(white).values).all()
+
+
+@pytest.mark.parametrize("metric", [p for p in metrics_of(ModelMetric).args[1] if not isinstance(p.values[0], OF_THE_FILL)])
 def test_the_oracle_map_beats_the_random_map(metric: ModelMetric) -> None:
     """Any replacement of a pixel that the network looks at lowers its score, so the truth keeps least, or most, of it."""
     net = zoo.planted()
@@ -631,8 +651,10 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
     order = blocks(model, batch)  # once for a network, whatever is asked of it
     if isinstance(metric, PerturbationCurve):
         incremental(model, batch, (metric.layout(side, side)[0],) * 2)  # likewise
-    if isinstance(metric, SingleDeletion):
+    if isinstance(metric, CellMetric):
         incremental(model, batch, (side // 3, side // 3))  # likewise
+    if isinstance(metric, OutOfDistribution) and metric.references is not None:
+        metric.real_features(model, batch, site_of(model, batch), metric.references)  # likewise
     zoo.checked(model, batch)  # likewise
     if isinstance(metric, ParameterRandomisation):
         metric = metric.model_copy(update={"blocks": len(order)})

@@ -5,10 +5,16 @@ from heatproof.metrics.base import ExplainerMetric, MapMetric, ModelMetric, Refe
 from heatproof.metrics.complexity import HistogramEntropy, PerformanceInformationCurve, Sparseness
 from heatproof.metrics.faithfulness import (
     Aopc,
+    CellMetric,
+    FaithfulnessCorrelation,
+    Infidelity,
     Irof,
+    OutOfDistribution,
     PerturbationCurve,
     PixelFlipping,
     RemovalMetric,
+    Saco,
+    SensitivityN,
     SingleDeletion,
     SymmetricRelevanceGain,
 )
@@ -17,23 +23,28 @@ from heatproof.metrics.metric import Metric
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
 from heatproof.metrics.score import score
 from heatproof.metrics.scores import Scores
-from heatproof.metrics.similarity import Repeatability, SimilarityTo, SimilarityUnderChange
+from heatproof.metrics.similarity import MaxSensitivity, Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
 
 __all__ = [
     "Aopc",
+    "CellMetric",
     "Completeness",
     "CosineConvergence",
     "DataRandomisation",
     "EfficientMprt",
     "EnergyInMask",
     "ExplainerMetric",
+    "FaithfulnessCorrelation",
     "HistogramEntropy",
+    "Infidelity",
     "InputInvariance",
     "Irof",
     "MapMetric",
+    "MaxSensitivity",
     "Metric",
     "ModelMetric",
+    "OutOfDistribution",
     "ParameterRandomisation",
     "PerformanceInformationCurve",
     "PerturbationCurve",
@@ -44,7 +55,9 @@ __all__ = [
     "RegionMetric",
     "RemovalMetric",
     "Repeatability",
+    "Saco",
     "Scores",
+    "SensitivityN",
     "SignChanges",
     "SimilarityTo",
     "SimilarityUnderChange",
