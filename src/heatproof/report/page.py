@@ -256,24 +256,26 @@ def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
 def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analyses: list[list[Analysis]]) -> str:
     metrics = told_apart(manifest.metrics)
     draws = sorted({item.draws for group in analyses for item in group})
-    return _template().render(
-        manifest=manifest,
-        sections=sections,
-        metrics=metrics,
-        metric_id=partial(metric_id, metrics),
-        words=_words(manifest),
-        chart_config=config("var(--ink)", "var(--faint)", "var(--rule)"),
-        provenance=provenance(manifest, pass_equivalents(run)),
-        failures=run.failures(),
-        refused=run.refused(),
-        units=len(manifest.units),
-        waiting=len({unit.unit for unit in manifest.units} - run.done() - {failure.unit for failure in run.failures()}),
-        draws=draws,
-        seed=SEED,
-        alpha=ALPHA,
-        looks=manifest.looks,
-        level=percent_level(level_of(manifest.looks)),
-        bundle=script_bundle() if sections else "",
+    return str(
+        _template().render(
+            manifest=manifest,
+            sections=sections,
+            metrics=metrics,
+            metric_id=partial(metric_id, metrics),
+            words=_words(manifest),
+            chart_config=config("var(--ink)", "var(--faint)", "var(--rule)"),
+            provenance=provenance(manifest, pass_equivalents(run)),
+            failures=run.failures(),
+            refused=run.refused(),
+            units=len(manifest.units),
+            waiting=len({unit.unit for unit in manifest.units} - run.done() - {failure.unit for failure in run.failures()}),
+            draws=draws,
+            seed=SEED,
+            alpha=ALPHA,
+            looks=manifest.looks,
+            level=percent_level(level_of(manifest.looks)),
+            bundle=script_bundle() if sections else "",
+        )
     )
 
 

@@ -59,8 +59,8 @@ def write_gallery(gallery: Gallery, folder: Path, name: str) -> None:
 def _parts(gallery: Gallery, height: float) -> Iterator[_Text | _Picture]:
     for column, head in enumerate(gallery.heads, start=1):
         lines = textwrap.wrap(head.label, 16)
-        for number, line in enumerate(reversed(lines)):
-            yield _Text(0.1 + _COLUMN * column, _EDGE - 0.07 - 0.12 * number, line, _NORMAL)
+        for above, line in enumerate(reversed(lines)):
+            yield _Text(0.1 + _COLUMN * column, _EDGE - 0.07 - 0.12 * above, line, _NORMAL)
     for at, row in enumerate(gallery.rows):
         yield from _place(at, 0, row.thumbnail, "webp", row.name)
         for column, tile in enumerate(row.tiles, start=1):
