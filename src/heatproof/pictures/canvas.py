@@ -64,9 +64,7 @@ class Canvas:
         """Say at the lower edge which letters are drawn as boxes, and what to do about it."""
         if self._missing:
             code = f"U+{ord(min(self._missing)):04X}"
-            text = (
-                f"Boxes stand for letters that no installed font has ({code}, …): install one for them, such as Noto Sans CJK."
-            )
+            text = f"Boxes stand for letters that no installed font has ({code}, …): install one for them, such as Noto Sans CJK."
             self._missing.clear()
             self.text(MARGIN, self.height - 0.04, text, 6, va="bottom")
 
