@@ -1,4 +1,4 @@
-"""Everything the README shows is run, and every number in it that the code knows is compared."""
+"""Every command of the README is run, and every number in it that the code knows is compared; test_wheel.py runs its Python."""
 
 import re
 import shutil
@@ -19,21 +19,13 @@ from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.models.loaders import load_model
 from heatproof.passes.counting import TYPICAL_SHAPE
-from tests.support.markdown import ROOT, blocks, generator, links, run_python, shell_lines
+from tests.support.markdown import ROOT, blocks, generator, links, shell_lines
 
 README = ROOT / "README.md"
 TEXT = " ".join(README.read_text(encoding="utf-8").split())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CHEAP = {"demo": ["--help"], "evaluate": ["--executor", "serial"]}
 """What a command gets beside its own arguments: the demo itself is too long for a test of the README."""
-
-
-@pytest.mark.slow
-def test_the_python_blocks_run_in_order(capsys):
-    names = run_python(README)
-    assert names["maps"].values.shape == names["images"].shape
-    assert len(names["scores"].values) == len(names["images"])
-    assert capsys.readouterr().out.strip()
 
 
 NETS = """

@@ -61,7 +61,7 @@ def _print_list(title: str, rows: Sequence[tuple[str, tuple[str, str] | str]]) -
 
 
 def _name(argument: Any) -> str:
-    return str(argument.metavar or argument.name).upper()
+    return str(argument.metavar or argument.name).upper().strip("[]")
 
 
 def _usage(argument: Any) -> str:

@@ -75,7 +75,7 @@ def _summarise(summary: "RunSummary") -> None:
         err.print("[yellow]set aside and computed anew[/]", end=" ")
         err.print(f"{fault.what}: {fault.reason}", markup=False, soft_wrap=True)
     for refusal in summary.refused:
-        err.print("[yellow]refused[/]", end=" ")
+        err.print("[bold]refused[/]", end=" ")
         err.print(f"{refusal.what}: {refusal.reason}", markup=False, soft_wrap=True)
     for failure in summary.failures:
         problem(f"{failure.what}: {failure.reason}")

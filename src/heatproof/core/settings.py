@@ -72,7 +72,7 @@ class Settings(BaseModel):
     floor.
     """
     adapters: ClassVar[str] = ""
-    """The package whose exports can be named too, but stand in no list of the family, because they need what a user brings."""
+    """The package or module whose exports can be named too, but stand in no list of the family: they need what a user brings."""
     family: ClassVar[str] = "setting"
     """The word for a member of this family in messages."""
 

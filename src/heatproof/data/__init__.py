@@ -7,7 +7,6 @@ from heatproof.data.base import UNREADABLE, Dataset, Item
 from heatproof.data.decoding import FORMATS, MAX_ASPECT, MAX_PIXELS, MIN_SIDE, open_image
 from heatproof.data.digits import Digits
 from heatproof.data.folder import Folder
-from heatproof.data.given_images import GivenImages
 from heatproof.data.image_folder import ImageFolder
 from heatproof.data.loading import LoadedImages, load, load_images, load_regions
 from heatproof.data.photos import Photograph, Photos
@@ -23,7 +22,6 @@ __all__ = [
     "Dataset",
     "Digits",
     "Folder",
-    "GivenImages",
     "ImageFolder",
     "Item",
     "LoadedImages",

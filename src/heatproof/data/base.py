@@ -44,6 +44,7 @@ class Dataset(Settings, ABC):
     """A data set of images. Listing the items is cheap and, unless a set says otherwise, decodes nothing."""
 
     home: ClassVar[str] = "heatproof.data"
+    adapters: ClassVar[str] = "heatproof.data.given_images"
     family: ClassVar[str] = "data set"
 
     count: PositiveInt | None = None

@@ -13,6 +13,7 @@ class Loader(Settings, ABC):
     """The settings of a network; `load` builds it on the CPU, with the preprocessing and the class names it was trained with."""
 
     home: ClassVar[str | tuple[str, ...]] = ("heatproof.models.loaders", "heatproof.training")
+    adapters: ClassVar[str] = "heatproof.models.loaders.given"
     family: ClassVar[str] = "model"
     shorthand: ClassVar[str] = ""
     """The field that receives the text after the colon in `torchvision:resnet18`; empty if the loader accepts none."""

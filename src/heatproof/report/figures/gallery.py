@@ -25,7 +25,6 @@ from heatproof.pictures.colors import STEPS, Floats, describe, full_color, palet
 from heatproof.pictures.signed_map import STORED, signed_map
 from heatproof.report.score_matrix import ModelScores
 from heatproof.store import Run
-from heatproof.store.atomic import write_atomically
 from heatproof.store.manifest import Manifest
 
 SALIENCY_PERCENTILE = 99.0
@@ -199,63 +198,11 @@ def page_side(tiles: int) -> int:
     return int(np.clip(np.sqrt(_PAGE_BYTES / max(tiles, 1) * 8 / 5), 64, 224))
 
 
-def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
-    """Write the gallery as one figure with labels and a colour bar, <name>.png and <name>.svg."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from PIL import Image
-
-    rows, columns = len(gallery.rows), len(gallery.heads) + 1
-    inch, line, top, bottom = 1.15, 1.3, 0.75, 0.75  # of a column, of a row, and above and below the rows
-    width, height = inch * columns + 0.2, line * rows + top + bottom
-    figure = Figure(figsize=(width, height), dpi=160)
-    figure.suppressComposite = True  # the maps stay single pictures in the SVG
-    FigureCanvasAgg(figure)
-    # One pair of axes in inches from the upper left corner: as many pairs as maps would take most of the time of a report.
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
-    axes.set_axis_off()
-
-    def place(row: int, column: int, encoded: bytes, caption: str) -> None:
-        left, upper, side = 0.1 + inch * column, top + line * row, inch - 0.05
-        if encoded:
-            pixels = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
-            scale = side / max(pixels.shape[:2])
-            across, down = pixels.shape[1] * scale, pixels.shape[0] * scale
-            axes.imshow(pixels, extent=(left, left + across, upper + down, upper), interpolation="nearest", aspect="equal")
-        axes.text(left, upper + side + 0.04, caption, fontsize=5.5, va="top", ha="left", color="#444444")
-
-    for at, row in enumerate(gallery.rows):
-        place(at, 0, row.thumbnail, row.name)
-        for column, tile in enumerate(row.tiles, start=1):
-            place(at, column, tile.png if tile else b"", f"{gallery.style.sign} {significant(tile.full)}" if tile else "not stored")
-    for column, head in enumerate(gallery.heads, start=1):
-        axes.text(0.1 + inch * column, top - 0.05, _wrapped(head.label), fontsize=7, va="bottom", ha="left")
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    bar = figure.add_axes((0.6 / width, 0.36 / height, 2.2 / width, 0.1 / height))
-    bar.imshow(gallery.style.palette(STEPS)[None], aspect="auto")
-    bar.set_yticks([])
-    bar.set_xticks([0, 2 * STEPS], gallery.style.ends, fontsize=7)
-    bar.tick_params(length=2)
-    figure.text(
-        3.6 / width, 0.38 / height, "Each map has its own scale: the number beneath it is the value of full colour.", fontsize=7
-    )
-    for suffix in ("png", "svg"):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix, metadata={"Date": None} if suffix == "svg" else None, facecolor="white")
-        write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
-
-
 def color_bar(style: GalleryStyle) -> bytes:
     """The palette as a PNG: its colours side by side."""
     from PIL import Image
 
     return _png(Image.fromarray(np.repeat(np.repeat(style.palette(STEPS)[None], 12, axis=0), 2, axis=1)))
-
-
-def _wrapped(label: str) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(label, 16))
 
 
 def make_tile(
