@@ -9,6 +9,9 @@ from heatproof.models import Bounds, Model
 from heatproof.partial.batches import similar_batches
 from heatproof.partial.interval import AxisInterval, rectangle_interval
 from heatproof.partial.plan import RegionLayout, ReplayPlan, ReplayStep
+from heatproof.passes import cached_images
+from heatproof.passes.incremental import incremental
+from heatproof.passes.memory import ENOUGH_ROWS
 from heatproof.passes.patched_images import PatchedImages
 from heatproof.perturb.masks.windows import Windows
 from tests.support import zoo
@@ -78,19 +81,20 @@ def test_an_interval_knows_the_share_of_each_place() -> None:
     np.testing.assert_array_equal(rectangle_interval((0, 5), 3, 8).share_of_place, [3 / 8, 3 / 8])
 
 
-def test_windows_in_batches_take_less_work_and_give_the_outputs_of_full_passes() -> None:
+def test_windows_in_batches_give_the_outputs_of_full_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several batches of one image, whose candidates are put back in order; then one of them becomes the image."""
-    module = nn.Sequential(
-        *(nn.Conv2d(2, 8, 5, padding=2), nn.Tanh(), nn.Conv2d(8, 8, 5, padding=2), nn.Tanh()),
-        *(nn.Conv2d(8, 8, 5, padding=2), nn.Tanh(), nn.Conv2d(8, 3, 5, padding=2), nn.Flatten()),
-    )
+    monkeypatch.setattr(cached_images, "SHAPE_FLOPS", 0)  # of such a network, one batch would cost less than several
+    module = nn.Sequential(nn.Conv2d(2, 4, 5, padding=2), nn.Tanh(), nn.Conv2d(4, 3, 5, padding=2), nn.Tanh(), nn.Flatten())
     model = Model(zoo.filled(module, 3).double().eval(), Bounds.of(-1, 1, 2))
-    images = zoo.normal(2, 2, 40, 40, seed=1, dtype=torch.float64)
-    corners = Windows.over((40, 40), 5, 5).boxes[:, 0].expand(2, -1, 2)
-    fills = zoo.normal(2, corners.shape[1], 2, 5, 5, seed=2, dtype=torch.float64)
-    partly, full = (PatchedImages(one, images, (5, 5), 10_000, 10_000) for one in (model, model.with_(incremental=False)))
+    images = zoo.normal(2, 2, 18, 18, seed=1, dtype=torch.float64)
+    corners = Windows.over((18, 18), 3, 3).boxes[:, 0].expand(2, -1, 2)
+    fills = zoo.normal(2, corners.shape[1], 2, 3, 3, seed=2, dtype=torch.float64)
+    plan = incremental(model, images, (3, 3)).replay
+    assert plan is not None
+    assert len(similar_batches(plan, corners[0].tolist(), smallest=ENOUGH_ROWS, bookkeeping=0)) > 1
+    partly, full = (PatchedImages(one, images, (3, 3), 10_000, 10_000) for one in (model, model.with_(incremental=False)))
     for _ in range(2):
         outputs, expected = partly.outputs(corners, fills), full.outputs(corners, fills)
         torch.testing.assert_close(outputs, expected, rtol=1e-10, atol=1e-10 * float(expected.abs().max()))
         for each in (partly, full):
-            each.keep(torch.tensor([9, 50]))
+            each.keep(torch.tensor([9, 30]))
