@@ -14,10 +14,12 @@ from heatproof.methods import (
     Competition,
     DeepLift,
     ExpectedGradients,
+    ExtremalPerturbation,
     InputXGradient,
     IntegratedGradients,
     KernelShap,
     Lime,
+    MeaningfulPerturbation,
     Method,
     PartitionShap,
     Product,
@@ -111,6 +113,20 @@ def test_an_average_of_many_maps_is_as_exact_as_one_gradient(method: Method, dty
     if not exact.expected_sum.isnan().any():
         scores = 3 * exact.values.abs().sum()  # what cancels in the difference of two scores
         assert (found.expected_sum.double() - exact.expected_sum).abs() <= unit * scores
+
+
+LEARNED: list[Method] = [MeaningfulPerturbation(steps=20, l1=0.02), ExtremalPerturbation(areas=(0.1, 0.3), steps=20)]
+
+
+@halves
+@pytest.mark.parametrize("method", LEARNED, ids=lambda method: method.name)
+def test_a_learned_mask_follows_that_of_float64(method: Method, dtype: torch.dtype) -> None:
+    """Twenty steps of descent on a linear network, whose inputs and gradients alone are rounded to the half type."""
+    images = zoo.images(1).to(dtype)
+    found = method.attribute(zoo.model(linear(dtype), dtype=dtype), images, 1).values
+    exact = method.attribute(zoo.model(linear(dtype), dtype=torch.float64), images.double(), 1).values
+    assert (found.double() - exact).norm() <= 2 * torch.finfo(dtype).eps * exact.norm()
+    assert exact.std() > 0
 
 
 @pytest.mark.parametrize("method", every(METHODS))

@@ -27,6 +27,8 @@ LARGEST_SHARE = 0.9
 """The affected share of a result above which it is computed in full, as measured (docs/project/measurements/incremental.md)."""
 STEP_FLOPS = 6e6
 """The floating-point operations that take as long as the bookkeeping of one step, 60 µs at 100 GFLOP/s (the same page)."""
+SHAPE_FLOPS = 2e7
+"""Likewise those that take as long as a step at a shape that is new, for which a convolution is compiled anew (the same page)."""
 CACHE_SHARE = 0.5
 """The share of the model's memory that cached activations may take; the rest is for the passes themselves."""
 ROUNDING = 1e3

@@ -4,7 +4,7 @@
 
 Both orders and all draws of an image are one stream of passes (`masked_scores.py`), with one ranking of the regions for each draw.
 What is removed at a step depends on the map and on the step alone, not on the scores before it; `patched_images.py` is for curves
-that carry a candidate from one step to the next.
+that carry a candidate from one step to the next (decision 0026).
 """
 
 from collections.abc import Sequence
