@@ -12,7 +12,7 @@ from heatproof.metrics.faithfulness import (
     SingleDeletion,
     SymmetricRelevanceGain,
 )
-from heatproof.metrics.localisation import EnergyInMask, PointingGame
+from heatproof.metrics.localisation import BestOverlap, EnergyInMask, PointingGame, RelevanceMass, RelevanceRank, TopIntersection
 from heatproof.metrics.metric import Metric
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
 from heatproof.metrics.score import score
@@ -22,6 +22,7 @@ from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
 
 __all__ = [
     "Aopc",
+    "BestOverlap",
     "Completeness",
     "CosineConvergence",
     "DataRandomisation",
@@ -42,6 +43,8 @@ __all__ = [
     "RandomLogit",
     "ReferenceMetric",
     "RegionMetric",
+    "RelevanceMass",
+    "RelevanceRank",
     "RemovalMetric",
     "Repeatability",
     "Scores",
@@ -51,6 +54,7 @@ __all__ = [
     "SingleDeletion",
     "Sparseness",
     "SymmetricRelevanceGain",
+    "TopIntersection",
     "TotalVariationCurve",
     "score",
 ]
