@@ -55,6 +55,7 @@ from heatproof.methods import (
 from heatproof.methods.objective import Objective
 from heatproof.metrics import (
     Aopc,
+    BestOverlap,
     Completeness,
     CosineConvergence,
     DataRandomisation,
@@ -74,6 +75,8 @@ from heatproof.metrics import (
     PixelFlipping,
     PointingGame,
     RandomLogit,
+    RelevanceMass,
+    RelevanceRank,
     Repeatability,
     Saco,
     SensitivityN,
@@ -83,6 +86,7 @@ from heatproof.metrics import (
     SingleDeletion,
     Sparseness,
     SymmetricRelevanceGain,
+    TopIntersection,
     TotalVariationCurve,
 )
 from heatproof.models import Model
@@ -327,6 +331,10 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     },
     PointingGame: {"": PointingGame(tolerance=2), "on the object itself": PointingGame(tolerance=0)},
     EnergyInMask: {"": EnergyInMask()},
+    RelevanceMass: {"": RelevanceMass(), "magnitude": RelevanceMass(exponent=1)},
+    RelevanceRank: {"": RelevanceRank()},
+    TopIntersection: {"": TopIntersection(), "more than the object": TopIntersection(share=0.3)},
+    BestOverlap: {"": BestOverlap()},
     Repeatability: {"": Repeatability(), "ranks": Repeatability(similarity="spearman")},
     SimilarityTo: {
         "": SimilarityTo(reference=Gradient()),
@@ -547,6 +555,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "area_rule": "trapezoid",
     },
     PointingGame: {"tolerance": 5},
+    TopIntersection: {"share": 0.2},
     Repeatability: {"similarity": ["spearman", "pearson"], "reliability": 0.8},
     **{
         family: {

@@ -26,3 +26,43 @@ def energy_in_mask(values: Tensor, region: Tensor) -> float:
             energy = max(float(summed[i, j]), 0.0)
             inside, outside = (inside + energy, outside) if region[i, j] else (inside, outside + energy)
     return inside / (inside + outside)
+
+
+def relevance_mass(values: Tensor, region: Tensor, exponent: float) -> float:
+    """Arras et al.: the norm of the channels at each pixel, raised to the exponent."""
+    inside = total = 0.0
+    for i in range(region.shape[0]):
+        for j in range(region.shape[1]):
+            mass = math.sqrt(sum(float(channel) ** 2 for channel in values[:, i, j].double())) ** exponent
+            inside, total = inside + mass * bool(region[i, j]), total + mass
+    return inside / total
+
+
+def expected_hits(values: Tensor, region: Tensor, k: int) -> float:
+    """The hits among the k highest pixels, where the last tie at random."""
+    summed = values.double().sum(0)
+    order = sorted((float(summed[i, j]), bool(region[i, j])) for i in range(summed.shape[0]) for j in range(summed.shape[1]))[::-1]
+    lowest = order[k - 1][0]
+    sure = [hit for value, hit in order if value > lowest]
+    tied = [hit for value, hit in order if value == lowest]
+    return sum(sure) + (k - len(sure)) * sum(tied) / len(tied)
+
+
+def relevance_rank(values: Tensor, region: Tensor) -> float:
+    """Arras et al."""
+    return expected_hits(values, region, len(pixels(region))) / len(pixels(region))
+
+
+def top_intersection(values: Tensor, region: Tensor, k: int) -> float:
+    """Theiner et al., over the largest possible intersection."""
+    return expected_hits(values, region, k) / min(k, len(pixels(region)))
+
+
+def best_overlap(values: Tensor, region: Tensor) -> float:
+    """Every value of the map as a threshold."""
+    summed, target = values.double().sum(0), set(pixels(region))
+    best = 0.0
+    for threshold in {float(value) for value in summed.flatten()}:
+        chosen = set(pixels(summed >= threshold))
+        best = max(best, len(chosen & target) / len(chosen | target))
+    return best

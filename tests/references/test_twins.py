@@ -12,12 +12,17 @@ from torch import Tensor
 
 from heatproof.methods import EdgeMap, ExpectedGradients, Gradient, InputXGradient, IntegratedGradients, SmoothGrad, SmoothTaylor
 from heatproof.metrics import (
+    BestOverlap,
     EnergyInMask,
     PerturbationCurve,
     PixelFlipping,
     PointingGame,
+    RegionMetric,
+    RelevanceMass,
+    RelevanceRank,
     SignChanges,
     SimilarityTo,
+    TopIntersection,
     TotalVariationCurve,
 )
 from heatproof.models import Model
@@ -318,6 +323,57 @@ def test_energy_in_mask() -> None:
     found = EnergyInMask().score(values, regions.double())
     expected = [localisation.energy_in_mask(*pair) for pair in zip(values, regions, strict=True)]
     assert found.values.tolist() == pytest.approx(expected, abs=TIGHT)
+
+
+def two_objects_and_the_border() -> Tensor:
+    """Objects in two places, one of them cut by the border; and one pixel in a corner."""
+    regions = torch.zeros(3, 10, 12)
+    regions[0, :3, 4:8] = regions[0, 7:9, 1:3] = 1
+    regions[1, 4:, 9:] = 1
+    regions[2, 9, 11] = 1
+    return regions
+
+
+def maps_with_and_without_ties() -> Tensor:
+    """Of three channels; the second map has few values."""
+    values = zoo.images(3, side=12, dtype=torch.float64)[..., :10, :]
+    values[1] = values[1].round()
+    return values
+
+
+def assert_twin(metric: RegionMetric, twin: Callable[[Tensor, Tensor], float]) -> None:
+    regions, values = two_objects_and_the_border(), maps_with_and_without_ties()
+    expected = [twin(*pair) for pair in zip(values, regions, strict=True)]
+    assert metric.score(values, regions).values.tolist() == pytest.approx(expected, abs=TIGHT)
+
+
+@twin_of("relevance_mass")
+@pytest.mark.parametrize("exponent", [1.0, 2.0])
+def test_relevance_mass(exponent: float) -> None:
+    assert_twin(RelevanceMass(exponent=exponent), lambda *pair: localisation.relevance_mass(*pair, exponent))
+
+
+@twin_of("relevance_rank")
+def test_relevance_rank() -> None:
+    assert_twin(RelevanceRank(), localisation.relevance_rank)
+
+
+@twin_of("top_intersection")
+@pytest.mark.parametrize("k", [1, 7, 60])
+def test_top_intersection(k: int) -> None:
+    assert_twin(TopIntersection(share=k / 120), lambda *pair: localisation.top_intersection(*pair, k))
+
+
+@twin_of("best_overlap")
+def test_best_overlap() -> None:
+    assert_twin(BestOverlap(), localisation.best_overlap)
+
+
+def test_the_chance_of_the_best_overlap_with_one_place_is_a_harmonic_number() -> None:
+    """In a random order the only place of the object comes r-th with the same probability for all r, and the overlap is 1 / r."""
+    regions, n = two_objects_and_the_border()[2:], 120
+    chance = BestOverlap().score(zoo.images(1, side=12)[..., :10, :], regions).components["chance"].item()
+    assert chance == pytest.approx(sum(1 / r for r in range(1, n + 1)) / n, rel=0.03)
 
 
 @pytest.mark.parametrize("n", range(1, 14))

@@ -85,8 +85,10 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "model_parameter_randomisation": "parameter_randomisation",
         "mprt": "parameter_randomisation",
         "region_perturbation": "perturbation_curve",
-        "relevance_mass": "energy_in_mask",
+        "relevance_mass_accuracy": "relevance_mass",
+        "relevance_rank_accuracy": "relevance_rank",
         "selectivity": "pixel_flipping,groups=patches",
+        "top_k_intersection": "top_intersection",
     },
     "fill": {
         "blur": "blurred",

@@ -18,7 +18,7 @@ from heatproof.metrics.faithfulness import (
     SingleDeletion,
     SymmetricRelevanceGain,
 )
-from heatproof.metrics.localisation import EnergyInMask, PointingGame
+from heatproof.metrics.localisation import BestOverlap, EnergyInMask, PointingGame, RelevanceMass, RelevanceRank, TopIntersection
 from heatproof.metrics.metric import Metric
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
 from heatproof.metrics.score import score
@@ -28,6 +28,7 @@ from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
 
 __all__ = [
     "Aopc",
+    "BestOverlap",
     "CellMetric",
     "Completeness",
     "CosineConvergence",
@@ -53,6 +54,8 @@ __all__ = [
     "RandomLogit",
     "ReferenceMetric",
     "RegionMetric",
+    "RelevanceMass",
+    "RelevanceRank",
     "RemovalMetric",
     "Repeatability",
     "Saco",
@@ -64,6 +67,7 @@ __all__ = [
     "SingleDeletion",
     "Sparseness",
     "SymmetricRelevanceGain",
+    "TopIntersection",
     "TotalVariationCurve",
     "score",
 ]

@@ -123,7 +123,7 @@ class RegionMetric(Metric, ABC):
         hits = self.hit_area(inside)
         flat = hits.flatten(1)
         scores = self.measure(maps, hits)
-        scores = replace(scores, components={**scores.components, "chance": flat.double().mean(1).to(maps.dtype)})
+        scores = replace(scores, components={**scores.components, "chance": self.chance(flat).to(maps.dtype)})
         for reason, where in {
             "": scores.values.isnan(),
             "the region fills the view, so that no map can miss it": flat.all(1),
@@ -139,6 +139,10 @@ class RegionMetric(Metric, ABC):
     def hit_area(self, inside: Bool[Tensor, "b *places"]) -> Bool[Tensor, "b *places"]:
         """Return the places that count as the object, given those inside the region; by default all of these."""
         return inside
+
+    def chance(self, hits: Bool[Tensor, "b n"]) -> Float[Tensor, " b"]:
+        """Return the score that an uninformative map can expect, in float64; by default the share of the places that count."""
+        return hits.double().mean(1)
 
     @abstractmethod
     def measure(self, maps: Float[Tensor, "b c *places"], hits: Bool[Tensor, "b *places"]) -> Scores:
