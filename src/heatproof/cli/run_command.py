@@ -32,8 +32,8 @@ def run_and_report(
         experiment: The experiment.
         folder: The folder of the run. Results of an earlier run in it are used again.
         source: The text of the experiment's file, which is stored with the run.
-        executor: Whether units are computed in several processes (local), one after another (serial), or beside other processes that
-            run the same command (shared).
+        executor: Whether units are computed in several processes (local), one after another (serial), or beside other
+            processes that run the same command (shared).
         workers: The number of processes; None means one per core.
         timeout: The time in seconds after which a unit is stopped; None means never.
         show_findings: Prints what there is to say of the run beside its verdict.
