@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from heatproof.cli.console import err, out, problem
+from heatproof.cli.stopping import exit_code
 from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
@@ -39,7 +40,7 @@ def run_and_report(
         show_findings: Prints what there is to say of the run beside its verdict.
 
     Raises:
-        typer.Exit: The user stopped the run (exit code 130), or a unit failed (exit code 1).
+        typer.Exit: The run was stopped (exit code 130 or 143), or a unit failed (exit code 1).
     """
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
@@ -51,9 +52,9 @@ def run_and_report(
     try:
         with progress_bar(err) as show:
             summary = run_experiment(experiment, folder, chosen, show, source)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         problem("stopped; finished results are stored, and the same command continues from there")
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(error)) from None
     _summarise(summary)
     with err.status("writing the report"):
         page = report_of(summary)
