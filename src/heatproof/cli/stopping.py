@@ -27,8 +27,8 @@ def exit_code(error: KeyboardInterrupt) -> int:
 
 @contextmanager
 def stopping_once() -> Iterator[None]:
-    """A block that the first SIGINT or SIGTERM ends with `Stopped`. Further signals are ignored until the process has ended, which is
-    in ten seconds at most.
+    """A block that the first SIGINT or SIGTERM ends with `Stopped`. Further signals are ignored until the process has ended, which
+    takes ten seconds at most.
     """
     if current_thread() is not main_thread():
         yield
