@@ -15,7 +15,8 @@ def chunks(n, seen=None, memory=None):
             seen.append(len(rows))
         return torch.zeros(len(rows))
 
-    return [len(rows) for rows, _ in in_chunks(zoo.model(zoo.residual(), chunk=None, memory=memory), zoo.images(1), n, compute, "forward")]
+    model = zoo.model(zoo.residual(), chunk=None, memory=memory)
+    return [len(rows) for rows, _ in in_chunks(model, zoo.images(1), n, compute, "forward")]
 
 
 def test_the_pass_that_is_measured_answers_nothing_and_is_computed_again_with_its_chunk(tmp_path):
