@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heatproof.cli.console import err, out, problem, table
+from heatproof.cli.stopping import exit_code
 from heatproof.core.formatting import comma_list, count, numbered, percent, significant
 from heatproof.core.settings_text import parse_settings
 
@@ -93,10 +94,10 @@ def explain(
     written: list[Path] = []
     try:
         bad = _explain_all(_ExplainRequest(model, output, method, target, seed, not no_overlay, leak), pictures, overwrite, written)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         names = f": {comma_list([str(path) for path in written])}" if written else ""
         err.print(f"stopped; {count(len(written), 'picture')} of {len(pictures)} written{names}", markup=False, soft_wrap=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(error)) from None
     if bad:
         err.print(f"{count(bad, 'image')} of {len(pictures)} refused")
         raise typer.Exit(1)

@@ -1,6 +1,7 @@
 """The command `heatproof`. Every subcommand parses its arguments, calls one function of the library and prints the result.
 
-The exit code is 0 after success, 1 if a run or its data failed, 2 if the call was wrong, and 130 if the user stopped the command.
+The exit code is 0 after success, 1 if a run or its data failed, 2 if the call was wrong, and 130 or 143 if the command was stopped
+by SIGINT or SIGTERM, which takes ten seconds at most.
 An error message is one line that includes the remedy; with `--debug`, the traceback is shown instead.
 """
 
@@ -13,6 +14,7 @@ import typer
 from heatproof.cli import catalogue, demo, evaluate, explain, judge, report, reproduce, runs
 from heatproof.cli.console import problem, show_log
 from heatproof.cli.help import Command, Group
+from heatproof.cli.stopping import stopping_once
 
 app = typer.Typer(
     name="heatproof",
@@ -64,7 +66,8 @@ def run() -> None:
     from heatproof.core.errors import HeatproofError, UsageError
 
     try:
-        code = app(standalone_mode=False, prog_name="heatproof")
+        with stopping_once():
+            code = app(standalone_mode=False, prog_name="heatproof")
     except HeatproofError as error:
         if os.environ.get("HEATPROOF_DEBUG"):
             raise

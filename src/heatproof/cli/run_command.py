@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from heatproof.cli.console import err, out, problem
+from heatproof.cli.stopping import exit_code
 from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
@@ -32,14 +33,14 @@ def run_and_report(
         experiment: The experiment.
         folder: The folder of the run. Results of an earlier run in it are used again.
         source: The text of the experiment's file, which is stored with the run.
-        executor: Whether units are computed in several processes (local), one after another (serial), or beside other processes that run the
-            same command (shared).
+        executor: Whether units are computed in several processes (local), one after another (serial), or beside other
+            processes that run the same command (shared).
         workers: The number of processes; None means one per core.
         timeout: The time in seconds after which a unit is stopped; None means never.
         show_findings: Prints what there is to say of the run beside its verdict.
 
     Raises:
-        typer.Exit: The user stopped the run (exit code 130), or a unit failed (exit code 1).
+        typer.Exit: The run was stopped (exit code 130 or 143), or a unit failed (exit code 1).
     """
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
@@ -51,9 +52,9 @@ def run_and_report(
     try:
         with progress_bar(err) as show:
             summary = run_experiment(experiment, folder, chosen, show, source)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         problem("stopped; finished results are stored, and the same command continues from there")
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(error)) from None
     _summarise(summary)
     with err.status("writing the report"):
         page = report_of(summary)

@@ -20,7 +20,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import psutil
 import torch
@@ -46,6 +46,7 @@ Kind = str
 """The kind of a pass, `forward`, `gradient` or any other name; a chunk size is measured for each."""
 T = TypeVar("T")
 
+@runtime_checkable
 class ChunkSizes(Protocol):
     """The numbers of passes that are computed at once, by the kind of the pass and the shape, type and device of its input."""
 

@@ -1,4 +1,4 @@
-"""Choices that the first process of a run makes and all others follow, so that a run has the same numbers wherever it is resumed."""
+"""Choices that the first process of a run makes and all others follow, so that its numbers are the same wherever it is resumed."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ class Decisions:
             try:
                 self._known[name] = int(json.loads(path.read_bytes())["value"])
             except (ValueError, KeyError, TypeError) as error:
-                raise DataError(f"{path}: expected a number under 'value', got {type(error).__name__}. Delete this file.") from error
+                raise DataError(f"{path}: expected a number, got {type(error).__name__}. Delete this file.") from error
         return self._known[name]
 
     def decide(self, name: str, value: int) -> int:

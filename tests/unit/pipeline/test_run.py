@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -39,6 +40,9 @@ class Counting:
 
     def __init__(self):
         self.units, self.label = 0, "counting"
+
+    def preparing(self, folder):
+        return nullcontext()
 
     def compute(self, work, folder, rounds):
         for outcome in SerialExecutor().compute(work, folder, rounds):
