@@ -50,6 +50,8 @@ NO_CONCEPT = {
     "segments",
     "coalition",
     "removal_metric",
+    "cell_metric",
+    "aopc_limits",
     "gradient_attack",
     "differentiable_map",
     "score",
