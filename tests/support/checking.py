@@ -49,7 +49,9 @@ def kind(value: Any) -> Hashable:
 
 
 def _of_tensor(own: type, value: Any) -> Hashable:
-    return own, value.dtype, value.shape
+    """Asking for a shape is no operation of a network that is followed."""
+    with torch._C.DisableTorchFunction():
+        return own, value.dtype, value.shape
 
 
 def _of_items(own: type, value: Any) -> Hashable:
