@@ -247,7 +247,7 @@ def _area_tile(raw: "np.ndarray[Any, Any]", what: str, side: int, style: Gallery
     else:
         drawn = np.repeat(shares, max(1, side // len(shares)), axis=0)
     wide = np.repeat(drawn, max(1, side // drawn.shape[1]), axis=1)
-    return MapTile(_picture((wide + 1) / 2, style), full, describe_places(raw, what))
+    return MapTile(_picture(np.abs(wide) if style is SALIENCY else (wide + 1) / 2, style), full, describe_places(raw, what))
 
 
 def _block_means(values: Floats, block: int) -> Floats:
