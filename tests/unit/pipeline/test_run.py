@@ -18,7 +18,7 @@ from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods import Gradient, IntegratedGradients, RandomMap
 from heatproof.methods.base import Explanation, Method
-from heatproof.models import Preprocessing, Probability
+from heatproof.models import Bounds, Model, Preprocessing, Probability
 from heatproof.passes.counting import PassCount
 
 METHODS, METRICS = ["gradient", "random_map"], ["sparseness"]
@@ -375,3 +375,9 @@ def test_tables_signals_and_volumes_go_through_and_maps_of_volumes_are_not_drawn
     assert ('class="gallery"' in page) == bool(drawn)
     assert len(run.manifest().images) == 3
     assert (run.path / "figures" / "gallery.png").is_file() == bool(drawn)
+
+
+def test_signals_without_a_list_are_refused_with_the_remedy():
+    model = Model(torch.nn.Conv1d(2, 3, 3), Bounds.of(0, 1, channels=2))
+    with pytest.raises(DataError, match=r"expected images \[2, h, w\], .* got \[5, 2, 64\]; .* given as list\(signals\)"):
+        hp.run(model=model, data=torch.rand(5, 2, 64), progress=False)
