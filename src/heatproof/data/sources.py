@@ -58,9 +58,11 @@ def dataset_of(source: Any) -> Dataset | None:
         return _with_settings(source)
     if isinstance(source, str) and not _is_path(source):
         known = list(exports(Dataset))
-        if source not in known and not near_names(source, known):
-            absent = f"There is no file or folder {source!r:.80} in {Path.cwd()} either. Data sets: {', '.join(known)}."
-            raise UnknownNameError(Dataset.family, source, known, absent)
+        if source not in known:
+            meant = near_names(source, known) or f"Data sets: {', '.join(known)}."
+            raise UnknownNameError(
+                Dataset.family, source, known, f"There is no file or folder {source!r:.80} in {Path.cwd()} either. {meant}"
+            )
         return Dataset.from_dict(source)
     if not isinstance(source, str | Path):
         return None

@@ -45,7 +45,6 @@ def check_networks(
     """
     for model, network in networks:
         preprocessing_of(model, dataset)
-        _check_channels(model, network, dataset)
         for metric in experiment.metric_list():
             check_needs_images(metric, torch.zeros(1, *network.image_shape))
             metric.check_fits(model, network.image_shape)
@@ -59,16 +58,6 @@ def check_networks(
                     f"{outputs.shape[1]} outputs; use target = 'predicted', or class_names that name the two classes of one output"
                 )
             _check_labels(relabelled(items, network.class_indices), classes, where)
-
-
-def _check_channels(model: Model, network: Network, dataset: Dataset) -> None:
-    channels = len(model.bounds.lower)
-    if network.image_shape[0] != channels:
-        raise DataError(
-            f"{dataset.name} on {model.name}: expected images [{channels}, h, w], as many channels as the model's bounds, got "
-            f"{list(network.image_shape)}; move the channels first, as in images.permute(0, 3, 1, 2), or mend the bounds; signals "
-            "[n, c, t] are given as list(signals), or with labels"
-        )
 
 
 def _check_labels(items: Sequence[Item], outputs: int, where: str) -> None:

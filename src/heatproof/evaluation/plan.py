@@ -140,7 +140,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
         common = {name: cost for metric in metrics for name, cost in metric.common_cost(shape).items()}
         for start in range(0, len(items), experiment.batch):
             batch = tuple(labelled[start : start + experiment.batch])
-            kept_maps = experiment.kept_maps if len(shape) == 3 else 0  # only maps of images are stored as pictures
+            kept_maps = experiment.kept_maps if len(shape) < 4 else 0  # maps of volumes have no picture in a report
             keep = tuple(item.digest for item in items[start : min(start + experiment.batch, kept_maps)])
             shared = 1
             for nth, seed in enumerate(experiment.seeds):

@@ -102,7 +102,8 @@ def _model_section(
     gallery = build_gallery(run, manifest, scores)
     if gallery is not None:
         write_gallery(gallery, run.path / "figures", f"{prefix}gallery")
-    saliency = build_gallery(run, manifest, scores, SALIENCY, SALIENCY_IMAGES)
+    of_images = gallery is not None and gallery.of == "image"
+    saliency = build_gallery(run, manifest, scores, SALIENCY, SALIENCY_IMAGES) if of_images else None
     if saliency is not None:
         write_gallery(saliency, run.path / "figures", f"{prefix}saliency")
     cascade = read_cascade(run, manifest, scores)

@@ -21,7 +21,8 @@ import numpy as np
 
 from heatproof.core.errors import DataError
 from heatproof.core.formatting import significant
-from heatproof.pictures.colors import STEPS, Floats, describe, full_color, palette
+from heatproof.pictures.areas import areas, describe_places
+from heatproof.pictures.colors import STEPS, Floats, describe, full_color, palette, shares_of
 from heatproof.pictures.signed_map import STORED, signed_map
 from heatproof.report.score_matrix import ModelScores
 from heatproof.store import Run
@@ -30,6 +31,7 @@ from heatproof.store.manifest import Manifest
 SALIENCY_PERCENTILE = 99.0
 MOST_IMAGES = 24
 _FEW_STEPS = 16  # colours on either side of the middle of a palette
+_MOST_BANDS = 8  # channels of a signal that are drawn as areas
 _PAGE_BYTES = 2_400_000  # for all maps on one page, before base64 encoding
 _UNITS = """
     SELECT model, method, image, min_by(unit, seed) AS unit, min_by(clean_score, seed) AS score FROM records
@@ -110,6 +112,7 @@ class Gallery:
         side: the largest side of a map on the page, in pixels.
         left_out: the number of images that have maps but are not shown.
         seeds: the number of seeds of the run, of which the first is shown.
+        of: what the maps explain: an image, a signal or a table.
     """
 
     style: GalleryStyle
@@ -118,6 +121,7 @@ class Gallery:
     side: int
     left_out: int
     seeds: int
+    of: str = "image"
 
 
 def grays(steps: int = STEPS) -> "np.ndarray[Any, np.dtype[np.uint8]]":
@@ -190,7 +194,9 @@ def build_gallery(
         for image in images
     )
     heads = tuple(ColumnHead(method.label, method.control) for method in methods)
-    return Gallery(style, heads, rows, side, len(with_maps) - len(images), len(manifest.seeds))
+    (image, unit), *_ = ((key[1], unit) for key, unit in with_map.items())
+    kind = kind_of(run.map(unit, image))
+    return Gallery(style, heads, rows, side, len(with_maps) - len(images), len(manifest.seeds), kind)
 
 
 def page_side(tiles: int) -> int:
@@ -208,10 +214,46 @@ def color_bar(style: GalleryStyle) -> bytes:
 def make_tile(
     raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, style: GalleryStyle, score: float = np.nan
 ) -> MapTile:
-    """The picture of a stored map [c, h, w] of an image with that explained score; `what` names the map in its description."""
+    """The picture of a stored map [c, h, w] of an image with that explained score; `what` names the map in its description.
+
+    An image of one row is a signal, and one of one pixel is a row of a table.
+    """
+    if (kind := kind_of(raw)) != "image":
+        return _area_tile(raw[:, 0] if kind == "signal" else raw[:, 0, 0], what, side, style)
     values = signed_map(raw.astype(np.float64), STORED, score)
     shares, full = style.shade(values, side)
     return MapTile(_picture(shares, style), full, describe(values, what))
+
+
+def kind_of(raw: "np.ndarray[Any, Any]") -> str:
+    """What a stored map [c, h, w] explains."""
+    return "image" if raw.shape[1] > 1 else "signal" if raw.shape[2] > 1 else "table"
+
+
+def _area_tile(raw: "np.ndarray[Any, Any]", what: str, side: int, style: GalleryStyle) -> MapTile:
+    """The picture of a map of a table, with one bar for each input, or of a signal, with one area for each channel.
+
+    Long signals are averaged over blocks; many channels are rows of colours.
+    """
+    values = np.where(np.isfinite(raw), raw, 0.0).astype(np.float64)
+    if raw.ndim == 2:
+        values = _block_means(values, -(-values.shape[1] // (2 * side)))
+    full = full_color(values)
+    shares = shares_of(values, full)
+    if raw.ndim == 1:
+        drawn = np.repeat(areas(shares[None], side).T[:, ::-1], max(1, side // len(shares)), axis=0)
+    elif len(shares) <= _MOST_BANDS:
+        drawn = areas(shares, side // (2 * len(shares)))
+    else:
+        drawn = np.repeat(shares, max(1, side // len(shares)), axis=0)
+    wide = np.repeat(drawn, max(1, side // drawn.shape[1]), axis=1)
+    return MapTile(_picture(np.abs(wide) if style is SALIENCY else (wide + 1) / 2, style), full, describe_places(raw, what))
+
+
+def _block_means(values: Floats, block: int) -> Floats:
+    """The means over blocks of the last axis; the last block may be smaller."""
+    starts = np.arange(0, values.shape[1], block)
+    return np.asarray(np.add.reduceat(values, starts, axis=1) / np.diff(np.append(starts, values.shape[1])))
 
 
 def _picture(shares: Floats, style: GalleryStyle) -> bytes:
