@@ -159,6 +159,7 @@ def _row(model: str, finding: Finding, evidence: Evidence) -> dict[str, Any]:
         "passes": evidence.passes,
         "best": evidence.best,
         "damaged": evidence.damaged,
+        "calibration_attained": evidence.calibration.attained,
         "seeds_alike": evidence.calibration.seeds_alike,
         "pairs": evidence.calibration.pairs,
     }
