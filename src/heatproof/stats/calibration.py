@@ -8,13 +8,14 @@ images with replacement and takes for each of them two different seeds at random
 
 Two maps of chance are exchangeable on every image, so the rate is α if the images are independent. What is attained is lower where
 the images are few or the scores coarse, since the p-value then has few possible values: 6 images have 1/32 and 1/16, so that the
-test at .05 is one at .031. It calls nothing different that it should not, but misses differences. The simulation cannot see that one seed is better than another on *all* images, which makes any comparison of two maps worthless, as where the
-random numbers of a metric are those of the seed and not of the image. So there is a second number: the p value of the
-hypothesis that the seeds are alike, by permutations of the seeds within images of
+test at .05 is one at .031. It calls nothing different that it should not, but misses differences. The simulation cannot see that
+one seed is better than another on *all* images, which makes any comparison of two maps worthless, as where the random numbers of
+a metric are those of the seed and not of the image. So there is a third number: the p value of the hypothesis that the seeds are
+alike, by permutations of the seeds within images of
 
     T = Σ_k (s̄_k − s̄)²
 
-Both are needed. Source: the sign-flip test is that of `paired.py`; the permutation test within blocks is Pitman's
+Source: the sign-flip test is that of `paired.py`; the permutation test within blocks is Pitman's
 ("Significance tests which may be applied to samples from any populations: III", Biometrika 29, 1938).
 
 Missing values: only images that all seeds have a score for count; the number of dropped images is returned.
@@ -35,7 +36,8 @@ from heatproof.stats.proportion import wilson
 class Calibration:
     """The `rate` at which two maps of chance are called different, with its interval [`low`, `high`] over `pairs` simulated pairs.
 
-    `attained` is the rate of the test as it is used, which is lower where the images are few or the scores coarse. `seeds_alike` is the p value of the hypothesis that no seed is better than another on all images. All are NaN for fewer than two
+    `attained` is the rate of the test as it is used, which is lower where the images are few or the scores coarse. `seeds_alike` is
+    the p value of the hypothesis that no seed is better than another on all images. All are NaN for fewer than two
     seeds or two images. `n` images counted and `dropped` did not.
     """
 

@@ -70,7 +70,7 @@ def test_without_scores_there_is_nothing_to_believe_and_of_few_images_nothing_is
     assert changed(n=0) == Finding(Standing.NOT, np.inf, "Not here: no method has a score on any image.")
     few = changed(n=1)
     assert (few.standing, few.images, FEWEST) == (Standing.MORE, 6, 6)
-    assert few.sentence == "Only with 6 images or more: of 1 image, no difference is significant."
+    assert few.sentence == "Only with 6 images or more: of 1 image with a score, no difference is significant."
 
 
 @pytest.mark.parametrize(
