@@ -30,8 +30,8 @@ Metrics = Annotated[
     typer.Option(
         "--metric",
         metavar="METRIC",
-        help="A metric that is judged, and its settings. May be given several times. If there is none: pixel_flipping, "
-        "perturbation_curve, random_logit and sparseness.",
+        help="A metric that is judged, and its settings. May be given several times. If there is none: "
+        "symmetric_relevance_gain,ranking=absolute, pixel_flipping, perturbation_curve, random_logit and sparseness.",
     ),
 ]
 Methods = Annotated[

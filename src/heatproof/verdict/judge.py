@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from torch import Tensor
 
-from heatproof.core.errors import UsageError
+from heatproof.core.errors import HeatproofError, UsageError
 from heatproof.core.formatting import comma_list
 from heatproof.core.objects import holding
 from heatproof.evaluation.executors import Executor
@@ -15,10 +16,12 @@ from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.networks import image_shape
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.evaluation.run import Progress
+from heatproof.metrics.metric import Metric
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
 from heatproof.passes.counting import ImageShape
+from heatproof.passes.inputs import check_needs_images
 from heatproof.pipeline import assemble, run
 from heatproof.verdict.judgement import Judgement
 from heatproof.verdict.panel import MapPanel
@@ -27,6 +30,13 @@ from heatproof.verdict.variants import variants_of
 
 DECIDED_HERE = ("seeds", "stop", "name", "kept_maps")
 """Settings of an experiment that the panel decides."""
+MORE_METRICS: tuple[Mapping[str, Any], ...] = ({"name": "symmetric_relevance_gain", "ranking": "absolute"},)
+"""What is judged by default beside the default metrics of `heatproof.run`.
+
+The gain over half of the image in regions of 32 of 224 pixels told every method from a random map with the fewest forward passes on
+the packaged networks, if regions are ranked by magnitude; by signed relevance, a gradient scores worse than chance there
+(docs/project/measurements/metrics-judged.md). Single deletion told none, and is left out.
+"""
 
 
 def judge(
@@ -62,7 +72,8 @@ def judge(
     Args:
         model: the network, as `heatproof.run` takes it; one only.
         data: the images, as `heatproof.run` takes them. Twelve or more are advisable, and six are the least.
-        metrics: the metrics that are judged, as `heatproof.run` takes them. None: those that `heatproof.run` takes by default.
+        metrics: the metrics that are judged, as `heatproof.run` takes them. None: those that `heatproof.run` takes by default,
+            and the symmetric relevance gain with regions ranked by magnitude.
         methods: the methods of the panel. None: those that `heatproof.run` takes by default. Controls among them are replaced.
         damaged: the label or name of the method whose map is damaged. None: LRP, else integrated gradients, else the first.
         stability: whether each metric is also computed with other fills, region sizes, lengths, rankings and outputs, to see
@@ -127,6 +138,9 @@ def judge(
     folder = Path("runs") / f"judge-{experiment.name}" if out is None else Path(out)
     with holding(assembly.objects):
         network, shape = _network(experiment)
+        if metrics is None:
+            more = [settings for settings in MORE_METRICS if _fits(settings, network, shape)]
+            experiment = experiment.model_copy(update={"metrics": (*more, *experiment.metrics)})
         panel = MapPanel.of(list(experiment.method_entries()), damaged, shape)
         variants = [variants_of(metric, network, shape) if stability else {} for metric in experiment.metric_list()]
         parts, runs = panel.parts(variants), {}
@@ -148,6 +162,17 @@ def judge(
     manifest = runs["panel"].manifest()
     scores = read_panel(runs, panel, [list(found) for found in variants])
     return Judgement.of(manifest.models[0].name, len(manifest.images), scores, folder)
+
+
+def _fits(settings: Mapping[str, Any], network: Model, shape: ImageShape) -> bool:
+    """Whether the images and the network allow a metric."""
+    try:
+        metric = Metric.from_dict(settings)
+        check_needs_images(metric, torch.zeros(1, *shape))
+        metric.check_fits(network, shape)
+    except HeatproofError:
+        return False
+    return True
 
 
 def _network(experiment: Experiment) -> tuple[Model, ImageShape]:
