@@ -16,7 +16,7 @@ from heatproof.cli.main import app
 from heatproof.core.errors import UsageError
 from heatproof.core.records import Direction, Reduction
 from heatproof.methods import EdgeMap, Gradient, InputXGradient
-from heatproof.metrics import PixelFlipping, Sparseness
+from heatproof.metrics import EnergyInMask, PixelFlipping, Sparseness
 from heatproof.metrics.base import ModelMetric
 from heatproof.perturb.draws import Draws
 from heatproof.verdict import Standing
@@ -75,6 +75,49 @@ def test_a_valid_metric_is_believed_and_a_broken_one_is_not(judgement):
     assert judgement["Broken"].standing == Standing.NOT
     assert judgement["Sparse"].sentence.startswith("Not here: it takes no notice of moving its cells")
     assert judgement["pixel_flipping"] == judgement["Flipping"]
+
+
+class Additive(torch.nn.Module):
+    """f_0 = 3 + Σ w x with weights of one sign in the middle and none at the border: input × gradient is the truth."""
+
+    def __init__(self):
+        super().__init__()
+        at = torch.linspace(-2, 2, 16)
+        self.register_buffer("w", torch.exp(-(at[:, None] ** 2) - at**2).expand(3, -1, -1) / 50)
+
+    def forward(self, x):
+        return torch.stack([3 + (x * self.w).sum((1, 2, 3)), 0 * x.sum((1, 2, 3))], dim=1)
+
+
+def spurious():
+    """A network that looks at a mark in the corner, images with the mark and a bright object elsewhere, and the object's place."""
+    network = zoo.Planted(top=0, left=0, side=4)
+    images = network.images(8, 16)
+    images[:, :, 8:14, 8:14] += 2
+    regions = torch.zeros(8, 16, 16)
+    regions[:, 8:14, 8:14] = 1
+    return network, images, regions
+
+
+@pytest.mark.parametrize(
+    ("toy", "valid", "broken"),
+    [
+        ("additive", {"Flipping"}, {"Broken", "Sparse"}),
+        ("spurious", {"Flipping"}, {"Broken", "On the object", "Sparse"}),
+    ],
+)
+def test_on_networks_of_known_truth_the_valid_metrics_stand_before_the_broken_ones(toy, valid, broken, tmp_path):
+    """The planted square is the network of the tests above."""
+    metrics = {"Flipping": FLIPPING, "Broken": ShuffledFlipping(), "Sparse": Sparseness()}
+    if toy == "additive":
+        given = {"model": Additive(), "data": 1 + zoo.images(8, side=16) / 5}
+    else:
+        network, images, regions = spurious()
+        given = {"model": network, "data": images, "regions": regions}
+        metrics["On the object"] = EnergyInMask()
+    found = judge(tmp_path, metrics=metrics, methods=[InputXGradient()], **given)
+    assert set(found.metrics[: len(valid)]) == valid == set(found.believed)
+    assert {metric for metric in found.metrics if found[metric].standing == Standing.NOT} == broken
 
 
 def test_every_metric_of_the_panel_is_calibrated(judgement):
