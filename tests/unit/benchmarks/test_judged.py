@@ -23,16 +23,16 @@ def test_tables_hold_effect_sizes_of_known_scores(tmp_path):
     level = {**dict.fromkeys(METHODS, 2.0), **dict.fromkeys(CONTROLS, 0.0)}
     for metric in ("SRG 32 px, uniform", "AUPC as published"):
         sign = -1 if metric.startswith("AUPC") else 1
-        for image in range(30):
+        for image in range(200):
             values = {label: sign * (mean + float(rng.normal())) for label, mean in level.items()}
             lines.append(json.dumps({"metric": metric, "image": image, "values": values}))
     (tmp_path / "efficientnet_lite0.jsonl").write_text("\n".join([*lines, '{"metric": "cut o']))
-    assert len(read(tmp_path / "efficientnet_lite0.jsonl")) == 60
+    assert len(read(tmp_path / "efficientnet_lite0.jsonl")) == 400
     collect(tmp_path, {"SRG 32 px, uniform": 50.0, "AUPC as published": 62.0}, tmp_path / "judged.json")
     made = tables(tmp_path / "judged.json")
     for row in made["chance-efficientnet_lite0"][1]:
-        assert row[1] == "30"
-        assert all(0.9 < float(cell.split()[0]) < 2.2 for cell in row[2:8])  # 2 / √2
+        assert row[1] == "200"
+        assert all(1.1 < float(cell.split()[0]) < 1.75 for cell in row[2:8])  # 2 / √2
         low, high = (float(end.replace("−", "-")) for end in row[8].partition("[")[2].rstrip("]").split(", "))
         assert low < 0.3
         assert high > -0.3
