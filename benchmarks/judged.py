@@ -1,14 +1,15 @@
 """What are metrics of attribution worth? Every metric on one panel of maps, 40 photographs and both packaged networks.
 
-    python -m benchmarks.judged [--networks a,b] [--photographs 40] [--stages region,…] [--out runs/judged]
+    python -m benchmarks.judged [--networks a,b] [--photographs 40] [--stages region,…] [--out runs/judged] [--collect]
 
 Each score is kept as soon as it is known, in a line of `OUT/NETWORK.jsonl`, and is not computed again, so that a study that was
 stopped continues. The stages run in the order of `STAGES`, each on all photographs. Maps are computed once and kept in
 `OUT/NETWORK/`, as their channel sums in float32, which is what these metrics read; metrics that ask a method for further maps
 compute these anew. One metric scores all maps of a photograph together, so that its passes share chunks.
 
-`python -m benchmarks.judged_page` makes the tables of `docs/project/measurements/metrics-judged.md` from the file. About two hours
-on one thread; `--photographs 2` shows in a few minutes that all of it runs.
+`--collect` gathers what is known in `benchmarks/judged.json`, from which `python docs/generate.py` makes the tables of
+`docs/project/measurements/metrics-judged.md`. About two hours on one thread; `--photographs 2 --out runs/try` shows in a few
+minutes that all of it runs.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from benchmarks.judged_tables import collect, read
 from benchmarks.subjects import PACKAGED, on_photographs
 from heatproof.data import Photos, load_regions
 from heatproof.methods import Method
@@ -35,7 +37,6 @@ from heatproof.metrics.metric import Metric
 from heatproof.metrics.score import ScoreInputs
 from heatproof.models import Model
 from heatproof.models.loaders import load_model
-from heatproof.passes.counting import count_passes
 from heatproof.passes.inputs import resolve_target
 from heatproof.passes.memory import keep_freed_memory
 
@@ -154,18 +155,16 @@ class Study:
         return load_file(path)
 
     def add(self, label: str, settings: Mapping[str, Any], number: int) -> None:
-        """Score one photograph by one metric, and keep the scores, their parts and what they cost."""
+        """Score one photograph by one metric, and keep the scores, their parts and the processor time."""
         metric, image = Metric.from_dict(settings), self.images[number : number + 1]
+        self.maps(number)
         target, started = resolve_target(self.model, image, None), time.process_time()
-        with count_passes() as passes:
-            rows = dict(self._scores(metric, image, target, number))
+        rows = dict(self._scores(metric, image, target, number))
         row = {
             "metric": label,
             "image": number,
             "values": {method: values.pop("value") for method, values in rows.items()},
             "components": rows,
-            "forward": passes.forward,
-            "backward": passes.backward,
             "seconds": time.process_time() - started,
         }
         with self.path.open("a", encoding="utf-8") as file:
@@ -192,10 +191,11 @@ def _refused(method: Method, seed: int) -> Tensor:
     raise ValueError(f"expected no metric that compares maps with those of another method, got one of {method.name}, seed {seed}")
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of scores, without a last one that was cut off."""
-    lines = path.read_text("utf-8").split("\n") if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("}")]
+def passes_a_map(settings: Mapping[str, Any]) -> float:
+    """The passes of one map by a metric, with its share of those that all maps need; a backward pass counts as two."""
+    metric, shape = Metric.from_dict(settings), (3, 224, 224)
+    own, shared = metric.cost(shape), metric.common_cost(shape).values()
+    return own.forward + 2 * own.backward + sum(each.forward + 2 * each.backward for each in shared) / len(PANEL)
 
 
 def studies(networks: Sequence[str], photographs: int, folder: Path) -> Iterator[Study]:
@@ -215,7 +215,11 @@ def main() -> None:
     parser.add_argument("--photographs", type=int, default=40)
     parser.add_argument("--stages", type=lambda text: text.split(","), default=list(STAGES))
     parser.add_argument("--out", type=Path, default=Path("runs/judged"))
+    parser.add_argument("--collect", action="store_true", help="compute nothing; write benchmarks/judged.json from what is known")
     given = parser.parse_args()
+    if given.collect:
+        collect(given.out, {label: passes_a_map(each) for stage in STAGES.values() for label, each in stage.items()})
+        return
     torch.set_num_threads(1)
     keep_freed_memory()
     found = list(studies(given.networks, given.photographs, given.out))

@@ -103,11 +103,13 @@ API = (
 def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
+    judged = MEASUREMENTS / "metrics-judged.md"
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table(), limits=_limits()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
+        judged: with_blocks(judged, **_judged_tables()),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
@@ -197,6 +199,10 @@ def _tasks() -> dict[str, str]:
 
 def _sampling_tables() -> dict[str, str]:
     return {name: table(head, rows) for name, (head, rows) in _benchmarks("sampling_tables").tables().items()}
+
+
+def _judged_tables() -> dict[str, str]:
+    return {name: table(head, rows) for name, (head, rows) in _benchmarks("judged_tables").tables().items()}
 
 
 def _support_table(library: str) -> str:

@@ -13,7 +13,8 @@ The questions are asked in this order, and the first that fails decides. n is th
 
 Questions 3 to 5 have three answers: yes with the images at hand, yes with more of them, and no, which is what more than 1,000
 counts as. A preference for blurred maps is mentioned and does not decide: a blurred map may rank large regions as well as a
-sharp one does.
+sharp one does. Nor does it decide that another fill or region size orders the methods otherwise: contributions and
+sensitivities, pixels and regions are questions of their own.
 
 What the rule does not ask is whether a metric measures what its name says. A metric of another question, such as how
 concentrated a map is or whether it depends on the class, is no worse for failing question 3; but it cannot say which method is
@@ -25,17 +26,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from heatproof.core.formatting import count, interval, number, p_value, percent
+from heatproof.core.formatting import comma_list, count, interval, number, p_value, percent
 from heatproof.stats import ALPHA, Ladder, fewest_images, images_needed, raters_needed
 from heatproof.verdict.evidence import Evidence
 
 FEWEST = fewest_images(ALPHA)
 MOST = 1_000
 """More images than anyone scores: a difference that needs them is none."""
-LOWEST_RATE, HIGHEST_RATE = 0.03, 0.07
-"""Where the rate of calibration should lie, which is .05 by the level of the test."""
+HIGHEST_RATE = 0.07
+"""The most that the rate of calibration may be, which is .05 by the level of the test."""
+LOWEST_ATTAINED = 0.02
+"""The rate of the test as it is used below which its scores are called coarse; 6 images of different scores attain .031."""
 SEEDS_DIFFER = 0.01
 RELIABLE = 0.8
+STABLE = 0.6
+"""Kendall's τ, below which a metric with another setting is said to order the methods otherwise."""
 HARMFUL = {"noise": "noise in the map", "shuffle": "moving its cells"}
 """Damage that every metric of the map's places must notice."""
 REFUSED = {"shift": "maps that were moved half an image away"}
@@ -88,7 +93,9 @@ def _too_few(n: int) -> Finding:
     if n == 0:
         return Finding(Standing.NOT, math.inf, "Not here: no method has a score on any image.")
     return Finding(
-        Standing.MORE, FEWEST, f"Only with {FEWEST} images or more: of {count(n, 'image')}, no difference is significant."
+        Standing.MORE,
+        FEWEST,
+        f"Only with {FEWEST} images or more: of {count(n, 'image')} with a score, no difference is significant.",
     )
 
 
@@ -165,8 +172,14 @@ def _remarks(evidence: Evidence) -> str:
     """What does not decide and should be known."""
     ladders, best = evidence.ladders, evidence.over_chance.d
     remarks = [f"it prefers {words}" for kind, words in MENTIONED.items() if kind in ladders and ladders[kind].high < 0]
-    if evidence.calibration.high < LOWEST_RATE:
-        remarks.append(f"random maps differ in {percent(evidence.calibration.rate)} of the pairs only, so it misses differences")
+    if evidence.calibration.attained < LOWEST_ATTAINED:
+        rate = percent(evidence.calibration.attained)
+        remarks.append(f"its scores are so coarse that random maps differ in {rate} of the pairs only, so it misses differences")
+    unstable = [name for name, each in evidence.stability.items() if each.high < STABLE]
+    if unstable:
+        least = min((evidence.stability[name] for name in unstable), key=lambda each: each.tau)
+        ends = interval(least.low, least.high, 2)
+        remarks.append(f"another {comma_list(unstable)} orders the methods otherwise (τ down to {number(least.tau, 2)} {ends})")
     better = [label for label, effect in evidence.confounds.items() if effect.low > best]
     remarks += [f"the {label[:1].lower()}{label[1:]} scores better than every method" for label in better]
     return f" Beware: {', and '.join(remarks)}." if remarks else ""
