@@ -154,14 +154,15 @@ def _use(
     failed = [question.name for question, found in _faithful(questions, answers) if found[use].outcome == Outcome.FAIL]
     name = _name(methods[use])
     if only:
-        return f"{name} is more faithful than the edges of the image, by {comma_list(passed)}; give other methods to compare it with."
+        better = f"{name} is more faithful than the edges of the image, by {comma_list(passed)}"
+        return f"{better}; give other methods to compare it with."
     limited = f", by {comma_list(passed)} only: it fails {comma_list(failed)}" if failed else ""
     if not others:
         return f"Use {name}{limited}."
     tied = comma_list([_name(methods[m]) for m in others], 6)
-    are = "is" if len(others) == 1 else "are"
+    are, cost = ("is", "costs") if len(others) == 1 else ("are", "cost")
     dearer = all(methods[m].passes > CHEAP * methods[use].passes for m in others)
-    return f"Use {name}{limited}; {tied} {are} not told apart from it{' and cost more' if dearer and len(others) > 1 else ' and costs more' if dearer else ''}."
+    return f"Use {name}{limited}; {tied} {are} not told apart from it{f' and {cost} more' if dearer else ''}."
 
 
 def _nothing(questions: Sequence[Question], answers: Sequence[Sequence[Answer]]) -> str:
