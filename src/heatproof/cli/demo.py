@@ -10,8 +10,8 @@ from heatproof.cli.advise import show
 from heatproof.cli.evaluate import Executor, Runs, Timeout, Workers
 from heatproof.cli.run_command import run_and_report
 
-MODEL, IMAGES = "efficientnet_lite0", 24
-"""The network and the number of photographs of the demo."""
+MODEL, DATA = "efficientnet_lite0", "photos"
+"""The network and the images of the demo, both of which come with the package."""
 
 
 def demo(
@@ -20,8 +20,9 @@ def demo(
         Literal["full", "smoke", "gallery"],
         typer.Option(
             metavar="NAME",
-            help="How much to run. full: advice from up to 24 photographs. smoke: the scores of two photographs, in a minute; too "
-            "few to conclude anything. gallery: the maps of every method on six photographs, in two minutes, to look at.",
+            help="How much to run. full: advice, from as many of the forty photographs as it takes. smoke: the scores of two "
+            "photographs, in a minute; too few to conclude anything. gallery: the maps of every method on six photographs, in two "
+            "minutes, to look at.",
         ),
     ] = "full",
     executor: Executor = "local",
@@ -39,7 +40,7 @@ def demo(
 
         keep_freed_memory()
         chosen = executor_of(executor, workers, timeout)
-        show(advise(model=MODEL, data="photos", count=IMAGES, out=out / "demo", executor=chosen))
+        show(advise(model=MODEL, data=DATA, out=out / "demo", executor=chosen))
         return
     import tomllib
 

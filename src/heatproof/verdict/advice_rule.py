@@ -112,7 +112,7 @@ def conclude(
     chosen = first or second
     if behind is None:
         behind = race(merits, [[m in chosen for m in everyone]] * len(looks), looks)[0]
-    avoid = _worst(questions, answers, [m for m in everyone if m not in first])
+    avoid = _worst(questions, answers, [m for m in everyone if m not in chosen])
     warning = f" {_avoid(methods, questions, answers, *avoid)}" if avoid else ""
     remarks = "".join(f" {each}" for each in missing)
     if not chosen:
