@@ -186,9 +186,9 @@ def _worst(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], a
         if failing:
             sign = 1.0 if questions[q].lower else -1.0
             return q, max(failing, key=lambda m: sign * answers[q][m].value)
-    faithful = [(answers[q][m].d, q, m) for q, question in enumerate(questions) if question.faithfulness for m in among]
-    failing = [(d, q, m) for d, q, m in faithful if answers[q][m].outcome == Outcome.FAIL]
-    return min(failing)[1:] if failing else None
+    faithful = [q for q, question in enumerate(questions) if question.faithfulness]
+    worse = [(answers[q][m].d, q, m) for q in faithful for m in among if answers[q][m].outcome == Outcome.FAIL]
+    return min(worse)[1:] if worse else None
 
 
 def _avoid(

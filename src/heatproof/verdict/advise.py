@@ -36,7 +36,7 @@ from heatproof.verdict.advised_methods import advised_methods
 from heatproof.verdict.answers import plan_counts
 from heatproof.verdict.judge import judge
 from heatproof.verdict.judgement import Judgement
-from heatproof.verdict.question import CENTRE, EDGES, QUESTIONS, Question
+from heatproof.verdict.question import CENTRE, EDGES, QUESTIONS, STAGES, Question, Stage
 from heatproof.verdict.rule import Standing
 from heatproof.verdict.stage_runs import StageRuns, images_for, rows
 
@@ -123,12 +123,12 @@ def advise(
     ...     model=network, bounds=(0, 1), data=images, methods=["gradient", "input_x_gradient"], out="runs/advised", progress=False
     ... )
     >>> advice.use is None, advice.sentence
-    (True, 'No method can be recommended. 1 image decides nothing: give at least 8.')
+    (True, 'No method can be recommended. 1 image decides nothing: give at least 7.')
     """
     _check(settings, counts)
-    given = {"model": model, "bounds": bounds, "preprocessing": preprocessing, "class_names": class_names}
+    given: dict[str, Any] = {"model": model, "bounds": bounds, "preprocessing": preprocessing, "class_names": class_names}
     settings = {"batch": BATCH, **settings}
-    start = {"methods": ["gradient"] if methods is None else methods, "metrics": ["sparseness"]}
+    start: dict[str, Any] = {"methods": ["gradient"] if methods is None else methods, "metrics": ["sparseness"]}
     assembly = assemble(**given, **start, data=data, labels=labels, regions=regions, count=count, **settings)
     experiment = assembly.experiment
     if len(experiment.models) > 1:
@@ -146,7 +146,7 @@ def advise(
         if available < fewest:
             missing.append(_too_few(available, len(experiment.data().items()), fewest))
             asked = [question for question in asked if not question.faithfulness]
-        else:
+        elif any(question.faithfulness for question in asked):
             if judgement is None:
                 judged = partial(judge, **given, out=folder / "judgement", executor=executor, workers=workers, progress=progress)
                 panel = {key: value for key, value in settings.items() if key != "seeds"}
@@ -178,7 +178,7 @@ def _play(
 ) -> Advice:
     """Take one look after the other until nothing is wanted or a budget is used up."""
     names, before, stopped = list(methods), 0, ""
-    wanted: Mapping[str, Sequence[int]] = {"dependence": range(len(names)), "faithfulness": range(len(names))}
+    wanted: Mapping[Stage, Sequence[int]] = {"dependence": range(len(names)), "faithfulness": range(len(names))}
     taken = 0
 
     def scores_at(n: int) -> AdviceScores:
@@ -190,7 +190,7 @@ def _play(
         return AdviceScores(tuple(facts), answered, looks, tuple(missing))
 
     for n in looks:
-        for stage in ("dependence", "faithfulness"):
+        for stage in STAGES:
             metrics = {label: each for q in asked if q.stage == stage for label, each in q.built().items()}
             if stage == "faithfulness" and before == 0:  # those that failed on the images of this look do not enter
                 wanted = {**wanted, stage: _entering(scores_at(n), range(len(names)))}
@@ -208,7 +208,7 @@ def _play(
                 stopped = f"the {minutes:g} minutes are used up"
             if stopped:
                 break
-            runs.look(stage, scored, metrics, n, before)  # type: ignore[arg-type]
+            runs.look(stage, scored, metrics, n, before)
         if stopped and taken:
             break
         taken = n

@@ -28,6 +28,7 @@ from heatproof.metrics.metric import Metric
 EDGES, CENTRE = "Edge map", "Centre map"
 Against = Literal["limit", "edges", "centre"]
 Stage = Literal["dependence", "faithfulness"]
+STAGES: tuple[Stage, ...] = ("dependence", "faithfulness")
 
 
 @dataclass(frozen=True)
