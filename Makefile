@@ -10,7 +10,7 @@ CHROMIUM := @command -v chromium > /dev/null || { command -v apt-get > /dev/null
 
 .PHONY: demo test benchmarks docs
 
-# The main job: which heatmap can be believed? Ends with runs/demo/report.html.
+# The main job: which heatmap can be believed? Ends with runs/demo/verdict.json and a report beside it.
 demo: $(VENV)/.demo
 	$(VENV)/bin/heatproof demo
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from heatproof.verdict.advice_rule import MethodFacts
 from heatproof.verdict.advice_scores import AdviceEvidence, AdviceScores, QuestionScores, evidence_of
-from heatproof.verdict.question import PIXELS, REGIONS
+from heatproof.verdict.question import PIXELS, REGIONS, Question
 
 PASSES = 26 + 26 + 26 + 26
 """The passes that scoring a map of one image takes under the four metrics of `pixels` and `regions`."""
@@ -46,19 +46,17 @@ def play(gains: list[list[np.ndarray]], looks: tuple[int, ...]) -> Played:
     wanted, before, taken = tuple(range(k)), 0, looks[0]
     for n in looks:
         known[list(wanted), before:n] = True
-        scores = AdviceScores(
-            methods,
-            tuple(
-                QuestionScores(question, ("blurred", "mean"), tuple(np.where(known, each, np.nan)[:, :n] for each in kind), kind[0][:, :n], 0 * kind[0][:, :n])
-                for question, kind in zip((PIXELS, REGIONS), gains, strict=True)
-            ),
-            looks,
-        )
-        evidence = evidence_of(scores, sizes=False)
+        asked = tuple(_asked(*each, known, n) for each in zip((PIXELS, REGIONS), gains, strict=True))
+        evidence = evidence_of(AdviceScores(methods, asked, looks), sizes=False)
         before, taken, wanted = n, n, evidence.wanted["faithfulness"]
         if not wanted:
             break
     return Played(evidence, int(known.sum()), taken)
+
+
+def _asked(question: Question, kind: list[np.ndarray], known: np.ndarray, n: int) -> QuestionScores:
+    gains = tuple(np.where(known, each, np.nan)[:, :n] for each in kind)
+    return QuestionScores(question, ("blurred", "channel mean"), gains, gains[0], 0 * gains[0])
 
 
 def summary(means: np.ndarray, looks: tuple[int, ...], runs: int, seed: int = 0) -> dict[str, float]:
@@ -98,7 +96,8 @@ def main(runs: int = 200) -> None:
             for n in (12, 16, 20, 24, 32, 40, 48, 64, 80, 100, 120, 160, 200, 240, 320):
                 fixed = summary(means, (n,), runs)
                 if fixed["decided"] >= found["decided"]:
-                    line += f"  fixed: {n} images, wrong {fixed['wrong']:.3f}, units {fixed['units']:.0f}, share {found['units'] / fixed['units']:.2f}"
+                    share = found["units"] / fixed["units"]
+                    line += f"  fixed: {n} images, wrong {fixed['wrong']:.3f}, units {fixed['units']:.0f}, share {share:.2f}"
                     break
         print(line, flush=True)
 

@@ -1,6 +1,6 @@
 """Pictures of the documentation, in docs/pictures/.
 
-python docs/picture.py runs/demo                        gallery.png, the picture of the README: a few photographs of a run
+python docs/picture.py runs/gallery                     gallery.png, the picture of the README: a few photographs of a run
 python docs/picture.py runs/perturbation perturbation   perturbation.png, of the page on maps of perturbation methods
 python docs/picture.py                                  maps.png, of the page on drawing maps
 """

@@ -14,11 +14,11 @@ from heatproof.cli.main import app
 from heatproof.core.settings import exports
 from heatproof.data import Photos
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import Network, plan, total_passes
 from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.models.loaders import load_model
-from heatproof.passes.counting import TYPICAL_SHAPE
+from heatproof.verdict.advised_methods import METHODS
+from heatproof.verdict.question import QUESTIONS
 from tests.support.markdown import ROOT, blocks, generator, links, shell_lines
 
 README = ROOT / "README.md"
@@ -89,14 +89,10 @@ def experiment(name):
 
 
 def test_the_demo_is_what_the_readme_says():
-    demo, words = experiment("demo"), {4: "four", 6: "six", 7: "seven", 12: "twelve"}
-    methods = [entry.method for entry in demo.method_entries()]
-    controls = sum(method.control for method in methods)
-    assert (
-        f"runs {words[len(methods) - controls]} methods, {words[controls]} controls and {words[len(demo.metric_list())]} metrics"
-        in TEXT
-    )
-    assert f"one network and {words[len(demo.data().items())]} photographs" in TEXT
+    words = {4: "four", 6: "six", 11: "eleven", 40: "forty"}
+    metrics = [label for question in QUESTIONS if question.faithfulness for label in question.metrics]
+    assert f"first judges {words[len(metrics)]} metrics, then compares {words[len(METHODS)]} methods" in TEXT
+    assert f"{words[len(Photos().items())]} photographs come with the package" in TEXT
     assert f"every method on {words[len(experiment('gallery').data().items())]} photographs" in TEXT
     network = load_model("efficientnet_lite0").module
     assert f"({sum(p.numel() for p in network.parameters()) / 1e6:.2f} million parameters)" in TEXT
@@ -113,14 +109,6 @@ def test_what_is_said_to_be_missing_is_missing():
 def test_the_tables_say_what_the_registries_say():
     generate = generator()
     assert README not in generate.stale(), f"README.md is stale; {generate.REMEDY}"
-
-
-def test_the_demo_costs_what_the_readme_says():
-    demo = experiment("demo")
-    rows = total_passes(plan(demo, demo.data().items(), [Network("any", {}, TYPICAL_SHAPE)]))
-    said = re.search(r"([\d,]+) forward passes, a backward pass counted as two", README.read_text(encoding="utf-8"))
-    assert said is not None
-    assert said[1] == f"{rows:,}"
 
 
 def test_every_link_into_the_repository_leads_somewhere():

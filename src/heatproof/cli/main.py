@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from heatproof.cli import catalogue, demo, evaluate, explain, judge, report, reproduce, runs
+from heatproof.cli import advise, catalogue, demo, evaluate, explain, judge, report, reproduce, runs
 from heatproof.cli.console import problem, show_log
 from heatproof.cli.help import Command, Group
 from heatproof.cli.stopping import stopping_once
@@ -49,6 +49,7 @@ def main(
 
 
 app.command("demo", cls=Command)(demo.demo)
+app.command("advise", cls=Command)(advise.advise)
 app.command("explain", cls=Command)(explain.explain)
 app.command("evaluate", cls=Command)(evaluate.evaluate)
 app.command("judge", cls=Command)(judge.judge)

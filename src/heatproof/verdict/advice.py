@@ -85,7 +85,7 @@ class Advice:
         same = stability(scores, evidence.conclusion)
         advice = cls(model, digest, images, scores, evidence, methods, metrics, same, passes, stopped, path)
         path.mkdir(parents=True, exist_ok=True)
-        advice.save(path / FILE)
+        advice.save(advice.file)
         return advice
 
     @property
@@ -113,6 +113,17 @@ class Advice:
         """The labels of the methods that are not told apart from the recommended one."""
         return self.evidence.conclusion.tied
 
+    @property
+    def file(self) -> Path:
+        """The path of the verdict, which `heatproof explain --verdict` takes."""
+        return self.path / FILE
+
+    @property
+    def report(self) -> Path | None:
+        """The page of the maps and scores of the first look at faithfulness; None if there was none."""
+        page = self.path / "faithfulness" / "report.html"
+        return page if page.is_file() else None
+
     def answer(self, method: str, question: str) -> Answer:
         """The answer to a question about a method.
 
@@ -127,9 +138,12 @@ class Advice:
         return self.evidence.answers[names.index(question)][labels.index(method)]
 
     def __iter__(self) -> Iterator[tuple[MethodFacts, Question, Answer]]:
-        for question, found in zip(self.evidence.questions, self.evidence.answers, strict=True):
+        for question, found in self._questions():
             for method, one in zip(self.scores.methods, found, strict=True):
                 yield method, question, one
+
+    def _questions(self) -> Iterator[tuple[Question, tuple[Answer, ...]]]:
+        return zip(self.evidence.questions, self.evidence.answers, strict=True)
 
     def text(self, width: int = WIDTH) -> str:
         """The sentence, the table and what is open, in lines of at most `width` characters."""
@@ -148,7 +162,7 @@ class Advice:
         rows = []
         for m in self._order():
             method = self.scores.methods[m]
-            cells = [_cell(question, found[m]) for question, found in zip(self.evidence.questions, self.evidence.answers, strict=True)]
+            cells = [_cell(question, found[m]) for question, found in self._questions()]
             rows.append([method.label, *cells, number(method.passes, 0), number(method.seconds, 2)])
         return text_table(heads, rows, width)
 
@@ -182,8 +196,9 @@ class Advice:
         yield from self._open()
 
     def _open(self) -> Iterator[str]:
-        for question, found in zip(self.evidence.questions, self.evidence.answers, strict=True):
-            still = [(one.images, method.label) for method, one in zip(self.scores.methods, found, strict=True) if one.outcome == Outcome.OPEN]
+        for question, found in self._questions():
+            both = zip(self.scores.methods, found, strict=True)
+            still = [(one.images, method.label) for method, one in both if one.outcome == Outcome.OPEN]
             if still:
                 needs = [f"{label} ({_needs(images)})" for images, label in sorted(still)]
                 yield f"Open, {question.name}: {comma_list(needs, 12)}."
@@ -214,10 +229,7 @@ class Advice:
                 label=method.label,
                 settings=dict(self.methods[method.label]),
                 passes=_known(method.passes),
-                answers={
-                    question.name: _entry(answers[m])
-                    for question, answers in zip(self.evidence.questions, self.evidence.answers, strict=True)
-                },
+                answers={question.name: _entry(answers[m]) for question, answers in self._questions()},
             )
             for m, method in enumerate(self.scores.methods)
         ]

@@ -112,7 +112,7 @@ def conclude(
     chosen = first or second
     if behind is None:
         behind = race(merits, [[m in chosen for m in everyone]] * len(looks), looks)[0]
-    avoid = _worst(questions, answers, [m for m in everyone if m not in first])
+    avoid = _worst(questions, answers, [m for m in everyone if m not in chosen])
     warning = f" {_avoid(methods, questions, answers, *avoid)}" if avoid else ""
     remarks = "".join(f" {each}" for each in missing)
     if not chosen:
@@ -154,14 +154,15 @@ def _use(
     failed = [question.name for question, found in _faithful(questions, answers) if found[use].outcome == Outcome.FAIL]
     name = _name(methods[use])
     if only:
-        return f"{name} is more faithful than the edges of the image, by {comma_list(passed)}; give other methods to compare it with."
+        better = f"{name} is more faithful than the edges of the image, by {comma_list(passed)}"
+        return f"{better}; give other methods to compare it with."
     limited = f", by {comma_list(passed)} only: it fails {comma_list(failed)}" if failed else ""
     if not others:
         return f"Use {name}{limited}."
     tied = comma_list([_name(methods[m]) for m in others], 6)
-    are = "is" if len(others) == 1 else "are"
+    are, cost = ("is", "costs") if len(others) == 1 else ("are", "cost")
     dearer = all(methods[m].passes > CHEAP * methods[use].passes for m in others)
-    return f"Use {name}{limited}; {tied} {are} not told apart from it{' and cost more' if dearer and len(others) > 1 else ' and costs more' if dearer else ''}."
+    return f"Use {name}{limited}; {tied} {are} not told apart from it{f' and {cost} more' if dearer else ''}."
 
 
 def _nothing(questions: Sequence[Question], answers: Sequence[Sequence[Answer]]) -> str:
@@ -185,9 +186,9 @@ def _worst(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], a
         if failing:
             sign = 1.0 if questions[q].lower else -1.0
             return q, max(failing, key=lambda m: sign * answers[q][m].value)
-    faithful = [(answers[q][m].d, q, m) for q, question in enumerate(questions) if question.faithfulness for m in among]
-    failing = [(d, q, m) for d, q, m in faithful if answers[q][m].outcome == Outcome.FAIL]
-    return min(failing)[1:] if failing else None
+    faithful = [q for q, question in enumerate(questions) if question.faithfulness]
+    worse = [(answers[q][m].d, q, m) for q in faithful for m in among if answers[q][m].outcome == Outcome.FAIL]
+    return min(worse)[1:] if worse else None
 
 
 def _avoid(

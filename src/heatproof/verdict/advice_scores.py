@@ -94,7 +94,7 @@ def evidence_of(scores: AdviceScores, *, sizes: bool = True) -> AdviceEvidence:
     everyone = range(len(scores.methods))
     taken = max(map(len, histories), default=0)
     unasked = [UNASKED] * len(scores.methods)
-    by_look = [[(history[look] if look < len(history) else [*history, unasked][-1]) for history in histories] for look in range(taken)]
+    by_look = [[_at(history, look, unasked) for history in histories] for look in range(taken)]
     last: list[list[Answer]] = by_look[-1] if by_look else [unasked for _ in scores.asked]
     merits = merits_of(scores)
     standing = [[contenders(questions, answers, m) for m in everyone] for answers in by_look]
@@ -110,8 +110,13 @@ def evidence_of(scores: AdviceScores, *, sizes: bool = True) -> AdviceEvidence:
     )
 
 
+def _at(history: Sequence[list[Answer]], look: int, unasked: list[Answer]) -> list[Answer]:
+    """The answers after a look, or after the last one that there was."""
+    return history[min(look, len(history) - 1)] if history else unasked
+
+
 def merits_of(scores: AdviceScores) -> Floats:
-    """The merit [methods, images]: the gain over the edge map in standard deviations, averaged over metrics, then over questions."""
+    """The merit [methods, images]: the gain over edges in standard deviations, averaged over metrics, then over questions."""
     kinds = []
     for each in scores.asked:
         if each.question.faithfulness:
@@ -152,9 +157,7 @@ def _wanted(
     undecided = [
         m
         for m in alive
-        if any(
-            question.eliminates and found[m].outcome == Outcome.OPEN for question, found in zip(questions, answers, strict=True)
-        )
+        if any(question.eliminates and found[m].outcome == Outcome.OPEN for question, found in zip(questions, answers, strict=True))
     ]
     running = [m for m in alive if not behind[m] and np.isfinite(merits[m]).any()]
     faithful = [found for question, found in zip(questions, answers, strict=True) if question.faithfulness]

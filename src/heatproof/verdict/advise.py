@@ -21,7 +21,7 @@ from heatproof.evaluation.run import Progress
 from heatproof.methods import CentreMap, EdgeMap
 from heatproof.methods.activation.base import ActivationMethod
 from heatproof.methods.base import Method
-from heatproof.metrics import Metric
+from heatproof.metrics import Metric, SymmetricRelevanceGain
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
@@ -30,20 +30,22 @@ from heatproof.passes.inputs import check_needs_images
 from heatproof.pipeline import Assembly, assemble
 from heatproof.stats import ALPHA, fewest_images
 from heatproof.verdict.advice import Advice, MetricUse
-from heatproof.verdict.advice_rule import MethodFacts
+from heatproof.verdict.advice_rule import MethodFacts, contenders
 from heatproof.verdict.advice_scores import AdviceScores, QuestionScores, evidence_of
 from heatproof.verdict.advised_methods import advised_methods
 from heatproof.verdict.answers import plan_counts
 from heatproof.verdict.judge import judge
 from heatproof.verdict.judgement import Judgement
-from heatproof.verdict.question import CENTRE, EDGES, QUESTIONS, Question
+from heatproof.verdict.question import CENTRE, EDGES, QUESTIONS, STAGES, Question, Stage
 from heatproof.verdict.rule import Standing
 from heatproof.verdict.stage_runs import StageRuns, images_for, rows
 
 COUNTS = (12, 24, 40, 80, 160)
 """The numbers of images after which comparisons are tested, as far as there are images."""
-JUDGED = 8
+JUDGED = 6
 """The images on which metrics are judged."""
+BATCH = 6
+"""The images of a unit, of which each look has a whole number."""
 DECIDED_HERE = ("stop", "name", "kept_maps")
 """Settings of an experiment that advice decides."""
 
@@ -67,6 +69,7 @@ def advise(
     out: Path | str | None = None,
     executor: str | Executor = "serial",
     workers: int | None = None,
+    report: bool = True,
     progress: bool | Callable[[Progress], None] = True,
     **settings: Any,
 ) -> Advice:
@@ -74,9 +77,9 @@ def advise(
 
     The questions of `verdict/question.py` are asked in order of cost. First, metrics of faithfulness are judged on a few images, as
     `heatproof.judge` does, and those that cannot be believed here are not used. Then comparisons are tested after looks at growing
-    numbers of images, with errors spent over the looks; methods that fail get no more images, nor do those that are behind, and the
-    run stops when the answer is decided, or when the images or the budget are used up. `verdict/advice_rule.py` states the rule that
-    makes the sentence.
+    numbers of images, with errors spent over the looks; methods that fail get no more images, nor do those that are behind, and
+    the run stops when the answer is decided, or when the images or the budget are used up. `verdict/advice_rule.py` states the rule
+    that makes the sentence.
 
     What the folder holds already is not computed again: a call that was stopped continues, and gives the same advice. This does not
     hold for a budget of minutes, since it stops by the clock.
@@ -101,6 +104,7 @@ def advise(
         out: the folder of the runs; None for `runs/advise-NAME`, the name of the network.
         executor: as in `heatproof.run`, like `workers` and `progress`.
         workers: the number of processes of `"local"`.
+        report: whether to write the report of the maps and scores of the first look, under the sentence.
         progress: whether to show the progress on standard error, or a function that is called with it.
         settings: further settings of the experiment, such as `seeds`, `target`, `batch` or `precision`.
 
@@ -119,11 +123,12 @@ def advise(
     ...     model=network, bounds=(0, 1), data=images, methods=["gradient", "input_x_gradient"], out="runs/advised", progress=False
     ... )
     >>> advice.use is None, advice.sentence
-    (True, 'No method can be recommended. 1 image decides nothing: give at least 8.')
+    (True, 'No method can be recommended. 1 image decides nothing: give at least 7.')
     """
     _check(settings, counts)
-    given = {"model": model, "bounds": bounds, "preprocessing": preprocessing, "class_names": class_names}
-    start = {"methods": ["gradient"] if methods is None else methods, "metrics": ["sparseness"]}
+    given: dict[str, Any] = {"model": model, "bounds": bounds, "preprocessing": preprocessing, "class_names": class_names}
+    settings = {"batch": BATCH, **settings}
+    start: dict[str, Any] = {"methods": ["gradient"] if methods is None else methods, "metrics": ["sparseness"]}
     assembly = assemble(**given, **start, data=data, labels=labels, regions=regions, count=count, **settings)
     experiment = assembly.experiment
     if len(experiment.models) > 1:
@@ -141,7 +146,7 @@ def advise(
         if available < fewest:
             missing.append(_too_few(available, len(experiment.data().items()), fewest))
             asked = [question for question in asked if not question.faithfulness]
-        else:
+        elif any(question.faithfulness for question in asked):
             if judgement is None:
                 judged = partial(judge, **given, out=folder / "judgement", executor=executor, workers=workers, progress=progress)
                 panel = {key: value for key, value in settings.items() if key != "seeds"}
@@ -154,7 +159,10 @@ def advise(
             believed = tuple(_uses(judgement, asked, looks[-1]))
             asked, dropped = _believed(asked, believed)
             missing += dropped
-        return _play(runs, network, chosen, asked, looks, missing, believed, passes, minutes, coarse=_coarse(chosen))
+        advice = _play(runs, network, chosen, asked, looks, missing, believed, passes, minutes)
+        if report:
+            runs.report("faithfulness", advice.sentence)
+        return advice
 
 
 def _play(
@@ -167,21 +175,23 @@ def _play(
     believed: tuple[MetricUse, ...],
     passes: int | None,
     minutes: float | None,
-    coarse: Mapping[str, bool],
 ) -> Advice:
     """Take one look after the other until nothing is wanted or a budget is used up."""
     names, before, stopped = list(methods), 0, ""
-    wanted: Mapping[str, Sequence[int]] = {"dependence": range(len(names)), "faithfulness": range(len(names))}
+    wanted: Mapping[Stage, Sequence[int]] = {"dependence": range(len(names)), "faithfulness": range(len(names))}
     taken = 0
 
     def scores_at(n: int) -> AdviceScores:
-        facts = [MethodFacts(m, runs.passes.get(m, math.nan), runs.seconds.get(m, math.nan), coarse[m]) for m in names]
+        facts = [
+            MethodFacts(m, runs.passes.get(m, math.nan), runs.seconds.get(m, math.nan), isinstance(methods[m], ActivationMethod))
+            for m in names
+        ]
         answered = tuple(_question_scores(question, names, runs, n) for question in asked)
         return AdviceScores(tuple(facts), answered, looks, tuple(missing))
 
     for n in looks:
-        for stage in ("dependence", "faithfulness"):
-            metrics = {label: Metric.from_dict(dict(each)) for q in asked if q.stage == stage for label, each in q.metrics.items()}
+        for stage in STAGES:
+            metrics = {label: each for q in asked if q.stage == stage for label, each in q.built().items()}
             if stage == "faithfulness" and before == 0:  # those that failed on the images of this look do not enter
                 wanted = {**wanted, stage: _entering(scores_at(n), range(len(names)))}
             scored = {names[m]: methods[names[m]] for m in wanted[stage]}
@@ -191,12 +201,14 @@ def _play(
                 scored |= {EDGES: EdgeMap()} | ({CENTRE: CentreMap()} if any(q.against == "centre" for q in asked) else {})
             cost = runs.cost(scored, metrics, n, before)
             if passes is not None and runs.spent + cost > passes:
-                stopped = f"the look at {n} images would take {cost:,} more passes, of which {max(passes - runs.spent, 0):,} are left"
+                stopped = (
+                    f"the look at {n} images would take {cost:,} more passes, of which {max(passes - runs.spent, 0):,} are left"
+                )
             elif minutes is not None and runs.minutes > minutes:
                 stopped = f"the {minutes:g} minutes are used up"
             if stopped:
                 break
-            runs.look(stage, scored, metrics, n, before)  # type: ignore[arg-type]
+            runs.look(stage, scored, metrics, n, before)
         if stopped and taken:
             break
         taken = n
@@ -217,8 +229,6 @@ def _play(
 
 
 def _entering(scores: AdviceScores, methods: Sequence[int]) -> tuple[int, ...]:
-    from heatproof.verdict.advice_rule import contenders
-
     found = evidence_of(scores, sizes=False)
     return tuple(m for m in methods if contenders(found.questions, found.answers, m))
 
@@ -226,11 +236,12 @@ def _entering(scores: AdviceScores, methods: Sequence[int]) -> tuple[int, ...]:
 def _question_scores(question: Question, names: Sequence[str], runs: StageRuns, n: int) -> QuestionScores:
     """The scores of a question, as gains over what they are compared with."""
     gains, values, controls = [], [], []
-    for settings in question.metrics.values():
-        metric = Metric.from_dict(dict(settings))
+    for metric in question.built().values():
         scores = rows(names, runs, metric, n)
         if question.against == "limit":
-            limit = (1 + rows(names, runs, metric, n, question.floor)) / 2 if question.floor else np.full_like(scores, question.limit)
+            limit = (
+                (1 + rows(names, runs, metric, n, question.floor)) / 2 if question.floor else np.full_like(scores, question.limit)
+            )
         else:
             control = runs.of(EDGES if question.against == "edges" else CENTRE, metric, n)
             limit = np.broadcast_to(control, scores.shape).copy()
@@ -270,10 +281,6 @@ def _given_methods(assembly: Assembly) -> dict[str, Method]:
     return chosen
 
 
-def _coarse(methods: Mapping[str, Method]) -> dict[str, bool]:
-    return {label: isinstance(method, ActivationMethod) for label, method in methods.items()}
-
-
 def _questions(
     network: Model, grey: Tensor, assembly: Assembly, metrics: Mapping[str, Any] | None
 ) -> tuple[list[Question], list[str]]:
@@ -284,19 +291,18 @@ def _questions(
             if any(item.region != "none" for item in assembly.experiment.data().items()):
                 asked.append(question)
             continue
-        fitting, reason = {}, ""
-        for label, settings in question.metrics.items():
-            settings = dict(settings)
-            if settings.get("groups", "") is None and "steps" in settings:
-                settings["steps"] = min(settings["steps"], math.prod(places_of(grey.shape[1:])))
+        fitting: dict[str, Metric | Mapping[str, Any]] = {}
+        reason = ""
+        for label, metric in question.built().items():
+            if isinstance(metric, SymmetricRelevanceGain) and metric.groups is None and metric.steps:
+                metric = metric.model_copy(update={"steps": min(metric.steps, math.prod(places_of(grey.shape[1:])))})
             try:
-                metric = Metric.from_dict(settings)
                 check_needs_images(metric, grey)
                 metric.check_fits(network, tuple(grey.shape[1:]))
             except HeatproofError as error:
                 reason = str(error)
             else:
-                fitting[label] = settings
+                fitting[label] = metric
         if fitting:
             asked.append(replace(question, metrics=fitting))
         elif question.faithfulness:
@@ -307,15 +313,16 @@ def _questions(
 def _wanted_questions(metrics: Mapping[str, Any] | None) -> tuple[Question, ...]:
     if metrics is None:
         return QUESTIONS
-    own = {label: (each.to_dict() if isinstance(each, Metric) else dict(each)) for label, each in metrics.items()}
     others = tuple(question for question in QUESTIONS if not question.faithfulness)
     asks = "Is the map faithful, more than the edges of the image?"
-    faithful = Question("faithful", asks, "faithfulness", own, "edges", failed="it is less faithful than the edges of the image")
+    faithful = Question(
+        "faithful", asks, "faithfulness", metrics, "edges", failed="it is less faithful than the edges of the image"
+    )
     return (*others, faithful)
 
 
 def _judged_metrics(asked: Sequence[Question]) -> dict[str, Metric]:
-    return {label: Metric.from_dict(dict(each)) for q in asked if q.faithfulness for label, each in q.metrics.items()}
+    return {label: each for q in asked if q.faithfulness for label, each in q.built().items()}
 
 
 def _panel(methods: Mapping[str, Method], grey: Tensor) -> dict[str, Method]:
@@ -340,7 +347,9 @@ def _uses(judgement: Judgement, asked: Sequence[Question], most: int) -> Iterato
             except UsageError:
                 yield MetricUse(label, False, math.inf, "It was not judged.")
             else:
-                yield MetricUse(label, finding.standing != Standing.NOT and finding.images <= most, finding.images, finding.sentence)
+                yield MetricUse(
+                    label, finding.standing != Standing.NOT and finding.images <= most, finding.images, finding.sentence
+                )
 
 
 def _believed(asked: Sequence[Question], uses: Sequence[MetricUse]) -> tuple[list[Question], list[str]]:

@@ -1,4 +1,4 @@
-"""The questions that advice asks of every method, in order of cost. Each says what is scored, what it is compared with, and what passes.
+"""The questions that advice asks of every method, in order of cost: what is scored, what it is compared with, and what passes.
 
     weights    the map of the same image after all weights are replaced: has it lost more than half of the similarity that it can
                lose, which is 1 less the floor of two maps of noise times the image?
@@ -23,9 +23,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from heatproof.metrics.metric import Metric
+
 EDGES, CENTRE = "Edge map", "Centre map"
 Against = Literal["limit", "edges", "centre"]
 Stage = Literal["dependence", "faithfulness"]
+STAGES: tuple[Stage, ...] = ("dependence", "faithfulness")
 
 
 @dataclass(frozen=True)
@@ -36,26 +39,30 @@ class Question:
         name: one word, for tables.
         asks: the question.
         stage: the run in which it is answered. Methods that fail an eliminating question do not enter the next stage.
-        metrics: the settings of each metric, by its label. A method passes or fails if it does so by all of them.
+        metrics: each metric or its settings, by its label. A method passes or fails if it does so by all of them.
         against: what a score is compared with: a limit, the edges of the image, or a Gaussian in the centre.
         limit: the score that divides pass from fail, for `against="limit"`.
         floor: the component that holds the score of maps which do not depend on the network; the limit is then halfway between it
             and 1.
         lower: whether lower scores pass.
         eliminates: whether a method that fails is no candidate any more.
-        failed: what is wrong with a method that fails; `{value}` stands for its score, and `{control}` for what it is compared with.
+        failed: what is wrong with a method that fails; `{value}` stands for its score, and `{control}` for that of the control.
     """
 
     name: str
     asks: str
     stage: Stage
-    metrics: Mapping[str, Mapping[str, Any]] = field(hash=False)
+    metrics: Mapping[str, Metric | Mapping[str, Any]] = field(hash=False)
     against: Against = "limit"
     limit: float = 0.5
     floor: str = ""
     lower: bool = False
     eliminates: bool = False
     failed: str = ""
+
+    def built(self) -> dict[str, Metric]:
+        """The metrics, by their labels."""
+        return {label: one if isinstance(one, Metric) else Metric.from_dict(dict(one)) for label, one in self.metrics.items()}
 
     @property
     def faithfulness(self) -> bool:
@@ -95,7 +102,12 @@ NOISE = Question(
     asks="Is the map stable under weak noise, which keeps the decision?",
     stage="dependence",
     metrics={
-        "Similarity under noise": {"name": "similarity_under_change", "similarity": "spearman", "entries": "signed", "levels": [0.05]}
+        "Similarity under noise": {
+            "name": "similarity_under_change",
+            "similarity": "spearman",
+            "entries": "signed",
+            "levels": [0.05],
+        }
     },
     failed="its similarity to itself under weak noise is {value}",
 )

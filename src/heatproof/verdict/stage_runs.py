@@ -17,7 +17,7 @@ from heatproof.core.settings import canonical_json
 from heatproof.data.given_images import GivenImages, ImageList
 from heatproof.evaluation.executors import Executor
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import Network, plan, total_passes
+from heatproof.evaluation.plan import map_passes
 from heatproof.evaluation.run import Progress
 from heatproof.methods.base import Method
 from heatproof.metrics.metric import Metric
@@ -61,6 +61,7 @@ class StageRuns:
     passes: dict[str, float] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     _planned: dict[Stage, int] = field(default_factory=dict)
+    _first_looks: dict[Stage, tuple[Mapping[str, Method], Mapping[str, Metric], int]] = field(default_factory=dict)
 
     @property
     def spent(self) -> int:
@@ -78,17 +79,26 @@ class StageRuns:
         return list(dict.fromkeys(item.digest for item in self.assembly.experiment.data().items()[:n]))
 
     def cost(self, methods: Mapping[str, Method], metrics: Mapping[str, Metric], images: int, before: int) -> int:
-        """The expected passes of a look at the images from `before` on."""
-        experiment = self._experiment(methods, metrics)
-        items = experiment.data().items()[before:images]
-        return total_passes(plan(experiment, items, [Network("any", {}, self.image_shape)]))
+        """The expected passes of a look at the images from `before` on; a backward pass counts as two."""
+        scored = list(metrics.values())
+        each = sum(map_passes(method, scored, self.image_shape) for method in methods.values())
+        return (images - before) * (1 + each)
 
     def look(self, stage: Stage, methods: Mapping[str, Method], metrics: Mapping[str, Metric], images: int, before: int) -> None:
         """Score methods by metrics on the first images, of which the first `before` have been scored already."""
-        experiment, objects = self._first(images)
         self._planned[stage] = self._planned.get(stage, 0) + self.cost(methods, metrics, images, before)
+        self._first_looks.setdefault(stage, (methods, metrics, images))
+        self._collect(self._run(stage, methods, metrics, images))
+
+    def report(self, stage: Stage, title: str) -> None:
+        """Write the report of a stage's first look, which has all of its methods. Nothing is computed anew."""
+        if stage in self._first_looks:
+            self._run(stage, *self._first_looks[stage], report=True, title=title)
+
+    def _run(self, stage: Stage, methods: Mapping[str, Method], metrics: Mapping[str, Metric], images: int, **further: Any) -> Run:
+        experiment, objects = self._first(images)
         with holding(objects):
-            done = run(
+            return run(
                 experiment,
                 methods=dict(methods),
                 metrics=dict(metrics),
@@ -97,9 +107,8 @@ class StageRuns:
                 executor=self.executor,
                 workers=self.workers,
                 progress=self.progress,
-                report=False,
+                **{"report": False, **further},
             )
-        self._collect(done)
 
     def of(self, label: str, metric: Metric, n: int, component: str = "") -> Floats:
         """The scores of a method on the first n distinct images."""
@@ -118,13 +127,6 @@ class StageRuns:
                 scores[column[row["image"]]] = row["value"]
             self.passes.setdefault(row["method_label"], row["passes"])
             self.seconds.setdefault(row["method_label"], row["seconds"])
-
-    def _experiment(self, methods: Mapping[str, Method], metrics: Mapping[str, Metric]) -> Experiment:
-        entries = {
-            "methods": [{**method.to_dict(), "label": label} for label, method in methods.items()],
-            "metrics": [{**metric.to_dict(), "label": label} for label, metric in metrics.items()],
-        }
-        return self.assembly.experiment.model_copy(update=entries)
 
     def _first(self, images: int) -> tuple[Experiment, Mapping[str, HeldObject]]:
         """The experiment on the first images, and the objects that it refers to."""
@@ -159,4 +161,3 @@ def images_for(assembly: Assembly, images: int) -> dict[str, Any]:
 def rows(labels: Sequence[str], runs: StageRuns, metric: Metric, n: int, component: str = "") -> Floats:
     """The scores [methods, images]."""
     return np.stack([runs.of(label, metric, n, component) for label in labels])
-

@@ -1,4 +1,4 @@
-"""A verdict as a file: what `heatproof advise` found, in a form that `heatproof explain --verdict` takes. Also those of the package.
+"""A verdict as a file: what `heatproof advise` found, in a form that `heatproof explain --verdict` takes.
 
 The file is JSON. It names a network by its name and the digest of its weights, and holds the sentence, the settings of each method,
 and the answers with their numbers.

@@ -54,7 +54,7 @@ def test_a_catalogue_names_every_export_and_tells_all_about_one(command, family)
         assert all(field in page for field in cls.model_fields)
 
 
-COMMANDS = ["demo", "explain", "evaluate", "judge", "report", "reproduce", "methods", "metrics", "models", "data"]
+COMMANDS = ["demo", "advise", "explain", "evaluate", "judge", "report", "reproduce", "methods", "metrics", "models", "data"]
 
 
 @pytest.mark.parametrize("width", [60, 100])
