@@ -5,13 +5,13 @@ itself and the oracle map beat a random map. A metric of the map alone, or of a 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from heatproof.methods import Gradient, InputMap, InputXGradient, IntegratedGradients, Method, RandomMap
+from heatproof.methods import Attribution, Gradient, InputMap, InputXGradient, IntegratedGradients, Method, RandomMap
 from heatproof.metrics import (
     Completeness,
     CosineConvergence,
@@ -19,8 +19,11 @@ from heatproof.metrics import (
     EfficientMprt,
     ExplainerMetric,
     HistogramEntropy,
+    InputDependence,
+    InputIndependence,
     InputInvariance,
     MapMetric,
+    ModelContrast,
     ParameterRandomisation,
     RandomLogit,
     Repeatability,
@@ -28,7 +31,10 @@ from heatproof.metrics import (
     SimilarityUnderChange,
     Sparseness,
     TotalVariationCurve,
+    TruthMetric,
 )
+from heatproof.metrics.explain import Explain
+from heatproof.models import Model
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann
 from tests.support import zoo
 
@@ -107,3 +113,42 @@ METHODS: Mapping[type[ExplainerMetric], Methods] = {
     RandomLogit: Methods(Gradient(), InputMap(), OF_THE_CLASS),
     CosineConvergence: Methods(Gradient(), InputMap(), OF_THE_CLASS),
 }
+
+
+When = Callable[[bool, bool], bool]
+"""(whether the image is other than its scene, whether the network is the explained one) → whether the map is the object."""
+
+
+@dataclass(frozen=True)
+class Shows:
+    """When the map of a better and of a worse method is the object, and why."""
+
+    better: When
+    worse: When
+    why: str
+
+
+TRUTHS: Mapping[type[TruthMetric], Shows] = {
+    ModelContrast: Shows(
+        lambda _, own: own, lambda _, own: not own, "the network of objects uses the object, and that of scenes does not"
+    ),
+    InputDependence: Shows(
+        lambda whole, _: not whole,
+        lambda whole, _: whole,
+        "an object that tells nothing hides a part of the scene, which does",
+    ),
+    InputIndependence: Shows(
+        lambda *_: True, lambda whole, _: whole, "a patch that changes nothing in the network changes nothing in its map"
+    ),
+}
+
+
+def shows_object(regions: Tensor, scenes: Tensor, when: When) -> Explain:
+    """A method whose map is 1 on the object and 0 elsewhere, or 0 everywhere."""
+
+    def explain(at: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
+        shown = regions[:, None].to(at) * when(not torch.equal(at, scenes), other is None)
+        found = RandomMap().attribute(other or zoo.model(zoo.residual()), at, target, seed=seed)
+        return replace(found, values=shown.expand_as(at))
+
+    return explain

@@ -19,6 +19,8 @@ from heatproof.metrics.score import score
 from heatproof.metrics.scores import Scores
 from heatproof.metrics.similarity import Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
+from heatproof.metrics.truth import InputDependence, InputIndependence, ModelContrast
+from heatproof.metrics.truth_metric import TruthMetric
 
 __all__ = [
     "Aopc",
@@ -30,10 +32,13 @@ __all__ = [
     "EnergyInMask",
     "ExplainerMetric",
     "HistogramEntropy",
+    "InputDependence",
+    "InputIndependence",
     "InputInvariance",
     "Irof",
     "MapMetric",
     "Metric",
+    "ModelContrast",
     "ModelMetric",
     "ParameterRandomisation",
     "PerformanceInformationCurve",
@@ -56,5 +61,6 @@ __all__ = [
     "SymmetricRelevanceGain",
     "TopIntersection",
     "TotalVariationCurve",
+    "TruthMetric",
     "score",
 ]
