@@ -18,6 +18,7 @@ from heatproof.metrics import (
     DataRandomisation,
     EfficientMprt,
     ExplainerMetric,
+    GridPointing,
     HistogramEntropy,
     InputDependence,
     InputIndependence,
@@ -116,12 +117,12 @@ METHODS: Mapping[type[ExplainerMetric], Methods] = {
 
 
 When = Callable[[bool, bool], bool]
-"""(whether the image is other than its scene, whether the network is the explained one) → whether the map is the object."""
+"""(whether the image is other than its scene, whether the network is the explained one) → whether the map is on the object."""
 
 
 @dataclass(frozen=True)
 class Shows:
-    """When the map of a better and of a worse method is the object, and why."""
+    """When the map of a better and of a worse method lies on the object rather than beside it, and why."""
 
     better: When
     worse: When
@@ -129,6 +130,7 @@ class Shows:
 
 
 TRUTHS: Mapping[type[TruthMetric], Shows] = {
+    GridPointing: Shows(lambda *_: True, lambda *_: False, "the class that is explained is in the cell"),
     ModelContrast: Shows(
         lambda _, own: own, lambda _, own: not own, "the network of objects uses the object, and that of scenes does not"
     ),
@@ -144,10 +146,10 @@ TRUTHS: Mapping[type[TruthMetric], Shows] = {
 
 
 def shows_object(regions: Tensor, scenes: Tensor, when: When) -> Explain:
-    """A method whose map is 1 on the object and 0 elsewhere, or 0 everywhere."""
+    """A method whose map is 1 on the object and 0 elsewhere, or the other way round."""
 
     def explain(at: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
-        shown = regions[:, None].to(at) * when(not torch.equal(at, scenes), other is None)
+        shown = (regions[:, None] == when(not torch.equal(at, scenes), other is None)).to(at)
         found = RandomMap().attribute(other or zoo.model(zoo.residual()), at, target, seed=seed)
         return replace(found, values=shown.expand_as(at))
 

@@ -20,6 +20,7 @@ from heatproof.methods import Attribution, ConstantMap, Gradient, InputXGradient
 from heatproof.metrics import (
     Completeness,
     ExplainerMetric,
+    GridPointing,
     HistogramEntropy,
     InputInvariance,
     MapMetric,
@@ -49,6 +50,7 @@ from heatproof.passes.counting import count_passes
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
 from heatproof.perturb.fills import Zero
+from heatproof.tracing.capture import site_of
 from tests.laws import known_pairs
 from tests.laws.cases import METRICS, every, every_change, for_images_of
 from tests.support import zoo
@@ -268,6 +270,8 @@ def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
     if isinstance(metric, ReferenceMetric):
         return metric.reference.stochastic
+    if isinstance(metric, GridPointing) and metric.sees == "cell":
+        return False  # no gradient lies outside the cell, whatever is drawn
     return isinstance(metric, ExplainerMetric) or (
         isinstance(metric, PerturbationCurve | RemovalMetric | SingleDeletion) and metric.fill.stochastic
     )
@@ -399,10 +403,11 @@ def row_of(table: Mapping[type, Any], metric: Metric) -> Any:
 @metrics_of(MapMetric | ExplainerMetric)
 def test_the_better_of_a_known_pair_scores_better(metric: Metric) -> None:
     if isinstance(metric, TruthMetric):
-        shown, at = row_of(known_pairs.TRUTHS, metric), images()
-        explainers = [known_pairs.shows_object(regions(at), scenes(at), when) for when in (shown.better, shown.worse)]
-        first, second = (metric.score(NETWORK, at, 0, explain, **known(metric, at)) for explain in explainers)
-        assert better(metric, first.values, second.values).all(), shown.why
+        shown = row_of(known_pairs.TRUTHS, metric)
+        for at in images().split(1):
+            explainers = [known_pairs.shows_object(regions(at), scenes(at), when) for when in (shown.better, shown.worse)]
+            first, second = (metric.score(NETWORK, at, 0, explain, **known(metric, at)) for explain in explainers)
+            assert better(metric, first.values, second.values).all(), shown.why
         return
     if isinstance(metric, MapMetric):
         pair = row_of(known_pairs.MAPS, metric)
@@ -562,11 +567,14 @@ def test_a_broken_map_scores_nan_says_why_and_spares_its_batch_mates(metric: Met
 
         def explain(images: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
             found = asked(metric).attribute(other or model, images, target, seed=seed)
-            if len(images) == len(values):  # one image by itself is none that was broken
+            if isinstance(metric, GridPointing):  # it asks for the maps of parts of the batch
+                found.values[torch.tensor([torch.equal(image, at[1]) for image in images]), 0, 3, 3] = value
+            elif len(images) == len(values):  # one image by itself is none that was broken
                 found.values[1, 0, 3, 3] = value
             return found
 
-        found = metric.score(model, images(), 0, explain, **known(metric, images()))
+        at = images()
+        found = metric.score(model, at, 0, explain, **known(metric, images()))
     else:
         found = score(metric, model, values=values)
     assert found.values[1].isnan()
@@ -652,6 +660,8 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
         incremental(model, batch, (metric.layout(side, side)[0],) * 2)  # likewise
     if isinstance(metric, SingleDeletion):
         incremental(model, batch, (side // 3, side // 3))  # likewise
+    if isinstance(metric, GridPointing):
+        site_of(model, batch)  # likewise
     zoo.checked(model, batch)  # likewise
     if isinstance(metric, ParameterRandomisation):
         metric = metric.model_copy(update={"blocks": len(order)})

@@ -6,8 +6,8 @@ from torch import Tensor
 
 import heatproof as hp
 from heatproof.core.errors import ModelError, TensorError, UsageError
-from heatproof.methods import Attribution, EdgeMap, Gradient, InputMap, InputXGradient, RandomMap
-from heatproof.metrics import InputDependence, InputIndependence, ModelContrast
+from heatproof.methods import Attribution, EdgeMap, Gradient, InputMap, InputXGradient, Occlusion, RandomMap
+from heatproof.metrics import GridPointing, InputDependence, InputIndependence, ModelContrast
 from heatproof.metrics.explain import bound
 from heatproof.metrics.truth.insignificant_patch import insignificant_patch
 from heatproof.models import Model
@@ -72,6 +72,41 @@ def test_input_independence() -> None:
     assert found.components["patch"].tolist() == pytest.approx([b for _, b in shares], abs=1e-9)
     assert found.values.tolist() == [float(abs(a - b) <= 0.1 * a) for a, b in shares]
     assert 0 < found.values.mean() < 1  # both outcomes are seen
+
+
+CELLS = torch.zeros(3, 16, 16, dtype=torch.float64)
+CELLS[0, :8, 8:] = CELLS[1, 8:, 8:] = CELLS[2, 8:, 8:] = 1
+
+
+@twin_of("grid_pointing")
+@pytest.mark.parametrize("sees", ["all", "features", "cell"])
+def test_grid_pointing(sees: str) -> None:
+    found = hp.score({"name": "grid_pointing", "sees": sees}, MODEL, IMAGES, Gradient(), regions=CELLS, target=1)
+    maps = [truth.gradient_seeing(MODEL, image, cell, 1, sees) for image, cell in zip(IMAGES, CELLS, strict=True)]
+    expected = [truth.grid_pointing(*pair) for pair in zip(maps, CELLS, strict=True)]
+    assert found.values.tolist() == pytest.approx(expected, abs=1e-9)
+    assert found.components["chance"].tolist() == [0.25, 0.25, 0.25]
+    assert (found.values == 1).all() == (sees == "cell")
+
+
+def test_what_the_network_cannot_see_is_shown_by_controls_and_activation_maps_but_not_by_gradients() -> None:
+    def share(method: object, sees: str) -> list[float]:
+        return hp.score({"name": "grid_pointing", "sees": sees}, MODEL, IMAGES, method, regions=CELLS, target=1).values.tolist()
+
+    assert share("input_x_gradient", "cell") == [1, 1, 1]
+    assert share(Occlusion(window=2, stride=2), "cell") == pytest.approx([1, 1, 1], abs=1e-9)
+    assert all(value < 0.6 for value in share("edge_map", "cell"))
+    assert all(value < 0.6 for value in share("layer_cam", "cell"))
+    assert share("constant_map", "features") == pytest.approx([0.25, 0.25, 0.25])
+
+
+def test_a_map_of_the_hidden_layer_itself_and_networks_without_such_a_layer_are_refused_by_name() -> None:
+    found = hp.score(GridPointing(sees="features"), MODEL, IMAGES, "grad_cam", regions=CELLS, target=1)
+    assert set(found.notes) == {"the layer of the map is the one that is hidden outside the cell"}
+    dense = Toy(architecture="mlp", side=16, channels=3, width=0.02).load()
+    with pytest.raises(ModelError, match="expected a layer with more than one position"):
+        hp.score(GridPointing(sees="features"), dense, IMAGES.float(), "gradient", regions=CELLS)
+    assert hp.score(GridPointing(sees="cell"), dense, IMAGES.float(), "gradient", regions=CELLS).values.tolist() == [1, 1, 1]
 
 
 def oracle(images: Tensor, target: Tensor, seed: int, model: Model | None = None, /) -> Attribution:

@@ -32,3 +32,28 @@ def patch(model: Model, image: Tensor, scene: Tensor, region: Tensor, steps: int
         delta = (delta - length * at.grad) * region
     best = min(iterates, key=lambda pair: pair[0])[1]
     return (pixels + best).clamp(0, 255) / 255 * (upper - lower) + lower
+
+
+def grid_pointing(values: Tensor, region: Tensor) -> float:
+    """Rao et al., equation 1: the positive sum over channels in the cell, as a share of that in the mosaic."""
+    inside = whole = 0.0
+    for i in range(region.shape[0]):
+        for j in range(region.shape[1]):
+            positive = max(float(values[:, i, j].double().sum()), 0.0)
+            inside, whole = inside + positive * bool(region[i, j]), whole + positive
+    return inside / whole
+
+
+def gradient_seeing(model: Model, image: Tensor, region: Tensor, target: int, sees: str) -> Tensor:
+    """The gradient of the three-block network, layer by layer, with the rest of the image or of the last convolution hidden."""
+    at = image[None].clone().requires_grad_()
+    layers = dict(model.module.named_children())
+    x = at * region if sees == "cell" else at
+    for name, layer in layers.items():
+        x = layer(x)
+        if name == "relu3" and sees == "features":
+            side = len(region) // x.shape[-1]
+            x = x * (region.unflatten(0, (-1, side)).unflatten(2, (-1, side)).mean((1, 3)) >= 0.5)
+    x[0, target].backward()
+    assert at.grad is not None
+    return at.grad[0]

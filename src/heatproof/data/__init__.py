@@ -12,6 +12,7 @@ from heatproof.data.given_images import GivenImages
 from heatproof.data.image_folder import ImageFolder
 from heatproof.data.loading import LoadedImages, load, load_images, load_regions, load_scenes
 from heatproof.data.mini_bam import MiniBam
+from heatproof.data.mosaics import Mosaics
 from heatproof.data.photos import Photograph, Photos
 from heatproof.data.torchvision_set import TorchvisionSet
 
@@ -31,6 +32,7 @@ __all__ = [
     "Item",
     "LoadedImages",
     "MiniBam",
+    "Mosaics",
     "Photograph",
     "Photos",
     "TorchvisionSet",

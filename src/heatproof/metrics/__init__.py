@@ -19,7 +19,7 @@ from heatproof.metrics.score import score
 from heatproof.metrics.scores import Scores
 from heatproof.metrics.similarity import Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
-from heatproof.metrics.truth import InputDependence, InputIndependence, ModelContrast
+from heatproof.metrics.truth import GridPointing, InputDependence, InputIndependence, ModelContrast
 from heatproof.metrics.truth_metric import TruthMetric
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "EfficientMprt",
     "EnergyInMask",
     "ExplainerMetric",
+    "GridPointing",
     "HistogramEntropy",
     "InputDependence",
     "InputIndependence",
