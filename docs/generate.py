@@ -22,7 +22,7 @@ from heatproof.core.setting_docs import NONE, REQUIRED, first_sentence, paragrap
 from heatproof.core.settings import Settings, exports
 from heatproof.data import Dataset
 from heatproof.methods import Method
-from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
+from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, TruthMetric
 from heatproof.models import Output
 from heatproof.models.loaders import Loader
 from heatproof.numerics.quadrature import Quadrature
@@ -293,6 +293,7 @@ def _metrics_page() -> str:
         ReferenceMetric: "the map, and that of another method",
         RegionMetric: "the map, and where the object lies",
         ModelMetric: "the map and the model",
+        TruthMetric: "the method, for further maps, and where the object lies",
         ExplainerMetric: "the method, for further maps",
     }
     parts = [

@@ -62,12 +62,16 @@ from heatproof.metrics import (
     EfficientMprt,
     EnergyInMask,
     FaithfulnessCorrelation,
+    GridPointing,
     HistogramEntropy,
     Infidelity,
+    InputDependence,
+    InputIndependence,
     InputInvariance,
     Irof,
     MaxSensitivity,
     Metric,
+    ModelContrast,
     OutOfDistribution,
     ParameterRandomisation,
     PerformanceInformationCurve,
@@ -90,7 +94,7 @@ from heatproof.metrics import (
     TotalVariationCurve,
 )
 from heatproof.models import Model
-from heatproof.models.loaders import Loader, Toy
+from heatproof.models.loaders import Imported, Loader, Toy
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.passes.patterns import GivenPatterns, fit_patterns
@@ -118,6 +122,14 @@ PATTERNS, OTHER_PATTERNS = patterns(9), patterns(8)
 FOUR, NINE, SIXTEEN = (RegularGrid(cells_per_axis=side) for side in (2, 3, 4))
 
 OTHER_NETWORK = Toy(architecture="three_blocks", side=24, channels=3, classes=4, width=0.3)
+
+ANY_SIZE = Imported(path=f"{__name__}:network_for_any_size")
+
+
+def network_for_any_size() -> Model:
+    """A network that takes images of every size; its import path is a loader."""
+    return zoo.model(zoo.filled(zoo.residual(), seed=29))
+
 
 CHEAP_CURVE = PerturbationCurve(side=2, regions=2, draws=2)
 
@@ -335,6 +347,10 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     RelevanceRank: {"": RelevanceRank()},
     TopIntersection: {"": TopIntersection(), "more than the object": TopIntersection(share=0.3)},
     BestOverlap: {"": BestOverlap()},
+    ModelContrast: {"": ModelContrast(other=ANY_SIZE)},
+    GridPointing: {"": GridPointing(), "cell": GridPointing(sees="cell"), "features": GridPointing(sees="features")},
+    InputDependence: {"": InputDependence()},
+    InputIndependence: {"": InputIndependence(steps=2, length=2)},
     Repeatability: {"": Repeatability(), "ranks": Repeatability(similarity="spearman")},
     SimilarityTo: {
         "": SimilarityTo(reference=Gradient()),
@@ -556,6 +572,9 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     },
     PointingGame: {"tolerance": 5},
     TopIntersection: {"share": 0.2},
+    ModelContrast: {"other": OTHER_NETWORK},
+    InputDependence: {"network": OTHER_NETWORK},
+    InputIndependence: {"network": OTHER_NETWORK, "threshold": 100.0, "steps": 3, "length": 4000.0},
     Repeatability: {"similarity": ["spearman", "pearson"], "reliability": 0.8},
     **{
         family: {

@@ -21,6 +21,7 @@ from heatproof.metrics import (
     Completeness,
     ExplainerMetric,
     FaithfulnessCorrelation,
+    GridPointing,
     HistogramEntropy,
     InputInvariance,
     MapMetric,
@@ -40,6 +41,7 @@ from heatproof.metrics import (
     Sparseness,
     SymmetricRelevanceGain,
     TotalVariationCurve,
+    TruthMetric,
 )
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.explain import bound
@@ -112,6 +114,16 @@ def regions(at: Tensor) -> Tensor:
     return inside
 
 
+def scenes(at: Tensor) -> Tensor:
+    """Each image without what is in its region: there, a mirror image of itself."""
+    return torch.where(regions(at)[:, None], at.flip(-1), at)
+
+
+def known(metric: Metric, at: Tensor) -> dict[str, Tensor]:
+    """What a metric of known truth is told of the images beside them."""
+    return {"regions": regions(at), "scenes": scenes(at.detach())} if isinstance(metric, TruthMetric) else {}
+
+
 def score(
     metric: Metric,
     model: Model | None = None,
@@ -133,7 +145,7 @@ def score(
     if isinstance(metric, ModelMetric):
         return metric.score(model, at, target, values, seed=seed)
     assert isinstance(metric, ExplainerMetric)
-    return metric.score(model, at, target, bound(method or asked(metric), model), seed=seed)
+    return metric.score(model, at, target, bound(method or asked(metric), model), seed=seed, **known(metric, at))
 
 
 @functools.cache
@@ -211,11 +223,11 @@ def test_one_call_takes_any_metric_and_an_attribution_a_method_or_maps(metric: M
     method, at, target, seed = asked(metric), images(3), torch.tensor([0, 1, 2]), 2
     attribution = method.attribute(NETWORK, at, target, seed=seed)
     expected = score(metric, NETWORK, at, target, attribution.values, method, seed)
-    where = regions(at).float()
-    assert_same_scores(hp.score(metric, NETWORK, at, attribution, regions=where), expected, 0)
-    described = hp.score(metric.to_dict(), NETWORK, at, method.to_dict(), regions=where, target=target, seed=seed)
+    truth = {"regions": regions(at).float(), "scenes": scenes(at)}
+    assert_same_scores(hp.score(metric, NETWORK, at, attribution, **truth), expected, 0)
+    described = hp.score(metric.to_dict(), NETWORK, at, method.to_dict(), **truth, target=target, seed=seed)
     assert_same_scores(described, expected, 0)
-    given = {"regions": where, "target": target, "seed": seed}
+    given = {**truth, "target": target, "seed": seed}
     if isinstance(metric, ExplainerMetric):
         with pytest.raises(UsageError, match=f"{metric.name}: maps: expected a Method or an Attribution"):
             hp.score(metric, NETWORK, at, torch.zeros_like(at), **given)
@@ -267,6 +279,8 @@ def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
     if isinstance(metric, ReferenceMetric):
         return metric.reference.stochastic
+    if isinstance(metric, GridPointing) and metric.sees == "cell":
+        return False  # no gradient lies outside the cell, whatever is drawn
     if isinstance(metric, OutOfDistribution):
         return metric.removal.fill.stochastic
     if isinstance(metric, CellMetric) and not isinstance(metric, SingleDeletion):
@@ -278,7 +292,7 @@ def draws_at_random(metric: Metric) -> bool:
 def test_another_seed_gives_another_score_where_something_is_drawn(metric: Metric) -> None:
     once, other = usual(metric), score(metric, seed=1)
     if draws_at_random(metric):
-        assert gap(once.values, other.values) > 1e-6
+        assert differ(once, other) if isinstance(metric, TruthMetric) else gap(once.values, other.values) > 1e-6
     else:
         assert_same_scores(once, other, 0)
 
@@ -295,7 +309,9 @@ def test_global_random_state_is_neither_used_nor_changed(metric: Metric) -> None
 
 @metrics
 def test_float64_agrees_with_float32(metric: Metric) -> None:
-    method = METHOD.method if isinstance(metric, ComparingMetric) else METHOD  # an image whose last bit is other has other draws
+    method = (
+        METHOD.method if isinstance(metric, ComparingMetric | TruthMetric) else METHOD
+    )  # an image whose last bit is other has other draws
     single = score(metric, method=method)
     double = score(metric, zoo.model(network(), dtype=torch.float64), images().double(), values=maps().double(), method=method)
     assert_close(single.values.double(), double.values.double(), 1e-3)
@@ -410,6 +426,13 @@ def row_of(table: Mapping[type, Any], metric: Metric) -> Any:
 
 @metrics_of(MapMetric | ExplainerMetric)
 def test_the_better_of_a_known_pair_scores_better(metric: Metric) -> None:
+    if isinstance(metric, TruthMetric):
+        shown = row_of(known_pairs.TRUTHS, metric)
+        for at in images().split(1):
+            explainers = [known_pairs.shows_object(regions(at), scenes(at), when) for when in (shown.better, shown.worse)]
+            first, second = (metric.score(NETWORK, at, 0, explain, **known(metric, at)) for explain in explainers)
+            assert better(metric, first.values, second.values).all(), shown.why
+        return
     if isinstance(metric, MapMetric):
         pair = row_of(known_pairs.MAPS, metric)
         first, second = metric.score(pair.better(known_pairs.IMAGE)), metric.score(pair.worse(known_pairs.IMAGE))
@@ -568,11 +591,14 @@ def test_a_broken_map_scores_nan_says_why_and_spares_its_batch_mates(metric: Met
 
         def explain(images: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
             found = asked(metric).attribute(other or model, images, target, seed=seed)
-            if len(images) == len(values):  # one image by itself is none that was broken
+            if isinstance(metric, GridPointing):  # it asks for the maps of parts of the batch
+                found.values[torch.tensor([torch.equal(image, at[1]) for image in images]), 0, 3, 3] = value
+            elif len(images) == len(values):  # one image by itself is none that was broken
                 found.values[1, 0, 3, 3] = value
             return found
 
-        found = metric.score(model, images(), 0, explain)
+        at = images()
+        found = metric.score(model, at, 0, explain, **known(metric, images()))
     else:
         found = score(metric, model, values=values)
     assert found.values[1].isnan()
@@ -590,7 +616,7 @@ def test_a_map_of_zeros_has_a_score_or_a_note(metric: Metric) -> None:
             found = asked(metric).attribute(other or model, images, target, seed=seed)
             return replace(found, values=torch.zeros_like(found.values))
 
-        found = metric.score(model, images(), 0, explain)
+        found = metric.score(model, images(), 0, explain, **known(metric, images()))
     else:
         found = score(metric, model, values=torch.zeros_like(maps()))
     for value, note in zip(found.values.tolist(), found.notes, strict=True):
@@ -660,11 +686,13 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
         incremental(model, batch, (side // 3, side // 3))  # likewise
     if isinstance(metric, OutOfDistribution) and metric.references is not None:
         metric.real_features(model, batch, site_of(model, batch), metric.references)  # likewise
+    if isinstance(metric, GridPointing):
+        site_of(model, batch)  # likewise
     zoo.checked(model, batch)  # likewise
     if isinstance(metric, ParameterRandomisation):
         metric = metric.model_copy(update={"blocks": len(order)})
     if isinstance(metric, ExplainerMetric):
-        metric.score(model, batch, 0, explain)
+        metric.score(model, batch, 0, explain, **known(metric, batch))
         assert len(further) == 5 * metric.explanations()
     elif isinstance(metric, ReferenceMetric):
         metric.score(values, values[:1].expand_as(values))
@@ -676,7 +704,7 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
 
     with known_outputs(model, batch, raw_outputs(model, batch)), count_passes() as passes:
         if isinstance(metric, ExplainerMetric):
-            metric.score(model, batch, 0, explain)
+            metric.score(model, batch, 0, explain, **known(metric, batch))
         elif isinstance(metric, ModelMetric):
             metric.score(model, batch, 0, values)
     assert passes.forward == 5 * (cost.forward - cost.clean)

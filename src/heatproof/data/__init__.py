@@ -3,12 +3,15 @@ remedy.
 """
 
 from heatproof.data.arrays import Arrays
+from heatproof.data.bam_folder import BamFolder
 from heatproof.data.base import UNREADABLE, Dataset, Item
 from heatproof.data.decoding import FORMATS, MAX_ASPECT, MAX_PIXELS, MIN_SIDE, open_image
 from heatproof.data.digits import Digits
 from heatproof.data.folder import Folder
 from heatproof.data.image_folder import ImageFolder
-from heatproof.data.loading import LoadedImages, load, load_images, load_regions
+from heatproof.data.loading import LoadedImages, load, load_images, load_regions, load_scenes
+from heatproof.data.mini_bam import MiniBam
+from heatproof.data.mosaics import Mosaics
 from heatproof.data.photos import Photograph, Photos
 from heatproof.data.torchvision_set import TorchvisionSet
 
@@ -19,17 +22,21 @@ __all__ = [
     "MIN_SIDE",
     "UNREADABLE",
     "Arrays",
+    "BamFolder",
     "Dataset",
     "Digits",
     "Folder",
     "ImageFolder",
     "Item",
     "LoadedImages",
+    "MiniBam",
+    "Mosaics",
     "Photograph",
     "Photos",
     "TorchvisionSet",
     "load",
     "load_images",
     "load_regions",
+    "load_scenes",
     "open_image",
 ]

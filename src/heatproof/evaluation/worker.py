@@ -23,7 +23,7 @@ from heatproof.core.objects import built
 from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
-from heatproof.data.loading import LoadedImages, load, load_regions
+from heatproof.data.loading import LoadedImages, load, load_regions, load_scenes
 from heatproof.evaluation.networks import with_output
 from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
@@ -190,6 +190,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
         attribution.values,
         explain,
         regions=lambda: _regions(unit, model, loaded),
+        scenes=lambda: _scenes(unit, model, batch),
         maps_of=lambda method, seed: batch.map_of(method, model, attribution.target, seed),
         seed=unit.seed,
     )
@@ -208,6 +209,11 @@ def _regions(unit: Unit, model: Model, loaded: LoadedImages) -> Tensor:
     dataset = built(Dataset, unit.dataset)
     preprocessing = preprocessing_of(model, dataset)
     return load_regions(dataset, preprocessing.region if preprocessing else None, items=loaded.items)
+
+
+def _scenes(unit: Unit, model: Model, batch: _Batch) -> Tensor:
+    dataset = built(Dataset, unit.dataset)
+    return load_scenes(dataset, batch.loaded.items, preprocessing_of(model, dataset), batch.images)
 
 
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:

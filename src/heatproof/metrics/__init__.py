@@ -25,6 +25,8 @@ from heatproof.metrics.score import score
 from heatproof.metrics.scores import Scores
 from heatproof.metrics.similarity import MaxSensitivity, Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
+from heatproof.metrics.truth import GridPointing, InputDependence, InputIndependence, ModelContrast
+from heatproof.metrics.truth_metric import TruthMetric
 
 __all__ = [
     "Aopc",
@@ -37,13 +39,17 @@ __all__ = [
     "EnergyInMask",
     "ExplainerMetric",
     "FaithfulnessCorrelation",
+    "GridPointing",
     "HistogramEntropy",
     "Infidelity",
+    "InputDependence",
+    "InputIndependence",
     "InputInvariance",
     "Irof",
     "MapMetric",
     "MaxSensitivity",
     "Metric",
+    "ModelContrast",
     "ModelMetric",
     "OutOfDistribution",
     "ParameterRandomisation",
@@ -69,5 +75,6 @@ __all__ = [
     "SymmetricRelevanceGain",
     "TopIntersection",
     "TotalVariationCurve",
+    "TruthMetric",
     "score",
 ]

@@ -13,7 +13,7 @@ change.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -305,6 +305,18 @@ class ExplainerMetric(Metric, ABC):
         Raises:
             UsageError: `explain` is no function, but a method or its maps.
         """
+        return self._scored(model, images, target, explain, seed, self.measure)
+
+    def _scored(
+        self,
+        model: Model,
+        images: Tensor,
+        target: int | Tensor | None,
+        explain: Explain,
+        seed: int,
+        measure: Callable[[Model, Tensor, Tensor, Explain, int], Scores],
+    ) -> Scores:
+        """Check the arguments of `score` and call `measure` with them, with the class of each image and maps of a wide type."""
         check_images(model, images)
         if not callable(explain):
             raise UsageError(
@@ -321,7 +333,7 @@ class ExplainerMetric(Metric, ABC):
             return attribution if values is attribution.values else replace(attribution, values=values)
 
         with torch.inference_mode(False), model.running(), keeping_passes() if self.keeps_passes else nullcontext():
-            return self.measure(model, images.detach(), resolve_target(model, images, target), explain_widely, seed)
+            return measure(model, images.detach(), resolve_target(model, images, target), explain_widely, seed)
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:
