@@ -181,10 +181,16 @@ class Study:
             n, explain = len(labels), bound(Method.from_dict(PANEL[labels[0]]), self.model)
             values, images = torch.cat([maps[label] for label in labels]), image.expand(n, -1, -1, -1)
             regions = partial(self.regions[number : number + 1].expand, n, -1, -1)
-            scores = ScoreInputs(self.model, images, target.expand(n), values, explain, regions, _refused, seed=0).score(metric)
+            scores = ScoreInputs(self.model, images, target.expand(n), values, explain, regions, _no_scenes, _refused, 0).score(
+                metric
+            )
             for k, label in enumerate(labels):
                 parts = {name: float(part[k]) for name, part in scores.components.items()}
                 yield label, {"value": float(scores.values[k]), **parts}
+
+
+def _no_scenes() -> Tensor:
+    raise ValueError("expected no metric that compares images with their scenes")
 
 
 def _refused(method: Method, seed: int) -> Tensor:
