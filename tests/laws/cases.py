@@ -671,7 +671,7 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
     },
     Infidelity: {
         "groups": {"perturbation": "subsets"},
-        "perturbation": {"maps": "sensitivities"},
+        "perturbation": {"maps": "sensitivities", "groups": NINE},
         "maps": {"perturbation": "subsets"},
         "share": {"perturbation": "subsets"},
         "samples": {"perturbation": "subsets"},

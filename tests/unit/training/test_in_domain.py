@@ -1,6 +1,6 @@
 """Networks that are fine-tuned on single deletions, and what that changes for `single_deletion`."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -21,20 +21,23 @@ from heatproof.training import InDomain, Trained, TrainingConfig
 N, CELLS = 80, 16
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+@pytest.fixture(autouse=True, scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One for all tests, so that each network is trained once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
-@pytest.fixture
-def pictures(tmp_path: Path) -> Arrays:
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Arrays:
     """Noise, a little brighter above for class 0 and below for class 1, so that one white cell outweighs the difference."""
     rng = np.random.default_rng(0)
     labels = np.arange(N) % 2
     images = rng.integers(0, 80, (N, 10, 10), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         image[5 * label : 5 * label + 5] += 30
-    path = tmp_path / "pictures.npz"
+    path = tmp_path_factory.mktemp("pictures") / "pictures.npz"
     np.savez(path, X_train=images, y_train=labels, X_test=images[:6], y_test=labels[:6], classes=np.array(["up", "down"]))
     return Arrays(path=path, part="train")
 
@@ -42,7 +45,7 @@ def pictures(tmp_path: Path) -> Arrays:
 def in_domain(pictures: Arrays, **fields: object) -> InDomain:
     toy = Toy(architecture="mlp", side=10, classes=2, width=0.1)
     base = Trained(architecture=toy, dataset=pictures, training=TrainingConfig(epochs=30, batch_size=8, learning_rate=0.005))
-    training = TrainingConfig(epochs=60, batch_size=8, learning_rate=0.02, optimiser="sgd")
+    training = TrainingConfig(epochs=30, batch_size=8, learning_rate=0.03, optimiser="sgd")
     return InDomain(**{"network": base, "dataset": pictures, "fill": "white", "training": training, **fields})
 
 

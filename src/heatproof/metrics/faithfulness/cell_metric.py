@@ -119,9 +119,12 @@ class CellMetric(ModelMetric, ABC):
     def subsets(self, inputs: MaskedInputs, groups: FeatureGroups, share: float, samples: int, seed: int) -> list[Deletions]:
         """Random subsets of an image's cells replaced, each by a draw of the fill of its own. Cost: one forward pass for each."""
         key = self.key_of_subsets(share, samples), seed
-        return shared_work(
-            inputs.model, inputs.images, inputs.target, key, lambda: _without_subsets(inputs, groups, share, samples)
-        )
+        absent = [
+            _random_subsets(inputs.draws.rows([i]).on_cpu(), m, share, samples).to(inputs.images.device)
+            for i, m in enumerate(groups.counts)
+        ]
+        scores = shared_work(inputs.model, inputs.images, inputs.target, key, lambda: _scores_of_subsets(inputs, groups, absent))
+        return [Deletions(each, left, range(samples)) for each, left in zip(absent, scores, strict=True)]
 
     def _key(self, *what: object) -> str:
         output = None if self.output is None else self.output.to_dict()
@@ -144,18 +147,18 @@ def _scores_without(inputs: MaskedInputs, groups: FeatureGroups, draws: int) -> 
     return scores.view(b, m, draws).transpose(1, 2)
 
 
-def _without_subsets(inputs: MaskedInputs, groups: FeatureGroups, share: float, samples: int) -> list[Deletions]:
-    device, most = inputs.images.device, groups.most
-    absent = [_random_subsets(inputs.draws.rows([i]).on_cpu(), m, share, samples).to(device) for i, m in enumerate(groups.counts)]
-    padded = [F.pad(each, (0, most - each.shape[1])) for each in absent]
-    scores = torch.empty(len(absent), samples, dtype=wide_type(inputs.images.dtype), device=device)
+def _scores_of_subsets(inputs: MaskedInputs, groups: FeatureGroups, absent: Sequence[Tensor]) -> Float[Tensor, "b n"]:
+    """The score of each image with each of its subsets replaced, by the draw of the fill of the same number."""
+    samples = len(absent[0])
+    padded = [F.pad(each, (0, groups.most - each.shape[1])) for each in absent]
+    scores = torch.empty(len(absent), samples, dtype=wide_type(inputs.images.dtype), device=inputs.images.device)
 
     def present(image: list[int], k: list[int]) -> Tensor:
         return ~torch.stack([padded[i][j] for i, j in zip(image, k, strict=True)])
 
     for chunk in masked_scores(inputs, samples, present, lambda _, k: k):
         scores[chunk.image, chunk.k] = chunk.scores.to(scores)
-    return [Deletions(each, left, range(samples)) for each, left in zip(absent, scores, strict=True)]
+    return scores
 
 
 def _random_subsets(draws: Draws, m: int, share: float, samples: int) -> Bool[Tensor, "n m"]:
