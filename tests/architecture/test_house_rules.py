@@ -56,6 +56,7 @@ NO_CONCEPT = {
     "differentiable_map",
     "score",
     "scores",
+    "truth_metric",
 }
 """Stems of files that hold what a family shares, or a member that only a method can build."""
 

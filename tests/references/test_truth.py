@@ -9,7 +9,7 @@ from heatproof.core.errors import ModelError, TensorError, UsageError
 from heatproof.methods import Attribution, EdgeMap, Gradient, InputMap, InputXGradient, Occlusion, RandomMap
 from heatproof.metrics import GridPointing, InputDependence, InputIndependence, ModelContrast
 from heatproof.metrics.explain import bound
-from heatproof.metrics.truth.insignificant_patch import insignificant_patch
+from heatproof.metrics.truth.input_independence import insignificant_patch
 from heatproof.models import Model
 from heatproof.models.loaders import Toy
 from tests.references import truth

@@ -2,7 +2,8 @@
 
 There is one base class for each kind of input. `MapMetric` scores the map alone. `RegionMetric` also needs the region of the
 object. `ReferenceMetric` compares the map with the map of another method. `ModelMetric` runs the network on changed images.
-`ExplainerMetric` computes further maps with the method itself. No metric averages over images, and no metric imports a concrete
+`ExplainerMetric` computes further maps with the method itself; `TruthMetric` (`truth_metric.py`), a sixth, is one that also knows
+where the object lies and what the image is without it. No metric averages over images, and no metric imports a concrete
 method.
 
 Maps and images are `[b, c, …]`: of tables, signals, images or volumes. What is measured on a map is `[b, c, *places]`, and for a

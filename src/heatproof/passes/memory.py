@@ -46,6 +46,7 @@ Kind = str
 """The kind of a pass, `forward`, `gradient` or any other name; a chunk size is measured for each."""
 T = TypeVar("T")
 
+
 @runtime_checkable
 class ChunkSizes(Protocol):
     """The numbers of passes that are computed at once, by the kind of the pass and the shape, type and device of its input."""

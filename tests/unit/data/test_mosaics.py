@@ -5,8 +5,8 @@ from torch import nn
 import heatproof as hp
 from heatproof.core.errors import DataError, UsageError
 from heatproof.data import Mosaics, Photos, load, load_regions
-from heatproof.metrics.truth.confident_mosaics import confident_mosaics
 from heatproof.models import Bounds, Model, Preprocessing
+from heatproof.pipeline import confident_mosaics
 
 TINY = Preprocessing(side=30, resize=30)
 DATA = Mosaics(source=Photos(count=12), cells=3)

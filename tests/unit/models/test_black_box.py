@@ -228,9 +228,7 @@ def test_a_run_names_a_function_by_the_import_path_of_what_makes_its_model(tmp_p
 
 def test_a_function_that_other_processes_cannot_import_is_refused_before_they_start(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"methods": METHODS, "metrics": ["sparseness"], "executor": "local"}
-    words = (
-        r'executor="local": expected objects .* <lambda> cannot be pickled .* use executor="serial", or name it by an import'
-    )
+    words = r'executor="local": expected objects .* <lambda> cannot be pickled .* use executor="serial", or name it by an import'
     with pytest.raises(UsageError, match=words) as error:
         hp.run(model=boxed(lambda rows: logits(rows)), data=IMAGES, out=tmp_path / "run", **settings)
     assert "\n" not in str(error.value)

@@ -50,7 +50,7 @@ def confident_mosaics(
         UsageError: Fewer than n² predicted classes are sure enough, or the network has no classes.
 
     >>> import torch
-    >>> from heatproof.metrics.truth.confident_mosaics import confident_mosaics
+    >>> from heatproof.pipeline import confident_mosaics
     >>> from heatproof.models import Model
     >>> from heatproof.models.loaders import Toy
     >>> model = Toy(architecture="cnn", width=0.1).load()
@@ -72,7 +72,7 @@ def confident_mosaics(
     if len({int(classes[i]) for i in sure}) < n:
         raise UsageError(
             f"mosaics: expected images of at least {n} classes that {model.name} predicts with a probability of {least:g} or more, "
-            f"got {len({int(classes[i]) for i in sure})} such classes in {len(images)} images; give more images, or a smaller `least`"
+            f"got {len({int(classes[i]) for i in sure})} such classes in {len(images)} images; add images or a smaller `least`"
         )
     made, target, regions, parts = [], [], [], []
     for k in range(count):
