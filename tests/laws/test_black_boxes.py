@@ -23,8 +23,8 @@ DATA: dict[str, tuple[Callable[[], nn.Module], int, Callable[[int], Tensor]]] = 
 }
 CHANCE = {"random_map"}
 """Methods whose draws belong to the weights of a network, and are others for a function."""
-NEED_WEIGHTS = {"parameter_randomisation", "efficient_mprt", "input_independence", "input_invariance"}
-"""Metrics that change weights, or follow gradients themselves, and so refuse a function."""
+NEED_WEIGHTS = {"parameter_randomisation", "efficient_mprt", "input_independence", "input_invariance", "out_of_distribution"}
+"""Metrics that change weights, read layers, or follow gradients themselves, and so refuse a function."""
 GIVEN = {"similarity_to": Occlusion(window=3, stride=3)}
 """The maps that metrics compare with, where those of the laws need gradients."""
 
