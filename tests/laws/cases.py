@@ -318,7 +318,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     SensitivityN: {"": SensitivityN(groups=NINE, shares=(0.3, 0.6), samples=5)},
     FaithfulnessCorrelation: {
         "": FaithfulnessCorrelation(groups=NINE, samples=8, share=0.4, fill=Black()),
-        "drawn, pixels": FaithfulnessCorrelation(groups=Patches(side=4), samples=20, fill=Uniform(), output=Probability()),
+        "drawn, pixels": FaithfulnessCorrelation(groups=Patches(side=6), samples=16, fill=Uniform(), output=Probability()),
     },
     Infidelity: {
         "": Infidelity(groups=NINE, samples=6),
@@ -357,7 +357,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "ranks of sizes, drawn": SimilarityTo(reference=SmoothGrad(samples=3), similarity="spearman", signed=False),
         "order": SimilarityTo(reference=Gradient(), similarity="kendall"),
     },
-    MaxSensitivity: {"": MaxSensitivity(samples=2)},
+    MaxSensitivity: {"": MaxSensitivity(samples=1)},
     SimilarityUnderChange: {
         "": SimilarityUnderChange(levels=(0.1, 0.4)),
         "fresh, clipped": SimilarityUnderChange(

@@ -178,6 +178,7 @@ CELLS = RegularGrid(cells_per_axis=8)
 EXACT = {
     "sensitivity_n": SensitivityN(groups=CELLS, samples=10),
     "faithfulness_correlation": FaithfulnessCorrelation(groups=CELLS, samples=10),
+    "saco": Saco(groups=CELLS, parts=8, fill="zero"),
     "subsets": Infidelity(groups=CELLS, samples=10),
     "cells": Infidelity(groups=CELLS, perturbation="cells"),
     "sensitivities": Infidelity(groups=CELLS, samples=10, maps="sensitivities"),
@@ -196,7 +197,7 @@ def test_the_exact_map_of_a_linear_network_is_perfect_and_the_other_kind_of_map_
     assert (metric.score(model, images, None, other).values - best).abs().min() > 0.05
 
 
-@pytest.mark.parametrize("name", ["sensitivity_n", "faithfulness_correlation", "subsets"])
+@pytest.mark.parametrize("name", ["sensitivity_n", "faithfulness_correlation", "saco", "subsets"])
 def test_a_random_map_scores_chance(name: str) -> None:
     """Correlations have expectation 0; of infidelity, half of the maps have the wrong sign, and one in n of the rest is chance."""
     model, images, _, _ = additive()
