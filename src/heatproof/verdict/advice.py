@@ -191,6 +191,8 @@ class Advice:
         for use in self.metrics:
             if not use.used:
                 yield f"Not used: {use.metric}. {use.sentence}"
+        if self.use is not None and not self.evidence.conclusion.decided:
+            yield "Not decided: more images could change which method is used."
         if self.stopped:
             yield f"Stopped early: {self.stopped}."
         yield from self._open()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 import heatproof as hp
 from heatproof.cli import console
 from heatproof.cli.main import app
+from heatproof.cli.recommended import recommended_methods
 from heatproof.core.errors import UsageError
 from heatproof.methods import EdgeMap, Gradient, GuidedBackprop, InputXGradient, SmoothGrad
 from heatproof.verdict import Finding, Standing, VerdictFile
@@ -230,6 +232,15 @@ def test_the_command_prints_it_and_explain_takes_its_file(tmp_path, monkeypatch)
     told = CliRunner().invoke(app, ["explain", str(photograph), "--verdict", str(tmp_path / "r" / "verdict.json")])
     assert told.exit_code != 0
     assert "expected a verdict that recommends a method" in str(told.exception)
+
+
+def test_explain_draws_what_a_verdict_recommends_for_a_network(advice, capsys):
+    network = SimpleNamespace(name="Planted", digest=advice.digest)
+    assert list(recommended_methods(network, advice.file)) == [label for label in ("Contributions", advice.next) if label]
+    assert "with other weights" not in capsys.readouterr().err
+    recommended_methods(SimpleNamespace(name="Planted", digest="other"), advice.file)
+    assert "this verdict is about Planted with other weights" in " ".join(capsys.readouterr().err.split())
+    assert recommended_methods(network, None) == {}
 
 
 def test_a_file_that_is_no_verdict_is_refused(tmp_path, advice):
