@@ -270,8 +270,6 @@ def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
     if isinstance(metric, ReferenceMetric):
         return metric.reference.stochastic
-    if isinstance(metric, GridPointing) and metric.sees == "cell":
-        return False  # no gradient lies outside the cell, whatever is drawn
     return isinstance(metric, ExplainerMetric) or (
         isinstance(metric, PerturbationCurve | RemovalMetric | SingleDeletion) and metric.fill.stochastic
     )
