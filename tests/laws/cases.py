@@ -348,7 +348,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     TopIntersection: {"": TopIntersection(), "more than the object": TopIntersection(share=0.3)},
     BestOverlap: {"": BestOverlap()},
     ModelContrast: {"": ModelContrast(other=ANY_SIZE)},
-    GridPointing: {"": GridPointing(), "cell": GridPointing(sees="cell"), "features": GridPointing(sees="features")},
+    GridPointing: {"": GridPointing(), "features": GridPointing(sees="features")},
     InputDependence: {"": InputDependence()},
     InputIndependence: {"": InputIndependence(steps=2, length=2)},
     Repeatability: {"": Repeatability(), "ranks": Repeatability(similarity="spearman")},

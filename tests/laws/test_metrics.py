@@ -279,8 +279,6 @@ def draws_at_random(metric: Metric) -> bool:
     """Whether the seed must matter: random candidates, or a further map of a stochastic method."""
     if isinstance(metric, ReferenceMetric):
         return metric.reference.stochastic
-    if isinstance(metric, GridPointing) and metric.sees == "cell":
-        return False  # no gradient lies outside the cell, whatever is drawn
     if isinstance(metric, OutOfDistribution):
         return metric.removal.fill.stochastic
     if isinstance(metric, CellMetric) and not isinstance(metric, SingleDeletion):

@@ -22,6 +22,10 @@ from heatproof.core.settings import content_hash
 from heatproof.data.base import CropRegion, Dataset, Item, Preprocess, row_of
 from heatproof.data.photos import Photos
 
+_listed: dict[str, list[Item]] = {}
+"""The labelled images of each set of mosaics, by the digest of its settings."""
+_MOST_LISTED = 4
+
 _CELL = 128
 """The side of a cell of the picture that people see, in pixels."""
 
@@ -59,6 +63,7 @@ class Mosaics(Dataset):
         return self.source.image_shape
 
     def items(self) -> list[Item]:
+        _listed.pop(self.digest, None)
         items = self._labelled()
         rows = range(len(items))[: self.count]
         return [self._item(items, row) for row in rows]
@@ -86,14 +91,19 @@ class Mosaics(Dataset):
         return cell_region(row_of(item, len(self._labelled()), self.name) % self.cells**2, self.cells, *shape)
 
     def _labelled(self) -> list[Item]:
-        items = [item for item in self.source.items() if item.label >= 0]
-        classes = len({item.label for item in items})
-        if classes < self.cells**2:
-            raise DataError(
-                f"{self.name}: expected images of at least {self.cells**2} classes in {self.source.name}, got {classes}; "
-                "give labels, a larger set or fewer cells"
-            )
-        return items
+        """The labelled images of the source, as of the last listing in this process: opening one must not list all again."""
+        if self.digest not in _listed:
+            items = [item for item in self.source.items() if item.label >= 0]
+            classes = len({item.label for item in items})
+            if classes < self.cells**2:
+                raise DataError(
+                    f"{self.name}: expected images of at least {self.cells**2} classes in {self.source.name}, got {classes}; "
+                    "give labels, a larger set or fewer cells"
+                )
+            while len(_listed) >= _MOST_LISTED:
+                del _listed[next(iter(_listed))]
+            _listed[self.digest] = items
+        return _listed[self.digest]
 
     def _item(self, items: Sequence[Item], row: int) -> Item:
         digests = [part.digest for part in _parts_of(items, row, self.cells)]
