@@ -30,12 +30,16 @@ from heatproof.verdict.variants import variants_of
 
 DECIDED_HERE = ("seeds", "stop", "name", "kept_maps")
 """Settings of an experiment that the panel decides."""
-MORE_METRICS: tuple[Mapping[str, Any], ...] = ({"name": "symmetric_relevance_gain", "ranking": "absolute"},)
+MORE_METRICS: tuple[Mapping[str, Any], ...] = (
+    {"name": "symmetric_relevance_gain", "ranking": "absolute"},
+    {"name": "single_deletion"},
+)
 """What is judged by default beside the default metrics of `heatproof.run`.
 
-The gain over half of the image in regions of 32 of 224 pixels told every method from a random map with the fewest forward passes on
-the packaged networks, if regions are ranked by magnitude; by signed relevance, a gradient scores worse than chance there
-(docs/project/measurements/metrics-judged.md). Single deletion told none, and is left out.
+The gain over half of the image in regions of 32 of 224 pixels tells every method from a random map on both packaged networks, if
+regions are ranked by magnitude; by signed relevance, a gradient scores worse than chance there. Single deletion is almost free, as
+all maps share its passes, and tells methods apart on SqueezeNet but not on EfficientNet-Lite0: which of the two it is elsewhere is
+what a judgement is for (docs/project/measurements/metrics-judged.md).
 """
 
 
@@ -73,7 +77,7 @@ def judge(
         model: the network, as `heatproof.run` takes it; one only.
         data: the images, as `heatproof.run` takes them. Twelve or more are advisable, and six are the least.
         metrics: the metrics that are judged, as `heatproof.run` takes them. None: those that `heatproof.run` takes by default,
-            and the symmetric relevance gain with regions ranked by magnitude.
+            the symmetric relevance gain with regions ranked by magnitude, and single deletion.
         methods: the methods of the panel. None: those that `heatproof.run` takes by default. Controls among them are replaced.
         damaged: the label or name of the method whose map is damaged. None: LRP, else integrated gradients, else the first.
         stability: whether each metric is also computed with other fills, region sizes, lengths, rankings and outputs, to see
