@@ -195,8 +195,13 @@ def _avoid(
     methods: Sequence[MethodFacts], questions: Sequence[Question], answers: Sequence[Sequence[Answer]], q: int, m: int
 ) -> str:
     found = answers[q][m]
-    reason = questions[q].failed.format(value=number(found.value, 2), control=number(found.control, 2))
+    reason = questions[q].failed.format(value=_score(found.value))
     return f"Avoid {_name(methods[m])}: {reason}."
+
+
+def _score(value: float) -> str:
+    """A similarity with two decimals, of which only 1 itself is shown as 1."""
+    return "more than 0.99" if 0.995 <= value < 1 else number(value, 2)
 
 
 def _faithful(questions: Sequence[Question], answers: Sequence[Sequence[Answer]]) -> list[tuple[Question, Sequence[Answer]]]:

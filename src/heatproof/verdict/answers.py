@@ -26,7 +26,7 @@ import numpy as np
 from heatproof.stats import ALPHA, effect_size, fewest_images, holm, sign_flip_ps
 from heatproof.stats.bootstrap import Floats
 
-DRAWS = 2_000
+DRAWS = 4_000
 """The sign vectors of a test of more images than can be enumerated."""
 
 

@@ -46,7 +46,7 @@ class Question:
             and 1.
         lower: whether lower scores pass.
         eliminates: whether a method that fails is no candidate any more.
-        failed: what is wrong with a method that fails; `{value}` stands for its score, and `{control}` for that of the control.
+        failed: what is wrong with a method that fails; `{value}` stands for its mean score.
     """
 
     name: str

@@ -78,6 +78,8 @@ def test_a_method_that_keeps_its_map_for_another_class_is_no_candidate():
     )
     assert found.use == "Fair"
     assert found.sentence.endswith("Avoid Guided: it keeps 0.99 of itself when another class is explained.")
+    nearly = asked(CLASS, -0.0999, 0.4, values=(0.9991, 0.5), spread=0.001, metrics=1)
+    assert "it keeps more than 0.99 of itself" in conclusion(facts("Guided", "Fair"), nearly, asked(PIXELS, 9, 1)).sentence
 
 
 def test_fills_that_disagree_leave_a_question_open():
@@ -141,7 +143,7 @@ def test_every_question_says_what_it_asks_and_what_is_wrong_with_a_failure():
     assert len({question.name for question in QUESTIONS}) == len(QUESTIONS)
     for question in QUESTIONS:
         assert question.asks.endswith("?")
-        assert question.failed.format(value=1, control=2)
+        assert question.failed.format(value=1)
         assert question.built()
 
 
