@@ -33,6 +33,7 @@ from heatproof.metrics import (
     ReferenceMetric,
     RegionMetric,
     Repeatability,
+    Saco,
     Scores,
     SensitivityN,
     SignChanges,
@@ -46,6 +47,7 @@ from heatproof.metrics import (
 from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.explain import bound
 from heatproof.metrics.faithfulness.cell_metric import CellMetric
+from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
 from heatproof.models import Model
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.places import as_places
@@ -283,7 +285,8 @@ def draws_at_random(metric: Metric) -> bool:
         return metric.removal.fill.stochastic
     if isinstance(metric, CellMetric) and not isinstance(metric, SingleDeletion):
         return metric.to_dict().get("perturbation") != "cells"
-    return isinstance(metric, ExplainerMetric) or (isinstance(metric, ModelMetric) and metric.fill.stochastic)
+    removes = isinstance(metric, PerturbationCurve | RemovalMetric | SingleDeletion | Saco)
+    return isinstance(metric, ExplainerMetric) or (removes and metric.fill.stochastic)
 
 
 @metrics
