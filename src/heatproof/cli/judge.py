@@ -31,7 +31,7 @@ Metrics = Annotated[
         "--metric",
         metavar="METRIC",
         help="A metric that is judged, and its settings. May be given several times. If there is none: "
-        "symmetric_relevance_gain,ranking=absolute, single_deletion, pixel_flipping, perturbation_curve, random_logit and "
+        "symmetric_relevance_gain of regions and of pixels, single_deletion, pixel_flipping, perturbation_curve, random_logit and "
         "sparseness.",
     ),
 ]

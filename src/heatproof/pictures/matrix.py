@@ -56,8 +56,8 @@ def draw_matrix(sheet: MatrixSheet) -> Picture:
         for column in range(row):
             if np.isfinite(sheet.values[row, column]):
                 x = left + (column + 0.5) * _CELL
-                canvas.text(x, middle - 0.01, number(float(sheet.values[row, column]), 2), 8.5, INK, ha="center", va="bottom")
-                ends = f"{number(float(sheet.low[row, column]), 2)} to {number(float(sheet.high[row, column]), 2)}"
+                canvas.text(x, middle - 0.01, _two(sheet.values[row, column]), 8.5, INK, ha="center", va="bottom")
+                ends = f"{_two(sheet.low[row, column])} to {_two(sheet.high[row, column])}"
                 canvas.text(x, middle + 0.03, ends, 5.8, INK, ha="center", va="top")
     return Picture(canvas.figure, ". ".join(filter(None, (sheet.title, sheet.subtitle, _in_words(sheet)))))
 
@@ -70,5 +70,10 @@ def _in_words(sheet: MatrixSheet) -> str:
     words = []
     for what, at in (("Largest", np.nanargmax(below)), ("Smallest", np.nanargmin(below))):
         i, j = np.unravel_index(at, below.shape)
-        words.append(f"{what}: {number(float(below[i, j]), 2)}, {sheet.names[i]} with {sheet.names[j]}")
+        words.append(f"{what}: {_two(below[i, j])}, {sheet.names[i]} with {sheet.names[j]}")
     return ". ".join(words)
+
+
+def _two(value: float) -> str:
+    """The number with two decimals, however small it is."""
+    return number(round(float(value), 2) + 0.0, 2)  # + 0 makes −0 a zero

@@ -31,15 +31,24 @@ from heatproof.verdict.variants import variants_of
 DECIDED_HERE = ("seeds", "stop", "name", "kept_maps")
 """Settings of an experiment that the panel decides."""
 MORE_METRICS: tuple[Mapping[str, Any], ...] = (
-    {"name": "symmetric_relevance_gain", "ranking": "absolute"},
+    {"name": "symmetric_relevance_gain", "label": "SRG of regions", "ranking": "absolute"},
+    {
+        "name": "symmetric_relevance_gain",
+        "label": "SRG of pixels",
+        "groups": None,
+        "steps": 16,
+        "share": 1.0,
+        "fill": {"name": "blurred"},
+    },
     {"name": "single_deletion"},
 )
 """What is judged by default beside the default metrics of `heatproof.run`.
 
-The gain over half of the image in regions of 32 of 224 pixels tells every method from a random map on both packaged networks, if
-regions are ranked by magnitude; by signed relevance, a gradient scores worse than chance there. Single deletion is almost free, as
-all maps share its passes, and tells methods apart on SqueezeNet but not on EfficientNet-Lite0: which of the two it is elsewhere is
-what a judgement is for (docs/project/measurements/metrics-judged.md).
+By regions of 32 of 224 pixels the gain tells every method from a random map on both packaged networks, if regions are ranked by
+magnitude; by signed relevance, a gradient scores worse than chance there. By pixels, in signed order, it tells maps of
+contributions from the random map and from the edges with the fewest images. Single deletion is almost free, as all maps share its
+passes, and tells methods apart on SqueezeNet but not on EfficientNet-Lite0: which of the two it is elsewhere is what a judgement is
+for (docs/project/measurements/metrics-judged.md).
 """
 
 
@@ -77,7 +86,7 @@ def judge(
         model: the network, as `heatproof.run` takes it; one only.
         data: the images, as `heatproof.run` takes them. Twelve or more are advisable, and six are the least.
         metrics: the metrics that are judged, as `heatproof.run` takes them. None: those that `heatproof.run` takes by default,
-            the symmetric relevance gain with regions ranked by magnitude, and single deletion.
+            the symmetric relevance gain of regions, ranked by magnitude, and of pixels, and single deletion.
         methods: the methods of the panel. None: those that `heatproof.run` takes by default. Controls among them are replaced.
         damaged: the label or name of the method whose map is damaged. None: LRP, else integrated gradients, else the first.
         stability: whether each metric is also computed with other fills, region sizes, lengths, rankings and outputs, to see
@@ -171,7 +180,7 @@ def judge(
 def _fits(settings: Mapping[str, Any], network: Model, shape: ImageShape) -> bool:
     """Whether the images and the network allow a metric."""
     try:
-        metric = Metric.from_dict(settings)
+        metric = Metric.from_dict({key: value for key, value in settings.items() if key != "label"})
         check_needs_images(metric, torch.zeros(1, *shape))
         metric.check_fits(network, shape)
     except HeatproofError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatproof.core.errors import UsageError
-from heatproof.core.formatting import comma_list, count, interval, number
+from heatproof.core.formatting import comma_list, count, number
 from heatproof.core.records import Direction
 from heatproof.pictures.matrix import MatrixSheet, draw_matrix
 from heatproof.stats import EffectSize, MetricAgreement, effect_size
@@ -16,6 +16,7 @@ from heatproof.store.atomic import check_folder, write_atomically
 from heatproof.verdict.evidence import Evidence, agreement_of, weigh
 from heatproof.verdict.judgement_page import judgement_page
 from heatproof.verdict.panel_scores import PanelScores
+from heatproof.verdict.ranged import ranged
 from heatproof.verdict.rule import Finding, Standing, find
 from heatproof.verdict.text_table import text_table
 
@@ -30,8 +31,6 @@ HEADS = (
     *("τ of moved cells", "reliability", "agreement α", "best: d over\nrandom map", "best: d over\nedge map"),
 )
 VARIED = "least stable\nunder"
-ROUNDING = 1e-12
-"""What is smaller is a sum of numbers near 1 that is zero."""
 _ORDER = list(Standing)
 
 
@@ -178,11 +177,11 @@ def _cells(finding: Finding, evidence: Evidence) -> list[str]:
         "not here" if finding.standing == Standing.NOT else f"{finding.images:,.0f}",
         number(evidence.passes, 0),
         "—" if finding.standing == Standing.NOT else number(_passes_to_decide(finding, evidence), 0),
-        _ranged(calibration.rate, calibration.low, calibration.high, 3),
-        *("—" if ladder is None else _ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
-        _ranged(evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
-        _ranged(evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
-        *(_ranged(effect.d, effect.low, effect.high) for effect in over),
+        ranged(calibration.rate, calibration.low, calibration.high, 3),
+        *("—" if ladder is None else ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
+        ranged(evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
+        ranged(evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
+        *(ranged(effect.d, effect.low, effect.high) for effect in over),
     ]
 
 
@@ -197,20 +196,14 @@ def _least_stable(evidence: Evidence) -> str:
     if not known:
         return "—"
     name = min(known, key=lambda name: known[name].tau)
-    return f"{name}: {_ranged(known[name].tau, known[name].low, known[name].high)}"
-
-
-def _ranged(value: float, low: float, high: float, decimals: int = 2) -> str:
-    """A number with its interval; what is left of a zero after rounding is shown as zero."""
-    value, low, high = (0.0 if abs(each) < ROUNDING else each for each in (value, low, high))
-    return number(value, decimals) if value != value else f"{number(value, decimals)} {interval(low, high, decimals)}"
+    return f"{name}: {ranged(known[name].tau, known[name].low, known[name].high)}"
 
 
 def _tau(agreement: MetricAgreement, i: int, j: int) -> str:
     def at(table: Floats) -> float:
         return float(table[i, j])
 
-    return "" if i == j else _ranged(at(agreement.tau), at(agreement.low), at(agreement.high))
+    return "" if i == j else ranged(at(agreement.tau), at(agreement.low), at(agreement.high))
 
 
 def _row(model: str, finding: Finding, evidence: Evidence) -> dict[str, Any]:

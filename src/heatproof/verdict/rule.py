@@ -29,6 +29,7 @@ from enum import StrEnum
 from heatproof.core.formatting import comma_list, count, interval, number, p_value, percent
 from heatproof.stats import ALPHA, Ladder, fewest_images, images_needed, raters_needed
 from heatproof.verdict.evidence import Evidence
+from heatproof.verdict.ranged import ranged
 
 FEWEST = fewest_images(ALPHA)
 MOST = 1_000
@@ -114,13 +115,13 @@ def _notices_damage(evidence: Evidence) -> Iterator[_Answer]:
         ladder = evidence.ladders.get(kind)
         if ladder is not None and ladder.n >= 2 and not ladder.low > 0:
             needed = _until_seen(ladder)
-            seen = f"τ = {number(ladder.tau, 2)} {interval(ladder.low, ladder.high, 2)}"
+            seen = f"τ = {ranged(ladder.tau, ladder.low, ladder.high)}"
             verb = "rewards" if ladder.high < 0 else "takes no notice of" if needed > MOST else "does not yet show that it notices"
             yield _Answer(needed, f"it {verb} {words} ({evidence.damaged}, {seen})")
     for kind, words in REFUSED.items():
         ladder = evidence.ladders.get(kind)
         if ladder is not None and ladder.high < 0:
-            yield _Answer(math.inf, f"it prefers {words} (τ = {number(ladder.tau, 2)} {interval(ladder.low, ladder.high, 2)})")
+            yield _Answer(math.inf, f"it prefers {words} (τ = {ranged(ladder.tau, ladder.low, ladder.high)})")
 
 
 def _until_seen(ladder: Ladder) -> float:
@@ -135,7 +136,7 @@ def _tells_from_chance(evidence: Evidence) -> Iterator[_Answer]:
     effect = evidence.over_chance
     if effect.n < 2:
         return
-    d = f"d = {number(effect.d, 2)} {interval(effect.low, effect.high, 2)}"
+    d = f"d = {ranged(effect.d, effect.low, effect.high)}"
     if effect.d <= 0:
         yield _Answer(math.inf, f"no method scores better than a random map ({evidence.best}, the best, has {d})")
     elif effect.images > MOST:
@@ -149,7 +150,7 @@ def _reliable(evidence: Evidence) -> Iterator[_Answer]:
     if math.isnan(found.value):
         return
     needed = raters_needed(found.value, found.n, wanted=RELIABLE)
-    value = f"{number(found.value, 2)} {interval(found.low, found.high, 2)}"
+    value = f"{ranged(found.value, found.low, found.high)}"
     if needed > MOST:
         yield _Answer(math.inf, f"another half of the images orders the maps anew (reliability {value})")
     elif found.value < RELIABLE:
@@ -178,8 +179,8 @@ def _remarks(evidence: Evidence) -> str:
     unstable = [name for name, each in evidence.stability.items() if each.high < STABLE]
     if unstable:
         least = min((evidence.stability[name] for name in unstable), key=lambda each: each.tau)
-        ends = interval(least.low, least.high, 2)
-        remarks.append(f"another {comma_list(unstable)} orders the methods otherwise (τ down to {number(least.tau, 2)} {ends})")
+        tau = ranged(least.tau, least.low, least.high)
+        remarks.append(f"it orders the methods otherwise with another setting, {comma_list(unstable)} (τ down to {tau})")
     better = [label for label, effect in evidence.confounds.items() if effect.low > best]
     remarks += [f"the {label[:1].lower()}{label[1:]} scores better than every method" for label in better]
     return f" Beware: {', and '.join(remarks)}." if remarks else ""

@@ -9,6 +9,7 @@ from heatproof.core.records import Direction
 from heatproof.stats import Agreement, Calibration, EffectSize, Ladder, Reliability
 from heatproof.verdict.evidence import Evidence
 from heatproof.verdict.rule import FEWEST, Finding, Standing, find
+from heatproof.verdict.stability import Stability
 
 N = 12
 
@@ -152,3 +153,13 @@ def test_what_does_not_decide_is_still_said():
     coarse = changed(calibration=Calibration(0.05, 0.04, 0.06, 0.001, 1.0, 2000, 8, N, 0))
     assert coarse.standing == Standing.BELIEVE
     assert "random maps differ in < 1 % of the pairs only" in coarse.sentence
+
+
+def test_another_setting_that_orders_the_methods_otherwise_is_mentioned():
+    stable, not_stable = Stability(0.9, 0.8, 1.0, N, True), Stability(0.1, -0.1, 0.3, N, False)
+    assert "otherwise" not in changed(stability={"length": stable}).sentence
+    found = changed(stability={"length": stable, "fill blurred": not_stable})
+    assert found.standing == Standing.BELIEVE
+    assert found.sentence.endswith(
+        "Beware: it orders the methods otherwise with another setting, fill blurred (τ down to 0.10 [−0.10, 0.30])."
+    )
