@@ -273,7 +273,8 @@ def _cell(question: Question, found: Answer) -> str:
         return DASH
     if question.against == "limit":
         return f"{found.outcome} {number(found.value, 2)}"
-    return f"{found.outcome} {number(found.d, 1)} {interval(found.low, found.high, 1)}"
+    d, low, high = (round(each, 1) + 0.0 for each in (found.d, found.low, found.high))  # no powers of ten, no −0
+    return f"{found.outcome} {number(d, 1)} {interval(low, high, 1)}"
 
 
 def _needs(images: float) -> str:
