@@ -93,7 +93,7 @@ class GridPointing(TruthMetric):
         if self.sees == "all":
             return explain(images, target, seed).values, False
         values, blind = wide(torch.zeros_like(images)), False
-        cells, where = torch.unique(inside.flatten(1), dim=0, return_inverse=True)  # type: ignore[no-untyped-call]  # torch's own
+        cells, where = torch.unique(inside.flatten(1), dim=0, return_inverse=True)
         for k, cell in enumerate(cells):
             rows = where == k
             part = cell.view(inside.shape[1:])
