@@ -183,7 +183,7 @@ class Advice:
     def _remarks(self) -> Iterator[str]:
         """What the answers rest on, what is open, and what would decide it."""
         yield f"Images: {self.images}, of looks at {comma_list([str(n) for n in self.scores.looks], 9)}; {self.passes:,} passes."
-        if self.stability == self.stability:
+        if self.stability == self.stability and (self.use or self.avoid):
             yield f"Stability: {percent(self.stability)} of resamples of the images give the same method to use and to avoid."
         used = [use.metric for use in self.metrics if use.used]
         if used:
