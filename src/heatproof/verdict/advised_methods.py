@@ -1,6 +1,6 @@
 """The methods that advice compares if a call names none: every family, at costs of at most a few dozen passes a map.
 
-Methods that draw or integrate take about twenty samples or nodes each, so that none is compared at a much larger budget. What a
+Methods that draw or integrate take twenty to fifty samples or nodes each, so that none is compared at a much larger budget. What a
 network does not allow is left out, and a log message says why. Of a black box: occlusion, RISE and KernelSHAP.
 """
 
@@ -21,7 +21,7 @@ NOISE: Mapping[str, Any] = {"name": "gaussian", "sigma": 0.15, "relative_to": "b
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "Gradient": {"name": "gradient"},
     "Input × gradient": {"name": "input_x_gradient"},
-    "Integrated gradients": {"name": "integrated_gradients", "baseline": "uniform", "baselines": 5, "quadrature": {"steps": 4}},
+    "Integrated gradients": {"name": "integrated_gradients", "baseline": "uniform", "baselines": 5, "quadrature": {"steps": 10}},
     "SmoothGrad": {"name": "smooth_grad", "samples": 20, "noise": NOISE},
     "SmoothTaylor": {"name": "smooth_taylor", "samples": 20, "noise": NOISE},
     "Guided backprop": {"name": "guided_backprop"},
