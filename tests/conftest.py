@@ -41,6 +41,12 @@ if "MPLCONFIGDIR" not in os.environ:  # matplotlib lists all fonts once, not in 
     os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="matplotlib-")
     atexit.register(shutil.rmtree, os.environ["MPLCONFIGDIR"], ignore_errors=True)
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests start first, so that at the end no process waits for another one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 LOOPBACK = ("127.", "::1", "localhost")
 
 

@@ -212,6 +212,7 @@ rectangles = st.tuples(st.integers(1, 6), st.integers(1, 6))
 sides = st.tuples(st.integers(10, 17), st.integers(10, 17))
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(st.one_of(convolutions(), transposed(), pools(), interpolations()), sides, rectangles, small(99))
 def test_any_sliding_or_resampling_operation_at_any_place(

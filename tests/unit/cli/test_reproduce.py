@@ -100,6 +100,7 @@ def smoke(name, tmp_path):
     return [*few, *NETWORKS[name], "--out", str(tmp_path)], tmp_path / f"{name}-smoke"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in REPRODUCTIONS if name != "smoothtaylor"])
 def test_a_smoke_run_ends_with_findings_and_a_report(name, tmp_path):
     call, folder = smoke(name, tmp_path)
@@ -120,6 +121,7 @@ app()
 """The command in which the page is not written anew: findings are printed from the rows."""
 
 
+@pytest.mark.slow
 def test_a_smoke_run_killed_in_the_middle_goes_on_and_what_is_computed_anew_is_what_was_lost(tmp_path):
     """Each command is a process of its own, as a user's is, so that how many rows pass at once is measured anew in each."""
     arguments, folder = smoke("smoothtaylor", tmp_path)
