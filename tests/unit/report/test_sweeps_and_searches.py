@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heatproof.report import build
 from heatproof.report.analysis import analyse
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
@@ -11,6 +10,8 @@ from heatproof.report.score_matrix import read_scores
 from heatproof.report.searches import _trace, read_searches
 from heatproof.report.table_cells import selection_bias_sentence
 from heatproof.store.published import SweepEntry
+
+pytestmark = pytest.mark.xdist_group("report")
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +81,7 @@ def test_a_search_without_numbers_is_left_out():
     assert _trace("x.jpg", {key: value for key, value in whole.items() if key != "objective_fresh"}) is None
 
 
-def test_the_page_and_the_figures_hold_both(demo):
-    page = build(demo.path).read_text()
+def test_the_page_and_the_figures_hold_both(demo, page):
     assert "Integrated gradients by passes" in page
     assert "A single point" not in page
     assert "No number" not in page

@@ -24,6 +24,7 @@ from heatproof.verdict.panel import MapPanel
 from heatproof.verdict.text_table import text_table
 from tests.support import zoo
 
+pytestmark = pytest.mark.xdist_group("judge")  # one process judges once for all tests that read the judgement
 FLIPPING = PixelFlipping(steps=6)
 
 
