@@ -80,7 +80,6 @@ def weigh(scores: PanelScores) -> Evidence:
     >>> from heatproof.core.records import Direction
     >>> from heatproof.verdict.evidence import weigh
     >>> from heatproof.verdict.panel_scores import PanelScores
-    from heatproof.verdict.stability import Stability, stability_of
     >>> rng = np.random.default_rng(0)
     >>> levels = np.array([2.0, 1.5, 1.0, 0.0])
     >>> scores = PanelScores(
