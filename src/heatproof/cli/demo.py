@@ -31,16 +31,17 @@ def demo(
 ) -> None:
     """Find out which heatmap to believe, on an example.
 
-    The example is EfficientNet-Lite0 on photographs that come with the package, with eleven methods.
+    The example is EfficientNet-Lite0 on photographs that come with the package, with eleven methods. What the metrics are worth
+    there comes with the package, too, as it takes longer than the rest; `heatproof advise efficientnet_lite0 photos` begins with it.
     """
     if budget == "full":
         from heatproof.passes.memory import keep_freed_memory
         from heatproof.pipeline import executor_of
-        from heatproof.verdict import advise
+        from heatproof.verdict import advise, packaged_verdict
 
         keep_freed_memory()
         chosen = executor_of(executor, workers, timeout)
-        show(advise(model=MODEL, data=DATA, out=out / "demo", executor=chosen))
+        show(advise(model=MODEL, data=DATA, judgement=packaged_verdict(MODEL), out=out / "demo", executor=chosen))
         return
     import tomllib
 

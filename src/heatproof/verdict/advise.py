@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,7 @@ from heatproof.verdict.judgement import Judgement
 from heatproof.verdict.question import CENTRE, EDGES, QUESTIONS, STAGES, Question, Stage
 from heatproof.verdict.rule import Standing
 from heatproof.verdict.stage_runs import StageRuns, images_for, rows
+from heatproof.verdict.verdict_file import VerdictFile
 
 COUNTS = (12, 24, 40, 80, 160)
 """The numbers of images after which comparisons are tested, as far as there are images."""
@@ -56,7 +58,7 @@ def advise(
     data: Any,
     methods: Any = None,
     metrics: Mapping[str, Any] | None = None,
-    judgement: Judgement | None = None,
+    judgement: Judgement | VerdictFile | None = None,
     passes: int | None = None,
     minutes: float | None = None,
     counts: Sequence[int] = COUNTS,
@@ -90,7 +92,8 @@ def advise(
         methods: the methods that are compared, as `heatproof.run` takes them. None: eleven of every family, where the network
             allows them. Controls among them are left out, as advice has its own.
         metrics: metrics of faithfulness by their labels, in place of the symmetric relevance gain by pixels and by regions.
-        judgement: what the metrics are worth here, from `heatproof.judge`. None judges them first.
+        judgement: what the metrics are worth here, from `heatproof.judge` or an earlier verdict about the same network and images.
+            None judges them first.
         passes: the most forward passes that the looks may take; a backward pass counts as two. A look that would take more is not
             begun. The judgement is not included.
         minutes: the most minutes that the looks may take, likewise.
@@ -135,6 +138,7 @@ def advise(
         raise UsageError(f"model: expected one network, got {len(experiment.models)}; ask for advice about each by itself")
     with holding(assembly.objects):
         network, grey = _network(assembly)
+        _check_judgement(judgement, network)
         chosen = _methods(assembly, network, grey) if methods is None else _given_methods(assembly)
         asked, missing = _questions(network, grey, assembly, metrics)
         folder = Path("runs") / f"advise-{experiment.name}" if out is None else Path(out)
@@ -259,6 +263,14 @@ def _check(settings: Mapping[str, Any], counts: Sequence[int]) -> None:
         raise UsageError(f"counts: expected numbers of images, at least one, got {list(counts)}")
 
 
+def _check_judgement(judgement: Judgement | VerdictFile | None, network: Model) -> None:
+    if isinstance(judgement, VerdictFile) and judgement.digest != network.digest:
+        raise UsageError(
+            f"judgement: expected a verdict about the weights of {network.name}, got one about {judgement.model} with "
+            "other weights; leave it out, so that metrics are judged here"
+        )
+
+
 def _network(assembly: Assembly) -> tuple[Model, Tensor]:
     """The network, and a grey image for it."""
     entry, dataset = next(assembly.experiment.model_entries()), assembly.experiment.data()
@@ -336,20 +348,25 @@ def _panel(methods: Mapping[str, Method], grey: Tensor) -> dict[str, Method]:
     return {label: methods[label] for label in sorted(methods, key=order)[:3]}
 
 
-def _uses(judgement: Judgement, asked: Sequence[Question], most: int) -> Iterator[MetricUse]:
+def _uses(judgement: Judgement | VerdictFile, asked: Sequence[Question], most: int) -> Iterator[MetricUse]:
     """Whether each metric is used: if it can be believed with the images that there will be."""
-    for question in asked:
-        if not question.faithfulness:
-            continue
-        for label in question.metrics:
-            try:
-                finding = judgement[label]
-            except UsageError:
-                yield MetricUse(label, False, math.inf, "It was not judged.")
-            else:
-                yield MetricUse(
-                    label, finding.standing != Standing.NOT and finding.images <= most, finding.images, finding.sentence
-                )
+    for label in (label for question in asked if question.faithfulness for label in question.metrics):
+        images, sentence = _found(judgement, label)
+        yield MetricUse(label, images <= most, images, sentence)
+
+
+def _found(judgement: Judgement | VerdictFile, label: str) -> tuple[float, str]:
+    """The images that a metric needs, infinite if it cannot be believed here, and the sentence that says so."""
+    if isinstance(judgement, VerdictFile):
+        known = {each.metric: each for each in judgement.metrics}
+        if label in known:
+            images = known[label].images
+            return math.inf if images is None else images, known[label].sentence
+    else:
+        with suppress(UsageError):
+            finding = judgement[label]
+            return math.inf if finding.standing == Standing.NOT else finding.images, finding.sentence
+    return math.inf, "It was not judged."
 
 
 def _believed(asked: Sequence[Question], uses: Sequence[MetricUse]) -> tuple[list[Question], list[str]]:
