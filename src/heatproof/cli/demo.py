@@ -32,7 +32,8 @@ def demo(
     """Find out which heatmap to believe, on an example.
 
     The example is EfficientNet-Lite0 on photographs that come with the package, with eleven methods. What the metrics are worth
-    there comes with the package, too, as it takes longer than the rest; `heatproof advise efficientnet_lite0 photos` begins with it.
+    there comes with the package, too, since that takes longer than the rest: `heatproof advise efficientnet_lite0 photos` begins
+    with it.
     """
     if budget == "full":
         from heatproof.passes.memory import keep_freed_memory

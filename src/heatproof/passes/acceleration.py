@@ -238,6 +238,7 @@ def _refusal(plan: Plan, precision: Precision, tolerance: float, map_error: floa
 
 
 def _remembered(model: Model, images: Tensor, few: int, precision: Precision, tolerance: float, rows: int) -> Path:
+    rows = 0 if precision == "exact" else rows  # it decides only whether compiling is tried
     device = torch.cuda.get_device_name(images.device) if images.device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     decides = [
         MEASURED_AS,
