@@ -45,7 +45,10 @@ def kind(value: Any) -> Hashable:
     dictionary, the kinds of what is in it; of words, truth values and classes, which one it is.
     """
     own = type(value)
-    return _reader(own)(own, value)
+    reader = _readers.get(own)
+    if reader is None:
+        reader = _readers[own] = _reader(own)
+    return reader(own, value)
 
 
 def _of_tensor(own: type, value: Any) -> Hashable:
@@ -78,7 +81,10 @@ def _of_unknown(own: type, value: Any) -> Hashable:
     raise Unknown
 
 
-@functools.cache
+_readers: dict[type, Callable[[type, Any], Hashable]] = {}
+"""No cache of functools, which torch.compile warns about where it looks into functions."""
+
+
 def _reader(own: type) -> Callable[[type, Any], Hashable]:
     """How to read the kind of a value of this type."""
     if issubclass(own, (torch.Tensor, np.ndarray)):

@@ -26,7 +26,9 @@ def class_folders(root, **files):
 
 
 def test_every_data_set_that_can_be_named_is_listed():
-    assert sorted(exports(Dataset)) == ["arrays", "digits", "folder", "image_folder", "photos", "torchvision_set"]
+    assert sorted(exports(Dataset)) == [
+        *("arrays", "bam_folder", "digits", "folder", "image_folder", "mini_bam", "mosaics", "photos", "torchvision_set"),
+    ]
 
 
 def test_settings_survive_a_round_trip(tmp_path):
