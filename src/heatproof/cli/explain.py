@@ -48,8 +48,8 @@ def explain(
             "-x",
             metavar="METHOD",
             help="A method and its settings, such as smooth_grad,samples=20. May be given several times. "
-            "If none is given, those that a verdict recommends and, as a control, the edges of the image. Networks of the package "
-            "have a verdict; without one: Grad-CAM, LRP, integrated gradients and the edges.",
+            "If none is given, those that a verdict recommends and, as a control, the edges of the image. EfficientNet-Lite0 has "
+            "one in the package; without one: Grad-CAM, LRP, integrated gradients and the edges.",
             show_default=False,
         ),
     ] = None,
