@@ -17,6 +17,7 @@ from heatproof.evaluation.experiment import Experiment
 from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.models.loaders import load_model
+from heatproof.verdict import packaged_verdict
 from heatproof.verdict.advised_methods import METHODS
 from heatproof.verdict.question import QUESTIONS
 from tests.support.markdown import ROOT, blocks, generator, links, shell_lines
@@ -77,6 +78,10 @@ def test_every_extra_stands_in_the_table():
     assert set(re.findall(r"\| `(\w+)` \|", table)) == set(PROJECT["optional-dependencies"])
     assert f"Python {PROJECT['requires-python'].removeprefix('>=')} or newer" in TEXT
     assert f"heatproof-{PROJECT['version']}-py3-none-any.whl" in TEXT
+
+
+def test_the_answer_of_the_demo_is_that_of_the_packaged_verdict():
+    assert packaged_verdict("efficientnet_lite0").sentence in TEXT.replace(" > ", " ")
 
 
 def test_every_reproduction_is_named():

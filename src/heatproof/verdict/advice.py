@@ -272,7 +272,7 @@ def _cell(question: Question, found: Answer) -> str:
     if found.outcome == Outcome.UNASKED:
         return DASH
     if question.against == "limit":
-        return f"{found.outcome} {number(found.value, 2)}"
+        return f"{found.outcome} {number(round(found.value, 2) + 0.0, 2)}"
     d, low, high = (round(each, 1) + 0.0 for each in (found.d, found.low, found.high))  # no powers of ten, no −0
     return f"{found.outcome} {number(d, 1)} {interval(low, high, 1)}"
 
