@@ -1,9 +1,10 @@
 """The records of a run as one file for other tools."""
 
+import io
 from pathlib import Path
 
 from heatproof.core.errors import UsageError
-from heatproof.store.atomic import check_folder
+from heatproof.store.atomic import check_folder, write_atomically
 from heatproof.store.run import Run
 
 KINDS = ("csv", "parquet")
@@ -23,12 +24,12 @@ def export(run: Run, path: Path) -> int:
     if path.exists():
         raise UsageError(f"{path}: expected a file that does not exist yet; choose another name or delete it")
     check_folder(path.parent)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
         records = run.records()
-        pq.write_table(records, path, compression="zstd")
+        pq.write_table(records, content, compression="zstd")
     else:
         from pyarrow import csv
 
@@ -36,5 +37,6 @@ def export(run: Run, path: Path) -> int:
             "SELECT * REPLACE (array_to_string(curve, ' ') AS curve) FROM records "
             "ORDER BY model, method, metric, metric_settings, component, image, seed, unit"
         )
-        csv.write_csv(records, path)
+        csv.write_csv(records, content)
+    write_atomically(path, content.getvalue())
     return int(records.num_rows)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heatproof.core.errors import UsageError
 from heatproof.core.formatting import DASH, comma_list, count, interval, number, percent
+from heatproof.store.atomic import write_atomically
 from heatproof.verdict.advice_rule import MethodFacts
 from heatproof.verdict.advice_scores import AdviceEvidence, AdviceScores, evidence_of, stability
 from heatproof.verdict.answers import Answer, Outcome
@@ -84,7 +85,6 @@ class Advice:
         images = scores.asked[0].values.shape[1] if scores.asked else 0
         same = stability(scores, evidence.conclusion)
         advice = cls(model, digest, images, scores, evidence, methods, metrics, same, passes, stopped, path)
-        path.mkdir(parents=True, exist_ok=True)
         advice.save(advice.file)
         return advice
 
@@ -258,7 +258,7 @@ class Advice:
 
     def save(self, path: Path | str) -> None:
         """Write the verdict to a file that `heatproof explain --verdict` takes."""
-        Path(path).write_text(self.to_file().model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_atomically(Path(path), f"{self.to_file().model_dump_json(indent=1)}\n".encode())
 
     def __repr__(self) -> str:
         return f"Advice about {self.model} on {count(self.images, 'image')}\n\n{self.text()}"

@@ -165,7 +165,7 @@ def advise(
             missing += dropped
         advice = _play(runs, network, chosen, asked, looks, missing, believed, passes, minutes)
         if report:
-            runs.report("faithfulness", advice.sentence)
+            runs.report("faithfulness", advice.sentence, advice.images)
         return advice
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from rich.console import Console
 
+from heatproof.core.formatting import count
 from heatproof.core.objects import HeldObject, holding
 from heatproof.core.settings import canonical_json
 from heatproof.data.given_images import GivenImages, ImageList
@@ -88,12 +90,26 @@ class StageRuns:
         """Score methods by metrics on the first images, of which the first `before` have been scored already."""
         self._planned[stage] = self._planned.get(stage, 0) + self.cost(methods, metrics, images, before)
         self._first_looks.setdefault(stage, (methods, metrics, images))
+        if self.progress is True:
+            words = f"{stage}: {count(len(methods), 'map')} of each of {count(images, 'image')} by {count(len(metrics), 'metric')}"
+            Console(stderr=True).print(words, markup=False, soft_wrap=True)
         self._collect(self._run(stage, methods, metrics, images))
 
-    def report(self, stage: Stage, title: str) -> None:
-        """Write the report of a stage's first look, which has all of its methods. Nothing is computed anew."""
+    def report(self, stage: Stage, title: str, most: int) -> None:
+        """Write the report of a stage's first look, which has all of its methods. Nothing is computed anew.
+
+        Args:
+            stage: the stage.
+            title: the title of the page, which is the sentence of the advice.
+            most: the number of images of the last look, on which the sentence rests.
+        """
         if stage in self._first_looks:
-            self._run(stage, *self._first_looks[stage], report=True, title=title)
+            *_, images = self._first_looks[stage]
+            first = (
+                f"the first look of an advice, where {count(images, 'image')} compare the methods with each other; the sentence at "
+                f"the top compares each with controls, on up to {count(most, 'image')}"
+            )
+            self._run(stage, *self._first_looks[stage], report=True, title=title, budget=first)
 
     def _run(self, stage: Stage, methods: Mapping[str, Method], metrics: Mapping[str, Metric], images: int, **further: Any) -> Run:
         experiment, objects = self._first(images)
