@@ -13,7 +13,18 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.settings import exports
-from heatproof.methods import Attribution, FeatureAblation, Method, Occlusion, SmoothTaylor
+from heatproof.methods import (
+    Attribution,
+    DeepTaylor,
+    FeatureAblation,
+    Lrp,
+    Method,
+    Occlusion,
+    PatternAttribution,
+    PatternNet,
+    SmoothTaylor,
+)
+from heatproof.models import Regression
 from heatproof.passes.counting import PassCount
 from heatproof.passes.forward import known_outputs, raw_outputs
 from heatproof.passes.incremental import incremental
@@ -126,6 +137,31 @@ def test_the_answer_names_its_settings_seed_output_and_passes(method: Method) ->
     assert Method.from_dict(json.loads(found.method)) == method
     assert (found.seed, found.output, found.target.tolist()) == (5, "logit", [0, 1, 2])
     assert found.seconds > 0
+
+
+FROM_THE_OUTPUT = (
+    DeepTaylor(),
+    DeepTaylor(bounded=False),
+    Lrp(composite="z_plus_everywhere"),
+    *METHODS[PatternNet].values(),
+    *METHODS[PatternAttribution].values(),
+)
+"""Methods that share out the output itself among the pixels, whatever its zero is: another zero is a factor of their maps."""
+
+
+@explaining
+def test_the_zero_of_a_quantity_changes_no_map_but_for_a_factor_where_the_output_itself_is_shared_out(method: Method) -> None:
+    def of(zero: float) -> Tensor:
+        module = zoo.residual().double()
+        module.head.bias.data += zero
+        model = zoo.model(module, dtype=torch.float64, output=Regression(index=1))
+        return method.attribute(model, zoo.images(2).double()).values.flatten(1)
+
+    found, other = of(0.0), of(20.0)
+    if method in FROM_THE_OUTPUT:
+        found, other = (values / values.abs().amax(1, keepdim=True) for values in (found, other))
+        other = other * (found * other).sum(1, keepdim=True).sign()
+    assert_close(other, found, 1e-5)
 
 
 # --- what is the caller's --------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from heatproof.metrics import (
     FaithfulnessCorrelation,
     GridPointing,
     HistogramEntropy,
+    InputIndependence,
     InputInvariance,
     MapMetric,
     Metric,
@@ -48,7 +49,8 @@ from heatproof.metrics.comparison import ComparingMetric
 from heatproof.metrics.explain import bound
 from heatproof.metrics.faithfulness.cell_metric import CellMetric
 from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
-from heatproof.models import Model
+from heatproof.models import Model, Regression
+from heatproof.models.classes import NO_CLASSES
 from heatproof.numerics.blur import gaussian_blur
 from heatproof.numerics.places import as_places
 from heatproof.numerics.quadrature import GaussLegendre
@@ -250,6 +252,38 @@ def test_a_method_that_cannot_be_built_again_is_asked_for_only_where_it_is_neede
     assert hp.score("completeness", NETWORK, images(2), attribution).values.isfinite().all()
     with pytest.raises(UsageError, match="give the method itself in place of its Attribution"):
         hp.score("repeatability", NETWORK, images(2), attribution)
+
+
+# --- quantities ---------------------------------------------------------------------------------------------------------------
+
+
+def quantity(unit: float = 1.0, zero: float = 0.0) -> Model:
+    """A network whose output is a quantity, in another unit and from another zero; here it is negative for some images."""
+    module = network().double()
+    module.head.weight.data *= unit
+    module.head.bias.data = unit * (module.head.bias.data - 10) + zero
+    return zoo.model(module, dtype=torch.float64, output=Regression(index=1))
+
+
+def follows_the_explained_output(metric: Metric) -> Metric:
+    return metric.model_copy(update={"output": None}) if "output" in type(metric).model_fields else metric
+
+
+@metrics
+def test_of_a_quantity_the_zero_changes_no_score_and_the_unit_at_most_the_unit_of_the_score(metric: Metric) -> None:
+    """Degrees may be counted from any zero, and a target may be standardised. What asks for a class says that there is none."""
+    metric, no_class = follows_the_explained_output(metric), torch.full((3,), -1)
+    at, values = images(3).double(), maps(3).double()
+    found = score(metric, quantity(), at, no_class, values)
+    if set(found.notes) == {NO_CLASSES}:
+        assert found.values.isnan().all()
+        return
+    assert found.notes == ("",) * 3
+    assert found.values.isfinite().all()
+    assert_close(score(metric, quantity(zero=25.0), at, no_class, values).values, found.values, 1e-8)
+    if not isinstance(metric, InputIndependence):  # its search for a patch weighs pixels against the output
+        scaled = score(metric, quantity(unit=3.0), at, no_class, values).values
+        assert gap(scaled, found.values) < 1e-8 or gap(scaled, 3 * found.values) < 1e-8
 
 
 # --- independence ----------------------------------------------------------------------------------------------------------

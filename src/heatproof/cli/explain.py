@@ -71,8 +71,14 @@ def explain(
         ),
     ] = None,
     output: Annotated[
-        str, typer.Option(metavar="NAME", help="The output to explain: logit, probability, log_probability, margin and others.")
-    ] = "logit",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The output to explain: logit, probability, log_probability, margin, regression and others. "
+            "If it is not given, the network's own, the logit of a classifier.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="The seed of all random draws. The same seed gives the same maps.")] = 0,
     folder: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="The folder in which the pictures are written, as STEM.maps.png.")
@@ -123,7 +129,7 @@ class _ExplainRequest:
     """What the command was asked for, apart from the images and files."""
 
     model: str
-    output: str
+    output: str | None
     method: list[str] | None
     target: str | None
     seed: int
@@ -154,10 +160,11 @@ def _explain_all(request: _ExplainRequest, pictures: Mapping[Path, Path], overwr
     from heatproof.models import Output
     from heatproof.models.loaders import resolve
 
-    explained = Output.from_dict(parse_settings(request.output))
+    explained = None if request.output is None else Output.from_dict(parse_settings(request.output))
     with err.status(f"loading {request.model}"):
         fields = parse_settings(request.model)
-        network = resolve(fields.pop("name"), fields).load().with_(output=explained)
+        network = resolve(fields.pop("name"), fields).load()
+        network = network if explained is None else network.with_(output=explained)
     advised = {} if request.method else recommended_methods(network, request.verdict)
     settings = [parse_settings(text) for text in request.method or ((CONTROL,) if advised else DEFAULT_METHODS)]
     methods = {label: Method.from_dict(dict(given)) for label, given in advised.items()}

@@ -7,6 +7,7 @@ from heatproof.data.bam_folder import BamFolder
 from heatproof.data.base import UNREADABLE, Dataset, Item
 from heatproof.data.decoding import FORMATS, MAX_ASPECT, MAX_PIXELS, MIN_SIDE, open_image
 from heatproof.data.digits import Digits
+from heatproof.data.faces import Faces
 from heatproof.data.folder import Folder
 from heatproof.data.image_folder import ImageFolder
 from heatproof.data.loading import LoadedImages, load, load_images, load_regions, load_scenes
@@ -25,6 +26,7 @@ __all__ = [
     "BamFolder",
     "Dataset",
     "Digits",
+    "Faces",
     "Folder",
     "ImageFolder",
     "Item",

@@ -62,9 +62,14 @@ def default_target(model: Model, outputs: Float[Tensor, "b k"]) -> Int[Tensor, "
     return chosen if number_of_classes(model, outputs) else torch.full_like(chosen, NO_CLASS)
 
 
+def has_class(model: Model, target: Int[Tensor, " b"]) -> bool:
+    """Whether the explained output is that of a class: not a regression, and no image has the target −1."""
+    return bool((target >= 0).all()) and (not isinstance(model.output, Output) or model.output.class_dependent)
+
+
 def class_probability(model: Model, outputs: Float[Tensor, "b k"], target: Int[Tensor, " b"]) -> Float[Tensor, " b"]:
     """The probability that the network gives each image's class, `[b]`; NaN where the target is no class."""
-    if not bool((target >= 0).all()) or (isinstance(model.output, Output) and not model.output.class_dependent):
+    if not has_class(model, target):
         return torch.full_like(outputs[:, 0], torch.nan)
     return model.with_(output=Probability()).explained(outputs, target)
 

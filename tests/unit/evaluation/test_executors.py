@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from heatproof.core.errors import SettingsError
+from heatproof.core.records import Failure
 from heatproof.data.base import Item
 from heatproof.evaluation.executors import LocalExecutor, SharedExecutor, UnitOutcome
 from heatproof.evaluation.executors.local import PendingUnits
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, Unit, plan
 from heatproof.store import Run
+from heatproof.store.claims import Claims
 
 ITEMS = [Item(name=f"{i}.png", digest=f"d{i}", label=i) for i in range(4)]
 METHODS = ["gradient", "random_map", "edge_map", "input_x_gradient"]
@@ -132,6 +134,23 @@ def test_processes_that_share_a_folder_divide_the_units_and_all_end_when_all_is_
     assert len(found) == 16
     assert [outcome.failure.reason for outcome in found if outcome.failure] == ["ValueError: no luck"]
     assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_a_unit_that_another_process_ends_just_before_the_claim_is_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_ = units()
+    store, take = Run.create(tmp_path), Claims.take
+
+    def other_was_faster(claims: Claims, name: str) -> bool:
+        if name == first.key:
+            store.write_failure(name, Failure(name, "a unit", "ValueError: no luck"))
+        else:
+            store.write_part(name, [])
+        return take(claims, name)
+
+    monkeypatch.setattr(Claims, "take", other_was_faster)
+    assert list(SharedExecutor(wait=0.01).compute(stored, tmp_path, [[first, second]])) == []
 
 
 def test_one_process_at_a_time_prepares_a_shared_run(tmp_path: Path) -> None:

@@ -46,19 +46,20 @@ class SharedExecutor:
             while pending:
                 left = []
                 for unit in pending:
-                    if store.part_path(unit.key).exists() or _failed_since(store, unit.key, started):
+                    if _ended(store, unit.key, started):
                         continue
                     if not claims.take(unit.key):
                         left.append(unit)
                         continue
                     with claims.renewing(unit.key):
-                        if not store.part_path(unit.key).exists():  # another process may have finished it before the claim
+                        if not _ended(store, unit.key, started):  # another process may have ended it before the claim
                             yield outcome_of(work, folder, unit)
                 if len(left) == len(pending):
                     time.sleep(self._wait)
                 pending = left
 
 
-def _failed_since(store: Run, unit: str, started: float) -> bool:
-    path = store.failure_path(unit)
-    return path.exists() and path.stat().st_mtime >= started
+def _ended(store: Run, unit: str, started: float) -> bool:
+    """Whether the unit is stored, or has failed since `started`."""
+    failure = store.failure_path(unit)
+    return store.part_path(unit).exists() or (failure.exists() and failure.stat().st_mtime >= started)

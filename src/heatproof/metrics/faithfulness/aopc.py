@@ -101,12 +101,12 @@ class Aopc(RemovalMetric):
         return (self.order,)
 
     def summary(self, curves: Curves) -> Scores:
-        drops = curves.clean[:, None, None] - curves.scores[:, 0]
+        drops = curves.relative_to.clean[:, None, None] - curves.scores[:, 0]
         areas, missing = drops.mean(2), "the network answered NaN or infinity"
         if curves.limits is not None:
             lower, upper = curves.limits.to(areas).unbind(2)
             width = upper - lower
-            smallest = 8 * torch.finfo(width.dtype).eps * curves.clean.abs()[:, None]
+            smallest = 8 * torch.finfo(width.dtype).eps * curves.relative_to.clean.abs()[:, None]
             areas = torch.where(width > smallest, (areas - lower) / width, torch.nan)
             missing = f"all orders of the regions have the same area, or {missing}"
         value, error = mean_and_error(areas)

@@ -3,8 +3,8 @@
     IROF = 1 − area of f(x^(k)) / f(x) over the share of superpixels replaced
 
 f is the explained score, x the image, and x^(k) the image of which the k first superpixels, by the mean of the map over each, are
-replaced by the mean of each channel. Where the clean score is not positive, or near zero, the value is NaN (`relative_to_clean` in
-`metrics/scores.py`).
+replaced by the mean of each channel. Where the clean score is not positive, or near zero, the value is NaN; of a regression, it is
+the loss in the unit of the output (`metrics/relative.py`).
 
 Cost: 1 forward pass a map, and 1 for each step.
 Source: Rieger & Hansen, "IROF: a low resource evaluation metric for explanation methods", ICLR workshop 2020.
@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from heatproof.core.records import Direction
 from heatproof.metrics.faithfulness.removal_metric import Curves, RemovalMetric, mean_and_error
-from heatproof.metrics.scores import Scores, relative_to_clean
+from heatproof.metrics.scores import Scores
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.channel_mean import ChannelMean
 from heatproof.perturb.groups.base import Groups
@@ -61,5 +61,6 @@ class Irof(RemovalMetric):
         return ("most",)
 
     def summary(self, curves: Curves) -> Scores:
-        value, error = mean_and_error(curves.clean[:, None] - curves.heights()[:, 0])
-        return relative_to_clean(Scores.of(value, error=error, curve=curves.means()[:, 0]), curves.clean, curves.replaced)
+        curves = curves.relative()
+        value, error = mean_and_error(curves.relative_to.start - curves.heights()[:, 0])
+        return curves.relative_to.where_meaningful(Scores.of(value, error=error, curve=curves.means()[:, 0]))

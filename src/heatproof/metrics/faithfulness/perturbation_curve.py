@@ -7,7 +7,8 @@ candidates in which the l-th most relevant region of k × k pixels of x^(l−1) 
 score is nearest the median becomes x^(l). A region of a signal is an interval of k times, and one of a volume a cube. Regions
 are ranked once, by the mean of |Σ_channels map|, and never overlap. Lower is better for `order="most"`. The value is an
 integral over a length L, that is, L times the mean relative score. Where the clean score is not positive, or near zero, the
-value is NaN (`relative_to_clean` in `metrics/scores.py`).
+value is NaN; of a regression, y is minus the size of the change, |f(x^(l, p)) − f(x)|, in the unit of the output, or the change
+itself with `ranking="signed"` (`metrics/relative.py`).
 
 The P candidates are shared by several paths, each of which carries a candidate of its own forward and breaks ties of the ranking
 by its own random numbers; the curve is their mean. `error` is the standard error of the value over the paths. With one path it is
@@ -34,7 +35,8 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import ModelMetric
-from heatproof.metrics.scores import Scores, relative_to_clean
+from heatproof.metrics.relative import Relative
+from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 from heatproof.numerics.area import AreaRule, area
@@ -188,9 +190,11 @@ class PerturbationCurve(ModelMetric):
             ]
         )
         curves = torch.cat([clean[:, None, None].expand(-1, paths, 1), steps.view(len(images), paths, count)], 2)
+        relative = Relative.to(model, target, clean, replaced, curves, by_size=self.ranking == "absolute")
+        curves = relative.of(curves)
         areas = area(curves.flatten(0, 1), self.area_rule).view(-1, paths)
         error = areas.std(1) / paths**0.5 if paths > 1 else None
-        return relative_to_clean(Scores.of(areas.mean(1), error=error, curve=curves.mean(1)), clean, replaced)
+        return relative.where_meaningful(Scores.of(areas.mean(1), error=error, curve=curves.mean(1)))
 
     def _step_scores(
         self, model: Model, images: Tensor, target: Tensor, draws: Draws, corners: Tensor, side: int

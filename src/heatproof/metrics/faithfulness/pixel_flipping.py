@@ -8,7 +8,8 @@ draw p of the fill; for insertion, it is draw p of the fill with that share of p
 first in the order of the map. So y_0 = 1 for deletion and y_K = 1 for insertion, and a score that never changes has area 1.
 Pixels are ordered by the signed Σ_channels map, and all channels of a pixel are replaced at once; pixels of equal relevance are
 in random order. With `groups`, whole regions take the place of pixels: over patches, deletion is the *selectivity* of a map.
-Where the clean score is not positive, or near zero, the value is NaN (`relative_to_clean` in `metrics/scores.py`).
+Where the clean score is not positive, or near zero, the value is NaN; of a regression, y is the change f(x^(k, p)) − f(x), in the
+unit of the output (`metrics/relative.py`).
 
 `error` is the standard error of the value over the P draws, each of which is one fill and one order of ties for the whole curve.
 
@@ -27,7 +28,7 @@ from pydantic import PositiveInt
 
 from heatproof.core.records import Direction
 from heatproof.metrics.faithfulness.removal_metric import Curves, RemovalMetric, mean_and_error
-from heatproof.metrics.scores import Scores, relative_to_clean
+from heatproof.metrics.scores import Scores
 from heatproof.perturb.masks.removal_order import Order
 
 
@@ -77,5 +78,6 @@ class PixelFlipping(RemovalMetric):
         return self.mode == "insertion"
 
     def summary(self, curves: Curves) -> Scores:
+        curves = curves.relative()
         value, error = mean_and_error(curves.heights()[:, 0])
-        return relative_to_clean(Scores.of(value, error=error, curve=curves.means()[:, 0]), curves.clean, curves.replaced)
+        return curves.relative_to.where_meaningful(Scores.of(value, error=error, curve=curves.means()[:, 0]))

@@ -5,7 +5,7 @@ the curve. The curve itself is computed by `passes/removal_curves.py`, for all o
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import ClassVar, Literal, Self
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from heatproof.core.errors import SettingsError
 from heatproof.core.records import Reduction
 from heatproof.metrics.base import ModelMetric
+from heatproof.metrics.relative import Relative
 from heatproof.metrics.scores import Scores, masked
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
@@ -34,18 +35,20 @@ from heatproof.perturb.masks.removal_order import Order
 class Curves:
     """The curves of some images, in the unit of the network's output.
 
-    clean     The score of each clean image `[b]`.
-    replaced  Its score when all of it is replaced `[b]`, which depends on no map.
-    scores    The points of the curves `[b, orders, draws, points]`.
-    shares    The regions treated at each point, as a share of those treated at the last one `[b, points]`.
-    limits    The lower and the upper limit that the metric has computed for each draw `[b, draws, 2]`; None if it needs none.
+    relative_to  The clean images, and how the curves are compared with them.
+    scores       The points of the curves `[b, orders, draws, points]`.
+    shares       The regions treated at each point, as a share of those treated at the last one `[b, points]`.
+    limits       The lower and the upper limit that the metric has computed for each draw `[b, draws, 2]`; None if it needs none.
     """
 
-    clean: Float[Tensor, " b"]
-    replaced: Float[Tensor, " b"]
+    relative_to: Relative
     scores: Float[Tensor, "b orders draws points"]
     shares: Float[Tensor, "b points"]
     limits: Float[Tensor, "b draws 2"] | None = None
+
+    def relative(self) -> "Curves":
+        """The same curves, relative to the clean images."""
+        return replace(self, scores=self.relative_to.of(self.scores))
 
     def heights(self) -> Float[Tensor, "b orders draws"]:
         """The mean height of each curve: its area, by the trapezoidal rule, over shares from 0 to 1."""
@@ -159,7 +162,8 @@ class RemovalMetric(ModelMetric, ABC):
         scores = removal_scores(inputs, clean, relevance, steps, self.orders, draws=self.fills, insertion=insertion)
         replaced = scores[:, 0, :, 0 if insertion else -1].mean(1) if insertion or self.share == 1 else inputs.absent()
         limits = self.limits(inputs, clean, steps, seed)
-        curves = Curves(clean.to(scores), replaced.to(scores), scores, steps.shares().to(scores.device), limits)
+        relative = Relative.to(inputs.model, target, clean, replaced, scores, by_size=self.ranking == "absolute")
+        curves = Curves(relative, scores, steps.shares().to(scores.device), limits)
         return masked(
             self.summary(curves),
             torch.tensor(steps.sizes, device=scores.device) == 1,

@@ -5,7 +5,8 @@
 f is the explained score, x the image, and x^(k) the image whose first k of K regions are replaced, in the order of the map or in
 its reverse. What replacing regions does to the network by itself lowers both curves and cancels. A map that ranks at random has
 expectation 0. Both curves share one ranking, with one order of ties, and each draw of the fill. Where the clean score is not
-positive, or near zero, the value is NaN (`relative_to_clean` in `metrics/scores.py`).
+positive, or near zero, the value is NaN; of a regression, y is the change f(x^(k)) − f(x), or minus its size where regions are
+ranked by magnitude, in the unit of the output (`metrics/relative.py`).
 
 By default 24 of 49 regions of a 7 × 7 grid are replaced: 32 × 32 pixels each, of an image of 224 × 224. The `curve` holds both
 orders: from its middle, the clean image, to the right with the most relevant first, and to the left with the least relevant first.
@@ -27,7 +28,7 @@ from pydantic import Field, PositiveInt
 
 from heatproof.core.records import Direction
 from heatproof.metrics.faithfulness.removal_metric import Curves, RemovalMetric, mean_and_error
-from heatproof.metrics.scores import Scores, relative_to_clean
+from heatproof.metrics.scores import Scores
 from heatproof.perturb.fills.base import Fill
 from heatproof.perturb.fills.uniform import Uniform
 from heatproof.perturb.groups.base import Groups
@@ -83,10 +84,10 @@ class SymmetricRelevanceGain(RemovalMetric):
         return ("least", "most")
 
     def summary(self, curves: Curves) -> Scores:
+        curves = curves.relative()
         heights = curves.heights()
         value, error = mean_and_error(heights[:, 0] - heights[:, 1])
         least, most = curves.means().unbind(1)
         both = torch.cat([least.flip(1), most[:, 1:]], 1)
-        relative = heights.mean(2) / curves.clean[:, None]
-        components = {"least": relative[:, 0], "most": relative[:, 1]}
-        return relative_to_clean(Scores.of(value, error=error, curve=both, components=components), curves.clean, curves.replaced)
+        components = {"least": heights[:, 0].mean(1), "most": heights[:, 1].mean(1)}
+        return curves.relative_to.where_meaningful(Scores.of(value, error=error, curve=both, components=components))

@@ -9,6 +9,7 @@ from heatproof.models.loaders.imported import Imported
 from heatproof.models.loaders.model_reference import load_model, resolve
 from heatproof.models.loaders.squeezenet1_1 import Squeezenet1_1
 from heatproof.models.loaders.timm import Timm
+from heatproof.models.loaders.tiny_xception import TinyXception
 from heatproof.models.loaders.torchvision import Torchvision
 from heatproof.models.loaders.toy import Toy
 
@@ -20,6 +21,7 @@ __all__ = [
     "Loader",
     "Squeezenet1_1",
     "Timm",
+    "TinyXception",
     "Torchvision",
     "Toy",
     "imagenet_classes",
