@@ -49,6 +49,7 @@ NO_CONCEPT = {
     "feature_groups",
     "segments",
     "coalition",
+    "relative",
     "removal_metric",
     "cell_metric",
     "aopc_limits",

@@ -204,7 +204,7 @@ def additive(*weights: float) -> tuple[Model, Tensor, Tensor]:
     network = nn.Sequential(nn.Flatten(), nn.Linear(len(weights), 1, bias=False))
     network[1].weight.data = torch.tensor([weights])
     at = torch.ones(1, 1, 1, len(weights))
-    return Model(network, Bounds.of(0, 1, channels=1)), at, torch.tensor(weights).view_as(at)
+    return Model(network, Bounds.of(0, 1, channels=1), class_names=("no", "yes")), at, torch.tensor(weights).view_as(at)
 
 
 @pytest.mark.parametrize(

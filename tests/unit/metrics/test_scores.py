@@ -59,7 +59,7 @@ def test_a_signed_ranking_removes_relevance_against_the_class_last(ranking: str)
     tiles = zoo.normal(1, 1, 10, 10, seed=3) + 0.3
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(1600, 1, bias=False))
     network[1].weight.data = torch.nn.functional.interpolate(tiles, scale_factor=4).flatten(1)
-    model, at = Model(network, Bounds.of(0, 1, channels=1)), torch.ones(1, 1, 40, 40)
+    model, at = Model(network, Bounds.of(0, 1, channels=1), class_names=("no", "yes")), torch.ones(1, 1, 40, 40)
     exact = network[1].weight.data.view_as(at)
     order = (
         tiles.flatten().sort(descending=True).values
@@ -77,7 +77,7 @@ def test_pixel_flipping_integrates_over_the_shares_that_were_replaced() -> None:
     network[1].weight.data = torch.tensor([[1.0, 1, 1, 1, 0, 0, 0, 0, 0]])
     at = torch.ones(1, 1, 3, 3)
     found = PixelFlipping(steps=2).score(
-        Model(network, Bounds.of(0, 1, channels=1)), at, None, at * network[1].weight.data.view_as(at)
+        Model(network, Bounds.of(0, 1, channels=1), class_names=("no", "yes")), at, None, at * network[1].weight.data.view_as(at)
     )
     assert found.curve.tolist() == [[1.0, 0.0, 0.0]]
     assert found.values.item() == pytest.approx(4 / 9 / 2)

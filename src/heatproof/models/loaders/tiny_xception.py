@@ -34,7 +34,7 @@ class TinyXception(Loader):
     """The age of a face in years, from 112 × 112 pixels around it: depthwise convolutions, ReLU, max pooling and residual sums.
 
     The explained output is a quantity, which has no classes. Its weights come with the library: `TinyXception().load()`. It
-    estimates 31 years for the astronaut and 20 to 72 for the hundred faces of the data set `faces`; nobody measured its error here.
+    estimates 15 to 72 years for the hundred faces of the data set `faces`; its error is not known here.
 
     >>> import torch
     >>> from heatproof.models.loaders import TinyXception

@@ -28,6 +28,6 @@ def test_what_it_explains_is_a_quantity_without_classes():
 def test_of_the_faces_it_tells_young_from_old():
     from heatproof.data import Faces
 
-    faces = Faces(count=12)
+    faces = Faces(count=13)
     found = MODEL.module(torch.stack([MODEL.preprocessing(faces.open(item)) for item in faces.items()]))[:, 0]
     assert found.min() < 30 < 60 < found.max()
