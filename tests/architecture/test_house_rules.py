@@ -49,7 +49,7 @@ NO_CONCEPT = {
     "feature_groups",
     "segments",
     "coalition",
-    "relative",
+    "relative_scores",
     "removal_metric",
     "cell_metric",
     "aopc_limits",

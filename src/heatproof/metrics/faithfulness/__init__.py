@@ -8,7 +8,6 @@ from heatproof.metrics.faithfulness.irof import Irof
 from heatproof.metrics.faithfulness.out_of_distribution import OutOfDistribution
 from heatproof.metrics.faithfulness.perturbation_curve import PerturbationCurve
 from heatproof.metrics.faithfulness.pixel_flipping import PixelFlipping
-from heatproof.metrics.faithfulness.relative import Relative
 from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
 from heatproof.metrics.faithfulness.saco import Saco
 from heatproof.metrics.faithfulness.sensitivity_n import SensitivityN
@@ -24,7 +23,6 @@ __all__ = [
     "OutOfDistribution",
     "PerturbationCurve",
     "PixelFlipping",
-    "Relative",
     "RemovalMetric",
     "Saco",
     "SensitivityN",

@@ -4,7 +4,7 @@
 
 f is the explained score, x the image, and x^(k) the image of which the k first superpixels, by the mean of the map over each, are
 replaced by the mean of each channel. Where the clean score is not positive, or near zero, the value is NaN; of a regression, it is
-the loss in the unit of the output (`metrics/faithfulness/relative.py`).
+the loss in the unit of the output (`metrics/faithfulness/relative_scores.py`).
 
 Cost: 1 forward pass a map, and 1 for each step.
 Source: Rieger & Hansen, "IROF: a low resource evaluation metric for explanation methods", ICLR workshop 2020.

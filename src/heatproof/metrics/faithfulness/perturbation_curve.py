@@ -8,7 +8,7 @@ score is nearest the median becomes x^(l). A region of a signal is an interval o
 are ranked once, by the mean of |Σ_channels map|, and never overlap. Lower is better for `order="most"`. The value is an
 integral over a length L, that is, L times the mean relative score. Where the clean score is not positive, or near zero, the
 value is NaN; of a regression, y is minus the size of the change, |f(x^(l, p)) − f(x)|, in the unit of the output, or the change
-itself with `ranking="signed"` (`metrics/faithfulness/relative.py`).
+itself with `ranking="signed"` (`metrics/faithfulness/relative_scores.py`).
 
 The P candidates are shared by several paths, each of which carries a candidate of its own forward and breaks ties of the ranking
 by its own random numbers; the curve is their mean. `error` is the standard error of the value over the paths. With one path it is
@@ -35,7 +35,7 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import ModelMetric
-from heatproof.metrics.faithfulness.relative import Relative
+from heatproof.metrics.faithfulness.relative_scores import Relative
 from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output

@@ -9,7 +9,7 @@ first in the order of the map. So y_0 = 1 for deletion and y_K = 1 for insertion
 Pixels are ordered by the signed Σ_channels map, and all channels of a pixel are replaced at once; pixels of equal relevance are
 in random order. With `groups`, whole regions take the place of pixels: over patches, deletion is the *selectivity* of a map.
 Where the clean score is not positive, or near zero, the value is NaN; of a regression, y is the change f(x^(k, p)) − f(x), in the
-unit of the output (`metrics/faithfulness/relative.py`).
+unit of the output (`metrics/faithfulness/relative_scores.py`).
 
 `error` is the standard error of the value over the P draws, each of which is one fill and one order of ties for the whole curve.
 

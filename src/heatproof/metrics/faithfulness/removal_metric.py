@@ -17,7 +17,7 @@ from torch import Tensor
 from heatproof.core.errors import SettingsError
 from heatproof.core.records import Reduction
 from heatproof.metrics.base import ModelMetric
-from heatproof.metrics.faithfulness.relative import Relative
+from heatproof.metrics.faithfulness.relative_scores import Relative
 from heatproof.metrics.scores import Scores, masked
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output

@@ -6,7 +6,7 @@ f is the explained score, x the image, and x^(k) the image whose first k of K re
 its reverse. What replacing regions does to the network by itself lowers both curves and cancels. A map that ranks at random has
 expectation 0. Both curves share one ranking, with one order of ties, and each draw of the fill. Where the clean score is not
 positive, or near zero, the value is NaN; of a regression, y is the change f(x^(k)) − f(x), or minus its size where regions are
-ranked by magnitude, in the unit of the output (`metrics/faithfulness/relative.py`).
+ranked by magnitude, in the unit of the output (`metrics/faithfulness/relative_scores.py`).
 
 By default 24 of 49 regions of a 7 × 7 grid are replaced: 32 × 32 pixels each, of an image of 224 × 224. The `curve` holds both
 orders: from its middle, the clean image, to the right with the most relevant first, and to the left with the least relevant first.
