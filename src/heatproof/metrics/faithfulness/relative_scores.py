@@ -11,7 +11,7 @@ chance: its images would outweigh all others in a mean. The values are NaN there
 depends on the image and on the fill, but on no map, so that all methods are compared on the same images.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -58,15 +58,22 @@ class Relative:
         return 0.0 if self.quantity else 1.0
 
     def of(self, scores: Float[Tensor, "b *rest"]) -> Float[Tensor, "b *rest"]:
-        """The scores of changed images, relative to the clean ones."""
-        clean = self.clean.view(-1, *[1] * (scores.ndim - 1))
+        """The scores of changed images, relative to the clean ones, in float64, as differences of them are small."""
+        scores, clean = scores.double(), self.clean.double().view(-1, *[1] * (scores.ndim - 1))
         if not self.quantity:
             return scores / clean
         return -(scores - clean).abs() if self.by_size else scores - clean
 
     def where_meaningful(self, scores: Scores) -> Scores:
-        """Relative scores with NaN, and a note, for each image on which they mean nothing."""
+        """Relative scores in the type of the clean ones, with NaN, and a note, for each image on which they mean nothing."""
         clean = self.clean
+        scores = replace(
+            scores,
+            values=scores.values.to(clean),
+            error=scores.error.to(clean),
+            curve=None if scores.curve is None else scores.curve.to(clean),
+            components={name: component.to(clean) for name, component in scores.components.items()},
+        )
         remedy = "measure an output that is never negative, as the probability of a class is"
         of_class = {
             f"the clean score is small against the change of the score when the whole image is replaced; {remedy}": (
