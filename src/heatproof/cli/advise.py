@@ -8,6 +8,7 @@ import typer
 from heatproof.cli.console import out as console
 from heatproof.cli.evaluate import Count, Executor, Workers
 from heatproof.cli.judge import DataText, ModelText
+from heatproof.cli.stopping import continued_by_the_same_command
 
 if TYPE_CHECKING:
     from heatproof.verdict import Advice
@@ -63,17 +64,18 @@ def advise(
     """
     from heatproof.verdict import advise as advice_of
 
-    found = advice_of(
-        model=model,
-        data=data,
-        methods=method,
-        count=images,
-        passes=passes,
-        minutes=minutes,
-        out=out,
-        executor=executor,
-        workers=workers,
-    )
+    with continued_by_the_same_command():
+        found = advice_of(
+            model=model,
+            data=data,
+            methods=method,
+            count=images,
+            passes=passes,
+            minutes=minutes,
+            out=out,
+            executor=executor,
+            workers=workers,
+        )
     show(found)
 
 

@@ -16,7 +16,7 @@ from heatproof.cli.main import app
 from heatproof.core.errors import UsageError
 from heatproof.core.records import Direction, Reduction
 from heatproof.methods import EdgeMap, Gradient, InputXGradient
-from heatproof.metrics import EnergyInMask, PixelFlipping, Sparseness
+from heatproof.metrics import EnergyInMask, PixelFlipping, SingleDeletion, Sparseness
 from heatproof.metrics.base import ModelMetric
 from heatproof.perturb.draws import Draws
 from heatproof.verdict import Standing
@@ -103,7 +103,7 @@ def spurious():
 @pytest.mark.parametrize(
     ("toy", "valid", "broken"),
     [
-        ("additive", {"Flipping"}, {"Broken", "Sparse"}),
+        ("additive", {"Flipping", "Single deletion"}, {"Broken", "Sparse"}),
         ("spurious", {"Flipping"}, {"Broken", "On the object", "Sparse"}),
     ],
 )
@@ -112,6 +112,7 @@ def test_on_networks_of_known_truth_the_valid_metrics_stand_before_the_broken_on
     metrics = {"Flipping": FLIPPING, "Broken": ShuffledFlipping(), "Sparse": Sparseness()}
     if toy == "additive":
         given = {"model": Additive(), "data": 1 + zoo.images(8, side=16) / 5}
+        metrics["Single deletion"] = SingleDeletion()
     else:
         network, images, regions = spurious()
         given = {"model": network, "data": images, "regions": regions}
@@ -119,6 +120,10 @@ def test_on_networks_of_known_truth_the_valid_metrics_stand_before_the_broken_on
     found = judge(tmp_path, metrics=metrics, methods=[InputXGradient()], **given)
     assert set(found.metrics[: len(valid)]) == valid == set(found.believed)
     assert {metric for metric in found.metrics if found[metric].standing == Standing.NOT} == broken
+    for row in found.to_arrow().to_pylist()[: len(valid)]:  # what serves all maps is shown, and counts once
+        assert row["passes_shared"] == (16 if row["metric"] == "Single deletion" else 0)
+        assert row["passes_to_decide"] == row["images_needed"] * (2 * row["passes"] + row["passes_shared"])
+    assert (" + 16 shared " in found.text(200)) == ("Single deletion" in valid)
 
 
 def test_every_metric_of_the_panel_is_calibrated(judgement):
@@ -135,6 +140,14 @@ def test_any_two_maps_can_be_compared(judgement):
     for call in (("Flipping", "Nothing", "Edge map"), ("Nothing", "Edge map", "Random map")):
         with pytest.raises(UsageError, match="Nothing"):
             judgement.power(*call)
+
+
+def test_a_name_that_several_metrics_have_is_refused_with_their_titles(judgement):
+    first, second, third = judgement.evidence
+    both = replace(judgement, evidence=(first, replace(second, name=first.name), third))
+    assert both["Broken"] == judgement["Broken"]
+    with pytest.raises(UsageError, match="got 'pixel_flipping', which “Flipping” and “Broken” are; write one of these titles"):
+        both["pixel_flipping"]
 
 
 def test_the_table_holds_every_number_and_metrics_agree_with_themselves(judgement):
