@@ -39,6 +39,13 @@ Minutes = Annotated[
         help="The most minutes that the looks may take. It stops by the clock, so that a slower machine may leave more open.",
     ),
 ]
+Worth = Annotated[
+    float,
+    typer.Option(
+        metavar="D",
+        help="The least effect size per image that is worth telling. What is shown to be smaller gets no more images.",
+    ),
+]
 Folder = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FOLDER", help="The folder of the runs. If it is not given, runs/advise-NAME."),
@@ -52,6 +59,7 @@ def advise(
     images: Count = None,
     passes: Passes = None,
     minutes: Minutes = None,
+    worth: Worth = 0.2,
     out: Folder = None,
     executor: Executor = "local",
     workers: Workers = None,
@@ -72,6 +80,7 @@ def advise(
             count=images,
             passes=passes,
             minutes=minutes,
+            worth=worth,
             out=out,
             executor=executor,
             workers=workers,
