@@ -2,9 +2,9 @@
 
     python -m benchmarks.calibration [--networks a,b] [--photographs 12] [--out runs/calibration]
 
-Random maps of eight seeds are scored on packaged photographs by every metric that `heatproof judge` takes by default, in an ordinary
-run that continues where it stopped. Their scores are kept in `benchmarks/calibration.json`, from which `python docs/generate.py`
-simulates the pairs of `docs/project/measurements/metrics-judged.md`. About fifteen minutes on one thread.
+Random maps of eight seeds are scored on packaged photographs by every metric that `heatproof judge` takes by default, in an
+ordinary run that continues where it stopped. Their scores are kept in `benchmarks/calibration.json`, from which `python
+docs/generate.py` simulates the pairs of `docs/project/measurements/metrics-judged.md`. About fifteen minutes on one thread.
 """
 
 import argparse

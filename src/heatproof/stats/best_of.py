@@ -5,9 +5,9 @@ With δ_ki the score of method k less that of m on image i, over the methods k t
     T_m = max_k Σ_i δ_ki,    p_m = share of the sign vectors s ∈ {−1, 1}ⁿ with max_k Σ_i s_i δ_ki ≥ T_m
 
 A sign belongs to an image, and so to all methods at once. If the means are equal, the differences of an image are as likely to have
-all their signs changed, so that a method which is as good as the best has p_m ≤ α with a probability of α however many methods there
-are: there is no correction for their number, and n images that agree give 2⁻ⁿ. The methods with p_m > α are a set that contains the
-best one with a probability of 1 − α. Methods that are worse than m make p_m larger, as their signs, too, are changed.
+all their signs changed, so that a method which is as good as the best has p_m ≤ α with a probability of α however many methods
+there are: there is no correction for their number, and n images that agree give 2⁻ⁿ. The methods with p_m > α are a set that
+contains the best one with a probability of 1 − α. Methods that are worse than m make p_m larger, as their signs, too, are changed.
 
 All 2ⁿ sign vectors are enumerated while 2ⁿ ≤ 2¹⁴; beyond that `draws` random ones are used, with p = (1 + hits) / (1 + draws).
 

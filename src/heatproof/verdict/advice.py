@@ -194,7 +194,7 @@ class Advice:
         if self.use is not None and not self.evidence.conclusion.decided:
             yield "Not decided: more images could change which method is used."
         if any(one.outcome == Outcome.NO_GAIN for *_, one in self):
-            yield f"No gain: the effect size is shown to be below {number(self.scores.worth or 0, 2)}, which is not worth telling."
+            yield f"No gain: the effect size is shown to be below {self.scores.worth:g}, which is not worth telling."
         if self.stopped:
             yield f"Stopped early: {self.stopped}."
         yield from self._open()

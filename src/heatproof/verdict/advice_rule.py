@@ -173,8 +173,9 @@ def _use(
     tied = comma_list([_name(methods[m]) for m in others], 6)
     are, cost = ("is", "costs") if len(others) == 1 else ("are", "cost")
     dearer = all(methods[m].passes > CHEAP * methods[use].passes for m in others)
-    apart = "not told apart from it" if settled is None else f"not better by d = {number(settled, 2)} or more"
-    return f"Use {name}{limited}; {tied} {are} {apart}{f' and {cost} more' if dearer else ''}."
+    if settled is None:
+        return f"Use {name}{limited}; {tied} {are} not told apart from it{f' and {cost} more' if dearer else ''}."
+    return f"Use {name}{limited}; {tied} {are} no better, to within d = {settled:g}{f', and {cost} more' if dearer else ''}."
 
 
 def _nothing(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], worth: float | None, out: bool) -> str:
@@ -185,7 +186,7 @@ def _nothing(questions: Sequence[Question], answers: Sequence[Sequence[Answer]],
     n, still_open = max(each.n for each in found), [each for each in found if each.outcome == Outcome.OPEN]
     if not still_open or out:
         small = worth is not None and any(each.outcome == Outcome.NO_GAIN for each in found)
-        by = f" by d = {number(worth, 2)} or more" if small and worth is not None else ""
+        by = f", to within d = {worth:g}" if small else ""
         return f"Nothing here is better than the edges of the image{by}, on {count(n, 'image')}."
     nearest = min(each.images for each in still_open)
     more = f"; the nearest would need {nearest:,.0f}" if n < nearest < np.inf else ""

@@ -99,8 +99,8 @@ def advise(
             begun. The judgement is not included.
         minutes: the most minutes that the looks may take, likewise.
         counts: the numbers of images after which comparisons are tested. They are fixed before the first of them.
-        worth: the least effect size per image that is worth telling. A method whose gain over the edges is shown to be smaller has no
-            gain, and the answer is decided once no other is shown to be possibly better by as much. The larger it is, the fewer
+        worth: the least effect size per image that is worth telling. A method whose gain over the edges is shown to be smaller has
+            no gain, and the answer is decided once no other is shown to be possibly better by as much. The larger it is, the fewer
             images a tie or noise takes; None tells any difference, so that both take all images.
         bounds: as in `heatproof.run`, like all up to `count`.
         preprocessing: how photographs become inputs.

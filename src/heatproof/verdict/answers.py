@@ -14,10 +14,10 @@ No gain: with y_i = mean_j g_ji / s_j, the gain of an image averaged over the me
 
     no gain         L · p(worth − y > 0) < α    one-sided sign-flip p
 
-which says that the effect size is below `worth` by at least one of the metrics, since the mean of y is the mean of their effect sizes.
-Guarantee: a method whose effect size is `worth` or more by every metric is said to have no gain with a probability of at most α over
-all looks (the method that is truly best, as any other by itself). A method without a gain is not told apart from its control any
-more, but keeps its place in the family of the tests above, which only rejections may leave.
+which says that the effect size is below `worth` by at least one of the metrics, since the mean of y is the mean of their effect
+sizes. Guarantee: a method whose effect size is `worth` or more by every metric is said to have no gain with a probability of at
+most α over all looks (the method that is truly best, as any other by itself). A method without a gain is not told apart from its
+control any more, but keeps its place in the family of the tests above, which only rejections may leave.
 
 The race: the leader is the method with the best mean merit, and a method is *behind* it once the hypothesis that it is the best of
 those that are left is rejected, with the p-value of `stats.best_of` and the level α_l of the look:
@@ -33,10 +33,12 @@ Not better: m is not better than the recommended method u by an effect size of `
     not better      L · (M − 1) · p(δ + worth · s_δ > 0) < α    one-sided
 
 Once this holds for every method that is not behind, the answer is decided. It is wrong with a probability of at most α: the truly
-best method has one comparison with each of M − 1 others, whichever of them is recommended (Schuirmann, J. Pharmacokin. Biopharm. 15,
-1987, for the half of his test that is needed).
+best method has one comparison with each of M − 1 others, whichever of them is recommended. It is one half of the test of
+equivalence by Schuirmann (J. Pharmacokin. Biopharm. 15, 1987).
 
-What is decided stays decided. All of this is a function of the scores alone, so that a run that was stopped ends with the same.
+What is decided stays decided, save that nobody is behind a method that turns out not to be a candidate: the race is run again among
+the others, with what is known of them. All of this is a function of the scores alone, so that a run that was stopped ends with the
+same.
 """
 
 from collections.abc import Sequence
@@ -152,7 +154,7 @@ def answer(
         values: the mean score over metrics [methods, images].
         controls: the mean of what they are compared with, likewise.
         looks: the planned numbers of images, those of looks that have not taken place included.
-        worth: the least effect size that is worth telling; a method with less by some metric has *no gain*. None: nothing is said so.
+        worth: the least effect size that is worth telling; a method with less by some metric has *no gain*. None tells any.
         sizes: whether effect sizes are wanted, too; outcomes do not need them.
 
     >>> import numpy as np
@@ -238,8 +240,9 @@ def not_better(merits: Floats, use: int, looks: Sequence[int], worth: float) -> 
     shown = []
     for row in merits:
         lead = (merits[use] - row)[np.isfinite(merits[use] - row)]
+        alike = len(lead) >= fewest_images(ALPHA) and not lead.any()  # as two names of one map
         shift = worth * float(lead.std(ddof=1)) if len(lead) >= 2 else 0.0
-        shown.append(len(lead) >= 2 and len(looks) * (entered - 1) * _p_positive(lead + shift) < ALPHA)
+        shown.append(alike or (len(lead) >= 2 and len(looks) * (entered - 1) * _p_positive(lead + shift) < ALPHA))
     return [shown[m] or m == use for m in range(len(merits))]
 
 

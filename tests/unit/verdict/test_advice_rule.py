@@ -170,16 +170,24 @@ def test_a_tie_ends_once_the_others_are_shown_not_to_be_better_by_what_is_worth_
     assert found[None].conclusion.sentence == "Use Cheap; Dear is not told apart from it and costs more."
     assert found[None].wanted["faithfulness"] == (0, 1)
     assert not found[None].conclusion.decided
-    assert found[0.4].conclusion.sentence == "Use Cheap; Dear is not better by d = 0.40 or more and costs more."
+    assert found[0.4].conclusion.sentence == "Use Cheap; Dear is no better, to within d = 0.4, and costs more."
     assert found[0.4].conclusion.decided
     assert found[0.4].wanted["faithfulness"] == ()
+
+
+def test_two_names_of_one_map_are_no_open_tie():
+    gains = np.stack([*[np.random.default_rng(6).normal(size=N) + 3] * 2])
+    pixels = QuestionScores(PIXELS, ("fill",), (gains,), gains, 0 * gains)
+    found = evidence_of(AdviceScores(facts("A", "B"), (pixels,), (N, 24))).conclusion
+    assert found.sentence == "Use A; B is no better, to within d = 0.2."
+    assert found.decided
 
 
 def test_noise_ends_as_no_gain_that_is_worth_telling():
     noise = np.random.default_rng(5).normal(size=(2, 160))
     pixels = QuestionScores(PIXELS, ("fill",), (noise,), noise, 0 * noise)
     found = evidence_of(AdviceScores(facts("A", "B"), (pixels,), (40, 160), worth=0.5))
-    assert found.conclusion.sentence == "Nothing here is better than the edges of the image by d = 0.50 or more, on 40 images."
+    assert found.conclusion.sentence == "Nothing here is better than the edges of the image, to within d = 0.5, on 40 images."
     assert found.conclusion.decided
     assert found.wanted["faithfulness"] == ()
 

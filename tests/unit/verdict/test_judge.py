@@ -3,7 +3,6 @@
 import html
 import re
 from dataclasses import replace
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,39 +10,18 @@ import torch
 from typer.testing import CliRunner
 
 import heatproof as hp
+from benchmarks.toys import FLIPPING, ShuffledFlipping
 from heatproof.cli import console
 from heatproof.cli.main import app
 from heatproof.core.errors import UsageError
-from heatproof.core.records import Direction, Reduction
 from heatproof.methods import EdgeMap, Gradient, InputXGradient
-from heatproof.metrics import EnergyInMask, PixelFlipping, SingleDeletion, Sparseness
-from heatproof.metrics.base import ModelMetric
-from heatproof.perturb.draws import Draws
+from heatproof.metrics import EnergyInMask, SingleDeletion, Sparseness
 from heatproof.verdict import Standing
 from heatproof.verdict.panel import MapPanel
 from heatproof.verdict.text_table import text_table
 from tests.support import zoo
 
 pytestmark = pytest.mark.xdist_group("judge")  # one process judges once for all tests that read the judgement
-FLIPPING = PixelFlipping(steps=6)
-
-
-class ShuffledFlipping(ModelMetric):
-    """Pixel flipping of the map after its pixels have changed places: a metric that cannot be right."""
-
-    label: ClassVar[str] = "broken"
-    meaning: ClassVar[str] = "Nothing."
-    better: ClassVar[Direction] = FLIPPING.better
-    bounds: ClassVar[tuple[float, float]] = FLIPPING.bounds
-    reduction: ClassVar[Reduction] = FLIPPING.reduction
-
-    def cost(self, image_shape):
-        return FLIPPING.cost(image_shape)
-
-    def measure(self, model, images, target, maps, seed):
-        order = Draws.for_images(seed, maps).uniform("shuffle", 0, maps.shape[2:]).flatten(1).argsort(1)
-        moved = torch.stack([row.flatten(1)[:, to].view_as(row) for row, to in zip(maps, order, strict=True)])
-        return FLIPPING.measure(model, images, target, moved, seed)
 
 
 def judge(folder, images=8, **changes):
