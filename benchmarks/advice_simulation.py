@@ -12,6 +12,8 @@ import numpy as np
 
 from heatproof.verdict.advice_rule import MethodFacts
 from heatproof.verdict.advice_scores import AdviceEvidence, AdviceScores, QuestionScores, evidence_of
+from heatproof.verdict.advise import COUNTS
+from heatproof.verdict.answers import WORTH
 from heatproof.verdict.question import PIXELS, REGIONS, Question
 
 PASSES = 26 + 26 + 26 + 26
@@ -38,7 +40,7 @@ def draw(means: np.ndarray, n: int, rng: np.random.Generator, shared: float = 0.
     return both
 
 
-def play(gains: list[list[np.ndarray]], looks: tuple[int, ...]) -> Played:
+def play(gains: list[list[np.ndarray]], looks: tuple[int, ...], worth: float | None = WORTH) -> Played:
     """Give each look the scores that the look before it wants."""
     k = len(gains[0][0])
     methods = tuple(MethodFacts(f"Method {m}", passes=3.0) for m in range(k))
@@ -47,7 +49,7 @@ def play(gains: list[list[np.ndarray]], looks: tuple[int, ...]) -> Played:
     for n in looks:
         known[list(wanted), before:n] = True
         asked = tuple(_asked(*each, known, n) for each in zip((PIXELS, REGIONS), gains, strict=True))
-        evidence = evidence_of(AdviceScores(methods, asked, looks), sizes=False)
+        evidence = evidence_of(AdviceScores(methods, asked, looks, worth=worth), sizes=False)
         before, taken, wanted = n, n, evidence.wanted["faithfulness"]
         if not wanted:
             break
@@ -59,47 +61,56 @@ def _asked(question: Question, kind: list[np.ndarray], known: np.ndarray, n: int
     return QuestionScores(question, ("blurred", "channel mean"), gains, gains[0], 0 * gains[0])
 
 
-def summary(means: np.ndarray, looks: tuple[int, ...], runs: int, seed: int = 0) -> dict[str, float]:
-    """The share of runs that decide, that are wrong, and their mean number of units.
+def summary(means: np.ndarray, looks: tuple[int, ...], runs: int, seed: int = 0, worth: float | None = WORTH) -> dict[str, float]:
+    """The share of runs that decide, that are wrong, and their mean number of units and images.
 
-    A run decides if it names one method without ties. It is wrong if it names a method that is no better than the edge map, or if
-    the method that is truly best is neither named nor among the ties.
+    A run decides if more images could not change its answer. It is wrong if it names a method that is no better than the edge map,
+    or if the method that is truly best is neither named nor among the ties.
     """
     rng, best = np.random.default_rng(seed), int(np.argmax(means))
-    decided = wrong = units = 0
+    decided = wrong = units = images = 0
     for _ in range(runs):
-        played = play(draw(means, looks[-1], rng), looks)
+        played = play(draw(means, looks[-1], rng), looks, worth)
         found = played.evidence.conclusion
-        if found.use is not None:
-            useless = means[int(found.use.split()[1])] <= 0
-            wrong += useless or f"Method {best}" not in (found.use, *found.tied)
-            decided += found.decided and not useless
+        useless = found.use is not None and means[int(found.use.split()[1])] <= 0
+        wrong += useless or (found.use is not None and f"Method {best}" not in (found.use, *found.tied))
+        decided += found.decided and not useless
         units += played.units
-    return {"decided": decided / runs, "wrong": wrong / runs, "units": units / runs}
+        images += played.images
+    return {"decided": decided / runs, "wrong": wrong / runs, "units": units / runs, "images": images / runs}
 
 
 SCENARIOS = {
     "as measured on EfficientNet-Lite0": np.array([1.7, 0.8, 0.7, 0.3, 0.0, -0.3, -0.4, -0.6, -0.9, -1.0, -1.0, -1.2]),
     "two close at the top": np.array([1.2, 0.8, 0.5, 0.3, 0.2, 0.0, 0.0, -0.3, -0.5, -0.8, -1.0, -1.0]),
+    "two alike at the top": np.array([1.2, 1.2, 0.5, 0.3, 0.2, 0.0, 0.0, -0.3, -0.5, -0.8, -1.0, -1.0]),
     "all are noise": np.zeros(12),
     "worse than edges": np.full(12, -1.0),
 }
 
 
+FIXED = (12, 14, 16, 18, 20, 22, 24, 28, 32, 40, 48, 64, 80, 100, 120, 160, 200, 240, 320, 400)
+
+
+def fixed_design(means: np.ndarray, wanted: float, runs: int, worth: float | None) -> str:
+    """The smallest fixed design that decides as often: its images, its share of wrong answers and its units."""
+    for n in FIXED:
+        found = summary(means, (n,), runs, worth=worth)
+        if found["decided"] >= wanted:
+            return f"{n} images, wrong {found['wrong']:.3f}, units {found['units']:.0f}"
+    return f"more than {FIXED[-1]} images"
+
+
 def main(runs: int = 200) -> None:
-    """Print a table with a row for each scenario, and the fixed design that decides as often."""
-    looks = (12, 24, 40, 80, 160)
-    for name, means in SCENARIOS.items():
-        found = summary(means, looks, runs)
-        line = f"{name:36} decided {found['decided']:.3f}  wrong {found['wrong']:.3f}  units {found['units']:.0f}"
-        if found["decided"]:
-            for n in (12, 16, 20, 24, 32, 40, 48, 64, 80, 100, 120, 160, 200, 240, 320):
-                fixed = summary(means, (n,), runs)
-                if fixed["decided"] >= found["decided"]:
-                    share = found["units"] / fixed["units"]
-                    line += f"  fixed: {n} images, wrong {fixed['wrong']:.3f}, units {fixed['units']:.0f}, share {share:.2f}"
-                    break
-        print(line, flush=True)
+    """Print a line for each scenario and effect size that is worth telling, with the fixed designs that decide as often."""
+    for worth in (WORTH, 0.5, None):
+        for name, means in SCENARIOS.items():
+            found = summary(means, COUNTS, runs, worth=worth)
+            line = f"worth {worth}  {name:34} " + "  ".join(f"{key} {value:.4g}" for key, value in found.items())
+            if worth == WORTH and found["decided"]:
+                line += f"  fixed: {fixed_design(means, found['decided'], runs, worth)}"
+                line += f"  fixed, any difference told: {fixed_design(means, found['decided'], runs, None)}"
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from heatproof.core.errors import SettingsError
+from heatproof.core.errors import DataError, ModelError, SettingsError
+from heatproof.data import load_images
 from heatproof.methods import BlurredMap, CentreMap, Gradient
 from heatproof.metrics import Aopc, Irof, OutOfDistribution, PixelFlipping, SingleDeletion, SymmetricRelevanceGain
 from heatproof.metrics.faithfulness.aopc_limits import aopc_limits
 from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
 from heatproof.models import Bounds, Model
+from heatproof.models.loaders import Toy
+from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.blur import relative_blur
 from heatproof.passes.counting import count_passes
 from heatproof.perturb.draws import Draws
@@ -179,6 +182,31 @@ def test_without_real_images_only_the_confidence_is_measured(model: Model) -> No
     assert found.values.isnan().all()
     assert all("give references" in note for note in found.notes)
     assert found.components["confidence"].isfinite().all()
+
+
+def test_real_images_may_be_a_data_set_in_words() -> None:
+    model, images = Toy(architecture="cnn", width=0.05).load(), torch.linspace(0, 1, 2 * 784).view(2, 1, 28, 28)
+    digits = load_images({"name": "digits", "count": 5}, model.preprocessing)
+    in_words, given = ({"name": "digits", "count": 5}, {"name": "reference", "images": digits})
+    found, expected = (
+        OutOfDistribution(references=each, removal=SymmetricRelevanceGain(fill="white")).score(model, images, None, images)
+        for each in (in_words, given)
+    )
+    assert found.values.isfinite().all()
+    assert found.values.tolist() == expected.values.tolist()
+
+
+def test_a_data_set_that_gives_no_real_images_is_refused() -> None:
+    metric = OutOfDistribution(references={"name": "photos", "count": 2})
+    with pytest.raises(ModelError, match="says how photographs become inputs"):
+        metric.check_fits(Toy(architecture="cnn").load().with_(preprocessing=None), (1, 28, 28))
+    with pytest.raises(SettingsError, match="at least 2 real images, got 1"):
+        OutOfDistribution(references={"name": "digits", "count": 1})
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2))
+    model = Model(network, Bounds.of(0, 1, 3), preprocessing=Preprocessing(side=28, resize=28, mean=(0,) * 3, std=(1,) * 3))
+    images = torch.zeros(1, 3, 32, 32)
+    with pytest.raises(DataError, match=r"at least 2 images of photos, shaped \[3, 32, 32\], got 2 shaped \[3, 28, 28\]"):
+        metric.score(model, images, None, images)
 
 
 @twin_of("centre_map")

@@ -8,6 +8,7 @@ import typer
 from heatproof.cli.console import out as console
 from heatproof.cli.evaluate import Count, Executor, Workers
 from heatproof.cli.judge import DataText, ModelText
+from heatproof.cli.stopping import continued_by_the_same_command
 
 if TYPE_CHECKING:
     from heatproof.verdict import Advice
@@ -38,6 +39,13 @@ Minutes = Annotated[
         help="The most minutes that the looks may take. It stops by the clock, so that a slower machine may leave more open.",
     ),
 ]
+Worth = Annotated[
+    float,
+    typer.Option(
+        metavar="D",
+        help="The least effect size per image that is worth telling. What is shown to be smaller gets no more images.",
+    ),
+]
 Folder = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FOLDER", help="The folder of the runs. If it is not given, runs/advise-NAME."),
@@ -51,6 +59,7 @@ def advise(
     images: Count = None,
     passes: Passes = None,
     minutes: Minutes = None,
+    worth: Worth = 0.2,
     out: Folder = None,
     executor: Executor = "local",
     workers: Workers = None,
@@ -63,17 +72,19 @@ def advise(
     """
     from heatproof.verdict import advise as advice_of
 
-    found = advice_of(
-        model=model,
-        data=data,
-        methods=method,
-        count=images,
-        passes=passes,
-        minutes=minutes,
-        out=out,
-        executor=executor,
-        workers=workers,
-    )
+    with continued_by_the_same_command():
+        found = advice_of(
+            model=model,
+            data=data,
+            methods=method,
+            count=images,
+            passes=passes,
+            minutes=minutes,
+            worth=worth,
+            out=out,
+            executor=executor,
+            workers=workers,
+        )
     show(found)
 
 

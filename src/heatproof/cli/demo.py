@@ -9,6 +9,7 @@ from heatproof import reproductions
 from heatproof.cli.advise import show
 from heatproof.cli.evaluate import Executor, Runs, Timeout, Workers
 from heatproof.cli.run_command import run_and_report
+from heatproof.cli.stopping import continued_by_the_same_command
 
 MODEL, DATA = "efficientnet_lite0", "photos"
 """The network and the images of the demo, both of which come with the package."""
@@ -42,7 +43,8 @@ def demo(
 
         keep_freed_memory()
         chosen = executor_of(executor, workers, timeout)
-        show(advise(model=MODEL, data=DATA, judgement=packaged_verdict(MODEL), out=out / "demo", executor=chosen))
+        with continued_by_the_same_command():
+            show(advise(model=MODEL, data=DATA, judgement=packaged_verdict(MODEL), out=out / "demo", executor=chosen))
         return
     import tomllib
 

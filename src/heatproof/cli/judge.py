@@ -7,6 +7,7 @@ import typer
 
 from heatproof.cli.console import out as console
 from heatproof.cli.evaluate import Count, Executor, Workers
+from heatproof.cli.stopping import continued_by_the_same_command
 
 ModelText = Annotated[
     str,
@@ -78,17 +79,18 @@ def judge(
     """
     from heatproof.verdict import judge as judgement_of
 
-    found = judgement_of(
-        model=model,
-        data=data,
-        metrics=metric,
-        methods=method,
-        stability=stability,
-        count=images,
-        out=out,
-        executor=executor,
-        workers=workers,
-    )
+    with continued_by_the_same_command():
+        found = judgement_of(
+            model=model,
+            data=data,
+            metrics=metric,
+            methods=method,
+            stability=stability,
+            count=images,
+            out=out,
+            executor=executor,
+            workers=workers,
+        )
     console.print(f"\n{found.model}, {found.images} images\n", style="bold", markup=False)
     console.print(found.text(console.width), markup=False, soft_wrap=True)
     console.print(f"\npage  {found.save(found.path / 'judgement.html')}", markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from heatproof.cli.console import err, out, problem
-from heatproof.cli.stopping import exit_code
+from heatproof.cli.stopping import continued_by_the_same_command
 from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
@@ -49,12 +49,8 @@ def run_and_report(
 
     keep_freed_memory()
     chosen = executor_of(executor, workers, timeout)
-    try:
-        with progress_bar(err) as show:
-            summary = run_experiment(experiment, folder, chosen, show, source)
-    except KeyboardInterrupt as error:
-        problem("stopped; finished results are stored, and the same command continues from there")
-        raise typer.Exit(exit_code(error)) from None
+    with continued_by_the_same_command(), progress_bar(err) as show:
+        summary = run_experiment(experiment, folder, chosen, show, source)
     _summarise(summary)
     with err.status("writing the report"):
         page = report_of(summary)

@@ -8,6 +8,10 @@ from threading import Thread, current_thread, main_thread
 from time import sleep
 from types import FrameType
 
+import typer
+
+from heatproof.cli.console import problem
+
 LONGEST = 10.0
 """The seconds after which a command that is stopped ends, whatever it still does. Files are written as a whole or not at all."""
 
@@ -23,6 +27,20 @@ class Stopped(KeyboardInterrupt):
 def exit_code(error: KeyboardInterrupt) -> int:
     """The exit code of a command that was stopped: 128 and the number of the signal."""
     return error.code if isinstance(error, Stopped) else 128 + signal.SIGINT
+
+
+@contextmanager
+def continued_by_the_same_command() -> Iterator[None]:
+    """A block of a command whose finished results are stored, which says so when the user stops it.
+
+    Raises:
+        typer.Exit: The command was stopped (exit code 130 or 143).
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        problem("stopped; finished results are stored, and the same command continues from there")
+        raise typer.Exit(exit_code(error)) from None
 
 
 @contextmanager

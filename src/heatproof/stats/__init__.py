@@ -5,6 +5,7 @@ Images are the independent sample: intervals and tests are over images. Every Na
 
 from heatproof.stats.agreement import Concordance, kendall_w, spearman_matrix
 from heatproof.stats.association import STATISTICS, Association, AssociationEstimate, relate
+from heatproof.stats.best_of import best_of_ps
 from heatproof.stats.bootstrap import Interval, mean_interval, resampled_means, resampling_weights
 from heatproof.stats.calibration import Calibration, calibrate
 from heatproof.stats.effect_size import EffectSize, effect_size
@@ -37,6 +38,7 @@ __all__ = [
     "MetricAgreement",
     "Ranking",
     "Reliability",
+    "best_of_ps",
     "calibrate",
     "climb",
     "compare",

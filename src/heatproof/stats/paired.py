@@ -110,7 +110,7 @@ def sign_flip_p(differences: Floats, rng: np.random.Generator, *, draws: int = 1
     # Sums of the same numbers in another order differ in the last bits: a tolerance keeps equal sums equal.
     observed = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
     if n <= EXACT_UP_TO:
-        return float((np.abs(_all_signs(n) @ differences) >= observed).mean())
+        return float((np.abs(all_signs(n) @ differences) >= observed).mean())
     hits, chunk = 0, max(1, 4_000_000 // n)
     for start in range(0, draws, chunk):
         signs = rng.integers(0, 2, size=(min(chunk, draws - start), n), dtype=np.int8) * 2.0 - 1.0
@@ -162,7 +162,7 @@ def _shares_reached(differences: Floats, rng: np.random.Generator, draws: int) -
     """For each row, the shares of the sign vectors whose sum has at least the observed size and more than it; and their number."""
     rows, n = differences.shape
     # The sums of s and −s have one size, so half of all sign vectors give the same share.
-    signs = _all_signs(n)[: 2 ** (n - 1)] if n <= EXACT_UP_TO else rng.integers(0, 2, size=(draws, n)) * 2.0 - 1.0
+    signs = all_signs(n)[: 2 ** (n - 1)] if n <= EXACT_UP_TO else rng.integers(0, 2, size=(draws, n)) * 2.0 - 1.0
     observed, rounding = np.abs(differences.sum(axis=1)), 1e-12 * np.abs(differences).sum(axis=1)
     reached, exceeded, chunk = np.zeros(rows), np.zeros(rows), max(1, 2_000_000 // len(signs))
     for start in range(0, rows, chunk):
@@ -194,7 +194,7 @@ def fewest_images(alpha: float) -> int:
 
 
 @cache
-def _all_signs(n: int) -> Floats:
+def all_signs(n: int) -> Floats:
     """All sign vectors, [2ⁿ, n]."""
     bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
     return np.asarray(bits * 2.0 - 1.0, dtype=np.float64)

@@ -193,6 +193,8 @@ class Advice:
                 yield f"Not used: {use.metric}. {use.sentence}"
         if self.use is not None and not self.evidence.conclusion.decided:
             yield "Not decided: more images could change which method is used."
+        if any(one.outcome == Outcome.NO_GAIN for *_, one in self):
+            yield f"No gain: the effect size is shown to be below {self.scores.worth:g}, which is not worth telling."
         if self.stopped:
             yield f"Stopped early: {self.stopped}."
         yield from self._open()
@@ -246,6 +248,7 @@ class Advice:
             next=found.next,
             avoid=found.avoid,
             decided=found.decided,
+            worth=self.scores.worth,
             stability=_known(self.stability),
             passes=self.passes,
             questions={question.name: question.asks for question in self.evidence.questions},

@@ -7,12 +7,14 @@
    `pixels` and `regions`. The candidates that are not behind the leader (`answers.race`) are tied.
 4. Of those tied, the one with the best merit among the cheap ones is recommended; cheap are those that take at most three times the
    passes of the cheapest.
+   The answer is decided once every other method is behind, or is shown not to be better by the effect size that is worth telling
+   (`answers.not_better`).
 5. Next is the best of the tied methods that is not recommended; if there is none, the best of the others that pass and do not fail.
 6. To avoid is, of the methods that fail `weights`, the one that fails by the most; else, of those that fail `class`, likewise; else
    the method that is worst against the edge map, if it fails.
 
 If no method passes `pixels` or `regions`, nothing is recommended, and the sentence says that nothing is better than edges, or what
-is missing.
+is missing. A method that has no gain by either that is worth telling is no candidate any more.
 """
 
 from collections.abc import Sequence
@@ -22,7 +24,7 @@ import numpy as np
 
 from heatproof.core.formatting import comma_list, count, in_text, number
 from heatproof.stats.bootstrap import Floats
-from heatproof.verdict.answers import Answer, Outcome, race
+from heatproof.verdict.answers import Answer, Outcome, not_better, race
 from heatproof.verdict.question import Question
 
 CHEAP = 3.0
@@ -78,8 +80,15 @@ def candidates(questions: Sequence[Question], answers: Sequence[Sequence[Answer]
 
 
 def contenders(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], m: int) -> bool:
-    """Whether method m may still become a candidate: it has failed nothing that a candidate must pass."""
-    return not any(
+    """Whether method m may still become a candidate: it has failed nothing that a candidate must pass, and may have a gain."""
+    faithful = [found[m].outcome for question, found in zip(questions, answers, strict=True) if question.faithfulness]
+    gainless = bool(faithful) and all(outcome == Outcome.NO_GAIN for outcome in faithful)
+    return not gainless and not failed(questions, answers, m)
+
+
+def failed(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], m: int) -> bool:
+    """Whether method m fails a question that a candidate must not fail."""
+    return any(
         found[m].outcome == Outcome.FAIL
         for question, found in zip(questions, answers, strict=True)
         if question.eliminates or question.faithfulness
@@ -94,6 +103,7 @@ def conclude(
     looks: Sequence[int],
     missing: Sequence[str] = (),
     behind: Sequence[bool] | None = None,
+    worth: float | None = None,
 ) -> Conclusion:
     """Apply the rule.
 
@@ -105,6 +115,7 @@ def conclude(
         looks: the numbers of images of the looks.
         missing: what keeps the advice from being complete, in words.
         behind: which methods are behind the leader; None computes it as if every method had been a candidate at every look.
+        worth: the least effect size that is worth telling; None tells any.
     """
     everyone = range(len(methods))
     first = [m for m in everyone if candidates(questions, answers, m)[0]]
@@ -116,15 +127,18 @@ def conclude(
     warning = f" {_avoid(methods, questions, answers, *avoid)}" if avoid else ""
     remarks = "".join(f" {each}" for each in missing)
     if not chosen:
-        lead = _nothing(questions, answers)
-        return Conclusion(None, (), None, _label(methods, avoid), f"{lead}{warning}{remarks}", _all_failed(questions, answers))
+        out = not any(contenders(questions, answers, m) and not behind[m] for m in everyone)
+        lead = _nothing(questions, answers, worth if out else None, out)
+        return Conclusion(None, (), None, _label(methods, avoid), f"{lead}{warning}{remarks}", out)
     order = sorted(chosen, key=lambda m: -_mean(merits[m]))
     tied = [m for m in order if not behind[m]] or order[:1]
     cheapest = min(methods[m].passes for m in tied)
     use = next(m for m in tied if methods[m].passes <= CHEAP * max(cheapest, 1))
     others = [m for m in tied if m != use]
     follows = next((m for m in order if m not in tied), None)
-    words = [_use(methods, questions, answers, use, others, only=len(methods) == 1)]
+    level = [False] * len(methods) if worth is None else not_better(merits, use, looks, worth)
+    settled = worth if all(level[m] for m in others) else None
+    words = [_use(methods, questions, answers, use, others, settled, only=len(methods) == 1)]
     if follows is not None:
         words.append(f"{_name(methods[follows])} is next{', and coarse' if methods[follows].coarse else ''}.")
     following = others[0] if others else follows
@@ -134,12 +148,8 @@ def conclude(
         next=None if following is None else methods[following].label,
         avoid=_label(methods, avoid),
         sentence=f"{' '.join(words)}{warning}{remarks}",
-        decided=not others and not _may_lead(questions, answers, behind, use),
+        decided=not any(contenders(questions, answers, m) and not behind[m] and not level[m] for m in everyone if m != use),
     )
-
-
-def _may_lead(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], behind: Sequence[bool], use: int) -> bool:
-    return any(contenders(questions, answers, m) and not behind[m] and m != use for m in range(len(behind)))
 
 
 def _use(
@@ -148,6 +158,7 @@ def _use(
     answers: Sequence[Sequence[Answer]],
     use: int,
     others: Sequence[int],
+    settled: float | None,
     only: bool,
 ) -> str:
     passed = [question.name for question, found in _faithful(questions, answers) if found[use].outcome == Outcome.PASS]
@@ -162,17 +173,21 @@ def _use(
     tied = comma_list([_name(methods[m]) for m in others], 6)
     are, cost = ("is", "costs") if len(others) == 1 else ("are", "cost")
     dearer = all(methods[m].passes > CHEAP * methods[use].passes for m in others)
-    return f"Use {name}{limited}; {tied} {are} not told apart from it{f' and {cost} more' if dearer else ''}."
+    if settled is None:
+        return f"Use {name}{limited}; {tied} {are} not told apart from it{f' and {cost} more' if dearer else ''}."
+    return f"Use {name}{limited}; {tied} {are} no better, to within d = {settled:g}{f', and {cost} more' if dearer else ''}."
 
 
-def _nothing(questions: Sequence[Question], answers: Sequence[Sequence[Answer]]) -> str:
+def _nothing(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], worth: float | None, out: bool) -> str:
     asked = _faithful(questions, answers)
     found = [each[m] for _, each in asked for m in range(len(each)) if each[m].outcome != Outcome.UNASKED]
     if not found:
         return "No method can be recommended."
     n, still_open = max(each.n for each in found), [each for each in found if each.outcome == Outcome.OPEN]
-    if not still_open:
-        return f"Nothing here is better than the edges of the image, on {count(n, 'image')}."
+    if not still_open or out:
+        small = worth is not None and any(each.outcome == Outcome.NO_GAIN for each in found)
+        by = f", to within d = {worth:g}" if small else ""
+        return f"Nothing here is better than the edges of the image{by}, on {count(n, 'image')}."
     nearest = min(each.images for each in still_open)
     more = f"; the nearest would need {nearest:,.0f}" if n < nearest < np.inf else ""
     return f"Nothing here is better than the edges of the image, as far as {count(n, 'image')} show{more}."
@@ -206,11 +221,6 @@ def _score(value: float) -> str:
 
 def _faithful(questions: Sequence[Question], answers: Sequence[Sequence[Answer]]) -> list[tuple[Question, Sequence[Answer]]]:
     return [(question, found) for question, found in zip(questions, answers, strict=True) if question.faithfulness]
-
-
-def _all_failed(questions: Sequence[Question], answers: Sequence[Sequence[Answer]]) -> bool:
-    asked = _faithful(questions, answers)
-    return bool(asked) and not any(contenders(questions, answers, m) for m in range(len(asked[0][1])))
 
 
 def _mean(merits: Floats) -> float:

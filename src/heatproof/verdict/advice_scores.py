@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from heatproof.stats.bootstrap import Floats
-from heatproof.verdict.advice_rule import Conclusion, MethodFacts, conclude, contenders
-from heatproof.verdict.answers import UNASKED, Answer, Outcome, answer, race
+from heatproof.verdict.advice_rule import Conclusion, MethodFacts, conclude, contenders, failed
+from heatproof.verdict.answers import UNASKED, WORTH, Answer, Outcome, answer, race
 from heatproof.verdict.question import Question, Stage
 
 RESAMPLES = 200
@@ -46,12 +46,14 @@ class AdviceScores:
         asked: the scores of each question that could be asked.
         looks: the planned numbers of images after which to look.
         missing: what keeps the advice from being complete, in sentences.
+        worth: the least effect size per image that is worth telling; None tells any.
     """
 
     methods: tuple[MethodFacts, ...]
     asked: tuple[QuestionScores, ...]
     looks: tuple[int, ...]
     missing: tuple[str, ...] = ()
+    worth: float | None = WORTH
 
 
 @dataclass(frozen=True)
@@ -90,23 +92,33 @@ def evidence_of(scores: AdviceScores, *, sizes: bool = True) -> AdviceEvidence:
     Use Good. Fair is next. Avoid Bad: it ranks pixels worse than the edges of the image do.
     """
     questions = tuple(each.question for each in scores.asked)
-    histories = [answer(each.gains, each.values, each.controls, scores.looks, sizes=sizes) for each in scores.asked]
+    histories = [
+        answer(
+            each.gains,
+            each.values,
+            each.controls,
+            scores.looks,
+            sizes=sizes,
+            worth=scores.worth if each.question.faithfulness else None,
+        )
+        for each in scores.asked
+    ]
     everyone = range(len(scores.methods))
     taken = max(map(len, histories), default=0)
     unasked = [UNASKED] * len(scores.methods)
     by_look = [[_at(history, look, unasked) for history in histories] for look in range(taken)]
     last: list[list[Answer]] = by_look[-1] if by_look else [unasked for _ in scores.asked]
     merits = merits_of(scores)
-    standing = [[contenders(questions, answers, m) for m in everyone] for answers in by_look]
-    behind, _, _ = race(merits, standing, scores.looks)
-    conclusion = conclude(scores.methods, questions, last, merits, scores.looks, scores.missing, behind)
+    racing = [not failed(questions, last, m) for m in everyone]  # nobody is behind a method that cannot be recommended
+    behind, _, _ = race(merits, [racing] * taken, scores.looks)
+    conclusion = conclude(scores.methods, questions, last, merits, scores.looks, scores.missing, behind, scores.worth)
     return AdviceEvidence(
         questions=questions,
         answers=tuple(map(tuple, last)),
         merits=merits,
         behind=tuple(behind),
         conclusion=conclusion,
-        wanted=_wanted(questions, last, merits, behind),
+        wanted=_wanted(questions, last, merits, behind, conclusion),
     )
 
 
@@ -150,7 +162,11 @@ def stability(scores: AdviceScores, conclusion: Conclusion, resamples: int = RES
 
 
 def _wanted(
-    questions: Sequence[Question], answers: Sequence[Sequence[Answer]], merits: Floats, behind: Sequence[bool]
+    questions: Sequence[Question],
+    answers: Sequence[Sequence[Answer]],
+    merits: Floats,
+    behind: Sequence[bool],
+    conclusion: Conclusion,
 ) -> dict[Stage, tuple[int, ...]]:
     """The methods that the next look needs: those whose elimination is open, and those that may still be the one to use."""
     alive = [m for m in range(len(behind)) if contenders(questions, answers, m)]
@@ -162,7 +178,7 @@ def _wanted(
     running = [m for m in alive if not behind[m] and np.isfinite(merits[m]).any()]
     faithful = [found for question, found in zip(questions, answers, strict=True) if question.faithfulness]
     shown = [m for m in running if any(found[m].outcome == Outcome.PASS for found in faithful)]
-    finished = len(running) == 1 and shown == running
+    finished = (len(running) == 1 and shown == running) or (conclusion.use is not None and conclusion.decided)
     return {"dependence": tuple(undecided), "faithfulness": () if finished else tuple(running)}
 
 

@@ -34,7 +34,7 @@ from heatproof.verdict.advice import Advice, MetricUse
 from heatproof.verdict.advice_rule import MethodFacts, contenders
 from heatproof.verdict.advice_scores import AdviceScores, QuestionScores, evidence_of
 from heatproof.verdict.advised_methods import advised_methods
-from heatproof.verdict.answers import plan_counts
+from heatproof.verdict.answers import WORTH, plan_counts
 from heatproof.verdict.judge import judge
 from heatproof.verdict.judgement import Judgement
 from heatproof.verdict.question import CENTRE, EDGES, QUESTIONS, STAGES, Question, Stage
@@ -42,7 +42,7 @@ from heatproof.verdict.rule import Standing
 from heatproof.verdict.stage_runs import StageRuns, images_for, rows
 from heatproof.verdict.verdict_file import VerdictFile
 
-COUNTS = (12, 24, 40, 80, 160)
+COUNTS = (6, 12, 24, 40, 80, 160)
 """The numbers of images after which comparisons are tested, as far as there are images."""
 JUDGED = 6
 """The images on which metrics are judged."""
@@ -62,6 +62,7 @@ def advise(
     passes: int | None = None,
     minutes: float | None = None,
     counts: Sequence[int] = COUNTS,
+    worth: float | None = WORTH,
     bounds: Bounds | tuple[float, float] | None = None,
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     class_names: Sequence[str] = (),
@@ -98,6 +99,9 @@ def advise(
             begun. The judgement is not included.
         minutes: the most minutes that the looks may take, likewise.
         counts: the numbers of images after which comparisons are tested. They are fixed before the first of them.
+        worth: the least effect size per image that is worth telling. A method whose gain over the edges is shown to be smaller has
+            no gain, and the answer is decided once no other is shown to be possibly better by as much. The larger it is, the fewer
+            images a tie or noise takes; None tells any difference, so that both take all images.
         bounds: as in `heatproof.run`, like all up to `count`.
         preprocessing: how photographs become inputs.
         class_names: the names of the outputs.
@@ -128,7 +132,7 @@ def advise(
     >>> advice.use is None, advice.sentence
     (True, 'No method can be recommended. 1 image decides nothing: give at least 7.')
     """
-    _check(settings, counts)
+    _check(settings, counts, worth)
     given: dict[str, Any] = {"model": model, "bounds": bounds, "preprocessing": preprocessing, "class_names": class_names}
     settings = {"batch": BATCH, **settings}
     start: dict[str, Any] = {"methods": ["gradient"] if methods is None else methods, "metrics": ["sparseness"]}
@@ -163,7 +167,7 @@ def advise(
             believed = tuple(_uses(judgement, asked, looks[-1]))
             asked, dropped = _believed(asked, believed)
             missing += dropped
-        advice = _play(runs, network, chosen, asked, looks, missing, believed, passes, minutes)
+        advice = _play(runs, network, chosen, asked, looks, missing, believed, worth, passes, minutes)
         if report:
             runs.report("faithfulness", advice.sentence, advice.images)
         return advice
@@ -177,6 +181,7 @@ def _play(
     looks: tuple[int, ...],
     missing: Sequence[str],
     believed: tuple[MetricUse, ...],
+    worth: float | None,
     passes: int | None,
     minutes: float | None,
 ) -> Advice:
@@ -191,13 +196,13 @@ def _play(
             for m in names
         ]
         answered = tuple(_question_scores(question, names, runs, n) for question in asked)
-        return AdviceScores(tuple(facts), answered, looks, tuple(missing))
+        return AdviceScores(tuple(facts), answered, looks, tuple(missing), worth)
 
     for n in looks:
         for stage in STAGES:
             metrics = {label: each for q in asked if q.stage == stage for label, each in q.built().items()}
-            if stage == "faithfulness" and before == 0:  # those that failed on the images of this look do not enter
-                wanted = {**wanted, stage: _entering(scores_at(n), range(len(names)))}
+            if stage == "faithfulness":  # those that failed on the images of this look do not enter, nor is anyone behind them
+                wanted = {**wanted, stage: _entering(scores_at(n), first=not before)}
             scored = {names[m]: methods[names[m]] for m in wanted[stage]}
             if not scored or not metrics:
                 continue
@@ -232,9 +237,12 @@ def _play(
     )
 
 
-def _entering(scores: AdviceScores, methods: Sequence[int]) -> tuple[int, ...]:
+def _entering(scores: AdviceScores, first: bool) -> tuple[int, ...]:
+    """The methods that a look at faithfulness takes, once that at dependence is known."""
     found = evidence_of(scores, sizes=False)
-    return tuple(m for m in methods if contenders(found.questions, found.answers, m))
+    if not first:
+        return found.wanted["faithfulness"]
+    return tuple(m for m in range(len(scores.methods)) if contenders(found.questions, found.answers, m))
 
 
 def _question_scores(question: Question, names: Sequence[str], runs: StageRuns, n: int) -> QuestionScores:
@@ -255,12 +263,14 @@ def _question_scores(question: Question, names: Sequence[str], runs: StageRuns, 
     return QuestionScores(question, tuple(question.metrics), tuple(gains), np.mean(values, axis=0), np.mean(controls, axis=0))
 
 
-def _check(settings: Mapping[str, Any], counts: Sequence[int]) -> None:
+def _check(settings: Mapping[str, Any], counts: Sequence[int], worth: float | None) -> None:
     unwanted = [key for key in settings if key in DECIDED_HERE]
     if unwanted:
         raise UsageError(f"{comma_list(unwanted)}: expected settings that advice leaves open; leave it out")
     if not counts or any(n < 1 for n in counts):
         raise UsageError(f"counts: expected numbers of images, at least one, got {list(counts)}")
+    if worth is not None and not worth > 0:
+        raise UsageError(f"worth: expected an effect size above 0, or None to tell any difference, got {worth}")
 
 
 def _check_judgement(judgement: Judgement | VerdictFile | None, network: Model) -> None:

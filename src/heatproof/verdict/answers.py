@@ -10,11 +10,35 @@ Bonferroni over looks, and Holm's step-down within and between them (Ye et al., 
 several metrics needs no correction, since a method passes only if it passes by every one (Berger, Technometrics 24, 1982).
 A method that gets no more images keeps its place in the family and its last numbers.
 
-The race: the leader is the method with the best mean merit, and a method is *behind* it once p · L · (M − 1) < α for the M methods
-that entered. The method that is truly best can be dropped only by a comparison with one of M − 1 others, so that it is among those
-left with a probability of at least 1 − α, whichever method leads at each look.
+No gain: with y_i = mean_j g_ji / s_j, the gain of an image averaged over the metrics j, each in its own standard deviations,
 
-What is decided stays decided. All of this is a function of the scores alone, so that a run that was stopped ends with the same.
+    no gain         L · p(worth − y > 0) < α    one-sided sign-flip p
+
+which says that the effect size is below `worth` by at least one of the metrics, since the mean of y is the mean of their effect
+sizes. Guarantee: a method whose effect size is `worth` or more by every metric is said to have no gain with a probability of at
+most α over all looks (the method that is truly best, as any other by itself). A method without a gain is not told apart from its
+control any more, but keeps its place in the family of the tests above, which only rejections may leave.
+
+The race: the leader is the method with the best mean merit, and a method is *behind* it once the hypothesis that it is the best of
+those that are left is rejected, with the p-value of `stats.best_of` and the level α_l of the look:
+
+    behind          p_m ≤ α_l,    α_1 = max(2^(−n_1), α / L), and the other looks share what is left of α equally
+
+The truly best method is left with a probability of at least 1 − α over all looks, however many methods there are. As n images that
+agree give 2⁻ⁿ, the race can drop methods after six, where no question can be decided about one of many methods: questions are
+tested, and L counts, only from the first look at which they can be.
+
+Not better: m is not better than the recommended method u by an effect size of `worth`, with the difference δ_i of their merits,
+
+    not better      L · (M − 1) · p(δ + worth · s_δ > 0) < α    one-sided
+
+Once this holds for every method that is not behind, the answer is decided. It is wrong with a probability of at most α: the truly
+best method has one comparison with each of M − 1 others, whichever of them is recommended. It is one half of the test of
+equivalence by Schuirmann (J. Pharmacokin. Biopharm. 15, 1987).
+
+What is decided stays decided, save that nobody is behind a method that turns out not to be a candidate: the race is run again among
+the others, with what is known of them. All of this is a function of the scores alone, so that a run that was stopped ends with the
+same.
 """
 
 from collections.abc import Sequence
@@ -23,9 +47,13 @@ from enum import StrEnum
 
 import numpy as np
 
-from heatproof.stats import ALPHA, effect_size, fewest_images, holm, sign_flip_ps
+from heatproof.stats import ALPHA, best_of_ps, effect_size, fewest_images, holm, sign_flip_ps
 from heatproof.stats.bootstrap import Floats
 
+WORTH = 0.2
+"""The effect size per image below which a difference is not worth telling: a small effect by Cohen's convention."""
+MOST_AT_FIRST = ALPHA / 2
+"""The most of the level that the race may spend at its first look."""
 DRAWS = 4_000
 """The sign vectors of a test of more images than can be enumerated."""
 
@@ -36,6 +64,7 @@ class Outcome(StrEnum):
     PASS = "pass"
     FAIL = "fail"
     OPEN = "open"
+    NO_GAIN = "no gain"
     UNASKED = "—"
 
 
@@ -44,7 +73,7 @@ class Answer:
     """The answer to one question about one method, with its evidence.
 
     Attributes:
-        outcome: pass, fail, open, or not asked.
+        outcome: pass, fail, no gain that is worth telling, open, or not asked.
         value: the mean score, over images and metrics; NaN if it was not asked.
         control: the mean of what it is compared with.
         d: the effect size of the gain, of the metric by which it is smallest, with its interval.
@@ -71,21 +100,52 @@ UNASKED = Answer(Outcome.UNASKED)
 
 
 def plan_counts(images: int, counts: Sequence[int], methods: int) -> tuple[int, ...]:
-    """The numbers of images after which to look: those at which `methods` comparisons of one sign could be decided, and the last.
+    """The numbers of images after which to look: those at which the race of several methods or a question about one of `methods`
+    could be decided, and the last.
 
     >>> from heatproof.verdict.answers import plan_counts
-    >>> plan_counts(40, (6, 12, 24, 40), methods=10), plan_counts(8, (6, 12, 24, 40), methods=10)
+    >>> plan_counts(40, (4, 6, 12, 24, 40), methods=10), plan_counts(8, (4, 12), methods=10), plan_counts(40, (4, 6, 12), methods=1)
+    ((6, 12, 24, 40), (8,), (12,))
+    """
+    last = min(images, max(counts))
+    wanted = (*sorted({n for n in counts if n < last}), last)
+    deciding = deciding_looks(wanted, methods)
+    racing = [n for n in wanted if methods > 1 and 0.5**n <= MOST_AT_FIRST]
+    return tuple(racing) if racing and racing[0] < deciding[0] else deciding
+
+
+def deciding_looks(looks: Sequence[int], methods: int) -> tuple[int, ...]:
+    """The looks from the first at which a unanimous difference could be decided, corrected for methods and these looks.
+
+    >>> from heatproof.verdict.answers import deciding_looks
+    >>> deciding_looks((6, 12, 24, 40), methods=10), deciding_looks((4, 8), methods=10)
     ((12, 24, 40), (8,))
     """
-    wanted = [n for n in sorted(set(counts)) if n < images]
-    last = min(images, max(counts))
-    while wanted and wanted[0] < fewest_images(ALPHA / ((len(wanted) + 1) * max(methods, 1))):
-        wanted.pop(0)
-    return (*wanted, last)
+    left = list(looks)
+    while len(left) > 1 and left[0] < fewest_images(ALPHA / (len(left) * max(methods, 1))):
+        left.pop(0)
+    return tuple(left)
+
+
+def race_levels(looks: Sequence[int]) -> tuple[float, ...]:
+    """The share of α that the race spends at each look.
+
+    >>> from heatproof.verdict.answers import race_levels
+    >>> [round(level, 4) for level in race_levels((6, 12, 24))], [round(level, 4) for level in race_levels((12, 24))]
+    ([0.0167, 0.0167, 0.0167], [0.025, 0.025])
+    """
+    first = min(max(0.5 ** looks[0], ALPHA / len(looks)), ALPHA)
+    return (first, *[(ALPHA - first) / (len(looks) - 1)] * (len(looks) - 1)) if len(looks) > 1 else (ALPHA,)
 
 
 def answer(
-    gains: Sequence[Floats], values: Floats, controls: Floats, looks: Sequence[int], *, sizes: bool = True
+    gains: Sequence[Floats],
+    values: Floats,
+    controls: Floats,
+    looks: Sequence[int],
+    *,
+    sizes: bool = True,
+    worth: float | None = None,
 ) -> list[list[Answer]]:
     """The answers of all methods to one question, after each look so far.
 
@@ -94,6 +154,7 @@ def answer(
         values: the mean score over metrics [methods, images].
         controls: the mean of what they are compared with, likewise.
         looks: the planned numbers of images, those of looks that have not taken place included.
+        worth: the least effect size that is worth telling; a method with less by some metric has *no gain*. None tells any.
         sizes: whether effect sizes are wanted, too; outcomes do not need them.
 
     >>> import numpy as np
@@ -106,26 +167,30 @@ def answer(
     together = np.stack(list(gains))  # [metrics, methods, images]
     together = np.where(np.isfinite(together).all(axis=0), together, np.nan)
     k, before = together.shape[1], 0
+    decided, deciding = (Outcome.PASS, Outcome.FAIL), deciding_looks(looks, k)
     found, history = [UNASKED] * k, []
     for n in looks:
         if n > together.shape[2]:
             break
-        family = [m for m in range(k) if found[m].outcome in (Outcome.OPEN, Outcome.UNASKED)]
-        fresh = [m for m in family if np.isfinite(together[0, m, before:n]).any()]
+        family = [m for m in range(k) if found[m].outcome not in decided]
+        fresh = [m for m in family if found[m].outcome != Outcome.NO_GAIN and np.isfinite(together[0, m, before:n]).any()]
         if not fresh:
             history.append(list(found))
             before = n
             continue
-        p, sign = _tests(together[:, fresh, :n])
+        p, sign = _tests(together[:, fresh, :n]) if n in deciding else (np.ones(len(fresh)), np.zeros(len(fresh)))
         every = np.ones(len(family))
         every[[family.index(m) for m in fresh]] = p
-        adjusted = np.minimum(1.0, len(looks) * holm(every))
+        adjusted = np.minimum(1.0, len(deciding) * holm(every))
         for index, m in enumerate(fresh):
             corrected = float(adjusted[family.index(m)])
             outcome = Outcome.OPEN if not corrected < ALPHA else Outcome.PASS if sign[index] > 0 else Outcome.FAIL
+            tested = worth is not None and n in deciding and outcome == Outcome.OPEN
+            if tested and len(deciding) * _no_gain_p(together[:, m, :n], worth) < ALPHA:
+                outcome = Outcome.NO_GAIN
             found[m] = Answer(outcome, n=int(np.isfinite(together[0, m, :n]).sum()), p=corrected)
             if sizes:
-                found[m] = _sized(found[m], together[:, m, :n], values[m, :n], controls[m, :n], len(looks) * len(family))
+                found[m] = _sized(found[m], together[:, m, :n], values[m, :n], controls[m, :n], len(deciding) * len(family))
         history.append(list(found))
         before = n
     return history
@@ -140,26 +205,60 @@ def race(merits: Floats, standing: Sequence[Sequence[bool]], looks: Sequence[int
         looks: the planned numbers of images.
 
     Returns:
-        For each method whether it is behind the leader; the leader of the last look with scores; and for each method the p-value
-        of its comparison with the leader, corrected.
+        For each method whether it is behind; the leader of the last look with scores; and for each method the p-value of the
+        hypothesis that it is the best.
     """
     k, before = len(merits), 0
     behind, leader, ps = [False] * k, None, [float("nan")] * k
-    entered = max(int(np.isfinite(merits[:, : looks[0]]).any(axis=1).sum()), 2)
-    for n, allowed in zip(looks, standing, strict=False):
+    for n, allowed, level in zip(looks, standing, race_levels(looks), strict=False):
         fresh = [m for m in range(k) if allowed[m] and not behind[m] and np.isfinite(merits[m, before:n]).any()]
         if not fresh:
             break
         leader = max(fresh, key=lambda m: float(np.nanmean(merits[m, :n])))
-        for m in fresh:
-            gaps = merits[leader, :n] - merits[m, :n]
-            gaps = gaps[np.isfinite(gaps)]
-            if m == leader or not len(gaps):
-                continue
-            ps[m] = min(1.0, len(looks) * (entered - 1) * float(_ps(gaps[None])[0]))
-            behind[m] = ps[m] < ALPHA and gaps.mean() > 0
+        for m, p in zip(fresh, best_of_ps(merits[fresh, :n], np.random.default_rng(0), draws=DRAWS), strict=True):
+            ps[m], behind[m] = float(p), bool(p <= level and m != leader)
         before = n
     return behind, leader, ps
+
+
+def not_better(merits: Floats, use: int, looks: Sequence[int], worth: float) -> list[bool]:
+    """For each method whether it is shown not to be better than the recommended one by the effect size `worth`.
+
+    Args:
+        merits: the merit [methods, images] so far, NaN where there is none.
+        use: the recommended method.
+        looks: the planned numbers of images.
+        worth: the least effect size that is worth telling.
+
+    >>> import numpy as np
+    >>> from heatproof.verdict.answers import not_better
+    >>> noise = np.random.default_rng(0).normal(size=(3, 80))
+    >>> not_better(np.array([[0.5], [0.3], [1.5]]) + noise, use=0, looks=(40, 80), worth=0.2)
+    [True, True, False]
+    """
+    entered = max(int(np.isfinite(merits[:, : looks[0]]).any(axis=1).sum()), 2)
+    shown = []
+    for row in merits:
+        lead = (merits[use] - row)[np.isfinite(merits[use] - row)]
+        alike = len(lead) >= fewest_images(ALPHA) and not lead.any()  # as two names of one map
+        shift = worth * float(lead.std(ddof=1)) if len(lead) >= 2 else 0.0
+        shown.append(alike or (len(lead) >= 2 and len(looks) * (entered - 1) * _p_positive(lead + shift) < ALPHA))
+    return [shown[m] or m == use for m in range(len(merits))]
+
+
+def _no_gain_p(gains: Floats, worth: float) -> float:
+    """The one-sided p-value of effect sizes [metrics, n] that are `worth` or more by every metric, against less by some."""
+    known = gains[:, np.isfinite(gains[0])]
+    if known.shape[1] < 2:
+        return 1.0
+    spread = known.std(axis=1, ddof=1, keepdims=True)
+    scaled = np.divide(known, spread, out=np.sign(known) * np.inf, where=spread > 0)
+    return _p_positive(worth - scaled.mean(axis=0)) if np.isfinite(scaled).all() else 1.0
+
+
+def _p_positive(values: Floats) -> float:
+    """The one-sided p-value against a mean of at most zero: half the two-sided one, as sign vectors come in pairs."""
+    return float(_ps(values[None])[0]) / 2 if values.sum() > 0 else 1.0
 
 
 def _tests(gains: Floats) -> tuple[Floats, Floats]:

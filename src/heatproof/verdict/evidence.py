@@ -52,6 +52,7 @@ class Evidence:
         over_edges: its effect size over the edge map, likewise.
         confounds: for each control, its effect size over a random map.
         passes: the passes that scoring one map of one image takes.
+        shared: the passes for one image that serve all maps of it.
         stability: for each variant of the metric, how far it orders the maps alike; empty if this was not asked for.
     """
 
@@ -70,6 +71,7 @@ class Evidence:
     over_edges: EffectSize
     confounds: Mapping[str, EffectSize]
     passes: float
+    shared: float = 0.0
     stability: Mapping[str, Stability] = field(default_factory=dict)
 
 
@@ -125,6 +127,7 @@ def weigh(scores: PanelScores) -> Evidence:
         ),
         confounds={label: effect_size(sign * values, chance) for label, values in scores.controls.items()},
         passes=scores.passes,
+        shared=scores.shared,
         stability=stability_of(everything, scores.variants, scores.direction, m),
     )
 

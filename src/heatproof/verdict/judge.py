@@ -155,7 +155,9 @@ def judge(
             more = [settings for settings in MORE_METRICS if _fits(settings, network, shape)]
             experiment = experiment.model_copy(update={"metrics": (*more, *experiment.metrics)})
         panel = MapPanel.of(list(experiment.method_entries()), damaged, shape)
-        variants = [variants_of(metric, network, shape) if stability else {} for metric in experiment.metric_list()]
+        judged = experiment.metric_list()
+        variants = [variants_of(metric, network, shape) if stability else {} for metric in judged]
+        shared = [_shared_passes(metric, shape) for metric in judged]
         parts, runs = panel.parts(variants), {}
         for number, (name, part) in enumerate(parts.items(), 1):
             if progress is True:
@@ -173,8 +175,13 @@ def judge(
                 report=False,
             )
     manifest = runs["panel"].manifest()
-    scores = read_panel(runs, panel, [list(found) for found in variants])
+    scores = read_panel(runs, panel, [list(found) for found in variants], shared)
     return Judgement.of(manifest.models[0].name, len(manifest.images), scores, folder)
+
+
+def _shared_passes(metric: Metric, shape: ImageShape) -> float:
+    """The passes for one image that serve all maps of it; a backward pass counts as two."""
+    return sum(cost.forward + 2 * cost.backward for cost in metric.common_cost(shape).values())
 
 
 def _fits(settings: Mapping[str, Any], network: Model, shape: ImageShape) -> bool:

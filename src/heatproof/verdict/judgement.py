@@ -96,9 +96,13 @@ class Judgement:
         return effect_size(sign * scores.of(a), sign * scores.of(b))
 
     def _index(self, metric: str) -> int:
-        found = [index for index, each in enumerate(self.evidence) if metric in (each.metric, each.name)]
-        if len(found) != 1:
+        titled = [index for index, title in enumerate(self.metrics) if title == metric]
+        found = titled or [index for index, each in enumerate(self.evidence) if each.name == metric]
+        if not found:
             raise UsageError(f"metric: expected one of {comma_list(list(self.metrics), 20)}, got {metric!r}")
+        if len(found) > 1:
+            several = comma_list([f"“{self.metrics[index]}”" for index in found], 20)
+            raise UsageError(f"metric: expected one, got {metric!r}, which {several} are; write one of these titles")
         return found[0]
 
     def text(self, width: int = WIDTH) -> str:
@@ -175,7 +179,7 @@ def _cells(finding: Finding, evidence: Evidence) -> list[str]:
     ladders = [evidence.ladders.get(kind) for kind in ("noise", "shuffle")]
     return [
         "not here" if finding.standing == Standing.NOT else f"{finding.images:,.0f}",
-        number(evidence.passes, 0),
+        number(evidence.passes, 0) + (f" + {number(evidence.shared, 0)} shared" if evidence.shared else ""),
         "—" if finding.standing == Standing.NOT else number(_passes_to_decide(finding, evidence), 0),
         ranged(calibration.rate, calibration.low, calibration.high, 3),
         *("—" if ladder is None else ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
@@ -187,7 +191,7 @@ def _cells(finding: Finding, evidence: Evidence) -> list[str]:
 
 def _passes_to_decide(finding: Finding, evidence: Evidence) -> float:
     """The passes that score the two maps of a comparison on the images that it needs, beside those that compute the maps."""
-    return 2 * finding.images * evidence.passes
+    return finding.images * (2 * evidence.passes + evidence.shared)
 
 
 def _least_stable(evidence: Evidence) -> str:
@@ -216,6 +220,7 @@ def _row(model: str, finding: Finding, evidence: Evidence) -> dict[str, Any]:
         "direction": str(evidence.direction),
         "n": evidence.n,
         "passes": evidence.passes,
+        "passes_shared": evidence.shared,
         "passes_to_decide": _passes_to_decide(finding, evidence),
         "best": evidence.best,
         "damaged": evidence.damaged,

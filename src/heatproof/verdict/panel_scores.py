@@ -35,6 +35,7 @@ class PanelScores:
         damage: the share that is damaged at each step.
         damaged: the label of the method whose map is damaged.
         passes: the passes that scoring one map of one image takes; a backward pass counts as two.
+        shared: the passes for one image that serve all maps of it, likewise.
         variants: for each variant of the metric, scores [maps, images] in the order of `everything`; NaN beyond the first images.
     """
 
@@ -49,6 +50,7 @@ class PanelScores:
     damage: Floats
     damaged: str
     passes: float
+    shared: float = 0.0
     variants: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
@@ -74,8 +76,17 @@ Table = dict[tuple[str, int], Floats]
 """The scores [images] of each map, by its label and seed."""
 
 
-def read_panel(runs: Mapping[str, Run], panel: MapPanel, variants: Sequence[Sequence[str]] = ()) -> list[PanelScores]:
-    """The scores of every metric, from the runs of the parts of the panel, with the names of the variants of each metric."""
+def read_panel(
+    runs: Mapping[str, Run], panel: MapPanel, variants: Sequence[Sequence[str]], shared: Sequence[float]
+) -> list[PanelScores]:
+    """The scores of every metric, from the runs of the parts of the panel.
+
+    Args:
+        runs: the runs of the parts, by their names.
+        panel: the panel.
+        variants: the names of the variants of each metric.
+        shared: the passes of each metric for one image that serve all maps of it.
+    """
     manifest = runs["panel"].manifest()
     column = {digest: index for index, digest in enumerate(dict.fromkeys(image.digest for image in manifest.images))}
     found: dict[tuple[str, str], Table] = {}
@@ -84,13 +95,13 @@ def read_panel(runs: Mapping[str, Run], panel: MapPanel, variants: Sequence[Sequ
         if name != "variants":
             _add_scores(run, column, found, passes)
     varied = iter(_varied(runs["variants"], column, panel) if "variants" in runs else ())
-    names = variants or [()] * len(manifest.metrics)
     return [
         replace(
             _arranged(title, entry, found.get((entry.name, entry.settings_key), {}), panel, len(column), passes),
+            shared=common,
             variants={variant: next(varied) for variant in own},
         )
-        for title, entry, own in zip(_titles(manifest.metrics), manifest.metrics, names, strict=True)
+        for title, entry, own, common in zip(_titles(manifest.metrics), manifest.metrics, variants, shared, strict=True)
     ]
 
 

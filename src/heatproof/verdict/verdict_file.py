@@ -72,6 +72,7 @@ class VerdictFile(BaseModel):
     next: str | None = None
     avoid: str | None = None
     decided: bool = False
+    worth: float | None = None
     stability: float | None = None
     passes: int = 0
     questions: dict[str, str] = {}

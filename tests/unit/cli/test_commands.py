@@ -156,6 +156,20 @@ def test_a_command_that_the_user_stops_says_so(monkeypatch):
     assert "stopped" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "call", [["judge", "toy", "digits"], ["advise", "toy", "digits"], ["demo"], ["demo", "--budget", "smoke"]], ids=" ".join
+)
+def test_a_computation_that_the_user_stops_says_that_the_same_command_continues(call, monkeypatch, tmp_path):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    for function in ("heatproof.verdict.judge", "heatproof.verdict.advise", "heatproof.evaluation.run.run_experiment"):
+        monkeypatch.setattr(function, stop)
+    result = runner.invoke(app, [*call, "--executor", "serial", "--out", str(tmp_path)])
+    assert result.exit_code == 130
+    assert "stopped; finished results are stored, and the same command continues from there" in " ".join(result.stderr.split())
+
+
 def test_the_gallery_shows_every_method_there_is():
     source = files("heatproof.reproductions") / "gallery.toml"
     experiment = Experiment.parse(tomllib.loads(source.read_text(encoding="utf-8")))

@@ -9,7 +9,8 @@ from benchmarks.advice_simulation import draw, play, summary
 from heatproof.stats import ALPHA
 from heatproof.verdict.advice_rule import MethodFacts
 from heatproof.verdict.advice_scores import AdviceScores, QuestionScores, evidence_of, merits_of, stability
-from heatproof.verdict.answers import Outcome, answer, plan_counts, race
+from heatproof.verdict.advise import COUNTS
+from heatproof.verdict.answers import Outcome, answer, plan_counts, race, race_levels
 from heatproof.verdict.question import CLASS, PIXELS, QUESTIONS, REGIONS, WEIGHTS
 
 N = 12
@@ -109,11 +110,86 @@ def test_what_is_decided_stays_decided_and_keeps_its_images():
 
 def test_there_is_no_look_that_could_decide_nothing():
     for methods in (1, 3, 12):
-        for n in plan_counts(100, (2, 4, 8, 12, 24, 40), methods)[:-1]:
+        looks = plan_counts(100, COUNTS, methods)
+        assert looks == ((12, 24, 40, 80, 100) if methods == 1 else (6, 12, 24, 40, 80, 100))
+        for index, n in enumerate(looks):
             unanimous = np.arange(1.0, n + 1)[None].repeat(methods, 0)
-            looks = plan_counts(100, (2, 4, 8, 12, 24, 40), methods)
-            assert answer([unanimous], unanimous, 0 * unanimous, looks, sizes=False)[0][0].outcome == Outcome.PASS
+            passed = answer([unanimous], unanimous, 0 * unanimous, looks, sizes=False)[index][0].outcome == Outcome.PASS
+            merits = np.eye(methods)[-1][:, None] * np.ones(n)
+            behind = race(merits, [[True] * methods] * len(looks), looks)[0]
+            assert passed == (n >= 12)
+            assert behind == [m < methods - 1 for m in range(methods)]
     assert plan_counts(3, (12, 24), 5) == (3,)
+    assert plan_counts(50, (12, 24), 5) == (12, 24)
+
+
+def test_six_images_that_agree_drop_a_method_however_many_there_are_and_five_do_not():
+    merits = np.concatenate([np.zeros((11, 6)), np.ones((1, 6))])
+    assert race(merits, [[True] * 12] * 2, (6, 12))[0] == [True] * 11 + [False]
+    merits[:, 5] *= -0.5
+    assert race(merits, [[True] * 12] * 2, (6, 12))[0] == [False] * 12
+
+
+def test_the_levels_of_the_race_are_what_there_is_to_spend():
+    for looks in ((6,), (6, 12), (6, 12, 24, 40, 80, 160), (12, 24, 40), (3, 4)):
+        levels = race_levels(looks)
+        assert len(levels) == len(looks)
+        assert sum(levels) == pytest.approx(ALPHA)
+
+
+def test_nobody_is_behind_a_method_that_cannot_be_recommended():
+    """Guided leads by far and is eliminated by its map of another class, after the race has seen it."""
+    classes = asked(CLASS, -0.09, 0.4, 0.4, values=(0.99, 0.5, 0.5), spread=0.01, metrics=1)
+    found = evidence_of(AdviceScores(facts("Guided", "Fair", "Good"), (classes, asked(PIXELS, 9, 1, 1.1)), (6, N)))
+    assert found.behind[1:] == (False, False)
+    assert "Fair" in (found.conclusion.use, *found.conclusion.tied)
+
+
+def test_a_gain_that_is_too_small_ends_the_question_and_keeps_its_place_among_the_tests():
+    rng = np.random.default_rng(3)
+    noise = np.stack([rng.normal(size=160), rng.normal(size=160) - 0.1, rng.normal(size=160) + 1])
+    found = answer([noise, noise], noise, 0 * noise, (80, 160), worth=0.5)[0]
+    assert [str(each.outcome) for each in found] == ["no gain", "no gain", "pass"]
+    assert all(each.outcome != Outcome.NO_GAIN for each in answer([noise], noise, 0 * noise, (80, 160))[0])
+    later = noise.copy()
+    later[:2, 80:] = np.nan
+    later[2] -= 0.65
+    without = answer([later[2:]], later[2:], 0 * later[2:], (80, 160), worth=0.1)[1][0]
+    among = answer([later], later, 0 * later, (80, 160), worth=0.5)[1][2]
+    assert among.p == pytest.approx(3 * without.p)
+    wide = np.stack([noise[0], -noise[0] + 1e-9])  # one metric says yes and one no: their mean has no gain
+    assert answer(list(wide[:, None]), noise[:1], 0 * noise[:1], (80,), worth=0.5)[0][0].outcome == Outcome.NO_GAIN
+
+
+def test_a_tie_ends_once_the_others_are_shown_not_to_be_better_by_what_is_worth_telling():
+    methods, n = (*facts("Dear", passes=60.0), *facts("Cheap")), 80
+    dear, lead = np.random.default_rng(4).normal(size=(2, n))
+    gains = 1 + np.stack([dear, dear + (lead - lead.mean()) / lead.std() + 0.1])  # Cheap leads by d = 0.1
+    pixels = QuestionScores(PIXELS, ("fill",), (gains,), gains, 0 * gains)
+    found = {worth: evidence_of(AdviceScores(methods, (pixels,), (40, 80, 160), worth=worth)) for worth in (None, 0.4)}
+    assert found[None].conclusion.sentence == "Use Cheap; Dear is not told apart from it and costs more."
+    assert found[None].wanted["faithfulness"] == (0, 1)
+    assert not found[None].conclusion.decided
+    assert found[0.4].conclusion.sentence == "Use Cheap; Dear is no better, to within d = 0.4, and costs more."
+    assert found[0.4].conclusion.decided
+    assert found[0.4].wanted["faithfulness"] == ()
+
+
+def test_two_names_of_one_map_are_no_open_tie():
+    gains = np.stack([*[np.random.default_rng(6).normal(size=N) + 3] * 2])
+    pixels = QuestionScores(PIXELS, ("fill",), (gains,), gains, 0 * gains)
+    found = evidence_of(AdviceScores(facts("A", "B"), (pixels,), (N, 24))).conclusion
+    assert found.sentence == "Use A; B is no better, to within d = 0.2."
+    assert found.decided
+
+
+def test_noise_ends_as_no_gain_that_is_worth_telling():
+    noise = np.random.default_rng(5).normal(size=(2, 160))
+    pixels = QuestionScores(PIXELS, ("fill",), (noise,), noise, 0 * noise)
+    found = evidence_of(AdviceScores(facts("A", "B"), (pixels,), (40, 160), worth=0.5))
+    assert found.conclusion.sentence == "Nothing here is better than the edges of the image, to within d = 0.5, on 40 images."
+    assert found.conclusion.decided
+    assert found.wanted["faithfulness"] == ()
 
 
 def test_the_leader_is_never_behind_and_who_is_behind_is_significantly_so():

@@ -172,7 +172,7 @@ def test_metrics_that_cannot_be_believed_are_not_used(tmp_path):
 
 
 def test_a_broken_metric_is_dropped_by_the_judgement_of_advice_itself(tmp_path):
-    from tests.unit.verdict.test_judge import ShuffledFlipping
+    from benchmarks.toys import ShuffledFlipping
 
     found = advise(
         tmp_path, judgement=None, metrics={"Broken": ShuffledFlipping()}, methods={"Contributions": InputXGradient()}, n=8

@@ -3,7 +3,6 @@
 import html
 import re
 from dataclasses import replace
-from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,39 +10,18 @@ import torch
 from typer.testing import CliRunner
 
 import heatproof as hp
+from benchmarks.toys import FLIPPING, ShuffledFlipping
 from heatproof.cli import console
 from heatproof.cli.main import app
 from heatproof.core.errors import UsageError
-from heatproof.core.records import Direction, Reduction
 from heatproof.methods import EdgeMap, Gradient, InputXGradient
-from heatproof.metrics import EnergyInMask, PixelFlipping, Sparseness
-from heatproof.metrics.base import ModelMetric
-from heatproof.perturb.draws import Draws
+from heatproof.metrics import EnergyInMask, SingleDeletion, Sparseness
 from heatproof.verdict import Standing
 from heatproof.verdict.panel import MapPanel
 from heatproof.verdict.text_table import text_table
 from tests.support import zoo
 
 pytestmark = pytest.mark.xdist_group("judge")  # one process judges once for all tests that read the judgement
-FLIPPING = PixelFlipping(steps=6)
-
-
-class ShuffledFlipping(ModelMetric):
-    """Pixel flipping of the map after its pixels have changed places: a metric that cannot be right."""
-
-    label: ClassVar[str] = "broken"
-    meaning: ClassVar[str] = "Nothing."
-    better: ClassVar[Direction] = FLIPPING.better
-    bounds: ClassVar[tuple[float, float]] = FLIPPING.bounds
-    reduction: ClassVar[Reduction] = FLIPPING.reduction
-
-    def cost(self, image_shape):
-        return FLIPPING.cost(image_shape)
-
-    def measure(self, model, images, target, maps, seed):
-        order = Draws.for_images(seed, maps).uniform("shuffle", 0, maps.shape[2:]).flatten(1).argsort(1)
-        moved = torch.stack([row.flatten(1)[:, to].view_as(row) for row, to in zip(maps, order, strict=True)])
-        return FLIPPING.measure(model, images, target, moved, seed)
 
 
 def judge(folder, images=8, **changes):
@@ -103,7 +81,7 @@ def spurious():
 @pytest.mark.parametrize(
     ("toy", "valid", "broken"),
     [
-        ("additive", {"Flipping"}, {"Broken", "Sparse"}),
+        ("additive", {"Flipping", "Single deletion"}, {"Broken", "Sparse"}),
         ("spurious", {"Flipping"}, {"Broken", "On the object", "Sparse"}),
     ],
 )
@@ -112,6 +90,7 @@ def test_on_networks_of_known_truth_the_valid_metrics_stand_before_the_broken_on
     metrics = {"Flipping": FLIPPING, "Broken": ShuffledFlipping(), "Sparse": Sparseness()}
     if toy == "additive":
         given = {"model": Additive(), "data": 1 + zoo.images(8, side=16) / 5}
+        metrics["Single deletion"] = SingleDeletion()
     else:
         network, images, regions = spurious()
         given = {"model": network, "data": images, "regions": regions}
@@ -119,6 +98,10 @@ def test_on_networks_of_known_truth_the_valid_metrics_stand_before_the_broken_on
     found = judge(tmp_path, metrics=metrics, methods=[InputXGradient()], **given)
     assert set(found.metrics[: len(valid)]) == valid == set(found.believed)
     assert {metric for metric in found.metrics if found[metric].standing == Standing.NOT} == broken
+    for row in found.to_arrow().to_pylist()[: len(valid)]:  # what serves all maps is shown, and counts once
+        assert row["passes_shared"] == (16 if row["metric"] == "Single deletion" else 0)
+        assert row["passes_to_decide"] == row["images_needed"] * (2 * row["passes"] + row["passes_shared"])
+    assert (" + 16 shared " in found.text(200)) == ("Single deletion" in valid)
 
 
 def test_every_metric_of_the_panel_is_calibrated(judgement):
@@ -135,6 +118,14 @@ def test_any_two_maps_can_be_compared(judgement):
     for call in (("Flipping", "Nothing", "Edge map"), ("Nothing", "Edge map", "Random map")):
         with pytest.raises(UsageError, match="Nothing"):
             judgement.power(*call)
+
+
+def test_a_name_that_several_metrics_have_is_refused_with_their_titles(judgement):
+    first, second, third = judgement.evidence
+    both = replace(judgement, evidence=(first, replace(second, name=first.name), third))
+    assert both["Broken"] == judgement["Broken"]
+    with pytest.raises(UsageError, match="got 'pixel_flipping', which “Flipping” and “Broken” are; write one of these titles"):
+        both["pixel_flipping"]
 
 
 def test_the_table_holds_every_number_and_metrics_agree_with_themselves(judgement):

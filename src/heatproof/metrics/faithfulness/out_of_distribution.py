@@ -26,7 +26,9 @@ from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from heatproof.core.errors import DataError, ModelError
 from heatproof.core.records import Direction, Reduction
+from heatproof.data import Dataset, load
 from heatproof.metrics.base import ModelMetric
 from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
 from heatproof.metrics.faithfulness.symmetric_relevance_gain import SymmetricRelevanceGain
@@ -43,13 +45,16 @@ from heatproof.perturb.draws import image_digest
 from heatproof.perturb.fills.reference import Reference
 from heatproof.tracing.capture import Site, capture, captured_activation, site_of
 
-_features_of_references: "weakref.WeakKeyDictionary[nn.Module, dict[Any, Tensor]]" = weakref.WeakKeyDictionary()
+RealImages = tuple[Tensor, list[bytes]]
+"""What the network sees of the real images [r, k], and their digests."""
+_real_images: "weakref.WeakKeyDictionary[nn.Module, dict[Any, RealImages]]" = weakref.WeakKeyDictionary()
 
 
 class OutOfDistribution(ModelMetric):
     """Distance of the changed images of a curve from real images, relative to that of real images from one another.
 
-    references  Real images, in model space and shaped as those that are explained; two at least. Without them there is no
+    references  Real images, two at least: a data set or its name, whose images are made inputs as the model says, or
+                `Reference(images=…)`, in model space and shaped as the images that are explained. Without them there is no
                 distance: the value is missing, and only the confidence is measured.
     removal     The metric whose changed images are measured.
 
@@ -62,6 +67,8 @@ class OutOfDistribution(ModelMetric):
     >>> scores = metric.score(model, images[:2], None, images[:2])
     >>> scores.values > scores.components["clean"]
     tensor([True, True])
+    >>> OutOfDistribution(references={"name": "digits", "count": 20}).references
+    Digits(count=20)
     """
 
     label: ClassVar[str] = "out of distribution"
@@ -80,13 +87,15 @@ class OutOfDistribution(ModelMetric):
     }
     cite: ClassVar[str] = "Sun et al., ICML 2022; Blücher et al., TMLR 2024"
 
-    references: Reference | None = None
+    references: Reference | Dataset | None = None
     removal: RemovalMetric = Field(default_factory=SymmetricRelevanceGain)
 
     @model_validator(mode="after")
     def _two_at_least(self) -> Self:
-        if self.references is not None and len(self.references.images) < 2:
-            raise ValueError(f"references: expected at least 2 real images, got {len(self.references.images)}; give more")
+        known = self.references.count if isinstance(self.references, Dataset) else None
+        known = len(self.references.images) if isinstance(self.references, Reference) else known
+        if known is not None and known < 2:
+            raise ValueError(f"references: expected at least 2 real images, got {known}; give more")
         return self
 
     @property
@@ -94,6 +103,11 @@ class OutOfDistribution(ModelMetric):
         return self.removal.needs_class
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        if isinstance(self.references, Dataset) and self.references.image_shape is None and model.preprocessing is None:
+            raise ModelError(
+                f"references: expected a model that says how photographs become inputs, got {model.name}, which does not; give it "
+                "a preprocessing, or give Reference(images=…)"
+            )
         self.removal.check_fits(model, image_shape)
 
     def cost(self, image_shape: ImageShape) -> PassCount:
@@ -141,10 +155,9 @@ class OutOfDistribution(ModelMetric):
         """The relative distance of changed images, of which it is known whose they are, to the nearest real image."""
         if self.references is None:
             return lambda image, features: features[:, 0] * torch.nan
-        real = self.real_features(model, images, site, self.references)
+        real, known = self.real(model, images, site, self.references)
         between = torch.cdist(real, real)
         unit = between.fill_diagonal_(torch.inf).amin(1).quantile(0.5)
-        known = [image_digest(each) for each in self.references.images]
         same = torch.tensor([[image_digest(image) == each for each in known] for image in images], device=real.device)
 
         def nearest(image: list[int], features: Tensor) -> Tensor:
@@ -152,20 +165,35 @@ class OutOfDistribution(ModelMetric):
 
         return nearest
 
-    def real_features(self, model: Model, images: Tensor, site: Site, references: Reference) -> Float[Tensor, "r k"]:
-        """φ of the real images, computed once for a network."""
+    def real(self, model: Model, images: Tensor, site: Site, references: Reference | Dataset) -> RealImages:
+        """φ of the real images and their digests, computed once for a network.
+
+        Raises:
+            DataError: A data set has fewer than two images that can be used, or they differ in shape from those that are explained.
+        """
         network = model.engine or model.module
         key = references.digest, network_state(network), site.name, images.dtype, images.device
-        kept = _features_of_references.setdefault(network, {})
-        features = None if key[1] is None else kept.get(key)
-        if features is None:
-            real = references.images.to(images)
+        kept = _real_images.setdefault(network, {})
+        found = None if key[1] is None else kept.get(key)
+        if found is None:
+            loaded = references.images if isinstance(references, Reference) else _loaded(references, model, images.shape[1:])
+            real = loaded.to(images)
             with uncounted():
                 parts = variants_in_chunks(model, real, 1, lambda image, _: _seen(model, real[image].clone(), site)[0], "forward")
-                features = torch.cat([found for *_, found in parts])
+                found = torch.cat([features for *_, features in parts]), [image_digest(each) for each in real]
             kept.clear()
-            kept[key] = features
-        return features
+            kept[key] = found
+        return found
+
+
+def _loaded(dataset: Dataset, model: Model, shape: torch.Size) -> Float[Tensor, "r c *space"]:
+    """The images of a data set that can be used, as the network takes them."""
+    loaded = load(dataset, dataset.items(), None if dataset.image_shape is not None else model.preprocessing)
+    if len(loaded.items) < 2 or loaded.images.shape[1:] != shape:
+        got = f"{len(loaded.items)} shaped {list(loaded.images.shape[1:])}" if len(loaded.items) else "none"
+        first = f" ({loaded.refused[0]})" if loaded.refused else ""
+        raise DataError(f"references: expected at least 2 images of {dataset.name}, shaped {list(shape)}, got {got}{first}")
+    return loaded.images
 
 
 def _seen(
