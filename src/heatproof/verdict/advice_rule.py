@@ -25,7 +25,7 @@ import numpy as np
 from heatproof.core.formatting import comma_list, count, in_text, number
 from heatproof.stats.bootstrap import Floats
 from heatproof.verdict.answers import Answer, Outcome, not_better, race
-from heatproof.verdict.question import Question
+from heatproof.verdict.question import RIVALS, Question
 
 CHEAP = 3.0
 """How many times the passes of the cheapest of tied methods still count as cheap."""
@@ -165,7 +165,7 @@ def _use(
     failed = [question.name for question, found in _faithful(questions, answers) if found[use].outcome == Outcome.FAIL]
     name = _name(methods[use])
     if only:
-        better = f"{name} is more faithful than the edges of the image, by {comma_list(passed)}"
+        better = f"{name} is more faithful than {_rival(questions)}, by {comma_list(passed)}"
         return f"{better}; give other methods to compare it with."
     limited = f", by {comma_list(passed)} only: it fails {comma_list(failed)}" if failed else ""
     if not others:
@@ -187,10 +187,15 @@ def _nothing(questions: Sequence[Question], answers: Sequence[Sequence[Answer]],
     if not still_open or out:
         small = worth is not None and any(each.outcome == Outcome.NO_GAIN for each in found)
         by = f", to within d = {worth:g}" if small else ""
-        return f"Nothing here is better than the edges of the image{by}, on {count(n, 'image')}."
+        return f"Nothing here is better than {_rival(questions)}{by}, on {count(n, 'image')}."
     nearest = min(each.images for each in still_open)
     more = f"; the nearest would need {nearest:,.0f}" if n < nearest < np.inf else ""
-    return f"Nothing here is better than the edges of the image, as far as {count(n, 'image')} show{more}."
+    return f"Nothing here is better than {_rival(questions)}, as far as {count(n, 'image')} show{more}."
+
+
+def _rival(questions: Sequence[Question]) -> str:
+    """What faithfulness is compared with, in words."""
+    return next(RIVALS[question.against].shows for question in questions if question.faithfulness)
 
 
 def _worst(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], among: Sequence[int]) -> tuple[int, int] | None:

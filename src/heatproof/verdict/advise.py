@@ -12,22 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatproof.core.errors import HeatproofError, UsageError
+from heatproof.core.errors import UsageError
 from heatproof.core.formatting import comma_list, count
 from heatproof.core.objects import holding
 from heatproof.evaluation.executors import Executor
 from heatproof.evaluation.networks import image_shape
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.evaluation.run import Progress
-from heatproof.methods import CentreMap, EdgeMap
 from heatproof.methods.activation.base import ActivationMethod
 from heatproof.methods.base import Method
-from heatproof.metrics import Metric, SymmetricRelevanceGain
+from heatproof.metrics import Metric
 from heatproof.models.model import Model
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
-from heatproof.numerics.places import places_of
-from heatproof.passes.inputs import check_needs_images
 from heatproof.pipeline import Assembly, assemble
 from heatproof.stats import ALPHA, fewest_images
 from heatproof.verdict.advice import Advice, MetricUse
@@ -35,9 +32,10 @@ from heatproof.verdict.advice_rule import MethodFacts, contenders
 from heatproof.verdict.advice_scores import AdviceScores, QuestionScores, evidence_of
 from heatproof.verdict.advised_methods import advised_methods
 from heatproof.verdict.answers import WORTH, plan_counts
+from heatproof.verdict.asked_questions import asked_questions
 from heatproof.verdict.judge import judge
 from heatproof.verdict.judgement import Judgement
-from heatproof.verdict.question import CENTRE, EDGES, QUESTIONS, STAGES, Question, Stage
+from heatproof.verdict.question import RIVALS, STAGES, Question, Stage
 from heatproof.verdict.rule import Standing
 from heatproof.verdict.stage_runs import StageRuns, images_for, rows
 from heatproof.verdict.verdict_file import VerdictFile
@@ -144,7 +142,8 @@ def advise(
         network, grey = _network(assembly)
         _check_judgement(judgement, network)
         chosen = _methods(assembly, network, grey) if methods is None else _given_methods(assembly)
-        asked, missing = _questions(network, grey, assembly, metrics)
+        regions = any(item.region != "none" for item in experiment.data().items())
+        asked, missing = asked_questions(network, grey, metrics, regions=regions)
         folder = Path("runs") / f"advise-{experiment.name}" if out is None else Path(out)
         runs = StageRuns(assembly, folder, tuple(grey.shape[1:]), executor, workers, progress)
         available = len(runs.distinct(len(experiment.data().items())))
@@ -207,7 +206,7 @@ def _play(
             if not scored or not metrics:
                 continue
             if stage == "faithfulness":
-                scored |= {EDGES: EdgeMap()} | ({CENTRE: CentreMap()} if any(q.against == "centre" for q in asked) else {})
+                scored |= {rival.label: rival.method for q in asked if (rival := RIVALS.get(q.against))}
             cost = runs.cost(scored, metrics, n, before)
             if passes is not None and runs.spent + cost > passes:
                 stopped = (
@@ -255,7 +254,7 @@ def _question_scores(question: Question, names: Sequence[str], runs: StageRuns, 
                 (1 + rows(names, runs, metric, n, question.floor)) / 2 if question.floor else np.full_like(scores, question.limit)
             )
         else:
-            control = runs.of(EDGES if question.against == "edges" else CENTRE, metric, n)
+            control = runs.of(RIVALS[question.against].label, metric, n)
             limit = np.broadcast_to(control, scores.shape).copy()
         gains.append((limit - scores) if question.lower else (scores - limit))
         values.append(scores)
@@ -301,46 +300,6 @@ def _given_methods(assembly: Assembly) -> dict[str, Method]:
     if not chosen:
         raise UsageError("methods: expected at least one that explains, got controls only; add gradient, or leave methods out")
     return chosen
-
-
-def _questions(
-    network: Model, grey: Tensor, assembly: Assembly, metrics: Mapping[str, Any] | None
-) -> tuple[list[Question], list[str]]:
-    """The questions that fit the network and the images, with settings that fit, and what is missing."""
-    asked, missing = [], []
-    for question in _wanted_questions(metrics):
-        if question.name == "object":
-            if any(item.region != "none" for item in assembly.experiment.data().items()):
-                asked.append(question)
-            continue
-        fitting: dict[str, Metric | Mapping[str, Any]] = {}
-        reason = ""
-        for label, metric in question.built().items():
-            if isinstance(metric, SymmetricRelevanceGain) and metric.groups is None and metric.steps:
-                metric = metric.model_copy(update={"steps": min(metric.steps, math.prod(places_of(grey.shape[1:])))})
-            try:
-                check_needs_images(metric, grey)
-                metric.check_fits(network, tuple(grey.shape[1:]))
-            except HeatproofError as error:
-                reason = str(error)
-            else:
-                fitting[label] = metric
-        if fitting:
-            asked.append(replace(question, metrics=fitting))
-        elif question.faithfulness:
-            missing.append(f"{question.name} could not be asked: {reason}.")
-    return asked, missing
-
-
-def _wanted_questions(metrics: Mapping[str, Any] | None) -> tuple[Question, ...]:
-    if metrics is None:
-        return QUESTIONS
-    others = tuple(question for question in QUESTIONS if not question.faithfulness)
-    asks = "Is the map faithful, more than the edges of the image?"
-    faithful = Question(
-        "faithful", asks, "faithfulness", metrics, "edges", failed="it is less faithful than the edges of the image"
-    )
-    return (*others, faithful)
 
 
 def _judged_metrics(asked: Sequence[Question]) -> dict[str, Metric]:

@@ -13,22 +13,43 @@
 The first four compare maps with maps: they show that a map depends on what it explains, not that it is right. `pixels` and
 `regions` change the image. `pixels` rewards contributions: maps whose sum over few pixels says how much of the score they carry.
 `regions` sums the map over regions first, which sensitivities such as a smoothed gradient survive, too. Both use two fills, and a
-method must pass under each of them. Single values of a gradient have signs that say nothing of presence; as all maps are ranked by
-their signed sum, such a map fails `pixels`, which is the right answer where the question is about contributions.
+method must pass under each of them. Single values of a gradient have signs that say nothing of presence; as all maps are ranked
+by their signed sum, such a map fails `pixels`, which is the right answer where the question is about contributions. The two fills
+are the first two of a question that the data allow. Data without edges, such as tables and signals, are compared with the values
+of the input.
 
 Every question has one number for each map, in the metric's own unit, which is oriented so that more than 0 passes.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from heatproof.methods import CentreMap, EdgeMap, InputMap
+from heatproof.methods.base import Method
 from heatproof.metrics.metric import Metric
 
-EDGES, CENTRE = "Edge map", "Centre map"
-Against = Literal["limit", "edges", "centre"]
+Against = Literal["limit", "edges", "values", "centre"]
 Stage = Literal["dependence", "faithfulness"]
 STAGES: tuple[Stage, ...] = ("dependence", "faithfulness")
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A map that explains nothing, and that a good map scores better than: its label, its method, and what it shows, in words."""
+
+    label: str
+    method: Method
+    shows: str
+
+
+RIVALS: Mapping[Against, Rival] = {
+    "edges": Rival("Edge map", EdgeMap(), "the edges of the image"),
+    "values": Rival("Input map", InputMap(), "the values of the input"),
+    "centre": Rival("Centre map", CentreMap(), "a Gaussian in the centre"),
+}
+PLACES = {1: "column", 2: "time", 4: "voxel"}
+"""A place of data that are no images, by the axes of one example."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +61,7 @@ class Question:
         asks: the question.
         stage: the run in which it is answered. Methods that fail an eliminating question do not enter the next stage.
         metrics: each metric or its settings, by its label. A method passes or fails if it does so by all of them.
-        against: what a score is compared with: a limit, the edges of the image, or a Gaussian in the centre.
+        against: what a score is compared with: a limit, or the rival of that name.
         limit: the score that divides pass from fail, for `against="limit"`.
         floor: the component that holds the score of maps which do not depend on the network; the limit is then halfway between it
             and 1.
@@ -67,7 +88,25 @@ class Question:
     @property
     def faithfulness(self) -> bool:
         """Whether it asks how far a map follows the network's answer, by metrics that are judged before they are used."""
-        return self.against == "edges"
+        return self.against in ("edges", "values")
+
+    def of_data(self, axes: int) -> "Question":
+        """The same question about data without edges, whose examples have so many axes: signals have two, and tables one.
+
+        >>> from heatproof.verdict.question import PIXELS
+        >>> PIXELS.of_data(1).name, PIXELS.of_data(1).asks
+        ('columns', 'Is the map faithful to contributions, column by column, more than the values of the input?')
+        """
+        if self.against != "edges" or axes not in PLACES:
+            return self
+
+        def words(text: str) -> str:
+            return text.replace(RIVALS["edges"].shows, RIVALS["values"].shows).replace("pixel", PLACES[axes])
+
+        metrics = {words(label): metric for label, metric in self.metrics.items()}
+        return replace(
+            self, name=words(self.name), asks=words(self.asks), failed=words(self.failed), metrics=metrics, against="values"
+        )
 
 
 WEIGHTS = Question(
@@ -124,6 +163,8 @@ PIXELS = Question(
     metrics={
         "SRG pixels, blurred": _gain("blurred", groups=None, steps=12, share=1.0),
         "SRG pixels, channel mean": _gain("channel_mean", groups=None, steps=12, share=1.0),
+        "SRG pixels, noise": _gain("uniform", groups=None, steps=12, share=1.0),
+        "SRG pixels, zero": _gain("zero", groups=None, steps=12, share=1.0),
     },
     against="edges",
     failed="it ranks pixels worse than the edges of the image do",

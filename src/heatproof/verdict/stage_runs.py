@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.console import Console
 
 from heatproof.core.formatting import count
@@ -170,7 +169,7 @@ def images_for(assembly: Assembly, images: int) -> dict[str, Any]:
         return {"data": dataset.model_copy(update={"count": images})}
     everything = assembly.objects[dataset.content].value
     if isinstance(everything, ImageList) and everything.tensors:
-        return {"data": torch.stack(everything.tensors[:images])}
+        return {"data": list(everything.tensors[:images])}  # a list, since signals in one tensor could be tables
     return {"data": list(everything.pictures[:images])} if isinstance(everything, ImageList) else {"data": dataset}
 
 
