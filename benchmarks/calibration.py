@@ -24,7 +24,7 @@ from heatproof.verdict.judge import MORE_METRICS
 from heatproof.verdict.panel import CHANCE_SEEDS
 
 RESULTS = Path(__file__).parent / "calibration.json"
-PAIRS = 10_000
+PAIRS = 4_000
 SUBSETS = (6, 9)
 """The numbers of images, beside all, of which the rate is stated."""
 _SCORES = "SELECT metric_settings, seed, image, value FROM records WHERE component = '' ORDER BY image"
@@ -61,13 +61,13 @@ def scores(network: str, photographs: int, folder: Path) -> dict[str, list[list[
     return {label: [rows[seed] for seed in sorted(rows)] for label, rows in found.items()}
 
 
-def calibrations(results: Path = RESULTS) -> Iterator[tuple[str, str, Mapping[int, Calibration]]]:
+def calibrations(results: Path = RESULTS, pairs: int = PAIRS) -> Iterator[tuple[str, str, Mapping[int, Calibration]]]:
     """For each network and metric the calibration on the first images of each number."""
     for network, found in json.loads(results.read_text("utf-8")).items():
         for metric, rows in found.items():
             values: Floats = np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)
             counts = [n for n in SUBSETS if n < values.shape[1]] + [values.shape[1]]
-            yield network, metric, {n: calibrate(values[:, :n], np.random.default_rng(0), pairs=PAIRS) for n in counts}
+            yield network, metric, {n: calibrate(values[:, :n], np.random.default_rng(0), pairs=pairs) for n in counts}
 
 
 def main() -> None:

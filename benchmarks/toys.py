@@ -33,9 +33,10 @@ from heatproof.methods import Damaged, EdgeMap, Gradient, IntegratedGradients, S
 from heatproof.methods.base import Method
 from heatproof.metrics import EnergyInMask, PixelFlipping, Sparseness, SymmetricRelevanceGain
 from heatproof.metrics.base import ModelMetric
-from heatproof.metrics.metric import Metric
+from heatproof.metrics.scores import Scores
 from heatproof.models import Bounds, Model
 from heatproof.numerics.similarity import spearman
+from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.perturb.draws import Draws
 from heatproof.verdict import Finding, Judgement, Standing
 
@@ -53,10 +54,10 @@ class ShuffledFlipping(ModelMetric):
     bounds: ClassVar[tuple[float, float]] = FLIPPING.bounds
     reduction: ClassVar[Reduction] = FLIPPING.reduction
 
-    def cost(self, image_shape):
+    def cost(self, image_shape: ImageShape) -> PassCount:
         return FLIPPING.cost(image_shape)
 
-    def measure(self, model, images, target, maps, seed):
+    def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
         order = Draws.for_images(seed, maps).uniform("shuffle", 0, maps.shape[2:]).flatten(1).argsort(1)
         moved = torch.stack([row.flatten(1)[:, to].view_as(row) for row, to in zip(maps, order, strict=True)])
         return FLIPPING.measure(model, images, target, moved, seed)
@@ -146,9 +147,12 @@ def _noise(n: int, seed: int) -> Tensor:
     ).clamp(-3, 3)
 
 
-def gains() -> dict[str, dict[str, Metric]]:
+def gains() -> dict[str, dict[str, SymmetricRelevanceGain]]:
     """The metrics of faithfulness by question and fill."""
-    settings = {"pixels": {"groups": None, "share": 1.0}, "regions": {"groups": {"name": "regular_grid", "cells_per_axis": 7}}}
+    settings: dict[str, dict[str, Any]] = {
+        "pixels": {"groups": None, "share": 1.0},
+        "regions": {"groups": {"name": "regular_grid", "cells_per_axis": 7}},
+    }
     return {
         question: {fill: SymmetricRelevanceGain(fill=fill, steps=6, **each) for fill in ("blurred", "channel_mean")}
         for question, each in settings.items()
@@ -174,7 +178,7 @@ def judged(toy: ToyTruth, folder: Path, n: int = 8) -> Judgement:
     given: dict[str, Any] = {}
     if toy.regions is not None:
         metrics["On the object"], given["regions"] = EnergyInMask(), toy.regions(n)
-    return hp.judge(
+    found: Judgement = hp.judge(
         model=toy.model(),
         bounds=(-3, 3),
         data=toy.images(n),
@@ -186,6 +190,7 @@ def judged(toy: ToyTruth, folder: Path, n: int = 8) -> Judgement:
         progress=False,
         **given,
     )
+    return found
 
 
 def advised(toy: ToyTruth, folder: Path, n: int = 24, **changes: Any) -> hp.Advice:

@@ -45,6 +45,8 @@ MEASUREMENTS = ROOT / "docs" / "project" / "measurements"
 SPEED = MEASUREMENTS / "speed.md"
 TASKS = MEASUREMENTS / "tasks.md"
 SPEED_PICTURE = ROOT / "docs" / "pictures" / "speed.svg"
+ADVISED = ("efficientnet_lite0", "squeezenet1_1")
+"""The networks about which a verdict comes with the package."""
 COMMAND = "python docs/generate.py"
 REMEDY = f"run: .venv/bin/{COMMAND}"
 
@@ -113,8 +115,8 @@ def pages() -> dict[Path, str]:
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
-        judged: with_blocks(judged, **_judged_tables()),
-        advice: with_blocks(advice, verdict=_verdict()),
+        judged: with_blocks(judged, calibration=_calibration(), **_judged_tables()),
+        advice: with_blocks(advice, **{f"verdict-{network}": _verdict(network) for network in ADVISED}),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
@@ -210,9 +212,20 @@ def _judged_tables() -> dict[str, str]:
     return {name: table(head, rows) for name, (head, rows) in _benchmarks("judged_tables").tables().items()}
 
 
-def _verdict() -> str:
-    """The packaged verdict about EfficientNet-Lite0: its sentence, the metrics it rests on, and a table of its answers."""
-    found = packaged_verdict("efficientnet_lite0")
+def _calibration() -> str:
+    """How often each default metric of `judge` calls two random maps different, on the first photographs of each number."""
+    rows, counts = [], []
+    for network, metric, found in _benchmarks("calibration").calibrations():
+        counts, last = list(found), found[max(found)]
+        rates = [f"{each.rate:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in found.values()]
+        rows.append((network, metric, *rates, f"{last.attained:.3f}", f"{last.seeds_alike:.3f}"))
+    head = ("network", "metric", *(f"{n} photographs" for n in counts), "attained", "seeds alike, p")
+    return table(head, rows)
+
+
+def _verdict(network: str) -> str:
+    """A packaged verdict: its sentence, the metrics it rests on, and a table of its answers."""
+    found = packaged_verdict(network)
     assert found is not None, "no verdict is packaged"  # noqa: S101 — a tool of this repository
     used = comma_list([metric.metric for metric in found.metrics if metric.used])
     not_used = [f"Not used: {metric.metric}. {metric.sentence}" for metric in found.metrics if not metric.used]
@@ -220,12 +233,14 @@ def _verdict() -> str:
         f"Looks at {comma_list([str(n) for n in found.looks])} photographs took {found.passes:,} passes, without those of the "
         f"judgement of the metrics. {percent(found.stability or 0)} of resamples of the photographs lead to the same methods to "
         f"use and to avoid. Metrics used: {used}. {' '.join(not_used)}"
-    )
+    ).rstrip()
     limits = {question.name for question in QUESTIONS if question.against == "limit"}
     rows = [
         (method.label, *(_answer(method.answers[name], name in limits) for name in found.questions), number(method.passes or 0, 0))
         for method in found.methods
     ]
+    if not found.decided:
+        lead += " Not decided: more photographs could change which method is used."
     return f"> {found.sentence}\n\n{lead}\n\n{table(('method', *found.questions, 'passes'), rows)}"
 
 

@@ -9,7 +9,8 @@
    passes of the cheapest.
    The answer is decided once every other method is behind, or is shown not to be better by the effect size that is worth telling
    (`answers.not_better`).
-5. Next is the best of the tied methods that is not recommended; if there is none, the best of the others that pass and do not fail.
+5. Next is the best of the tied methods that is not recommended and has other scores; if there is none, the best of the others that
+   pass and do not fail.
 6. To avoid is, of the methods that fail `weights`, the one that fails by the most; else, of those that fail `class`, likewise; else
    the method that is worst against the edge map, if it fails.
 
@@ -141,7 +142,8 @@ def conclude(
     words = [_use(methods, questions, answers, use, others, settled, only=len(methods) == 1)]
     if follows is not None:
         words.append(f"{_name(methods[follows])} is next{', and coarse' if methods[follows].coarse else ''}.")
-    following = others[0] if others else follows
+    other_maps = [m for m in others if not np.array_equal(merits[m], merits[use], equal_nan=True)]  # the same map is no second one
+    following = other_maps[0] if other_maps else follows
     return Conclusion(
         use=methods[use].label,
         tied=tuple(methods[m].label for m in others),

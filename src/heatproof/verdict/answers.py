@@ -185,9 +185,9 @@ def answer(
         for index, m in enumerate(fresh):
             corrected = float(adjusted[family.index(m)])
             outcome = Outcome.OPEN if not corrected < ALPHA else Outcome.PASS if sign[index] > 0 else Outcome.FAIL
-            tested = worth is not None and n in deciding and outcome == Outcome.OPEN
-            if tested and len(deciding) * _no_gain_p(together[:, m, :n], worth) < ALPHA:
-                outcome = Outcome.NO_GAIN
+            if worth is not None and n in deciding and outcome == Outcome.OPEN:
+                small = len(deciding) * _no_gain_p(together[:, m, :n], worth) < ALPHA
+                outcome = Outcome.NO_GAIN if small else outcome
             found[m] = Answer(outcome, n=int(np.isfinite(together[0, m, :n]).sum()), p=corrected)
             if sizes:
                 found[m] = _sized(found[m], together[:, m, :n], values[m, :n], controls[m, :n], len(deciding) * len(family))

@@ -327,6 +327,16 @@ def test_explain_leaves_out_a_default_method_that_does_not_fit_and_raises_for_on
         runner.invoke(app, ["explain", str(image), "-x", "edge_map", "-o", str(tmp_path)], catch_exceptions=False)
 
 
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "squeezenet1_1"])
+def test_a_verdict_about_each_packaged_network_comes_with_the_package(name):
+    from heatproof.models.loaders import load_model
+
+    found = packaged_verdict(name)
+    assert found.digest == load_model(name).digest
+    assert found.explaining
+    assert all(Method.from_dict(settings) for settings in found.explaining.values())
+
+
 def test_explain_draws_what_the_packaged_verdict_recommends():
     network = load_model("efficientnet_lite0")
     found = packaged_verdict(network.name)

@@ -176,11 +176,13 @@ def test_a_tie_ends_once_the_others_are_shown_not_to_be_better_by_what_is_worth_
 
 
 def test_two_names_of_one_map_are_no_open_tie():
-    gains = np.stack([*[np.random.default_rng(6).normal(size=N) + 3] * 2])
+    one = np.random.default_rng(6).normal(size=N) + 3
+    gains = np.stack([one, one, one - 1.5])
     pixels = QuestionScores(PIXELS, ("fill",), (gains,), gains, 0 * gains)
-    found = evidence_of(AdviceScores(facts("A", "B"), (pixels,), (N, 24))).conclusion
-    assert found.sentence == "Use A; B is no better, to within d = 0.2."
+    found = evidence_of(AdviceScores(facts("A", "B", "C"), (pixels,), (N, 24))).conclusion
+    assert found.sentence == "Use A; B is no better, to within d = 0.2. C is next."
     assert found.decided
+    assert (found.tied, found.next) == (("B",), "C")  # of which `explain` draws A and C
 
 
 def test_noise_ends_as_no_gain_that_is_worth_telling():
