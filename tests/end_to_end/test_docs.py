@@ -20,6 +20,7 @@ from heatproof.metrics import Metric
 from heatproof.models import Output
 from heatproof.models.loaders import Loader, resolve
 from heatproof.store.published import ClaimEntry, SweepEntry
+from tests.support.charts import without_png
 from tests.support.markdown import ROOT, blocks, generator, links, run_python, shell_lines
 from tests.support.packaged import small_photographs
 
@@ -43,6 +44,7 @@ def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
     network gets smaller photographs.
     """
     small_photographs(monkeypatch)
+    without_png(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)  # as in a session that was started there
     before = set(sys.modules)

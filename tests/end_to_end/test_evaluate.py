@@ -15,6 +15,7 @@ import pytest
 
 from heatproof.cli.main import run as run_command
 from heatproof.store import Run
+from tests.support.charts import without_png
 
 HEATPROOF = [sys.executable, "-m", "heatproof.cli"]
 EXPERIMENT = """
@@ -83,6 +84,7 @@ def call(*arguments, folder):
     """The exit code and the output of a command in this process, for what needs none of its own."""
     here, printed = Path.cwd(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        without_png(patch)
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["heatproof", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
