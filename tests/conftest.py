@@ -43,8 +43,8 @@ if "MPLCONFIGDIR" not in os.environ:  # matplotlib lists all fonts once, not in 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests start first, so that at the end no process waits for another one."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """The long tests and the groups that one process runs start first, so that at the end no process waits for another one."""
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("slow", "xdist_group"))))
 
 
 LOOPBACK = ("127.", "::1", "localhost")

@@ -1,16 +1,14 @@
 """No two files of the package import each other, directly or by way of others, and one file alone may be a torch-function mode."""
 
 import ast
-import inspect
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-import heatproof
+from tests.support.source import FILES, SOURCE, nodes
 
-SOURCE = Path(inspect.getfile(heatproof)).parent
-FILES = sorted(SOURCE.rglob("*.py"))
+pytestmark = pytest.mark.xdist_group("source")
 
 
 def module_name(path: Path, root: Path) -> str:
@@ -22,7 +20,7 @@ def imports(root: Path) -> dict[str, set[str]]:
     files = {module_name(path, root): path for path in sorted(root.rglob("*.py"))}
     graph: dict[str, set[str]] = {name: set() for name in files}
     for name, path in files.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Import):
                 targets = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -49,8 +47,7 @@ def test_there_is_no_circle_of_imports_between_files() -> None:
 
 def test_imports_are_written_in_full() -> None:
     """A relative import would go unseen above."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in FILES]
-    assert not any(node.level for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    assert [path for path in FILES if any(isinstance(node, ast.ImportFrom) and node.level for node in nodes(path))] == []
 
 
 @pytest.mark.parametrize(

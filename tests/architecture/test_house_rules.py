@@ -21,9 +21,9 @@ from heatproof.perturb.groups import Groups
 from heatproof.perturb.noises import Noise
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.rules import Rule
+from tests.support.source import FILES, SOURCE, nodes, parsed
 
-SOURCE = Path(inspect.getfile(heatproof)).parent
-FILES = sorted(SOURCE.rglob("*.py"))
+pytestmark = pytest.mark.xdist_group("source")
 FAMILIES: list[tuple[type[Settings], str]] = [
     (Method, "methods"),
     (Metric, "metrics"),
@@ -62,99 +62,106 @@ NO_CONCEPT = {
 """Stems of files that hold what a family shares, or a member that only a method can build."""
 
 
-def concept_files() -> list[object]:
-    return [
-        pytest.param(base, path, id=str(path.relative_to(SOURCE)))
-        for base, folder in FAMILIES
-        for path in sorted((SOURCE / folder).rglob("*.py"))
-        if path.stem not in NO_CONCEPT
-    ]
+EXPORTED = [cls for base in dict(FAMILIES) for cls in exports(base).values()]
 
 
-def exported() -> list[object]:
-    return [pytest.param(cls, id=f"{base.family} {name}") for base in dict(FAMILIES) for name, cls in exports(base).items()]
+def test_a_file_of_a_family_is_exported_and_named_as_its_class() -> None:
+    wrong = []
+    for base, folder in FAMILIES:
+        for path in sorted((SOURCE / folder).rglob("*.py")):
+            if path.stem in NO_CONCEPT:
+                continue
+            cls = exports(base).get(path.stem)
+            if cls is None:
+                wrong.append(
+                    f"{path.relative_to(SOURCE)} defines no exported {base.family} called {path.stem}: name the class as the file "
+                    "and export it (run `python docs/generate.py` for a method or metric, else add the line to the `__init__.py`)"
+                )
+            elif inspect.getfile(cls) != str(path) or snake_case(cls.__name__) != path.stem:
+                wrong.append(f"{path.relative_to(SOURCE)}: {cls.__name__} lives elsewhere or has another name")
+    assert wrong == []
 
 
-@pytest.mark.parametrize(("base", "path"), concept_files())
-def test_a_file_of_a_family_is_exported_and_named_as_its_class(base: type[Settings], path: Path) -> None:
-    cls = exports(base).get(path.stem)
-    assert cls is not None, (
-        f"{path.relative_to(SOURCE)} defines no exported {base.family} called {path.stem}: name the class as the file and "
-        "export it (run `python docs/generate.py` for a method or metric, else add the line to the `__init__.py`)"
-    )
-    assert inspect.getfile(cls) == str(path)
-    assert snake_case(cls.__name__) == path.stem
-
-
-@pytest.mark.parametrize("cls", exported())
-def test_an_exported_class_lives_in_the_file_of_its_name(cls: type[Settings]) -> None:
-    assert Path(inspect.getfile(cls)).stem == cls.name
+def test_an_exported_class_lives_in_the_file_of_its_name() -> None:
+    assert [cls for cls in EXPORTED if Path(inspect.getfile(cls)).stem != cls.name] == []
 
 
 def test_class_names_are_unique_in_the_package() -> None:
     places: dict[str, list[str]] = {}
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(str(path.relative_to(SOURCE)))
     twice = {name: files for name, files in places.items() if len(files) > 1}
     assert not twice, f"{twice}: give each class a name of its own, so that a search finds one"
 
 
-@pytest.mark.parametrize("cls", exports(Method).values(), ids=lambda cls: cls.name)
-def test_a_method_is_a_control_if_and_only_if_it_lives_among_the_controls(cls: type[Method]) -> None:
+def test_a_method_is_a_control_if_and_only_if_it_lives_among_the_controls() -> None:
     """The laws ask less of controls."""
-    assert cls.control == (Path(inspect.getfile(cls)).parent.name == "controls")
+    methods = exports(Method).values()
+    assert [cls for cls in methods if cls.control != (Path(inspect.getfile(cls)).parent.name == "controls")] == []
 
 
-@pytest.mark.parametrize("cls", exported())
-def test_an_exported_class_says_what_it_is(cls: type[Settings]) -> None:
-    own = (vars(cls).get("__doc__") or "").partition(">>> ")[0]
-    module = inspect.getmodule(cls).__doc__ or ""
-    assert own.strip().endswith((".", ")", "`")), f"{cls.__name__}: write a docstring of full sentences"
-    assert len(own.split()) + len(module.split()) > 12, f"{cls.__name__}: say more, for a reader who has never met it"
+def test_an_exported_class_says_what_it_is() -> None:
+    wrong = []
+    for cls in EXPORTED:
+        own = (vars(cls).get("__doc__") or "").partition(">>> ")[0]
+        module = inspect.getmodule(cls).__doc__ or ""
+        if not own.strip().endswith((".", ")", "`")):
+            wrong.append(f"{cls.__name__}: write a docstring of full sentences")
+        if len(own.split()) + len(module.split()) <= 12:
+            wrong.append(f"{cls.__name__}: say more, for a reader who has never met it")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("cls", exported())
-def test_every_setting_is_explained(cls: type[Settings]) -> None:
+def test_every_setting_is_explained() -> None:
     """By name in the docstring of the class, of the module, or of a class that the setting comes from."""
-    words = " ".join(f"{vars(c).get('__doc__')} {inspect.getmodule(c).__doc__}" for c in cls.__mro__ if issubclass(c, Settings))
-    missing = [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)]
-    assert missing == [], f"{cls.__name__}: explain {', '.join(missing)} in the docstring, one line `name  text` each"
+    wrong = []
+    for cls in EXPORTED:
+        words = " ".join(f"{vars(c).get('__doc__')} {inspect.getmodule(c).__doc__}" for c in cls.__mro__ if issubclass(c, Settings))
+        missing = [field for field in cls.model_fields if not re.search(rf"\b{field}\b", words)]
+        if missing:
+            wrong.append(f"{cls.__name__}: explain {', '.join(missing)} in the docstring, one line `name  text` each")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("cls", [p for p in exported() if issubclass(p.values[0], Method | Metric | Attack)])
-def test_a_method_metric_or_attack_states_its_cost_and_its_source(cls: type[Settings]) -> None:
-    text = inspect.getmodule(cls).__doc__
-    control = getattr(cls, "control", False)
-    assert "Cost:" in text, f"{cls.__name__}: state the cost in passes in the module's docstring, `Cost: …`"
-    assert "Source:" in text or control, f"{cls.__name__}: state the paper in the module's docstring, `Source: …`"
-    assert getattr(cls, "cite", "") or control or issubclass(cls, Attack), f"{cls.__name__}: declare `cite`, the paper in short"
+def test_a_method_metric_or_attack_states_its_cost_and_its_source() -> None:
+    wrong = []
+    for cls in EXPORTED:
+        if not issubclass(cls, Method | Metric | Attack):
+            continue
+        text = inspect.getmodule(cls).__doc__
+        control = getattr(cls, "control", False)
+        if "Cost:" not in text:
+            wrong.append(f"{cls.__name__}: state the cost in passes in the module's docstring, `Cost: …`")
+        if "Source:" not in text and not control:
+            wrong.append(f"{cls.__name__}: state the paper in the module's docstring, `Source: …`")
+        if not (getattr(cls, "cite", "") or control or issubclass(cls, Attack)):
+            wrong.append(f"{cls.__name__}: declare `cite`, the paper in short")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_a_file_is_short_prints_nothing_and_asserts_nothing(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= 400
-    nodes = list(ast.walk(ast.parse(text)))
-    assert not any(isinstance(node, ast.Assert) for node in nodes)
-    calls = [node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    assert "print" not in calls
+def test_a_file_is_short_prints_nothing_and_asserts_nothing() -> None:
+    assert [path for path in FILES if path.read_text(encoding="utf-8").count("\n") > 400] == []
+    assert [path for path in FILES if any(isinstance(node, ast.Assert) for node in nodes(path))] == []
+    calls = {
+        path: [node.func.id for node in nodes(path) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+        for path in FILES
+    }
+    assert [path for path, names in calls.items() if "print" in names] == []
 
 
 def test_no_two_modules_have_the_same_docstring() -> None:
     docstrings: dict[str, str] = {}
     for path in FILES:
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        text = ast.get_docstring(parsed(path))
         if text:
             assert text not in docstrings, f"{path} repeats {docstrings.get(text)}"
             docstrings[text] = str(path)
 
 
 def test_every_module_with_code_has_a_docstring() -> None:
-    silent = [
-        str(p.relative_to(SOURCE)) for p in FILES if p.stat().st_size and not ast.get_docstring(ast.parse(p.read_text("utf-8")))
-    ]
+    silent = [str(path.relative_to(SOURCE)) for path in FILES if path.stat().st_size and not ast.get_docstring(parsed(path))]
     assert silent == []
 
 
@@ -182,10 +189,8 @@ def test_importing_heatproof_imports_no_torch() -> None:
     assert done.returncode == 0
 
 
-@pytest.mark.parametrize("name", heatproof.__all__)
-def test_a_public_name_resolves(name: str) -> None:
-    assert getattr(heatproof, name) is not None
-    assert name in dir(heatproof)
+def test_a_public_name_resolves() -> None:
+    assert [name for name in heatproof.__all__ if getattr(heatproof, name) is None or name not in dir(heatproof)] == []
 
 
 def test_a_public_name_that_does_not_exist_is_an_attribute_error_that_lists_those_that_do() -> None:

@@ -20,7 +20,9 @@ from heatproof.metrics import Metric
 from heatproof.models import Output
 from heatproof.models.loaders import Loader, resolve
 from heatproof.store.published import ClaimEntry, SweepEntry
+from tests.support.charts import without_png
 from tests.support.markdown import ROOT, blocks, generator, links, run_python, shell_lines
+from tests.support.packaged import small_photographs
 
 DOCS = ROOT / "docs"
 SHOWN = [ROOT / "ARCHITECTURE.md", *sorted((DOCS / "tutorials").glob("*.md")), *sorted((DOCS / "how-to").glob("*.md"))]
@@ -38,7 +40,11 @@ def name_of(page: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in SHOWN if blocks(page, "python")], ids=name_of)
 def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
-    """An experiment that a page runs takes plain passes, since measuring which are fastest takes longer than the run."""
+    """An experiment that a page runs takes plain passes, since measuring which are fastest takes longer than the run; the packaged
+    network gets smaller photographs.
+    """
+    small_photographs(monkeypatch)
+    without_png(monkeypatch)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)  # as in a session that was started there
     before = set(sys.modules)
@@ -64,7 +70,8 @@ def build(width, classes):
 
 @pytest.mark.parametrize("page", COMMANDS, ids=name_of)
 def test_the_commands_of_a_page_run(page, tmp_path, monkeypatch):
-    """In one process, on one photograph of the package under the names that the pages use."""
+    """In one process, on one smaller photograph of the package under the names that the pages use."""
+    small_photographs(monkeypatch)
     monkeypatch.chdir(tmp_path)
     photograph = Image.open(ROOT / "src" / "heatproof" / "data" / "photographs" / "panda.jpg")
     for name in ("photo.jpg", "cat.png"):

@@ -15,6 +15,7 @@ import pytest
 
 from heatproof.cli.main import run as run_command
 from heatproof.store import Run
+from tests.support.charts import without_png
 
 HEATPROOF = [sys.executable, "-m", "heatproof.cli"]
 EXPERIMENT = """
@@ -83,6 +84,7 @@ def call(*arguments, folder):
     """The exit code and the output of a command in this process, for what needs none of its own."""
     here, printed = Path.cwd(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(printed):
+        without_png(patch)
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["heatproof", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
@@ -132,14 +134,50 @@ def test_a_run_killed_midway_and_started_again_ends_with_the_same_rows(experimen
             assert (whole.map(unit, digest) == run.map(unit, digest)).all()
 
 
-def test_workers_of_a_run_that_is_killed_end_with_it(experiment, tmp_path):
-    experiment.write_text(experiment.read_text().replace("draws = 2", "draws = 5000"))  # long units
-    process = start("evaluate", experiment, "--workers", "2", folder=tmp_path)
-    computing = psutil.Process(process.pid)
-    while len([child for child in computing.children(recursive=True) if child.cpu_times().user > 4]) < 2:
+WAITING = """
+import multiprocessing, os, time
+from pathlib import Path
+from torch import nn
+
+class Waiting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        if multiprocessing.parent_process() is not None and any(Path("runs").glob("*/parts/*.parquet")):
+            Path(f"{os.getpid()}.began").touch()
+            time.sleep(600)
+        return self.layer(x).mean((2, 3))
+"""
+WAITING_MODEL = """
+name = "imported"
+path = "waiting:Waiting"
+preprocessing = { side = 32, resize = 32 }
+"""
+"""A network whose passes, in a worker, wait from when a unit is done, and say so: no clock decides what a signal meets."""
+
+
+@pytest.fixture
+def waiting(experiment):
+    """The experiment with that network."""
+    (experiment.parent / "waiting.py").write_text(WAITING)
+    head, _, tail = experiment.read_text().partition('name = "toy"')
+    experiment.write_text(head + WAITING_MODEL + tail.partition("width = 0.1")[2].replace("regions = 4", "regions = 4\nside = 4"))
+    return experiment
+
+
+def began(folder):
+    return [int(path.stem) for path in folder.glob("*.began")]
+
+
+def test_workers_of_a_run_that_is_killed_end_with_it(waiting, tmp_path):
+    process = start("evaluate", waiting, "--workers", "2", folder=tmp_path)
+    while len(began(tmp_path)) < 2:
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.1)
-    children = computing.children(recursive=True)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert {child.pid for child in children} >= {*began(tmp_path)}
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=300)
     assert psutil.wait_procs(children, timeout=120)[1] == []
@@ -202,13 +240,9 @@ def test_a_wrong_call_ends_with_one_line_and_no_traceback(arguments, says, tmp_p
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopping_a_local_run_stops_its_processes_and_says_how_to_go_on(experiment, tmp_path, number, code):
-    experiment.write_text(
-        experiment.read_text().replace("draws = 2", "draws = 500")
-    )  # so that the run is not over before the signal
-    process = start("evaluate", experiment, "--workers", "1", folder=tmp_path)
-    run = Run.create(tmp_path / "runs" / "trial")
-    while not run.done():
+def test_stopping_a_local_run_stops_its_processes_and_says_how_to_go_on(waiting, tmp_path, number, code):
+    process = start("evaluate", waiting, "--workers", "1", folder=tmp_path)
+    while not began(tmp_path):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
     for _ in range(3):  # as of an impatient user

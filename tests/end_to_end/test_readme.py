@@ -20,7 +20,9 @@ from heatproof.models.loaders import load_model
 from heatproof.verdict import packaged_verdict
 from heatproof.verdict.advised_methods import METHODS
 from heatproof.verdict.question import QUESTIONS
+from tests.support.charts import without_png
 from tests.support.markdown import ROOT, blocks, generator, links, shell_lines
+from tests.support.packaged import small_photographs
 
 README = ROOT / "README.md"
 TEXT = " ".join(README.read_text(encoding="utf-8").split())
@@ -43,7 +45,11 @@ def build():
 
 @pytest.mark.slow
 def test_the_shell_blocks_run_line_by_line(tmp_path, monkeypatch):
-    """In one process; the experiment on fewer regions and with plain passes, since measuring which are fastest takes longer."""
+    """In one process, on smaller photographs (test_wheel.py takes them as they are); the experiment on fewer regions and with plain
+    passes, since measuring which are fastest takes longer.
+    """
+    small_photographs(monkeypatch)
+    without_png(monkeypatch)
     monkeypatch.chdir(tmp_path)
     photographs = ROOT / "src" / "heatproof" / "data" / "photographs"
     Path("photos").mkdir()

@@ -108,8 +108,7 @@ def check_report(run):
 def test_from_the_wheel_an_own_module_and_a_folder_lead_to_a_report_in_six_lines_and_in_one_command(outside, tmp_path):
     setup, six_lines = blocks(OWN_MODEL, "python")[:2]
     assert sum(bool(line.strip()) for line in six_lines.splitlines()) <= 6
-    outside(tmp_path, "python", "-c", setup)
-    outside(tmp_path, "python", "-c", six_lines)
+    outside(tmp_path, "python", "-c", f"{setup}\n{six_lines}")
     run = hp.Run(tmp_path / "runs" / "mine")
     check_report(run)
     assert run.manifest().models[0].name == "Net"

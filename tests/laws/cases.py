@@ -313,7 +313,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     },
     SingleDeletion: {
         "": SingleDeletion(groups=RegularGrid(cells_per_axis=3)),
-        "imputed": SingleDeletion(groups=Patches(side=6), fill=NoisyLinear(), draws=2, output=Probability()),
+        "imputed": SingleDeletion(groups=Patches(side=8), fill=NoisyLinear(noise=0.1), draws=2, output=Probability()),
     },
     SensitivityN: {"": SensitivityN(groups=NINE, shares=(0.3, 0.6), samples=5)},
     FaithfulnessCorrelation: {

@@ -1,5 +1,6 @@
 """Outputs of images with one replaced rectangle are the same by partial recomputation and by full forward passes."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from random import Random
@@ -255,12 +256,25 @@ def small_maxvit() -> nn.Module:
     return MaxVit((112, 112), 64, 7, [64, 128, 256], [2, 2, 2], 32, 0.2)
 
 
+def shortened(module: nn.Module) -> nn.Module:
+    """The network with at most two blocks of a kind in a row: a third one is computed by the same code on the same shapes."""
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if type(child) is not nn.Sequential:
+                continue
+            kinds = [re.sub(r"\bp=[\d.]+|drop_prob=[\d.]+", "", repr(block)) for block in child]
+            kept = [block for i, block in enumerate(child) if i < 2 or not kinds[i - 2] == kinds[i - 1] == kinds[i]]
+            if len(kept) < len(child):
+                setattr(parent, name, nn.Sequential(*kept))
+    return module
+
+
 def family(name: str, dtype: torch.dtype) -> Model:
     more = {"image_size": 64} if name.startswith("vit") else {}
     more |= {"init_weights": False, "aux_logits": False} if name in ("googlenet", "inception_v3") else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = small_maxvit() if name == "maxvit" else get_model(name, weights=None, **more)
+        module = small_maxvit() if name == "maxvit" else shortened(get_model(name, weights=None, **more))
         for child in module.modules():
             if isinstance(child, nn.Linear) and not child.weight.any():
                 nn.init.normal_(child.weight)
@@ -312,16 +326,15 @@ OTHERS = {
 def test_networks_of_timm(name: str) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = create_model(name, num_classes=10).eval()
+        module = shortened(create_model(name, num_classes=10)).eval()
     images = zoo.normal(2, 3, OTHERS[name], OTHERS[name], seed=4)
     check(Model(module, Bounds.of(-1, 1, 3)), images, some_size(name), 5, LIMITS[torch.float32])
 
 
-MANY_CORNERS = ("squeezenet1_0", "resnet18", "densenet121")
+MANY_CORNERS = [*((name, torch.float64) for name in ("squeezenet1_0", "resnet18", "densenet121")), ("squeezenet1_0", torch.float32)]
 
 
-@pytest.mark.parametrize("dtype", LIMITS, ids=["float64", "float32"])
-@pytest.mark.parametrize("name", MANY_CORNERS)
+@pytest.mark.parametrize(("name", "dtype"), MANY_CORNERS, ids=str)
 def test_many_windows_of_an_image_at_once_in_any_order(name: str, dtype: torch.dtype) -> None:
     """A grid of windows, each with two fills, against full forward passes; then the same windows shuffled."""
     model, images = family(name, dtype), zoo.normal(2, 3, 64, 64, seed=4, dtype=dtype)

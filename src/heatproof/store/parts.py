@@ -10,7 +10,9 @@ import io
 import json
 import zlib
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -18,6 +20,7 @@ from heatproof.core.errors import DataError
 from heatproof.core.records import SCHEMA_VERSION, Record
 
 if TYPE_CHECKING:
+    import duckdb
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
@@ -156,11 +159,11 @@ def query(parts: Sequence[Path], sql: str, units: Collection[str] | None = None)
         DataError: a part is damaged or has a newer schema.
         duckdb.Error: the statement is invalid.
     """
-    import duckdb
     import pyarrow as pa
 
     check(parts)
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as connection:
+    with _database().cursor() as connection:  # closing it forgets what the statement may have made
+        connection.begin()
         connection.register("no_records", pa.Table.from_pylist([], schema=arrow_schema()))
         every_column = "SELECT * FROM no_records"
         if parts:
@@ -169,8 +172,21 @@ def query(parts: Sequence[Path], sql: str, units: Collection[str] | None = None)
         if units is not None and any(map(is_pack, parts)):
             connection.register("current_units", pa.table({"unit": sorted(units)}))
             every_column = f"SELECT * FROM ({every_column}) WHERE unit IN (SELECT unit FROM current_units)"
-        connection.execute(f"CREATE VIEW records AS {every_column}")
+        connection.execute(f"CREATE TEMP VIEW records AS {every_column}")
         return connection.sql(sql).to_arrow_table()
+
+
+@cache
+def _database() -> "duckdb.DuckDBPyConnection":
+    """A database in memory, which holds nothing: opening one takes much longer than most queries. It caches no file either, since
+    what is read must be what was checked.
+    """
+    import duckdb
+
+    database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    with suppress(duckdb.Error):  # a version that has no such cache
+        database.execute("SET enable_external_file_cache = false")
+    return database
 
 
 def _checksum_fault(content: bytes, metadata: dict[bytes, Any]) -> str:

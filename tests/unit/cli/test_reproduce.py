@@ -19,6 +19,8 @@ from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.run import run_experiment
 from heatproof.reproductions.reproduction import Reproduction
 from heatproof.store import Run
+from tests.support.charts import without_png
+from tests.support.packaged import small_photographs
 
 runner = CliRunner()
 
@@ -60,7 +62,8 @@ def test_tables_hold_the_published_numbers():
     assert first["resnet152"]["total_variation_curve"][-1] == 1.01
 
 
-def test_what_it_would_cost_is_said_and_nothing_is_started(tmp_path):
+def test_what_it_would_cost_is_said_and_nothing_is_started(tmp_path, monkeypatch):
+    small_photographs(monkeypatch, side=160)  # on which partial passes still pay
     result = runner.invoke(
         app, ["reproduce", "smoothtaylor", "--budget", "smoke", "--images", "1", "--estimate", "--out", str(tmp_path)]
     )
@@ -102,7 +105,8 @@ def smoke(name, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in REPRODUCTIONS if name != "smoothtaylor"])
-def test_a_smoke_run_ends_with_findings_and_a_report(name, tmp_path):
+def test_a_smoke_run_ends_with_findings_and_a_report(name, tmp_path, monkeypatch):
+    without_png(monkeypatch)
     call, folder = smoke(name, tmp_path)
     result = runner.invoke(app, call)
     assert result.exit_code == 0, result.output

@@ -121,10 +121,16 @@ def test_a_margin_ends_a_run_whose_maps_are_practically_equal(tmp_path):
     assert schedule.stopped == []
 
 
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory):
+    """What is left of a run that nothing cut, and how many units it computed, by the gain of its methods."""
+    return {gain: follow(tmp_path_factory.mktemp("whole") / "run", gain) for gain in (1.6, 6.0)}
+
+
 @pytest.mark.parametrize("cut", [0, 1, 17, 24, 25, 47])
 @pytest.mark.parametrize("gain", [1.6, 6.0])
-def test_a_run_cut_anywhere_and_resumed_stops_where_it_would_have(tmp_path, cut, gain):
-    whole, computed = follow(tmp_path / "whole", gain)
+def test_a_run_cut_anywhere_and_resumed_stops_where_it_would_have(tmp_path, uncut, cut, gain):
+    whole, computed = uncut[gain]
     assert whole.stopped
     follow(tmp_path / "cut", gain, most=cut)
     resumed, rest = follow(tmp_path / "cut", gain)

@@ -12,6 +12,7 @@ from heatproof.metrics import SimilarityUnderChange, score
 from heatproof.passes.counting import count_passes
 from heatproof.store import Run
 from tests.support import zoo
+from tests.support.packaged import small_photographs
 
 EXPERIMENT = {
     "name": "trial",
@@ -36,7 +37,10 @@ EXPERIMENT = {
 }
 
 
-def test_the_rows_expected_of_every_unit_are_those_that_pass_and_its_records_hold_all_but_the_shared_clean_forward(tmp_path):
+def test_the_rows_expected_of_every_unit_are_those_that_pass_and_its_records_hold_all_but_the_shared_clean_forward(
+    tmp_path, monkeypatch
+):
+    small_photographs(monkeypatch, side=64)
     experiment = Experiment.parse(EXPERIMENT)
     dataset = experiment.data()
     networks = load_networks(experiment, dataset, dataset.items(), {})

@@ -29,6 +29,7 @@ from heatproof.metrics import (
 )
 from heatproof.metrics.explain import bound
 from heatproof.models import Bounds, Model
+from tests.support.checking import shapes_checked
 
 IMAGES = torch.rand(2, 3, 12, 12, generator=torch.Generator().manual_seed(1))
 METHODS = (
@@ -130,6 +131,7 @@ def test_exported_programs_have_gradients_if_they_take_any_number_of_images() ->
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @methods
+@shapes_checked(False)  # else what the checker has seen in earlier tests is compiled with the network, for a minute
 def test_compiled_networks_have_the_maps_of_the_network(method: Method) -> None:
     compiled = torch.compile(network(), backend="eager")
     found = method.attribute(model(compiled), IMAGES, target=1)

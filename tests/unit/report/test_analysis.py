@@ -14,8 +14,14 @@ def analyses_of(run):
 
 
 @pytest.fixture(scope="module")
-def curve(demo):
-    return analyses_of(demo)[0]
+def analyses(demo):
+    """What all tests read of `demo`, and none changes."""
+    return analyses_of(demo)
+
+
+@pytest.fixture(scope="module")
+def curve(analyses):
+    return analyses[0]
 
 
 def test_seeds_of_one_image_are_averaged_before_the_image_counts_once(tmp_path):
@@ -48,23 +54,23 @@ def test_tests_against_the_best_are_one_holm_family(curve):
     np.testing.assert_allclose(ours, holm(raw))
 
 
-def test_a_positive_gain_favours_the_row_whichever_way_the_metric_runs(demo):
-    for analysis in analyses_of(demo):
+def test_a_positive_gain_favours_the_row_whichever_way_the_metric_runs(analyses):
+    for analysis in analyses:
         sign = -1 if analysis.matrix.metric.direction == Direction.LOWER else 1
         for row in analysis.rows:
             if row.against_best is not None and row.n == analysis.best.n:
                 assert row.against_best.gain == pytest.approx(sign * (row.mean - analysis.best.mean))
 
 
-def test_controls_do_not_compete_for_the_first_place(demo):
-    for analysis in analyses_of(demo):
+def test_controls_do_not_compete_for_the_first_place(analyses):
+    for analysis in analyses:
         assert not analysis.best.method.control
         assert all(np.isnan(row.first) for row in analysis.controls)
         assert sum(row.first for row in analysis.methods if np.isfinite(row.first)) == pytest.approx(1)
 
 
-def test_a_method_that_makes_no_claim_has_no_numbers(demo):
-    completeness = next(item for item in analyses_of(demo) if item.matrix.metric.name == "completeness")
+def test_a_method_that_makes_no_claim_has_no_numbers(analyses):
+    completeness = next(item for item in analyses if item.matrix.metric.name == "completeness")
     gradient = next(row for row in completeness.rows if row.method.label == "Gradient")
     assert (gradient.n, gradient.dropped) == (0, 12)
     assert np.isnan([gradient.mean, gradient.first]).all()
@@ -99,8 +105,8 @@ def test_curves_have_a_band_at_every_point(curve):
     assert ((low <= mean) & (mean <= high)).all()
 
 
-def test_metrics_agree_with_themselves(demo):
-    matrix, counts = metric_agreement(analyses_of(demo))
+def test_metrics_agree_with_themselves(analyses):
+    matrix, counts = metric_agreement(analyses)
     np.testing.assert_allclose(np.diag(matrix), 1)
     assert counts[0, 2] == 4
 

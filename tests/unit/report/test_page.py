@@ -10,6 +10,7 @@ from heatproof.core.records import Failure
 from heatproof.report import build
 from heatproof.store import Manifest, Run
 from heatproof.store.manifest import UnitEntry
+from tests.support.charts import without_png
 
 from .synthetic_run import write_synthetic_run
 
@@ -49,6 +50,12 @@ class Tags(HTMLParser):
 
     def of(self, name):
         return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture(autouse=True)
+def _no_other_page_with_png(page, monkeypatch):
+    """The charts of `page` are drawn as every user's; those of other pages are read as SVG only."""
+    without_png(monkeypatch)
 
 
 @pytest.fixture(scope="module")

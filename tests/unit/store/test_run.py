@@ -1,3 +1,4 @@
+import os
 from dataclasses import fields, replace
 
 import numpy as np
@@ -234,6 +235,19 @@ def test_sql_runs_over_all_parts(run):
     table = run.query("SELECT avg(value) AS mean FROM records")
     assert isinstance(table, pa.Table)
     assert table.column("mean").to_pylist() == [1.0]
+
+
+def test_nothing_stays_of_a_statement_and_a_file_that_changed_is_read_anew(run):
+    """Queries of a process share a database: what one makes is gone, after an error too, and no content of a file is kept."""
+    run.write_part("u1", [record(value=1.0)])
+    written = run.part_path("u1").stat()
+    for value in (1.0, 2.0):
+        made = run.query("CREATE TABLE mine AS SELECT value FROM records; SELECT * FROM mine").column(0).to_pylist()
+        assert made == [value]
+        with pytest.raises(Exception, match="nowhere"):
+            run.query("CREATE TABLE mine AS SELECT 1 AS value; SELECT * FROM nowhere")
+        run.write_part("u1", [record(value=2.0)])
+        os.utime(run.part_path("u1"), ns=(written.st_atime_ns, written.st_mtime_ns))
 
 
 def test_a_folder_name_with_a_quote_is_no_sql(tmp_path):
