@@ -7,6 +7,7 @@ from heatproof.stats.agreement import Concordance, kendall_w, spearman_matrix
 from heatproof.stats.association import STATISTICS, Association, AssociationEstimate, relate
 from heatproof.stats.bootstrap import Interval, mean_interval, resampled_means, resampling_weights
 from heatproof.stats.calibration import Calibration, calibrate
+from heatproof.stats.detection import FALSE_ALARMS, Detection, detect
 from heatproof.stats.effect_size import EffectSize, effect_size
 from heatproof.stats.error_sources import ErrorSources, error_sources
 from heatproof.stats.krippendorff import Agreement, krippendorff_alpha
@@ -22,6 +23,7 @@ from heatproof.stats.sequential import Decision, decide, plan_looks
 
 __all__ = [
     "ALPHA",
+    "FALSE_ALARMS",
     "STATISTICS",
     "Agreement",
     "Association",
@@ -30,6 +32,7 @@ __all__ = [
     "Comparison",
     "Concordance",
     "Decision",
+    "Detection",
     "EffectSize",
     "ErrorSources",
     "Interval",
@@ -41,6 +44,7 @@ __all__ = [
     "climb",
     "compare",
     "decide",
+    "detect",
     "effect_size",
     "error_sources",
     "fewest_images",
