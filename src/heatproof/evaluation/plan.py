@@ -78,9 +78,7 @@ class Unit:
 
     @cached_property
     def key(self) -> str:
-        """The hash of everything that decides the unit's numbers; labels of methods, estimates and the size of the whole data set do
-        not.
-        """
+        """The hash of everything that decides the unit's records; labels of methods, estimates and the size of the set do not."""
         decides = {
             "schema": SCHEMA_VERSION,
             "model": {k: v for k, v in self.model.items() if k != "path"},

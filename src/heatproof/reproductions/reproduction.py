@@ -131,7 +131,8 @@ def _available(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """The settings of the models that are not optional, and of the optional ones that need no download."""
     for model in models:
         settings = {key: value for key, value in model.items() if key != "optional"}
-        if not model.get("optional") or Loader.from_dict({k: v for k, v in settings.items() if k not in ("output", "label")}).is_local:
+        loader = {key: value for key, value in settings.items() if key not in ("output", "label")}
+        if not model.get("optional") or Loader.from_dict(loader).is_local:
             yield settings
 
 

@@ -3,17 +3,17 @@
     value = 1 if g(A_f) > g(A_f′),    ½ if they are equal,    0 otherwise
     g(A) = Σ_(p ∈ mark) |A_p| / Σ_p |A_p|
 
-A_f is the map of an image with its mark for the explained network f, and A_f′ that of the same image and class for network f′, which
-was trained without marks. A is summed over channels. The sign does not count, because a user sees a mark in either colour. Whoever
-has no f′ cannot compare, so the component `seen` asks what one map alone shows: whether the k places of the largest magnitudes
-cover at least half of the mark, or half of them lie on it if the mark has more than k places.
+A_f is the map of an image with its mark for the explained network f, and A_f′ that of the same image and class for network f′,
+which was trained without marks. A is summed over channels. The sign does not count, because a user sees a mark in either colour.
+Whoever has no f′ cannot compare, so the component `seen` asks what one map alone shows: whether the k places of the largest
+magnitudes cover at least half of the mark, or half of them lie on it if the mark has more than k places.
 
-The mean of the value over images is how often the mark is detected in pairs; a map that ignores the network has 0.5. The ROC curve of
-the components `marked` and `unmarked` over images, and the accuracy with and without the mark that decides whether there is
-anything to detect, are in the report (`report/mark_detection.py`).
+The mean of the value over images is how often the mark is detected in pairs; a map that ignores the network has 0.5. The ROC curve
+of the components `marked` and `unmarked` over images, and the accuracy with and without the mark, which decides whether there is
+anything to detect, are in the report (`report/detections.py`).
 
 Cost: 1 further map, of which the passes of the other network are not counted, and 2 forward passes.
-Sources: Adebayo, Muelly, Liccardi & Kim, "Debugging tests for model explanations", NeurIPS 2020; Adebayo, Muelly, Abelson & Kim,
+Source: Adebayo, Muelly, Liccardi & Kim, "Debugging tests for model explanations", NeurIPS 2020; Adebayo, Muelly, Abelson & Kim,
 "Post hoc explanations may be ineffective for detecting unknown spurious correlation", ICLR 2022.
 Differs from the papers because energy on the mark is compared rather than the similarity of whole maps, so that a score says where
 the maps differ.
@@ -71,7 +71,8 @@ class MarkDetection(TruthMetric):
     component_meanings: ClassVar[Mapping[str, str]] = {
         "marked": "marked: share of the map's magnitude on the mark, for the explained network",
         "unmarked": "unmarked: the same for the network that was trained without marks",
-        "seen": "seen: whether the highest places of the map cover half of the mark, or half of them lie on it",
+        "top": "top: the part of the mark that the highest places cover, or of these that lies on it",
+        "seen": "seen: whether that part is half or more",
         "right": "right: whether the network decides for the explained class",
         "right_without": "right without: the same for the image without its mark",
     }
@@ -89,8 +90,8 @@ class MarkDetection(TruthMetric):
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         if self.other is None:
             raise ModelError(
-                f"{self.name}: expected `other`, the loader of a network that was trained without marks, got none; give it, such as a "
-                "`trained` network of the source of planted_marks"
+                f"{self.name}: expected `other`, the loader of a network that was trained without marks, got none; give it, such "
+                "as a `trained` network of planted_marks with strength = 0"
             )
 
     def measure_truth(
@@ -102,11 +103,12 @@ class MarkDetection(TruthMetric):
         sizes = [reduce(finite_maps(each, self.name), self.reduction).flatten(1).double().abs() for each in maps]
         flat = inside.flatten(1)
         marked, unmarked = ((size * flat).sum(1) / size.sum(1) for size in sizes)
-        value = (marked > unmarked).to(images) + (marked == unmarked).to(images) / 2
+        value = (marked > unmarked).to(maps[0].dtype) + (marked == unmarked).to(maps[0].dtype) / 2
         value = value.masked_fill(marked.isnan() | unmarked.isnan(), float("nan"))
         most = max(1, round(self.share * flat.shape[1]))
         top = hits_among_highest(sizes[0], flat, torch.full_like(target, most)) / flat.sum(1).clamp(max=most)
         right, right_without = ((decision(model, raw_outputs(model, at)) == target).to(value) for at in (images, scenes))
-        parts = {"marked": marked, "unmarked": unmarked, "seen": (top >= HALF).to(top).masked_fill(marked.isnan(), float("nan"))}
+        seen = (top >= HALF).to(top)
+        parts = {"marked": marked, "unmarked": unmarked, "top": top, "seen": seen.masked_fill(marked.isnan(), float("nan"))}
         components = {name: part.to(value) for name, part in parts.items()} | {"right": right, "right_without": right_without}
         return without_broken(Scores.of(value, components=components, missing="the map is zero everywhere"), *maps)
