@@ -58,6 +58,7 @@ API = (
     "heatproof.methods",
     "heatproof.metrics",
     "heatproof.attacks",
+    "heatproof.concepts",
     "heatproof.data",
     "heatproof.interop",
     "heatproof.perturb.fills",

@@ -15,6 +15,7 @@ from heatproof.stats.ladder import Ladder, climb
 from heatproof.stats.metric_agreement import MetricAgreement, kendall_matrix
 from heatproof.stats.multiplicity import ALPHA, holm
 from heatproof.stats.paired import Comparison, compare, fewest_images, randomised_ps, sign_flip_p, sign_flip_ps, smallest_p
+from heatproof.stats.permutation import permutation_p
 from heatproof.stats.proportion import wilson
 from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.reliability import Reliability, raters_needed, split_half
@@ -54,6 +55,7 @@ __all__ = [
     "kendall_w",
     "krippendorff_alpha",
     "mean_interval",
+    "permutation_p",
     "plan_looks",
     "randomised_ps",
     "rank",
