@@ -1,13 +1,15 @@
 """Which methods show a planted mark, at every strength at which the networks of a run depend on it.
 
-A network *depends* on the mark if it decides for the label on more images with their mark than without, by the sign-flip test with
-Holm's correction over the networks. The energy on the mark of a map for this network is compared with that of the same method for
-the network without marks, on the same images (`mark_detection`): the area under the ROC curve, the rate at 5 % false alarms, and a
-sign-flip test with Holm's correction over all methods and networks.
+A network *relies* on the mark if it decides for the label on more images with their mark than without, by the sign-flip test with
+Holm's correction over the networks; it is *disturbed* by the mark if it does so on fewer, as may happen where it never saw one. Of
+either network a map may show the mark. The energy on the mark of a map for this network is compared with that of the same method
+for the network without marks, on the same images (`mark_detection`): the area under the ROC curve, the rate at 5 % false alarms,
+and a sign-flip test with Holm's correction over all methods and networks.
 
 A method *detects* the mark on a network if that test is significant, with more energy on the mark, and the area is larger than on
-every network of the run that does not depend on the mark: there, what differs is how two networks came out of their training. The
-interval of each of these differences, over shared resamples of the images, must lie above 0.
+every network of the run whose accuracy does not depend on the mark: there, what differs is how two networks came out of their
+training, or a use of the mark that decides nothing. The interval of each of these differences, over shared resamples of the images,
+must lie above 0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -56,9 +58,19 @@ class MarkedNetwork:
     p: float
 
     @property
-    def depends(self) -> bool:
+    def relies(self) -> bool:
         """Whether it decides for the label on more images with the mark than without."""
         return self.p < ALPHA and self.gap.difference > 0
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether it does so on fewer images with the mark."""
+        return self.p < ALPHA and self.gap.difference < 0
+
+    @property
+    def verdict(self) -> str:
+        """What the mark does to its decisions, in words."""
+        return "relies on it" if self.relies else "is disturbed by it" if self.disturbed else "no difference"
 
 
 @dataclass(frozen=True)
@@ -100,11 +112,11 @@ class MarkDetections:
     @property
     def finding(self) -> str:
         """What the run says, in a sentence or two."""
-        used = [each for each in self.networks if each.depends]
+        used = [each for each in self.networks if each.relies]
         if not used:
-            return "No network depends on the mark, by its accuracy: there is nothing to detect."
+            return "No network relies on the mark, by its accuracy: there is nothing to detect."
         gaps = comma_list([f"{each.label} ({number(each.right, 3)} → {number(each.right_without, 3)})" for each in used], 12)
-        lead = f"Accuracy depends on the mark on {gaps}, with → without it."
+        lead = f"Accuracy relies on the mark on {gaps}, with → without it."
         by_method = {method.label: self.of(method.label, used) for method in self.methods if not method.control}
         whole = [label for label, energies in by_method.items() if energies and all(each.detects for each in energies)]
         if whole:
@@ -128,7 +140,7 @@ def measured_detections(all_scores: Sequence[ModelScores]) -> MarkDetections | N
         for row, method in enumerate(matrix.methods)
     }
     corrected = holm(np.array([gain.p for _, _, _, _, gain in measured.values()]))
-    plain = [each.label for each in networks if not each.depends]
+    plain = [each.label for each in networks if not (each.relies or each.disturbed)]
     areas = {key: detection.area for key, (_, _, _, detection, _) in measured.items()}
     energies = {
         key: MarkEnergy(*parts, float(p), _detects(key, parts[-1], float(p), areas, plain))
@@ -186,7 +198,7 @@ def detection_table(found: MarkDetections) -> tuple[list[str], list[tuple[str, l
     accuracy = [
         TableCell(
             f"{number(each.right, 3)} → {number(each.right_without, 3)}",
-            "depends" if each.depends else "does not depend",
+            each.verdict,
             title=f"Accuracy with and without the mark, n = {count(each.gap.n, 'image')}.",
         )
         for each in found.networks

@@ -1,5 +1,7 @@
 """Which methods show a planted mark, from scores whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from heatproof.core.records import Direction
@@ -45,7 +47,7 @@ PLAIN, HALF, WHOLE = (
 def test_a_method_detects_a_mark_if_its_energy_is_more_than_on_networks_that_do_not_depend_on_it():
     found = measured_detections([PLAIN, HALF, WHOLE])
     assert found is not None
-    assert [each.depends for each in found.networks] == [False, True, True]
+    assert [each.relies for each in found.networks] == [False, True, True]
     detects = {method.label: [each.detects for each in found.of(method.label, found.networks)] for method in METHODS}
     assert detects == {
         "Shows": [False, True, True],
@@ -54,7 +56,7 @@ def test_a_method_detects_a_mark_if_its_energy_is_more_than_on_networks_that_do_
         "Edges": [False, False, False],
     }
     assert found.finding == (
-        "Accuracy depends on the mark on half (1.000 → 0.667) and whole (1.000 → 0.167), with → without it. "
+        "Accuracy relies on the mark on half (1.000 → 0.667) and whole (1.000 → 0.167), with → without it. "
         "The mark is detected on all of these by Shows."
     )
     edges = found.energies["Edges", "whole"]
@@ -71,7 +73,18 @@ def test_that_no_method_detects_a_mark_is_a_finding_as_is_that_no_network_depend
     assert nothing.finding.endswith("No method detects the mark on all of these; no method detects it on any.")
     alone = measured_detections([PLAIN])
     assert alone is not None
-    assert alone.finding == "No network depends on the mark, by its accuracy: there is nothing to detect."
+    assert alone.finding == "No network relies on the mark, by its accuracy: there is nothing to detect."
+
+
+def test_a_network_that_the_mark_disturbs_is_no_measure_of_what_is_shown_without_a_reason():
+    disturbed = scores("new to it", [0.3, 0.3, 0.0, 0.0], N)
+    parts = disturbed.matrices[0].components
+    worse = replace(disturbed.matrices[0], components={**parts, "right": np.zeros_like(parts["right"])})
+    found = measured_detections([PLAIN, replace(disturbed, matrices=(worse,)), WHOLE])
+    assert found is not None
+    assert [each.verdict for each in found.networks] == ["no difference", "is disturbed by it", "relies on it"]
+    assert found.energies["Shows", "new to it"].detects
+    assert found.energies["Shows", "whole"].detects
 
 
 def test_the_table_has_a_line_for_the_accuracy_and_one_for_each_method():
@@ -80,7 +93,10 @@ def test_the_table_has_a_line_for_the_accuracy_and_one_for_each_method():
     heads, lines = detection_table(found)
     assert heads == ["no mark", "whole"]
     assert [name for name, _ in lines] == ["accuracy with → without the mark", *(method.label for method in METHODS)]
-    assert [(cell.text, cell.sub) for cell in lines[0][1]] == [("1.000 → 1.000", "does not depend"), ("1.000 → 0.167", "depends")]
+    assert [(cell.text, cell.sub) for cell in lines[0][1]] == [
+        ("1.000 → 1.000", "no difference"),
+        ("1.000 → 0.167", "relies on it"),
+    ]
     assert lines[1][1][1].note == "detected, rate 1.00, seen 1.00"
     assert lines[4][1][1].text == "0.50"
 
