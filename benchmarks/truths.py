@@ -120,11 +120,11 @@ def experiment(room: str, images: int) -> Experiment:
 
 
 def collect(out: Path, results: Path = RESULTS) -> None:
-    """Gather the scores of every room that has been run in one file."""
+    """Gather the scores of every room whose run is complete in one file."""
     found: dict[str, Any] = {}
     for room in ROOMS:
         folder = out / f"truths-{room}"
-        if folder.is_dir():
+        if folder.is_dir() and {unit.unit for unit in Run(folder).manifest().units} <= Run(folder).done():
             found[room] = _scores(Run(folder))
     results.write_text(json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
 

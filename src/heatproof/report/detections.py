@@ -7,9 +7,9 @@ for the network without marks, on the same images (`mark_detection`): the area u
 and a sign-flip test with Holm's correction over all methods and networks.
 
 A method *detects* the mark on a network if that test is significant, with more energy on the mark, and the area is larger than on
-every network of the run whose accuracy does not depend on the mark: there, what differs is how two networks came out of their
-training, or a use of the mark that decides nothing. The interval of each of these differences, over shared resamples of the images,
-must lie above 0.
+every network of the run that cannot rely on the mark, which told nothing in its training (strength 0), and is not disturbed by it:
+there, what differs is how two networks came out of their training. The interval of each of these differences, over shared resamples
+of the images, must lie above 0.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +45,7 @@ class MarkedNetwork:
 
     Attributes:
         label: the name of the network.
+        strength: the share of its training images that carried the mark of their class; NaN if it is not known.
         right: the share of images with their mark on which it decides for the label.
         right_without: the share of the same images without their mark.
         gap: the difference of the two, by image.
@@ -52,6 +53,7 @@ class MarkedNetwork:
     """
 
     label: str
+    strength: float
     right: float
     right_without: float
     gap: Comparison
@@ -66,6 +68,11 @@ class MarkedNetwork:
     def disturbed(self) -> bool:
         """Whether it does so on fewer images with the mark."""
         return self.p < ALPHA and self.gap.difference < 0
+
+    @property
+    def stands_for_chance(self) -> bool:
+        """Whether the mark told nothing in its training, and tells it nothing now."""
+        return self.strength == 0 and not self.relies and not self.disturbed
 
     @property
     def verdict(self) -> str:
@@ -140,7 +147,7 @@ def measured_detections(all_scores: Sequence[ModelScores]) -> MarkDetections | N
         for row, method in enumerate(matrix.methods)
     }
     corrected = holm(np.array([gain.p for _, _, _, _, gain in measured.values()]))
-    plain = [each.label for each in networks if not (each.relies or each.disturbed)]
+    plain = [each.label for each in networks if each.stands_for_chance]
     areas = {key: detection.area for key, (_, _, _, detection, _) in measured.items()}
     energies = {
         key: MarkEnergy(*parts, float(p), _detects(key, parts[-1], float(p), areas, plain))
@@ -158,9 +165,15 @@ def _networks(matrices: Mapping[str, ScoreMatrix]) -> Iterator[MarkedNetwork]:
     found = []
     for label, matrix in matrices.items():
         right, without = (_of_any_method(matrix.components[name]) for name in ("right", "right_without"))
-        found.append((label, float(np.nanmean(right)), float(np.nanmean(without)), _compare(right, without)))
+        found.append((label, _strength(matrix), float(np.nanmean(right)), float(np.nanmean(without)), _compare(right, without)))
     for each, p in zip(found, holm(np.array([gap.p for *_, gap in found])), strict=True):
         yield MarkedNetwork(*each, float(p))
+
+
+def _strength(matrix: ScoreMatrix) -> float:
+    """The strength of the marks in the data set that a network was trained on; NaN if its settings do not tell."""
+    dataset = matrix.model.settings.get("dataset")
+    return float(dataset.get("strength", "nan")) if isinstance(dataset, Mapping) else float("nan")
 
 
 def _of_any_method(values: Floats) -> Floats:

@@ -30,7 +30,7 @@ def scores(label: str, energies: list[float], right_without: int) -> ModelScores
         "right": np.ones_like(base),
         "right_without": np.broadcast_to(np.arange(N) < right_without, base.shape).astype(float),
     }
-    model = ModelEntry(name=label, digest=label)
+    model = ModelEntry(name=label, digest=label, settings={"dataset": {"strength": 0.0}} if right_without == N else {})
     images = tuple(ImageEntry(digest=str(i), name=str(i), label=0, label_name="") for i in range(N))
     values = (marked > base) + 0.5 * (marked == base)
     matrix = ScoreMatrix(model, METRIC, METHODS, images, values, np.full_like(values, np.nan), parts, None)
