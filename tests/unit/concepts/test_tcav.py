@@ -90,9 +90,9 @@ def test_neither_a_concept_that_the_network_does_not_use_nor_one_of_random_image
 
 def test_random_concepts_are_significant_no_more_often_than_the_level_says_and_by_the_published_test_far_more_often():
     model = Toy(architecture="cnn", width=0.05, side=SIDE).load()
-    found = [tcav(model, IMAGES, random_images(8, k), random_images(60, k + 500), target=1, runs=25) for k in range(100, 130)]
-    assert sum(each.significant for each in found) <= 4  # of 30; five or more at the level of .05 have p = .016
-    assert sum(each.p < 0.05 for each in found) >= 8
+    found = [tcav(model, IMAGES, random_images(8, k), random_images(60, k + 500), target=1, runs=25) for k in range(100, 120)]
+    assert sum(each.significant for each in found) <= 3  # of 20; four or more at the level of .05 have p = .016
+    assert sum(each.p < 0.05 for each in found) >= 6
 
 
 def test_the_same_seed_gives_the_same_scores_and_the_network_stays_as_it_was():

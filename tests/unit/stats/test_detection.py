@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatproof.core.errors import TensorError
@@ -9,6 +9,7 @@ from heatproof.stats import detect, resampling_weights
 NUMBERS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=8)
 
 
+@settings(max_examples=30)
 @given(NUMBERS)
 def test_the_area_counts_pairs_and_the_rate_allows_no_more_false_alarms_than_it_says(pairs):
     a, b = np.array(pairs, dtype=float).T

@@ -8,7 +8,7 @@ from heatproof.core.errors import UsageError
 from heatproof.core.records import Direction
 from heatproof.data import MiniBam
 from heatproof.methods import Gradient, InputXGradient
-from heatproof.metrics import EnergyInMask, Sparseness
+from heatproof.metrics import EnergyInMask
 from heatproof.models.loaders import Toy
 from heatproof.verdict.truth import TruthScores, truth_of
 
@@ -35,7 +35,7 @@ def test_a_judgement_shows_how_far_each_metric_agrees_with_the_truth(tmp_path):
         model=Toy(architecture="three_blocks", channels=3, side=16, width=0.2),
         data=MiniBam(objects="photographs", scenes="textures", side=16, count=6),
         methods=[InputXGradient(), Gradient()],
-        metrics=[EnergyInMask(), Sparseness()],
+        metrics=[EnergyInMask()],
         truth="energy_in_mask",
         out=tmp_path,
         precision="plain",
