@@ -45,11 +45,11 @@ def mark_energy(values: Tensor, region: Tensor) -> float:
 
 
 def mark_is_seen(values: Tensor, region: Tensor, share: float) -> bool:
-    """Whether the highest places, one by one, cover half of the mark, or half of them lie on it."""
+    """Whether a quarter of the magnitude of the highest places, taken one by one, lies on the mark."""
     sizes = values.double().sum(0).abs().flatten().tolist()
     k = max(1, round(share * len(sizes)))
-    on = [bool(region.flatten()[place]) for place in sorted(range(len(sizes)), key=lambda place: -sizes[place])[:k]]
-    return sum(on) >= min(k, int(region.sum())) / 2
+    highest = sorted(range(len(sizes)), key=lambda place: -sizes[place])[:k]
+    return sum(sizes[place] * bool(region.flatten()[place]) for place in highest) >= sum(sizes[place] for place in highest) / 4
 
 
 def grid_pointing(values: Tensor, region: Tensor) -> float:

@@ -5,8 +5,8 @@
 
 A_f is the map of an image with its mark for the explained network f, and A_f′ that of the same image and class for network f′,
 which was trained without marks. A is summed over channels. The sign does not count, because a user sees a mark in either colour.
-Whoever has no f′ cannot compare, so the component `seen` asks what one map alone shows: whether the k places of the largest
-magnitudes cover at least half of the mark, or half of them lie on it if the mark has more than k places.
+Whoever has no f′ cannot compare, so the component `seen` asks what one map alone shows: whether a quarter or more of what stands
+out, the magnitude of the k places of the largest magnitudes, lies on the mark.
 
 The mean of the value over images is how often the mark is detected in pairs; a map that ignores the network has 0.5. The ROC curve
 of the components `marked` and `unmarked` over images, and the accuracy with and without the mark, which decides whether there is
@@ -22,7 +22,6 @@ the maps differ.
 from collections.abc import Mapping
 from typing import ClassVar
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -36,12 +35,11 @@ from heatproof.models.classes import decision
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.numerics.reduce import reduce
-from heatproof.numerics.top_places import hits_among_highest
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.forward import raw_outputs
 
-HALF = 0.5
-"""The part of the mark that the highest places cover, or of these that lies on it, where a user sees it."""
+QUARTER = 0.25
+"""The part of the magnitude of the highest places that lies on a mark which a user sees."""
 
 
 class MarkDetection(TruthMetric):
@@ -71,8 +69,8 @@ class MarkDetection(TruthMetric):
     component_meanings: ClassVar[Mapping[str, str]] = {
         "marked": "marked: share of the map's magnitude on the mark, for the explained network",
         "unmarked": "unmarked: the same for the network that was trained without marks",
-        "top": "top: the part of the mark that the highest places cover, or of these that lies on it",
-        "seen": "seen: whether that part is half or more",
+        "top": "top: the share of the magnitude of the highest places that lies on the mark",
+        "seen": "seen: whether that share is a quarter or more",
         "right": "right: whether the network decides for the explained class",
         "right_without": "right without: the same for the image without its mark",
     }
@@ -106,9 +104,10 @@ class MarkDetection(TruthMetric):
         value = (marked > unmarked).to(maps[0].dtype) + (marked == unmarked).to(maps[0].dtype) / 2
         value = value.masked_fill(marked.isnan() | unmarked.isnan(), float("nan"))
         most = max(1, round(self.share * flat.shape[1]))
-        top = hits_among_highest(sizes[0], flat, torch.full_like(target, most)) / flat.sum(1).clamp(max=most)
+        highest = sizes[0].topk(most, dim=1)
+        top = (highest.values * flat.gather(1, highest.indices)).sum(1) / highest.values.sum(1)
         right, right_without = ((decision(model, raw_outputs(model, at)) == target).to(value) for at in (images, scenes))
-        seen = (top >= HALF).to(top)
+        seen = (top >= QUARTER).to(top)
         parts = {"marked": marked, "unmarked": unmarked, "top": top, "seen": seen.masked_fill(marked.isnan(), float("nan"))}
         components = {name: part.to(value) for name, part in parts.items()} | {"right": right, "right_without": right_without}
         return without_broken(Scores.of(value, components=components, missing="the map is zero everywhere"), *maps)
