@@ -60,6 +60,7 @@ API = (
     "heatproof.methods",
     "heatproof.metrics",
     "heatproof.attacks",
+    "heatproof.concepts",
     "heatproof.data",
     "heatproof.interop",
     "heatproof.perturb.fills",
@@ -110,12 +111,14 @@ def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
     judged, advice = MEASUREMENTS / "metrics-judged.md", MEASUREMENTS / "advice.md"
+    truths = MEASUREMENTS / "truth-agreement.md"
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table(), limits=_limits()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
         judged: with_blocks(judged, calibration=_calibration(), **_judged_tables()),
+        truths: with_blocks(truths, **_truth_tables()),
         advice: with_blocks(advice, **{f"verdict-{network}": _verdict(network) for network in ADVISED}),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
@@ -210,6 +213,10 @@ def _sampling_tables() -> dict[str, str]:
 
 def _judged_tables() -> dict[str, str]:
     return {name: table(head, rows) for name, (head, rows) in _benchmarks("judged_tables").tables().items()}
+
+
+def _truth_tables() -> dict[str, str]:
+    return {name: table(head, rows) for name, (head, rows) in _benchmarks("truth_tables").tables().items()}
 
 
 def _calibration() -> str:

@@ -24,6 +24,7 @@ from heatproof.metrics import (
     InputIndependence,
     InputInvariance,
     MapMetric,
+    MarkDetection,
     MaxSensitivity,
     ModelContrast,
     ParameterRandomisation,
@@ -140,6 +141,9 @@ TRUTHS: Mapping[type[TruthMetric], Shows] = {
         lambda whole, _: not whole,
         lambda whole, _: whole,
         "an object that tells nothing hides a part of the scene, which does",
+    ),
+    MarkDetection: Shows(
+        lambda _, own: own, lambda _, own: not own, "the explained network uses the mark, and that of images without marks does not"
     ),
     InputIndependence: Shows(
         lambda *_: True, lambda whole, _: whole, "a patch that changes nothing in the network changes nothing in its map"

@@ -1,5 +1,7 @@
 """Each metric of known truth against its slow twin, and the controls of its source."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,7 +9,7 @@ from torch import Tensor
 import heatproof as hp
 from heatproof.core.errors import ModelError, TensorError, UsageError
 from heatproof.methods import Attribution, EdgeMap, Gradient, InputMap, InputXGradient, Occlusion, RandomMap
-from heatproof.metrics import GridPointing, InputDependence, InputIndependence, ModelContrast
+from heatproof.metrics import GridPointing, InputDependence, InputIndependence, MarkDetection, ModelContrast
 from heatproof.metrics.explain import bound
 from heatproof.metrics.truth.input_independence import insignificant_patch
 from heatproof.models import Model
@@ -46,6 +48,37 @@ def test_model_contrast() -> None:
         for a, b, region in zip(gradients(MODEL, IMAGES, 1), other, REGIONS, strict=True)
     ]
     assert found.values.tolist() == pytest.approx(expected, abs=1e-9)
+
+
+@twin_of("mark_detection")
+def test_mark_detection() -> None:
+    found = hp.score(MarkDetection(other=SCENES, share=0.2), MODEL, IMAGES, Gradient(), regions=REGIONS, scenes=WITHOUT, target=1)
+    own, other = gradients(MODEL, IMAGES, 1), gradients(OTHER, IMAGES, 1)
+    marked, unmarked = ([truth.mark_energy(*pair) for pair in zip(maps, REGIONS, strict=True)] for maps in (own, other))
+    assert found.components["marked"].tolist() == pytest.approx(marked, abs=1e-9)
+    assert found.components["unmarked"].tolist() == pytest.approx(unmarked, abs=1e-9)
+    assert found.values.tolist() == [float(a > b) for a, b in zip(marked, unmarked, strict=True)]
+    assert found.components["seen"].tolist() == [truth.mark_is_seen(*pair, 0.2) for pair in zip(own, REGIONS, strict=True)]
+    for name, images in (("right", IMAGES), ("right_without", WITHOUT)):
+        assert found.components[name].tolist() == (MODEL.outputs(images).argmax(1) == 1).tolist()
+
+
+def test_a_mark_is_detected_where_one_network_shows_it_and_the_other_does_not_whatever_the_sign() -> None:
+    metric = MarkDetection(other=SCENES)
+    found = metric.score(MODEL, IMAGES, 1, oracle, regions=REGIONS, scenes=WITHOUT)
+    assert found.components["marked"].tolist() == found.components["seen"].tolist() == [1, 1, 1]
+    assert set(found.notes) == {"the map is zero everywhere"}  # that of the other network
+    for sign in (1, -1):
+
+        def shown(*at: Any, sign: int = sign) -> Attribution:
+            maps = oracle(*at)
+            return type(maps)(**{**vars(maps), "values": sign * (maps.values + 0.1)})
+
+        assert metric.score(MODEL, IMAGES, 1, shown, regions=REGIONS, scenes=WITHOUT).values.tolist() == [1, 1, 1]
+    for control in (EdgeMap(), InputMap()):
+        assert hp.score(metric, MODEL, IMAGES, control, regions=REGIONS, scenes=WITHOUT).values.tolist() == [0.5, 0.5, 0.5]
+    with pytest.raises(ModelError, match="mark_detection: expected `other`"):
+        hp.score(MarkDetection(), MODEL, IMAGES, Gradient(), regions=REGIONS, scenes=WITHOUT)
 
 
 @twin_of("input_dependence")

@@ -34,6 +34,24 @@ def patch(model: Model, image: Tensor, scene: Tensor, region: Tensor, steps: int
     return (pixels + best).clamp(0, 255) / 255 * (upper - lower) + lower
 
 
+def mark_energy(values: Tensor, region: Tensor) -> float:
+    """The magnitude of the sum over channels on the mark, as a share of that of the whole map."""
+    inside = whole = 0.0
+    for i in range(region.shape[0]):
+        for j in range(region.shape[1]):
+            size = abs(float(values[:, i, j].double().sum()))
+            inside, whole = inside + size * bool(region[i, j]), whole + size
+    return inside / whole
+
+
+def mark_is_seen(values: Tensor, region: Tensor, share: float) -> bool:
+    """Whether a quarter of the magnitude of the highest places, taken one by one, lies on the mark."""
+    sizes = values.double().sum(0).abs().flatten().tolist()
+    k = max(1, round(share * len(sizes)))
+    highest = sorted(range(len(sizes)), key=lambda place: -sizes[place])[:k]
+    return sum(sizes[place] * bool(region.flatten()[place]) for place in highest) >= sum(sizes[place] for place in highest) / 4
+
+
 def grid_pointing(values: Tensor, region: Tensor) -> float:
     """Rao et al., equation 1: the positive sum over channels in the cell, as a share of that in the mosaic."""
     inside = whole = 0.0

@@ -54,6 +54,16 @@ Stability = Annotated[
         "the methods alike.",
     ),
 ]
+Truth = Annotated[
+    str | None,
+    typer.Option(
+        "--truth",
+        metavar="METRIC",
+        help="A metric of known truth, such as grid_pointing on mosaics, with which the order of the methods by each metric is "
+        "compared.",
+        show_default=False,
+    ),
+]
 Folder = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="FOLDER", help="The folder of the runs. If it is not given, runs/judge-NAME."),
@@ -68,6 +78,7 @@ def judge(
     images: Count = None,
     out: Folder = None,
     stability: Stability = False,
+    truth: Truth = None,
     executor: Executor = "local",
     workers: Workers = None,
 ) -> None:
@@ -86,6 +97,7 @@ def judge(
             metrics=metric,
             methods=method,
             stability=stability,
+            truth=truth,
             count=images,
             out=out,
             executor=executor,

@@ -156,13 +156,22 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
 def _print_findings(folder: Path) -> None:
     """Print the published tables beside the scores of this run, and what the run says about each claim."""
     from heatproof.report.claims import judge_claims, published_comparisons
+    from heatproof.report.detections import detection_table, measured_detections
     from heatproof.report.score_matrix import read_scores
     from heatproof.report.table_cells import published_table
     from heatproof.store import Run
 
     store = Run(folder)
     manifest = store.manifest()
-    for scores in read_scores(store, manifest):
+    all_scores = read_scores(store, manifest)
+    detections = measured_detections(all_scores)
+    if detections is not None:
+        heads, lines = detection_table(detections)
+        cells = [(label, *(f"{cell.text} {cell.sub}\n{cell.note}".rstrip() for cell in line)) for label, line in lines]
+        out.print()
+        out.print(table("Planted marks: area under the ROC curve", "method", *heads, rows=cells))
+        paragraph(detections.finding)
+    for scores in all_scores:
         for comparison in published_comparisons(scores, manifest):
             for metric in comparison.metrics:
                 heads, rows = published_table(replace(comparison, metrics=(metric,)), scores.model.label)

@@ -14,6 +14,7 @@ from heatproof.data.loading import LoadedImages, load, load_images, load_regions
 from heatproof.data.mini_bam import MiniBam
 from heatproof.data.mosaics import Mosaics
 from heatproof.data.photos import Photograph, Photos
+from heatproof.data.planted_marks import PlantedMarks
 from heatproof.data.torchvision_set import TorchvisionSet
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Mosaics",
     "Photograph",
     "Photos",
+    "PlantedMarks",
     "TorchvisionSet",
     "load",
     "load_images",

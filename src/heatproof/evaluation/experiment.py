@@ -6,7 +6,7 @@
     [dataset]
     name = "photos"
     [[models]]
-    name = "efficientnet_lite0"           # the settings of a loader, and optionally output = "probability"
+    name = "efficientnet_lite0"           # the settings of a loader, and optionally output = "probability" and a label
     [[methods]]
     name = "smooth_grad"                  # the settings of a method, and optionally a label and a grid
     grid = { samples = [10, 50], "noise.sigma" = [0.1, 0.2] }
@@ -54,10 +54,13 @@ from heatproof.store.published import AssociationEntry, ClaimEntry, PublishedTab
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A network of the experiment: its loader, and the scalar output that is explained; None for the network's own."""
+    """A network of the experiment: its loader, the scalar output that is explained (None for the network's own), and its name in
+    tables and figures (empty for its own).
+    """
 
     loader: Loader
     output: Output | None
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ class Experiment(BaseModel):
             return given
         return [parse_settings(entry) if isinstance(entry, str) else entry for entry in given]
 
-    @field_validator("methods", "metrics")
+    @field_validator("models", "methods", "metrics")
     @classmethod
     def _labels_are_texts(cls, entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
         for entry in entries:
@@ -214,7 +217,8 @@ class Experiment(BaseModel):
     def model_entries(self) -> Iterator[ModelChoice]:
         """The networks in the order of the file."""
         for entry in self.models:
-            yield ModelChoice(loader_of(entry), Output.from_dict(entry["output"]) if "output" in entry else None)
+            output = Output.from_dict(entry["output"]) if "output" in entry else None
+            yield ModelChoice(loader_of(entry), output, str(entry.get("label", "")))
 
     def method_entries(self) -> Iterator[MethodChoice]:
         """The methods in the order of the file, with one entry for each point of a grid."""
@@ -272,7 +276,7 @@ def toml_content(text: str, path: Path) -> dict[str, Any]:
 
 def loader_of(entry: Mapping[str, Any]) -> Loader:
     """The loader of an entry, whose name may be that of a loader with what it loads, `torchvision:resnet18`, or an import path."""
-    settings = {key: value for key, value in entry.items() if key != "output"}
+    settings = {key: value for key, value in entry.items() if key not in ("output", "label")}
     name = settings.get("name")
     if isinstance(name, str) and ":" in name:
         return resolve(name, {key: value for key, value in settings.items() if key != "name"})

@@ -11,7 +11,7 @@ from heatproof.core.settings import exports
 from heatproof.data.base import Dataset, Item
 from heatproof.data.labels import check_classes, class_indices
 from heatproof.data.loading import load
-from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.experiment import Experiment, ModelChoice
 from heatproof.evaluation.plan import Network, plan, total_passes
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.models.model import Model
@@ -51,7 +51,7 @@ def load_networks(
     """
     chosen = {model.digest: model.acceleration for model in previous.models} if previous else {}
     models = [
-        _configured(entry.loader.load_untrained() if untrained else entry.loader.load(), entry.output, experiment)
+        _configured(entry.loader.load_untrained() if untrained else entry.loader.load(), entry, experiment)
         for entry in experiment.model_entries()
     ]
     _check_names(models)
@@ -106,10 +106,11 @@ def image_shape(model: Model, dataset: Dataset) -> ImageShape:
     return shape
 
 
-def _configured(model: Model, output: Output | None, experiment: Experiment) -> Model:
+def _configured(model: Model, entry: ModelChoice, experiment: Experiment) -> Model:
     """The model with the settings of the experiment; what the experiment leaves open is the model's own."""
     return model.with_(
-        output=output or model.output,
+        name=entry.label or model.name,
+        output=entry.output or model.output,
         memory=experiment.memory or model.memory,
         incremental=experiment.incremental and model.incremental,
     )

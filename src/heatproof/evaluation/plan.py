@@ -46,6 +46,7 @@ class Unit:
         memory: the bytes that a chunk of passes may take; None for a share of the free memory.
         passes: the expected number of forward passes, for estimates and progress; a backward pass counts as two.
         model_name: the name of the model, for messages.
+        model_label: the name that the experiment gives the model, under which it is recorded; empty for its own.
         code: the content hashes of the source of the objects that the run was given, such as a method of the user's own.
     """
 
@@ -67,6 +68,7 @@ class Unit:
     memory: int | None
     passes: int
     model_name: str
+    model_label: str = ""
     code: tuple[str, ...] = ()
 
     @cached_property
@@ -76,7 +78,7 @@ class Unit:
 
     @cached_property
     def key(self) -> str:
-        """The hash of everything that decides the unit's numbers; labels, estimates and the size of the whole data set do not."""
+        """The hash of everything that decides the unit's records; labels of methods, estimates and the size of the set do not."""
         decides = {
             "schema": SCHEMA_VERSION,
             "model": {k: v for k, v in self.model.items() if k != "path"},
@@ -91,6 +93,7 @@ class Unit:
             "seed": self.seed,
             "keep": list(self.keep),
         }
+        decides |= {"label": self.model_label} if self.model_label else {}  # its records hold it
         return content_hash(decides | ({"code": list(self.code)} if any(self.code) else {}))
 
 
@@ -167,6 +170,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             memory=experiment.memory,
                             passes=passes * len(batch),
                             model_name=network.name or entry.loader.name,
+                            model_label=entry.label,
                             code=tuple(map(code_of, (loader, dataset, named.method.to_dict(), *scored))),
                         )
                     )

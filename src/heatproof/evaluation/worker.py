@@ -55,7 +55,9 @@ def compute_unit(run: Path, unit: Unit) -> None:
 def _compute(store: Run, unit: Unit) -> None:
     network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory, unit.image_shape
     model = _model(*network)
-    model = with_output(model, unit.output).with_(incremental=unit.incremental and model.incremental)
+    model = with_output(model, unit.output).with_(
+        incremental=unit.incremental and model.incremental, name=unit.model_label or model.name
+    )
     batch = _batch(*network, canonical_json(unit.dataset), unit.items)
     loaded, images = batch.loaded, batch.images
     if loaded.refused:

@@ -25,7 +25,7 @@ from heatproof.metrics.score import score
 from heatproof.metrics.scores import Scores
 from heatproof.metrics.similarity import MaxSensitivity, Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
-from heatproof.metrics.truth import GridPointing, InputDependence, InputIndependence, ModelContrast
+from heatproof.metrics.truth import GridPointing, InputDependence, InputIndependence, MarkDetection, ModelContrast
 from heatproof.metrics.truth_metric import TruthMetric
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "InputInvariance",
     "Irof",
     "MapMetric",
+    "MarkDetection",
     "MaxSensitivity",
     "Metric",
     "ModelContrast",

@@ -16,6 +16,7 @@ from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_
 from heatproof.report.associations import MeasuredAssociation, measured_associations
 from heatproof.report.cascade import read_cascade
 from heatproof.report.claims import judge_claims, published_comparisons
+from heatproof.report.detections import MarkDetections, detection_table, measured_detections
 from heatproof.report.figures.associations import association_chart
 from heatproof.report.figures.curves import curve_chart, initially_highlighted
 from heatproof.report.figures.export import draw_chart, script_bundle
@@ -43,7 +44,7 @@ from heatproof.report.table_cells import (
     selection_bias_sentence,
     summary_table,
 )
-from heatproof.report.tables import write_claims, write_scores, write_summary, write_verdict
+from heatproof.report.tables import write_claims, write_detections, write_scores, write_summary, write_verdict
 from heatproof.report.words import Word, linked, metric_id, words
 from heatproof.stats import ALPHA
 from heatproof.store import Run
@@ -78,6 +79,8 @@ def build(run: Path | str) -> Path:
     associations = [[*measured_associations(scores, manifest)] for scores in all_scores]
     judged = [judge_claims(scores, manifest, measured) for scores, measured in zip(all_scores, associations, strict=True)]
     write_claims(store, {scores.model.label: claims for scores, claims in zip(all_scores, judged, strict=True)})
+    detections = measured_detections(all_scores)
+    write_detections(store, detections)
     several = len(all_scores) > 1
     sections = [
         _model_section(store, manifest, scores, group, styles, f"{index}-" if several else "")
@@ -91,7 +94,7 @@ def build(run: Path | str) -> Path:
     ]
     write_verdict(store, [(section["model"], section["headline"]) for section in sections])
     page = store.path / REPORT
-    write_atomically(page, _render(store, manifest, sections, analyses).encode())
+    write_atomically(page, _render(store, manifest, sections, analyses, detections).encode())
     return page
 
 
@@ -254,13 +257,20 @@ def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
     }
 
 
-def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analyses: list[list[Analysis]]) -> str:
+def _render(
+    run: Run,
+    manifest: Manifest,
+    sections: list[dict[str, Any]],
+    analyses: list[list[Analysis]],
+    detections: MarkDetections | None,
+) -> str:
     metrics = told_apart(manifest.metrics)
     draws = sorted({item.draws for group in analyses for item in group})
     return str(
         _template().render(
             manifest=manifest,
             sections=sections,
+            detections=detections and (detections.finding, *detection_table(detections)),
             metrics=metrics,
             metric_id=partial(metric_id, metrics),
             words=_words(manifest),

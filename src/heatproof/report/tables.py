@@ -2,6 +2,7 @@
 
 tables/verdict.json has the answer for each model. tables/scores.csv has one row per score. tables/summary.csv has one row per
 model, metric and method. tables/claims.csv has one row per pair of a claim, and exists only if the run tests claims.
+tables/detections.csv has one row per network and method, and exists only if the run asks for planted marks.
 """
 
 import csv
@@ -14,6 +15,7 @@ from typing import Any
 
 from heatproof.report.analysis import Analysis, CorrectedComparison
 from heatproof.report.claims import JudgedClaim
+from heatproof.report.detections import MarkDetections
 from heatproof.report.headline import Headline
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
@@ -87,6 +89,30 @@ def write_claims(run: Run, judged: Mapping[str, Sequence[JudgedClaim]]) -> None:
     ]
     if rows:
         write_atomically(run.path / "tables" / "claims.csv", _csv(CLAIM_COLUMNS, rows))
+
+
+DETECTION_COLUMNS = [
+    *("model", "right", "right_without", "p_gap", "verdict", "method", "control", "n", "marked", "unmarked", "p", "detects"),
+    *("area", "area_low", "area_high", "rate", "rate_low", "rate_high", "seen", "seen_low", "seen_high"),
+]
+
+
+def write_detections(run: Run, found: MarkDetections | None) -> None:
+    """Write tables/detections.csv: what the maps of every method show of a planted mark on every network; no file without one."""
+    if found is None:
+        return
+    networks, methods = {each.label: each for each in found.networks}, {each.label: each for each in found.methods}
+    rows = [
+        [
+            *(label, networks[label].right, networks[label].right_without, networks[label].p, networks[label].verdict),
+            *(method, methods[method].control, each.detection.n, each.marked, each.unmarked, each.p, each.detects),
+            *(each.detection.area.value, *each.detection.area.interval()),
+            *(each.detection.rate.value, *each.detection.rate.interval()),
+            *(float(each.seen.mean), float(each.seen.low), float(each.seen.high)),
+        ]
+        for (method, label), each in found.energies.items()
+    ]
+    write_atomically(run.path / "tables" / "detections.csv", _csv(DETECTION_COLUMNS, rows))
 
 
 def _summary(analysis: Analysis) -> Iterable[list[Any]]:

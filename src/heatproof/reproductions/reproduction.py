@@ -14,7 +14,7 @@ be downloaded.
     [budgets.NAME]                        # a reduction of the work; the budget `full` always exists and reduces nothing
     says = "12 photographs, 3 draws a step instead of 50"
     count = 12                            # at most this number of images
-    models = ["squeezenet1_1"]            # only these networks
+    models = ["squeezenet1_1"]            # only these networks, by names or labels
     only = ["IG, black"]                  # only the methods with these labels
     memory = "2GB"                        # sets the size of chunks independently of free memory, so that results are bitwise equal
     [budgets.NAME.settings.perturbation_curve]
@@ -94,7 +94,7 @@ class Reproduction:
         outputs = {str(model.get("output")): model["output"] for model in content["models"] if "output" in model}
         explained = {"output": next(iter(outputs.values()))} if len(outputs) == 1 else {}
         content["models"] = [explained | dict(model) for model in models] or [
-            *_available(m for m in content["models"] if m["name"] in reduced.get("models", [m["name"]]))
+            *_available(m for m in content["models"] if {m["name"], m.get("label")} & {*reduced.get("models", [m["name"]])})
         ]
         methods = {label: settings for entry in content["methods"] for settings, label in unrolled(entry)}
         content["methods"] = [{**settings, "label": label} for label, settings in methods.items()]
@@ -131,7 +131,8 @@ def _available(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """The settings of the models that are not optional, and of the optional ones that need no download."""
     for model in models:
         settings = {key: value for key, value in model.items() if key != "optional"}
-        if not model.get("optional") or Loader.from_dict({k: v for k, v in settings.items() if k != "output"}).is_local:
+        loader = {key: value for key, value in settings.items() if key not in ("output", "label")}
+        if not model.get("optional") or Loader.from_dict(loader).is_local:
             yield settings
 
 

@@ -8,6 +8,7 @@ from heatproof.stats.association import STATISTICS, Association, AssociationEsti
 from heatproof.stats.best_of import best_of_ps
 from heatproof.stats.bootstrap import Interval, mean_interval, resampled_means, resampling_weights
 from heatproof.stats.calibration import Calibration, calibrate
+from heatproof.stats.detection import FALSE_ALARMS, Detection, detect
 from heatproof.stats.effect_size import EffectSize, effect_size
 from heatproof.stats.error_sources import ErrorSources, error_sources
 from heatproof.stats.krippendorff import Agreement, krippendorff_alpha
@@ -15,6 +16,7 @@ from heatproof.stats.ladder import Ladder, climb
 from heatproof.stats.metric_agreement import MetricAgreement, kendall_matrix
 from heatproof.stats.multiplicity import ALPHA, holm
 from heatproof.stats.paired import Comparison, compare, fewest_images, randomised_ps, sign_flip_p, sign_flip_ps, smallest_p
+from heatproof.stats.permutation import permutation_p
 from heatproof.stats.proportion import wilson
 from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.reliability import Reliability, raters_needed, split_half
@@ -23,6 +25,7 @@ from heatproof.stats.sequential import Decision, decide, plan_looks
 
 __all__ = [
     "ALPHA",
+    "FALSE_ALARMS",
     "STATISTICS",
     "Agreement",
     "Association",
@@ -31,6 +34,7 @@ __all__ = [
     "Comparison",
     "Concordance",
     "Decision",
+    "Detection",
     "EffectSize",
     "ErrorSources",
     "Interval",
@@ -43,6 +47,7 @@ __all__ = [
     "climb",
     "compare",
     "decide",
+    "detect",
     "effect_size",
     "error_sources",
     "fewest_images",
@@ -52,6 +57,7 @@ __all__ = [
     "kendall_w",
     "krippendorff_alpha",
     "mean_interval",
+    "permutation_p",
     "plan_looks",
     "randomised_ps",
     "rank",

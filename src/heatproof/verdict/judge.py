@@ -26,8 +26,11 @@ from heatproof.pipeline import assemble, run
 from heatproof.verdict.judgement import Judgement
 from heatproof.verdict.panel import MapPanel
 from heatproof.verdict.panel_scores import read_panel
+from heatproof.verdict.truth import read_truth, truth_of, truth_part
 from heatproof.verdict.variants import variants_of
 
+TRUTH = "truth"
+"""The part of a judgement whose metric knows the truth."""
 DECIDED_HERE = ("seeds", "stop", "name", "kept_maps")
 """Settings of an experiment that the panel decides."""
 MORE_METRICS: tuple[Mapping[str, Any], ...] = (
@@ -60,6 +63,7 @@ def judge(
     methods: Any = None,
     damaged: str | None = None,
     stability: bool = False,
+    truth: Any = None,
     bounds: Bounds | tuple[float, float] | None = None,
     preprocessing: Preprocessing | Mapping[str, Any] | None = None,
     class_names: Sequence[str] = (),
@@ -92,6 +96,8 @@ def judge(
         stability: whether each metric is also computed with other fills, region sizes, lengths, rankings and outputs, to see
             whether it would order the methods alike. This takes at most six further scores for each method and control, on the
             first 12 images.
+        truth: a metric of known truth, such as `grid_pointing` on mosaics or `model_contrast` on `mini_bam`, with which the order
+            of the methods by each metric is compared; None where nothing is known.
         bounds: as in `heatproof.run`, like all up to `count`.
         preprocessing: how photographs become inputs.
         class_names: the names of the outputs.
@@ -159,6 +165,7 @@ def judge(
         variants = [variants_of(metric, network, shape) if stability else {} for metric in judged]
         shared = [_shared_passes(metric, shape) for metric in judged]
         parts, runs = panel.parts(variants), {}
+        parts |= {} if truth is None else {TRUTH: truth_part(panel, truth_of(truth))}
         for number, (name, part) in enumerate(parts.items(), 1):
             if progress is True:
                 words = part.in_words(len(experiment.metrics))
@@ -174,9 +181,10 @@ def judge(
                 progress=progress,
                 report=False,
             )
-    manifest = runs["panel"].manifest()
+    manifest, truth_run = runs["panel"].manifest(), runs.pop(TRUTH, None)
+    known = None if truth_run is None else read_truth(truth_run, panel, [image.digest for image in manifest.images])
     scores = read_panel(runs, panel, [list(found) for found in variants], shared)
-    return Judgement.of(manifest.models[0].name, len(manifest.images), scores, folder)
+    return Judgement.of(manifest.models[0].name, len(manifest.images), scores, folder, known)
 
 
 def _shared_passes(metric: Metric, shape: ImageShape) -> float:

@@ -19,6 +19,7 @@ from heatproof.verdict.panel_scores import PanelScores
 from heatproof.verdict.ranged import ranged
 from heatproof.verdict.rule import Finding, Standing, find
 from heatproof.verdict.text_table import text_table
+from heatproof.verdict.truth import TruthAgreement, TruthScores
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,6 +49,8 @@ class Judgement:
         agreement: Kendall's τ between the rankings of methods by each two metrics, in the same order, with intervals.
         scores: the scores of the panel that all this rests on, in the same order.
         path: the folder of the runs that were made; the same call continues them.
+        truth: how far each metric orders the methods as a metric of known truth does, in the same order; empty if none was named.
+        truth_title: what that metric is called.
     """
 
     model: str
@@ -57,14 +60,22 @@ class Judgement:
     agreement: MetricAgreement
     scores: tuple[PanelScores, ...]
     path: Path
+    truth: tuple[TruthAgreement, ...] = ()
+    truth_title: str = ""
 
     @classmethod
-    def of(cls, model: str, images: int, scores: Sequence[PanelScores], path: Path) -> "Judgement":
+    def of(
+        cls, model: str, images: int, scores: Sequence[PanelScores], path: Path, truth: TruthScores | None = None
+    ) -> "Judgement":
         """The judgement that the scores of a panel allow, with its metrics in order: by standing, then by images needed."""
         judged = [(find(evidence), evidence, each) for evidence, each in ((weigh(each), each) for each in scores)]
         judged.sort(key=lambda item: (_ORDER.index(item[0].standing), item[0].images))
         findings, evidence, ordered = zip(*judged, strict=True)
-        return cls(model, images, findings, evidence, agreement_of(ordered), ordered, path)
+        agreement = agreement_of(ordered)
+        if truth is None:
+            return cls(model, images, findings, evidence, agreement, ordered, path)
+        known = tuple(truth.agreement(each.everything, each.direction, len(each.labels)) for each in ordered)
+        return cls(model, images, findings, evidence, agreement, ordered, path, known, truth.title)
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -159,13 +170,20 @@ class Judgement:
         rows = [[name, *_cells(*each)] for name, each in zip(self._numbered(), self, strict=True)]
         if varied:
             rows = [[*row, _least_stable(evidence)] for row, evidence in zip(rows, self.evidence, strict=True)]
-        return [*HEADS, *([VARIED] if varied else [])], rows
+        heads = [*HEADS, *([VARIED] if varied else [])]
+        if self.truth:
+            heads += [f"τ with truth,\n{self.truth_title}", "τ with truth,\ncontrols too"]
+            rows = [[*row, ranged(a.tau, a.low, a.high), ranged(*a.all_maps)] for row, a in zip(rows, self.truth, strict=True)]
+        return heads, rows
 
     def to_arrow(self) -> "pa.Table":
         """A table with one row for each metric: its standing, its sentence and every number with its interval."""
         import pyarrow as pa
 
-        return pa.Table.from_pylist([_row(self.model, finding, each) for finding, each in self])
+        rows = [_row(self.model, finding, each) for finding, each in self]
+        for row, known in zip(rows, self.truth, strict=False):
+            row |= {"truth": known.tau, "truth_low": known.low, "truth_high": known.high, "truth_verdict": known.verdict}
+        return pa.Table.from_pylist(rows)
 
     def __iter__(self) -> Iterator[tuple[Finding, Evidence]]:
         return zip(self.findings, self.evidence, strict=True)

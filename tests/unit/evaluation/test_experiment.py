@@ -48,6 +48,15 @@ def test_a_label_names_what_differs_from_the_defaults():
     assert labels({"name": "gradient", "label": "Plain"}) == ["Plain"]
 
 
+def test_a_model_takes_a_label_by_which_two_of_one_kind_are_told_apart():
+    toy = {"name": "toy", "architecture": "cnn", "width": 0.1}
+    entries = list(experiment(models=[{**toy, "label": "first"}, {**toy, "seed": 1, "label": "second"}, toy]).model_entries())
+    assert [entry.label for entry in entries] == ["first", "second", ""]
+    assert "label" not in entries[0].loader.to_dict()
+    with pytest.raises(SettingsError, match="label: expected text, got 3"):
+        experiment(models=[{**toy, "label": 3}])
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [

@@ -61,6 +61,12 @@ def test_what_decides_numbers_changes_every_key(changes):
     assert not set(keys(**changes)) & set(keys())
 
 
+def test_a_label_of_a_model_is_recorded_so_that_it_changes_every_key():
+    labelled = {**BASE, "models": [{**BASE["models"][0], "label": "mine"}]}
+    assert not {*keys(**labelled)} & {*keys()}
+    assert {unit.model_label for unit in plan(Experiment.parse(labelled), ITEMS, [network()])} == {"mine"}
+
+
 def test_another_mask_changes_the_keys_of_its_batch():
     changed = [replace(ITEMS[0], region="mask", region_digest="drawn anew"), *ITEMS[1:]]
     ours = [unit.key for unit in plan(Experiment.parse(BASE), changed, [network()])]

@@ -3,6 +3,7 @@
 from heatproof.metrics.truth.grid_pointing import GridPointing
 from heatproof.metrics.truth.input_dependence import InputDependence
 from heatproof.metrics.truth.input_independence import InputIndependence
+from heatproof.metrics.truth.mark_detection import MarkDetection
 from heatproof.metrics.truth.model_contrast import ModelContrast
 
-__all__ = ["GridPointing", "InputDependence", "InputIndependence", "ModelContrast"]
+__all__ = ["GridPointing", "InputDependence", "InputIndependence", "MarkDetection", "ModelContrast"]

@@ -1,0 +1,171 @@
+"""Which metrics order the methods as the truth does, where the truth is known? One run for each room.
+
+    python -m benchmarks.truths [ROOM …] [--images 40] [--out runs/truths] [--estimate] [--collect]
+
+The rooms are those of `ROOMS`: digits before textures (`mini_bam`), digits with a printed number or a texture that the network
+learnt (`planted_marks`), and mosaics of photographs. In each, a network is trained here (or is packaged), all methods and controls
+are scored by every metric and by a metric of known truth, and what is computed already is kept, so that a study that was stopped
+continues. The first three take about a minute of computing each, beside the training; `mosaics`, with SqueezeNet 1.1 and fewer
+methods and images, about ten.
+
+`--collect` gathers what is known in `benchmarks/truths.json`, from which `python docs/generate.py` makes the tables of
+`docs/project/measurements/truth-agreement.md`.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.truth_tables import RESULTS
+from heatproof.evaluation import estimate as costs
+from heatproof.evaluation.experiment import Experiment
+from heatproof.pipeline import run
+from heatproof.store import Run
+
+METHODS: tuple[dict[str, Any], ...] = (
+    {"name": "gradient", "label": "Gradient"},
+    {"name": "smooth_grad", "label": "SmoothGrad", "samples": 16},
+    {"name": "input_x_gradient", "label": "Input × gradient"},
+    {"name": "integrated_gradients", "label": "IG", "baseline": "black", "quadrature": {"name": "midpoint", "steps": 16}},
+    {"name": "smooth_taylor", "label": "SmoothTaylor", "samples": 16},
+    {"name": "guided_backprop", "label": "Guided backprop"},
+    {"name": "lrp", "label": "LRP, ε and z⁺", "composite": {"name": "epsilon_plus"}},
+    {"name": "grad_cam", "label": "Grad-CAM"},
+    {"name": "layer_cam", "label": "LayerCAM"},
+    {"name": "product", "label": "Guided Grad-CAM"},
+    {"name": "occlusion", "label": "Occlusion", "window": 5, "stride": 2},
+    {"name": "edge_map", "label": "Edge map"},
+    {"name": "input_map", "label": "Input map"},
+    {"name": "centre_map", "label": "Centre map"},
+    {"name": "constant_map", "label": "Constant map"},
+    {"name": "random_map", "label": "Random map"},
+)
+METRICS: tuple[dict[str, Any], ...] = (
+    {"name": "perturbation_curve", "label": "AUPC", "scaled": True, "draws": 10, "paths": 1},
+    {"name": "symmetric_relevance_gain", "label": "SRG of regions", "ranking": "absolute"},
+    {"name": "symmetric_relevance_gain", "label": "SRG of regions, signed"},
+    {
+        "name": "symmetric_relevance_gain",
+        "label": "SRG of pixels",
+        "groups": None,
+        "steps": 16,
+        "share": 1.0,
+        "fill": {"name": "blurred"},
+    },
+    {"name": "pixel_flipping", "label": "deletion", "steps": 16},
+    {"name": "pixel_flipping", "label": "insertion", "steps": 16, "mode": "insertion"},
+    {"name": "single_deletion", "label": "single deletion"},
+    {"name": "energy_in_mask", "label": "energy in mask"},
+    {"name": "random_logit", "label": "random logit"},
+    {"name": "sparseness", "label": "sparseness"},
+)
+TRUTH = "truth"
+SOME_CONTROLS = ("Edge map", "Centre map", "Random map")
+
+
+def trained(side: int, **dataset: Any) -> dict[str, Any]:
+    """A network of three convolutions that is trained on a data set."""
+    architecture = {"name": "toy", "architecture": "three_blocks", "channels": 1, "side": side}
+    return {"name": "trained", "architecture": architecture, "dataset": dataset, "training": {"epochs": 10}}
+
+
+def marked(mark: str) -> dict[str, Any]:
+    """Digits with a mark on every image, against a network that was trained without one."""
+    digits = {"name": "digits", "part": "train"}
+    networks = [trained(28, name="planted_marks", mark=mark, strength=s, source=digits) for s in (1.0, 0.0)]
+    return {
+        "dataset": {"name": "planted_marks", "mark": mark, "source": {"name": "digits", "part": "test"}},
+        "models": [networks[0]],
+        "truth": {"name": "model_contrast", "other": networks[1]},
+    }
+
+
+BAM = {"name": "mini_bam", "part": "train", "each": 40}
+ROOMS: dict[str, dict[str, Any]] = {
+    "bam": {
+        "dataset": {"name": "mini_bam", "part": "test", "each": 2},
+        "models": [trained(32, **BAM, label="object")],
+        "truth": {"name": "model_contrast", "other": trained(32, **BAM, label="scene")},
+    },
+    "number": marked("number"),
+    "texture": marked("texture"),
+    "mosaics": {
+        "dataset": {"name": "mosaics", "source": {"name": "photos"}},
+        "models": [{"name": "squeezenet1_1"}],
+        "truth": {"name": "grid_pointing"},
+        "images": 8,
+        "only": ("Gradient", "Input × gradient", "Guided backprop", "LRP, ε and z⁺", "Grad-CAM", "LayerCAM", *SOME_CONTROLS),
+        "settings": {"AUPC": {"draws": 2}},
+    },
+}
+
+
+def experiment(room: str, images: int) -> Experiment:
+    """The experiment of a room."""
+    found = ROOMS[room]
+    methods = [method for method in METHODS if method["label"] in found.get("only", (method["label"],))]
+    metrics = [{**metric, **found.get("settings", {}).get(metric["label"], {})} for metric in METRICS]
+    content = {
+        "name": f"truths-{room}",
+        "dataset": {**found["dataset"], "count": min(images, found.get("images", images))},
+        "models": found["models"],
+        "methods": methods,
+        "metrics": [*metrics, {**found["truth"], "label": TRUTH}],
+        "target": "label",
+        "batch": 10,
+        "kept_maps": 0,
+    }
+    return Experiment.parse(content)
+
+
+def collect(out: Path, results: Path = RESULTS) -> None:
+    """Gather the scores of every room whose run is complete in one file."""
+    found: dict[str, Any] = {}
+    for room in ROOMS:
+        folder = out / f"truths-{room}"
+        if folder.is_dir() and {unit.unit for unit in Run(folder).manifest().units} <= Run(folder).done():
+            found[room] = _scores(Run(folder))
+    results.write_text(json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
+
+
+def _scores(store: Run) -> dict[str, Any]:
+    """The scores of a run: by metric, for each method a list over images, with the directions of the metrics."""
+    manifest = store.manifest()
+    column = {image.digest: index for index, image in enumerate(manifest.images)}
+    scores: dict[str, dict[str, list[float | None]]] = {}
+    labels = {(metric.name, metric.settings_key): metric for metric in manifest.metrics}
+    query = "SELECT metric, metric_settings, method_label, image, value FROM records WHERE component = '' AND isfinite(value)"
+    for row in store.query(query).to_pylist():
+        label = labels[row["metric"], row["metric_settings"]].label
+        by_method = scores.setdefault(label, {}).setdefault(row["method_label"], [None] * len(column))
+        by_method[column[row["image"]]] = float(f"{row['value']:.5g}")
+    return {
+        "images": len(column),
+        "better": {metric.label: str(metric.direction) for metric in manifest.metrics},
+        "controls": [method.label for method in manifest.methods if method.control],
+        "scores": scores,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rooms", nargs="*", choices=[*ROOMS, []], metavar="ROOM", help=f"one of {', '.join(ROOMS)}; all if none")
+    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=Path("runs/truths"))
+    parser.add_argument("--estimate", action="store_true", help="say what it would cost, and start nothing")
+    parser.add_argument("--collect", action="store_true", help=f"only write {RESULTS.name}")
+    given = parser.parse_args()
+    if given.collect:
+        return collect(given.out)
+    for room in given.rooms or ROOMS:
+        wanted = experiment(room, given.images)
+        cost = costs.estimate(wanted)
+        print(f"{room}: {cost.images} images, at most {cost.passes:,} passes, about {cost.seconds:.0f} s, without training")
+        if not given.estimate:
+            run(wanted, out=given.out / wanted.name, executor="serial", report=False)
+    return None
+
+
+if __name__ == "__main__":
+    main()
