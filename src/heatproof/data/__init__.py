@@ -13,6 +13,7 @@ from heatproof.data.loading import LoadedImages, load, load_images, load_regions
 from heatproof.data.mini_bam import MiniBam
 from heatproof.data.mosaics import Mosaics
 from heatproof.data.photos import Photograph, Photos
+from heatproof.data.planted_patches import PlantedPatches
 from heatproof.data.torchvision_set import TorchvisionSet
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "Mosaics",
     "Photograph",
     "Photos",
+    "PlantedPatches",
     "TorchvisionSet",
     "load",
     "load_images",
