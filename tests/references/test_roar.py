@@ -177,5 +177,5 @@ def test_bad_input_is_refused_with_the_remedy() -> None:
         hp.score(Roar(), model, images, "random_map")
     metric = Roar(network=SMALL_GREY, shares=(0.5,), retrainings=1)
     other = model.with_(module=Toy(architecture="cnn", side=16, classes=9, width=0.1).load().module)
-    with pytest.raises(TensorError, match="expected labels from 0 to 3.* got 8; give the architecture as many classes"):
+    with pytest.raises(TensorError, match=r"expected labels from 0 to 3.* got 8; give the architecture as many classes"):
         hp.score(metric, other, images, "random_map", target=8)

@@ -19,6 +19,7 @@ from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.reliability import Reliability, raters_needed, split_half
 from heatproof.stats.sample_size import images_needed
 from heatproof.stats.sequential import Decision, decide, plan_looks
+from heatproof.stats.student import StudentInterval, student
 
 __all__ = [
     "ALPHA",
@@ -37,6 +38,7 @@ __all__ = [
     "MetricAgreement",
     "Ranking",
     "Reliability",
+    "StudentInterval",
     "calibrate",
     "climb",
     "compare",
@@ -62,5 +64,6 @@ __all__ = [
     "smallest_p",
     "spearman_matrix",
     "split_half",
+    "student",
     "wilson",
 ]

@@ -69,7 +69,7 @@ def retrained(
     if cached is not None:
         return cached
     images, labels = examples()
-    _log.info("retraining %s, network %d, once: %d images", recipe.architecture, nth, len(images))
-    fitted = fit(model.module, images, labels, recipe.training, seed=recipe.seed + 1 + nth)
+    fitted = fit(model.module, images, labels, recipe.training, seed=recipe.seed + 1 + nth, level=logging.DEBUG)
+    _log.info("retrained %s, network %d, once: accuracy %.3f on %d images", recipe.architecture, nth, fitted.accuracy, len(images))
     write_weights(file, model, fitted)
     return model, fitted
