@@ -6,7 +6,8 @@ import pytest
 from heatproof.report.retrainings import Retrainings, read_retrainings, retraining_tables
 from heatproof.store.manifest import Manifest, MethodEntry, MetricEntry, ModelEntry
 
-METRIC = MetricEntry.model_construct(name="roar", label="ROAR", title="remove and retrain", settings={}, settings_key="s")
+METRIC = MetricEntry.model_construct(name="roar", label="ROAR", title="remove and retrain", settings={})
+KEY = METRIC.settings_key
 RANDOM = np.array([[0.9, 0.92, 0.91], [0.8, 0.82, 0.81]])
 FOUND = Retrainings(
     METRIC, ("0.1", "0.5"), np.array([0.95, 0.96, 0.97]), {"A": RANDOM - [[0.1], [0.3]], "Random": RANDOM}, "Random"
@@ -37,10 +38,10 @@ def test_one_network_has_no_interval_and_no_test_and_so_has_a_run_without_chance
     assert len([*retraining_tables(Retrainings(METRIC, ("0.1",), RANDOM[0], {"A": RANDOM[:1]}, None))]) == 1
 
 
-def test_accuracies_of_several_batches_are_weighted_by_their_images(monkeypatch: pytest.MonkeyPatch):
+def test_accuracies_of_several_batches_are_weighted_by_their_images():
     def row(method, n, unchanged, changed):
         details = f'{{"accuracies":{{"0.1":[{changed}],"unchanged":[{unchanged}]}},"epochs":2}}'
-        return {"model": "m", "method": method, "metric": "roar", "metric_settings": "s", "unit": n, "n": n, "details": details}
+        return {"model": "m", "method": method, "metric": "roar", "metric_settings": KEY, "n": n, "details": details}
 
     class Rows:
         def query(self, _sql):
