@@ -35,7 +35,7 @@ class PlantedPatches(Dataset):
     >>> [data.class_names[item.label] for item in data.items()[:4]]
     ['top', 'bottom', 'left', 'right']
     >>> data.open(data.items()[0]).size, data.region(data.items()[0]).getcolors()
-    ((16, 16), [(220, 0), (36, 255)])
+    ((16, 16), [(240, 0), (16, 255)])
     """
 
     part: str = "train"
