@@ -106,7 +106,9 @@ class Reproduction:
         content["dataset"] = {"count": content["dataset"].get("count"), **dataset} if dataset else dict(content["dataset"])
         if dataset and (seen := _training_part(dataset)):
             networks = {key: content[key] for key in ("models", "metrics")}
-            fitting = {"trained": {"dataset": seen}, **({"toy": {"classes": _classes(seen)}} if _names(networks, "toy") else {})}
+            fitting: dict[str, dict[str, Any]] = {"trained": {"dataset": seen}}
+            if _names(networks, "toy"):
+                fitting["toy"] = {"classes": _classes(seen)}
             content |= _changed(networks, fitting)
         if images is not None:
             content["dataset"]["count"] = images
