@@ -9,6 +9,7 @@ from torch import Tensor
 
 from heatproof.core.errors import SettingsError
 from heatproof.core.settings import Settings, exports
+from heatproof.data import PlantedPatches
 from heatproof.methods import (
     AblationCam,
     AdaptiveNoise,
@@ -83,6 +84,7 @@ from heatproof.metrics import (
     RelevanceMass,
     RelevanceRank,
     Repeatability,
+    Roar,
     Saco,
     SensitivityN,
     SignChanges,
@@ -104,6 +106,7 @@ from heatproof.perturb.fills import Black, Blurred, Fill, NoisyLinear, Reference
 from heatproof.perturb.groups import Patches, Pixels, RegularGrid, Slic
 from heatproof.perturb.noises import Gaussian
 from heatproof.relevance.composites import Composite, LrpEpsilon, ZPlusEverywhere
+from heatproof.training import Trained, TrainingConfig
 from tests.support import zoo
 
 REFERENCES, LARGE_REFERENCES = zoo.images(5, seed=9), zoo.images(4, side=24, seed=9)
@@ -123,6 +126,12 @@ PATTERNS, OTHER_PATTERNS = patterns(9), patterns(8)
 FOUR, NINE, SIXTEEN = (RegularGrid(cells_per_axis=side) for side in (2, 3, 4))
 
 OTHER_NETWORK = Toy(architecture="three_blocks", side=24, channels=3, classes=4, width=0.3)
+
+RETRAINED = Trained(
+    architecture=Toy(architecture="three_blocks", side=24, channels=3, classes=4, width=0.1),
+    dataset=PlantedPatches(n=4, side=24),
+    training=TrainingConfig(epochs=1),
+)
 
 ANY_SIZE = Imported(path=f"{__name__}:network_for_any_size")
 
@@ -331,6 +340,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "": Saco(groups=Patches(side=4), parts=4),
         "all pixels, drawn": Saco(parts=3, fill=Uniform(), draws=2, output=Probability()),
     },
+    Roar: {"": Roar(network=RETRAINED, shares=(0.5,), retrainings=1, performance="probability")},
     OutOfDistribution: {
         "": OutOfDistribution(references=Reference(images=LARGE_REFERENCES), removal=SymmetricRelevanceGain(groups=NINE)),
         "insertion": OutOfDistribution(
@@ -532,6 +542,11 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "fill": [White(), Uniform()],
         "draws": 5,
         "output": [Probability(), None],
+    },
+    Roar: {
+        "network": RETRAINED.model_copy(update={"training": TrainingConfig(epochs=2)}),
+        "shares": (0.3,),
+        "fill": [White(), Black()],
     },
     SensitivityN: {
         "groups": RegularGrid(cells_per_axis=5),
@@ -741,9 +756,14 @@ def every(table: Mapping[type, Mapping[str, Settings]]) -> list[Any]:
 
 
 def for_images_of(side: int, item: Any) -> Any:
-    """The same settings, their reference images as large as the images of a test."""
+    """The same settings, their reference images, and the input of networks to train, as large as the images of a test."""
     fills = {name: fill for name, fill in item if isinstance(fill, Reference)}
-    sized = {name: Reference(images=zoo.images(len(fill.images), side=side, seed=9)) for name, fill in fills.items()}
+    sized: dict[str, Any] = {
+        name: Reference(images=zoo.images(len(fill.images), side=side, seed=9)) for name, fill in fills.items()
+    }
+    if isinstance(item, Roar):
+        architecture = item.network.architecture.model_copy(update={"side": side})
+        sized["network"] = item.network.model_copy(update={"architecture": architecture})
     return item.model_copy(update=sized)
 
 

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ from heatproof.metrics import (
     ReferenceMetric,
     RegionMetric,
     Repeatability,
+    Roar,
     Saco,
     Scores,
     SensitivityN,
@@ -460,6 +462,12 @@ def test_the_oracle_map_beats_the_random_map(metric: ModelMetric) -> None:
     assert better(metric, oracle, random.mean(0)).all()
 
 
+def test_the_pair_of_what_is_retrained_is_compared_where_it_has_its_own_images() -> None:
+    """Networks that are trained on maps of these images learn nothing in a law's time."""
+    found = Path(__file__).parents[1] / "references" / "test_roar.py"
+    assert "def test_without_the_planted_patch_new_networks_are_at_chance" in found.read_text(encoding="utf-8")
+
+
 def row_of(table: Mapping[type, Any], metric: Metric) -> Any:
     """The known pair of a metric."""
     for base in type(metric).__mro__:
@@ -471,7 +479,9 @@ def row_of(table: Mapping[type, Any], metric: Metric) -> Any:
     )
 
 
-@metrics_of(MapMetric | ExplainerMetric)
+@pytest.mark.parametrize(
+    "metric", [p for p in metrics_of(MapMetric | ExplainerMetric).args[1] if not isinstance(p.values[0], Roar)]
+)
 def test_the_better_of_a_known_pair_scores_better(metric: Metric) -> None:
     if isinstance(metric, TruthMetric):
         shown = row_of(known_pairs.TRUTHS, metric)
@@ -714,6 +724,12 @@ def test_a_changed_field_changes_digest_and_score(path: str, before: Metric, aft
     assert differ(one, other), f"{path} changes nothing"
 
 
+def trained_on(metric: Metric) -> int:
+    """The training images of which a map of the network's decision is computed, whatever the number of images that are scored."""
+    cost = metric.retraining((3, SIDE, SIDE))
+    return 0 if cost is None else cost.images
+
+
 @metrics
 @pytest.mark.parametrize("side", [SIDE, SIDE + 6])
 def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> None:
@@ -740,14 +756,14 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
         metric = metric.model_copy(update={"blocks": len(order)})
     if isinstance(metric, ExplainerMetric):
         metric.score(model, batch, 0, explain, **known(metric, batch))
-        assert len(further) == 5 * metric.explanations()
+        assert len(further) == 5 * metric.explanations() + trained_on(metric)
     elif isinstance(metric, ReferenceMetric):
         metric.score(values, values[:1].expand_as(values))
     else:
         score(metric, model, batch, values=values)
     cost, common = metric.cost(tuple(batch.shape[1:])), metric.common_cost(tuple(batch.shape[1:])).values()
     forward, backward = (5 * sum(each) for each in zip(*((c.forward, c.backward) for c in (cost, *common)), strict=True))
-    assert (counting.forward_rows, counting.backward_rows) == (forward, backward)
+    assert (counting.forward_rows, counting.backward_rows) == (forward + trained_on(metric), backward)
 
     with known_outputs(model, batch, raw_outputs(model, batch)), count_passes() as passes:
         if isinstance(metric, ExplainerMetric):

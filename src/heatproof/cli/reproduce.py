@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _UNITS_OF_COST = "One pass is one image through the network; a backward pass counts as two forward passes."
 _PARTIAL_COST = " A pass that recomputes only part of the network counts in full-forward equivalents as that part."
-_TRAINING = " Networks that are trained are trained once; the time of that is not included."
+_TRAINING = " Networks that are explained, or compared with, are trained once; the time of that is not included."
 
 Tables = Annotated[
     list[int] | None,
@@ -40,8 +40,9 @@ Data = Annotated[
     Path | None,
     typer.Option(
         metavar="PATH",
-        help="Your images instead of the packaged photographs: a folder, a folder with one subfolder per class (as ImageNet has), "
-        "or an .npz file with images and labels.",
+        help="Your images instead of the packaged ones: a folder, a folder with one subfolder per class (as ImageNet has), an .npz "
+        "file with images and labels, or a data set with its settings, such as torchvision_set,dataset=CIFAR10,root=data. Networks "
+        "that are trained are trained on X_train and y_train of the file, or on the folder train beside test or val.",
     ),
 ]
 Images = Annotated[
@@ -147,8 +148,17 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
     """Return the data set that a path stands for, as settings: arrays, a folder with one subfolder per class, or a flat folder."""
     if folder is None:
         return None
+    from heatproof.reproductions.reproduction import TEST_FOLDERS
+
+    if "," in str(folder) and not folder.exists():
+        from heatproof.core.settings_text import parse_settings
+        from heatproof.data.base import Dataset
+
+        return Dataset.from_dict(parse_settings(str(folder))).to_dict()
     if folder.suffix == ".npz":
         return {"name": "arrays", "path": str(folder), "part": "test"}
+    if (folder / "train").is_dir():
+        folder = next((folder / name for name in TEST_FOLDERS if (folder / name).is_dir()), folder)
     classes = folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir())
     return {"name": "image_folder" if classes else "folder", "path": str(folder), "count": 1000}
 
@@ -157,6 +167,7 @@ def _print_findings(folder: Path) -> None:
     """Print the published tables beside the scores of this run, and what the run says about each claim."""
     from heatproof.report.claims import judge_claims, published_comparisons
     from heatproof.report.detections import detection_table, measured_detections
+    from heatproof.report.retrainings import read_retrainings, retraining_tables
     from heatproof.report.score_matrix import read_scores
     from heatproof.report.table_cells import published_table
     from heatproof.store import Run
@@ -178,6 +189,11 @@ def _print_findings(folder: Path) -> None:
                 cells = [(label, *map(with_interval, line)) for label, line in rows]
                 out.print()
                 out.print(table(f"{comparison.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
+        for retrainings in read_retrainings(store, manifest, scores.model):
+            for title, (heads, rows) in retraining_tables(retrainings):
+                cells = [(label, *map(with_interval, line)) for label, line in rows]
+                out.print()
+                out.print(table(f"{title}, on {scores.model.label}", "method", *heads, rows=cells))
         judged = judge_claims(scores, manifest)
         if judged:
             verdicts = [(claim.statement, claim.metric, claim.summary) for claim in judged]

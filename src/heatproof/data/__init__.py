@@ -15,6 +15,7 @@ from heatproof.data.mini_bam import MiniBam
 from heatproof.data.mosaics import Mosaics
 from heatproof.data.photos import Photograph, Photos
 from heatproof.data.planted_marks import PlantedMarks
+from heatproof.data.planted_patches import PlantedPatches
 from heatproof.data.torchvision_set import TorchvisionSet
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Photograph",
     "Photos",
     "PlantedMarks",
+    "PlantedPatches",
     "TorchvisionSet",
     "load",
     "load_images",

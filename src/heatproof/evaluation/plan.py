@@ -125,8 +125,8 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
     """List all units, in an order that finishes a batch of images for all seeds and methods before it begins the next batch.
 
     The expected passes of a unit include the work that several units share (the clean forward passes of a batch, the maps of
-    reference methods, and what metrics compute once for all methods) only for the first of these units: a process computes such
-    work once and caches it (see `worker`).
+    reference methods, what metrics compute once for all methods, and trainings) only for the first of these units: a process
+    computes such work once and caches it (see `worker`).
 
     Args:
         experiment: the experiment.
@@ -144,13 +144,16 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
         for start in range(0, len(items), experiment.batch):
             batch = tuple(labelled[start : start + experiment.batch])
             kept_maps = experiment.kept_maps if len(shape) < 4 else 0  # maps of volumes have no picture in a report
+            trained = [cost for metric in metrics if not start and (cost := metric.retraining(shape)) is not None]
             keep = tuple(item.digest for item in items[start : min(start + experiment.batch, kept_maps)])
-            shared = 1
+            shared, once = 1, sum({cost.common_key: _beyond_clean(cost.common) for cost in trained}.values())
             for nth, seed in enumerate(experiment.seeds):
                 shared += sum(_beyond_clean(cost) for cost in common.values())
                 shared += sum(_beyond_clean(method.cost(shape)) for method in compared.values() if method.stochastic or nth == 0)
                 for named in experiment.method_entries():
                     passes, shared = shared + map_passes(named.method, metrics, shape), 0
+                    once += sum(_beyond_clean(cost.own) for cost in trained)
+                    once += sum({c.images_key: c.images for c in trained}.values()) * (1 + _beyond_clean(named.method.cost(shape)))
                     units.append(
                         Unit(
                             model=loader,
@@ -168,12 +171,13 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             keep=keep,
                             incremental=experiment.incremental,
                             memory=experiment.memory,
-                            passes=passes * len(batch),
+                            passes=passes * len(batch) + once,
                             model_name=network.name or entry.loader.name,
                             model_label=entry.label,
                             code=tuple(map(code_of, (loader, dataset, named.method.to_dict(), *scored))),
                         )
                     )
+                    once = 0
     return units
 
 

@@ -2,12 +2,31 @@
 
 from abc import ABC
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.settings import Settings
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape, PassCount
+
+
+@dataclass(frozen=True)
+class RetrainingCost:
+    """The passes of trainings, which a metric needs once for a data set, whatever the number of its images.
+
+    images      the training images, of each of which a map is computed for each method.
+    images_key  the key by which metrics share these maps.
+    own         the passes of the trainings for each method.
+    common      the passes of the trainings that serve all methods.
+    common_key  the key by which metrics share these.
+    """
+
+    images: int
+    images_key: str
+    own: PassCount
+    common: PassCount
+    common_key: str
 
 
 class Metric(Settings, ABC):
@@ -78,6 +97,10 @@ class Metric(Settings, ABC):
     def common_cost(self, image_shape: ImageShape) -> Mapping[str, PassCount]:
         """Return the passes per image that are run once for all methods, by the key under which metrics share them."""
         return {}
+
+    def retraining(self, image_shape: ImageShape) -> RetrainingCost | None:
+        """Return the passes of trainings that are run once for the whole data set; None if nothing is trained."""
+        return None
 
     def price(self, image_shape: ImageShape) -> str:
         """The cost of one score in words, without the cost of the map itself."""

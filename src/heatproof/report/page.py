@@ -30,6 +30,7 @@ from heatproof.report.headline import FEW, headline, primary_analyses
 from heatproof.report.names import control_name, is_abbreviation, told_apart
 from heatproof.report.pass_equivalents import pass_equivalents
 from heatproof.report.provenance import provenance
+from heatproof.report.retrainings import read_retrainings, retraining_tables
 from heatproof.report.score_matrix import ModelScores, read_scores
 from heatproof.report.searches import Search, read_searches
 from heatproof.report.table_cells import (
@@ -150,6 +151,7 @@ def _model_section(
         "published": [
             (table.title, *published_table(table, scores.model.label)) for table in published_comparisons(scores, manifest)
         ],
+        "retrainings": [table for each in read_retrainings(run, manifest, scores.model) for table in retraining_tables(each)],
         "per_image": [(item, image_table(item)) for item in analyses],
         "agreement": correlation_cells(matrix, counts),
     }

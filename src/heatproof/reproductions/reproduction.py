@@ -24,9 +24,11 @@ be downloaded.
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from heatproof.core.errors import SettingsError
+from heatproof.data.base import Dataset
 from heatproof.evaluation.experiment import Experiment, unrolled, with_reference
 from heatproof.models.loaders.base import Loader
 
@@ -76,7 +78,8 @@ class Reproduction:
             tables: the numbers, from 1, of the tables whose methods are run; all methods are run if empty.
             models: the settings of networks in place of the reproduction's own; the same output is explained.
             dataset: the settings of a data set in place of the reproduction's own; a budget still limits the number of images. If
-                this is the part "test" of a data set, networks that the reproduction trains are trained on its part "train".
+                this is the test part of a data set, networks that the reproduction trains are trained on its training part, and
+                small ones get as many outputs as there are classes.
             images: the number of images, whatever the budget.
 
         Raises:
@@ -90,7 +93,8 @@ class Reproduction:
         gone = {metric[key] for metric in without for key in ("name", "label") if key in metric}
         gone |= {each["title"] for each in content.get("associations", []) if {each["x"], each["y"]} & gone}
         content["metrics"] = [metric for metric in content["metrics"] if metric not in without]
-        content = _changed(_changed(content, chosen.get("settings", {})), reduced.get("settings", {}))
+        settings = chosen.get("settings", {}), reduced.get("settings", {})
+        content = {key: _changed(_changed(value, settings[0]), settings[1]) for key, value in content.items()}
         outputs = {str(model.get("output")): model["output"] for model in content["models"] if "output" in model}
         explained = {"output": next(iter(outputs.values()))} if len(outputs) == 1 else {}
         content["models"] = [explained | dict(model) for model in models] or [
@@ -100,9 +104,12 @@ class Reproduction:
         content["methods"] = [{**settings, "label": label} for label, settings in methods.items()]
         content["metrics"] = [with_reference(metric, methods) for metric in content["metrics"]]
         content["dataset"] = {"count": content["dataset"].get("count"), **dataset} if dataset else dict(content["dataset"])
-        if dataset and dataset.get("part") == "test":
-            seen = {key: value for key, value in dataset.items() if key != "count"} | {"part": "train"}
-            content["models"] = _changed(content["models"], {"trained": {"dataset": seen}})
+        if dataset and (seen := _training_part(dataset)):
+            networks = {key: content[key] for key in ("models", "metrics")}
+            fitting: dict[str, dict[str, Any]] = {"trained": {"dataset": seen}}
+            if _names(networks, "toy"):
+                fitting["toy"] = {"classes": _classes(seen)}
+            content |= _changed(networks, fitting)
         if images is not None:
             content["dataset"]["count"] = images
         elif "count" in reduced:
@@ -134,6 +141,36 @@ def _available(models: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         loader = {key: value for key, value in settings.items() if key not in ("output", "label")}
         if not model.get("optional") or Loader.from_dict(loader).is_local:
             yield settings
+
+
+TEST_FOLDERS = ("test", "val", "validation")
+"""The names of a folder of test images beside which a folder `train` may lie."""
+
+
+def _training_part(dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The settings of the training part of a data set whose test part is given; None if it has none."""
+    whole = {key: value for key, value in dataset.items() if key != "count"}
+    if whole.get("part") == "test":
+        return whole | {"part": "train"}
+    if whole["name"] == "torchvision_set" and whole.get("split", "test") == "test":
+        return whole | {"split": "train"}
+    train = Path(whole.get("path", "")).parent / "train"
+    if whole["name"] == "image_folder" and Path(whole["path"]).name in TEST_FOLDERS and train.is_dir():
+        return whole | {"path": str(train)}
+    return None
+
+
+def _classes(dataset: Mapping[str, Any]) -> int:
+    """The number of classes of a data set."""
+    known = Dataset.from_dict(dataset)
+    return len(known.class_names) or 1 + max(item.label for item in known.items())
+
+
+def _names(value: Any, name: str) -> bool:
+    """Whether a table with this name is among the settings, at any depth."""
+    if isinstance(value, Mapping):
+        return value.get("name") == name or any(_names(inner, name) for inner in value.values())
+    return isinstance(value, list) and any(_names(item, name) for item in value)
 
 
 def _changed(value: Any, settings: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -22,6 +22,7 @@ from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.reliability import Reliability, raters_needed, split_half
 from heatproof.stats.sample_size import images_needed
 from heatproof.stats.sequential import Decision, decide, plan_looks
+from heatproof.stats.student import StudentInterval, student
 
 __all__ = [
     "ALPHA",
@@ -43,6 +44,7 @@ __all__ = [
     "Ranking",
     "Reliability",
     "best_of_ps",
+    "StudentInterval",
     "calibrate",
     "climb",
     "compare",
@@ -70,5 +72,6 @@ __all__ = [
     "smallest_p",
     "spearman_matrix",
     "split_half",
+    "student",
     "wilson",
 ]

@@ -3,7 +3,8 @@
 from heatproof.training.accuracy import accuracy
 from heatproof.training.fit import FittedNetwork, fit
 from heatproof.training.in_domain import InDomain
+from heatproof.training.retrained import retrained
 from heatproof.training.trained import Trained
 from heatproof.training.training_config import TrainingConfig
 
-__all__ = ["FittedNetwork", "InDomain", "Trained", "TrainingConfig", "accuracy", "fit"]
+__all__ = ["FittedNetwork", "InDomain", "Trained", "TrainingConfig", "accuracy", "fit", "retrained"]

@@ -4,7 +4,7 @@ Every random number follows from the seed: the order of the examples and the noi
 global generator, whose state is restored afterwards. On one machine, with one number of threads, equal arguments give equal
 weights.
 
-Cost: for n examples, epochs × n forward and backward passes, and n forward passes at the end. Each epoch is logged at level INFO.
+Cost: for n examples, epochs × n forward and backward passes, and n forward passes at the end. Each epoch is logged.
 """
 
 import logging
@@ -54,6 +54,7 @@ def fit(
     *,
     seed: int,
     change: Change | None = None,
+    level: int = logging.INFO,
 ) -> FittedNetwork:
     """Train the module in place, on its device. Afterwards it is in eval mode and without gradients, also after an exception.
 
@@ -64,6 +65,7 @@ def fit(
         config: the settings of the training.
         seed: decides the order of the examples, the noise and dropout.
         change: `change(images, epoch)` gives what the network sees of the images of a step, by default these themselves.
+        level: the level at which each epoch is logged.
 
     Raises:
         TensorError: There are no examples, or a label is not one of the outputs.
@@ -98,7 +100,7 @@ def fit(
                 _set_rate(optimiser, epoch, config)
                 history.append(_epoch(module, images, labels, optimiser, config, order, noise, seen))
                 _check_loss(history[-1][0], epoch, config)
-                _log.info("epoch %d of %d: loss %.3f, accuracy %.3f", epoch, config.epochs, *history[-1])
+                _log.log(level, "epoch %d of %d: loss %.3f, accuracy %.3f", epoch, config.epochs, *history[-1])
     finally:
         module.zero_grad()
         module.eval()

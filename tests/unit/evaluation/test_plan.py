@@ -119,3 +119,14 @@ def test_the_order_of_metrics_changes_no_expected_work():
         total_passes(plan(Experiment.parse({**BASE, "metrics": order}), ITEMS, [network()])) for order in (metrics, metrics[::-1])
     )
     assert forward == backward
+
+
+def test_trainings_are_expected_once_a_method_and_what_they_share_once():
+    recipe = {"name": "trained", "dataset": {"name": "planted_patches", "n": 20}, "training": {"epochs": 4}}
+    roar = {"name": "roar", "network": recipe, "shares": [0.1, 0.5], "retrainings": 3}
+    units = plan(Experiment.parse({**BASE, "seeds": [0], "metrics": [roar, {**roar, "keep": True}]}), ITEMS, [network()])
+    training = 3 * 4 * 20 + 20  # a backward pass counts as two, and at the end there is the accuracy
+    maps = 20 + 8  # the first 8 tell whether the network was trained before
+    for method, (unit, later, cost) in enumerate(zip(units, units[2:], (3, 9), strict=False)):
+        common = 3 * training if method == 0 else 0
+        assert unit.passes == later.passes + 2 * 2 * 3 * training + maps * (1 + cost) + common

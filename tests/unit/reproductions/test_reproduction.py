@@ -1,7 +1,11 @@
 """Recipes: presets and budgets change what they name and nothing else, at any depth."""
 
+from pathlib import Path
+
 import pytest
 
+from heatproof import reproductions
+from heatproof.cli.reproduce import _dataset
 from heatproof.core.errors import SettingsError
 from heatproof.reproductions.reproduction import Reproduction
 
@@ -211,6 +215,23 @@ def test_a_network_that_the_reproduction_trains_is_trained_on_the_other_part_of_
     experiment = Reproduction.parse(text).experiment(dataset=given)
     assert experiment.models[0]["dataset"] == {"name": "arrays", "path": "pictures.npz", "part": "train"}
     assert experiment.dataset == {**given, "count": 12}
+
+
+def test_what_a_metric_trains_is_trained_on_the_other_part_too_with_an_output_for_each_class(tmp_path):
+    for part, classes in (("train", "abc"), ("val", "abc")):
+        for name in classes:
+            (tmp_path / part / name).mkdir(parents=True)
+    experiment = Reproduction.parse(reproductions.read("roar")).experiment(dataset=_dataset(tmp_path), preset="colour")
+    assert experiment.dataset["path"] == str(tmp_path / "val")
+    trained = [experiment.models[0], *(metric["network"] for metric in experiment.metrics)]
+    assert {each["dataset"]["path"] for each in trained} == {str(tmp_path / "train")}
+    assert {(each["architecture"]["architecture"], each["architecture"]["classes"]) for each in trained} == {("three_blocks", 3)}
+    assert _dataset(Path("torchvision_set,dataset=CIFAR10,root=data"))["dataset"] == "CIFAR10"
+
+
+def test_a_setting_of_what_is_named_as_the_reproduction_is_no_setting_of_the_experiment():
+    experiment = Reproduction.parse(reproductions.read("roar")).experiment(budget="smoke")
+    assert [metric["retrainings"] for metric in experiment.metrics] == [1, 1, 1]
 
 
 def test_what_is_said_of_an_association_goes_with_its_metrics():

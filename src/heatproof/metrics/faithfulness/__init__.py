@@ -9,6 +9,7 @@ from heatproof.metrics.faithfulness.out_of_distribution import OutOfDistribution
 from heatproof.metrics.faithfulness.perturbation_curve import PerturbationCurve
 from heatproof.metrics.faithfulness.pixel_flipping import PixelFlipping
 from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
+from heatproof.metrics.faithfulness.roar import Roar
 from heatproof.metrics.faithfulness.saco import Saco
 from heatproof.metrics.faithfulness.sensitivity_n import SensitivityN
 from heatproof.metrics.faithfulness.single_deletion import SingleDeletion
@@ -24,6 +25,7 @@ __all__ = [
     "PerturbationCurve",
     "PixelFlipping",
     "RemovalMetric",
+    "Roar",
     "Saco",
     "SensitivityN",
     "SingleDeletion",
