@@ -63,7 +63,6 @@ def unit_entries(units: Sequence[Unit], names: Mapping[str, str]) -> tuple[UnitE
             unit=unit.key,
             model=names[unit.model_digest],
             method=unit.method_digest,
-            images=tuple(item.digest for item in unit.items),
             seed=unit.seed,
         )
         for unit in units

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from heatproof.core.errors import DataError, TensorError, UsageError
 from heatproof.core.formatting import count
@@ -275,7 +276,7 @@ written to, such as runs/demo
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest to run.json, in place of an earlier one."""
-        write_atomically(self.path / "run.json", manifest.model_dump_json(indent=1).encode())
+        write_atomically(self.path / "run.json", to_json(manifest, indent=1))
 
     @property
     def exists(self) -> bool:

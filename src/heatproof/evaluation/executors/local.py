@@ -1,7 +1,6 @@
 """Computation in several processes on this machine. A unit that hangs, or whose process dies, fails alone."""
 
 import os
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -99,10 +98,13 @@ class PendingUnits:
     """The units that no process computes yet, grouped by batch, in their given order."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
-        self._units: dict[Batch, deque[Unit]] = {}
+        self._units: dict[Batch, list[Unit]] = {}
+        """The units of each batch, the next one last."""
         self._number = len(units)
         for unit in units:
-            self._units.setdefault((unit.model_digest, unit.items), deque()).append(unit)
+            self._units.setdefault((unit.model_digest, unit.items), []).append(unit)
+        for batch in self._units.values():
+            batch.reverse()
 
     def __len__(self) -> int:
         return self._number
@@ -115,7 +117,7 @@ class PendingUnits:
         """
         batch = own if own in self._units else next((b for b in self._units if b not in taken), next(iter(self._units)))
         units = self._units[batch]
-        unit = units.popleft()
+        unit = units.pop()
         self._number -= 1
         if not units:
             del self._units[batch]
@@ -123,7 +125,7 @@ class PendingUnits:
 
     def put_back(self, unit: Unit) -> None:
         """Make a unit that was taken the next one of its batch."""
-        self._units.setdefault((unit.model_digest, unit.items), deque()).appendleft(unit)
+        self._units.setdefault((unit.model_digest, unit.items), []).append(unit)
         self._number += 1
 
 

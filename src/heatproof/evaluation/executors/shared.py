@@ -46,22 +46,19 @@ class SharedExecutor:
             while pending:
                 left = []
                 for unit in pending:
-                    if _ended(store, unit.key, started):
+                    if store.part_path(unit.key).exists() or _failed_since(store, unit.key, started):
                         continue
                     if not claims.take(unit.key):
                         left.append(unit)
                         continue
                     with claims.renewing(unit.key):
-                        if not _ended(store, unit.key, started):  # another process may have ended it before the claim
+                        if not store.part_path(unit.key).exists():  # another process may have finished it before the claim
                             yield outcome_of(work, folder, unit)
                 if len(left) == len(pending):
                     time.sleep(self._wait)
                 pending = left
 
 
-def _ended(store: Run, unit: str, started: float) -> bool:
-    """Whether a unit is finished, or has failed since this process started."""
-    if store.part_path(unit).exists():
-        return True
+def _failed_since(store: Run, unit: str, started: float) -> bool:
     path = store.failure_path(unit)
     return path.exists() and path.stat().st_mtime >= started
