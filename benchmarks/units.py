@@ -1,7 +1,8 @@
 """What a run costs beyond its passes: seconds and memory per unit, for units that compute nothing and store one record.
 
     python -m benchmarks.units run EXECUTOR UNITS     one run in this process, as a line of JSON
-    python -m benchmarks.units report ROWS            listing and report of a run of so many records, as a line of JSON
+    python -m benchmarks.units scores FOLDER ROWS     a run of so many made-up records
+    python -m benchmarks.units report FOLDER          its listing and report, as a line of JSON
 
 `groups/units.py` runs these, each in a process of its own. A null unit does all that a unit does but explain and score: it is
 planned, handed to a process, stored, and counted. `REPORT_METHODS` methods, `REPORT_METRICS` metrics and one network make a report.
@@ -26,7 +27,9 @@ from heatproof.evaluation.executors import Executor, LocalExecutor, RayExecutor,
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.run import Progress, run_experiment
+from heatproof.report import build
 from heatproof.store import Run
+from heatproof.store.status import status
 
 METHODS = 10
 """The methods of a run of null units, of which each image has one unit."""
@@ -101,7 +104,7 @@ def experiment(folder: Path, images: int, methods: int, metrics: int, batch: int
             "methods": [{"name": "smooth_grad", "samples": n + 1, "label": f"method {n}"} for n in range(methods)],
             "metrics": [{"name": "sparseness"}]
             if metrics == 1
-            else [{"name": "repeatability", "draws": n + 2} for n in range(metrics)],
+            else [{"name": "random_logit", "draws": n + 1} for n in range(metrics)],
         }
     )
 
@@ -134,9 +137,51 @@ def run(executor: str, units: int) -> dict[str, Any]:
     }
 
 
+def scored_unit(run: Path, unit: Unit) -> None:
+    """A unit of made-up scores: of each image by each metric, better for later methods."""
+    draws = np.random.default_rng(int(unit.key[:8], 16))
+    better = int(unit.label.split()[-1]) / REPORT_METHODS
+    values = draws.normal(better, 1.0, (len(unit.metrics), len(unit.items)))
+    records = [
+        record(unit, item.digest, item.name, metric, float(values[m, i]))
+        for m, metric in enumerate(unit.metrics)
+        for i, item in enumerate(unit.items)
+    ]
+    Run.create(run).write_part(unit.key, records)
+
+
+def write_scores(folder: Path, rows: int) -> None:
+    """A run with so many records."""
+    images = rows // REPORT_METHODS // REPORT_METRICS
+    with patch("heatproof.evaluation.run.compute_unit", scored_unit):
+        made = experiment(folder, images, REPORT_METHODS, REPORT_METRICS, REPORT_BATCH)
+        run_experiment(made, folder / "run", SerialExecutor())
+
+
+def report(folder: Path) -> dict[str, Any]:
+    """Seconds to list the units of a run, to ask for its state and to write its report, and the peak memory of this process."""
+    store = Run(folder / "run")
+    steps: dict[str, Callable[[], object]] = {
+        "listed": store.done,
+        "state": lambda: status(store),
+        "verified": store.faults,
+        "report": lambda: build(store.path),
+    }
+    seconds = {}
+    for name, step in steps.items():
+        started, cpu = time.perf_counter(), time.process_time()
+        step()
+        seconds |= {name: time.perf_counter() - started, f"{name}_cpu": time.process_time() - cpu}
+    rows = store.query("SELECT count(*) AS n FROM records")["n"][0].as_py()
+    return {"rows": rows, "parts": len(store.parts()), **seconds, "peak": peak_memory()}
+
+
 if __name__ == "__main__":
     from benchmarks import units  # so that null units are those of a module, which other processes can import
 
     what, *arguments = sys.argv[1:]
-    found = units.run(arguments[0], int(arguments[1])) if what == "run" else {}
-    sys.stdout.write(json.dumps(found) + "\n")
+    if what == "scores":
+        units.write_scores(Path(arguments[0]), int(arguments[1]))
+    else:
+        found = units.run(arguments[0], int(arguments[1])) if what == "run" else units.report(Path(arguments[0]))
+        sys.stdout.write(json.dumps(found) + "\n")

@@ -32,6 +32,7 @@ from heatproof.report.provenance import provenance
 from heatproof.report.score_matrix import ModelScores, read_scores
 from heatproof.report.searches import Search, read_searches
 from heatproof.report.table_cells import (
+    MOST_IMAGES,
     arrow,
     association_table,
     claim_table,
@@ -148,6 +149,7 @@ def _model_section(
             (table.title, *published_table(table, scores.model.label)) for table in published_comparisons(scores, manifest)
         ],
         "per_image": [(item, image_table(item)) for item in analyses],
+        "unlisted": max(0, *(len(item.matrix.images) - MOST_IMAGES for item in analyses)),
         "agreement": correlation_cells(matrix, counts),
     }
 

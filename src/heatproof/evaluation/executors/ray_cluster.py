@@ -55,12 +55,19 @@ def connect(address: str | None, processors: int) -> ModuleType:
         ray = importlib.import_module("ray")
         if ray.is_initialized():
             return ray
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+        options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+        if address:
+            options |= {"address": address, "runtime_env": {"py_modules": own_modules()}}
+        else:
+            options |= {"address": "local", "num_cpus": processors, "include_dashboard": False}
         try:
-            if address:
-                ray.init(address, runtime_env={"py_modules": own_modules()}, **quiet)
-            else:
-                ray.init("local", num_cpus=processors, include_dashboard=False, **quiet)
+            try:
+                ray.init(**options)
+            except Exception:
+                if address:
+                    raise
+                ray.shutdown()  # Ray gives a machine thirty seconds to start, which a busy one may exceed once
+                ray.init(**options)
         except Exception as error:  # of Ray's own, of gRPC, of the system
             where = f"a Ray cluster at {address}" if address else "a Ray cluster of this machine"
             reason = " ".join(str(error).split())
