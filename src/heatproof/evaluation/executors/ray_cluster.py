@@ -17,11 +17,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import current_thread, main_thread
 from types import ModuleType
+from typing import Any
 
 from heatproof.core.errors import UsageError
 from heatproof.models.loaders.source_files import is_installed
 
 COMMAND = 'pip install "heatproof[ray]"'
+STARTS = 3
+"""How often a cluster of this machine is started before it is given up: Ray gives it half a minute, and a busy one takes longer."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -61,13 +64,7 @@ def connect(address: str | None, processors: int) -> ModuleType:
         else:
             options |= {"address": "local", "num_cpus": processors, "include_dashboard": False}
         try:
-            try:
-                ray.init(**options)
-            except Exception:
-                if address:
-                    raise
-                ray.shutdown()  # Ray gives a machine thirty seconds to start, which a busy one may exceed once
-                ray.init(**options)
+            _start(ray, options, 1 if address else STARTS)
         except Exception as error:  # of Ray's own, of gRPC, of the system
             where = f"a Ray cluster at {address}" if address else "a Ray cluster of this machine"
             reason = " ".join(str(error).split())
@@ -76,6 +73,16 @@ def connect(address: str | None, processors: int) -> ModuleType:
                 'there, give another --address, or use executor="local"'
             ) from error
     return ray
+
+
+def _start(ray: ModuleType, options: Mapping[str, Any], starts: int) -> None:
+    try:
+        ray.init(**options)
+    except Exception:
+        ray.shutdown()
+        if starts == 1:
+            raise
+        _start(ray, options, starts - 1)
 
 
 def own_modules() -> list[str]:
