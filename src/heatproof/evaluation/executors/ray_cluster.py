@@ -58,7 +58,7 @@ def connect(address: str | None, processors: int) -> ModuleType:
         ray = importlib.import_module("ray")
         if ray.is_initialized():
             return ray
-        options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
         if address:
             options |= {"address": address, "runtime_env": {"py_modules": own_modules()}}
         else:
