@@ -1,6 +1,6 @@
 """What each comparison should reach. One table; a row without a goal is there to be looked at."""
 
-SMALLER_IS_BETTER = frozenset({"memory", "backward_rules_memory", "overhead", "growth", "tolerance"})
+SMALLER_IS_BETTER = frozenset({"memory", "backward_rules_memory", "overhead", "growth", "tolerance", "units"})
 """Groups whose ratio is ours over the other's; elsewhere it is the other's over ours."""
 
 ANY = ""
@@ -49,6 +49,8 @@ GOALS: dict[tuple[str, str, str], float] = {
     ("growth", "images, peak memory", ANY): 1.1,
     ("growth", "samples, peak memory", ANY): 1.1,
     ("tolerance", "settled", ANY): 0.5,
+    ("units", ANY, ANY): 1.0,
+    ("units", "local, memory", ANY): 1.1,
 }
 """(group, case, network) → the ratio to reach; the most particular entry counts."""
 

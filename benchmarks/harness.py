@@ -143,16 +143,17 @@ def peak_growth(prepare: Callable[..., Callable[[], object]], *arguments: str | 
     return float(done.stdout.split()[-1])
 
 
-def _peak() -> float:
+def peak_memory() -> float:
+    """The peak of resident memory of this process, in MiB (Linux)."""
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
 def _report_peak_growth(module: str, function: str, *arguments: str) -> None:
     call = getattr(importlib.import_module(module), function)(*(int(a) if a.isdigit() else a for a in arguments))
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from here
-    before = _peak()
+    before = peak_memory()
     call()
-    sys.stdout.write(f"{_peak() - before}\n")
+    sys.stdout.write(f"{peak_memory() - before}\n")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ GROUPS = (
     "overhead",
     "growth",
     "tolerance",
+    "units",
 )
 """In the order in which they run on a network. Memory is first: what a process has allocated, its children cannot have."""
 

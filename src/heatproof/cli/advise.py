@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heatproof.cli.console import out as console
-from heatproof.cli.evaluate import Count, Executor, Workers
+from heatproof.cli.evaluate import Address, Count, Executor, Gpus, Workers
 from heatproof.cli.judge import DataText, ModelText
 from heatproof.cli.stopping import continued_by_the_same_command
 
@@ -63,6 +63,8 @@ def advise(
     out: Folder = None,
     executor: Executor = "local",
     workers: Workers = None,
+    address: Address = None,
+    gpus: Gpus = None,
 ) -> None:
     """Say which method to use on a network and its images, which to avoid, and on what evidence.
 
@@ -70,6 +72,7 @@ def advise(
     bear noise, and are more faithful than the edges of the image. What is decided gets no more images. If the command is stopped,
     the same command continues it.
     """
+    from heatproof.pipeline import executor_of
     from heatproof.verdict import advise as advice_of
 
     with continued_by_the_same_command():
@@ -82,8 +85,7 @@ def advise(
             minutes=minutes,
             worth=worth,
             out=out,
-            executor=executor,
-            workers=workers,
+            executor=executor_of(executor, workers, address=address, gpus=gpus),
         )
     show(found)
 

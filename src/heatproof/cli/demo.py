@@ -36,13 +36,14 @@ def demo(
     there comes with the package, too, since that takes longer than the rest: `heatproof advise efficientnet_lite0 photos` begins
     with it.
     """
+    from heatproof.pipeline import executor_of
+
+    chosen = executor_of(executor, workers, timeout)
     if budget == "full":
         from heatproof.passes.memory import keep_freed_memory
-        from heatproof.pipeline import executor_of
         from heatproof.verdict import advise, packaged_verdict
 
         keep_freed_memory()
-        chosen = executor_of(executor, workers, timeout)
         with continued_by_the_same_command():
             show(advise(model=MODEL, data=DATA, judgement=packaged_verdict(MODEL), out=out / "demo", executor=chosen))
         return
@@ -52,4 +53,4 @@ def demo(
 
     source = reproductions.read({"smoke": "demo_smoke", "gallery": "gallery"}[budget])
     experiment = Experiment.parse(tomllib.loads(source))
-    run_and_report(experiment, out / experiment.name, source, executor, workers, timeout)
+    run_and_report(experiment, out / experiment.name, source, chosen)

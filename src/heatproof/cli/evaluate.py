@@ -9,7 +9,10 @@ from heatproof.cli.run_command import ExecutorName, run_and_report
 
 Runs = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="The folder in which the folder of the run is created.")]
 Workers = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="The number of processes. If it is not given, there is one per core.")
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="The number of processes. If it is not given, there is one per core, or per GPU of a cluster."
+    ),
 ]
 Timeout = Annotated[
     float | None,
@@ -21,8 +24,21 @@ Executor = Annotated[
         "--executor",
         metavar="NAME",
         help="local: several processes on this machine. serial: one unit after another, in this process. "
-        "shared: the same command runs several times at once, on any machines that see the folder, and they divide the work.",
+        "shared: the same command runs several times at once, on any machines that see the folder, and they divide the work. "
+        "ray: processes of a Ray cluster, of this machine or of many.",
     ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="The Ray cluster for --executor ray, such as auto or 10.0.0.1:6379. If it is not given, that of RAY_ADDRESS, or one "
+        "of this machine alone is started.",
+    ),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(metavar="N", help="The GPUs that each process of --executor ray takes, or the share of one, such as 0.5."),
 ]
 File = Annotated[
     Path | None,
@@ -86,14 +102,17 @@ def evaluate(
     executor: Executor = "local",
     workers: Workers = None,
     timeout: Timeout = None,
+    address: Address = None,
+    gpus: Gpus = None,
 ) -> None:
     """Compare methods on a model and images by metrics, and write the report.
 
     If the command is stopped, the same command continues it.
     """
     from heatproof.core.objects import holding
-    from heatproof.pipeline import assemble
+    from heatproof.pipeline import assemble, executor_of
 
+    chosen = executor_of(executor, workers, timeout, address, gpus)
     assembly = assemble(file, model=model, data=data, methods=method, metrics=metric, count=images)
     with holding(assembly.objects):
-        run_and_report(assembly.experiment, out / assembly.experiment.name, assembly.text, executor, workers, timeout)
+        run_and_report(assembly.experiment, out / assembly.experiment.name, assembly.text, chosen)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from heatproof.cli.console import out as console
-from heatproof.cli.evaluate import Count, Executor, Workers
+from heatproof.cli.evaluate import Address, Count, Executor, Gpus, Workers
 from heatproof.cli.stopping import continued_by_the_same_command
 
 ModelText = Annotated[
@@ -81,6 +81,8 @@ def judge(
     truth: Truth = None,
     executor: Executor = "local",
     workers: Workers = None,
+    address: Address = None,
+    gpus: Gpus = None,
 ) -> None:
     """Say for each metric whether it can be believed on a network and its images, and with how many.
 
@@ -88,6 +90,7 @@ def judge(
     numbers are also written to judgement.html in the folder of the runs, with a picture of how far the metrics agree. If the
     command is stopped, the same command continues it.
     """
+    from heatproof.pipeline import executor_of
     from heatproof.verdict import judge as judgement_of
 
     with continued_by_the_same_command():
@@ -100,8 +103,7 @@ def judge(
             truth=truth,
             count=images,
             out=out,
-            executor=executor,
-            workers=workers,
+            executor=executor_of(executor, workers, address=address, gpus=gpus),
         )
     console.print(f"\n{found.model}, {found.images} images\n", style="bold", markup=False)
     console.print(found.text(console.width), markup=False, soft_wrap=True)

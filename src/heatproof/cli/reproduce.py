@@ -8,7 +8,7 @@ import typer
 
 from heatproof import reproductions
 from heatproof.cli.console import out, paragraph, table
-from heatproof.cli.evaluate import Executor, Runs, Timeout, Workers
+from heatproof.cli.evaluate import Address, Executor, Gpus, Runs, Timeout, Workers
 from heatproof.cli.run_command import run_and_report
 from heatproof.cli.verdict import with_interval
 from heatproof.core.formatting import count, duration
@@ -83,13 +83,17 @@ def reproduce(
     executor: Executor = "local",
     workers: Workers = None,
     timeout: Timeout = None,
+    address: Address = None,
+    gpus: Gpus = None,
 ) -> None:
     """Repeat a published experiment, and compare its tables and claims with the results on your images.
 
     If it is stopped, the same command continues it.
     """
     from heatproof.evaluation import estimate as costs
+    from heatproof.pipeline import executor_of
 
+    chosen = executor_of(executor, workers, timeout, address, gpus)
     reproduction = _reproduction(name)
     budget = budget or ("short" if data is None else "full")
     experiment = reproduction.experiment(
@@ -114,7 +118,7 @@ def reproduce(
     paragraph(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine")
     paragraph(_UNITS_OF_COST + (_PARTIAL_COST if partial else "") + (_TRAINING if _trains(experiment) else ""), style="dim")
     if not estimate:
-        run_and_report(experiment, out_folder / experiment.name, "", executor, workers, timeout, _print_findings)
+        run_and_report(experiment, out_folder / experiment.name, "", chosen, _print_findings)
 
 
 def _trains(experiment: "Experiment") -> bool:

@@ -12,19 +12,18 @@ from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
+    from heatproof.evaluation.executors import Executor
     from heatproof.evaluation.experiment import Experiment
     from heatproof.evaluation.run import RunSummary
 
-ExecutorName = Literal["local", "serial", "shared"]
+ExecutorName = Literal["local", "serial", "shared", "ray"]
 
 
 def run_and_report(
     experiment: "Experiment",
     folder: Path,
     source: str,
-    executor: ExecutorName,
-    workers: int | None,
-    timeout: float | None,
+    executor: "Executor",
     show_findings: Callable[[Path], None] = lambda _: None,
 ) -> None:
     """Compute the units that are missing, write the report, and print the verdict and the scores.
@@ -33,10 +32,7 @@ def run_and_report(
         experiment: The experiment.
         folder: The folder of the run. Results of an earlier run in it are used again.
         source: The text of the experiment's file, which is stored with the run.
-        executor: Whether units are computed in several processes (local), one after another (serial), or beside other
-            processes that run the same command (shared).
-        workers: The number of processes; None means one per core.
-        timeout: The time in seconds after which a unit is stopped; None means never.
+        executor: What computes the units.
         show_findings: Prints what there is to say of the run beside its verdict.
 
     Raises:
@@ -44,13 +40,12 @@ def run_and_report(
     """
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
-    from heatproof.pipeline import executor_of, report_of
+    from heatproof.pipeline import report_of
     from heatproof.pipeline.progress import progress_bar
 
     keep_freed_memory()
-    chosen = executor_of(executor, workers, timeout)
     with continued_by_the_same_command(), progress_bar(err) as show:
-        summary = run_experiment(experiment, folder, chosen, show, source)
+        summary = run_experiment(experiment, folder, executor, show, source)
     _summarise(summary)
     with err.status("writing the report"):
         page = report_of(summary)

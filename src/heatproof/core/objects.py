@@ -78,15 +78,18 @@ def code_of(settings: Mapping[str, Any]) -> str:
     return _held[key].code if _held and (key := content_hash(settings)) in _held else ""
 
 
-def packed() -> bytes:
+def packed(executor: str = "local") -> bytes:
     """All objects that are held, pickled for processes that start anew; empty if there are none.
+
+    Args:
+        executor: the executor that starts them, for messages.
 
     Raises:
         UsageError: One of them cannot be pickled. The message names it, the reason and the remedy.
     """
     for entry in _held.values():
-        _dumped(entry, entry.label)
-    return _dumped(dict(_held), "the objects of this run") if _held else b""
+        _dumped(entry, entry.label, executor)
+    return _dumped(dict(_held), "the objects of this run", executor) if _held else b""
 
 
 def receive(content: bytes) -> None:
@@ -102,15 +105,15 @@ def unpack() -> None:
         _received.clear()
 
 
-def _dumped(value: object, label: str) -> bytes:
+def _dumped(value: object, label: str, executor: str) -> bytes:
     buffer = io.BytesIO()
     try:
         _SpawnPickler(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
     except Exception as error:  # pickling runs code of the object, which may raise anything
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(
-            f'executor="local": expected objects that can be sent to other processes, but {label} cannot be pickled ({reason}); '
-            f"{REMEDY}"
+            f'executor="{executor}": expected objects that can be sent to other processes, but {label} cannot be pickled '
+            f"({reason}); {REMEDY}"
         ) from error
     return buffer.getvalue()
 

@@ -63,7 +63,6 @@ def unit_entries(units: Sequence[Unit], names: Mapping[str, str]) -> tuple[UnitE
             unit=unit.key,
             model=names[unit.model_digest],
             method=unit.method_digest,
-            images=tuple(item.digest for item in unit.items),
             seed=unit.seed,
         )
         for unit in units
@@ -72,8 +71,8 @@ def unit_entries(units: Sequence[Unit], names: Mapping[str, str]) -> tuple[UnitE
 
 def _environment(model: Model) -> Environment:
     return Environment(
-        heatproof=_version("heatproof"),
-        torch=_version("torch"),
+        heatproof=installed_version("heatproof"),
+        torch=installed_version("torch"),
         python=platform.python_version(),
         cpu=_cpu(),
         cores=os.cpu_count(),
@@ -144,7 +143,8 @@ def _plural(name: str) -> str:
     return words.get(name, f"images of {name.replace('_', ' ')}")
 
 
-def _version(package: str) -> str:
+def installed_version(package: str) -> str:
+    """The version of a package; `unknown` if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:

@@ -5,9 +5,9 @@ everything that decides its numbers: a changed setting gives new keys, whose uni
 not computed again. The same experiment, images and weights always give the same units.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any
 
 from heatproof.core.objects import code_of
@@ -24,9 +24,12 @@ from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.store.manifest import AccelerationEntry
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unit:
     """The smallest piece of work that is stored as a whole. It consists of plain data, so that it can be sent to other processes.
+
+    A run may have a hundred thousand. So what many units have in common is one object that all of them hold, and a unit has slots:
+    a dictionary of its own, as `cached_property` needs it, takes three times the memory of all the rest.
 
     Attributes:
         model: the settings of the model's loader.
@@ -70,15 +73,24 @@ class Unit:
     model_name: str
     model_label: str = ""
     code: tuple[str, ...] = ()
+    _method_digest: str = field(default="", init=False, repr=False, compare=False)
+    _key: str = field(default="", init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def method_digest(self) -> str:
         """The digest of the method's settings, by which records name it."""
-        return content_hash(self.method)
+        if not self._method_digest:
+            object.__setattr__(self, "_method_digest", sys.intern(content_hash(self.method)))
+        return self._method_digest
 
-    @cached_property
+    @property
     def key(self) -> str:
         """The hash of everything that decides the unit's records; labels of methods, estimates and the size of the set do not."""
+        if not self._key:
+            object.__setattr__(self, "_key", self._computed_key())
+        return self._key
+
+    def _computed_key(self) -> str:
         decides = {
             "schema": SCHEMA_VERSION,
             "model": {k: v for k, v in self.model.items() if k != "path"},
@@ -136,11 +148,15 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
     metrics = experiment.metric_list()
     compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
     dataset, scored = experiment.data().to_dict(), tuple(metric.to_dict() for metric in metrics)
+    methods = [(named, named.method.to_dict()) for named in experiment.method_entries()]
     units = []
     for entry, network in zip(experiment.model_entries(), networks, strict=True):
         loader = entry.loader.to_dict()
         labelled, shape = relabelled(items, network.class_indices), network.image_shape
         common = {name: cost for metric in metrics for name, cost in metric.common_cost(shape).items()}
+        output = dict(network.output) if entry.output is None else entry.output.to_dict()
+        code = [tuple(map(code_of, (loader, dataset, settings, *scored))) for _, settings in methods]
+        beyond = [map_passes(named.method, metrics, shape) for named, _ in methods]
         for start in range(0, len(items), experiment.batch):
             batch = tuple(labelled[start : start + experiment.batch])
             kept_maps = experiment.kept_maps if len(shape) < 4 else 0  # maps of volumes have no picture in a report
@@ -150,8 +166,8 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
             for nth, seed in enumerate(experiment.seeds):
                 shared += sum(_beyond_clean(cost) for cost in common.values())
                 shared += sum(_beyond_clean(method.cost(shape)) for method in compared.values() if method.stochastic or nth == 0)
-                for named in experiment.method_entries():
-                    passes, shared = shared + map_passes(named.method, metrics, shape), 0
+                for index, (named, settings) in enumerate(methods):
+                    passes, shared = shared + beyond[index], 0
                     once += sum(_beyond_clean(cost.own) for cost in trained)
                     once += sum({c.images_key: c.images for c in trained}.values()) * (1 + _beyond_clean(named.method.cost(shape)))
                     units.append(
@@ -159,9 +175,9 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             model=loader,
                             model_digest=network.digest,
                             plan=network.plan,
-                            output=dict(network.output) if entry.output is None else entry.output.to_dict(),
+                            output=output,
                             image_shape=shape,
-                            method=named.method.to_dict(),
+                            method=settings,
                             label=named.label,
                             metrics=scored,
                             dataset=dataset,
@@ -174,7 +190,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             passes=passes * len(batch) + once,
                             model_name=network.name or entry.loader.name,
                             model_label=entry.label,
-                            code=tuple(map(code_of, (loader, dataset, named.method.to_dict(), *scored))),
+                            code=code[index],
                         )
                     )
                     once = 0

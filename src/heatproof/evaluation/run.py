@@ -100,15 +100,16 @@ def run_experiment(
     with executor.preparing(folder):
         set_aside = store.set_aside()
         previous = store.manifest() if store.exists else None
+        elapsed = previous.elapsed if previous else 0.0
         networks = load_networks(experiment, dataset, items, previous)
         check_networks(experiment, dataset, items, networks)
         units = plan(experiment, items, [network for _, network in networks])
         manifest = run_manifest(experiment, dataset, items, networks, units, executor.label)
         names = {model.digest: model.name for model, _ in networks}
-        del networks
         schedule = Schedule(experiment, items, units, names, store)
-        elapsed = previous.elapsed if previous else 0.0
         store.write_manifest(manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()}))
+        manifest = manifest.model_copy(update={"units": ()})  # those of the schedule are written at the end
+        del networks, previous, units
         if source:
             (folder / "experiment.toml").write_text(source, encoding="utf-8")
 

@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from heatproof.core.errors import ModelError
 from heatproof.core.objects import built
 from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import LoadedImages, load, load_regions, load_scenes
+from heatproof.evaluation.broadcast import network
 from heatproof.evaluation.networks import with_output
 from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
@@ -35,7 +35,6 @@ from heatproof.metrics.metric import Metric
 from heatproof.metrics.score import ScoreInputs
 from heatproof.metrics.scores import Scores
 from heatproof.models.classes import class_probability, default_target
-from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
 from heatproof.passes.acceleration import Plan, apply
 from heatproof.passes.counting import ImageShape, PassCount, count_passes
@@ -53,12 +52,12 @@ def compute_unit(run: Path, unit: Unit) -> None:
 
 
 def _compute(store: Run, unit: Unit) -> None:
-    network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory, unit.image_shape
-    model = _model(*network)
+    loaded_as = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory, unit.image_shape
+    model = _model(*loaded_as)
     model = with_output(model, unit.output).with_(
         incremental=unit.incremental and model.incremental, name=unit.model_label or model.name
     )
-    batch = _batch(*network, canonical_json(unit.dataset), unit.items)
+    batch = _batch(*loaded_as, canonical_json(unit.dataset), unit.items)
     loaded, images = batch.loaded, batch.images
     if loaded.refused:
         store.write_refused(unit.key, *(Failure(unit=unit.key, what=r.source, reason=r.reason) for r in loaded.refused))
@@ -86,10 +85,8 @@ def forget() -> None:
 
 @lru_cache(maxsize=2)
 def _model(settings: str, digest: str, plan: str, memory: int | None, shape: ImageShape) -> Model:
-    model = built(Loader, json.loads(settings)).load()
+    model = network(settings, digest)
     model = model.with_(memory=memory or model.memory)
-    if model.digest != digest:
-        raise ModelError(f"{model.name}: expected the weights that the run started with, got others; start the run again")
     return apply(Plan.model_validate_json(plan), model, torch.zeros(1, *shape).to(model.device, model.dtype))
 
 

@@ -72,8 +72,10 @@ def run(
         executor: `"serial"` computes in this process, with all of torch's threads, and needs nothing to be pickled. `"local"`
             computes in several processes, which start anew: objects are pickled for them, and what cannot be pickled, such as a
             lambda or a class inside a function, is refused before anything is computed. A script must then call this function under
-            `if __name__ == "__main__":`. Never is one used in place of the other; the manifest says which was used.
-        workers: the number of processes of `"local"`; None means one for each core.
+            `if __name__ == "__main__":`. `"ray"` computes in processes of a Ray cluster that is started on this machine; for one
+            that is there already, give a `heatproof.evaluation.executors.RayExecutor`. Never is one used in place of the other; the
+            manifest says which was used.
+        workers: the number of processes of `"local"` or `"ray"`; None means one for each core.
         report: whether to write the report.
         progress: whether to show the progress on standard error, or a function that is called with it.
         settings: further settings of the experiment, such as `seeds`, `target`, `batch`, `kept_maps`, `precision` or `stop`.

@@ -11,6 +11,7 @@ method, but it can tie with the best method, and the page then reports the tie.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from heatproof.stats import (
     Comparison,
     Concordance,
     ErrorSources,
-    compare,
+    compare_each,
     error_sources,
     fewest_images,
     holm,
@@ -227,6 +228,7 @@ def _analyse(matrix: ScoreMatrix, weights: Floats, looks: int) -> Analysis:
         np.random.default_rng(SEED),
         draws=len(weights),
         level=level,
+        weights=weights,
     )
     best = int(np.argmax(np.where(ranked, sign * interval.mean, -np.inf))) if ranked.any() else None
     chance = next((index for index, method in enumerate(matrix.methods) if method.chance and interval.n[index]), None)
@@ -276,12 +278,10 @@ def _corrected_comparisons(
     """The comparison of every other method with one method, with Holm's correction over all of them."""
     if against is None:
         return [None] * len(values)
-    pairs = [
-        None
-        if index == against
-        else compare(sign * row, sign * values[against], weights, np.random.default_rng(SEED), level=level_of(looks))
-        for index, row in enumerate(values)
-    ]
+    others = np.delete(sign * values, against, axis=0)
+    seeded = partial(np.random.default_rng, SEED)
+    pairs: list[Comparison | None] = [*compare_each(others, sign * values[against], weights, seeded, level=level_of(looks))]
+    pairs.insert(against, None)
     p = holm(np.array([np.nan if pair is None else pair.p for pair in pairs]))
     family = int(np.isfinite(p).sum())
     return [

@@ -34,6 +34,7 @@ from heatproof.report.retrainings import read_retrainings, retraining_tables
 from heatproof.report.score_matrix import ModelScores, read_scores
 from heatproof.report.searches import Search, read_searches
 from heatproof.report.table_cells import (
+    MOST_IMAGES,
     arrow,
     association_table,
     claim_table,
@@ -153,6 +154,7 @@ def _model_section(
         ],
         "retrainings": [table for each in read_retrainings(run, manifest, scores.model) for table in retraining_tables(each)],
         "per_image": [(item, image_table(item)) for item in analyses],
+        "unlisted": max(0, *(len(item.matrix.images) - MOST_IMAGES for item in analyses)),
         "agreement": correlation_cells(matrix, counts),
     }
 

@@ -6,9 +6,9 @@ seed, it is the error that the record states. A value of NaN means that there is
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,17 +16,30 @@ from heatproof.report.names import told_apart
 from heatproof.store import Run
 from heatproof.store.manifest import ImageEntry, Manifest, MethodEntry, MetricEntry, ModelEntry
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-_SCORES = """
-SELECT model, method, metric, metric_settings, component, image,
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Places = np.ndarray[Any, np.dtype[np.int32]]
+"""Places in the manifest."""
+
+_SOURCES = """
+FROM records JOIN model_places ON records.model = model_places.key
+             JOIN metric_places ON records.metric = metric_places.name AND metric_settings = metric_places.settings
+             JOIN method_places ON records.method = method_places.key
+             JOIN image_places ON records.image = image_places.key
+"""
+"""Records name models, methods, metrics and images by long texts; their places in the manifest take a fraction of the memory."""
+_PLACES = "model_places.place AS m, metric_places.place AS k, method_places.place AS r, image_places.place AS c"
+_SCORES = f"""
+SELECT {_PLACES}, component,
        avg(value) FILTER (isfinite(value)) AS value,
        CASE WHEN count(*) FILTER (isfinite(value)) > 1
             THEN stddev_samp(value) FILTER (isfinite(value)) / sqrt(count(*) FILTER (isfinite(value)))
             ELSE max(error) FILTER (isfinite(error)) END AS error
-FROM records GROUP BY ALL
+{_SOURCES} GROUP BY ALL ORDER BY m, k
 """
-_CURVES = "SELECT model, method, metric, metric_settings, image, curve FROM records WHERE component = '' AND len(curve) > 1"
+_CURVES = f"SELECT {_PLACES}, curve {_SOURCES} WHERE component = '' AND len(curve) > 1 ORDER BY m, k, seed"
 _COSTS = """
 SELECT model, method, avg(forward_rows) AS forward, avg(backward_rows) AS backward, avg(seconds) AS seconds
 FROM (SELECT DISTINCT model, method, image, seed, forward_rows, backward_rows, seconds FROM records) GROUP BY ALL
@@ -107,75 +120,94 @@ class ModelScores:
 
 def read_scores(run: Run, manifest: Manifest) -> list[ModelScores]:
     """The scores of every model that has any, in the order of the manifest."""
-    scores, curves = run.query(_SCORES).to_pylist(), run.query(_CURVES).to_pylist()
-    costs, captions = run.query(_COSTS).to_pylist(), run.query(_CAPTIONS).to_pylist()
     metrics = told_apart(manifest.metrics)
+    places = _places(manifest, metrics)
+    scores, curves = _by_metric(run.query(_SCORES, places)), _by_metric(run.query(_CURVES, places))
+    costs, captions = run.query(_COSTS).to_pylist(), run.query(_CAPTIONS).to_pylist()
     all_scores = []
-    for model in manifest.models:
-        own = [row for row in scores if row["model"] in model.keys]
-        if not own:
-            continue
-        own_curves = [row for row in curves if row["model"] in model.keys]
-        matrices = (_matrix(model, metric, manifest, own, own_curves) for metric in metrics)
-        all_scores.append(
-            ModelScores(
-                model,
-                tuple(matrix for matrix in matrices if matrix is not None),
-                {
-                    row["method"]: MapCost(row["forward"], row["backward"], row["seconds"])
-                    for row in costs
-                    if row["model"] in model.keys
-                },
-                {
-                    row["image"]: ImageCaption(row["target"], row["probability"], row["score"])
-                    for row in captions
-                    if row["model"] in model.keys
-                },
-            )
+    for m, model in enumerate(manifest.models):
+        matrices = tuple(
+            _matrix(model, metric, manifest, scores[m, k], curves.get((m, k)))
+            for k, metric in enumerate(metrics)
+            if (m, k) in scores
         )
+        if matrices:
+            own_costs = [row for row in costs if row["model"] in model.keys]
+            own_captions = [row for row in captions if row["model"] in model.keys]
+            all_scores.append(
+                ModelScores(
+                    model,
+                    matrices,
+                    {row["method"]: MapCost(row["forward"], row["backward"], row["seconds"]) for row in own_costs},
+                    {row["image"]: ImageCaption(row["target"], row["probability"], row["score"]) for row in own_captions},
+                )
+            )
     return all_scores
 
 
+def _places(manifest: Manifest, metrics: Sequence[MetricEntry]) -> dict[str, "pa.Table"]:
+    """The tables that give each model, metric, method and image its place in the manifest."""
+    import pyarrow as pa
+
+    def numbered(*columns: Sequence[str], names: tuple[str, ...] = ("key",), places: Sequence[int] | None = None) -> "pa.Table":
+        texts = {name: pa.array(column, pa.string()) for name, column in zip(names, columns, strict=True)}
+        return pa.table(texts | {"place": pa.array(range(len(columns[0])) if places is None else places, pa.int32())})
+
+    models = [(key, place) for place, model in enumerate(manifest.models) for key in dict.fromkeys(model.keys)]
+    return {
+        "model_places": numbered([key for key, _ in models], places=[place for _, place in models]),
+        "metric_places": numbered(
+            [metric.name for metric in metrics], [metric.settings_key for metric in metrics], names=("name", "settings")
+        ),
+        "method_places": numbered([method.key for method in manifest.methods]),
+        "image_places": numbered([image.digest for image in manifest.images]),
+    }
+
+
+def _by_metric(table: "pa.Table") -> dict[tuple[int, int], "pa.Table"]:
+    """The rows of each model and metric, of a table that is sorted by them."""
+    pairs = np.stack([table["m"].to_numpy(), table["k"].to_numpy()])
+    starts = np.flatnonzero(np.r_[True, (pairs[:, 1:] != pairs[:, :-1]).any(axis=0)]) if table.num_rows else np.array([], int)
+    ends = np.r_[starts[1:], table.num_rows]
+    found = zip(pairs[:, starts].T.tolist(), starts.tolist(), ends.tolist(), strict=True) if table.num_rows else ()
+    return {(m, k): table.slice(start, end - start) for (m, k), start, end in found}
+
+
 def _matrix(
-    model: ModelEntry, metric: MetricEntry, manifest: Manifest, scores: list[dict[str, Any]], curves: list[dict[str, Any]]
-) -> ScoreMatrix | None:
-    own = [row for row in scores if (row["metric"], row["metric_settings"]) == (metric.name, metric.settings_key)]
-    if not own:
-        return None
-    scored_methods, scored_images = {row["method"] for row in own}, {row["image"] for row in own}
-    methods = tuple(method for method in manifest.methods if method.key in scored_methods)
-    images = tuple(image for image in manifest.images if image.digest in scored_images)
-    row_of = {method.key: index for index, method in enumerate(methods)}
-    column_of = {image.digest: index for index, image in enumerate(images)}
-    shape = (len(methods), len(images))
-    grids: dict[str, Floats] = {row["component"]: np.full(shape, np.nan) for row in own}
-    grids.setdefault("", np.full(shape, np.nan))
-    errors = np.full(shape, np.nan)
-    for row in own:
-        at = row_of[row["method"]], column_of[row["image"]]
-        grids[row["component"]][at] = np.nan if row["value"] is None else row["value"]
-        if row["component"] == "" and row["error"] is not None:
-            errors[at] = row["error"]
-    own_curves = [row for row in curves if (row["metric"], row["metric_settings"]) == (metric.name, metric.settings_key)]
-    stacked, odd = _stack(own_curves, shape, row_of, column_of)
-    values = grids.pop("")
-    return ScoreMatrix(model, metric, methods, images, values, errors, dict(sorted(grids.items())), stacked, odd)
+    model: ModelEntry, metric: MetricEntry, manifest: Manifest, scores: "pa.Table", curves: "pa.Table | None"
+) -> ScoreMatrix:
+    rows, row = np.unique(scores["r"].to_numpy(), return_inverse=True)
+    columns, column = np.unique(scores["c"].to_numpy(), return_inverse=True)
+    component, values = scores["component"].to_numpy(), scores["value"].to_numpy()
+    shape = (len(rows), len(columns))
+    grids: dict[str, Floats] = {}
+    for name in dict.fromkeys(("", *component.tolist())):
+        own, grids[name] = component == name, np.full(shape, np.nan)
+        grids[name][row[own], column[own]] = values[own]
+    own, errors = component == "", np.full(shape, np.nan)
+    errors[row[own], column[own]] = scores["error"].to_numpy()[own]
+    stacked, odd = (None, 0) if curves is None else _stack(curves, rows, columns)
+    return ScoreMatrix(
+        model,
+        metric,
+        tuple(manifest.methods[place] for place in rows),
+        tuple(manifest.images[place] for place in columns),
+        grids.pop(""),
+        errors,
+        dict(sorted(grids.items())),
+        stacked,
+        odd,
+    )
 
 
-def _stack(
-    rows: list[dict[str, Any]], shape: tuple[int, int], row_of: Mapping[str, int], column_of: Mapping[str, int]
-) -> tuple[Floats | None, int]:
+def _stack(curves: "pa.Table", rows: Places, columns: Places) -> tuple[Floats, int]:
     """The curves averaged over seeds, [methods, images, points], and the number of curves that differ in their number of points."""
-    if not rows:
-        return None, 0
-    points = Counter(len(row["curve"]) for row in rows).most_common(1)[0][0]
-    total, count = np.zeros((*shape, points)), np.zeros((*shape, 1))
-    odd = 0
-    for row in rows:
-        if len(row["curve"]) != points:
-            odd += 1
-            continue
-        at = row_of[row["method"]], column_of[row["image"]]
-        total[at] += row["curve"]
-        count[at] += 1
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0), odd
+    lists = curves["curve"].combine_chunks()
+    lengths = lists.value_lengths().to_numpy()
+    points = Counter(lengths.tolist()).most_common(1)[0][0]
+    usual = np.flatnonzero(lengths == points)
+    at = np.searchsorted(rows, curves["r"].to_numpy()[usual]), np.searchsorted(columns, curves["c"].to_numpy()[usual])
+    total, count = np.zeros((len(rows), len(columns), points)), np.zeros((len(rows), len(columns), 1))
+    np.add.at(total, at, lists.take(usual).flatten().to_numpy(zero_copy_only=False).reshape(-1, points))
+    np.add.at(count, at, 1)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0), len(lengths) - len(usual)

@@ -108,8 +108,12 @@ def comparison_table(analysis: Analysis) -> ScoreTable:
     return _parted([TableLine(row.method, tuple(_comparison_cells(analysis, row, decimals))) for row in _best_first(analysis)])
 
 
+MOST_IMAGES = 200
+"""The most images whose scores the page lists; `tables/scores.csv` has those of all."""
+
+
 def image_table(analysis: Analysis) -> list[tuple[str, list[TableCell]]]:
-    """The table of the scores of each image: one line per image, one column per method."""
+    """The table of the scores of each image: one line for each of the first images, one column per method."""
     matrix = analysis.matrix
     decimals = decimals_for(float(np.nanstd(matrix.values)) / 5) if np.isfinite(matrix.values).any() else 3
     return [
@@ -120,7 +124,7 @@ def image_table(analysis: Analysis) -> list[tuple[str, list[TableCell]]]:
                 for row, value in enumerate(matrix.values[:, column])
             ],
         )
-        for column, image in enumerate(matrix.images)
+        for column, image in enumerate(matrix.images[:MOST_IMAGES])
     ]
 
 

@@ -11,16 +11,18 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_type_hints
 
+from heatproof.core.records import Record
 from heatproof.report.analysis import Analysis, CorrectedComparison
 from heatproof.report.claims import JudgedClaim
 from heatproof.report.detections import MarkDetections
 from heatproof.report.headline import Headline
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
+from heatproof.store.export import write_csv
 from heatproof.store.manifest import ModelEntry
-from heatproof.store.run import SUMMARY, VERDICT
+from heatproof.store.run import RECORD_ORDER, SUMMARY, VERDICT
 
 SUMMARY_COLUMNS = [
     "model",
@@ -52,11 +54,13 @@ SUMMARY_COLUMNS = [
 ]
 
 
+LEFT_OUT = ("curve", "method_settings")
+
+
 def write_scores(run: Run) -> None:
     """Write tables/scores.csv: every record, without its curve and its method's settings, which parts/ and run.json hold."""
-    table = run.records().drop_columns(["curve", "method_settings"])
-    rows = ([row[name] for name in table.schema.names] for row in table.to_pylist())
-    write_atomically(run.path / "tables" / "scores.csv", _csv(table.schema.names, rows))
+    columns = (_cell_sql(name, kind) for name, kind in get_type_hints(Record).items() if name not in LEFT_OUT)
+    write_csv(run, f"SELECT {', '.join(columns)} FROM records ORDER BY {RECORD_ORDER}", run.path / "tables" / "scores.csv")
 
 
 def write_summary(run: Run, analyses: Sequence[Analysis]) -> None:
@@ -154,6 +158,15 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
     writer.writerow(columns)
     writer.writerows([_cell(value) for value in row] for row in rows)
     return text.getvalue().encode()
+
+
+def _cell_sql(name: str, kind: type) -> str:
+    """A column whose values are those of `_cell`."""
+    if kind is float:
+        return f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END AS {name}"
+    if kind is str:
+        return f"CASE WHEN left({name}, 1) IN ('=', '+', '-', '@') THEN chr(39) || {name} ELSE nullif({name}, '') END AS {name}"
+    return name
 
 
 def _cell(value: Any) -> Any:

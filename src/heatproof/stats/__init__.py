@@ -15,7 +15,16 @@ from heatproof.stats.krippendorff import Agreement, krippendorff_alpha
 from heatproof.stats.ladder import Ladder, climb
 from heatproof.stats.metric_agreement import MetricAgreement, kendall_matrix
 from heatproof.stats.multiplicity import ALPHA, holm
-from heatproof.stats.paired import Comparison, compare, fewest_images, randomised_ps, sign_flip_p, sign_flip_ps, smallest_p
+from heatproof.stats.paired import (
+    Comparison,
+    compare,
+    compare_each,
+    fewest_images,
+    randomised_ps,
+    sign_flip_p,
+    sign_flip_ps,
+    smallest_p,
+)
 from heatproof.stats.permutation import permutation_p
 from heatproof.stats.proportion import wilson
 from heatproof.stats.ranking import Ranking, rank
@@ -48,6 +57,7 @@ __all__ = [
     "calibrate",
     "climb",
     "compare",
+    "compare_each",
     "decide",
     "detect",
     "effect_size",

@@ -74,7 +74,10 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator) -> Floats:
     """
     if n < 1 or draws < 1:
         raise SettingsError(f"expected at least one image and one draw, got {n} images and {draws} draws.")
-    return rng.multinomial(n, np.full(n, 1.0 / n), size=draws).astype(np.float64)
+    weights, shares, few = np.empty((draws, n)), np.full(n, 1.0 / n), max(1, 2_000_000 // n)
+    for start in range(0, draws, few):  # so that the integers, which take as much memory as the weights, are never all there
+        weights[start : start + few] = rng.multinomial(n, shares, size=min(few, draws - start))
+    return weights
 
 
 def resampled_means(values: Floats, weights: Floats) -> Floats:
@@ -82,6 +85,8 @@ def resampled_means(values: Floats, weights: Floats) -> Floats:
     _check(values, weights)
     present = np.isfinite(values)
     total: Floats = np.where(present, values, 0.0) @ weights.T
+    if present.all():
+        return total / weights.sum(axis=1)
     count = present.astype(np.float64) @ weights.T
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 

@@ -13,6 +13,7 @@ sizes for research", 2012, ch. 6). It measures how often a exceeds b, whereas p 
 Missing values: an image counts only where both methods have a score; the number of dropped images is returned.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -79,21 +80,60 @@ def compare(
     """
     if a.ndim != 1 or a.shape != b.shape:
         raise TensorError(f"expected two rows of scores of the same images, got shapes {a.shape} and {b.shape}.")
-    differences = a - b
-    finite = differences[np.isfinite(differences)]
+    return compare_each(a[None], b, weights, lambda: rng, level=level, kind=kind, draws=draws)[0]
+
+
+def compare_each(
+    rows: Floats,
+    b: Floats,
+    weights: Floats,
+    rng: Callable[[], np.random.Generator],
+    *,
+    level: float = 0.95,
+    kind: Kind = "expanded",
+    draws: int = 10_000,
+) -> list[Comparison]:
+    """Compare each of many rows of scores [m, n] with scores b [n] of the same images, as `compare` does.
+
+    Rows with equally many differences share their sign vectors, which are the greater part of the work for many images.
+
+    Args:
+        rows: scores of the methods, NaN where there is none.
+        b: scores of the method that they are compared with, image by image.
+        weights: [draws, n] from `resampling_weights`, shared by all comparisons on these images.
+        rng: makes a generator, the same one each time; used only when there are too many images to enumerate.
+        level: the nominal coverage of the intervals.
+        kind: the kind of the intervals.
+        draws: the number of random sign vectors when n is too large to enumerate.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import compare_each, resampling_weights
+    >>> scores = np.random.default_rng(0).normal(size=(3, 10)) + [[0], [1], [2]]
+    >>> weights = resampling_weights(10, 1000, np.random.default_rng(0))
+    >>> [round(each.p, 3) for each in compare_each(scores[1:], scores[0], weights, lambda: np.random.default_rng(0))]
+    [0.006, 0.002]
+    """
+    differences = rows - b
+    finite = [row[np.isfinite(row)] for row in differences]
     interval = mean_interval(differences, weights, level=level, kind=kind)
-    n = len(finite)
-    return Comparison(
-        n=n,
-        dropped=len(a) - n,
-        difference=float(interval.mean),
-        low=float(interval.low),
-        high=float(interval.high),
-        spread=float(finite.std(ddof=1)) if n >= 2 else float("nan"),
-        superiority=float(((finite > 0) + 0.5 * (finite == 0)).mean()) if n else float("nan"),
-        p=sign_flip_p(finite, rng, draws=draws),
-        exact=n <= EXACT_UP_TO,
-    )
+    p = np.full(len(rows), np.nan)
+    for n in {len(row) for row in finite}:
+        alike = [index for index, row in enumerate(finite) if len(row) == n]
+        p[alike] = _sign_flip_ps(np.stack([finite[index] for index in alike]), rng(), draws)
+    return [
+        Comparison(
+            n=len(row),
+            dropped=len(b) - len(row),
+            difference=float(interval.mean[index]),
+            low=float(interval.low[index]),
+            high=float(interval.high[index]),
+            spread=float(row.std(ddof=1)) if len(row) >= 2 else float("nan"),
+            superiority=float(((row > 0) + 0.5 * (row == 0)).mean()) if len(row) else float("nan"),
+            p=float(p[index]),
+            exact=len(row) <= EXACT_UP_TO,
+        )
+        for index, row in enumerate(finite)
+    ]
 
 
 def sign_flip_p(differences: Floats, rng: np.random.Generator, *, draws: int = 10_000) -> float:
@@ -104,17 +144,22 @@ def sign_flip_p(differences: Floats, rng: np.random.Generator, *, draws: int = 1
     >>> sign_flip_p(np.array([1.0, 2.0, 3.0]), np.random.default_rng(0))
     0.25
     """
-    n = len(differences)
+    return float(_sign_flip_ps(differences[None], rng, draws)[0])
+
+
+def _sign_flip_ps(differences: Floats, rng: np.random.Generator, draws: int) -> Floats:
+    """The p-values of `sign_flip_p` for rows of differences, which share the sign vectors."""
+    n = differences.shape[1]
     if n == 0:
-        return float("nan")
+        return np.full(len(differences), np.nan)
     # Sums of the same numbers in another order differ in the last bits: a tolerance keeps equal sums equal.
-    observed = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
+    observed = np.abs(differences.sum(axis=1)) - 1e-12 * np.abs(differences).sum(axis=1)
     if n <= EXACT_UP_TO:
-        return float((np.abs(all_signs(n) @ differences) >= observed).mean())
-    hits, chunk = 0, max(1, 4_000_000 // n)
+        return np.asarray((np.abs(all_signs(n) @ differences.T) >= observed).mean(axis=0))
+    hits, chunk = np.zeros(len(differences)), max(1, 4_000_000 // n)
     for start in range(0, draws, chunk):
         signs = rng.integers(0, 2, size=(min(chunk, draws - start), n), dtype=np.int8) * 2.0 - 1.0
-        hits += int((np.abs(signs @ differences) >= observed).sum())
+        hits += (np.abs(signs @ differences.T) >= observed).sum(axis=0)
     return (1 + hits) / (1 + draws)
 
 

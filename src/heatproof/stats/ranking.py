@@ -35,7 +35,15 @@ class Ranking:
     dropped: int
 
 
-def rank(values: Floats, direction: Direction, rng: np.random.Generator, *, draws: int = 10_000, level: float = 0.95) -> Ranking:
+def rank(
+    values: Floats,
+    direction: Direction,
+    rng: np.random.Generator,
+    *,
+    draws: int = 10_000,
+    level: float = 0.95,
+    weights: Floats | None = None,
+) -> Ranking:
     """Rank methods by their mean over images.
 
     Args:
@@ -44,6 +52,8 @@ def rank(values: Floats, direction: Direction, rng: np.random.Generator, *, draw
         rng: draws the resamples.
         draws: the number of resamples.
         level: the share of the resampled ranks that [low, high] contains.
+        weights: what `resampling_weights` drew for n images with such a generator, so that they are not drawn anew; they are used
+            if every method has a score of every image.
 
     Raises:
         TensorError: The values are not [m, n].
@@ -64,7 +74,8 @@ def rank(values: Floats, direction: Direction, rng: np.random.Generator, *, draw
         return Ranking(empty, empty, empty, empty, empty, n=0, dropped=values.shape[1])
 
     signed = values[np.ix_(methods, images)] * (1.0 if direction == Direction.LOWER else -1.0)
-    means = resampling_weights(len(images), draws, rng) @ signed.T / len(images)
+    known = weights is not None and weights.shape == (draws, len(images))
+    means = (weights if weights is not None and known else resampling_weights(len(images), draws, rng)) @ signed.T / len(images)
     leads = means == means.min(axis=1, keepdims=True)
     ranks = average_ranks(means)
     tail = (1 - level) / 2

@@ -1,13 +1,33 @@
 """The records of a run as one file for other tools."""
 
 import io
+import os
 from pathlib import Path
 
 from heatproof.core.errors import UsageError
+from heatproof.store import parts as part_files
 from heatproof.store.atomic import check_folder, write_atomically
 from heatproof.store.run import Run
 
 KINDS = ("csv", "parquet")
+
+
+def write_csv(run: Run, sql: str, path: Path) -> None:
+    """Write the result of an SQL statement, as in `Run.query`, to a CSV file, in place of an earlier one.
+
+    It is written row by row, so that it need not fit in memory, and as a whole or not at all.
+
+    Raises:
+        DataError: a part is damaged or has a newer schema; the message names the part.
+    """
+    parts, units = run.current_parts()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        part_files.write_csv(parts, sql, temporary, units)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def export(run: Run, path: Path) -> int:

@@ -7,7 +7,7 @@ settings; which units belong to it; where it stopped early; and on which machine
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from heatproof.core.records import Direction
 from heatproof.core.settings import canonical_json
 from heatproof.store.published import AssociationEntry, ClaimEntry, Entry, PublishedTable, SweepEntry
 
-MANIFEST_VERSION = 5
+MANIFEST_VERSION = 6
 """Raised whenever a field changes its name or its meaning; `store/upgrade.py` reads older versions."""
 
 
@@ -131,13 +131,16 @@ class ImageEntry(Entry):
     label_name: str = ""
 
 
-class UnitEntry(Entry):
-    """One unit of work: the images of one batch, explained by one method for one network with one seed."""
+class UnitEntry(NamedTuple):
+    """One unit of work: the images of one batch, explained by one method for one network with one seed.
+
+    A run may have a hundred thousand, so that an entry is a tuple, of which run.json holds the values alone. Which images belong to
+    a unit is said by its records.
+    """
 
     unit: str
     model: str
     method: str
-    images: tuple[str, ...]
     seed: int
 
 

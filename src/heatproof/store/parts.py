@@ -9,8 +9,8 @@ schema is refused. Parts of earlier versions state neither units nor a checksum;
 import io
 import json
 import zlib
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -119,10 +119,26 @@ def check(parts: Sequence[Path]) -> None:
         DataError: a part is damaged, belongs elsewhere or has a newer schema; the message names the part and the remedy.
     """
     for part in parts:
-        state = inspect(part)
-        fault = fault_of(state)
+        seen = _seen(part)
+        if seen is not None and _whole.get(part) == seen:
+            continue
+        fault = fault_of(inspect(part))
         if fault:
             raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}")
+        if seen is not None:
+            _whole[part] = seen
+
+
+_whole: dict[Path, tuple[int, int, int]] = {}
+"""The parts that this process has found whole, each with what tells that its file is still the same one."""
+
+
+def _seen(part: Path) -> tuple[int, int, int] | None:
+    try:
+        found = part.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def fault_of(state: PartState) -> str:
@@ -147,18 +163,41 @@ def is_pack(part: Path) -> bool:
     return part.stem.startswith("pack-")
 
 
-def query(parts: Sequence[Path], sql: str, units: Collection[str] | None = None) -> "pa.Table":
+def query(
+    parts: Sequence[Path], sql: str, units: Collection[str] | None = None, tables: "Mapping[str, pa.Table] | None" = None
+) -> "pa.Table":
     """The result of an SQL statement over the view `records` of all parts.
 
     Args:
         parts: the files.
         sql: the statement.
         units: the units whose records the view holds; None for all.
+        tables: further tables that the statement names.
 
     Raises:
         DataError: a part is damaged or has a newer schema.
         duckdb.Error: the statement is invalid.
     """
+    with _records(parts, units) as connection:
+        for name, table in (tables or {}).items():
+            connection.register(name, table)
+        return connection.sql(sql).to_arrow_table()
+
+
+def write_csv(parts: Sequence[Path], sql: str, path: Path, units: Collection[str] | None = None) -> None:
+    """Write the result of an SQL statement over the view `records` to a CSV file, row by row, so that it need not fit in memory.
+
+    Raises:
+        DataError: a part is damaged or has a newer schema.
+        duckdb.Error: the statement is invalid, or the file cannot be written.
+    """
+    with _records(parts, units) as connection:
+        connection.execute(f"COPY ({sql}) TO '{_quoted(path)}' (FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"')")
+
+
+@contextmanager
+def _records(parts: Sequence[Path], units: Collection[str] | None) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """A connection with the view `records`."""
     import pyarrow as pa
 
     check(parts)
@@ -167,13 +206,17 @@ def query(parts: Sequence[Path], sql: str, units: Collection[str] | None = None)
         connection.register("no_records", pa.Table.from_pylist([], schema=arrow_schema()))
         every_column = "SELECT * FROM no_records"
         if parts:
-            files = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
+            files = ", ".join(f"'{_quoted(part)}'" for part in parts)
             every_column += f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true)"
         if units is not None and any(map(is_pack, parts)):
             connection.register("current_units", pa.table({"unit": sorted(units)}))
             every_column = f"SELECT * FROM ({every_column}) WHERE unit IN (SELECT unit FROM current_units)"
         connection.execute(f"CREATE TEMP VIEW records AS {every_column}")
-        return connection.sql(sql).to_arrow_table()
+        yield connection
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 @cache

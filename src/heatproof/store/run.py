@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from heatproof.core.errors import DataError, TensorError, UsageError
 from heatproof.core.formatting import count
@@ -46,7 +47,7 @@ REMEDY = (
 REPORT, VERDICT, SUMMARY = "report.html", "tables/verdict.json", "tables/summary.csv"
 """The files of a report that `Run` reads."""
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
-_ORDER = "model, method, metric, metric_settings, component, image, seed, unit"
+RECORD_ORDER = "model, method, metric, metric_settings, component, image, seed, unit"
 
 
 class Run:
@@ -124,7 +125,7 @@ written to, such as runs/demo
         """
         return self.query(
             "SELECT model, method_label AS method, metric, metric_settings, component, image_name AS image, label, target, seed, "
-            f"value, error FROM records ORDER BY {_ORDER}"
+            f"value, error FROM records ORDER BY {RECORD_ORDER}"
         )
 
     def summary(self) -> "pa.Table":
@@ -172,22 +173,26 @@ written to, such as runs/demo
         write_atomically(self.part_path(unit), part_files.encode([unit], rows))
         self.clear_failure(unit)
 
-    def query(self, sql: str) -> "pa.Table":
+    def query(self, sql: str, tables: "Mapping[str, pa.Table] | None" = None) -> "pa.Table":
         """The result of an SQL statement over the view `records`, as an Arrow table.
 
         The view holds the records of all units that run.json lists. The parts of other units come from earlier settings: they
         remain in the folder but are left out.
 
+        Args:
+            sql: the statement.
+            tables: further tables that it names.
+
         Raises:
             DataError: a part is damaged or has a newer schema; the message names the part.
             duckdb.Error: the statement is invalid.
         """
-        units = self._current()
-        return part_files.query(self._parts_of(units), sql, units)
+        parts, units = self.current_parts()
+        return part_files.query(parts, sql, units, tables)
 
     def records(self) -> "pa.Table":
         """All records as an Arrow table with the columns of `Record`, in a fixed order."""
-        return self.query(f"SELECT * FROM records ORDER BY {_ORDER}")
+        return self.query(f"SELECT * FROM records ORDER BY {RECORD_ORDER}")
 
     def faults(self) -> list[Failure]:
         """The files of parts and maps that cannot be used: `what` is the file, `reason` says why.
@@ -275,7 +280,7 @@ written to, such as runs/demo
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest to run.json, in place of an earlier one."""
-        write_atomically(self.path / "run.json", manifest.model_dump_json(indent=1).encode())
+        write_atomically(self.path / "run.json", to_json(manifest, indent=1))
 
     @property
     def exists(self) -> bool:
@@ -338,14 +343,17 @@ written to, such as runs/demo
             raise DataError(f"{path}: expected the file that a report has written, found none; run: heatproof report {self.path}")
         return path
 
-    def _parts_of(self, units: set[str] | None) -> list[Path]:
-        """The parts that hold these units, or any; a unit that a pack holds is not read from its own part as well."""
+    def current_parts(self) -> tuple[list[Path], set[str] | None]:
+        """The parts of the units that run.json lists, and these units; None for any if it lists none.
+
+        A unit that a pack holds is not read from its own part as well.
+        """
+        units = self._current()
         packs = {part: set(part_files.stated_units(part)) for part in self.parts() if part_files.is_pack(part)}
         packed = set().union(*packs.values())
         alone = [part for part in self.parts() if part not in packs and part.stem not in packed]
-        return [part for part in alone if units is None or part.stem in units] + [
-            part for part, held in packs.items() if units is None or held & units
-        ]
+        chosen = [part for part in alone if units is None or part.stem in units]
+        return chosen + [part for part, held in packs.items() if units is None or held & units], units
 
     def _file(self, folder: str, name: str, suffix: str) -> Path:
         if not _NAME.fullmatch(name):

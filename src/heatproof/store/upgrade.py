@@ -1,6 +1,7 @@
 """Manifests that earlier versions of heatproof wrote, brought up to the present version.
 
-Until version 4 the manifest was an untyped dictionary whose version stood under `schema`.
+Until version 4 the manifest was an untyped dictionary whose version stood under `schema`. Until version 5 each unit listed its
+images.
 """
 
 import itertools
@@ -16,7 +17,8 @@ def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
     Content of a wrong type, as after an edit by hand, is returned as it is; the manifest then refuses it by the name of its field.
     """
     if "schema" not in content:
-        return content
+        older = isinstance(content.get("version"), int) and content["version"] < MANIFEST_VERSION
+        return {**content, "version": MANIFEST_VERSION, "units": _each(content.get("units", []), _unit)} if older else content
     kept = {key: content[key] for key in _UNCHANGED if content.get(key) is not None}
     budget = content.get("budget") or ""
     return {
@@ -24,6 +26,7 @@ def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
         "version": MANIFEST_VERSION,
         "budget": "fewer samples or images than the method asks for" if budget is True else budget,
         "environment": _environment(content.get("versions") or {}, content.get("machine") or {}),
+        "units": _each(content.get("units") or [], _unit),
         "models": _each(content.get("models", []), _model),
         "methods": _each(content.get("methods", []), _method),
         "metrics": _each(content.get("metrics", []), _metric),
@@ -33,7 +36,7 @@ def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 _UNCHANGED = (
-    *("name", "title", "created", "smoke", "target", "seeds", "elapsed", "dataset", "images", "units"),
+    *("name", "title", "created", "smoke", "target", "seeds", "elapsed", "dataset", "images"),
     *("class_names", "stop", "tables", "sweeps"),
 )
 
@@ -54,6 +57,10 @@ def _environment(versions: Any, machine: Any) -> Any:
 
 def _renamed(entry: Mapping[str, Any], **names: str) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in entry.items()}
+
+
+def _unit(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "images"}
 
 
 def _model(entry: Mapping[str, Any]) -> dict[str, Any]:

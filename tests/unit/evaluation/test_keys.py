@@ -3,8 +3,10 @@
 import sys
 
 from heatproof.core import settings
+from heatproof.data.base import Item
 from heatproof.evaluation.executors.serial import SerialExecutor
 from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.plan import Network, plan
 from heatproof.evaluation.run import run_experiment
 
 METHODS = ({"name": "gradient"}, {"name": "random_map"})
@@ -36,3 +38,22 @@ def test_more_images_make_no_more_keys(tmp_path, monkeypatch):
     few, many = (calls_for(images, tmp_path / str(images), monkeypatch) for images in (2, 10))
     assert few == many
     assert few <= 16 * len(METHODS)
+
+
+def test_a_unit_has_no_dictionary_of_its_own_and_shares_what_units_have_in_common() -> None:
+    experiment = Experiment.parse(
+        {
+            "name": "many",
+            "batch": 1,
+            "models": [{"name": "toy"}],
+            "dataset": {"name": "photos"},
+            "methods": [{"name": "gradient"}],
+            "metrics": [{"name": "sparseness"}],
+        }
+    )
+    first, second = plan(experiment, [Item(name=name, digest=name, label=0) for name in "ab"], [Network("digest", {}, (1, 8, 8))])
+    assert not hasattr(first, "__dict__")
+    assert first.method is second.method
+    assert first.output is second.output
+    assert first.method_digest is second.method_digest
+    assert first.key != second.key

@@ -283,7 +283,7 @@ def test_without_methods_and_metrics_defaults_are_compared_and_what_does_not_fit
         ({"methods": ["gradeint"]}, UsageError, "Did you mean gradient"),
         ({"metrics": [Gradient()]}, UsageError, "metric: expected one, its name or its settings"),
         ({"sedes": [1]}, SettingsError, "known settings: .*seeds"),
-        ({"executor": "ray"}, SettingsError, "executor: expected serial, local or shared"),
+        ({"executor": "dask"}, SettingsError, "executor: expected serial, local, shared or ray"),
         ({"workers": 2}, UsageError, 'workers: expected executor="local" beside it'),
         ({"labels": [1]}, HeatproofError, "labels: expected one for each of the 4 images, got 1"),
         ({"experiment": "nosuch.toml"}, SettingsError, "expected an experiment file"),

@@ -15,7 +15,7 @@ from tests.support.charts import without_png
 from .synthetic_run import write_synthetic_run
 
 pytestmark = pytest.mark.xdist_group("report")
-UNIT = UnitEntry(unit="u1", model="m", method="d", images=("i1",), seed=0)
+UNIT = UnitEntry(unit="u1", model="m", method="d", seed=0)
 
 
 def relabel(run, label, **fields):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from heatproof.core.errors import TensorError
-from heatproof.stats import compare, resampling_weights, sign_flip_p, smallest_p
+from heatproof.stats import compare, compare_each, resampling_weights, sign_flip_p, smallest_p
 
 RNG = np.random.default_rng
 
@@ -82,3 +82,17 @@ def test_nothing_in_common_gives_nan_and_says_so():
 def test_rows_of_different_lengths_are_refused():
     with pytest.raises(TensorError, match="same images"):
         compare(np.ones(3), np.ones(4), resampling_weights(3, 10, RNG(0)), RNG(1))
+
+
+def test_rows_that_are_compared_together_are_compared_as_each_alone():
+    rng = np.random.default_rng(3)
+    rows, b = rng.normal(size=(6, 40)) + np.arange(6)[:, None] / 8, rng.normal(size=40)
+    rows[1, :3] = rows[4, 5:8] = np.nan  # as many differences as each other, at other places
+    rows[5] = np.nan
+    weights = resampling_weights(40, 200, rng)
+    together = compare_each(rows, b, weights, lambda: np.random.default_rng(0), draws=500)
+    alone = [compare(row, b, weights, np.random.default_rng(0), draws=500) for row in rows]
+    assert [(each.n, each.p) for each in together[:5]] == [(each.n, each.p) for each in alone[:5]]
+    np.testing.assert_allclose(
+        [(e.low, e.high, e.spread) for e in together], [(e.low, e.high, e.spread) for e in alone], rtol=1e-12
+    )

@@ -29,10 +29,7 @@ def made(path, units, finished=None, label="Gradient", key="d1", **manifest):
             methods=(MethodEntry(key=key, label=label),),
             metrics=(MetricEntry(name="curve", label="Curve", title="Curve", direction="lower"),),
             images=images,
-            units=tuple(
-                UnitEntry(unit=unit, model="m", method=key, images=(image.digest,), seed=0)
-                for unit, image in zip(units, images, strict=True)
-            ),
+            units=tuple(UnitEntry(unit=unit, model="m", method=key, seed=0) for unit, image in zip(units, images, strict=True)),
             **manifest,
         )
     )

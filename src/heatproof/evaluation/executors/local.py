@@ -1,7 +1,6 @@
 """Computation in several processes on this machine. A unit that hangs, or whose process dies, fails alone."""
 
 import os
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -39,8 +38,7 @@ class LocalExecutor:
     def __init__(self, workers: int | None = None, timeout: float | None = None) -> None:
         if workers is not None and workers < 1:
             raise SettingsError(f"workers: expected at least 1 process, got {workers}; leave it out for one per core")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.workers = workers or cores
+        self.workers = workers or available_cores()
         self.timeout = timeout
 
     @property
@@ -91,16 +89,25 @@ class LocalExecutor:
         return UnitOutcome(unit)
 
 
+def available_cores() -> int:
+    """The number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class PendingUnits:
     """The units that no process computes yet, grouped by batch, in their given order."""
 
     def __init__(self, units: Sequence[Unit]) -> None:
-        self._units: dict[Batch, deque[Unit]] = {}
+        self._units: dict[Batch, list[Unit]] = {}
+        """The units of each batch, the next one last."""
+        self._number = len(units)
         for unit in units:
-            self._units.setdefault((unit.model_digest, unit.items), deque()).append(unit)
+            self._units.setdefault((unit.model_digest, unit.items), []).append(unit)
+        for batch in self._units.values():
+            batch.reverse()
 
-    def __bool__(self) -> bool:
-        return bool(self._units)
+    def __len__(self) -> int:
+        return self._number
 
     def take(self, own: Batch | None, taken: Collection[Batch | None]) -> tuple[Unit, Batch]:
         """Remove the next unit for a process and return it with its batch.
@@ -110,10 +117,16 @@ class PendingUnits:
         """
         batch = own if own in self._units else next((b for b in self._units if b not in taken), next(iter(self._units)))
         units = self._units[batch]
-        unit = units.popleft()
+        unit = units.pop()
+        self._number -= 1
         if not units:
             del self._units[batch]
         return unit, batch
+
+    def put_back(self, unit: Unit) -> None:
+        """Make a unit that was taken the next one of its batch."""
+        self._units.setdefault((unit.model_digest, unit.items), []).append(unit)
+        self._number += 1
 
 
 def _check_started(pools: Sequence[ProcessPool]) -> None:

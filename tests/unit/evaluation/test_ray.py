@@ -1,0 +1,171 @@
+"""Units in the processes of a Ray cluster: the numbers of a serial run, and what is lost with a process or a machine."""
+
+import importlib.util
+import os
+import signal
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heatproof.core.errors import SettingsError, UsageError
+from heatproof.evaluation.executors import RayExecutor, SerialExecutor, UnitOutcome, ray_cluster
+from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.plan import Network, Unit, plan
+from heatproof.evaluation.run import run_experiment
+from heatproof.evaluation.worker import compute_unit
+from heatproof.models.loaders import Toy
+from heatproof.store import Run
+
+TOY = {"name": "toy", "architecture": "three_blocks", "side": 64, "width": 0.05}
+EXPERIMENT = {
+    "name": "ray",
+    "batch": 2,
+    "kept_maps": 1,
+    "precision": "plain",
+    "dataset": {"name": "photos", "count": 4},
+    "models": [TOY],
+    "methods": [{"name": "gradient"}, {"name": "smooth_grad", "samples": 2}, {"name": "random_map"}],
+    "metrics": [{"name": "perturbation_curve", "draws": 2, "regions": 4}, {"name": "repeatability"}],
+}
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Any]:
+    """A cluster of three machines, all of them this one: the first computes nothing, the others have a processor each."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("ray is not installed")
+    with ray_cluster.alone():
+        import ray
+        from ray.cluster_utils import Cluster
+
+        small = {"object_store_memory": 100 * 2**20, "include_dashboard": False}
+        fast = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300, "health_check_failure_threshold": 3}
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": fast, **small})
+        ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+        nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
+        cluster.wait_for_nodes()
+    try:
+        yield cluster, nodes
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def units() -> list[Unit]:
+    experiment = Experiment.parse({**EXPERIMENT, "batch": 1})
+    model = Toy.from_dict(TOY).load()
+    return plan(experiment, experiment.data().items(), [Network(model.digest, {}, (3, 64, 64))])
+
+
+def crashing(run: Path, unit: Unit) -> None:
+    """The first unit of gradient kills its process once; one of random_map kills it whenever it is computed."""
+    once = run / "once"
+    if unit.method["name"] == "gradient" and not once.exists():
+        once.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if unit.method["name"] == "random_map" and run.joinpath("victim").read_text() == unit.key:
+        os.kill(os.getpid(), signal.SIGKILL)
+    compute_unit(run, unit)
+
+
+def hanging(run: Path, unit: Unit) -> None:
+    """One unit takes an hour, one fails."""
+    if run.joinpath("victim").read_text() == unit.key:
+        time.sleep(3600)
+    if run.joinpath("failing").read_text() == unit.key:
+        raise ValueError("no luck")
+
+
+def slow(run: Path, unit: Unit) -> None:
+    """A little of time; a file says that the unit was computed."""
+    time.sleep(0.2)
+    (run / unit.key).touch()
+
+
+def rows(folder: Path) -> str:
+    return repr(Run(folder).query("SELECT * EXCLUDE (seconds, metric_seconds) FROM records ORDER BY ALL").to_pylist())
+
+
+@pytest.mark.ray
+@pytest.mark.xdist_group("ray")
+class TestCluster:
+    def test_a_run_is_that_of_a_serial_one_to_the_last_bit_though_a_process_is_killed(self, machines: Any, tmp_path: Path) -> None:
+        experiment = Experiment.parse(EXPERIMENT)
+        alone = run_experiment(experiment, tmp_path / "serial", SerialExecutor())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("heatproof.evaluation.run.compute_unit", crashing)
+            (tmp_path / "ray").mkdir()
+            (tmp_path / "ray" / "victim").write_text("none")
+            spread = run_experiment(experiment, tmp_path / "ray", RayExecutor())
+        assert (tmp_path / "ray" / "once").exists()
+        assert (spread.computed, spread.failures) == (alone.computed, ()) == (6, ())
+        assert rows(tmp_path / "ray") == rows(tmp_path / "serial")
+
+    def test_a_unit_that_kills_its_process_each_time_fails_alone(self, machines: Any, tmp_path: Path) -> None:
+        work = units()
+        victim = next(unit for unit in work if unit.method["name"] == "random_map")
+        (tmp_path / "victim").write_text(victim.key)
+        (tmp_path / "once").touch()
+        outcomes = list(RayExecutor(retries=1).compute(crashing, tmp_path, [work]))
+        assert len(outcomes) == len(work)
+        assert [outcome.unit.key for outcome in outcomes if outcome.failure] == [victim.key]
+        assert "process died 2 times" in reasons(outcomes)[0]
+
+    def test_a_unit_that_hangs_is_stopped_and_one_that_raises_has_its_traceback(self, machines: Any, tmp_path: Path) -> None:
+        work = units()
+        (tmp_path / "victim").write_text(work[1].key)
+        (tmp_path / "failing").write_text(work[5].key)
+        outcomes = list(RayExecutor(timeout=3).compute(hanging, tmp_path, [work[:3], [], work[3:]]))
+        assert {outcome.unit.key for outcome in outcomes[:3]} == {unit.key for unit in work[:3]}
+        assert {outcome.unit.key: outcome.failure.reason for outcome in outcomes if outcome.failure} == {
+            work[1].key: "TimeoutError: the unit took longer than 3 s and was stopped",
+            work[5].key: "ValueError: no luck",
+        }
+        assert any("in hanging" in outcome.failure.traceback for outcome in outcomes if outcome.failure)
+
+    def test_what_cannot_be_computed_anywhere_is_refused(self, machines: Any, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="expected a cluster with 64 processors for a process, got 2 processors"):
+            list(RayExecutor(cpus=64).compute(slow, tmp_path, [units()]))
+        with pytest.raises(UsageError, match=r"expected a folder of the run that all machines see, got none at .*nowhere"):
+            list(RayExecutor(workers=1).compute(slow, tmp_path / "nowhere", [units()]))
+
+    def test_units_of_a_machine_that_is_lost_are_computed_elsewhere(self, machines: Any, tmp_path: Path) -> None:
+        cluster, nodes = machines
+        work, seen = units(), []
+        for outcome in RayExecutor().compute(slow, tmp_path, [work]):
+            seen.append(outcome)
+            if len(seen) == 3:
+                cluster.remove_node(nodes[0], allow_graceful=False)
+        assert sorted(outcome.unit.key for outcome in seen) == sorted(unit.key for unit in work)
+        assert reasons(seen) == []
+        assert all((tmp_path / unit.key).exists() for unit in work)
+
+
+def reasons(outcomes: list[UnitOutcome]) -> list[str]:
+    return [outcome.failure.reason for outcome in outcomes if outcome.failure]
+
+
+def test_ray_is_asked_for_by_its_command_where_it_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match=r'executor="ray": expected the package ray, .* run: pip install "heatproof\[ray\]"'):
+        RayExecutor()
+
+
+@pytest.mark.parametrize("settings", [{"workers": 0}, {"cpus": 0}, {"gpus": -1}, {"gpus": 1.5}, {"retries": -1}])
+def test_impossible_numbers_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=f"{next(iter(settings))}: expected"):
+        partial(RayExecutor, **settings)()
+
+
+def test_own_modules_are_those_of_the_working_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "own_nets_of_ray").mkdir()
+    (tmp_path / "own_nets_of_ray" / "__init__.py").touch()
+    (tmp_path / "own_file_of_ray.py").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    __import__("own_nets_of_ray"), __import__("own_file_of_ray")
+    assert ray_cluster.own_modules() == [str(tmp_path / "own_file_of_ray.py"), str(tmp_path / "own_nets_of_ray")]
