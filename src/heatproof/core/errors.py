@@ -9,6 +9,7 @@
     │   └── ImageRefused     one image file is refused; a run continues without it
     ├── ModelError           a network cannot be loaded or does not behave as one
     │   └── WeightsMissing   the weights are not on this machine
+    ├── StorageError         a file cannot be written: the disk is full, or its folder is read-only
     └── RunError             a run ended with failed units
 
 Every message states what was expected, what was given instead, and the remedy.
@@ -72,6 +73,10 @@ class ModelError(HeatproofError):
 
 class WeightsMissing(ModelError):
     """The weights are not on this machine; the message contains the command that fetches them."""
+
+
+class StorageError(HeatproofError, OSError):
+    """A file cannot be written. It ends a run, since no further result could be stored."""
 
 
 class RunError(HeatproofError):

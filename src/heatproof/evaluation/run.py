@@ -16,7 +16,7 @@ from heatproof.evaluation.plan import Unit, plan
 from heatproof.evaluation.schedule import Schedule
 from heatproof.evaluation.worker import compute_unit, forget
 from heatproof.store import Run
-from heatproof.store.atomic import check_folder
+from heatproof.store.atomic import check_folder, write_atomically
 from heatproof.store.manifest import StoppedEntry
 
 
@@ -88,6 +88,7 @@ def run_experiment(
         DataError: the data set is empty, cannot be listed, or lacks the regions or labels that are needed.
         ModelError: a network cannot be loaded, or lacks what a metric needs.
         SettingsError: settings of a metric do not fit the images or a network.
+        StorageError: a result cannot be stored, as on a full disk.
         UsageError: the folder of the run cannot be written.
     """
     started = time.perf_counter()
@@ -110,7 +111,7 @@ def run_experiment(
         elapsed = previous.elapsed if previous else 0.0
         store.write_manifest(manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()}))
         if source:
-            (folder / "experiment.toml").write_text(source, encoding="utf-8")
+            write_atomically(folder / "experiment.toml", source.encode())
 
     computed = passes = 0
 

@@ -32,7 +32,7 @@ from heatproof.core.formatting import count
 from heatproof.core.records import Failure, Record
 from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
-from heatproof.store.atomic import write_atomically
+from heatproof.store.atomic import write_atomically, writing
 from heatproof.store.manifest import MANIFEST_VERSION, Manifest
 from heatproof.store.upgrade import upgraded
 
@@ -214,8 +214,9 @@ written to, such as runs/demo
             for each in moved:
                 if each.exists() or each.is_symlink():
                     place = self.path / "set_aside"
-                    place.mkdir(exist_ok=True)
-                    each.rename(place / f"{each.stem}.{len(list(place.iterdir()))}{each.suffix}")
+                    with writing(place):
+                        place.mkdir(exist_ok=True)
+                        each.rename(place / f"{each.stem}.{len(list(place.iterdir()))}{each.suffix}")
         return faults
 
     # Maps and images ──────────────────────────────────────────────────────────────────────────────
@@ -314,7 +315,9 @@ written to, such as runs/demo
 
     def clear_failure(self, unit: str) -> None:
         """Delete the record of a unit's failure, if there is one."""
-        self.failure_path(unit).unlink(missing_ok=True)
+        path = self.failure_path(unit)
+        with writing(path):
+            path.unlink(missing_ok=True)
 
     def failures(self) -> list[Failure]:
         """The failures of all units of the run that failed and have not been finished since."""
@@ -380,5 +383,5 @@ def _read_failures(path: Path) -> list[Failure]:
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise DataError(f"{path}: expected JSON, got a file that cannot be parsed ({error}). {REMEDY}") from error

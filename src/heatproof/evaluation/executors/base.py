@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from heatproof.core.errors import StorageError
 from heatproof.core.records import Failure
 from heatproof.evaluation.plan import Unit
 
@@ -64,9 +65,15 @@ def failure_of(unit: Unit, error: BaseException) -> Failure:
 
 
 def outcome_of(work: Work, folder: Path, unit: Unit) -> UnitOutcome:
-    """Compute a unit in this process, and return how it ended."""
+    """Compute a unit in this process, and return how it ended.
+
+    Raises:
+        StorageError: the result cannot be stored, nor could any other.
+    """
     try:
         work(folder, unit)
+    except StorageError:
+        raise
     except Exception as error:  # the run records whatever a unit raises, and continues
         return UnitOutcome(unit, failure_of(unit, error))
     return UnitOutcome(unit)

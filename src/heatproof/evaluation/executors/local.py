@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pebble import ProcessExpired, ProcessPool
 
-from heatproof.core.errors import SettingsError, UsageError
+from heatproof.core.errors import SettingsError, StorageError, UsageError
 from heatproof.core.objects import REMEDY, packed, receive, unpack
 from heatproof.data.base import Item
 from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
@@ -80,6 +80,8 @@ class LocalExecutor:
     def _outcome(self, future: Future[None], unit: Unit) -> UnitOutcome:
         try:
             future.result()
+        except StorageError:
+            raise
         except TimeoutError:
             return UnitOutcome(unit, failure_of(unit, TimeoutError(f"the unit took longer than {self.timeout} s and was stopped")))
         except ProcessExpired as error:
