@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from heatproof.core.errors import StorageError
 from heatproof.core.records import Failure
 from heatproof.evaluation.checks import check_items, check_networks
 from heatproof.evaluation.executors.base import Executor, UnitOutcome
@@ -18,6 +20,7 @@ from heatproof.evaluation.worker import compute_unit, forget
 from heatproof.store import Run
 from heatproof.store.atomic import check_folder, write_atomically
 from heatproof.store.manifest import StoppedEntry
+from heatproof.store.run_log import log_of
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,17 @@ def run_experiment(
                 announced = len(schedule.stopped)
             yield pending
 
+    log, ended = log_of(folder), "stopped"
+    log.write("run", outcome="started", executor=executor.label, pending=len(schedule.pending))
     try:
         for outcome in executor.compute(compute_unit, folder, rounds()):
             _record_failure(store, outcome)
             computed, passes = computed + 1, passes + outcome.unit.passes
             show(outcome.unit)
+        ended = "finished"
     finally:
+        with suppress(StorageError):
+            log.write("run", outcome=ended)
         forget()  # what a process of its own keeps until it ends must not stay in the caller's
 
     seconds = time.perf_counter() - started
@@ -157,8 +165,13 @@ def run_experiment(
 
 
 def _record_failure(store: Run, outcome: UnitOutcome) -> None:
-    if outcome.failure is not None:
-        store.write_failure(outcome.unit.key, outcome.failure)
+    if outcome.failure is None:
+        return
+    unit, reason = outcome.unit, outcome.failure.reason
+    store.write_failure(unit.key, outcome.failure)
+    if outcome.lost:
+        facts = {"unit": unit.key, "method": unit.label, "model": unit.model_name}
+        log_of(store.path).write("end", **facts, outcome="failed", reason=reason)
 
 
 def _once_each(refusals: Iterable[Failure]) -> tuple[Failure, ...]:

@@ -25,6 +25,7 @@ from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import LoadedImages, load, load_regions, load_scenes
 from heatproof.evaluation.networks import with_output
+from heatproof.evaluation.observed import observed
 from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.evaluation.same_bits import forget_decisions, same_bits
@@ -44,11 +45,12 @@ from heatproof.passes.network_checks import known_model
 from heatproof.perturb.draws import image_digest
 from heatproof.pictures.areas import lines
 from heatproof.store import Run
+from heatproof.store.run_log import log_of
 
 
 def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part. Refused images are recorded and left out."""
-    with same_bits(run):
+    with observed(run, unit), same_bits(run):
         _compute(Run.create(run), unit)
 
 
@@ -80,6 +82,7 @@ def forget() -> None:
     _model.cache_clear()
     _batch.cache_clear()
     forget_decisions()
+    log_of.cache_clear()
 
 
 @lru_cache(maxsize=2)

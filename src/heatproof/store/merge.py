@@ -52,7 +52,7 @@ def merge(runs: Sequence[Run], out: Path | str) -> Run:
                 raise UsageError(f"{part}: expected units that no other run holds, as they are packed; merge first, compact later")
             written |= units
             _copy(part, merged.path / "parts" / part.name)
-        for folder in ("maps", "images", "failed", "refused"):
+        for folder in ("maps", "images", "failed", "refused", "log"):
             for file in sorted((run.path / folder).glob("[!.]*")):
                 if not (merged.path / folder / file.name).exists():
                     _copy(file, merged.path / folder / file.name)

@@ -10,6 +10,7 @@
     refused/<unit>.json        the images that a unit refused
     decided/<key>.json         a choice of the process that came first, such as how many passes are computed at once
     claims/<unit>              a mark of the process that computes a unit, where several share the folder
+    log/<process>.jsonl        what each process did and when, a line of JSON for each event (see `run_log.py`)
     set_aside/                 files that could not be used; their units were computed anew
     report.html, figures/, tables/
 

@@ -16,10 +16,17 @@ Work = Callable[[Path, Unit], None]
 
 @dataclass(frozen=True)
 class UnitOutcome:
-    """The outcome of a unit that has ended; `failure` is None if the unit wrote its part."""
+    """The outcome of a unit that has ended.
+
+    Attributes:
+        unit: the unit.
+        failure: why it failed; None if it wrote its part.
+        lost: whether its process ended, or was ended, before it could write to the log of the run how the unit ended.
+    """
 
     unit: Unit
     failure: Failure | None = None
+    lost: bool = False
 
 
 class Executor(Protocol):

@@ -83,11 +83,13 @@ class LocalExecutor:
         except StorageError:
             raise
         except TimeoutError:
-            return UnitOutcome(unit, failure_of(unit, TimeoutError(f"the unit took longer than {self.timeout} s and was stopped")))
+            late = TimeoutError(f"the unit took longer than {self.timeout} s and was stopped")
+            return UnitOutcome(unit, failure_of(unit, late), lost=True)
         except ProcessExpired as error:
-            return UnitOutcome(unit, failure_of(unit, RuntimeError(f"the unit's process died with exit code {error.exitcode}")))
+            died = RuntimeError(f"the unit's process died with exit code {error.exitcode}{_killed(error.exitcode)}")
+            return UnitOutcome(unit, failure_of(unit, died), lost=True)
         except CancelledError as error:
-            return UnitOutcome(unit, failure_of(unit, error))
+            return UnitOutcome(unit, failure_of(unit, error), lost=True)
         except Exception as error:  # the run records whatever a unit raises, and continues
             return UnitOutcome(unit, failure_of(unit, error))
         return UnitOutcome(unit)
@@ -116,6 +118,11 @@ class PendingUnits:
         if not units:
             del self._units[batch]
         return unit, batch
+
+
+def _killed(code: int | None) -> str:
+    """What an exit code says of a process that was killed, as by a system that has no memory left."""
+    return "; a system that runs out of memory ends processes so: use fewer --workers or a smaller batch" if code == -9 else ""
 
 
 def _check_started(pools: Sequence[ProcessPool]) -> None:
