@@ -1,4 +1,4 @@
-"""Two commands on one run, clocks that jump, and parts that are damaged between two starts: the records are those of one quiet run."""
+"""Two commands on one run, clocks that jump, parts that are damaged between two starts: the records are those of a quiet run."""
 
 import os
 import random
