@@ -51,7 +51,10 @@ def show_status(run: RunFolder) -> None:
     from heatproof.store.status import status
 
     found = status(Run(run))
-    rows = [("units", f"{found.done} of {found.total} done, {found.failed} failed"), ("holds", ", ".join(_held(found)))]
+    rows: list[tuple[str, ...]] = [
+        ("units", f"{found.done} of {found.total} done, {found.failed} failed"),
+        ("holds", ", ".join(_held(found))),
+    ]
     if found.refused or found.set_aside:
         rows.append(("left out", f"{count(found.refused, 'image')} refused, {count(found.set_aside, 'file')} set aside"))
     if found.running:

@@ -2,6 +2,7 @@
 executes code.
 """
 
+import struct
 import zipfile
 import zlib
 from functools import lru_cache
@@ -99,6 +100,13 @@ def _read(path: Path, keys: tuple[str, str, str], _changed: int, _size: int) -> 
     return pixels, indices, names
 
 
+_DAMAGE = (
+    *(OSError, ValueError, EOFError, LookupError, TypeError, SyntaxError, ArithmeticError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""The exceptions that NumPy raises for damaged files."""
+
+
 def _members(path: Path, keys: tuple[str, ...]) -> list[npt.NDArray[np.generic] | None]:
     """The arrays under the keys; None for an empty key."""
     try:
@@ -112,10 +120,11 @@ def _members(path: Path, keys: tuple[str, ...]) -> list[npt.NDArray[np.generic] 
                     f"{', '.join(file.files) or 'none'}; set `part`, `images`, `labels` or `classes`, empty for none"
                 )
             return [np.asarray(file[key]) if key else None for key in keys]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         if "allow_pickle" in str(error):
             raise DataError(f"{path}: expected plain arrays, got pickled ones, which run code when read; {_REMEDY}") from None
-        raise DataError(f"{path}: expected an .npz file, could not read it ({error}); copy it again or save it anew") from None
+        reason = f"{error!s:.200}"
+        raise DataError(f"{path}: expected an .npz file, could not read it ({reason}); copy it again or save it anew") from None
 
 
 def _checked_pixels(images: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.uint8]:

@@ -63,7 +63,8 @@ def read(path: Path, digest: str) -> "np.ndarray[Any, np.dtype[np.float32]]":
 
 
 def _scaled_back(scaled: "np.ndarray[Any, Any]", scale: Any) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    return np.asarray(scaled, dtype=np.float32) * (np.float32(scale) if scale > 0 else np.float32(1))
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity and NaN stay what they are
+        return np.asarray(scaled, dtype=np.float32) * (np.float32(scale) if scale > 0 else np.float32(1))
 
 
 def digests(path: Path) -> set[str]:

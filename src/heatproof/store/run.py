@@ -22,6 +22,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,9 +115,13 @@ written to, such as runs/demo
             DataError: no report has been written.
         """
         verdicts = _read_json(self._written(VERDICT))
-        if len(verdicts) == 1:
-            return str(verdicts[0]["lead"])
-        return "\n".join(f"{each['model']}, {each['output']}: {each['lead']}" for each in verdicts)
+        try:
+            if len(verdicts) == 1:
+                return str(verdicts[0]["lead"])
+            return "\n".join(f"{each['model']}, {each['output']}: {each['lead']}" for each in verdicts)
+        except (TypeError, KeyError, IndexError):
+            got = f"expected the sentences of a report, got {verdicts!s:.80}"
+            raise DataError(f"{self.path / VERDICT}: {got}; run: heatproof report {self.path}") from None
 
     def scores(self) -> "pa.Table":
         """Every score of every image: model, method, metric, component, image, label, target, seed, value and error.
@@ -136,9 +141,13 @@ written to, such as runs/demo
         Raises:
             DataError: no report has been written.
         """
-        from pyarrow import csv
+        from pyarrow import ArrowException, csv
 
-        return csv.read_csv(self._written(SUMMARY))
+        path = self._written(SUMMARY)
+        try:
+            return csv.read_csv(path)
+        except (ArrowException, OSError) as error:
+            raise DataError(f"{path}: expected the table of a report, got {error}; run: heatproof report {self.path}") from None
 
     # Units ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,6 +206,7 @@ written to, such as runs/demo
             DataError: a part has a newer schema.
         """
         faults = {part: part_files.fault_of(part_files.inspect(part)) for part in self.parts()}
+        faults |= part_files.unreadable([part for part, reason in faults.items() if not reason])
         faults |= {path: map_files.fault(path) for path in sorted((self.path / "maps").glob("[!.]*.safetensors"))}
         return [Failure(unit=path.stem, what=str(path), reason=reason) for path, reason in faults.items() if reason]
 
@@ -373,16 +383,19 @@ written to, such as runs/demo
 
 def _read_failures(path: Path) -> list[Failure]:
     items = _read_json(path)
-    try:
-        if isinstance(items, list):
-            return [Failure(**item) for item in items]
-    except TypeError:
-        pass
+    if isinstance(items, list) and all(map(_is_failure, items)):
+        return [Failure(**item) for item in items]
     raise DataError(f"{path}: expected a list of failures, got {items!s:.80}. Delete this file; it is only a note.")
+
+
+def _is_failure(item: Any) -> bool:
+    if not isinstance(item, dict) or not all(isinstance(value, str) for value in item.values()):
+        return False
+    return {"unit", "what", "reason"} <= set(item) <= {field.name for field in fields(Failure)}
 
 
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (ValueError, OSError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON, got a file that cannot be parsed ({error}). {REMEDY}") from error
+        raise DataError(f"{path}: expected JSON, got a file that cannot be parsed ({error!s:.200}). {REMEDY}") from error

@@ -5,6 +5,7 @@ It reads `.safetensors`, and state dicts that torch can load without executing c
 """
 
 import pickle
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -77,6 +78,13 @@ class File(Loader):
         return self.architecture.model_copy(update={"preprocessing": self.preprocessing}) if given else self.architecture
 
 
+_DAMAGE = (
+    *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ArithmeticError, MemoryError, struct.error),
+)
+"""The exceptions that torch raises for damaged files."""
+
+
 def _read(path: Path) -> Any:
     if not path.is_file():
         raise WeightsMissing(f"{path}: no such file; expected a .safetensors file or a state dict saved by torch")
@@ -89,7 +97,7 @@ def _read(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ModelError(f"{path}: refused, because loading it would run code{_unsafe_names(path)}; {_REMEDY}") from None
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise ModelError(
             f"{path}: expected a state dict saved by torch, could not read it ({_first_line(error)}); {_REMEDY}"
         ) from None
@@ -112,8 +120,11 @@ def _refuse_programs(path: Path) -> None:
         raise ModelError(f"{path}: refused, because {path.suffix} holds a program, not weights; {_REMEDY}")
     if not zipfile.is_zipfile(path):
         return
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{path}: expected a state dict saved by torch, got a damaged archive ({error}); copy it again") from None
     if any(
         "/code/" in name or name.endswith(("constants.pkl", "archive_format", "serialized_exported_program.json")) for name in names
     ):
@@ -123,7 +134,7 @@ def _refuse_programs(path: Path) -> None:
 def _unsafe_names(path: Path) -> str:
     try:
         names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError):
+    except (pickle.UnpicklingError, *_DAMAGE):
         return ""
     return f" (it names {', '.join(names[:_SHOWN])})" if names else ""
 
