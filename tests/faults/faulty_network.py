@@ -1,6 +1,7 @@
 """A network that goes wrong once, or always, at a certain call; it is named by its import path, so that worker processes load it.
 
-The environment says how: HEATPROOF_FAULT=<kind>:<call>:<folder>. With a folder, the fault happens once, which a file there says.
+The environment says how: HEATPROOF_FAULT=<kind>:<call>:<folder>. With a folder, the fault happens once, which a file there says;
+of several kinds, as in kill+hang, each happens once.
 """
 
 import os
@@ -25,10 +26,14 @@ class Faulty(nn.Module):
 
     def forward(self, x):
         Faulty.calls += 1
-        kind, call, folder = os.environ.get(VARIABLE, "none:0:").split(":", 2)
-        if kind in ("kill", "hang") and parent_process() is None:  # these are for workers
+        kinds, call, folder = os.environ.get(VARIABLE, "none:0:").split(":", 2)
+        if kinds == "none" or Faulty.calls < int(call):
             return x
-        if kind == "none" or Faulty.calls < int(call) or (folder and not _first(Path(folder) / f"{kind}-{call}")):
+        if kinds == "kill+hang" and parent_process() is None:  # these are for workers
+            return x
+        once = (kind for kind in kinds.split("+") if not folder or _first(Path(folder) / f"{kind}-{call}"))
+        kind = next(once, "none")
+        if kind == "none":
             return x
         if kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)

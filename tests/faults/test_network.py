@@ -72,15 +72,12 @@ def test_a_worker_that_is_killed_and_one_that_hangs_cost_their_units_and_the_nex
     undisturbed, tmp_path, monkeypatch
 ):
     wanted, whole, _ = undisturbed
-    reasons = []
-    for kind in ("kill", "hang"):
-        monkeypatch.setenv(VARIABLE, f"{kind}:9:{tmp_path}")
-        summary = start(wanted, tmp_path / "run", LocalExecutor(workers=1, timeout=10))
-        reasons += [failure.reason for failure in summary.failures]
-        check_consistent(tmp_path / "run")
-    assert "exit code -9; a system that runs out of memory ends processes so" in reasons[0]
-    assert "took longer than 10 s" in reasons[1]
-    assert [unit.outcome for unit in logged_units(tmp_path / "run")].count("failed") == 2
+    monkeypatch.setenv(VARIABLE, f"kill+hang:9:{tmp_path}")
+    killed, hung = start(wanted, tmp_path / "run", LocalExecutor(workers=1, timeout=10)).failures
+    assert "exit code -9; a system that runs out of memory ends processes so" in killed.reason + hung.reason
+    assert "took longer than 10 s" in killed.reason + hung.reason
+    check_consistent(tmp_path / "run")
+    assert sorted(unit.outcome for unit in logged_units(tmp_path / "run")) == ["done", "done", "failed", "failed", "lost", "lost"]
     monkeypatch.delenv(VARIABLE)
     start(wanted, tmp_path / "run")
     assert content(tmp_path / "run") == whole

@@ -33,7 +33,7 @@ from tests.hostile.mutations import VALUES, changed_text, changed_value, damaged
 from tests.unit.store.made import made
 
 TARGETS = {}
-"""The targets by their names, which are those of the table in docs/project/hostile-input.md."""
+"""The targets by their names, which are those of the table in docs/project/faults.md."""
 
 
 def target(name):
@@ -130,7 +130,12 @@ def settings_text(folder, rng):
 
 @target("names of networks")
 def model_text(folder, rng):
-    given = ("toy,architecture=cnn", "torchvision:resnet18,weights=random", "file:w.pt,architecture=nets:build", "nets:build,width=8")
+    given = (
+        "toy,architecture=cnn",
+        "torchvision:resnet18,weights=random",
+        "file:w.pt,architecture=nets:build",
+        "nets:build,width=8",
+    )
 
     def try_one():
         fields = parse_settings(changed_text(rng.choice(given), rng, WORDS))
@@ -279,7 +284,9 @@ def verdicts(folder, rng):
         "version": 1,
     }
     packaged = json.loads(next(Path(__import__("heatproof").__file__).parent.glob("verdict/packaged/*.json")).read_text())
-    return _file_of_a_run(folder, rng, "verdict.json", (whole, packaged), lambda: VerdictFile.read(folder / "verdict.json").explaining)
+    return _file_of_a_run(
+        folder, rng, "verdict.json", (whole, packaged), lambda: VerdictFile.read(folder / "verdict.json").explaining
+    )
 
 
 STATE = {"conv.weight": torch.ones(2, 3, 3, 3), "conv.bias": torch.zeros(2), "n": torch.tensor(3), "half": torch.ones(4).half()}
@@ -318,9 +325,12 @@ def labels(folder, rng):
     for name in ("a", "b", "c"):
         Image.new("L", (8, 8)).save(folder / f"{name}.png")
     text = "# labels\na.png,0\nb.png\tn01440764\nc.png dog\n"
+    words = (*filter(_is_text, VALUES), "dog", "cat", "²", "٣", "a.png,1\n")
 
     def try_one():
-        changed = changed_text(text, rng, (*filter(_is_text, VALUES), "dog", "cat", "²", "٣", "a.png,1\n")).encode("utf-8", "replace")
+        changed = changed_text(text, rng, (*filter(_is_text, VALUES), "dog", "cat", "²", "٣", "a.png,1\n")).encode(
+            "utf-8", "replace"
+        )
         (folder / "labels.txt").write_bytes(damaged(changed, rng) if rng.random() < 0.3 else changed)
         classes = ("cat", "dog") if rng.random() < 0.5 else ()
         Folder(path=folder, labels=folder / "labels.txt", classes=classes).items()
@@ -349,11 +359,34 @@ def arrays(folder, rng):
 CALLS = (
     *("explain nosuch.png -m toy -x gradient,samples=3 --target 3", "evaluate nosuch.toml --executor serial --workers 2"),
     *("evaluate -m toy -d nosuch -x gradient --metric sparseness --images 3 -o out", "report nosuch", "methods gradient"),
-    *("metrics pixel_flipping", "models toy", "data photos", "judge -m toy -d nosuch --metric sparseness", "advise -m toy -d nosuch"),
+    *(
+        "metrics pixel_flipping",
+        "models toy",
+        "data photos",
+        "judge -m toy -d nosuch --metric sparseness",
+        "advise -m toy -d nosuch",
+    ),
     *("runs list nosuch", "runs status nosuch", "runs verify nosuch --set-aside", "runs compact nosuch", "runs merge a b --out c"),
     *("runs export nosuch a.csv", "reproduce nosuch --budget smoke --table 1", "--version", "--debug methods", "runs", ""),
 )
-ARGUMENTS = ("-h", "--", "-", "--out", "-x", "--no-such", "=", "é", "../..", "a" * 5000, "[/red]", "\x1b[2J", "-1", "nan", "''", "*")
+ARGUMENTS = (
+    "-h",
+    "--",
+    "-",
+    "--out",
+    "-x",
+    "--no-such",
+    "=",
+    "é",
+    "../..",
+    "a" * 5000,
+    "[/red]",
+    "\x1b[2J",
+    "-1",
+    "nan",
+    "''",
+    "*",
+)
 
 
 @target("command lines")
@@ -389,7 +422,8 @@ def command_lines(folder, rng):
                 code = ended.code
         assert code in (0, 1, 2), words
         assert "Traceback" not in printed.getvalue(), words
-        assert sorted(folder.iterdir()) == [], words
+        for made_folder in folder.iterdir():  # explain makes the folder that it is told to write to
+            made_folder.rmdir()
         if code:
             raise UsageError("refused")
 

@@ -18,6 +18,8 @@ Every message states what was expected, what was given instead, and the remedy.
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from heatproof.core.formatting import visible
+
 NEAR = 0.55
 """The least similarity of a name that is suggested in place of another: twice the number of equal characters over all of both."""
 LONGEST = 900
@@ -101,8 +103,7 @@ class RunError(HeatproofError):
 
 
 def _one_line(message: str) -> str:
-    if not message.isprintable():
-        message = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in message)
+    message = visible(message)
     half = LONGEST // 2
     return message if len(message) <= LONGEST else f"{message[:half]} … {message[3 - half :]}"
 
