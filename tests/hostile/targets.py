@@ -325,7 +325,6 @@ def labels(folder, rng):
     for name in ("a", "b", "c"):
         Image.new("L", (8, 8)).save(folder / f"{name}.png")
     text = "# labels\na.png,0\nb.png\tn01440764\nc.png dog\n"
-    words = (*filter(_is_text, VALUES), "dog", "cat", "²", "٣", "a.png,1\n")
 
     def try_one():
         changed = changed_text(text, rng, (*filter(_is_text, VALUES), "dog", "cat", "²", "٣", "a.png,1\n")).encode(

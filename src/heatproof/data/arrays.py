@@ -100,6 +100,8 @@ def _read(path: Path, keys: tuple[str, str, str], _changed: int, _size: int) -> 
     return pixels, indices, names
 
 
+BOMB, BOMB_RATIO = 2**28, 100
+"""An array is not read if it is larger than so many bytes and than so many times its size in the file."""
 _DAMAGE = (
     *(OSError, ValueError, EOFError, LookupError, TypeError, SyntaxError, ArithmeticError, MemoryError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
@@ -112,6 +114,11 @@ def _members(path: Path, keys: tuple[str, ...]) -> list[npt.NDArray[np.generic] 
     try:
         if not zipfile.is_zipfile(path):
             raise DataError(f"{path}: expected an .npz file, whole and with named arrays, got something else; {_REMEDY}")
+        with zipfile.ZipFile(path) as archive:
+            bomb = [info for info in archive.infolist() if info.file_size > max(BOMB, BOMB_RATIO * info.compress_size)]
+        if bomb:
+            size = f"{bomb[0].file_size / 1e6:,.0f} MB, over {BOMB_RATIO} times as much as in the file"
+            raise DataError(f"{path}: {bomb[0].filename} would fill {size}; save it with numpy.savez")
         with np.load(path, allow_pickle=False) as file:
             missing = [key for key in keys if key and key not in file.files]
             if missing:

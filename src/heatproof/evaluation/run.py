@@ -18,7 +18,7 @@ from heatproof.evaluation.plan import Unit, plan
 from heatproof.evaluation.schedule import Schedule
 from heatproof.evaluation.worker import compute_unit, forget
 from heatproof.store import Run
-from heatproof.store.atomic import check_folder, write_atomically
+from heatproof.store.atomic import check_folder, check_links, write_atomically
 from heatproof.store.manifest import StoppedEntry
 from heatproof.store.run_log import log_of
 
@@ -100,6 +100,7 @@ def run_experiment(
     check_items(experiment, dataset, items)
     for name in ("", "parts", "maps", "images", "failed", "refused"):
         check_folder(folder / name)
+    check_links(folder)
     store = Run.create(folder)
     with executor.preparing(folder):
         set_aside = store.set_aside()

@@ -80,6 +80,20 @@ def check_folder(path: Path) -> None:
         raise UsageError(f"{path}: expected a folder that may be written, got {nearest}; choose another folder with --out")
 
 
+def check_links(folder: Path) -> None:
+    """Check that no folder inside that of a run is a link out of it, since a run of a stranger may lead anywhere.
+
+    Raises:
+        UsageError: a folder is such a link.
+    """
+    home = folder.resolve()
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if entry.is_symlink() and entry.is_dir() and not entry.resolve().is_relative_to(home):
+            raise UsageError(
+                f"{entry}: expected a folder inside {folder}, got a link to {entry.resolve()}; replace the link by what it leads to"
+            )
+
+
 def _written(path: Path, content: bytes) -> Path:
     """A new file beside `path` that holds the content, on the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")

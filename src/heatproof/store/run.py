@@ -116,10 +116,12 @@ written to, such as runs/demo
         """
         verdicts = _read_json(self._written(VERDICT))
         try:
+            if not isinstance(verdicts, list) or not verdicts:
+                raise TypeError
             if len(verdicts) == 1:
                 return str(verdicts[0]["lead"])
             return "\n".join(f"{each['model']}, {each['output']}: {each['lead']}" for each in verdicts)
-        except (TypeError, KeyError, IndexError):
+        except (TypeError, KeyError):
             got = f"expected the sentences of a report, got {verdicts!s:.80}"
             raise DataError(f"{self.path / VERDICT}: {got}; run: heatproof report {self.path}") from None
 

@@ -4,6 +4,7 @@ It reads `.safetensors`, and state dicts that torch can load without executing c
 `.pt2`, a pickled module) is refused, because opening it means executing code of unknown origin.
 """
 
+import os
 import pickle
 import struct
 import warnings
@@ -86,7 +87,7 @@ _DAMAGE = (
 
 
 def _read(path: Path) -> Any:
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike the method of a path, it is False for a name that no file can have
         raise WeightsMissing(f"{path}: no such file; expected a .safetensors file or a state dict saved by torch")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -123,8 +124,11 @@ def _refuse_programs(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            packed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise ModelError(f"{path}: expected a state dict saved by torch, got a damaged archive ({error}); copy it again") from None
+    if packed:
+        raise ModelError(f"{path}: refused, because it is compressed, as torch never writes it, and may be of any size; {_REMEDY}")
     if any(
         "/code/" in name or name.endswith(("constants.pkl", "archive_format", "serialized_exported_program.json")) for name in names
     ):
