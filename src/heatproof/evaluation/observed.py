@@ -51,7 +51,7 @@ def observed(run: Path, unit: Unit) -> Iterator[None]:
 
 def _reset_peak() -> None:
     """Let the peak memory be that of what follows, where the system allows it."""
-    if torch.cuda.is_initialized():
+    if _uses_gpu():
         torch.cuda.reset_peak_memory_stats()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_bytes(b"5")
@@ -59,7 +59,7 @@ def _reset_peak() -> None:
 
 def _peak() -> int:
     """The most bytes that this process held since the last reset, in memory or on its GPU, whichever are more."""
-    device = torch.cuda.max_memory_allocated() if torch.cuda.is_initialized() else 0
+    device = torch.cuda.max_memory_allocated() if _uses_gpu() else 0
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/self/status").read_text().splitlines()
         return max(device, 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1]))
@@ -68,3 +68,8 @@ def _peak() -> int:
     import resource
 
     return max(device, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+
+
+def _uses_gpu() -> bool:
+    """Whether this process has begun to use a GPU; to ask begins nothing."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]  # torch does not annotate it

@@ -90,10 +90,15 @@ def _compute(store: Run, unit: Unit) -> tuple[list[Record], Maps | None]:
 
 def _are_same(result: tuple[list[Record], Maps | None], other: tuple[list[Record], Maps | None]) -> bool:
     """Whether two computations of a unit gave the same, but for the times that they took."""
-    records, maps = zip(result, other, strict=True)
-    timeless = [[repr(replace(record, seconds=0.0, metric_seconds=0.0)) for record in each] for each in records]
-    stored = [{key: values.tobytes() for key, values in (each or {}).items()} for each in maps]
-    return timeless[0] == timeless[1] and stored[0] == stored[1]
+    return _text_of(result[0]) == _text_of(other[0]) and _bytes_of(result[1]) == _bytes_of(other[1])
+
+
+def _text_of(records: list[Record]) -> list[str]:
+    return [repr(replace(record, seconds=0.0, metric_seconds=0.0)) for record in records]  # NaN equals NaN as text
+
+
+def _bytes_of(maps: Maps | None) -> dict[str, bytes]:
+    return {key: values.tobytes() for key, values in (maps or {}).items()}
 
 
 def forget() -> None:

@@ -22,7 +22,6 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,16 +34,13 @@ from heatproof.core.records import Failure, Record
 from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
 from heatproof.store.atomic import write_atomically, writing
+from heatproof.store.json_files import REMEDY, read_failures, read_json
 from heatproof.store.manifest import MANIFEST_VERSION, Manifest
 from heatproof.store.upgrade import upgraded
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REMEDY = (
-    "Delete this file and start the run again: units whose parts exist are not computed again, "
-    "unless another way to compute passes proves the fastest."
-)
 REPORT, VERDICT, SUMMARY = "report.html", "tables/verdict.json", "tables/summary.csv"
 """The files of a report that `Run` reads."""
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -114,7 +110,7 @@ written to, such as runs/demo
         Raises:
             DataError: no report has been written.
         """
-        verdicts = _read_json(self._written(VERDICT))
+        verdicts = read_json(self._written(VERDICT))
         try:
             if not isinstance(verdicts, list) or not verdicts:
                 raise TypeError
@@ -307,7 +303,7 @@ written to, such as runs/demo
             raise DataError(
                 f"{self.path}: expected a run folder with a run.json, found none. Give the folder that a run was written to."
             )
-        content = _read_json(path)
+        content = read_json(path)
         if not isinstance(content, dict):
             raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}. {REMEDY}")
         version = content.get("version", content.get("schema", MANIFEST_VERSION))
@@ -374,30 +370,10 @@ written to, such as runs/demo
     def _lists(self, folder: str) -> list[Failure]:
         files = sorted((self.path / folder).glob("[!.]*.json"))
         units = self._current()
-        failures = [failure for file in files for failure in _read_failures(file)]
+        failures = [failure for file in files for failure in read_failures(file)]
         return [failure for failure in failures if units is None or failure.unit in units]
 
     def _current(self) -> set[str] | None:
         """The keys of the units that the manifest lists; None if it lists none."""
         units = self.manifest().units if self.exists else ()
         return {unit.unit for unit in units} or None
-
-
-def _read_failures(path: Path) -> list[Failure]:
-    items = _read_json(path)
-    if isinstance(items, list) and all(map(_is_failure, items)):
-        return [Failure(**item) for item in items]
-    raise DataError(f"{path}: expected a list of failures, got {items!s:.80}. Delete this file; it is only a note.")
-
-
-def _is_failure(item: Any) -> bool:
-    if not isinstance(item, dict) or not all(isinstance(value, str) for value in item.values()):
-        return False
-    return {"unit", "what", "reason"} <= set(item) <= {field.name for field in fields(Failure)}
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON, got a file that cannot be parsed ({error!s:.200}). {REMEDY}") from error
