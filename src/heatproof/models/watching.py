@@ -3,16 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from heatproof.models.model import Model
-
-Look = Callable[["Model", Tensor, Tensor], None]
-"""(model, images `[b, c, …]`, outputs `[b, k]`), which are not to be changed; it may raise."""
+Look = Callable[[Any, Tensor, Tensor], None]
+"""(the `Model`, images `[b, c, …]`, outputs `[b, k]`), which are not to be changed; it may raise."""
 
 _look: ContextVar[Look | None] = ContextVar("what sees every output", default=None)
 
@@ -37,7 +34,7 @@ def watching(look: Look) -> Iterator[None]:
         _look.reset(token)
 
 
-def seen(model: "Model", images: Tensor, outputs: Tensor) -> Tensor:
+def seen(model: Any, images: Tensor, outputs: Tensor) -> Tensor:
     """The outputs, once they were seen. No tracer intercepts what is done to look at them."""
     look = _look.get()
     if look is not None:

@@ -119,9 +119,9 @@ def _refuse_programs(path: Path) -> None:
     """Refuse TorchScript and exported programs, which are zip archives that contain code."""
     if path.suffix in (".pt2", ".onnx"):
         raise ModelError(f"{path}: refused, because {path.suffix} holds a program, not weights; {_REMEDY}")
-    if not zipfile.is_zipfile(path):
-        return
     try:
+        if not zipfile.is_zipfile(path):
+            return
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             packed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
