@@ -1,6 +1,7 @@
 """A run of few small units, and what must be alike in two runs that went different ways."""
 
 import numpy as np
+import pyarrow.parquet as pq
 from PIL import Image
 
 from heatproof.evaluation.executors import SerialExecutor
@@ -40,7 +41,8 @@ def start(wanted, folder, executor=None):
 def content(folder):
     """Everything that a run found out, to the last bit: its records but for times, and its maps."""
     run = Run(folder)
-    rows = run.query("SELECT * EXCLUDE (seconds, metric_seconds) FROM records ORDER BY ALL").to_pylist()
+    tables = [pq.read_table(part).drop_columns(["seconds", "metric_seconds"]) for part in run.parts()]
+    rows = sorted((row for table in tables for row in table.to_pylist()), key=repr)
     units = sorted(unit.unit for unit in run.manifest().units)
     maps = {(unit, digest): run.map(unit, digest).tobytes() for unit in units for digest in run.mapped(unit)}
     return units, repr(rows), maps  # as text, since NaN equals NaN there

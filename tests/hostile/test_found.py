@@ -186,14 +186,15 @@ def test_an_archive_whose_directory_is_damaged_is_no_checkpoint(tmp_path):
         _read(tmp_path / "x.pt")
 
 
-def test_arrays_that_would_fill_the_memory_are_refused_before_they_are_read(tmp_path):
+def test_arrays_that_would_fill_the_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("heatproof.data.arrays.BOMB", 10**7)
     content = io.BytesIO()
-    np.lib.format.write_array_header_1_0(content, {"descr": "|u1", "fortran_order": False, "shape": (300, 1000, 1000)})
+    np.lib.format.write_array_header_1_0(content, {"descr": "|u1", "fortran_order": False, "shape": (30, 1000, 1000)})
     with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive, archive.open("images.npy", "w") as file:
         file.write(content.getvalue())
-        for _ in range(300):
+        for _ in range(30):
             file.write(bytes(10**6))
-    with pytest.raises(DataError, match=r"images\.npy would fill 300 MB, over 100 times"):
+    with pytest.raises(DataError, match=r"images\.npy would fill 30 MB, over 100 times"):
         Arrays(path=tmp_path / "x.npz", images="images", labels="", classes="").items()
 
 

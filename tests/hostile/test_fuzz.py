@@ -13,7 +13,7 @@ from tests.hostile.targets import TARGETS, tried
 SHARE = {
     **dict.fromkeys(("manifests of runs", "logs of runs", "arrays, npz", "names of networks", "weights, torch"), 2_000),
     **dict.fromkeys(("text of experiments", "settings in one line", "maps of runs", "verdict files"), 700),
-    **dict.fromkeys(("parts of runs", "command lines"), 200),
+    **dict.fromkeys(("parts of runs", "command lines"), 150),
 }
 """How many inputs a target gets that is slower than a tenth of a millisecond an input."""
 

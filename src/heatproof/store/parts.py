@@ -143,13 +143,13 @@ def unreadable(parts: Sequence[Path]) -> dict[Path, str]:
     """The parts whose records cannot be read though their checksum is right or they state none, and why: the end of a file, which
     says where its records are, is in no checksum. All are read at once, and one by one only if that fails.
     """
+    if not parts:
+        return {}
     import duckdb
 
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as connection:
 
         def fault(some: Sequence[Path]) -> str:
-            if not some:
-                return ""
             try:
                 connection.execute(
                     "SELECT bit_xor(hash(COLUMNS(*))) FROM read_parquet(?, union_by_name = true)", [[str(part) for part in some]]
