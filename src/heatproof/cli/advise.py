@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heatproof.cli.console import named
 from heatproof.cli.console import out as console
 from heatproof.cli.evaluate import Address, Count, Executor, Gpus, Workers
 from heatproof.cli.judge import DataText, ModelText
@@ -94,6 +95,6 @@ def show(advice: "Advice") -> None:
     """Print advice and the paths of its files."""
     console.print(f"\n{advice.model}, {advice.images} images\n", style="bold", markup=False)
     console.print(advice.text(console.width), markup=False, soft_wrap=True)
-    console.print(f"\n[bold]verdict[/]  {advice.file}", soft_wrap=True)
+    named(console, "\nverdict", str(advice.file))
     if advice.report is not None:
-        console.print(f"[bold]report[/]   {advice.report}", soft_wrap=True)
+        named(console, "report", str(advice.report), gap="   ")

@@ -104,7 +104,7 @@ def _show(family: type["Settings"], name: str) -> None:
     from heatproof.core.settings import lookup
 
     cls = lookup(family, name)
-    out.print(f"[bold]{cls.name}[/]")
+    out.print(cls.name, style="bold")
     for line in _unwrapped((sys.modules[cls.__module__].__doc__ or "").strip()).splitlines():
         out.print(Padding(Text(line.strip()), (0, 0, 0, len(line) - len(line.lstrip()))))
     rows = []

@@ -3,25 +3,49 @@
 import logging
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
+
+from heatproof.core.formatting import visible
 
 HARD_SPACE = "\u00a0"
 SHORT = 24
 """The length of a text up to which it stays on one line in a table."""
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class PlainConsole(Console):
+    """A console that takes every text as it is: brackets are no markup, and control characters are shown and not obeyed.
+
+    Names of files, classes and networks may hold both.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            shown = segment.text if segment.control else visible(segment.text, "\n\t")
+            yield segment if shown == segment.text else Segment(shown, segment.style)
+
+
+out = PlainConsole()
+err = PlainConsole(stderr=True)
 
 
 def problem(message: str) -> None:
     """Print an error message on one line of standard error."""
-    err.print("[bold red]error[/]", end=" ")
-    err.print(message, markup=False, soft_wrap=True)
+    named(err, "error", message, style="bold red", gap=" ")
+
+
+def named(console: Console, term: str, text: str, style: str = "bold", gap: str = "  ") -> None:
+    """Print a term in a style, and what it stands for beside it, on one line however long it is."""
+    console.print(term, style=style, end=gap)
+    console.print(text, soft_wrap=True)
 
 
 class _ConsoleHandler(logging.Handler):

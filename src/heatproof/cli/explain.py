@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
-from heatproof.cli.console import err, out, problem, table
+from heatproof.cli.console import err, named, out, problem, table
 from heatproof.cli.recommended import recommended_methods
 from heatproof.cli.stopping import exit_code
 from heatproof.core.formatting import comma_list, count, numbered, percent, significant
@@ -161,7 +162,7 @@ def _explain_all(request: _ExplainRequest, pictures: Mapping[Path, Path], overwr
     from heatproof.models.loaders import resolve
 
     explained = None if request.output is None else Output.from_dict(parse_settings(request.output))
-    with err.status(f"loading {request.model}"):
+    with err.status(Text(f"loading {request.model}")):
         fields = parse_settings(request.model)
         network = resolve(fields.pop("name"), fields).load()
         network = network if explained is None else network.with_(output=explained)
@@ -181,7 +182,7 @@ def _explain_all(request: _ExplainRequest, pictures: Mapping[Path, Path], overwr
             continue
         written.append(picture)
         kept = f"  ({wanted} is kept; --overwrite replaces it)" if picture != wanted else ""
-        out.print(f"[bold]picture[/]  {picture}{kept}\n", soft_wrap=True)
+        named(out, "picture", f"{picture}{kept}\n")
     return refused
 
 
@@ -276,7 +277,7 @@ def _explain_one(loaded: _LoadedMethods, path: Path, picture: Path) -> None:
         if label in loaded.failed:
             continue
         try:
-            with err.status(f"{path.name}: {label}"):
+            with err.status(Text(f"{path.name}: {label}")):
                 attributions[label] = method.attribute(model, tensor, classes, seed=request.seed)
         except HeatproofError as error:
             if request.method or len(loaded.failed) == len(loaded.methods) - 1:

@@ -74,6 +74,12 @@ def run() -> None:
             raise
         problem(str(error))
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except OSError as error:  # of a path that was given, such as a name that is too long, or of a disk that fails
+        if os.environ.get("HEATPROOF_DEBUG"):
+            raise
+        where = f"{error.filename}: " if error.filename is not None else ""
+        problem(str(UsageError(f"{where}expected a file or folder that can be used, got {error.strerror or error}; check it")))
+        sys.exit(2)
     except Exception as error:
         if not hasattr(error, "format_message"):  # whatever the parser did not raise
             raise

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from heatproof.cli.console import out
+from heatproof.cli.console import named, out
 from heatproof.cli.verdict import print_verdict
 
 
@@ -17,4 +17,4 @@ def report(
 
     page = build(run)
     print_verdict(run)
-    out.print(f"\n[bold]report[/]  {page}", soft_wrap=True)
+    named(out, "\nreport", str(page))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from heatproof.cli.console import err, out, problem
+from heatproof.cli.console import err, named, out, problem
 from heatproof.cli.stopping import continued_by_the_same_command
 from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
@@ -52,7 +52,7 @@ def run_and_report(
     if page is not None:
         print_verdict(folder)
         show_findings(folder)
-        out.print(f"\n[bold]report[/]  {page}", soft_wrap=True)
+        named(out, "\nreport", str(page))
     if summary.failures:
         raise typer.Exit(1)
 
@@ -64,11 +64,9 @@ def _summarise(summary: "RunSummary") -> None:
     for stopped in summary.stopped:
         out.print(str(stopped), markup=False, soft_wrap=True)
     for fault in summary.set_aside:
-        err.print("[yellow]set aside and computed anew[/]", end=" ")
-        err.print(f"{fault.what}: {fault.reason}", markup=False, soft_wrap=True)
+        named(err, "set aside and computed anew", f"{fault.what}: {fault.reason}", style="yellow", gap=" ")
     for refusal in summary.refused:
-        err.print("[bold]refused[/]", end=" ")
-        err.print(f"{refusal.what}: {refusal.reason}", markup=False, soft_wrap=True)
+        named(err, "refused", f"{refusal.what}: {refusal.reason}", gap=" ")
     for failure in summary.failures:
         problem(f"{failure.what}: {failure.reason}")
     if summary.failures:

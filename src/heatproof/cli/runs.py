@@ -1,13 +1,20 @@
 """The commands `heatproof runs …`, which look after the folders of runs."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heatproof.cli.console import definitions, out, table
 from heatproof.cli.help import Command, Group
 from heatproof.core.formatting import count, duration
+
+if TYPE_CHECKING:
+    from heatproof.store.run_log import LoggedUnit
+
+SHOWN = 3
+"""How many of the units that are being computed are named."""
 
 app = typer.Typer(help="List, check, pack, unite and export the folders of runs.", no_args_is_help=True, cls=Group)
 
@@ -44,12 +51,24 @@ def show_status(run: RunFolder) -> None:
     from heatproof.store.status import status
 
     found = status(Run(run))
-    rows = [("units", f"{found.done} of {found.total} done, {found.failed} failed"), ("holds", ", ".join(_held(found)))]
+    rows: list[tuple[str, ...]] = [
+        ("units", f"{found.done} of {found.total} done, {found.failed} failed"),
+        ("holds", ", ".join(_held(found))),
+    ]
     if found.refused or found.set_aside:
         rows.append(("left out", f"{count(found.refused, 'image')} refused, {count(found.set_aside, 'file')} set aside"))
+    if found.running:
+        rows.append(("computing", *_computed(found.running)))
+    elif found.done + found.failed < found.total:
+        rows.append(("computing", "no process at present; the command that started the run continues it"))
     if found.done and found.done < found.total:
         pace = f", one each {duration(1 / found.rate)}, {duration(found.left)} left at this pace" if found.rate > 0 else ""
         rows.append(("last unit", f"finished {duration(found.quiet)} ago{pace}"))
+    if found.slowest is not None:
+        longest = f"{found.slowest.method} on {found.slowest.model}, {duration(found.slowest.seconds)}"
+        rows.append(
+            ("longest unit", longest + (f"; most memory of a process {_size(found.peak_bytes)}" if found.peak_bytes else ""))
+        )
     rows.append(("size", _size(found.size)))
     out.print(definitions(f"{found.name}, {found.path}", rows))
 
@@ -112,6 +131,15 @@ def export(
     from heatproof.store.export import export as exported
 
     out.print(f"{file}: {count(exported(Run(run), file), 'record')}", markup=False, soft_wrap=True)
+
+
+def _computed(running: "Sequence[LoggedUnit]") -> tuple[str, str]:
+    """How many units are being computed, and as a remark the first of them with the time that each has taken."""
+    from heatproof.store.status import elapsed
+
+    first = [f"{unit.method} on {unit.model} for {duration(elapsed(unit))}" for unit in running[:SHOWN]]
+    more = [f"{len(running) - SHOWN} more"] if len(running) > SHOWN else []
+    return count(len(running), "unit"), ", ".join(first + more)
 
 
 def _held(found: object) -> list[str]:

@@ -9,6 +9,7 @@
     │   └── ImageRefused     one image file is refused; a run continues without it
     ├── ModelError           a network cannot be loaded or does not behave as one
     │   └── WeightsMissing   the weights are not on this machine
+    ├── StorageError         a file cannot be written: the disk is full, or its folder is read-only
     └── RunError             a run ended with failed units
 
 Every message states what was expected, what was given instead, and the remedy.
@@ -17,14 +18,29 @@ Every message states what was expected, what was given instead, and the remedy.
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from heatproof.core.formatting import visible
+
 NEAR = 0.55
 """The least similarity of a name that is suggested in place of another: twice the number of equal characters over all of both."""
+LONGEST = 900
+"""The largest number of characters of a message."""
 LISTED = 24
 """How many names a message lists."""
 
 
 class HeatproofError(Exception):
-    """The base class of all exceptions of this library."""
+    r"""The base class of all exceptions of this library.
+
+    A message is one line, whatever names of files and other texts of strangers it quotes: control characters are shown by their
+    escapes, and of a message that is very long the middle is left out.
+
+    >>> from heatproof.core.errors import HeatproofError
+    >>> print(HeatproofError("a" + chr(10) + "b" + chr(27)))
+    a\nb\x1b
+    """
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*(_one_line(each) if isinstance(each, str) else each for each in arguments))
 
 
 class UsageError(HeatproofError, ValueError):
@@ -44,7 +60,11 @@ class UnknownNameError(UsageError):
     """
 
     def __init__(self, family: str, name: str, known: list[str], hint: str = "") -> None:
+        self._arguments = family, name, known, hint
         super().__init__(f"no {family} is called {name!r:.60}. {hint or near_names(name, known) or listed(known)}")
+
+    def __reduce__(self) -> tuple[type["UnknownNameError"], tuple[str, str, list[str], str]]:
+        return UnknownNameError, self._arguments
 
 
 class TensorError(UsageError):
@@ -74,8 +94,18 @@ class WeightsMissing(ModelError):
     """The weights are not on this machine; the message contains the command that fetches them."""
 
 
+class StorageError(HeatproofError, OSError):
+    """A file cannot be written. It ends a run, since no further result could be stored."""
+
+
 class RunError(HeatproofError):
     """A run ended with failed units."""
+
+
+def _one_line(message: str) -> str:
+    message = visible(message)
+    half = LONGEST // 2
+    return message if len(message) <= LONGEST else f"{message[:half]} … {message[3 - half :]}"
 
 
 def near_names(name: str, known: Sequence[str]) -> str:
@@ -85,7 +115,7 @@ def near_names(name: str, known: Sequence[str]) -> str:
     >>> near_names("blck", ["black", "white"]), near_names("resnet50", ["trained"])
     ('Did you mean black?', '')
     """
-    near = get_close_matches(name, known, n=3, cutoff=NEAR)
+    near = get_close_matches(name[:LONGEST], known, n=3, cutoff=NEAR)
     return f"Did you mean {' or '.join(near)}?" if near else ""
 
 

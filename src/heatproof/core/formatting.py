@@ -1,10 +1,25 @@
 """Numbers and lists as text for a reader."""
 
 import math
+import unicodedata
 from collections.abc import Sequence
 
 DASH = "—"
+_CONTROL = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""The categories of characters that no terminal shows: control, format (as of the direction of text), surrogates, separators."""
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""The text with the escapes of its control characters, but for those that are kept, so that a terminal shows and obeys none.
+
+    >>> from heatproof.core.formatting import visible
+    >>> print(visible("a" + chr(27) + "[2Jb" + chr(10)))
+    a\x1b[2Jb\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c in kept or unicodedata.category(c) not in _CONTROL else c.encode("unicode_escape").decode() for c in text)
 
 
 def decimals_for(half_width: float) -> int:

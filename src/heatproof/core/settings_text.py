@@ -49,7 +49,7 @@ def _split(text: str) -> list[str]:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # of a number of thousands of digits, and of brackets in brackets without end
         return text
 
 

@@ -2,6 +2,7 @@
 executes code.
 """
 
+import struct
 import zipfile
 import zlib
 from functools import lru_cache
@@ -99,11 +100,25 @@ def _read(path: Path, keys: tuple[str, str, str], _changed: int, _size: int) -> 
     return pixels, indices, names
 
 
+BOMB, BOMB_RATIO = 2**28, 100
+"""An array is not read if it is larger than so many bytes and than so many times its size in the file."""
+_DAMAGE = (
+    *(OSError, ValueError, EOFError, LookupError, TypeError, SyntaxError, ArithmeticError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""The exceptions that NumPy raises for damaged files."""
+
+
 def _members(path: Path, keys: tuple[str, ...]) -> list[npt.NDArray[np.generic] | None]:
     """The arrays under the keys; None for an empty key."""
     try:
         if not zipfile.is_zipfile(path):
             raise DataError(f"{path}: expected an .npz file, whole and with named arrays, got something else; {_REMEDY}")
+        with zipfile.ZipFile(path) as archive:
+            bomb = [info for info in archive.infolist() if info.file_size > max(BOMB, BOMB_RATIO * info.compress_size)]
+        if bomb:
+            size = f"{bomb[0].file_size / 1e6:,.0f} MB, over {BOMB_RATIO} times as much as in the file"
+            raise DataError(f"{path}: {bomb[0].filename} would fill {size}; save it with numpy.savez")
         with np.load(path, allow_pickle=False) as file:
             missing = [key for key in keys if key and key not in file.files]
             if missing:
@@ -112,10 +127,11 @@ def _members(path: Path, keys: tuple[str, ...]) -> list[npt.NDArray[np.generic] 
                     f"{', '.join(file.files) or 'none'}; set `part`, `images`, `labels` or `classes`, empty for none"
                 )
             return [np.asarray(file[key]) if key else None for key in keys]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGE as error:
         if "allow_pickle" in str(error):
             raise DataError(f"{path}: expected plain arrays, got pickled ones, which run code when read; {_REMEDY}") from None
-        raise DataError(f"{path}: expected an .npz file, could not read it ({error}); copy it again or save it anew") from None
+        reason = f"{error!s:.200}"
+        raise DataError(f"{path}: expected an .npz file, could not read it ({reason}); copy it again or save it anew") from None
 
 
 def _checked_pixels(images: npt.NDArray[np.generic], what: str) -> npt.NDArray[np.uint8]:

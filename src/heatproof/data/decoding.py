@@ -103,8 +103,9 @@ def unreadable(path: Path) -> str:
         if path.is_symlink():
             return "the link leads nowhere or in a circle; mend the link"
         return "expected a regular file, got a pipe or device" if path.exists() else "no such file; check its path"
-    except OSError as error:
-        return f"the file may not be read ({error.strerror}); mend its permissions or its disk"
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else error
+        return f"the file may not be read ({reason}); mend its permissions or its disk"
 
 
 def _decode(stream: BinaryIO, name: str, convert: Conversion) -> Image.Image:

@@ -32,8 +32,9 @@ def entries(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: expected {expected}, found neither a file nor a folder of this name; check the path") from None
     except NotADirectoryError:
         raise DataError(f"{folder}: expected a folder of images, got a file; name the folder it lies in") from None
-    except OSError as error:
-        raise DataError(f"{folder}: the folder may not be listed ({error.strerror}); mend its permissions or links") from None
+    except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{folder}: the folder may not be listed ({reason}); mend its permissions or links") from None
 
 
 def file_item(path: Path, root: Path, label: int = -1) -> Item:

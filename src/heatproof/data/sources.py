@@ -69,9 +69,9 @@ def dataset_of(source: Any) -> Dataset | None:
     path = Path(source)
     if path.suffix == ".npz":
         return Arrays(path=path)
-    if path.is_file():
+    if os.path.isfile(path):  # unlike the method of a path, it is False for a name that no file can have
         return None
-    has_classes = not image_files(path) and any(entry.is_dir() for entry in entries(path))
+    has_classes = not image_files(path) and any(os.path.isdir(entry) for entry in entries(path))
     return ImageFolder(path=path) if has_classes else Folder(path=path)
 
 
@@ -145,7 +145,10 @@ def image_list(
 def _with_settings(text: str) -> Dataset:
     """The data set of a text such as `photos,count=4` or `pictures,labels=val.txt`."""
     settings = parse_settings(text)
-    dataset = dataset_of(settings.pop("name"))
+    name = settings.pop("name")
+    if name == text:
+        raise UsageError(f"{text}: expected NAME,key=value,…, got a bracket that is not closed; close it")
+    dataset = dataset_of(name)
     if dataset is None:
         raise UsageError(f"{text}: expected a data set or a folder with settings, got an image, which has none")
     return type(dataset).from_dict({**dataset.to_dict(), **settings})

@@ -270,7 +270,9 @@ def toml_content(text: str, path: Path) -> dict[str, Any]:
     """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise SettingsError(f"{path}: expected TOML, got brackets in brackets without end") from None
+    except ValueError as error:  # what TOML raises, and what Python raises of a number of thousands of digits
         raise SettingsError(f"{path}: expected TOML, got {error}") from None
 
 

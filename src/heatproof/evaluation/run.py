@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from heatproof.core.errors import StorageError
 from heatproof.core.records import Failure
 from heatproof.evaluation.checks import check_items, check_networks
 from heatproof.evaluation.executors.base import Executor, UnitOutcome
@@ -16,8 +18,9 @@ from heatproof.evaluation.plan import Unit, plan
 from heatproof.evaluation.schedule import Schedule
 from heatproof.evaluation.worker import compute_unit, forget
 from heatproof.store import Run
-from heatproof.store.atomic import check_folder
+from heatproof.store.atomic import check_folder, check_links, write_atomically
 from heatproof.store.manifest import StoppedEntry
+from heatproof.store.run_log import log_of
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def run_experiment(
         DataError: the data set is empty, cannot be listed, or lacks the regions or labels that are needed.
         ModelError: a network cannot be loaded, or lacks what a metric needs.
         SettingsError: settings of a metric do not fit the images or a network.
+        StorageError: a result cannot be stored, as on a full disk.
         UsageError: the folder of the run cannot be written.
     """
     started = time.perf_counter()
@@ -96,6 +100,7 @@ def run_experiment(
     check_items(experiment, dataset, items)
     for name in ("", "parts", "maps", "images", "failed", "refused"):
         check_folder(folder / name)
+    check_links(folder)
     store = Run.create(folder)
     with executor.preparing(folder):
         set_aside = store.set_aside()
@@ -111,7 +116,7 @@ def run_experiment(
         manifest = manifest.model_copy(update={"units": ()})  # those of the schedule are written at the end
         del networks, previous, units
         if source:
-            (folder / "experiment.toml").write_text(source, encoding="utf-8")
+            write_atomically(folder / "experiment.toml", source.encode())
 
     computed = passes = 0
 
@@ -128,12 +133,17 @@ def run_experiment(
                 announced = len(schedule.stopped)
             yield pending
 
+    log, ended = log_of(folder), "stopped"
+    log.write("run", outcome="started", executor=executor.label, pending=len(schedule.pending))
     try:
         for outcome in executor.compute(compute_unit, folder, rounds()):
             _record_failure(store, outcome)
             computed, passes = computed + 1, passes + outcome.unit.passes
             show(outcome.unit)
+        ended = "finished"
     finally:
+        with suppress(StorageError):
+            log.write("run", outcome=ended)
         forget()  # what a process of its own keeps until it ends must not stay in the caller's
 
     seconds = time.perf_counter() - started
@@ -157,8 +167,13 @@ def run_experiment(
 
 
 def _record_failure(store: Run, outcome: UnitOutcome) -> None:
-    if outcome.failure is not None:
-        store.write_failure(outcome.unit.key, outcome.failure)
+    if outcome.failure is None:
+        return
+    unit, reason = outcome.unit, outcome.failure.reason
+    store.write_failure(unit.key, outcome.failure)
+    if outcome.lost:
+        facts = {"unit": unit.key, "method": unit.label, "model": unit.model_name}
+        log_of(store.path).write("end", **facts, outcome="failed", reason=reason)
 
 
 def _once_each(refusals: Iterable[Failure]) -> tuple[Failure, ...]:

@@ -8,7 +8,7 @@ them once per batch.
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
@@ -23,8 +23,10 @@ from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
 from heatproof.data.loading import LoadedImages, load, load_regions, load_scenes
+from heatproof.evaluation.answers import checked, forget_answers
 from heatproof.evaluation.broadcast import network
 from heatproof.evaluation.networks import with_output
+from heatproof.evaluation.observed import observed
 from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.evaluation.same_bits import forget_decisions, same_bits
@@ -43,15 +45,27 @@ from heatproof.passes.network_checks import known_model
 from heatproof.perturb.draws import image_digest
 from heatproof.pictures.areas import lines
 from heatproof.store import Run
+from heatproof.store.run_log import log_of
 
 
 def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part. Refused images are recorded and left out."""
-    with same_bits(run):
-        _compute(Run.create(run), unit)
+    store = Run.create(run)
+    try:
+        with observed(run, unit), same_bits(run):
+            records, maps = checked(lambda: _compute(store, unit), _are_same, _batch.cache_clear)
+            store.write_part(unit.key, records, maps)
+    except Exception:
+        _batch.cache_clear()  # what it keeps may be what went wrong
+        raise
 
 
-def _compute(store: Run, unit: Unit) -> None:
+Maps = dict[str, "np.ndarray[Any, Any]"]
+"""The maps of a unit as they are stored, by the digest of the image."""
+
+
+def _compute(store: Run, unit: Unit) -> tuple[list[Record], Maps | None]:
+    """The records of a unit and the maps that are stored."""
     loaded_as = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory, unit.image_shape
     model = _model(*loaded_as)
     model = with_output(model, unit.output).with_(
@@ -62,8 +76,7 @@ def _compute(store: Run, unit: Unit) -> None:
     if loaded.refused:
         store.write_refused(unit.key, *(Failure(unit=unit.key, what=r.source, reason=r.reason) for r in loaded.refused))
     if not loaded.items:
-        store.write_part(unit.key, [])
-        return
+        return [], None
     if unit.keep and images.ndim > 2:  # a table has no picture
         for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
             if item.digest in unit.keep:
@@ -73,7 +86,20 @@ def _compute(store: Run, unit: Unit) -> None:
         records, values, further = _score(unit, model, batch)
     stored = {item.digest: _as_image(v) for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep}
     stored |= {f"{item.digest}/{name}": _as_image(maps[i]) for i, item, name, maps in _stored_further_maps(unit, loaded, further)}
-    store.write_part(unit.key, records, stored or None)
+    return records, stored or None
+
+
+def _are_same(result: tuple[list[Record], Maps | None], other: tuple[list[Record], Maps | None]) -> bool:
+    """Whether two computations of a unit gave the same, but for the times that they took."""
+    return _text_of(result[0]) == _text_of(other[0]) and _bytes_of(result[1]) == _bytes_of(other[1])
+
+
+def _text_of(records: list[Record]) -> list[str]:
+    return [repr(replace(record, seconds=0.0, metric_seconds=0.0)) for record in records]  # NaN equals NaN as text
+
+
+def _bytes_of(maps: Maps | None) -> dict[str, bytes]:
+    return {key: values.tobytes() for key, values in (maps or {}).items()}
 
 
 def forget() -> None:
@@ -81,6 +107,8 @@ def forget() -> None:
     _model.cache_clear()
     _batch.cache_clear()
     forget_decisions()
+    forget_answers()
+    log_of.cache_clear()
 
 
 @lru_cache(maxsize=2)

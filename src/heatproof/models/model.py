@@ -18,6 +18,7 @@ from heatproof.models.output_matrix import output_matrix
 from heatproof.models.outputs import Logit, Output, Regression
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.models.scale import SCALES, Scale, scale_of
+from heatproof.models.watching import seen
 from heatproof.numerics.autocast import no_autocast
 from heatproof.numerics.bounds import Bounds
 
@@ -271,7 +272,7 @@ class Model:
                 f"{self.name}: expected one row of outputs for each image, [{len(images)}, k], got {list(out.shape)}; "
                 f"{segmentation}wrap the module so that its forward returns that"
             )
-        return out
+        return seen(self, images, out)
 
     def _remedy(self, images: Tensor, error: Exception) -> str:
         """What explains that a forward pass failed, and the remedy; empty if nothing does."""

@@ -6,6 +6,7 @@ tables without sorting.
 """
 
 import base64
+import re
 from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -50,7 +51,7 @@ from heatproof.report.tables import write_claims, write_detections, write_scores
 from heatproof.report.words import Word, linked, metric_id, words
 from heatproof.stats import ALPHA
 from heatproof.store import Run
-from heatproof.store.atomic import write_atomically
+from heatproof.store.atomic import check_links, write_atomically
 from heatproof.store.manifest import Manifest
 from heatproof.store.run import REPORT
 
@@ -69,9 +70,11 @@ def build(run: Path | str) -> Path:
         The path of report.html in that folder.
 
     Raises:
+        UsageError: a folder of the run is a link out of it.
         DataError: the folder has no run.json, a file in it is damaged, or a newer version of heatproof wrote the run.
     """
     store = Run(run)
+    check_links(store.path)
     manifest = store.manifest()
     styles = line_styles(manifest.methods)
     all_scores = read_scores(store, manifest)
@@ -160,8 +163,8 @@ def _model_section(
 
 
 def _file_names(analyses: list[Analysis]) -> list[str]:
-    """The names of the metrics; a metric that occurs with several settings gets a number."""
-    names = [item.matrix.metric.name for item in analyses]
+    """The names of the metrics as those of files in a folder; a metric that occurs with several settings gets a number."""
+    names = [re.sub(r"[^A-Za-z0-9_]+", "-", item.matrix.metric.name)[:80] for item in analyses]
     return [f"{name}-{names[:index].count(name) + 1}" if names.count(name) > 1 else name for index, name in enumerate(names)]
 
 

@@ -2,18 +2,20 @@
 
 A claim is a file `claims/<unit>` that only one process can create. While the process computes, it renews the time of the file; a
 claim that has not been renewed for a while is that of a process that has died, and any other may take it over. Times are those of
-the file system that all share, so that clocks of machines need not agree. A claim saves work and guards nothing: parts are written
-as a whole, so a unit that two processes compute is stored once.
+the file system that all share, so that clocks of machines need not agree. Should its clock be set back, a claim may bear a time
+that is still to come; it is left behind too if a process has seen it unchanged for as long by its own clock, which nobody sets. A
+claim saves work and guards nothing: parts are written as a whole, so a unit that two processes compute is stored once.
 """
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
-from heatproof.store.atomic import create_atomically
+from heatproof.store.atomic import create_atomically, writing
 
 STALE = 120.0
 """The seconds after which a claim that was not renewed counts as left behind."""
@@ -41,36 +43,44 @@ class Claims:
         self._folder = Path(folder) / "claims"
         self._stale = stale
         self._own = secrets.token_hex(8)
+        self._seen: dict[str, tuple[float, float]] = {}
 
     def now(self) -> float:
         """The time of the file system, in seconds."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         probe = self._folder / f".now.{self._own}"
-        probe.write_bytes(b"")
-        os.utime(probe)
-        time = probe.stat().st_mtime
-        probe.unlink()
-        return time
+        with writing(probe):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            os.utime(probe)
+            now = probe.stat().st_mtime
+            probe.unlink()
+        return now
 
     def take(self, unit: str) -> bool:
         """Claim a unit; False if another process holds it."""
         path = self._folder / unit
         if create_atomically(path, self._own.encode()):
             return True
-        try:
-            if self.now() - path.stat().st_mtime < self._stale:
+        left = self._folder / f".left.{unit}.{self._own}"
+        with writing(path), suppress(FileNotFoundError):  # it was released, or another process has just taken it over
+            if not self._is_stale(unit, path.stat().st_mtime):
                 return False
-            path.rename(self._folder / f".left.{unit}.{self._own}")
-        except FileNotFoundError:  # it was released, or another process has just taken it over
-            pass
-        (self._folder / f".left.{unit}.{self._own}").unlink(missing_ok=True)
+            path.rename(left)
+            left.unlink()
         return create_atomically(path, self._own.encode())
+
+    def _is_stale(self, unit: str, renewed: float) -> bool:
+        """Whether a claim of another process is left behind, which was renewed last at this time of the file system."""
+        here = time.monotonic()
+        seen, since = self._seen.get(unit, (renewed, here))
+        self._seen[unit] = (renewed, since if seen == renewed else here)
+        return self.now() - renewed >= self._stale or here - self._seen[unit][1] >= self._stale
 
     def release(self, unit: str) -> None:
         """Give a unit up that this process has claimed."""
         path = self._folder / unit
-        with suppress(FileNotFoundError):
-            if path.read_text() == self._own:
+        with writing(path), suppress(FileNotFoundError):
+            if path.read_bytes() == self._own.encode():
                 path.unlink()
 
     @contextmanager
@@ -80,7 +90,7 @@ class Claims:
 
         def renew() -> None:
             while not ended.wait(self._stale / 4):
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # it was released, or the disk fails, which the next write will say
                     os.utime(path)
 
         thread = Thread(target=renew, daemon=True)

@@ -9,7 +9,7 @@ from heatproof.store.atomic import create_atomically, write_atomically
 
 
 class Decisions:
-    """The choices of a run, each a whole number under a name.
+    """The choices of a run, each a whole number from 1 under a name.
 
     Args:
         folder: the folder of the run.
@@ -37,9 +37,12 @@ class Decisions:
             if not path.exists():
                 return None
             try:
-                self._known[name] = int(json.loads(path.read_bytes())["value"])
-            except (ValueError, KeyError, TypeError) as error:
+                value = json.loads(path.read_bytes())["value"]
+            except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
                 raise DataError(f"{path}: expected a number, got {type(error).__name__}. Delete this file.") from error
+            if not isinstance(value, int) or not 1 <= value < 2**31:
+                raise DataError(f"{path}: expected a whole number from 1, got {value!r:.80}. Delete this file.")
+            self._known[name] = value
         return self._known[name]
 
     def decide(self, name: str, value: int) -> int:

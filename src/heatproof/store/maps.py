@@ -1,8 +1,11 @@
 """The signed maps of one unit are stored in one safetensors file.
 
-A map a [c, h, w] is stored as a / s in float16, together with s = max|a| over its finite entries in float32. Relative to the
-maximum of its map, a value has 11 bits, and no map overflows or vanishes. Nearly equal values may become equal, so metrics that
-rank values are computed before maps are stored. The keys are "<image digest>" [c, h, w] and "<image digest>.scale" [1].
+A map a [c, h, w] is stored in float32 as it is, so that every metric gives the same for the stored map as for the map itself. Where
+float16 holds a / s without any rounding, s = max|a| over its finite entries, as in a mask, it is stored so, which takes half of the
+space. Maps of earlier versions are all in float16, where nearly equal values may have become equal: they are for pictures, and not
+for metrics that rank values.
+
+The keys are "<image digest>" [c, h, w] and "<image digest>.scale" [1], which is s in float32, and 0 for a map in float32.
 """
 
 from collections.abc import Mapping
@@ -30,10 +33,12 @@ def encode(maps: Mapping[str, "np.ndarray[Any, Any]"]) -> bytes:
             raise TensorError(
                 f"map of {digest}: expected [channels, height, width], got shape {values.shape}. Store the method's own map."
             )
-        wide = np.asarray(values, dtype=np.float64)
-        scale = np.abs(wide, where=np.isfinite(wide), out=np.zeros_like(wide)).max(initial=0.0)
-        tensors[digest] = np.ascontiguousarray((wide / scale if scale > 0 else wide).astype(np.float16))
-        tensors[digest + _SCALE] = np.array([scale], dtype=np.float32)
+        full = np.asarray(values, dtype=np.float32)
+        scale = np.abs(full, where=np.isfinite(full), out=np.zeros_like(full)).max(initial=0.0)
+        short = (full / scale if scale > 0 else full).astype(np.float16)
+        exact = np.array_equal(_scaled_back(short, scale), full, equal_nan=True)
+        tensors[digest] = np.ascontiguousarray(short if exact else full)
+        tensors[digest + _SCALE] = np.array([scale if exact else 0.0], dtype=np.float32)
     return save(tensors)
 
 
@@ -54,8 +59,12 @@ def read(path: Path, digest: str) -> "np.ndarray[Any, np.dtype[np.float32]]":
             scaled, scale = file.get_tensor(digest), file.get_tensor(digest + _SCALE)
     except SafetensorError as error:
         raise _damaged(path, error) from error
-    factor = np.float32(scale[0]) if scale[0] > 0 else np.float32(1)
-    return np.asarray(scaled, dtype=np.float32) * factor
+    return _scaled_back(scaled, scale[0])
+
+
+def _scaled_back(scaled: "np.ndarray[Any, Any]", scale: Any) -> "np.ndarray[Any, np.dtype[np.float32]]":
+    with np.errstate(invalid="ignore", over="ignore"):  # infinity and NaN stay what they are
+        return np.asarray(scaled, dtype=np.float32) * (np.float32(scale) if scale > 0 else np.float32(1))
 
 
 def digests(path: Path) -> set[str]:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from heatproof.core.errors import UsageError
+from heatproof.core.errors import DataError, UsageError
 from heatproof.store import parts as part_files
-from heatproof.store.atomic import check_folder, write_atomically
+from heatproof.store.atomic import check_folder, check_links, write_atomically, writing
 from heatproof.store.manifest import Manifest, ModelEntry
 from heatproof.store.run import Run
 
@@ -39,6 +39,8 @@ def merge(runs: Sequence[Run], out: Path | str) -> Run:
     if merged.exists or merged.parts():
         raise UsageError(f"{out}: expected a folder without a run, got one that holds a run; choose another folder")
     check_folder(merged.path)
+    for run in runs:
+        check_links(run.path)
     manifests = [run.manifest() for run in runs]
     manifest = _united(manifests, runs)
     written: set[str] = set()
@@ -52,7 +54,7 @@ def merge(runs: Sequence[Run], out: Path | str) -> Run:
                 raise UsageError(f"{part}: expected units that no other run holds, as they are packed; merge first, compact later")
             written |= units
             _copy(part, merged.path / "parts" / part.name)
-        for folder in ("maps", "images", "failed", "refused"):
+        for folder in ("maps", "images", "failed", "refused", "log"):
             for file in sorted((run.path / folder).glob("[!.]*")):
                 if not (merged.path / folder / file.name).exists():
                     _copy(file, merged.path / folder / file.name)
@@ -108,8 +110,11 @@ def _refuse_names_of_two(what: str, named: Iterable[tuple[str, str]]) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file; on one file system as a link, which takes no space, since files of a run are never changed in place."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        write_atomically(target, source.read_bytes())
+    if source.is_symlink() or not source.is_file():
+        raise DataError(f"{source}: expected a file of the run, got a link or a folder; replace it by the file")
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.hardlink_to(source)
+        except OSError:
+            write_atomically(target, source.read_bytes())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatproof.store import parts as part_files
-from heatproof.store.atomic import write_atomically
+from heatproof.store.atomic import check_links, write_atomically, writing
 from heatproof.store.run import Run
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def compact(run: Run) -> Packed:
     >>> sorted(run.done())
     ['u1', 'u2', 'u3']
     """
+    check_links(run.path)
     before = run.parts()
     packed = {unit for part in before if part_files.is_pack(part) for unit in part_files.stated_units(part)}
     alone = [part for part in before if not part_files.is_pack(part)]
@@ -61,12 +62,15 @@ def compact(run: Run) -> Packed:
         units = [part.stem for part in few]
         key = hashlib.sha256("\n".join(units).encode()).hexdigest()[:16]
         write_atomically(run.path / "parts" / f"pack-{key}.parquet", part_files.encode_table(units, _joined(few)))
-        for part in few:
-            part.unlink()
-    for part in alone:
-        if part.stem in packed:
-            part.unlink()
+        _delete(few)
+    _delete([part for part in alone if part.stem in packed])
     return Packed(len(moved) if len(moved) > 1 else 0, len(before), len(run.parts()))
+
+
+def _delete(parts: list[Path]) -> None:
+    for part in parts:
+        with writing(part):
+            part.unlink()
 
 
 def _joined(parts: list[Path]) -> "pa.Table":

@@ -154,8 +154,32 @@ def fault_of(state: PartState) -> str:
         )
     if state.fault or is_pack(state.path):
         return state.fault
-    others = sorted(set(state.units) - {state.path.stem})
+    others = sorted(map(str, set(state.units) - {state.path.stem}))
     return f"records of another unit, {others[0]:.40}" if others else ""
+
+
+def unreadable(parts: Sequence[Path]) -> dict[Path, str]:
+    """The parts whose records cannot be read though their checksum is right or they state none, and why: the end of a file, which
+    says where its records are, is in no checksum. All are read at once, and one by one only if that fails.
+    """
+    if not parts:
+        return {}
+    import duckdb
+
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as connection:
+
+        def fault(some: Sequence[Path]) -> str:
+            try:
+                connection.execute(
+                    "SELECT bit_xor(hash(COLUMNS(*))) FROM read_parquet(?, union_by_name = true)", [[str(part) for part in some]]
+                ).fetchall()
+            except (duckdb.Error, UnicodeDecodeError) as error:
+                return f"records that cannot be read ({str(error).splitlines()[0]:.120})"
+            return ""
+
+        if not fault(parts):
+            return {}
+        return {part: reason for part in parts if (reason := fault([part]))}
 
 
 def is_pack(part: Path) -> bool:
@@ -211,8 +235,13 @@ def _records(parts: Sequence[Path], units: Collection[str] | None) -> "Iterator[
         if units is not None and any(map(is_pack, parts)):
             connection.register("current_units", pa.table({"unit": sorted(units)}))
             every_column = f"SELECT * FROM ({every_column}) WHERE unit IN (SELECT unit FROM current_units)"
-        connection.execute(f"CREATE TEMP VIEW records AS {every_column}")
-        yield connection
+        try:
+            connection.execute(f"CREATE TEMP VIEW records AS {every_column}")
+            yield connection
+        except duckdb.Error:
+            for part, fault in unreadable(parts).items():
+                raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}") from None
+            raise
 
 
 def _quoted(path: Path) -> str:

@@ -10,6 +10,7 @@
     refused/<unit>.json        the images that a unit refused
     decided/<key>.json         a choice of the process that came first, such as how many passes are computed at once
     claims/<unit>              a mark of the process that computes a unit, where several share the folder
+    log/<process>.jsonl        what each process did and when, a line of JSON for each event (see `run_log.py`)
     set_aside/                 files that could not be used; their units were computed anew
     report.html, figures/, tables/
 
@@ -33,17 +34,14 @@ from heatproof.core.formatting import count
 from heatproof.core.records import Failure, Record
 from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
-from heatproof.store.atomic import write_atomically
+from heatproof.store.atomic import write_atomically, writing
+from heatproof.store.json_files import REMEDY, read_failures, read_json
 from heatproof.store.manifest import MANIFEST_VERSION, Manifest
 from heatproof.store.upgrade import upgraded
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-REMEDY = (
-    "Delete this file and start the run again: units whose parts exist are not computed again, "
-    "unless another way to compute passes proves the fastest."
-)
 REPORT, VERDICT, SUMMARY = "report.html", "tables/verdict.json", "tables/summary.csv"
 """The files of a report that `Run` reads."""
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
@@ -113,10 +111,16 @@ written to, such as runs/demo
         Raises:
             DataError: no report has been written.
         """
-        verdicts = _read_json(self._written(VERDICT))
-        if len(verdicts) == 1:
-            return str(verdicts[0]["lead"])
-        return "\n".join(f"{each['model']}, {each['output']}: {each['lead']}" for each in verdicts)
+        verdicts = read_json(self._written(VERDICT))
+        try:
+            if not isinstance(verdicts, list) or not verdicts:
+                raise TypeError
+            if len(verdicts) == 1:
+                return str(verdicts[0]["lead"])
+            return "\n".join(f"{each['model']}, {each['output']}: {each['lead']}" for each in verdicts)
+        except (TypeError, KeyError):
+            got = f"expected the sentences of a report, got {verdicts!s:.80}"
+            raise DataError(f"{self.path / VERDICT}: {got}; run: heatproof report {self.path}") from None
 
     def scores(self) -> "pa.Table":
         """Every score of every image: model, method, metric, component, image, label, target, seed, value and error.
@@ -136,9 +140,13 @@ written to, such as runs/demo
         Raises:
             DataError: no report has been written.
         """
-        from pyarrow import csv
+        from pyarrow import ArrowException, csv
 
-        return csv.read_csv(self._written(SUMMARY))
+        path = self._written(SUMMARY)
+        try:
+            return csv.read_csv(path)
+        except (ArrowException, OSError) as error:
+            raise DataError(f"{path}: expected the table of a report, got {error}; run: heatproof report {self.path}") from None
 
     # Units ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -201,6 +209,7 @@ written to, such as runs/demo
             DataError: a part has a newer schema.
         """
         faults = {part: part_files.fault_of(part_files.inspect(part)) for part in self.parts()}
+        faults |= part_files.unreadable([part for part, reason in faults.items() if not reason])
         faults |= {path: map_files.fault(path) for path in sorted((self.path / "maps").glob("[!.]*.safetensors"))}
         return [Failure(unit=path.stem, what=str(path), reason=reason) for path, reason in faults.items() if reason]
 
@@ -219,8 +228,9 @@ written to, such as runs/demo
             for each in moved:
                 if each.exists() or each.is_symlink():
                     place = self.path / "set_aside"
-                    place.mkdir(exist_ok=True)
-                    each.rename(place / f"{each.stem}.{len(list(place.iterdir()))}{each.suffix}")
+                    with writing(place):
+                        place.mkdir(exist_ok=True)
+                        each.rename(place / f"{each.stem}.{len(list(place.iterdir()))}{each.suffix}")
         return faults
 
     # Maps and images ──────────────────────────────────────────────────────────────────────────────
@@ -298,7 +308,7 @@ written to, such as runs/demo
             raise DataError(
                 f"{self.path}: expected a run folder with a run.json, found none. Give the folder that a run was written to."
             )
-        content = _read_json(path)
+        content = read_json(path)
         if not isinstance(content, dict):
             raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}. {REMEDY}")
         version = content.get("version", content.get("schema", MANIFEST_VERSION))
@@ -319,7 +329,9 @@ written to, such as runs/demo
 
     def clear_failure(self, unit: str) -> None:
         """Delete the record of a unit's failure, if there is one."""
-        self.failure_path(unit).unlink(missing_ok=True)
+        path = self.failure_path(unit)
+        with writing(path):
+            path.unlink(missing_ok=True)
 
     def failures(self) -> list[Failure]:
         """The failures of all units of the run that failed and have not been finished since."""
@@ -366,27 +378,10 @@ written to, such as runs/demo
     def _lists(self, folder: str) -> list[Failure]:
         files = sorted((self.path / folder).glob("[!.]*.json"))
         units = self._current()
-        failures = [failure for file in files for failure in _read_failures(file)]
+        failures = [failure for file in files for failure in read_failures(file)]
         return [failure for failure in failures if units is None or failure.unit in units]
 
     def _current(self) -> set[str] | None:
         """The keys of the units that the manifest lists; None if it lists none."""
         units = self.manifest().units if self.exists else ()
         return {unit.unit for unit in units} or None
-
-
-def _read_failures(path: Path) -> list[Failure]:
-    items = _read_json(path)
-    try:
-        if isinstance(items, list):
-            return [Failure(**item) for item in items]
-    except TypeError:
-        pass
-    raise DataError(f"{path}: expected a list of failures, got {items!s:.80}. Delete this file; it is only a note.")
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(f"{path}: expected JSON, got a file that cannot be parsed ({error}). {REMEDY}") from error

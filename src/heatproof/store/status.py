@@ -1,13 +1,25 @@
-"""How far a run is, read from its folder alone, so that any process may ask while others compute."""
+"""How far a run is, read from its folder alone, so that any process may ask while others compute.
+
+The pace and the time left come from the log of the run (`run_log.py`), in seconds that no change of a clock alters: each unit that
+is left is expected to take as long as the units of its method and network took. A run of an earlier version has no log; its pace
+is that of the times of its parts.
+"""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
+from heatproof.store.manifest import Manifest
 from heatproof.store.run import Run
+from heatproof.store.run_log import LoggedProcess, LoggedUnit, logged_processes, logged_units
 
 RECENT = 20
-"""The number of parts, the latest ones, from whose times the rate is computed."""
+"""The number of units, the latest ones, from whose times the rate is computed."""
+SILENT = 600.0
+"""The seconds after which a process of another machine counts as ended if it has begun no unit and ended none, or ten times as long
+as a unit takes if that is longer."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,11 @@ class RunStatus:
         set_aside: the files that could not be used and were moved away.
         size: the size of the folder, in bytes.
         quiet: the time since the last unit was finished, in seconds; NaN if none is.
-        rate: the units per second that the last twenty finished units came at; NaN for fewer than two.
+        rate: the units per second at the pace of the last twenty; NaN if it is not known, or nobody computes.
+        left: the seconds until the end at that pace; 0 if all units have ended, and NaN if there is no pace.
+        running: the units that are being computed.
+        slowest: the finished unit that took longest; None if the log has none.
+        peak_bytes: the most memory that a process of the run held while it computed a unit; 0 if it is not known.
     """
 
     path: Path
@@ -47,11 +63,10 @@ class RunStatus:
     size: int
     quiet: float
     rate: float
-
-    @property
-    def left(self) -> float:
-        """The time in seconds until the end at the present rate; NaN if there is no rate."""
-        return (self.total - self.done) / self.rate if self.total > self.done else 0.0
+    left: float
+    running: tuple[LoggedUnit, ...] = ()
+    slowest: LoggedUnit | None = None
+    peak_bytes: int = 0
 
 
 def status(run: Run) -> RunStatus:
@@ -60,11 +75,18 @@ def status(run: Run) -> RunStatus:
     Raises:
         DataError: run.json is missing or damaged.
     """
-    manifest = run.manifest()
+    manifest, logged = run.manifest(), logged_units(run.path)
     units = {unit.unit for unit in manifest.units}
+    done, failures = run.done() & units, run.failures()
     times = sorted(part.stat().st_mtime for part in run.parts() if part.is_file())[-RECENT:]
-    span = times[-1] - times[0] if len(times) > 1 else 0.0
     files = [file for file in run.path.rglob("*") if file.is_file()]
+    ended = [unit for unit in logged if unit.outcome == "done"]
+    running = _running(logged, ended)
+    if logged:
+        rate, left = _pace(manifest, done, logged, running, logged_processes(run.path))
+    else:
+        rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else float("nan")
+        left = (len(units) - len(done)) / rate if len(units) > len(done) else 0.0
     return RunStatus(
         path=run.path,
         name=manifest.name,
@@ -73,15 +95,66 @@ def status(run: Run) -> RunStatus:
         methods=len(manifest.methods),
         metrics=len(manifest.metrics),
         images=len(manifest.images),
-        done=len(run.done() & units),
+        done=len(done),
         total=len(units),
-        failed=len(run.failures()),
+        failed=len({failure.unit for failure in failures}),
         refused=len({failure.what for failure in run.refused()}),
         set_aside=len(list((run.path / "set_aside").glob("*"))),
         size=sum(file.stat().st_size for file in files),
         quiet=max(time.time() - times[-1], 0.0) if times else float("nan"),
-        rate=(len(times) - 1) / span if span > 0 else float("nan"),
+        rate=rate,
+        left=left,
+        running=running,
+        slowest=max(ended, key=lambda unit: unit.seconds, default=None),
+        peak_bytes=max((unit.peak_bytes for unit in logged), default=0),
     )
+
+
+def _running(logged: Sequence[LoggedUnit], ended: Sequence[LoggedUnit]) -> tuple[LoggedUnit, ...]:
+    """The units that are computed now; of another machine, those that were begun a short while ago."""
+    longest = max(SILENT, 10 * _mean([unit.seconds for unit in ended[-RECENT:]], 0.0))
+    begun = [unit for unit in logged if unit.outcome == "running"]
+    return tuple(unit for unit in begun if unit.process.alive or elapsed(unit) < longest)
+
+
+def _pace(
+    manifest: Manifest,
+    done: set[str],
+    logged: Sequence[LoggedUnit],
+    running: Sequence[LoggedUnit],
+    processes: Sequence[LoggedProcess],
+) -> tuple[float, float]:
+    """The units per second, and the seconds until the last unit ends."""
+    start = max((process.started_run for process in processes), default="")
+    failed = {unit.unit for unit in logged if unit.outcome == "failed" and unit.end >= start}
+    waiting = [unit for unit in manifest.units if unit.unit not in done and unit.unit not in failed]
+    ended = [unit for unit in logged if unit.outcome == "done"]
+    if not waiting:
+        return float("nan"), 0.0
+    if not running or not ended:
+        return float("nan"), float("nan")
+    overall = _mean([unit.seconds for unit in ended[-RECENT:]], float("nan"))
+    labels = {method.key: method.label for method in manifest.methods}
+    taken: dict[tuple[str, str], list[float]] = {}
+    for unit in ended:
+        taken.setdefault((unit.method, unit.model), []).append(unit.seconds)
+    means = {kind: _mean(seconds[-RECENT:], overall) for kind, seconds in taken.items()}
+    expected = {unit.unit: means.get((labels.get(unit.method, ""), unit.model), overall) for unit in waiting}
+    spent = sum(min(elapsed(unit), expected.get(unit.unit, 0.0)) for unit in running)
+    return len(running) / overall, (sum(expected.values()) - spent) / len(running)
+
+
+def elapsed(unit: LoggedUnit) -> float:
+    """The seconds since a unit was begun."""
+    try:
+        return max((datetime.now(UTC) - datetime.fromisoformat(unit.start)).total_seconds(), 0.0)
+    except (ValueError, TypeError):  # no time, as after an edit by hand
+        return 0.0
+
+
+def _mean(values: Sequence[float], otherwise: float) -> float:
+    finite = [value for value in values if value == value]
+    return sum(finite) / len(finite) if finite else otherwise
 
 
 def runs_in(folder: Path) -> list[Run]:

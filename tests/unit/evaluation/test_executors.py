@@ -3,9 +3,10 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -115,9 +116,15 @@ def stored(run: Path, unit: Unit) -> None:
 
 
 def test_processes_that_share_a_folder_divide_the_units_and_all_end_when_all_is_done(tmp_path: Path) -> None:
+    all_have_started = Barrier(3)  # what failed before a process started, it would compute again
+
+    def rounds() -> Iterator[Sequence[Unit]]:
+        all_have_started.wait()
+        yield units()
+
     def process() -> list[UnitOutcome]:
         outcomes = []
-        for outcome in SharedExecutor(wait=0.01).compute(stored, tmp_path, [units(), []]):
+        for outcome in SharedExecutor(wait=0.01).compute(stored, tmp_path, rounds()):
             if outcome.failure is not None:
                 Run.create(tmp_path).write_failure(outcome.unit.key, outcome.failure)
             outcomes.append(outcome)

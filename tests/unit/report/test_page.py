@@ -3,6 +3,8 @@ import json
 import re
 from html.parser import HTMLParser
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from heatproof.core.errors import DataError
@@ -10,6 +12,7 @@ from heatproof.core.records import Failure
 from heatproof.report import build
 from heatproof.store import Manifest, Run
 from heatproof.store.manifest import UnitEntry
+from heatproof.store.parts import encode_table
 from tests.support.charts import without_png
 
 from .synthetic_run import write_synthetic_run
@@ -171,11 +174,40 @@ def test_failures_and_refusals_are_listed_with_their_reasons(page):
 
 def test_names_are_text_and_never_markup(tmp_path):
     run = write_synthetic_run(tmp_path / "evil", images=3, size=16, methods=(0, 8))
-    relabel(run, "<b>bold</b></script><img src=x>", title="<script>alert(1)</script>")
+    evil = "<b>bold</b></script><img src=x>'\"{{ 7 * 7 }}<!--"
+    manifest, environment = run.manifest(), {"heatproof": evil, "torch": evil, "python": evil, "cpu": evil, "device": evil}
+    relabel(
+        run,
+        evil,
+        title="<script>alert(1)</script>",
+        budget=evil,
+        executor=evil,
+        created=evil,
+        smoke=True,
+        class_names=dict.fromkeys(manifest.class_names, evil),
+        environment=manifest.environment.model_copy(update=environment),
+        dataset=manifest.dataset.model_copy(update={"label": evil, "settings": {"name": evil}}),
+        images=tuple(image.model_copy(update={"name": evil, "label_name": evil}) for image in manifest.images),
+        metrics=tuple(
+            metric.model_copy(update={"title": f"{evil}{metric.title}", "meaning": evil, "cite": evil, "settings": metric.settings})
+            for metric in manifest.metrics
+        ),
+    )
+    run.write_failure("evil", Failure(unit="evil", what=evil, reason=evil, traceback=evil))
+    run.write_refused("evil", Failure(unit="evil", what=evil, reason=evil))
+    for part in run.parts():
+        table = pq.read_table(part)
+        for column in ("notes", "image_name", "details"):
+            place = table.schema.get_field_index(column)
+            table = table.set_column(place, column, pa.array([evil] * table.num_rows, pa.string()))
+        part.write_bytes(encode_table([part.stem], table))
     page = build(run.path).read_text()
     assert "<script>alert" not in page
     assert "<b>bold" not in page
     assert "<img src=x>" not in page
+    assert "<!--" not in page
+    assert "{{ 7 * 7 }}" in page  # as text, and not as a template
+    Tags(page)
 
 
 def test_a_csv_cell_is_never_a_formula(tmp_path):

@@ -36,3 +36,12 @@ def test_a_claim_is_renewed_while_its_unit_is_computed(tmp_path):
             time.sleep(0.02)
         assert os.stat(tmp_path / "claims" / "u1").st_mtime > 0
     assert yours.take("u1")
+
+
+def test_a_claim_from_a_time_to_come_is_taken_over_once_it_was_seen_unchanged_for_long(tmp_path):
+    dead, mine = Claims(tmp_path), Claims(tmp_path, stale=0.1)
+    dead.take("u1")
+    os.utime(tmp_path / "claims" / "u1", (time.time() + 3600,) * 2)  # the clock was set back since
+    assert not mine.take("u1")
+    time.sleep(0.11)
+    assert mine.take("u1")

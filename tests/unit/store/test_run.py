@@ -5,6 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from heatproof.core.errors import DataError, TensorError, UsageError
 from heatproof.core.records import SCHEMA_VERSION, Failure, Record
@@ -80,6 +82,23 @@ def test_maps_keep_eleven_bits_of_their_own_maximum(run):
     assert np.abs(back - values).max() <= 2**-11 * np.abs(values).max()
     assert not run.map("u1", "i2").any()
     assert run.mapped("u1") == {"i1", "i2"}
+
+
+def test_a_stored_map_is_the_map_to_the_last_bit_so_that_every_metric_gives_the_same_for_it(run):
+    values = np.random.default_rng(0).normal(size=(3, 8, 9)).astype(np.float32)
+    values[0, 0, :2] = 1, np.nextafter(np.float32(1), np.float32(2))  # float16 would make them equal
+    run.write_part("u1", [record()], {"i1": values, "mask": (values > 0) * np.float32(1e-30)})
+    assert run.map("u1", "i1").tobytes() == values.tobytes()
+    assert run.map("u1", "mask").tobytes() == ((values > 0) * np.float32(1e-30)).tobytes()
+    with safe_open(run.maps_path("u1"), framework="numpy") as file:
+        assert {key: file.get_tensor(key).dtype for key in ("i1", "mask")} == {"i1": np.float32, "mask": np.float16}
+
+
+def test_maps_that_earlier_versions_stored_in_float16_are_read(run):
+    tensors = {"i1": np.array([[[0.5, -1.0]]], dtype=np.float16), "i1.scale": np.array([4.0], dtype=np.float32)}
+    run.write_part("u1", [record()], {"i1": np.ones((1, 1, 2))})
+    run.maps_path("u1").write_bytes(save(tensors))
+    np.testing.assert_array_equal(run.map("u1", "i1"), [[[2.0, -4.0]]])
 
 
 def test_a_map_with_a_value_that_is_not_finite_keeps_the_others(run):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from heatproof.core.errors import StorageError
 from heatproof.core.records import Failure
 from heatproof.evaluation.plan import Unit
 
@@ -15,10 +16,17 @@ Work = Callable[[Path, Unit], None]
 
 @dataclass(frozen=True)
 class UnitOutcome:
-    """The outcome of a unit that has ended; `failure` is None if the unit wrote its part."""
+    """The outcome of a unit that has ended.
+
+    Attributes:
+        unit: the unit.
+        failure: why it failed; None if it wrote its part.
+        lost: whether its process ended, or was ended, before it could write to the log of the run how the unit ended.
+    """
 
     unit: Unit
     failure: Failure | None = None
+    lost: bool = False
 
 
 class Executor(Protocol):
@@ -64,9 +72,15 @@ def failure_of(unit: Unit, error: BaseException) -> Failure:
 
 
 def outcome_of(work: Work, folder: Path, unit: Unit) -> UnitOutcome:
-    """Compute a unit in this process, and return how it ended."""
+    """Compute a unit in this process, and return how it ended.
+
+    Raises:
+        StorageError: the result cannot be stored, nor could any other.
+    """
     try:
         work(folder, unit)
+    except StorageError:
+        raise
     except Exception as error:  # the run records whatever a unit raises, and continues
         return UnitOutcome(unit, failure_of(unit, error))
     return UnitOutcome(unit)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pebble import ProcessExpired, ProcessPool
 
-from heatproof.core.errors import SettingsError, UsageError
+from heatproof.core.errors import SettingsError, StorageError, UsageError
 from heatproof.core.objects import REMEDY, packed, receive, unpack
 from heatproof.data.base import Item
 from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
@@ -78,12 +78,16 @@ class LocalExecutor:
     def _outcome(self, future: Future[None], unit: Unit) -> UnitOutcome:
         try:
             future.result()
+        except StorageError:
+            raise
         except TimeoutError:
-            return UnitOutcome(unit, failure_of(unit, TimeoutError(f"the unit took longer than {self.timeout} s and was stopped")))
+            late = TimeoutError(f"the unit took longer than {self.timeout} s and was stopped")
+            return UnitOutcome(unit, failure_of(unit, late), lost=True)
         except ProcessExpired as error:
-            return UnitOutcome(unit, failure_of(unit, RuntimeError(f"the unit's process died with exit code {error.exitcode}")))
+            died = RuntimeError(f"the unit's process died with exit code {error.exitcode}{_killed(error.exitcode)}")
+            return UnitOutcome(unit, failure_of(unit, died), lost=True)
         except CancelledError as error:
-            return UnitOutcome(unit, failure_of(unit, error))
+            return UnitOutcome(unit, failure_of(unit, error), lost=True)
         except Exception as error:  # the run records whatever a unit raises, and continues
             return UnitOutcome(unit, failure_of(unit, error))
         return UnitOutcome(unit)
@@ -127,6 +131,11 @@ class PendingUnits:
         """Make a unit that was taken the next one of its batch."""
         self._units.setdefault((unit.model_digest, unit.items), []).append(unit)
         self._number += 1
+
+
+def _killed(code: int | None) -> str:
+    """What an exit code says of a process that was killed, as by a system that has no memory left."""
+    return "; a system that runs out of memory ends processes so: use fewer --workers or a smaller batch" if code == -9 else ""
 
 
 def _check_started(pools: Sequence[ProcessPool]) -> None:

@@ -4,7 +4,9 @@ It reads `.safetensors`, and state dicts that torch can load without executing c
 `.pt2`, a pickled module) is refused, because opening it means executing code of unknown origin.
 """
 
+import os
 import pickle
+import struct
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -77,8 +79,15 @@ class File(Loader):
         return self.architecture.model_copy(update={"preprocessing": self.preprocessing}) if given else self.architecture
 
 
+_DAMAGE = (
+    *(RuntimeError, OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, AssertionError),
+    *(ArithmeticError, MemoryError, struct.error),
+)
+"""The exceptions that torch raises for damaged files."""
+
+
 def _read(path: Path) -> Any:
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike the method of a path, it is False for a name that no file can have
         raise WeightsMissing(f"{path}: no such file; expected a .safetensors file or a state dict saved by torch")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
@@ -89,7 +98,7 @@ def _read(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise ModelError(f"{path}: refused, because loading it would run code{_unsafe_names(path)}; {_REMEDY}") from None
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+    except _DAMAGE as error:
         raise ModelError(
             f"{path}: expected a state dict saved by torch, could not read it ({_first_line(error)}); {_REMEDY}"
         ) from None
@@ -110,10 +119,16 @@ def _refuse_programs(path: Path) -> None:
     """Refuse TorchScript and exported programs, which are zip archives that contain code."""
     if path.suffix in (".pt2", ".onnx"):
         raise ModelError(f"{path}: refused, because {path.suffix} holds a program, not weights; {_REMEDY}")
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+    try:
+        if not zipfile.is_zipfile(path):
+            return
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            packed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ModelError(f"{path}: expected a state dict saved by torch, got a damaged archive ({error}); copy it again") from None
+    if packed:
+        raise ModelError(f"{path}: refused, because it is compressed, as torch never writes it, and may be of any size; {_REMEDY}")
     if any(
         "/code/" in name or name.endswith(("constants.pkl", "archive_format", "serialized_exported_program.json")) for name in names
     ):
@@ -123,7 +138,7 @@ def _refuse_programs(path: Path) -> None:
 def _unsafe_names(path: Path) -> str:
     try:
         names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError):
+    except (pickle.UnpicklingError, *_DAMAGE):
         return ""
     return f" (it names {', '.join(names[:_SHOWN])})" if names else ""
 

@@ -5,9 +5,9 @@ is refused, because transformers would draw the rest at random.
 """
 
 import math
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 from heatproof.core.errors import ModelError, WeightsMissing
@@ -44,7 +44,7 @@ class Huggingface(Loader):
     @classmethod
     def offers(cls, architecture: str) -> bool:
         """Whether the name has the form of a repository, and is no path of this machine."""
-        return re.fullmatch(r"[\w.-]+/[\w.-]+", architecture) is not None and not Path(architecture).exists()
+        return re.fullmatch(r"[\w.-]+/[\w.-]+", architecture) is not None and not os.path.exists(architecture)
 
     def load(self) -> Model:
         transformers = import_package("transformers")
