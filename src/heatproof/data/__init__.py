@@ -10,6 +10,8 @@ from heatproof.data.folder import Folder
 from heatproof.data.given_images import GivenImages
 from heatproof.data.image_folder import ImageFolder
 from heatproof.data.loading import LoadedImages, load, load_images, load_regions
+from heatproof.data.molecular_graphs import molecule_tensor
+from heatproof.data.molecules import Molecules
 from heatproof.data.photos import Photograph, Photos
 from heatproof.data.torchvision_set import TorchvisionSet
 
@@ -27,11 +29,13 @@ __all__ = [
     "ImageFolder",
     "Item",
     "LoadedImages",
+    "Molecules",
     "Photograph",
     "Photos",
     "TorchvisionSet",
     "load",
     "load_images",
     "load_regions",
+    "molecule_tensor",
     "open_image",
 ]

@@ -38,6 +38,8 @@ class Item:
     """What is known of the location of the object: its outline, boxes around it, or nothing."""
     region_digest: str = ""
     """The digest of the mask or of the boxes; empty if there are none."""
+    value: float | None = None
+    """The quantity that a regression predicts; None if unknown."""
 
 
 class Dataset(Settings, ABC):
@@ -108,6 +110,11 @@ class Dataset(Settings, ABC):
     def class_names(self) -> tuple[str, ...]:
         """The name of each label; empty if labels are indices of the network's own classes."""
         return ()
+
+    @property
+    def quantity(self) -> str:
+        """The name of the quantity that the items have as `value`; empty if the set has classes."""
+        return ""
 
 
 def bytes_digest(data: bytes) -> str:

@@ -12,7 +12,16 @@ from heatproof.metrics.faithfulness import (
     SingleDeletion,
     SymmetricRelevanceGain,
 )
-from heatproof.metrics.localisation import BestOverlap, EnergyInMask, PointingGame, RelevanceMass, RelevanceRank, TopIntersection
+from heatproof.metrics.localisation import (
+    BestOverlap,
+    EnergyInMask,
+    PointingGame,
+    RegionAuc,
+    RelevanceMass,
+    RelevanceRank,
+    TopIntersection,
+    TruthCorrelation,
+)
 from heatproof.metrics.metric import Metric
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
 from heatproof.metrics.score import score
@@ -42,6 +51,7 @@ __all__ = [
     "PointingGame",
     "RandomLogit",
     "ReferenceMetric",
+    "RegionAuc",
     "RegionMetric",
     "RelevanceMass",
     "RelevanceRank",
@@ -56,5 +66,6 @@ __all__ = [
     "SymmetricRelevanceGain",
     "TopIntersection",
     "TotalVariationCurve",
+    "TruthCorrelation",
     "score",
 ]

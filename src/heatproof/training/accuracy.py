@@ -33,7 +33,7 @@ def accuracy(model: Model, dataset: Dataset) -> float:
     >>> accuracy(Toy(architecture="mlp", classes=4, width=0.01).load(), Arrays(path="black.npz", classes=""))
     0.25
     """
-    if model.preprocessing is None:
+    if model.preprocessing is None and dataset.image_shape is None:
         raise ModelError(f"{model.name}: expected a model with `preprocessing`, got none; set it with model.with_(preprocessing=…)")
     check_classes(dataset.class_names, model.class_names, f"accuracy of {model.name} on {dataset.name}")
     items = relabelled(dataset.items(), class_indices(dataset.class_names, model.class_names))
@@ -43,7 +43,8 @@ def accuracy(model: Model, dataset: Dataset) -> float:
     correct = 0.0
     with model.running():
         for start in range(0, len(items), _AT_ONCE):
-            loaded = load(dataset, items[start : start + _AT_ONCE], model.preprocessing)
+            preprocess = None if dataset.image_shape is not None else model.preprocessing
+            loaded = load(dataset, items[start : start + _AT_ONCE], preprocess)
             if loaded.refused:
                 raise loaded.refused[0]
             labels = torch.tensor([item.label for item in loaded.items], device=model.device)

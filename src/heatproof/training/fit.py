@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.seeds import derive, seed_of
@@ -33,8 +33,9 @@ _ROWS = 256
 class FittedNetwork:
     """The history of a training.
 
-    losses      mean cross entropy in each epoch, in nats, accumulated during the epoch.
-    accuracies  share of the examples that were classified correctly in each epoch, accumulated likewise.
+    losses      mean cross entropy in each epoch, in nats, accumulated during the epoch; of a quantity, the mean squared error.
+    accuracies  share of the examples that were classified correctly in each epoch, accumulated likewise; of a quantity, the share of
+                its variance that is explained.
     accuracy    the same share at the end, in eval mode and without noise.
     """
 
@@ -44,14 +45,14 @@ class FittedNetwork:
 
 
 def fit(
-    module: nn.Module, images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"], config: TrainingConfig, *, seed: int
+    module: nn.Module, images: Float[Tensor, "n *shape"], labels: Shaped[Tensor, " n"], config: TrainingConfig, *, seed: int
 ) -> FittedNetwork:
     """Train the module in place, on its device. Afterwards it is in eval mode and without gradients, also after an exception.
 
     Args:
-        module: the network; it returns outputs `[b, k]`.
+        module: the network; it returns outputs `[b, k]`. With one output, this is the log-odds of class 1, or the quantity.
         images: examples in model space.
-        labels: the class of each example, from 0 to k − 1.
+        labels: the class of each example, from 0 to k − 1; or floating-point numbers, a quantity that the one output predicts.
         config: the settings of the training.
         seed: decides the order of the examples, the noise and dropout.
 
@@ -88,8 +89,23 @@ def fit(
         module.zero_grad()
         module.eval()
     losses, accuracies = zip(*history, strict=True)
-    accuracy = share_correct(lambda batch: output_matrix(module(batch), len(batch)).argmax(1), images, labels)
+    if labels.is_floating_point():
+        accuracy = share_explained(lambda batch: output_matrix(module(batch), len(batch))[:, 0], images, labels)
+    else:
+        accuracy = share_correct(lambda batch: _decided(output_matrix(module(batch), len(batch))), images, labels)
     return FittedNetwork(losses, accuracies, accuracy)
+
+
+def _decided(outputs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
+    return outputs.argmax(1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0).long()
+
+
+def _loss(outputs: Float[Tensor, "b k"], labels: Shaped[Tensor, " b"]) -> Tensor:
+    if labels.is_floating_point():
+        return mse_loss(outputs[:, 0], labels.to(outputs))
+    if outputs.shape[1] == 1:
+        return binary_cross_entropy_with_logits(outputs[:, 0], labels.to(outputs))
+    return cross_entropy(outputs, labels)
 
 
 @torch.no_grad()
@@ -99,10 +115,25 @@ def share_correct(decide: Callable[[Tensor], Tensor], images: Float[Tensor, "n *
     return sum(int((decide(chunk) == classes).sum()) for chunk, classes in pairs) / len(images)
 
 
+@torch.no_grad()
+def share_explained(predict: Callable[[Tensor], Tensor], images: Float[Tensor, "n *shape"], labels: Float[Tensor, " n"]) -> float:
+    """The share of the variance of a quantity that the predictions explain: R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ)².
+
+    It is below 0 for predictions that are worse than the mean, and NaN for a quantity that does not vary.
+    """
+    predicted = torch.cat([predict(chunk) for chunk in torch.split(images, _ROWS)]).double()
+    return _explained(float((predicted - labels.double()).square().mean()), labels)
+
+
+def _explained(squared_error: float, labels: Tensor) -> float:
+    variance = float(labels.double().var(correction=0))
+    return 1 - squared_error / variance if variance > 0 else math.nan
+
+
 def _epoch(
     module: nn.Module,
     images: Tensor,
-    labels: Int[Tensor, " n"],
+    labels: Shaped[Tensor, " n"],
     optimiser: torch.optim.Optimizer,
     config: TrainingConfig,
     order: torch.Generator,
@@ -118,15 +149,16 @@ def _epoch(
         if config.noise:
             batch = batch + config.noise * torch.rand(batch.shape, generator=noise, device=batch.device, dtype=batch.dtype)
         outputs = output_matrix(module(batch), len(batch))
-        loss = cross_entropy(outputs, classes)
+        loss = _loss(outputs, classes)
         total += loss.item() * len(positions)
         if not math.isfinite(total):
             break
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch ships it without types
         optimiser.step()
-        correct += int((outputs.argmax(1) == classes).sum())
-    return total / len(images), correct / len(images)
+        correct += 0 if labels.is_floating_point() else int((_decided(outputs) == classes).sum())
+    mean = total / len(images)
+    return mean, _explained(mean, labels) if labels.is_floating_point() else correct / len(images)
 
 
 def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
@@ -134,8 +166,15 @@ def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
         raise TensorError("images: expected at least one example to train on, got none; widen the data set")
     with torch.no_grad():
         outputs = output_matrix(module(images[:1]), 1)
+    if labels.is_floating_point():
+        if outputs.ndim != 2 or outputs.shape[1] != 1 or not bool(labels.isfinite().all()):
+            raise TensorError(
+                f"labels: expected a network with one output for a quantity, and finite numbers, got outputs {list(outputs.shape)}; "
+                "give whole numbers where labels are classes"
+            )
+        return
     low, high = int(labels.min()), int(labels.max())
-    if outputs.ndim != 2 or low < 0 or high >= outputs.shape[1]:
+    if outputs.ndim != 2 or low < 0 or high >= max(outputs.shape[1], 2):
         raise TensorError(
             f"labels: expected 0 to k − 1 for outputs [b, k], got {low} to {high} for outputs {list(outputs.shape)}; "
             "give the network as many outputs as there are classes, and every image a label"

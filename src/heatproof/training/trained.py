@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from platformdirs import user_cache_path
 from pydantic import NonNegativeInt, TypeAdapter, ValidationError, model_validator
 from torch import Tensor
@@ -29,6 +29,7 @@ from heatproof.data.loading import load
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.toy import Toy
 from heatproof.models.model import Model
+from heatproof.models.outputs import Regression
 from heatproof.store.atomic import write_atomically
 from heatproof.training.fit import FittedNetwork, fit
 from heatproof.training.training_config import TrainingConfig
@@ -120,8 +121,11 @@ class Trained(Loader):
         shorthand = self.architecture.shorthand
         what = getattr(self.architecture, shorthand) if shorthand else self.architecture.name
         shuffled = ", labels permuted" if self.labels == "permuted" else ""
+        quantity = self.dataset.quantity
         return model.with_(
-            name=f"{what} on {self.dataset.name}{shuffled}", class_names=self.dataset.class_names or model.class_names
+            name=f"{what} on {self.dataset.name}{shuffled}",
+            class_names=(quantity,) if quantity else self.dataset.class_names or model.class_names,
+            output=Regression() if quantity else model.output,
         )
 
     def _train(self, items: list[Item]) -> tuple[Model, FittedNetwork]:
@@ -130,22 +134,24 @@ class Trained(Loader):
         _log.info("training %s, once: %d images", model.name, len(images))
         return model, fit(model.module, images, labels, self.training, seed=self.seed)
 
-    def _examples(self, items: list[Item], model: Model) -> tuple[Float[Tensor, "n c h w"], Int[Tensor, " n"]]:
-        unlabelled = [item.name for item in items if item.label < 0]
+    def _examples(self, items: list[Item], model: Model) -> tuple[Float[Tensor, "n *shape"], Shaped[Tensor, " n"]]:
+        is_quantity = bool(self.dataset.quantity)
+        unlabelled = [item.name for item in items if (item.value is None if is_quantity else item.label < 0)]
         if unlabelled:
             raise DataError(
                 f"{self.dataset.name}: expected a label for every image, {unlabelled[0]} has none; give the set its labels"
             )
-        if model.preprocessing is None:
+        if model.preprocessing is None and self.dataset.image_shape is None:
             raise ModelError(f"{model.name}: expected an architecture with `preprocessing`, got none; give `preprocessing`")
-        loaded = load(self.dataset, items, model.preprocessing)
+        loaded = load(self.dataset, items, None if self.dataset.image_shape is not None else model.preprocessing)
         if loaded.refused:
             raise loaded.refused[0]
-        labels = torch.tensor([item.label for item in items])
+        labels = torch.tensor([item.value if is_quantity else item.label for item in items])
         return loaded.images.to(model.dtype), permuted(labels, self.seed) if self.labels == "permuted" else labels
 
     def _file(self, items: list[Item]) -> Path:
-        settings = [LOOP_VERSION, self.to_dict(), [[item.digest, item.label] for item in items]]
+        examples = [[item.digest, item.label, *([] if item.value is None else [item.value])] for item in items]
+        settings = [LOOP_VERSION, self.to_dict(), examples]
         return user_cache_path("heatproof") / "trained" / f"{content_hash(settings)}.safetensors"
 
 
@@ -166,7 +172,7 @@ class CachedTraining:
 _CACHED = TypeAdapter(CachedTraining)
 
 
-def permuted(labels: Int[Tensor, " n"], seed: int) -> Int[Tensor, " n"]:
+def permuted(labels: Shaped[Tensor, " n"], seed: int) -> Shaped[Tensor, " n"]:
     """The labels in an order that is drawn from the seed.
 
     >>> import torch

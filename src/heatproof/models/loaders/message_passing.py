@@ -1,0 +1,100 @@
+"""A network of graphs by messages along edges, with random weights, for training.
+
+    h⁰_i = node features,    h^(l+1)_i = ReLU(W_l h^l_i + Σ_k Σ_(j →k i) V_(l,k) h^l_j),    z = w Σ_i h^L_i
+
+j →k i is an edge of kind k from node j to node i. Nothing has a bias, so that the null node stays null through all layers: padding
+needs no mask, the null graph scores zero (even odds), and to remove the values of a node from the input is to remove the node. A node
+with features that sum to 1 carries the constant itself, so that no function of real nodes is lost. The last step is linear in the
+activations of the nodes, as class activation maps require.
+
+Source: Gilmer et al., "Neural message passing for quantum chemistry", ICML 2017; as benchmark of attributions, Sanchez-Lengeling et
+al., "Evaluating attribution for graph neural networks", NeurIPS 2020. Differs from these because it has no biases, because a sum takes
+the place of the set-to-set readout, and because null graphs score even odds by construction, where the benchmark adds null graphs with
+either label to the training set.
+"""
+
+from pydantic import NonNegativeInt, PositiveInt
+from torch import Tensor, nn
+
+from heatproof.models.loaders.base import Loader
+from heatproof.models.loaders.construction import seeded
+from heatproof.models.model import Model
+from heatproof.numerics.bounds import Bounds
+from heatproof.numerics.graphs import unpack_graphs
+
+
+class MessageLayer(nn.Module):
+    """One exchange of messages: every node receives a linear map of its neighbours, another for each kind of edge, and of itself."""
+
+    def __init__(self, inputs: int, outputs: int, kinds: int, *, biases: bool) -> None:
+        super().__init__()
+        self.own = nn.Conv1d(inputs, outputs, 1, bias=biases)
+        self.sent = nn.Conv1d(inputs, outputs * kinds, 1, bias=False)
+        self.kinds = kinds
+        self.relu = nn.ReLU()
+
+    def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
+        """The new activations `[b, k, n]` of the nodes."""
+        sent = self.sent(nodes).unflatten(1, (self.kinds, -1))  # [b, kinds, k, n]
+        received: Tensor = sent @ edges  # over the node that sends
+        activation: Tensor = self.relu(self.own(nodes) + received.sum(1))
+        return activation
+
+
+class MessagePassingNetwork(nn.Module):
+    """Layers of messages, a sum over nodes, and a linear output."""
+
+    def __init__(self, features: int, kinds: int, widths: list[int], outputs: int, *, biases: bool) -> None:
+        super().__init__()
+        self.features = features
+        self.layers = nn.ModuleList(
+            MessageLayer(before, after, kinds, biases=biases) for before, after in zip([features, *widths], widths, strict=False)
+        )
+        self.readout = nn.Linear(widths[-1], outputs, bias=biases)
+
+    def forward(self, graphs: Tensor) -> Tensor:
+        """The outputs `[b, outputs]` of packed graphs."""
+        nodes, edges = unpack_graphs(graphs, self.features)
+        for layer in self.layers:
+            nodes = layer(nodes, edges)
+        result: Tensor = self.readout(nodes.sum(2))
+        return result
+
+
+class MessagePassing(Loader):
+    """A network of graphs that are packed as signals (see `numerics/graphs.py`), with weights drawn from `seed`.
+
+    nodes     the number of positions of a graph, null nodes included.
+    features  the number of features of a node; the default is that of molecules.
+    kinds     the number of kinds of edges; the default is that of molecules.
+    width     the number of channels of a layer.
+    layers    the number of layers: how many edges away a node can see.
+    biases    whether layers and readout have biases; null nodes are then no longer silent, and the null graph may score anything.
+    outputs   the number of outputs; one is the log-odds of class 1, or a quantity.
+    seed      the seed of the weights.
+
+    >>> import torch
+    >>> from heatproof.models.loaders import MessagePassing
+    >>> model = MessagePassing(nodes=8).load()
+    >>> model.outputs(torch.zeros(2, 14 + 4 * 8, 8)).tolist()
+    [[0.0], [0.0]]
+    """
+
+    nodes: PositiveInt = 32
+    features: PositiveInt = 14
+    kinds: PositiveInt = 4
+    width: PositiveInt = 48
+    layers: PositiveInt = 3
+    biases: bool = False
+    outputs: PositiveInt = 1
+    seed: NonNegativeInt = 0
+
+    @property
+    def random(self) -> bool:
+        return True
+
+    def load(self) -> Model:
+        with seeded(self.seed):
+            network = MessagePassingNetwork(self.features, self.kinds, [self.width] * self.layers, self.outputs, biases=self.biases)
+        bounds = Bounds.of(0, 1, channels=self.features + self.kinds * self.nodes)
+        return Model(network.eval(), bounds, name=f"{self.name} (random weights)")
