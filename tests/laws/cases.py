@@ -71,6 +71,7 @@ from heatproof.metrics import (
     PixelFlipping,
     PointingGame,
     RandomLogit,
+    RegionAuc,
     RelevanceMass,
     RelevanceRank,
     Repeatability,
@@ -82,6 +83,7 @@ from heatproof.metrics import (
     SymmetricRelevanceGain,
     TopIntersection,
     TotalVariationCurve,
+    TruthCorrelation,
 )
 from heatproof.models import Model
 from heatproof.models.loaders import Loader, Toy
@@ -307,6 +309,8 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     RelevanceRank: {"": RelevanceRank()},
     TopIntersection: {"": TopIntersection(), "more than the object": TopIntersection(share=0.3)},
     BestOverlap: {"": BestOverlap()},
+    RegionAuc: {"": RegionAuc()},
+    TruthCorrelation: {"": TruthCorrelation(), "pearson": TruthCorrelation(similarity="pearson")},
     Repeatability: {"": Repeatability(), "ranks": Repeatability(similarity="spearman")},
     SimilarityTo: {
         "": SimilarityTo(reference=Gradient()),

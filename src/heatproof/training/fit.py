@@ -34,8 +34,8 @@ class FittedNetwork:
     """The history of a training.
 
     losses      mean cross entropy in each epoch, in nats, accumulated during the epoch; of a quantity, the mean squared error.
-    accuracies  share of the examples that were classified correctly in each epoch, accumulated likewise; of a quantity, the share of
-                its variance that is explained.
+    accuracies  share of the examples that were classified correctly in each epoch, accumulated likewise; of a quantity, the share
+                of its variance that is explained.
     accuracy    the same share at the end, in eval mode and without noise.
     """
 
@@ -169,8 +169,8 @@ def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
     if labels.is_floating_point():
         if outputs.ndim != 2 or outputs.shape[1] != 1 or not bool(labels.isfinite().all()):
             raise TensorError(
-                f"labels: expected a network with one output for a quantity, and finite numbers, got outputs {list(outputs.shape)}; "
-                "give whole numbers where labels are classes"
+                "labels: expected a network with one output for a quantity, and finite numbers, got outputs "
+                f"{list(outputs.shape)}; give whole numbers where labels are classes"
             )
         return
     low, high = int(labels.min()), int(labels.max())

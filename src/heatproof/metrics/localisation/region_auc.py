@@ -3,13 +3,13 @@
     AUROC = P(A_p > A_q) + ½ P(A_p = A_q),    p drawn from the object, q from the other places
 
 A is the sum of the map over channels. 1 = every place of the object ranks above all others; ½ = the score of a constant map and, on
-average, of a random one; 0 = the object ranks last. Of several legal regions the best counts, so that random maps score above ½ there:
-compare with a random map. Places whose region is NaN are left out, such as the null atoms that fill up a molecule.
+average, of a random one; 0 = the object ranks last. Of several legal regions the best counts, so that random maps score above ½
+there: compare with a random map. Places whose region is NaN are left out, such as the null atoms that fill up a molecule.
 
 Cost: no passes. Source: as the score of attributions on graphs, with the maximum over legal answers, Sanchez-Lengeling et al.,
 "Evaluating attribution for graph neural networks", NeurIPS 2020.
-Differs from the paper because maps are not brought to quantiles over the data set first, which changes no rank within a map except by
-ties.
+Differs from the paper because maps are not brought to quantiles over the data set first, which changes no rank within a map
+except by ties.
 """
 
 from typing import ClassVar

@@ -3,8 +3,9 @@
     r = s(A, T)
 
 A is the sum of the map over channels, T the truth at each place, such as what an atom contributes to a quantity, and s Kendall's τ,
-Spearman's ρ or Pearson's r over the places that count. A constant map ranks nothing and scores 0, as random maps do on average. Places
-whose truth is NaN are left out, such as the null atoms that fill up a molecule. A region of 0 and 1 is a truth of two degrees.
+Spearman's ρ or Pearson's r over the places that count. A constant map ranks nothing and scores 0, as random maps do on average.
+Places whose truth is NaN are left out, such as the null atoms that fill up a molecule. A region of 0 and 1 is a truth of two
+degrees.
 
 Cost: no passes. Source: with Kendall's τ and Pearson's r on molecules, Sanchez-Lengeling et al., "Evaluating attribution for graph
 neural networks", NeurIPS 2020.

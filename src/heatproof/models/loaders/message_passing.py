@@ -2,15 +2,15 @@
 
     h⁰_i = node features,    h^(l+1)_i = ReLU(W_l h^l_i + Σ_k Σ_(j →k i) V_(l,k) h^l_j),    z = w Σ_i h^L_i
 
-j →k i is an edge of kind k from node j to node i. Nothing has a bias, so that the null node stays null through all layers: padding
-needs no mask, the null graph scores zero (even odds), and to remove the values of a node from the input is to remove the node. A node
-with features that sum to 1 carries the constant itself, so that no function of real nodes is lost. The last step is linear in the
-activations of the nodes, as class activation maps require.
+j →k i is an edge of kind k from node j to node i. By default nothing has a bias, so that the null node stays null through all
+layers: padding needs no mask, the null graph scores zero (even odds), and to remove the values of a node from the input is to
+remove the node. A node with features that sum to 1 carries the constant itself, so that no function of real nodes is lost. The
+last step is linear in the activations of the nodes, as class activation maps require.
 
 Source: Gilmer et al., "Neural message passing for quantum chemistry", ICML 2017; as benchmark of attributions, Sanchez-Lengeling et
-al., "Evaluating attribution for graph neural networks", NeurIPS 2020. Differs from these because it has no biases, because a sum takes
-the place of the set-to-set readout, and because null graphs score even odds by construction, where the benchmark adds null graphs with
-either label to the training set.
+al., "Evaluating attribution for graph neural networks", NeurIPS 2020. Differs from these because biases are optional, because a sum
+takes the place of the set-to-set readout, and because null graphs score even odds without biases, where the benchmark adds null
+graphs with either label to the training set.
 """
 
 from pydantic import NonNegativeInt, PositiveInt
@@ -24,7 +24,9 @@ from heatproof.numerics.graphs import unpack_graphs
 
 
 class MessageLayer(nn.Module):
-    """One exchange of messages: every node receives a linear map of its neighbours, another for each kind of edge, and of itself."""
+    """One exchange of messages: every node receives a linear map of its neighbours, another for each kind of edge, and of
+    itself.
+    """
 
     def __init__(self, inputs: int, outputs: int, kinds: int, *, biases: bool) -> None:
         super().__init__()
