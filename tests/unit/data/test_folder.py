@@ -26,7 +26,16 @@ def class_folders(root, **files):
 
 
 def test_every_data_set_is_exported_under_its_name():
-    assert sorted(exports(Dataset)) == ["arrays", "digits", "folder", "given_images", "image_folder", "photos", "torchvision_set"]
+    assert sorted(exports(Dataset)) == [
+        "arrays",
+        "digits",
+        "folder",
+        "given_images",
+        "image_folder",
+        "molecules",
+        "photos",
+        "torchvision_set",
+    ]
 
 
 def test_settings_survive_a_round_trip(tmp_path):

@@ -16,7 +16,18 @@ from heatproof.models.loaders import (
 
 
 def test_every_loader_is_exported_under_its_name():
-    here = ["efficientnet_lite0", "file", "given", "huggingface", "imported", "squeezenet1_1", "timm", "torchvision", "toy"]
+    here = [
+        "efficientnet_lite0",
+        "file",
+        "given",
+        "huggingface",
+        "imported",
+        "message_passing",
+        "squeezenet1_1",
+        "timm",
+        "torchvision",
+        "toy",
+    ]
     assert sorted(exports(Loader)) == sorted([*here, "trained"])  # which lives a floor higher
 
 
