@@ -10,7 +10,7 @@ CHROMIUM := @command -v chromium > /dev/null || { command -v apt-get > /dev/null
 
 .PHONY: demo test benchmarks docs
 
-# The main job: which heatmap can be believed? Ends with runs/demo/report.html.
+# The main job: which heatmap can be believed? Ends with runs/demo/verdict.json and a report beside it.
 demo: $(VENV)/.demo
 	$(VENV)/bin/heatproof demo
 
@@ -21,7 +21,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	$(VENV)/bin/pytest -n 2 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n 2 --dist loadgroup
 
 # Speed and memory against peers, same work, one run: 50 minutes on two cores. Writes benchmarks/results.json. `make benchmarks ONLY=growth`
 # runs some groups; `python -m benchmarks --help` names them.

@@ -80,14 +80,19 @@ class Work(Protocol):
 
 
 class Timed(NamedTuple):
-    """Seconds of each work in each round, and what it answered last."""
+    """Seconds of each work in each round, by the clock and of the processor, and what it answered last."""
 
     seconds: dict[str, list[float]]
+    processor: dict[str, list[float]]
     answers: dict[str, Any]
 
     def ratio(self, above: str, below: str, scale: float = 1.0) -> Spread:
         """Seconds of one over those of the other, round by round."""
         return spread([scale * a / b for a, b in zip(self.seconds[above], self.seconds[below], strict=True)])
+
+    def processor_ratio(self, above: str, below: str) -> Spread:
+        """The same of processor time, which other programs on the machine change less."""
+        return spread([a / b for a, b in zip(self.processor[above], self.processor[below], strict=True)])
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -99,11 +104,13 @@ def in_turn(works: Mapping[str, Work], size: Size, rounds: int) -> Timed:
     """Time all works in every round, in alternating order, after a short warm-up of each."""
     for work in works.values():
         work(SHORT)
-    found = Timed({name: [] for name in works}, {})
+    found = Timed({name: [] for name in works}, {name: [] for name in works}, {})
     for number in range(rounds):
         for name in reversed([*works]) if number % 2 else works:
+            started = time.process_time()
             seconds, found.answers[name] = _timed(works[name], size)
             found.seconds[name].append(seconds)
+            found.processor[name].append(time.process_time() - started)
     return found
 
 

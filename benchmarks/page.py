@@ -24,6 +24,8 @@ TITLES = {
     "backward_rules": "Layer-wise relevance propagation against zennit",
     "backward_rules_memory": "Peak memory of layer-wise relevance propagation against zennit",
     "activation_maps": "Grad-CAM against grad-cam",
+    "occlusion": "Occlusion against captum",
+    "masks": "RISE against the bare forward rate",
     "shapley": "KernelSHAP and Shapley sampling against captum",
     "forward_rate": "Perturbation curve against the bare forward rate",
     "overhead": "Gradient methods against bare gradients",

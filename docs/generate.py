@@ -18,11 +18,12 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from heatproof.attacks import Attack, GradientAttack
+from heatproof.core.formatting import comma_list, interval, number, percent
 from heatproof.core.setting_docs import NONE, REQUIRED, first_sentence, paragraphs, setting_docs, split_docstring
 from heatproof.core.settings import Settings, exports
 from heatproof.data import Dataset
 from heatproof.methods import Method
-from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric
+from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, TruthMetric
 from heatproof.models import Output
 from heatproof.models.loaders import Loader
 from heatproof.numerics.quadrature import Quadrature
@@ -34,6 +35,9 @@ from heatproof.perturb.groups import Groups
 from heatproof.perturb.noises import Noise
 from heatproof.relevance.composites import Composite
 from heatproof.relevance.rules import ActivationRule, LinearRule, ProductRule, SoftmaxRule, SumRule
+from heatproof.verdict import packaged_verdict
+from heatproof.verdict.question import QUESTIONS
+from heatproof.verdict.verdict_file import AnswerEntry
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -103,11 +107,14 @@ API = (
 def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
+    judged, advice = MEASUREMENTS / "metrics-judged.md", MEASUREMENTS / "advice.md"
     return {
         readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table(), limits=_limits()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
+        judged: with_blocks(judged, **_judged_tables()),
+        advice: with_blocks(advice, verdict=_verdict()),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
         REFERENCE / "metrics.md": _metrics_page(),
@@ -199,6 +206,39 @@ def _sampling_tables() -> dict[str, str]:
     return {name: table(head, rows) for name, (head, rows) in _benchmarks("sampling_tables").tables().items()}
 
 
+def _judged_tables() -> dict[str, str]:
+    return {name: table(head, rows) for name, (head, rows) in _benchmarks("judged_tables").tables().items()}
+
+
+def _verdict() -> str:
+    """The packaged verdict about EfficientNet-Lite0: its sentence, the metrics it rests on, and a table of its answers."""
+    found = packaged_verdict("efficientnet_lite0")
+    assert found is not None, "no verdict is packaged"  # noqa: S101 — a tool of this repository
+    used = comma_list([metric.metric for metric in found.metrics if metric.used])
+    not_used = [f"Not used: {metric.metric}. {metric.sentence}" for metric in found.metrics if not metric.used]
+    lead = (
+        f"Looks at {comma_list([str(n) for n in found.looks])} photographs took {found.passes:,} passes, without those of the "
+        f"judgement of the metrics. {percent(found.stability or 0)} of resamples of the photographs lead to the same methods to "
+        f"use and to avoid. Metrics used: {used}. {' '.join(not_used)}"
+    )
+    limits = {question.name for question in QUESTIONS if question.against == "limit"}
+    rows = [
+        (method.label, *(_answer(method.answers[name], name in limits) for name in found.questions), number(method.passes or 0, 0))
+        for method in found.methods
+    ]
+    return f"> {found.sentence}\n\n{lead}\n\n{table(('method', *found.questions, 'passes'), rows)}"
+
+
+def _answer(entry: AnswerEntry, limit: bool) -> str:
+    """An answer with the number of its images, and with its mean score or, where it is compared with a control, the effect size."""
+    if not entry.n or entry.value is None:
+        return "—"
+    if limit or entry.d is None or entry.low is None or entry.high is None:
+        return f"{entry.outcome}, {number(round(entry.value, 2) + 0.0, 2)}, {entry.n} images"
+    d, low, high = (round(value, 1) + 0.0 for value in (entry.d, entry.low, entry.high))  # no powers of ten, no −0
+    return f"{entry.outcome}, d {number(d, 1)} {interval(low, high, 1)}, {entry.n} images"
+
+
 def _support_table(library: str) -> str:
     """Which networks of a library run, and a line of how many."""
     found = [row for row in _benchmarks("support").read() if row.library == library]
@@ -287,6 +327,7 @@ def _metrics_page() -> str:
         ReferenceMetric: "the map, and that of another method",
         RegionMetric: "the map, and where the object lies",
         ModelMetric: "the map and the model",
+        TruthMetric: "the method, for further maps, and where the object lies",
         ExplainerMetric: "the method, for further maps",
     }
     parts = [
@@ -437,6 +478,8 @@ def _command_line_page() -> str:
     ]
     for name, command in group.commands.items():
         parts += [f"## heatproof {name}\n", text_of(command.help or ""), _options(command.params)]
+        for inner, subcommand in getattr(command, "commands", {}).items():
+            parts += [f"### heatproof {name} {inner}\n", text_of(subcommand.help or ""), _options(subcommand.params)]
     return "\n".join(parts)
 
 

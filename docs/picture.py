@@ -1,7 +1,8 @@
 """Pictures of the documentation, in docs/pictures/.
 
-python docs/picture.py runs/demo   gallery.png, the picture of the README: a few photographs of a run
-python docs/picture.py             maps.png, of the page on drawing maps
+python docs/picture.py runs/gallery                     gallery.png, the picture of the README: a few photographs of a run
+python docs/picture.py runs/perturbation perturbation   perturbation.png, of the page on maps of perturbation methods
+python docs/picture.py                                  maps.png, of the page on drawing maps
 """
 
 import sys
@@ -30,16 +31,16 @@ def draw_maps() -> None:
     small.save(path, optimize=True)
 
 
-def main(folder: str) -> None:
-    """Draw the gallery of the run's first model, a few rows of it."""
+def main(folder: str, name: str = "gallery") -> None:
+    """Draw the gallery of the run's first model, a few rows of it, under a name."""
     run = Run(folder)
     manifest = run.manifest()
     gallery = build_gallery(run, manifest, read_scores(run, manifest)[0])
     if gallery is None:
         sys.exit(f"{folder}: expected a run that kept its maps")
-    write_gallery(run, replace(gallery, rows=gallery.rows[:ROWS]), PICTURES, "gallery")
-    (PICTURES / "gallery.svg").unlink()
+    write_gallery(run, replace(gallery, rows=gallery.rows[:ROWS]), PICTURES, name)
+    (PICTURES / f"{name}.svg").unlink()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1]) if len(sys.argv) > 1 else draw_maps()
+    main(*sys.argv[1:]) if len(sys.argv) > 1 else draw_maps()

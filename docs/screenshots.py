@@ -1,4 +1,4 @@
-"""`python docs/screenshots.py runs/demo` writes docs/pictures/report-*.webp: a report on a screen, a phone, dark and on paper.
+"""`python docs/screenshots.py runs/demo/faithfulness` writes docs/pictures/report-*.webp: on a screen, a phone, dark and on paper.
 
 It needs Chromium (`apt-get install chromium`) and Playwright, which `make test` installs.
 """

@@ -1,6 +1,10 @@
 """Set-up for every test: shapes are checked, chance is fixed, one thread, no network."""
 
+import atexit
+import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +36,16 @@ settings.register_profile("ci", derandomize=True, deadline=None, suppress_health
 settings.load_profile("ci")
 
 torch.set_num_threads(1)
+
+if "MPLCONFIGDIR" not in os.environ:  # matplotlib lists all fonts once, not in each worker and each process that a test starts
+    os.environ["MPLCONFIGDIR"] = tempfile.mkdtemp(prefix="matplotlib-")
+    atexit.register(shutil.rmtree, os.environ["MPLCONFIGDIR"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests start first, so that at the end no process waits for another one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
 
 LOOPBACK = ("127.", "::1", "localhost")
 

@@ -15,7 +15,6 @@ from torch import Tensor
 from benchmarks.harness import SHORT, Row, Size, Work, fastest, in_turn
 from benchmarks.subjects import subject
 from heatproof.methods import Attribution, Occlusion
-from heatproof.passes.incremental import incremental
 from heatproof.perturb.masks.windows import Windows
 
 NETWORKS = ("squeezenet1_1", "vgg16")
@@ -61,8 +60,9 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     drops = timed.answers["captum's best"].sum(1), timed.answers["ours"].map()[:, 0] * window**2 * channels
     inside = slice(0, n - window)  # where no window is cut off, and all have one size
     agreement = float(torch.corrcoef(torch.stack([each[0, inside, inside].flatten() for each in drops]))[0, 1])
-    share = incremental(model, image, (window, window)).share
-    for case in works.keys() - {"ours"}:
+    passes = timed.answers["ours"].passes
+    for case in [case for case in works if case != "ours"]:
+        median, low, high = timed.processor_ratio(case, "ours")
         at_once = best if case == "captum's best" else 1
         yield Row.of(
             "occlusion",
@@ -71,5 +71,6 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
             work=f"occlusion, {windows.count} windows, 1 image",
             peer=f"captum {version('captum')}, {at_once} at a time",
             spread=timed.ratio(case, "ours"),
-            note=f"a window takes {share:.2f} of a pass; maps correlate to {agreement:.5f}",
+            note=f"{median:.2f} ({low:.2f} to {high:.2f}) of processor time; {passes.equivalent:.0f} full-forward equivalents for "
+            f"{passes.forward} passes; maps correlate to {agreement:.5f}",
         )

@@ -34,12 +34,10 @@ def main(arguments: Sequence[str]) -> None:
 def done(task: Task) -> Row:
     """Both ways, as they are stored."""
     peer, ours = outcome(task, task.peer), outcome(task, task.ours)
-    awaits = task.awaits if ours.failed else ""
     return {
         "number": task.number,
         "title": task.title,
         "version": version(task.peer.tool),
-        "awaits": awaits,
         "peer": asdict(peer),
         "ours": asdict(ours),
     }

@@ -165,7 +165,6 @@ picture = maps.overlay(image)[0]
             picture=lambda names: names["picture"].shape == (64, 64, 3),
         ),
         poison="image",
-        awaits="Attribution.overlay",
     ),
     Task(
         2,
@@ -246,7 +245,6 @@ for name, maps in found.items():
             },
         ),
         poison="image",
-        awaits="Attribution.save",
     ),
     Task(
         7,
@@ -419,7 +417,6 @@ maps = hp.methods.Occlusion(window=8, stride=8).attribute(hp.Model(network, hp.B
             {"right": lambda names: _same_shape(names["maps"].values.sum(1), _occluded(names))},
         ),
         poison="image",
-        awaits="methods.Occlusion",
     ),
     Task(
         15,
@@ -441,7 +438,6 @@ figure.savefig("map.png")
 """,
             {"picture": lambda names: names["files"] == ["map.png"]},
         ),
-        awaits="Attribution.save",
     ),
 )
 

@@ -22,9 +22,9 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         peer, ours = row["peer"], row["ours"]
         name = f"{peer['tool']} {row['version']}"
-        cells = (row["number"], row["title"], name, peer["lines"], _passed(peer), ours["lines"], _passed(ours), _verdict(row))
+        cells = (row["number"], row["title"], name, peer["lines"], _passed(peer), ours["lines"], _passed(ours), verdict(ours, peer))
         lines.append("| " + " | ".join(map(str, cells)) + " |")
-    found = Counter(_verdict(row) for row in rows)
+    found = Counter(verdict(row["ours"], row["peer"]) for row in rows)
     longer = sum(row["ours"]["lines"] > row["peer"]["lines"] for row in rows)
     counted = ", ".join(f"{count} {word}" for word, count in sorted(found.items()))
     return "\n".join([*lines, "", f"Of {len(rows)} tasks: {counted}; more lines than the peer in {longer}.", ""])
@@ -45,10 +45,6 @@ def _snippet(side: Row) -> str:
 
 def _counted(lines: int) -> str:
     return f"{lines} line" + "s" * (lines != 1)
-
-
-def _verdict(row: Row) -> str:
-    return f"not run yet: needs {row['awaits']}" if row["awaits"] else verdict(row["ours"], row["peer"])
 
 
 def _passed(side: Row) -> str:

@@ -95,7 +95,6 @@ TASKS = (
         ranked,
         Side("quantus", _quantus(), THEIRS),
         Side("heatproof", _run(), OURS),
-        awaits="hp.run",
     ),
     Task(
         5,
@@ -103,7 +102,6 @@ TASKS = (
         checkpoint,
         Side("quantus", _quantus("network = build()\nnetwork.load_state_dict(state)\n"), THEIRS),
         Side("heatproof", _run("network = build()\nnetwork.load_state_dict(state)\n"), OURS),
-        awaits="hp.run",
     ),
     Task(
         6,
@@ -111,7 +109,6 @@ TASKS = (
         ranked,
         Side("quantus", _quantus(), THEIRS | {"picture": lambda names: False}),
         Side("heatproof", _run(), OURS | {"picture": lambda names: names["run"].report.is_file()}),
-        awaits="hp.run",
     ),
     Task(
         9,
@@ -148,6 +145,5 @@ maps.save("table.png", names=columns)
             },
         ),
         poison="rows",
-        awaits="Attribution.save",
     ),
 )

@@ -82,7 +82,6 @@ class Task:
     peer    the peer's way.
     ours    our way.
     poison  the given tensor that gets a NaN for the check `refuses`; "" where there is none.
-    awaits  what our snippet needs that is not in the package yet; "" where nothing.
     """
 
     number: int
@@ -91,7 +90,6 @@ class Task:
     peer: Side
     ours: Side
     poison: str = ""
-    awaits: str = ""
 
 
 @dataclass(frozen=True)

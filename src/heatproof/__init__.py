@@ -10,11 +10,13 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Advice": "heatproof.verdict",
     "accelerate": "heatproof.passes.acceleration",
     "Attribution": "heatproof.methods",
     "Bounds": "heatproof.models",
     "Model": "heatproof.models",
     "Judgement": "heatproof.verdict",
+    "advise": "heatproof.verdict",
     "judge": "heatproof.verdict",
     "load_images": "heatproof.data",
     "load_model": "heatproof.models.loaders",
@@ -28,6 +30,7 @@ _HOMES = {
 _ROOMS = ("data", "interop", "methods", "metrics", "models", "numerics", "perturb", "stats")
 
 __all__ = [
+    "Advice",
     "Attribution",
     "Bounds",
     "Judgement",
@@ -35,6 +38,7 @@ __all__ = [
     "Run",
     "__version__",
     "accelerate",
+    "advise",
     "judge",
     "load_images",
     "load_model",

@@ -50,10 +50,13 @@ NO_CONCEPT = {
     "segments",
     "coalition",
     "removal_metric",
+    "cell_metric",
+    "aopc_limits",
     "gradient_attack",
     "differentiable_map",
     "score",
     "scores",
+    "truth_metric",
 }
 """Stems of files that hold what a family shares, or a member that only a method can build."""
 

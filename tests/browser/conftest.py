@@ -66,7 +66,7 @@ def show(browser: Any, report: Path) -> Iterator[Callable[..., Any]]:
             page.on("pageerror", lambda error: page.complaints.append(str(error)))
             page.goto(report.as_uri())
             if scripts:
-                page.wait_for_function("[...document.querySelectorAll('.chart')].every(place => place.querySelector('svg'))")
+                page.locator(".chart:not(:has(svg))").first.wait_for(state="detached")
                 page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
             pages[key] = page
         return pages[key]

@@ -53,9 +53,9 @@ def test_the_hint_of_a_table_leads_to_its_last_column_and_goes(show):
     page = show(390)
     box = page.locator("#scores .scroll")
     box.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
-    page.wait_for_function("document.querySelector('#scores .more').hidden")
+    page.locator("#scores .more").wait_for(state="hidden")
     box.evaluate("box => { box.scrollLeft = 0; }")
-    page.wait_for_function("!document.querySelector('#scores .more').hidden")
+    page.locator("#scores .more").wait_for(state="visible")
 
 
 def test_a_mark_means_the_same_in_the_table_and_in_the_figure(show):
@@ -88,6 +88,30 @@ def test_a_number_is_explained_by_keyboard(show):
     page.keyboard.press("Escape")
     assert not page.locator("#why").is_visible()
     assert page.locator("#scores td[tabindex='0']").count() == 1
+
+
+def test_every_point_of_a_chart_is_reached_by_keyboard(show):
+    page = show(1280)
+    chart = page.locator(".answer .chart")
+    assert chart.get_attribute("aria-label").endswith("The arrow keys go through its points.")
+    chart.focus()
+    seen = []
+    for key in ("Home", "ArrowRight", "End"):
+        page.keyboard.press(key)
+        seen.append(page.locator("#why").inner_text())
+        assert chart.locator(".at").count() == 1
+    assert "standing: best" in seen[0]
+    assert "standing: tied" in seen[1]
+    assert "image: " in seen[2]
+    page.keyboard.press("Tab")
+    assert not page.locator("#why").is_visible()
+    assert chart.locator(".at").count() == 0
+    curve = page.locator("#curves .chart").first
+    curve.focus()
+    page.keyboard.press("ArrowRight")
+    assert "mean: " in page.locator("#why").inner_text()
+    assert curve.locator(".at").evaluate("point => getComputedStyle(point).opacity") == "1"
+    page.keyboard.press("Escape")
 
 
 def test_a_number_and_a_word_are_explained_by_touch_within_the_screen(show):

@@ -52,7 +52,7 @@ def test_the_python_blocks_of_a_page_run_in_order(page, tmp_path, monkeypatch):
 
 
 OWN = DOCS / "how-to" / "your-own-model.md"
-"""The page whose commands `test_six_lines.py` runs, with the files that they name."""
+"""The page whose commands `test_own_model_commands.py` runs, with the files that they name."""
 COMMANDS = {page: shell_lines(page) for page in SHOWN if shell_lines(page) and page != OWN}
 NETS = """
 from torch import nn

@@ -201,7 +201,8 @@ def test_a_wrong_call_ends_with_one_line_and_no_traceback(arguments, says, tmp_p
     assert len(output.strip().splitlines()) == 1
 
 
-def test_interrupting_a_local_run_stops_its_processes_and_says_how_to_go_on(experiment, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_a_local_run_stops_its_processes_and_says_how_to_go_on(experiment, tmp_path, number, code):
     experiment.write_text(
         experiment.read_text().replace("draws = 2", "draws = 500")
     )  # so that the run is not over before the signal
@@ -210,8 +211,11 @@ def test_interrupting_a_local_run_stops_its_processes_and_says_how_to_go_on(expe
     while not run.done():
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    for _ in range(3):  # as of an impatient user
+        process.send_signal(number)
+        time.sleep(0.1)
     output, _ = process.communicate(timeout=300)
-    assert process.returncode == 130
-    assert "continues from there" in output
+    assert process.returncode == code
+    assert output.count("continues from there") == 1
     assert "Traceback" not in output
+    assert "Exception" not in output

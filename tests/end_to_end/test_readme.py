@@ -1,4 +1,4 @@
-"""Everything the README shows is run, and every number in it that the code knows is compared."""
+"""Every command of the README is run, and every number in it that the code knows is compared; test_wheel.py runs its Python."""
 
 import re
 import shutil
@@ -14,26 +14,19 @@ from heatproof.cli.main import app
 from heatproof.core.settings import exports
 from heatproof.data import Photos
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import Network, plan, total_passes
 from heatproof.methods import Method
 from heatproof.metrics import Metric
 from heatproof.models.loaders import load_model
-from heatproof.passes.counting import TYPICAL_SHAPE
-from tests.support.markdown import ROOT, blocks, generator, links, run_python, shell_lines
+from heatproof.verdict import packaged_verdict
+from heatproof.verdict.advised_methods import METHODS
+from heatproof.verdict.question import QUESTIONS
+from tests.support.markdown import ROOT, blocks, generator, links, shell_lines
 
 README = ROOT / "README.md"
 TEXT = " ".join(README.read_text(encoding="utf-8").split())
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CHEAP = {"demo": ["--help"], "evaluate": ["--executor", "serial"]}
 """What a command gets beside its own arguments: the demo itself is too long for a test of the README."""
-
-
-@pytest.mark.slow
-def test_the_python_blocks_run_in_order(capsys):
-    names = run_python(README)
-    assert names["maps"].values.shape == names["images"].shape
-    assert len(names["scores"].values) == len(names["images"])
-    assert capsys.readouterr().out.strip()
 
 
 NETS = """
@@ -87,6 +80,10 @@ def test_every_extra_stands_in_the_table():
     assert f"heatproof-{PROJECT['version']}-py3-none-any.whl" in TEXT
 
 
+def test_the_answer_of_the_demo_is_that_of_the_packaged_verdict():
+    assert packaged_verdict("efficientnet_lite0").sentence in TEXT.replace(" > ", " ")
+
+
 def test_every_reproduction_is_named():
     names = [f"`{name}`" for name in reproductions.names()]
     assert f"{', '.join(names[:-1])} or {names[-1]}" in TEXT
@@ -97,14 +94,11 @@ def experiment(name):
 
 
 def test_the_demo_is_what_the_readme_says():
-    demo, words = experiment("demo"), {4: "four", 6: "six", 7: "seven", 12: "twelve"}
-    methods = [entry.method for entry in demo.method_entries()]
-    controls = sum(method.control for method in methods)
-    assert (
-        f"runs {words[len(methods) - controls]} methods, {words[controls]} controls and {words[len(demo.metric_list())]} metrics"
-        in TEXT
-    )
-    assert f"one network and {words[len(demo.data().items())]} photographs" in TEXT
+    words = {6: "six", 11: "eleven", 40: "forty"}
+    asked = {label for question in QUESTIONS if question.faithfulness for label in question.metrics}
+    assert {metric.metric for metric in packaged_verdict("efficientnet_lite0").metrics} == asked  # judged before
+    assert f"compares {words[len(METHODS)]} methods by metrics that `heatproof judge` judged before" in TEXT
+    assert f"{words[len(Photos().items())]} photographs come with the package" in TEXT
     assert f"every method on {words[len(experiment('gallery').data().items())]} photographs" in TEXT
     network = load_model("efficientnet_lite0").module
     assert f"({sum(p.numel() for p in network.parameters()) / 1e6:.2f} million parameters)" in TEXT
@@ -121,14 +115,6 @@ def test_what_is_said_to_be_missing_is_missing():
 def test_the_tables_say_what_the_registries_say():
     generate = generator()
     assert README not in generate.stale(), f"README.md is stale; {generate.REMEDY}"
-
-
-def test_the_demo_costs_what_the_readme_says():
-    demo = experiment("demo")
-    rows = total_passes(plan(demo, demo.data().items(), [Network("any", {}, TYPICAL_SHAPE)]))
-    said = re.search(r"([\d,]+) forward passes, a backward pass counted as two", README.read_text(encoding="utf-8"))
-    assert said is not None
-    assert said[1] == f"{rows:,}"
 
 
 def test_every_link_into_the_repository_leads_somewhere():

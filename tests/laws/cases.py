@@ -61,10 +61,18 @@ from heatproof.metrics import (
     DataRandomisation,
     EfficientMprt,
     EnergyInMask,
+    FaithfulnessCorrelation,
+    GridPointing,
     HistogramEntropy,
+    Infidelity,
+    InputDependence,
+    InputIndependence,
     InputInvariance,
     Irof,
+    MaxSensitivity,
     Metric,
+    ModelContrast,
+    OutOfDistribution,
     ParameterRandomisation,
     PerformanceInformationCurve,
     PerturbationCurve,
@@ -75,6 +83,8 @@ from heatproof.metrics import (
     RelevanceMass,
     RelevanceRank,
     Repeatability,
+    Saco,
+    SensitivityN,
     SignChanges,
     SimilarityTo,
     SimilarityUnderChange,
@@ -86,7 +96,7 @@ from heatproof.metrics import (
     TruthCorrelation,
 )
 from heatproof.models import Model
-from heatproof.models.loaders import Loader, Toy
+from heatproof.models.loaders import Imported, Loader, Toy
 from heatproof.models.outputs import Probability
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann, Midpoint, RightRiemann, Trapezoid
 from heatproof.passes.patterns import GivenPatterns, fit_patterns
@@ -114,6 +124,14 @@ PATTERNS, OTHER_PATTERNS = patterns(9), patterns(8)
 FOUR, NINE, SIXTEEN = (RegularGrid(cells_per_axis=side) for side in (2, 3, 4))
 
 OTHER_NETWORK = Toy(architecture="three_blocks", side=24, channels=3, classes=4, width=0.3)
+
+ANY_SIZE = Imported(path=f"{__name__}:network_for_any_size")
+
+
+def network_for_any_size() -> Model:
+    """A network that takes images of every size; its import path is a loader."""
+    return zoo.model(zoo.filled(zoo.residual(), seed=29))
+
 
 CHEAP_CURVE = PerturbationCurve(side=2, regions=2, draws=2)
 
@@ -281,6 +299,7 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     },
     Aopc: {
         "": Aopc(groups=Patches(side=6), share=0.5),
+        "normalised": Aopc(groups=NINE, share=0.3, normalised=True, beam=1),
         "least of all pixels, black": Aopc(groups=None, steps=3, share=1.0, fill=Black(), draws=None, order="least"),
     },
     Irof: {
@@ -298,6 +317,27 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
         "": SingleDeletion(groups=RegularGrid(cells_per_axis=3)),
         "imputed": SingleDeletion(groups=Patches(side=6), fill=NoisyLinear(), draws=2, output=Probability()),
     },
+    SensitivityN: {"": SensitivityN(groups=NINE, shares=(0.3, 0.6), samples=5)},
+    FaithfulnessCorrelation: {
+        "": FaithfulnessCorrelation(groups=NINE, samples=8, share=0.4, fill=Black()),
+        "drawn, pixels": FaithfulnessCorrelation(groups=Patches(side=6), samples=16, fill=Uniform(), output=Probability()),
+    },
+    Infidelity: {
+        "": Infidelity(groups=NINE, samples=6),
+        "cells": Infidelity(groups=NINE, perturbation="cells"),
+        "of sensitivities": Infidelity(groups=NINE, samples=5, maps="sensitivities", fill=Uniform()),
+        "noise": Infidelity(groups=Pixels(), perturbation="noise", maps="sensitivities", samples=5),
+    },
+    Saco: {
+        "": Saco(groups=Patches(side=4), parts=4),
+        "all pixels, drawn": Saco(parts=3, fill=Uniform(), draws=2, output=Probability()),
+    },
+    OutOfDistribution: {
+        "": OutOfDistribution(references=Reference(images=LARGE_REFERENCES), removal=SymmetricRelevanceGain(groups=NINE)),
+        "insertion": OutOfDistribution(
+            references=Reference(images=LARGE_REFERENCES), removal=PixelFlipping(steps=3, mode="insertion", fill=Blurred(sigma=0.1))
+        ),
+    },
     TotalVariationCurve: {
         "": TotalVariationCurve(smallest_side=5),
         "scaled": TotalVariationCurve(scaled=True),
@@ -311,12 +351,17 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     BestOverlap: {"": BestOverlap()},
     RegionAuc: {"": RegionAuc()},
     TruthCorrelation: {"": TruthCorrelation(), "pearson": TruthCorrelation(similarity="pearson")},
+    ModelContrast: {"": ModelContrast(other=ANY_SIZE)},
+    GridPointing: {"": GridPointing(), "features": GridPointing(sees="features")},
+    InputDependence: {"": InputDependence()},
+    InputIndependence: {"": InputIndependence(steps=2, length=2)},
     Repeatability: {"": Repeatability(), "ranks": Repeatability(similarity="spearman")},
     SimilarityTo: {
         "": SimilarityTo(reference=Gradient()),
         "ranks of sizes, drawn": SimilarityTo(reference=SmoothGrad(samples=3), similarity="spearman", signed=False),
         "order": SimilarityTo(reference=Gradient(), similarity="kendall"),
     },
+    MaxSensitivity: {"": MaxSensitivity(samples=1)},
     SimilarityUnderChange: {
         "": SimilarityUnderChange(levels=(0.1, 0.4)),
         "fresh, clipped": SimilarityUnderChange(
@@ -480,6 +525,36 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
         "draws": 5,
         "output": [Probability(), None],
     },
+    OutOfDistribution: {
+        "references": Reference(images=zoo.images(4, side=24, seed=8)),
+        "removal": SymmetricRelevanceGain(groups=NINE, fill=White(), draws=None),
+    },
+    Saco: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "fill": [White(), Uniform()],
+        "draws": 5,
+        "output": [Probability(), None],
+    },
+    SensitivityN: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "shares": (0.2, 0.7),
+        "fill": White(),
+        "output": [Probability(), None],
+    },
+    FaithfulnessCorrelation: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "share": 0.6,
+        "fill": White(),
+        "output": [Probability(), None],
+    },
+    Infidelity: {
+        "groups": RegularGrid(cells_per_axis=5),
+        "perturbation": ["cells", "subsets"],
+        "maps": ["sensitivities", "contributions"],
+        "share": 0.6,
+        "fill": White(),
+        "output": [Probability(), None],
+    },
     Slic: {"segments": 20, "compactness": 30.0, "sigma": 1.0},
     PixelFlipping: {
         "groups": [Patches(side=3), None],
@@ -501,6 +576,9 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     },
     PointingGame: {"tolerance": 5},
     TopIntersection: {"share": 0.2},
+    ModelContrast: {"other": OTHER_NETWORK},
+    InputDependence: {"network": OTHER_NETWORK},
+    InputIndependence: {"network": OTHER_NETWORK, "threshold": 100.0, "steps": 3, "length": 4000.0},
     Repeatability: {"similarity": ["spearman", "pearson"], "reliability": 0.8},
     **{
         family: {
@@ -588,7 +666,22 @@ WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
         "carry": {"fill": Uniform(), "draws": 5, "paths": 1},
         "scaled": {"side": 3, "regions": 4},
     },
-    **{curve: {"fill": {"draws": None}, "draws": {"fill": Uniform()}} for curve in (*CURVES, SingleDeletion)},
+    **{curve: {"fill": {"draws": None}, "draws": {"fill": Uniform()}} for curve in (*CURVES, SingleDeletion, Saco)},
+    Aopc: {
+        "fill": {"draws": None},
+        "draws": {"fill": Uniform()},
+        "steps": {"normalised": False, "share": 1.0},
+        "normalised": {"groups": NINE, "share": 0.3, "steps": None, "beam": 1},
+    },
+    Infidelity: {
+        "groups": {"perturbation": "subsets"},
+        "perturbation": {"maps": "sensitivities", "groups": NINE},
+        "maps": {"perturbation": "subsets"},
+        "share": {"perturbation": "subsets"},
+        "samples": {"perturbation": "subsets"},
+        "sigma": {"perturbation": "noise", "maps": "sensitivities"},
+        "fill": {"perturbation": "subsets"},
+    },
     SimilarityUnderChange: {**OF_COMPARISONS, "support": {"similarity": "spearman", "change": Masking(fill=Zero())}},
     ParameterRandomisation: {**OF_COMPARISONS, "sigma": {"samples": 2}},
     RandomLogit: OF_COMPARISONS,
@@ -669,8 +762,10 @@ APART = (Composite, Objective, Loader)
 """Settings whose fields are tested elsewhere: some need more operations (unit/relevance), some leave an optimum where it is."""
 
 
-INERT = {(InputInvariance, "support")}
-"""Fields that change nothing here: of methods that see a constant shift, none leaves entries that are zero in both maps."""
+INERT = {(InputInvariance, "support"), (Aopc, "beam")}
+"""Fields that change nothing here: of methods that see a constant shift, none leaves entries that are zero in both maps; and of a
+network that is nearly additive, one set of regions is enough to find the limits.
+"""
 
 
 def changed_fields(settings: Settings) -> Iterator[tuple[str, Settings, Settings]]:

@@ -5,22 +5,27 @@ itself and the oracle map beat a random map. A metric of the map alone, or of a 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
 from torch import Tensor, nn
 
-from heatproof.methods import Gradient, InputMap, InputXGradient, IntegratedGradients, Method, RandomMap
+from heatproof.methods import Attribution, ConstantMap, Gradient, InputMap, InputXGradient, IntegratedGradients, Method, RandomMap
 from heatproof.metrics import (
     Completeness,
     CosineConvergence,
     DataRandomisation,
     EfficientMprt,
     ExplainerMetric,
+    GridPointing,
     HistogramEntropy,
+    InputDependence,
+    InputIndependence,
     InputInvariance,
     MapMetric,
+    MaxSensitivity,
+    ModelContrast,
     ParameterRandomisation,
     RandomLogit,
     Repeatability,
@@ -28,7 +33,10 @@ from heatproof.metrics import (
     SimilarityUnderChange,
     Sparseness,
     TotalVariationCurve,
+    TruthMetric,
 )
+from heatproof.metrics.explain import Explain
+from heatproof.models import Model
 from heatproof.numerics.quadrature import GaussLegendre, LeftRiemann
 from tests.support import zoo
 
@@ -97,6 +105,7 @@ METHODS: Mapping[type[ExplainerMetric], Methods] = {
         "thirty nodes integrate the path, and the baseline's gradient alone does not",
     ),
     Repeatability: Methods(Gradient(), RandomMap(), "the gradient draws nothing, and noise repeats nothing"),
+    MaxSensitivity: Methods(ConstantMap(), Gradient(), "a map that does not depend on the image never changes with it"),
     SimilarityUnderChange: Methods(
         Gradient(), RandomMap(), "the gradient of a smooth network moves a little, and noise is drawn anew"
     ),
@@ -107,3 +116,43 @@ METHODS: Mapping[type[ExplainerMetric], Methods] = {
     RandomLogit: Methods(Gradient(), InputMap(), OF_THE_CLASS),
     CosineConvergence: Methods(Gradient(), InputMap(), OF_THE_CLASS),
 }
+
+
+When = Callable[[bool, bool], bool]
+"""(whether the image is other than its scene, whether the network is the explained one) → whether the map is on the object."""
+
+
+@dataclass(frozen=True)
+class Shows:
+    """When the map of a better and of a worse method lies on the object rather than beside it, and why."""
+
+    better: When
+    worse: When
+    why: str
+
+
+TRUTHS: Mapping[type[TruthMetric], Shows] = {
+    GridPointing: Shows(lambda *_: True, lambda *_: False, "the class that is explained is in the cell"),
+    ModelContrast: Shows(
+        lambda _, own: own, lambda _, own: not own, "the network of objects uses the object, and that of scenes does not"
+    ),
+    InputDependence: Shows(
+        lambda whole, _: not whole,
+        lambda whole, _: whole,
+        "an object that tells nothing hides a part of the scene, which does",
+    ),
+    InputIndependence: Shows(
+        lambda *_: True, lambda whole, _: whole, "a patch that changes nothing in the network changes nothing in its map"
+    ),
+}
+
+
+def shows_object(regions: Tensor, scenes: Tensor, when: When) -> Explain:
+    """A method whose map is 1 on the object and 0 elsewhere, or the other way round."""
+
+    def explain(at: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
+        shown = (regions[:, None] == when(not torch.equal(at, scenes), other is None)).to(at)
+        found = RandomMap().attribute(other or zoo.model(zoo.residual()), at, target, seed=seed)
+        return replace(found, values=shown.expand_as(at))
+
+    return explain

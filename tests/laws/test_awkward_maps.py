@@ -27,6 +27,7 @@ from heatproof.metrics import (
     ReferenceMetric,
     RegionMetric,
     Scores,
+    TruthMetric,
 )
 from heatproof.metrics.comparison import Similarity
 from heatproof.models import Bounds, Model
@@ -76,7 +77,8 @@ def scored(metric: Metric, maps: Tensor) -> Scores:
         found = Gradient().attribute(other or model(), at, target, seed=seed)
         return replace(found, values=maps if other is None else maps.flip(1))
 
-    return metric.score(model(), images, 0, explain)
+    known = {"regions": region, "scenes": images.flip(-1)} if isinstance(metric, TruthMetric) else {}
+    return metric.score(model(), images, 0, explain, **known)
 
 
 def or_refusal(compute: Callable[[], Any]) -> Any:

@@ -23,8 +23,8 @@ DATA: dict[str, tuple[Callable[[], nn.Module], int, Callable[[int], Tensor]]] = 
 }
 CHANCE = {"random_map"}
 """Methods whose draws belong to the weights of a network, and are others for a function."""
-NEED_WEIGHTS = {"parameter_randomisation", "efficient_mprt", "input_invariance"}
-"""Metrics that change weights, and so refuse a function."""
+NEED_WEIGHTS = {"parameter_randomisation", "efficient_mprt", "input_independence", "input_invariance", "out_of_distribution"}
+"""Metrics that change weights, read layers, or follow gradients themselves, and so refuse a function."""
 GIVEN = {"similarity_to": Occlusion(window=3, stride=3)}
 """The maps that metrics compare with, where those of the laws need gradients."""
 
@@ -81,7 +81,7 @@ def test_a_metric_gives_the_score_of_the_same_network_or_needs_its_weights(name:
     maps = method if isinstance(metric, ExplainerMetric) else method.attribute(network, images, 1).values
 
     def scored(model: Model) -> Tensor:
-        return score(metric, model, images, maps, regions=region, target=1).values
+        return score(metric, model, images, maps, regions=region, scenes=images.flip(-1), target=1).values
 
     if name in NEED_WEIGHTS:
         with pytest.raises(ModelError, match="expected a network"):

@@ -9,12 +9,22 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.methods import Attribution, IntegratedGradients, RandomMap
-from heatproof.metrics import ExplainerMetric, MapMetric, Metric, ModelMetric, ReferenceMetric, RegionMetric, Scores
+from heatproof.metrics import (
+    ExplainerMetric,
+    MapMetric,
+    Metric,
+    ModelMetric,
+    OutOfDistribution,
+    ReferenceMetric,
+    RegionMetric,
+    Scores,
+    SymmetricRelevanceGain,
+)
 from heatproof.metrics.explain import bound
 from heatproof.models import Model
 from heatproof.numerics.quadrature import GaussLegendre
 from heatproof.perturb.draws import drawn_as
-from heatproof.perturb.fills import Black
+from heatproof.perturb.fills import Black, White
 from tests.laws import known_pairs
 from tests.laws.cases import METRICS, every
 from tests.laws.other_data import KINDS, FirstPlace, refused_by, sized
@@ -108,6 +118,10 @@ def pair_of_scores(metric: Metric, name: str) -> tuple[Tensor, Tensor]:
     if isinstance(metric, ReferenceMetric):
         reference = kind.rows(3, seed=4)
         return metric.score(2 * reference, reference).values, metric.score(kind.rows(3, seed=5), reference).values
+    if isinstance(metric, OutOfDistribution):
+        removals = [SymmetricRelevanceGain(share=1.0, fill=fill, draws=None) for fill in (metric.references, White())]
+        first, second = (metric.model_copy(update={"removal": each}).score(kind.model(), rows, 0, rows).values for each in removals)
+        return first, second
     if isinstance(metric, ModelMetric):
         model = kind.model(FirstPlace())
         if getattr(metric, "draws", None) == 1:  # one random value in place of a column may raise the score by chance

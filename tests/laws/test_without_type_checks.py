@@ -113,6 +113,9 @@ EXPECTED = {
 }
 
 
+pytestmark = pytest.mark.xdist_group("without type checks")  # one process calls the library
+
+
 @pytest.fixture(scope="module")
 def said() -> dict[str, list[str]]:
     root = Path(__file__).parents[2]

@@ -1,6 +1,7 @@
 """Slow twins of the metrics of removal curves: one region, one image and one pass at a time."""
 
 from collections.abc import Callable, Sequence
+from itertools import permutations
 
 import numpy as np
 from scipy.stats import spearmanr
@@ -42,6 +43,15 @@ def aopc(f: Score, x: Tensor, values: Tensor, ids: Tensor, fill: Tensor, steps: 
     """Samek et al. 2017: the mean over the curve of f(x) − f(x_k)."""
     order, counts = orders_and_counts(values, ids, steps, share)
     return float(np.mean([f(x) - y for y in curve(f, x, ids, fill, order, counts)]))
+
+
+def aopc_limits(f: Score, x: Tensor, ids: Tensor, fill: Tensor, share: float) -> tuple[float, float]:
+    """Edin et al. 2024: the least and the largest area of all orders of the regions."""
+    regions = range(int(ids.max()) + 1)
+    counts = range(int(share * len(regions)) + 1)
+    orders = permutations(regions, counts[-1])
+    areas = [float(np.mean([f(x) - y for y in curve(f, x, ids, fill, order, counts)])) for order in orders]
+    return min(areas), max(areas)
 
 
 def irof(f: Score, x: Tensor, values: Tensor, ids: Tensor, fill: Tensor, steps: int) -> float:

@@ -8,13 +8,16 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import SettingsError
 from heatproof.methods import BlurredMap, CentreMap, Gradient
-from heatproof.metrics import Aopc, Irof, PixelFlipping, SingleDeletion, SymmetricRelevanceGain
+from heatproof.metrics import Aopc, Irof, OutOfDistribution, PixelFlipping, SingleDeletion, SymmetricRelevanceGain
+from heatproof.metrics.faithfulness.aopc_limits import aopc_limits
+from heatproof.metrics.faithfulness.removal_metric import RemovalMetric
 from heatproof.models import Bounds, Model
 from heatproof.numerics.blur import relative_blur
 from heatproof.passes.counting import count_passes
 from heatproof.perturb.draws import Draws
-from heatproof.perturb.fills import Fill, Uniform, Zero
+from heatproof.perturb.fills import Fill, Reference, Uniform, Zero
 from heatproof.perturb.groups import Groups, Patches, RegularGrid, Slic
+from heatproof.tracing.capture import site_of
 from tests.references import removal_curves as slow
 from tests.references.twin import twin_of
 from tests.support import zoo
@@ -55,6 +58,52 @@ def test_aopc_is_the_mean_drop(model: Model, groups: Groups) -> None:
     assert found.values.tolist() == pytest.approx(expected, rel=1e-9)
 
 
+@twin_of("aopc")
+def test_normalised_aopc_is_its_place_between_the_areas_of_all_orders(model: Model) -> None:
+    """A beam as wide as there are sets misses none. A beam of one set is greedy, and its limits are no wider."""
+    groups, share = RegularGrid(cells_per_axis=2), 0.75
+    plain, exact, greedy = (
+        Aopc(groups=groups, share=share, **more).score(model, rows()[0], TARGET, rows()[1], seed=SEED)
+        for more in ({}, {"normalised": True, "beam": 6}, {"normalised": True, "beam": 1})
+    )
+    for row, (f, image, _, ids, fill) in enumerate(cases(model, groups, Uniform())):
+        lower, upper = slow.aopc_limits(f, image, ids, fill, share)
+        area = plain.values[row].item()
+        assert exact.values[row].item() == pytest.approx((area - lower) / (upper - lower), rel=1e-8)
+    inputs, _, steps = Aopc(groups=groups, share=share).prepared(model, rows()[0], torch.full((3,), TARGET), rows()[1], SEED)
+    wide, narrow = (aopc_limits(inputs, inputs.clean(), steps, beam, 1) for beam in (6, 1))
+    assert (wide[..., 0] <= narrow[..., 0] + 1e-12).all()
+    assert (wide[..., 1] >= narrow[..., 1] - 1e-12).all()
+    assert greedy.values.isfinite().all()
+
+
+def test_a_wider_beam_finds_regions_that_matter_together() -> None:
+    """Of two values the larger one counts: no single deletion shows it, so that a beam of one set deletes what matters less."""
+
+    class Larger(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            a, b, c, d = x.flatten(1).unbind(1)
+            return (1 + 5 * torch.maximum(a, b) + c / 10 + d / 5)[:, None]
+
+    model, at = zoo.model(Larger(), channels=1), torch.ones(1, 1, 1, 4)
+    metric = Aopc(groups=Patches(side=1), share=0.5, fill="zero")
+    inputs, _, steps = metric.prepared(model, at, torch.tensor([-1]), at, SEED)
+    found = [aopc_limits(inputs, inputs.clean(), steps, beam, 1).flatten().tolist() for beam in (1, 6)]
+    assert found == [pytest.approx([0.1 / 3, 0.5 / 3], abs=1e-6), pytest.approx([0.1 / 3, 5 / 3], abs=1e-6)]
+
+
+def test_the_exact_map_of_an_additive_network_reaches_the_upper_limit_and_its_negative_the_lower_one() -> None:
+    model, at, exact = additive(5.0, 3.0, 1.0, -2.0)
+    metric = Aopc(groups=Patches(side=1), share=0.5, fill="zero", normalised=True, beam=1)
+    assert metric.score(model, at, None, exact).values.item() == pytest.approx(1, abs=1e-6)
+    assert metric.score(model, at, None, -exact).values.item() == pytest.approx(0, abs=1e-6)
+    same = metric.score(*additive(2.0, 2.0)[:2], None, torch.tensor([1.0, 0.0]).view(1, 1, 1, 2))
+    assert same.values.isnan().all()
+    assert "all orders" in same.notes[0]
+    with pytest.raises(SettingsError, match="steps: expected one for each region with normalised"):
+        Aopc(normalised=True, steps=3)
+
+
 @twin_of("irof")
 @pytest.mark.parametrize("groups", [GRID, SUPERPIXELS], ids=["grid", "superpixels"])
 def test_irof_is_the_area_over_the_curve(model: Model, groups: Groups) -> None:
@@ -81,6 +130,55 @@ def test_single_deletion_is_the_rank_correlation_of_sums_and_drops(model: Model,
     found = SingleDeletion(groups=groups).score(model, rows()[0], TARGET, rows()[1], seed=SEED)
     expected = [slow.single_deletion(*case) for case in cases(model, groups, Zero())]
     assert found.values.tolist() == pytest.approx(expected, abs=1e-12)
+
+
+@twin_of("out_of_distribution")
+@pytest.mark.parametrize(
+    "removal", [SymmetricRelevanceGain(groups=GRID, steps=3), PixelFlipping(groups=GRID, steps=4, fill="uniform", draws=2)]
+)
+def test_out_of_distribution_is_the_distance_to_the_nearest_real_image(model: Model, removal: RemovalMetric) -> None:
+    """One changed image at a time; the features by a hook. The first image is a real one, and no neighbour of itself."""
+    images, maps = rows()
+    real = torch.cat([images[:1], zoo.images(4, side=SIDE, seed=9, dtype=torch.float64)])
+    metric = OutOfDistribution(references=Reference(images=real), removal=removal)
+    found = metric.score(model, images, TARGET, maps, seed=SEED)
+
+    def seen(z: Tensor) -> tuple[Tensor, float]:
+        kept: list[Tensor] = []
+        handle = model.module.get_submodule(site_of(model, images).name).register_forward_hook(lambda *args: kept.append(args[2]))
+        with torch.no_grad(), model.running():
+            outputs = model.outputs(z[None].clone())
+        handle.remove()
+        return kept[-1].mean((2, 3))[0], float(outputs.softmax(1).max())
+
+    of_real = [seen(each)[0] for each in real]
+    nearest = [min(float((a - b).norm()) for j, b in enumerate(of_real) if j != i) for i, a in enumerate(of_real)]
+    unit = sorted(nearest)[2]
+    for row, (image, values) in enumerate(zip(images, maps, strict=True)):
+        own = Draws.for_images(SEED, image[None])
+        ids = GRID(image[None], model.bounds, own).ids[0, 0]
+        order, counts = slow.orders_and_counts(values, ids, removal.n_steps((3, SIDE, SIDE)), removal.share)
+        distances, confidences = [], []
+        for draw in range(removal.fills):
+            fill = removal.fill(image[None], model.bounds, own, draw)[0]
+            for each in (order[::-1], order) if len(removal.orders) == 2 else (order,):
+                for count in counts[1:]:
+                    inside = torch.isin(ids, torch.tensor(each[:count]))
+                    features, confidence = seen(torch.where(inside, fill, image))
+                    others = [r for j, r in enumerate(of_real) if not torch.equal(real[j], image)]
+                    distances.append(min(float((features - r).norm()) for r in others) / unit)
+                    confidences.append(confidence)
+        assert found.values[row].item() == pytest.approx(sum(distances) / len(distances), rel=1e-8)
+        assert found.components["confidence"][row].item() == pytest.approx(sum(confidences) / len(confidences), rel=1e-8)
+        assert found.components["clean_confidence"][row].item() == pytest.approx(seen(image)[1], rel=1e-8)
+    assert (found.curve[:, 0] == found.components["clean"]).all()
+
+
+def test_without_real_images_only_the_confidence_is_measured(model: Model) -> None:
+    found = OutOfDistribution().score(model, rows()[0], TARGET, rows()[1])
+    assert found.values.isnan().all()
+    assert all("give references" in note for note in found.notes)
+    assert found.components["confidence"].isfinite().all()
 
 
 @twin_of("centre_map")

@@ -397,7 +397,7 @@ def test_the_chance_of_the_best_overlap_with_one_place_is_a_harmonic_number() ->
     """In a random order the only place of the object comes r-th with the same probability for all r, and the overlap is 1 / r."""
     regions, n = two_objects_and_the_border()[2:], 120
     chance = BestOverlap().score(zoo.images(1, side=12)[..., :10, :], regions).components["chance"].item()
-    assert chance == pytest.approx(sum(1 / r for r in range(1, n + 1)) / n, rel=0.03)
+    assert chance == pytest.approx(sum(1 / r for r in range(1, n + 1)) / n, rel=0.08)
 
 
 @pytest.mark.parametrize("n", range(1, 14))

@@ -1,15 +1,31 @@
-"""The run-time checker of shapes and types that the import hook puts on every function of the packages with tensors."""
+"""The run-time checker of shapes and types that the import hook puts on every function of the packages with tensors.
 
-from collections.abc import Callable, Iterator
+What is checked of a call depends on nothing but the types of its arguments and of its result, and on the shapes and element types
+of tensors among them. A call whose types and shapes have been checked already would pass again, so it is not checked again: on tiny
+networks the checks took two thirds of all the time.
+"""
+
+import functools
+import inspect
+import threading
+import types
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
+import jaxtyping
+import numpy as np
+import torch
 from beartype import BeartypeConf, beartype
 from jaxtyping import config
 
 _check = beartype(
     conf=BeartypeConf(is_random=False, is_pep484_tower=True)
 )  # by default it draws which item of a list to check, from the global generator
+_jaxtyped = jaxtyping.jaxtyped
+
+SHORT = 32
+"""Longer collections are checked at every call."""
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -18,6 +34,146 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     function.__annotations__ = {name: Any if hint is Self else hint for name, hint in function.__annotations__.items()}
     return _check(function)
+
+
+class Unknown(Exception):
+    """What a hint may say of this value is not to be read off its type."""
+
+
+def kind(value: Any) -> Hashable:
+    """All that a hint can say of a value: its type; of a tensor or array, shape and element type too; of a list, tuple or
+    dictionary, the kinds of what is in it; of words, truth values and classes, which one it is.
+    """
+    own = type(value)
+    reader = _readers.get(own)
+    if reader is None:
+        reader = _readers[own] = _reader(own)
+    return reader(own, value)
+
+
+def _of_tensor(own: type, value: Any) -> Hashable:
+    """Asking for a shape is no operation of a network that is followed."""
+    with torch._C.DisableTorchFunction():
+        return own, value.dtype, value.shape
+
+
+def _of_items(own: type, value: Any) -> Hashable:
+    if len(value) > SHORT:
+        raise Unknown
+    return own, *map(kind, value)
+
+
+def _of_dictionary(own: type, value: Any) -> Hashable:
+    if len(value) > SHORT:
+        raise Unknown
+    return own, *((kind(name), kind(item)) for name, item in value.items())
+
+
+def _of_value(own: type, value: Any) -> Hashable:
+    return own, value
+
+
+def _of_type(own: type, value: Any) -> Hashable:
+    return own
+
+
+def _of_unknown(own: type, value: Any) -> Hashable:
+    raise Unknown
+
+
+_readers: dict[type, Callable[[type, Any], Hashable]] = {}
+"""No cache of functools, which torch.compile warns about where it looks into functions."""
+
+
+def _reader(own: type) -> Callable[[type, Any], Hashable]:
+    """How to read the kind of a value of this type."""
+    if issubclass(own, (torch.Tensor, np.ndarray)):
+        return _of_tensor
+    if own in (list, tuple, torch.Size):
+        return _of_items
+    if own is dict:
+        return _of_dictionary
+    if own in (str, bool, range) or issubclass(own, type):
+        return _of_value
+    return _of_unknown if issubclass(own, (Collection, Sequence)) and own is not bytes else _of_type
+
+
+class Checker:
+    """Jaxtyping's decorator on whatever has the signature of one function, and the calls of it that have passed."""
+
+    def __init__(self, function: types.FunctionType, typechecker: Any) -> None:
+        self.passed: dict[Hashable, set[Hashable]] = {}
+        self._now = threading.local()
+        now = self._now
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return now.function(*args, **kwargs)
+
+        same = types.FunctionType(run.__code__, function.__globals__, function.__name__, None, run.__closure__)
+        functools.update_wrapper(same, function)
+        del same.__wrapped__  # a function that is defined anew at each call holds what that call held
+        same.__signature__ = inspect.signature(function)
+        self._checked = _jaxtyped(same, typechecker=typechecker)
+
+    def __call__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The function's result, arguments and result checked."""
+        __tracebackhide__ = True
+        self._now.function = function
+        try:
+            return self._checked(*args, **kwargs)
+        finally:
+            self._now.function = None
+
+
+_checkers: dict[Hashable, Checker] = {}
+"""By the code of a function and its file: one that is defined inside another is defined anew at each call of that."""
+
+
+def _checker(function: types.FunctionType, typechecker: Any) -> Checker:
+    key = function.__code__.co_filename, function.__code__
+    if key not in _checkers:
+        _checkers[key] = Checker(function, typechecker)
+    return _checkers[key]
+
+
+def once_a_kind(function: Any = None, *, typechecker: Any) -> Any:
+    """Jaxtyping's decorator; a call is checked unless one of the same kinds has passed."""
+    if function is None:
+        return functools.partial(once_a_kind, typechecker=typechecker)
+    if not isinstance(function, types.FunctionType):
+        return _jaxtyped(function, typechecker=typechecker)
+    checkers: list[Checker] = []
+
+    @functools.wraps(function)
+    def once(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if config.jaxtyping_disable:
+            return function(*args, **kwargs)
+        if not checkers:
+            checkers.append(_checker(function, typechecker))
+        check = checkers[0]
+        try:
+            given = (*map(kind, args), *((name, kind(value)) for name, value in kwargs.items()))
+        except Unknown:
+            return check(function, args, kwargs)
+        known = check.passed.get(given)
+        result = check(function, args, kwargs) if known is None else function(*args, **kwargs)
+        try:
+            found = kind(result)
+        except Unknown:
+            found = None
+        if known is None:
+            known = check.passed.setdefault(given, set())
+        elif found is None or found not in known:
+            check(lambda *_, **__: result, args, kwargs)
+        if found is not None:
+            known.add(found)
+        return result
+
+    return once
+
+
+jaxtyping.jaxtyped = once_a_kind
 
 
 @contextmanager

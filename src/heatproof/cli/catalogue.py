@@ -17,7 +17,7 @@ from heatproof.core.formatting import sentence_case
 if TYPE_CHECKING:
     from heatproof.core.settings import Settings
 
-LISTED = 12
+LISTED = 16
 """The largest number of choices that are listed for a setting."""
 
 Name = Annotated[

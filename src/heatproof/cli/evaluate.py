@@ -20,7 +20,8 @@ Executor = Annotated[
     typer.Option(
         "--executor",
         metavar="NAME",
-        help="local: several processes on this machine. serial: one unit after another, in this process.",
+        help="local: several processes on this machine. serial: one unit after another, in this process. "
+        "shared: the same command runs several times at once, on any machines that see the folder, and they divide the work.",
     ),
 ]
 File = Annotated[

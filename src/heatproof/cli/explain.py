@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heatproof.cli.console import err, out, problem, table
+from heatproof.cli.recommended import recommended_methods
+from heatproof.cli.stopping import exit_code
 from heatproof.core.formatting import comma_list, count, numbered, percent, significant
 from heatproof.core.settings_text import parse_settings
 
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from heatproof.methods import Attribution, Method
     from heatproof.models import Model
 
-DEFAULT_METHODS = ("grad_cam", "lrp", "integrated_gradients", "edge_map")
+CONTROL = "edge_map"
+DEFAULT_METHODS = ("grad_cam", "lrp", "integrated_gradients", CONTROL)
 LARGE_GAP, LARGE_ERROR = 0.1, 0.3
 """The completeness gap and the map error from which on a line says what they mean."""
 _LISTED = 8
@@ -45,7 +48,16 @@ def explain(
             "-x",
             metavar="METHOD",
             help="A method and its settings, such as smooth_grad,samples=20. May be given several times. "
-            "If none is given: Grad-CAM, LRP, integrated gradients and, as a control, the edges of the image.",
+            "If none is given, those that a verdict recommends and, as a control, the edges of the image. EfficientNet-Lite0 has "
+            "one in the package; without one: Grad-CAM, LRP, integrated gradients and the edges.",
+            show_default=False,
+        ),
+    ] = None,
+    verdict: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The verdict of `heatproof advise`, verdict.json in its folder, whose recommended and next best methods explain.",
             show_default=False,
         ),
     ] = None,
@@ -84,19 +96,23 @@ def explain(
 ) -> None:
     """Draw attribution maps of your own images.
 
-    To find out which map to believe, use `heatproof demo` or `heatproof evaluate`.
+    To find out which map to believe, use `heatproof advise`.
     """
+    from heatproof.core.errors import UsageError
     from heatproof.passes.memory import keep_freed_memory
 
+    if verdict is not None and method:
+        raise UsageError("--verdict: expected no --method beside it, since a verdict names the methods, got both; leave one out")
     pictures = _pictures(images, folder, overwrite)
     keep_freed_memory()
     written: list[Path] = []
     try:
-        bad = _explain_all(_ExplainRequest(model, output, method, target, seed, not no_overlay, leak), pictures, overwrite, written)
-    except KeyboardInterrupt:
+        request = _ExplainRequest(model, output, method, target, seed, not no_overlay, leak, verdict)
+        bad = _explain_all(request, pictures, overwrite, written)
+    except KeyboardInterrupt as error:
         names = f": {comma_list([str(path) for path in written])}" if written else ""
         err.print(f"stopped; {count(len(written), 'picture')} of {len(pictures)} written{names}", markup=False, soft_wrap=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(error)) from None
     if bad:
         err.print(f"{count(bad, 'image')} of {len(pictures)} refused")
         raise typer.Exit(1)
@@ -113,6 +129,7 @@ class _ExplainRequest:
     seed: int
     overlay: bool
     leak: bool
+    verdict: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -137,12 +154,14 @@ def _explain_all(request: _ExplainRequest, pictures: Mapping[Path, Path], overwr
     from heatproof.models import Output
     from heatproof.models.loaders import resolve
 
-    settings = [parse_settings(text) for text in request.method or DEFAULT_METHODS]
-    methods = {method_label(one, given): one for given in settings for one in [Method.from_dict(given)]}
     explained = Output.from_dict(parse_settings(request.output))
     with err.status(f"loading {request.model}"):
         fields = parse_settings(request.model)
         network = resolve(fields.pop("name"), fields).load().with_(output=explained)
+    advised = {} if request.method else recommended_methods(network, request.verdict)
+    settings = [parse_settings(text) for text in request.method or ((CONTROL,) if advised else DEFAULT_METHODS)]
+    methods = {label: Method.from_dict(dict(given)) for label, given in advised.items()}
+    methods |= {method_label(one, given): one for given in settings for one in [Method.from_dict(given)]}
     loaded = _LoadedMethods(network, methods, None if request.target is None else find_class(network, request.target), request)
     refused = 0
     for path, wanted in pictures.items():

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from heatproof.cli.console import definitions, out, problem
+from heatproof.cli.stopping import exit_code
 
 
 class Command(TyperCommand):
@@ -21,13 +22,13 @@ class Command(TyperCommand):
         """Run the command.
 
         Raises:
-            typer.Exit: The user stopped the command (exit code 130).
+            typer.Exit: The command was stopped (exit code 130 or 143).
         """
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             problem("stopped; what is already written stays")
-            raise typer.Exit(130) from None
+            raise typer.Exit(exit_code(error)) from None
 
 
 class Group(TyperGroup):
@@ -61,7 +62,7 @@ def _print_list(title: str, rows: Sequence[tuple[str, tuple[str, str] | str]]) -
 
 
 def _name(argument: Any) -> str:
-    return str(argument.metavar or argument.name).upper()
+    return str(argument.metavar or argument.name).upper().strip("[]")
 
 
 def _usage(argument: Any) -> str:

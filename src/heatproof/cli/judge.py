@@ -30,8 +30,9 @@ Metrics = Annotated[
     typer.Option(
         "--metric",
         metavar="METRIC",
-        help="A metric that is judged, and its settings. May be given several times. If there is none: pixel_flipping, "
-        "perturbation_curve, random_logit and sparseness.",
+        help="A metric that is judged, and its settings. May be given several times. If there is none: "
+        "symmetric_relevance_gain of regions and of pixels, single_deletion, pixel_flipping, perturbation_curve, random_logit and "
+        "sparseness.",
     ),
 ]
 Methods = Annotated[
@@ -42,6 +43,14 @@ Methods = Annotated[
         metavar="METHOD",
         help="A method of the panel, and its settings. May be given several times. If there is none: gradient, "
         "integrated_gradients, smooth_grad, grad_cam and lrp where the network allows them.",
+    ),
+]
+Stability = Annotated[
+    bool,
+    typer.Option(
+        "--stability",
+        help="Compute each metric with other fills, region sizes, lengths, rankings and outputs, too, and show whether it orders "
+        "the methods alike.",
     ),
 ]
 Folder = Annotated[
@@ -57,19 +66,32 @@ def judge(
     method: Methods = None,
     images: Count = None,
     out: Folder = None,
+    stability: Stability = False,
     executor: Executor = "local",
     workers: Workers = None,
 ) -> None:
     """Say for each metric whether it can be believed on a network and its images, and with how many.
 
-    Random maps, controls, a few methods and maps that are damaged to known shares are scored by every metric. If the command is
-    stopped, the same command continues it.
+    Random maps, controls, a few methods and maps that are damaged to known shares are scored by every metric. The sentences and
+    numbers are also written to judgement.html in the folder of the runs, with a picture of how far the metrics agree. If the
+    command is stopped, the same command continues it.
     """
     from heatproof.verdict import judge as judgement_of
 
     found = judgement_of(
-        model=model, data=data, metrics=metric, methods=method, count=images, out=out, executor=executor, workers=workers
+        model=model,
+        data=data,
+        metrics=metric,
+        methods=method,
+        stability=stability,
+        count=images,
+        out=out,
+        executor=executor,
+        workers=workers,
     )
     console.print(f"\n{found.model}, {found.images} images\n", style="bold", markup=False)
     console.print(found.text(console.width), markup=False, soft_wrap=True)
-    console.print(f"\nruns  {found.path}", markup=False, soft_wrap=True)
+    console.print(f"\npage  {found.save(found.path / 'judgement.html')}", markup=False, soft_wrap=True)
+    if len(found.metrics) > 1:
+        console.print(f"picture  {found.picture().save(found.path / 'agreement.png')}", markup=False, soft_wrap=True)
+    console.print(f"runs  {found.path}", markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """The command `heatproof`. Every subcommand parses its arguments, calls one function of the library and prints the result.
 
-The exit code is 0 after success, 1 if a run or its data failed, 2 if the call was wrong, and 130 if the user stopped the command.
+The exit code is 0 after success, 1 if a run or its data failed, 2 if the call was wrong, and 130 or 143 if the command was stopped
+by SIGINT or SIGTERM, which takes ten seconds at most.
 An error message is one line that includes the remedy; with `--debug`, the traceback is shown instead.
 """
 
@@ -10,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from heatproof.cli import catalogue, demo, evaluate, explain, judge, report, reproduce
+from heatproof.cli import advise, catalogue, demo, evaluate, explain, judge, report, reproduce, runs
 from heatproof.cli.console import problem, show_log
 from heatproof.cli.help import Command, Group
+from heatproof.cli.stopping import stopping_once
 
 app = typer.Typer(
     name="heatproof",
@@ -47,11 +49,13 @@ def main(
 
 
 app.command("demo", cls=Command)(demo.demo)
+app.command("advise", cls=Command)(advise.advise)
 app.command("explain", cls=Command)(explain.explain)
 app.command("evaluate", cls=Command)(evaluate.evaluate)
 app.command("judge", cls=Command)(judge.judge)
 app.command("report", cls=Command)(report.report)
 app.command("reproduce", cls=Command)(reproduce.reproduce)
+app.add_typer(runs.app, name="runs")
 app.command("methods", cls=Command)(catalogue.methods)
 app.command("metrics", cls=Command)(catalogue.metrics)
 app.command("models", cls=Command)(catalogue.models)
@@ -63,7 +67,8 @@ def run() -> None:
     from heatproof.core.errors import HeatproofError, UsageError
 
     try:
-        code = app(standalone_mode=False, prog_name="heatproof")
+        with stopping_once():
+            code = app(standalone_mode=False, prog_name="heatproof")
     except HeatproofError as error:
         if os.environ.get("HEATPROOF_DEBUG"):
             raise

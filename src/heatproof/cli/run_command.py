@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from heatproof.cli.console import err, out, problem
+from heatproof.cli.stopping import exit_code
 from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from heatproof.evaluation.experiment import Experiment
     from heatproof.evaluation.run import RunSummary
 
-ExecutorName = Literal["local", "serial"]
+ExecutorName = Literal["local", "serial", "shared"]
 
 
 def run_and_report(
@@ -32,13 +33,14 @@ def run_and_report(
         experiment: The experiment.
         folder: The folder of the run. Results of an earlier run in it are used again.
         source: The text of the experiment's file, which is stored with the run.
-        executor: Whether units are computed in several processes (local) or one after another (serial).
+        executor: Whether units are computed in several processes (local), one after another (serial), or beside other
+            processes that run the same command (shared).
         workers: The number of processes; None means one per core.
         timeout: The time in seconds after which a unit is stopped; None means never.
         show_findings: Prints what there is to say of the run beside its verdict.
 
     Raises:
-        typer.Exit: The user stopped the run (exit code 130), or a unit failed (exit code 1).
+        typer.Exit: The run was stopped (exit code 130 or 143), or a unit failed (exit code 1).
     """
     from heatproof.evaluation.run import run_experiment
     from heatproof.passes.memory import keep_freed_memory
@@ -50,9 +52,9 @@ def run_and_report(
     try:
         with progress_bar(err) as show:
             summary = run_experiment(experiment, folder, chosen, show, source)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         problem("stopped; finished results are stored, and the same command continues from there")
-        raise typer.Exit(130) from None
+        raise typer.Exit(exit_code(error)) from None
     _summarise(summary)
     with err.status("writing the report"):
         page = report_of(summary)
@@ -70,8 +72,11 @@ def _summarise(summary: "RunSummary") -> None:
     out.print(computed + (f", {summary.resumed} taken from an earlier run" if summary.resumed else ""))
     for stopped in summary.stopped:
         out.print(str(stopped), markup=False, soft_wrap=True)
+    for fault in summary.set_aside:
+        err.print("[yellow]set aside and computed anew[/]", end=" ")
+        err.print(f"{fault.what}: {fault.reason}", markup=False, soft_wrap=True)
     for refusal in summary.refused:
-        err.print("[yellow]refused[/]", end=" ")
+        err.print("[bold]refused[/]", end=" ")
         err.print(f"{refusal.what}: {refusal.reason}", markup=False, soft_wrap=True)
     for failure in summary.failures:
         problem(f"{failure.what}: {failure.reason}")

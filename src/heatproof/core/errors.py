@@ -44,7 +44,7 @@ class UnknownNameError(UsageError):
     """
 
     def __init__(self, family: str, name: str, known: list[str], hint: str = "") -> None:
-        super().__init__(f"no {family} is called {name!r}. {hint or near_names(name, known) or _listed(known)}")
+        super().__init__(f"no {family} is called {name!r:.60}. {hint or near_names(name, known) or listed(known)}")
 
 
 class TensorError(UsageError):
@@ -89,6 +89,7 @@ def near_names(name: str, known: Sequence[str]) -> str:
     return f"Did you mean {' or '.join(near)}?" if near else ""
 
 
-def _listed(known: Sequence[str]) -> str:
+def listed(known: Sequence[str]) -> str:
+    """The names that are known, the first of them if they are many."""
     more = f" and {len(known) - LISTED:,} more" if len(known) > LISTED else ""
     return f"Known: {', '.join(sorted(known)[:LISTED])}{more}."

@@ -81,7 +81,6 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "deletion": "pixel_flipping",
         "gini": "sparseness",
         "insertion": "pixel_flipping,mode=insertion",
-        "max_sensitivity": "similarity_under_change",
         "model_parameter_randomisation": "parameter_randomisation",
         "mprt": "parameter_randomisation",
         "region_perturbation": "perturbation_curve",

@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from heatproof.core.errors import LISTED, SettingsError, UnknownNameError, near_names
+from heatproof.core.errors import LISTED, SettingsError, UnknownNameError, listed, near_names
 from heatproof.core.foreign_names import NOT_SETTINGS, SETTINGS, name_here
 from heatproof.core.formatting import comma_list
 
@@ -72,7 +72,7 @@ class Settings(BaseModel):
     floor.
     """
     adapters: ClassVar[str] = ""
-    """The package whose exports can be named too, but stand in no list of the family, because they need what a user brings."""
+    """The package or module whose exports can be named too, but stand in no list of the family: they need what a user brings."""
     family: ClassVar[str] = "setting"
     """The word for a member of this family in messages."""
 
@@ -101,7 +101,7 @@ class Settings(BaseModel):
             data = fields
         if isinstance(data, Mapping):
             if is_abstract(cls):
-                raise ValueError(f"expected a name, one of {', '.join(exports(cls))}, got {dict(data)!r}")
+                raise ValueError(f"expected a name, got {dict(data)!r:.80}. {listed(list(exports(cls)))}")
             data = {key: cls._merged_with_default(key, value) for key, value in data.items()}
         return cast(Self, build(data))
 
@@ -197,6 +197,8 @@ def lookup(base: type[Settings], name: str) -> type[Settings]:
     Raises:
         UnknownNameError: The family has no class of that name.
     """
+    if not isinstance(name, str):
+        raise SettingsError(f"name: expected text, got {name!r:.80}")
     if not is_abstract(base) and name == base.name:
         return base
     known = exports(base) if base.home else {}
@@ -238,7 +240,7 @@ def has_setting(cls: type[Settings], path: str) -> bool:
 def _described(value: Any) -> str:
     """A value in a message: as it is if it is short, otherwise its type and its shape."""
     if isinstance(value, str | int | float | bool | None):
-        return repr(value)
+        return f"{value!r:.80}"
     shape = getattr(value, "shape", None)
     of = f" of shape {list(shape)}" if shape is not None else ""
     return f"a {type(value).__name__}{of}"

@@ -46,6 +46,7 @@ class Dataset(Settings, ABC):
     """A data set of images. Listing the items is cheap and, unless a set says otherwise, decodes nothing."""
 
     home: ClassVar[str] = "heatproof.data"
+    adapters: ClassVar[str] = "heatproof.data.given_images"
     family: ClassVar[str] = "data set"
 
     count: PositiveInt | None = None
@@ -76,6 +77,14 @@ class Dataset(Settings, ABC):
         """
         return None
 
+    def scene(self, item: Item) -> Image.Image | None:
+        """The same image without its object, of the same size and mode; None if the set does not know it.
+
+        Raises:
+            ImageRefused: The image cannot be used; the message contains its name and the reason.
+        """
+        return None
+
     def tensor(self, item: Item, preprocess: Preprocess | None) -> Tensor:
         """The image as the network takes it, `[c, h, w]`: the decoded image after `preprocess`, unless the set holds tensors.
 
@@ -100,6 +109,15 @@ class Dataset(Settings, ABC):
         if crop is None:
             raise DataError(f"{self.name}: expected a way to crop the region of {item.name}, got none; give preprocessing.region")
         return crop(self.region(item))
+
+    def scene_tensor(self, item: Item, preprocess: Preprocess | None) -> Tensor | None:
+        """The image without its object as the network takes it, `[c, h, w]`; None if the set does not know it.
+
+        Raises:
+            ImageRefused: The image cannot be used.
+        """
+        scene = self.scene(item)
+        return None if scene is None or preprocess is None else preprocess(scene)
 
     @property
     def image_shape(self) -> tuple[int, ...] | None:

@@ -19,6 +19,8 @@ from heatproof.data.decoding import flattened, open_image
 from heatproof.data.image_files import file_digest
 from heatproof.numerics.places import places_of
 
+__all__ = ["GivenImages", "ImageList", "Picture", "checked_regions", "opened"]
+
 Picture = Path | Image.Image | npt.NDArray[np.uint8]
 """A photograph: a file, a PIL image, or 8-bit pixels `[h, w]` or `[h, w, 3]`."""
 

@@ -124,6 +124,32 @@ def load_regions(
     return torch.stack([dataset.region_tensor(item, crop) for item in chosen[:count]])
 
 
+def load_scenes(
+    dataset: Dataset, items: Sequence[Item], preprocess: Preprocess | None, like: Float[Tensor, "n c *space"]
+) -> Float[Tensor, "n c *space"]:
+    """The images without their objects, as the network takes them; NaN everywhere where the set does not know it.
+
+    Args:
+        dataset: the data set of the items.
+        items: the images.
+        preprocess: maps a decoded image to a tensor; None for a set of tensors.
+        like: the images with their objects, in the same order, whose shape and type the result has.
+
+    Raises:
+        ImageRefused: An image cannot be used.
+
+    >>> from heatproof.data import MiniBam, load, load_scenes
+    >>> from heatproof.models.loaders import Toy
+    >>> data, preprocess = MiniBam(objects="photographs", count=2), Toy(channels=3).load().preprocessing
+    >>> images = load(data, data.items(), preprocess).images
+    >>> load_scenes(data, data.items(), preprocess, images).shape
+    torch.Size([2, 3, 28, 28])
+    """
+    found = (dataset.scene_tensor(item, preprocess) for item in items)
+    unknown = torch.full_like(like[0], torch.nan)
+    return torch.stack([unknown if scene is None else scene.to(like) for scene in found])
+
+
 def _checked(tensor: Any, item: Item, shape: tuple[int, ...] | None) -> Tensor:
     """Tensors of a set of tensors may be rows of a table, signals or volumes; a photograph becomes an image."""
     axes = 3 if shape is None else len(shape)

@@ -4,6 +4,7 @@ Floating-point tensors and arrays are images in model space, channels first. Pix
 channels last, which the preprocessing of a model makes tensors of.
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
@@ -53,13 +54,15 @@ def dataset_of(source: Any) -> Dataset | None:
         return source
     if isinstance(source, Mapping) and "name" in source:
         return Dataset.from_dict(source)
-    if isinstance(source, str) and "," in source and not Path(source).exists():
+    if isinstance(source, str) and "," in source and not os.path.exists(source):
         return _with_settings(source)
     if isinstance(source, str) and not _is_path(source):
         known = list(exports(Dataset))
-        if source not in known and not near_names(source, known):
-            absent = f"There is no file or folder {source} in {Path.cwd()} either. Data sets: {', '.join(known)}."
-            raise UnknownNameError(Dataset.family, source, known, absent)
+        if source not in known:
+            meant = near_names(source, known) or f"Data sets: {', '.join(known)}."
+            raise UnknownNameError(
+                Dataset.family, source, known, f"There is no file or folder {source!r:.80} in {Path.cwd()} either. {meant}"
+            )
         return Dataset.from_dict(source)
     if not isinstance(source, str | Path):
         return None
@@ -149,7 +152,7 @@ def _with_settings(text: str) -> Dataset:
 
 
 def _is_path(text: str) -> bool:
-    known, there = text in exports(Dataset), Path(text).exists()
+    known, there = text in exports(Dataset), os.path.exists(text)
     if known and there:
         raise UsageError(
             f"{text}: expected a data set or a path, got a text that is the name of both; write ./{text} for the path, or "

@@ -113,7 +113,8 @@ def _watch(module: nn.Module, images: Tensor) -> tuple[list[_Call], Counter[int]
         if inputs and isinstance(inputs[0], Tensor) and isinstance(output, Tensor):
             calls.append(_Call(layer, inputs[0], output))
 
-    layers = [child for child in module.modules() if isinstance(child, _LAYERS) or _may_pad(child)]
+    seen = [child for child in module.modules() if not isinstance(child, torch.jit.ScriptModule)]  # these call no hooks
+    layers = [child for child in seen if isinstance(child, _LAYERS) or _may_pad(child)]
     handles = [layer.register_forward_hook(note) for layer in layers]
     try:
         with torch.no_grad(), _UseCounter() as uses:

@@ -38,6 +38,7 @@ from heatproof.core.errors import ModelError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.models.loaders.construction import seeded
 from heatproof.models.model import Model
+from heatproof.tracing.tracer import refuse_scripted
 
 Weights = Literal["own", "truncated_normal", "permutation"]
 Statistics = Literal["reset", "keep"]
@@ -73,7 +74,7 @@ def blocks(model: Model, images: Float[Tensor, "b c *space"], most: int = 20) ->
         most: The largest number of blocks.
 
     Raises:
-        ModelError: The network has no weights.
+        ModelError: The network has no weights, or is scripted.
 
     >>> import torch
     >>> from heatproof.edits.randomise import blocks, randomised
@@ -181,6 +182,8 @@ def unchanged(model: Model, other: Model, chosen: Iterable[Block]) -> Unchanged:
 def _owners(model: Model, image: Tensor) -> dict[str, str]:
     """The modules with weights in the order of their first runs → the module that was called for it: itself, or one around it."""
     names = {id(module): name for name, module in model.module.named_modules()}
+    for name, module in model.module.named_modules():
+        refuse_scripted(name, module)
     order: dict[str, int] = {}
 
     def enter(module: nn.Module, _: Any) -> None:

@@ -11,6 +11,7 @@ from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network
 from heatproof.evaluation.preprocess import preprocessing_of
 from heatproof.metrics.base import RegionMetric
+from heatproof.metrics.truth_metric import TruthMetric
 from heatproof.models.classes import default_target, number_of_classes
 from heatproof.models.model import Model
 from heatproof.passes.forward import checked_scores, raw_outputs
@@ -21,15 +22,22 @@ def check_items(experiment: Experiment, dataset: Dataset, items: Sequence[Item])
     """Check the images of an experiment, before any network is loaded.
 
     Raises:
-        DataError: There are none, or none of them has the region that a metric needs.
+        DataError: There are none, or the set does not know the regions or the scenes that a metric needs.
     """
     if not items:
         raise DataError(f"{dataset.name}: expected at least one image, got none; check its path")
-    needing = [metric.name for metric in experiment.metric_list() if isinstance(metric, RegionMetric)]
+    metrics = experiment.metric_list()
+    needing = [metric.name for metric in metrics if isinstance(metric, RegionMetric | TruthMetric)]
     if needing and all(item.region == "none" for item in items):
         raise DataError(
             f"{', '.join(needing)}: expected images with the region of their object, got none in {dataset.name}; "
             "use photos, a folder with `masks`, or leave these metrics out"
+        )
+    needing = [metric.name for metric in metrics if isinstance(metric, TruthMetric) and metric.needs_scenes]
+    if needing and type(dataset).scene is Dataset.scene and type(dataset).scene_tensor is Dataset.scene_tensor:
+        raise DataError(
+            f"{', '.join(needing)}: expected images that are known without their object too, got {dataset.name}; use mini_bam or "
+            "bam_folder, or leave these metrics out"
         )
 
 
@@ -45,7 +53,6 @@ def check_networks(
     """
     for model, network in networks:
         preprocessing_of(model, dataset)
-        _check_channels(model, network, dataset)
         for metric in experiment.metric_list():
             check_needs_images(metric, torch.zeros(1, *network.image_shape))
             metric.check_fits(model, network.image_shape)
@@ -59,16 +66,6 @@ def check_networks(
                     f"{outputs.shape[1]} outputs; use target = 'predicted', or class_names that name the two classes of one output"
                 )
             _check_labels(relabelled(items, network.class_indices), classes, where)
-
-
-def _check_channels(model: Model, network: Network, dataset: Dataset) -> None:
-    channels = len(model.bounds.lower)
-    if network.image_shape[0] != channels:
-        raise DataError(
-            f"{dataset.name} on {model.name}: expected images [{channels}, h, w], as many channels as the model's bounds, got "
-            f"{list(network.image_shape)}; move the channels first, as in images.permute(0, 3, 1, 2), or mend the bounds; signals "
-            "[n, c, t] are given as list(signals), or with labels"
-        )
 
 
 def _check_labels(items: Sequence[Item], outputs: int, where: str) -> None:

@@ -36,6 +36,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, PositiveInt, ValidationError, ValidationInfo, field_validator
 
 from heatproof.core.errors import SettingsError
+from heatproof.core.formatting import comma_list
 from heatproof.core.objects import built
 from heatproof.core.settings_text import parse_settings
 from heatproof.data.base import Dataset
@@ -127,6 +128,14 @@ class Experiment(BaseModel):
             return given
         return [parse_settings(entry) if isinstance(entry, str) else entry for entry in given]
 
+    @field_validator("methods", "metrics")
+    @classmethod
+    def _labels_are_texts(cls, entries: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        for entry in entries:
+            if not isinstance(entry.get("label", ""), str):
+                raise ValueError(f"label: expected text, got {entry['label']!r:.80}")
+        return entries
+
     @field_validator("claims")
     @classmethod
     def _statistics_exist(cls, claims: tuple[ClaimEntry, ...]) -> tuple[ClaimEntry, ...]:
@@ -170,9 +179,8 @@ class Experiment(BaseModel):
         metrics |= {entry.label for entry in experiment.metric_entries()}
         for what, named in experiment._references():
             if unknown := sorted(named - {*labels, *metrics}):
-                raise SettingsError(
-                    f"experiment: {what}: expected labels of methods and names of metrics, got {', '.join(unknown)}"
-                )
+                got = comma_list([f"{name!r:.60}" for name in unknown])
+                raise SettingsError(f"experiment: {what}: expected labels of methods and names of metrics, got {got}")
         if experiment.stop and not experiment.stop.pairs([entry.method for entry in entries]):
             missing = {"chance": "a random_map", "controls": "a control", "all": "two methods"}[experiment.stop.against]
             raise SettingsError(

@@ -6,7 +6,7 @@ A resumed run uses the plan that its first start chose, so that all its numbers 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from heatproof.core.errors import ModelError
+from heatproof.core.errors import DataError, ModelError
 from heatproof.core.settings import exports
 from heatproof.data.base import Dataset, Item
 from heatproof.data.labels import check_classes, class_indices
@@ -88,11 +88,22 @@ def planned_work(experiment: Experiment, dataset: Dataset, items: Sequence[Item]
 
 
 def image_shape(model: Model, dataset: Dataset) -> ImageShape:
-    """The shape of the tensors of a data set, or of those that the model's preprocessing makes; 224 × 224 pixels without one."""
-    if dataset.image_shape is not None:
-        return dataset.image_shape
-    height, width = (model.preprocessing.side,) * 2 if model.preprocessing else TYPICAL_SHAPE[1:]
-    return len(model.bounds.lower), height, width
+    """The shape of the tensors of a data set, or of those that the model's preprocessing makes; 224 × 224 pixels without one.
+
+    Raises:
+        DataError: The tensors have another number of channels than the model's bounds.
+    """
+    channels, shape = len(model.bounds.lower), dataset.image_shape
+    if shape is None:
+        height, width = (model.preprocessing.side,) * 2 if model.preprocessing else TYPICAL_SHAPE[1:]
+        return channels, height, width
+    if shape[0] != channels:
+        raise DataError(
+            f"{dataset.name} on {model.name}: expected images [{channels}, h, w], as many channels as the model's bounds, got "
+            f"{list(shape)}; move the channels first, as in images.permute(0, 3, 1, 2), or mend the bounds; signals "
+            "[n, c, t] are given as list(signals), or with labels"
+        )
+    return shape
 
 
 def _configured(model: Model, output: Output | None, experiment: Experiment) -> Model:

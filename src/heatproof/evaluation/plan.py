@@ -140,14 +140,14 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
         common = {name: cost for metric in metrics for name, cost in metric.common_cost(shape).items()}
         for start in range(0, len(items), experiment.batch):
             batch = tuple(labelled[start : start + experiment.batch])
-            kept_maps = experiment.kept_maps if len(shape) == 3 else 0  # only maps of images are stored as pictures
+            kept_maps = experiment.kept_maps if len(shape) < 4 else 0  # maps of volumes have no picture in a report
             keep = tuple(item.digest for item in items[start : min(start + experiment.batch, kept_maps)])
             shared = 1
             for nth, seed in enumerate(experiment.seeds):
                 shared += sum(_beyond_clean(cost) for cost in common.values())
                 shared += sum(_beyond_clean(method.cost(shape)) for method in compared.values() if method.stochastic or nth == 0)
                 for named in experiment.method_entries():
-                    passes, shared = shared + _passes(named.method, metrics, shape), 0
+                    passes, shared = shared + map_passes(named.method, metrics, shape), 0
                     units.append(
                         Unit(
                             model=loader,
@@ -178,7 +178,7 @@ def total_passes(units: Sequence[Unit]) -> int:
     return sum(unit.passes for unit in units)
 
 
-def _passes(method: Method, metrics: Sequence[Metric], image_shape: ImageShape) -> int:
+def map_passes(method: Method, metrics: Sequence[Metric], image_shape: ImageShape) -> int:
     """The expected passes of one image beyond its clean forward pass: for its map, its scores, and the metrics' further maps."""
     further = {metric.cache_key: metric.explanations(method.stochastic) for metric in metrics}
     own = sum(_beyond_clean(metric.cost(image_shape)) for metric in metrics)

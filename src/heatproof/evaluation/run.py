@@ -52,6 +52,7 @@ class RunSummary:
         failures: the units that failed.
         refused: the images that were refused.
         stopped: the models that were stopped early.
+        set_aside: the files of an earlier start that could not be used, whose units were computed anew.
         seconds: the duration of this start.
         executor: where the units were computed: in this process, or in how many processes.
     """
@@ -62,6 +63,7 @@ class RunSummary:
     failures: tuple[Failure, ...]
     refused: tuple[Failure, ...]
     stopped: tuple[StoppedEntry, ...]
+    set_aside: tuple[Failure, ...]
     seconds: float
     executor: str = ""
 
@@ -92,20 +94,23 @@ def run_experiment(
     dataset = experiment.data()
     items = dataset.items()
     check_items(experiment, dataset, items)
-    check_folder(folder)
+    for name in ("", "parts", "maps", "images", "failed", "refused"):
+        check_folder(folder / name)
     store = Run.create(folder)
-    previous = store.manifest() if store.exists else None
-    networks = load_networks(experiment, dataset, items, previous)
-    check_networks(experiment, dataset, items, networks)
-    units = plan(experiment, items, [network for _, network in networks])
-    manifest = run_manifest(experiment, dataset, items, networks, units, executor.label)
-    names = {model.digest: model.name for model, _ in networks}
-    del networks
-    schedule = Schedule(experiment, items, units, names, store)
-    elapsed = previous.elapsed if previous else 0.0
-    store.write_manifest(manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()}))
-    if source:
-        (folder / "experiment.toml").write_text(source, encoding="utf-8")
+    with executor.preparing(folder):
+        set_aside = store.set_aside()
+        previous = store.manifest() if store.exists else None
+        networks = load_networks(experiment, dataset, items, previous)
+        check_networks(experiment, dataset, items, networks)
+        units = plan(experiment, items, [network for _, network in networks])
+        manifest = run_manifest(experiment, dataset, items, networks, units, executor.label)
+        names = {model.digest: model.name for model, _ in networks}
+        del networks
+        schedule = Schedule(experiment, items, units, names, store)
+        elapsed = previous.elapsed if previous else 0.0
+        store.write_manifest(manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()}))
+        if source:
+            (folder / "experiment.toml").write_text(source, encoding="utf-8")
 
     computed = passes = 0
 
@@ -144,6 +149,7 @@ def run_experiment(
         failures=tuple(store.failures()),
         refused=_once_each(store.refused()),
         stopped=tuple(schedule.stopped),
+        set_aside=tuple(set_aside),
         seconds=seconds,
         executor=executor.label,
     )

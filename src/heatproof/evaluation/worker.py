@@ -23,10 +23,11 @@ from heatproof.core.objects import built
 from heatproof.core.records import Failure, Record
 from heatproof.core.settings import canonical_json
 from heatproof.data.base import Dataset, Item
-from heatproof.data.loading import LoadedImages, load, load_regions
+from heatproof.data.loading import LoadedImages, load, load_regions, load_scenes
 from heatproof.evaluation.networks import with_output
 from heatproof.evaluation.plan import Unit
 from heatproof.evaluation.preprocess import preprocessing_of
+from heatproof.evaluation.same_bits import forget_decisions, same_bits
 from heatproof.methods.attribution import Attribution
 from heatproof.methods.base import Method
 from heatproof.metrics.explain import bound
@@ -41,12 +42,17 @@ from heatproof.passes.counting import ImageShape, PassCount, count_passes
 from heatproof.passes.forward import checked_scores, known_outputs, raw_outputs
 from heatproof.passes.network_checks import known_model
 from heatproof.perturb.draws import image_digest
+from heatproof.pictures.areas import lines
 from heatproof.store import Run
 
 
 def compute_unit(run: Path, unit: Unit) -> None:
     """Compute a unit and write its part. Refused images are recorded and left out."""
-    store = Run.create(run)
+    with same_bits(run):
+        _compute(Run.create(run), unit)
+
+
+def _compute(store: Run, unit: Unit) -> None:
     network = canonical_json(unit.model), unit.model_digest, canonical_json(unit.plan), unit.memory, unit.image_shape
     model = _model(*network)
     model = with_output(model, unit.output).with_(incremental=unit.incremental and model.incremental)
@@ -57,20 +63,15 @@ def compute_unit(run: Path, unit: Unit) -> None:
     if not loaded.items:
         store.write_part(unit.key, [])
         return
-    if unit.keep:
+    if unit.keep and images.ndim > 2:  # a table has no picture
         for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
             if item.digest in unit.keep:
                 store.write_image(item.digest, pixels)
     model = known_model(model, images, gradients=False)
     with known_outputs(model, images, batch.outputs):
         records, values, further = _score(unit, model, batch)
-    stored = {
-        item.digest: v.cpu().float().numpy() for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep
-    }
-    stored |= {
-        f"{item.digest}/{name}": maps[i].cpu().float().numpy()
-        for i, item, name, maps in _stored_further_maps(unit, loaded, further)
-    }
+    stored = {item.digest: _as_image(v) for item, v in zip(loaded.items, values, strict=True) if item.digest in unit.keep}
+    stored |= {f"{item.digest}/{name}": _as_image(maps[i]) for i, item, name, maps in _stored_further_maps(unit, loaded, further)}
     store.write_part(unit.key, records, stored or None)
 
 
@@ -78,6 +79,7 @@ def forget() -> None:
     """Drop the networks and images that this process caches from one unit to the next."""
     _model.cache_clear()
     _batch.cache_clear()
+    forget_decisions()
 
 
 @lru_cache(maxsize=2)
@@ -116,8 +118,22 @@ def _batch(
     return _Batch(loaded, images, raw_outputs(model, images) if loaded.items else images)
 
 
+def _as_image(values: Tensor) -> "np.ndarray[Any, Any]":
+    """A map as it is stored: of a signal as an image of one row `[c, 1, t]`, of a table as one of one pixel `[f, 1, 1]`."""
+    stored: np.ndarray[Any, Any] = values.cpu().float().numpy()
+    return stored.reshape(len(stored), 1, -1) if stored.ndim < 3 else stored
+
+
+SIGNAL_PIXELS = (112, 224)
+"""The height of the picture of a signal, unless it has many channels, and its width."""
+
+
 def _crops(model: Model, images: Tensor) -> list["np.ndarray[Any, Any]"]:
-    """The images as pictures of 8 bits: grey or RGB, and for other numbers of channels the mean over these as grey."""
+    """The images as pictures of 8 bits: grey, RGB, or the mean over another number of channels as grey; signals as lines."""
+    if images.ndim == 3:
+        return [
+            lines(signal.double().cpu().numpy(), max(24, SIGNAL_PIXELS[0] // len(signal)), SIGNAL_PIXELS[1]) for signal in images
+        ]
     if images.shape[1] not in (1, 3):
         images = model.bounds.to_pixels(images).mean(1, keepdim=True)
         return [p.numpy() for p in (images.clamp(0, 1) * 255).round().to(torch.uint8)[:, 0].cpu()]
@@ -174,6 +190,7 @@ def _score(unit: Unit, model: Model, batch: _Batch) -> tuple[list[Record], Tenso
         attribution.values,
         explain,
         regions=lambda: _regions(unit, model, loaded),
+        scenes=lambda: _scenes(unit, model, batch),
         maps_of=lambda method, seed: batch.map_of(method, model, attribution.target, seed),
         seed=unit.seed,
     )
@@ -192,6 +209,11 @@ def _regions(unit: Unit, model: Model, loaded: LoadedImages) -> Tensor:
     dataset = built(Dataset, unit.dataset)
     preprocessing = preprocessing_of(model, dataset)
     return load_regions(dataset, preprocessing.region if preprocessing else None, items=loaded.items)
+
+
+def _scenes(unit: Unit, model: Model, batch: _Batch) -> Tensor:
+    dataset = built(Dataset, unit.dataset)
+    return load_scenes(dataset, batch.loaded.items, preprocessing_of(model, dataset), batch.images)
 
 
 def _target(unit: Unit, model: Model, outputs: Tensor, loaded: LoadedImages) -> Tensor:

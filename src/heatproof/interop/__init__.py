@@ -2,6 +2,7 @@
 
 from heatproof.interop.captum_method import CaptumMethod
 from heatproof.interop.captum_style import CaptumStyle
+from heatproof.interop.given_map import GivenMap
 from heatproof.interop.grad_cam_style import GradCamStyle
 from heatproof.interop.huggingface_objects import from_pipeline, from_processor
 from heatproof.interop.lightning_callback import lightning_callback
@@ -13,6 +14,7 @@ from heatproof.interop.zennit_method import ZennitMethod
 __all__ = [
     "CaptumMethod",
     "CaptumStyle",
+    "GivenMap",
     "GradCamStyle",
     "SeveralInputs",
     "ZennitMethod",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,14 @@ from heatproof.numerics.bounds import Bounds
 from heatproof.numerics.reduce import reduce
 from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import PassCount
+from heatproof.pictures.batch_result import BatchResult
 from heatproof.pictures.colors import Floats, Pixels, diverging, full_color, overlay, shares_of
 from heatproof.pictures.draw import draw
-from heatproof.pictures.export import first_of, images_at, part, to_pandas
+from heatproof.pictures.export import first_of
 from heatproof.pictures.photographs import photographs
 from heatproof.pictures.sheet import Array, Panel, Sheet
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from heatproof.pictures.picture import Picture
@@ -35,7 +35,7 @@ MOST_PANELS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Attribution:
+class Attribution(BatchResult):
     """The maps of one batch of images, and how they were computed.
 
     values        `[b, c, …]` raw and signed, in the shape and type of the input. They are never clipped, rescaled or made absolute.
@@ -79,6 +79,8 @@ class Attribution:
     >>> attribution
     Attribution(2 × [1, 28, 28], Integrated gradients, model=toy:cnn (random weights), output=logit, target=[3, 3], gap=[...
     """
+
+    PER_IMAGE = ("values", "target", "expected_sum", "error", "probes", "notes", "details", "class_names")
 
     values: Float[Tensor, "b c *space"]
     target: Int[Tensor, " b"]
@@ -251,27 +253,6 @@ class Attribution:
         }
         return pa.table(columns)
 
-    def to_pandas(self) -> "pd.DataFrame":
-        """`to_arrow` as a pandas data frame.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
-        return to_pandas(self.to_arrow())
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, index: int | slice) -> "Attribution":
-        at = images_at(index, len(self), "Attribution")
-        return replace(self, **{each.name: part(getattr(self, each.name), at) for each in fields(self) if each.name in _PER_IMAGE})
-
-    def _repr_png_(self) -> bytes:
-        return self.picture()._repr_png_()
-
-    def _repr_html_(self) -> str:
-        return self.picture()._repr_html_()
-
     def __repr__(self) -> str:
         known = {name: getattr(self, name).tolist() for name in ("gap", "error")}
         numbers = [
@@ -282,9 +263,6 @@ class Attribution:
         facts = [f"model={self.model}", f"output={self.output}", f"target=[{first_of([str(x) for x in self.target.tolist()])}]"]
         what = f"{len(self)} × {list(self.values.shape[1:])}, {self.label}"
         return f"Attribution({', '.join([what, *facts, *numbers, f'passes={self.passes.forward}+{self.passes.backward}'])})"
-
-
-_PER_IMAGE = ("values", "target", "expected_sum", "error", "probes", "notes", "details", "class_names")
 
 
 def relative_gap(values: Float[Tensor, "b *shape"], expected_sum: Float[Tensor, " b"]) -> Float[Tensor, " b"]:

@@ -5,10 +5,16 @@ from heatproof.metrics.base import ExplainerMetric, MapMetric, ModelMetric, Refe
 from heatproof.metrics.complexity import HistogramEntropy, PerformanceInformationCurve, Sparseness
 from heatproof.metrics.faithfulness import (
     Aopc,
+    CellMetric,
+    FaithfulnessCorrelation,
+    Infidelity,
     Irof,
+    OutOfDistribution,
     PerturbationCurve,
     PixelFlipping,
     RemovalMetric,
+    Saco,
+    SensitivityN,
     SingleDeletion,
     SymmetricRelevanceGain,
 )
@@ -26,24 +32,35 @@ from heatproof.metrics.metric import Metric
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
 from heatproof.metrics.score import score
 from heatproof.metrics.scores import Scores
-from heatproof.metrics.similarity import Repeatability, SimilarityTo, SimilarityUnderChange
+from heatproof.metrics.similarity import MaxSensitivity, Repeatability, SimilarityTo, SimilarityUnderChange
 from heatproof.metrics.smoothness import SignChanges, TotalVariationCurve
+from heatproof.metrics.truth import GridPointing, InputDependence, InputIndependence, ModelContrast
+from heatproof.metrics.truth_metric import TruthMetric
 
 __all__ = [
     "Aopc",
     "BestOverlap",
+    "CellMetric",
     "Completeness",
     "CosineConvergence",
     "DataRandomisation",
     "EfficientMprt",
     "EnergyInMask",
     "ExplainerMetric",
+    "FaithfulnessCorrelation",
+    "GridPointing",
     "HistogramEntropy",
+    "Infidelity",
+    "InputDependence",
+    "InputIndependence",
     "InputInvariance",
     "Irof",
     "MapMetric",
+    "MaxSensitivity",
     "Metric",
+    "ModelContrast",
     "ModelMetric",
+    "OutOfDistribution",
     "ParameterRandomisation",
     "PerformanceInformationCurve",
     "PerturbationCurve",
@@ -57,7 +74,9 @@ __all__ = [
     "RelevanceRank",
     "RemovalMetric",
     "Repeatability",
+    "Saco",
     "Scores",
+    "SensitivityN",
     "SignChanges",
     "SimilarityTo",
     "SimilarityUnderChange",
@@ -67,5 +86,6 @@ __all__ = [
     "TopIntersection",
     "TotalVariationCurve",
     "TruthCorrelation",
+    "TruthMetric",
     "score",
 ]

@@ -2,7 +2,8 @@
 
 There is one base class for each kind of input. `MapMetric` scores the map alone. `RegionMetric` also needs the region of the
 object. `ReferenceMetric` compares the map with the map of another method. `ModelMetric` runs the network on changed images.
-`ExplainerMetric` computes further maps with the method itself. No metric averages over images, and no metric imports a concrete
+`ExplainerMetric` computes further maps with the method itself; `TruthMetric` (`truth_metric.py`), a sixth, is one that also knows
+where the object lies and what the image is without it. No metric averages over images, and no metric imports a concrete
 method.
 
 Maps and images are `[b, c, …]`: of tables, signals, images or volumes. What is measured on a map is `[b, c, *places]`, and for a
@@ -13,7 +14,7 @@ change.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -322,6 +323,18 @@ class ExplainerMetric(Metric, ABC):
         Raises:
             UsageError: `explain` is no function, but a method or its maps.
         """
+        return self._scored(model, images, target, explain, seed, self.measure)
+
+    def _scored(
+        self,
+        model: Model,
+        images: Tensor,
+        target: int | Tensor | None,
+        explain: Explain,
+        seed: int,
+        measure: Callable[[Model, Tensor, Tensor, Explain, int], Scores],
+    ) -> Scores:
+        """Check the arguments of `score` and call `measure` with them, with the class of each image and maps of a wide type."""
         check_images(model, images)
         if not callable(explain):
             raise UsageError(
@@ -338,7 +351,7 @@ class ExplainerMetric(Metric, ABC):
             return attribution if values is attribution.values else replace(attribution, values=values)
 
         with torch.inference_mode(False), model.running(), keeping_passes() if self.keeps_passes else nullcontext():
-            return self.measure(model, images.detach(), resolve_target(model, images, target), explain_widely, seed)
+            return measure(model, images.detach(), resolve_target(model, images, target), explain_widely, seed)
 
     @abstractmethod
     def measure(self, model: Model, images: Tensor, target: Tensor, explain: Explain, seed: int) -> Scores:

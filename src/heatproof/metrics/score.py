@@ -25,6 +25,7 @@ from heatproof.metrics.explain import Explain, bound
 from heatproof.metrics.inputs import check_maps_of_images
 from heatproof.metrics.metric import Metric
 from heatproof.metrics.scores import Scores
+from heatproof.metrics.truth_metric import TruthMetric
 from heatproof.models.model import Model
 from heatproof.numerics.dense import check_dense
 from heatproof.passes.inputs import Target, check_images, resolve_target
@@ -40,7 +41,8 @@ class ScoreInputs:
     target   The class that the maps explain, one per image, or None for the model's own top-1.
     values   The raw maps `[b, c, …]`.
     explain  The method of the maps, bound to the model.
-    regions  `regions()` returns the regions of the objects `[b, *places]`. Called for a region metric only.
+    regions  `regions()` returns the regions of the objects `[b, *places]`. Called for region and truth metrics only.
+    scenes   `scenes()` returns the images without their objects `[b, c, …]`. Called for truth metrics that need them only.
     maps_of  `maps_of(method, seed)` returns the maps of another method for the same images and target. Called for a reference
              metric only.
     seed     The seed of the maps and of the metric's own random draws.
@@ -52,6 +54,7 @@ class ScoreInputs:
     values: Shaped[Tensor, "b d *space"]
     explain: Explain
     regions: Callable[[], Tensor]
+    scenes: Callable[[], Tensor]
     maps_of: Callable[[Method, int], Tensor]
     seed: int
 
@@ -75,6 +78,9 @@ class ScoreInputs:
                 return metric.score(self.values, self._reference_maps(metric))
             case ModelMetric():
                 return metric.score(self.model, self.images, self.target, self.values, seed=self.seed)
+            case TruthMetric():
+                known = {"regions": self.regions(), "scenes": self.scenes() if metric.needs_scenes else None}
+                return metric.score(self.model, self.images, self.target, self.explain, **known, seed=self.seed)
             case ExplainerMetric():
                 return metric.score(self.model, self.images, self.target, self.explain, seed=self.seed)
         raise UsageError(
@@ -94,6 +100,7 @@ def score(
     maps: Attribution | Shaped[Tensor, "b d *space"] | Method | str | Mapping[str, Any],
     *,
     regions: Shaped[Tensor, "b *space"] | None = None,
+    scenes: Float[Tensor, "b c *space"] | None = None,
     target: Target = None,
     seed: int | None = None,
 ) -> Scores:
@@ -106,8 +113,10 @@ def score(
         maps: What is scored. An `Attribution` holds the maps, their target and their method. A method, its name or its settings are
             given in place of maps that are not computed yet. A tensor of raw maps `[b, c, …]` serves for maps that were made
             elsewhere, and for metrics that compute no further maps with the method.
-        regions: The regions of the objects, which only the metrics of localisation use, with one value for each place: `[b, h, w]`
-            of images, `[b, f]` of a table. 1 inside, 0 outside, and NaN everywhere for an image without a region.
+        regions: The regions of the objects, which only metrics of localisation and of known truth use, with one value for each
+            place: `[b, h, w]` of images, `[b, f]` of a table. 1 inside, 0 outside, and NaN everywhere for an image without a
+            region.
+        scenes: The images without their objects, NaN everywhere where there is none, which only metrics of known truth use.
         target: The class that is explained, as in `Method.attribute`. An `Attribution` has its own.
         seed: The seed of all random draws, of the metric and of the maps that it computes. None means the seed of the
             `Attribution`, and 0 where there is none.
@@ -132,7 +141,7 @@ def score(
     chosen = _metric(metric)
     check_images(model, images)
     with keeping_passes() if isinstance(chosen, ExplainerMetric) and chosen.keeps_passes else nullcontext():
-        return _scored(chosen, model, images, maps, regions, target, seed)
+        return _scored(chosen, model, images, maps, (regions, scenes), target, seed)
 
 
 def _scored(
@@ -140,10 +149,11 @@ def _scored(
     model: Model,
     images: Tensor,
     maps: Attribution | Tensor | Method | str | Mapping[str, Any],
-    regions: Tensor | None,
+    known: tuple[Tensor | None, Tensor | None],
     target: Target,
     seed: int | None,
 ) -> Scores:
+    regions, scenes = known
     if isinstance(maps, Tensor):
         values, seed, explain, label = maps, seed or 0, _without_method(chosen), ""
         classes = None if target is None else resolve_target(model, images, target)
@@ -167,11 +177,19 @@ def _scored(
             )
         return regions
 
+    def given_scenes() -> Tensor:
+        if scenes is None:
+            raise UsageError(
+                f"{chosen.name}: scenes: expected the images without their objects, {list(images.shape)}, got None; give "
+                "scenes=load_scenes(data, items, model.preprocessing, images)"
+            )
+        return scenes
+
     def maps_of(other: Method, other_seed: int) -> Tensor:
         return other.attribute(model, images, classes, seed=other_seed).values
 
     return replace(
-        ScoreInputs(model, images, classes, values, explain, given_regions, maps_of, seed).score(chosen),
+        ScoreInputs(model, images, classes, values, explain, given_regions, given_scenes, maps_of, seed).score(chosen),
         metric=chosen.label,
         better=chosen.direction.value,
         curve_axes=chosen.axes,

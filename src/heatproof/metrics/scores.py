@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,13 @@ from heatproof.core.records import Direction, Reduction
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
 from heatproof.numerics.wide import wide
+from heatproof.pictures.batch_result import BatchResult
 from heatproof.pictures.colors import Pixels, diverging, full_color, shares_of
-from heatproof.pictures.export import first_of, images_at, part, to_pandas
+from heatproof.pictures.export import first_of
 from heatproof.pictures.scores import ScoreSheet, draw_scores
 from heatproof.pictures.sheet import Array
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from heatproof.pictures.picture import Picture
@@ -33,7 +33,7 @@ MOST_ROWS = 40
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class Scores(BatchResult):
     """The result of scoring a batch: one value per image, never an average over images.
 
     values      The score of each image `[b]`.
@@ -65,6 +65,8 @@ class Scores:
     >>> scores[1], len(scores)
     (Scores(1 image: nan), 2)
     """
+
+    PER_IMAGE = ("values", "error", "curve", "components", "maps", "notes", "target", "class_names")
 
     values: Float[Tensor, " b"]
     error: Float[Tensor, " b"]
@@ -171,35 +173,11 @@ class Scores:
         }
         return pa.table(columns)
 
-    def to_pandas(self) -> "pd.DataFrame":
-        """`to_arrow` as a pandas data frame.
-
-        Raises:
-            UsageError: pandas is not installed.
-        """
-        return to_pandas(self.to_arrow())
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, index: int | slice) -> "Scores":
-        at = images_at(index, len(self), "Scores")
-        return replace(self, **{each.name: part(getattr(self, each.name), at) for each in fields(self) if each.name in _PER_IMAGE})
-
-    def _repr_png_(self) -> bytes:
-        return self.picture()._repr_png_()
-
-    def _repr_html_(self) -> str:
-        return self.picture()._repr_html_()
-
     def __repr__(self) -> str:
         what = " of ".join(filter(None, (self.metric, self.method)))
         n = f"{len(self)} image{'' if len(self) == 1 else 's'}"
         values = first_of(["nan" if math.isnan(value) else f"{value:.3g}" for value in self.values.tolist()])
         return f"Scores({', '.join(filter(None, (what, n)))}: {values}{f'; {self.better} is better' if self.better else ''})"
-
-
-_PER_IMAGE = ("values", "error", "curve", "components", "maps", "notes", "target", "class_names")
 
 
 def without_broken(scores: Scores, *maps: Tensor) -> Scores:

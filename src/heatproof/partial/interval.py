@@ -50,6 +50,11 @@ class AxisInterval:
         """The share of the axis that the cells of one place cover."""
         return self.size / self.axis_size
 
+    @cached_property
+    def share_of_place(self) -> npt.NDArray[np.float64]:
+        """The share of the axis that is affected at each place."""
+        return np.subtract(self.stop, self.first) / self.axis_size
+
     def same_cells(self, other: "AxisInterval") -> bool:
         """Return whether both intervals hold the same cells at every place."""
         return self is other or (self.first == other.first and self.stop == other.stop and self.axis_size == other.axis_size)

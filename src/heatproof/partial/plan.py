@@ -27,7 +27,7 @@ class RegionLayout:
 
     rectangle      height and width of the rectangle.
     image          height and width of the images.
-    largest_share  a result with a larger affected share, at the place that affects most, is computed on full tensors.
+    largest_share  a result with a larger affected share, on average over all places, is computed on full tensors.
     full_from      the step from which on all are computed on full tensors; None for no such limit.
     """
 
@@ -65,11 +65,19 @@ class TensorUse:
 
 
 class ReplayStep(NamedTuple):
-    """One step: the function, the numbers of its tensors, and the largest share of its result that is computed; None for all."""
+    """One step: the function, the numbers of its tensors, and the rows and columns of its result that each place affects.
+
+    The region is None for a step on full tensors.
+    """
 
     func: Callable[..., Any]
     numbers: tuple[int, ...]
-    share: float | None
+    region: tuple[AxisInterval, AxisInterval] | None
+
+    @property
+    def share(self) -> float | None:
+        """The share of the result that is computed for the place that affects most; None for a step on full tensors."""
+        return None if self.region is None else self.region[0].share * self.region[1].share
 
 
 @dataclass

@@ -66,13 +66,13 @@ class _Recording(PassPolicy):
     def runs_on_regions(self, result: RegionResult) -> bool:
         layout = self._plan.layout
         early = layout.full_from is None or len(self._plan.steps) < layout.full_from
-        return early and result.share <= layout.largest_share
+        return early and result.average_share <= layout.largest_share
 
     def start_step(self, call: TracedCall, result: RegionResult | None) -> None:
         numbers = tuple(region.number for region in call.regions)
         for number in numbers:
             self._plan.uses[number].last_used_at = len(self._plan.steps)
-        self._plan.steps.append(ReplayStep(call.func, numbers, None if result is None else result.share))
+        self._plan.steps.append(ReplayStep(call.func, numbers, None if result is None else (result.y, result.x)))
         self._flops_before = self._counted()
 
     def finish_step(self) -> None:

@@ -120,7 +120,9 @@ class Engine(nn.Module):
             module = module.to(torch.bfloat16)
         if plan.channels_last:
             module = module.to(memory_format=torch.channels_last)
-        module = module.eval().requires_grad_(False)
+        module = module.eval()
+        for parameter in module.parameters():  # scripted modules have no requires_grad_ of their own
+            parameter.requires_grad_(False)
         self.module, self.plan = torch.compile(module, dynamic=True) if plan.compiled else module, plan
         self.output_path = output_path
 
@@ -236,6 +238,7 @@ def _refusal(plan: Plan, precision: Precision, tolerance: float, map_error: floa
 
 
 def _remembered(model: Model, images: Tensor, few: int, precision: Precision, tolerance: float, rows: int) -> Path:
+    rows = 0 if precision == "exact" else rows  # it decides only whether compiling is tried
     device = torch.cuda.get_device_name(images.device) if images.device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
     decides = [
         MEASURED_AS,

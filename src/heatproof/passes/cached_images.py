@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from heatproof.models.model import Model
+from heatproof.partial.batches import similar_batches
 from heatproof.partial.cache_update import CollectedRegions, update_by_replay
 from heatproof.partial.gather import CandidateGroup
 from heatproof.partial.plan import CachedActivations, ReplayPlan
 from heatproof.partial.replay import Replay
 from heatproof.passes.counting import record_rows
-from heatproof.passes.incremental import IncrementalPlan, recorded
+from heatproof.passes.incremental import SHAPE_FLOPS, IncrementalPlan, recorded
 from heatproof.passes.memory import ENOUGH_ROWS, in_chunks
 from heatproof.tracing.capture import named_network
 
@@ -36,7 +37,7 @@ class CachedImages:
     def __init__(self, model: Model, images: Tensor, plan: IncrementalPlan, replay: ReplayPlan, kind: str) -> None:
         self.activations: CachedActivations = {}
         self._model, self._like, self._plan, self._replay, self._kind = model, images[:1], plan, replay, kind
-        self._collected: list[tuple[range, CollectedRegions]] = []
+        self._collected: list[tuple[Sequence[int], CollectedRegions]] = []
 
         def compute(rows: range) -> CachedActivations:
             return recorded(model, images[_slice(rows)], replay.layout).cached
@@ -57,13 +58,25 @@ class CachedImages:
             ReplayMismatch: The network did not run the operations that it ran on the clean images.
         """
         b, p = rectangles.shape[:2]
-        # With enough candidates to fill a chunk, each image runs alone, so that regions are no larger than its own corners need.
-        batches = [range(i * p, (i + 1) * p) for i in range(b)] if p >= ENOUGH_ROWS else [range(b * p)]
         self._collected = []
         flat_corners = corners.flatten(0, 1).tolist()
-        return torch.cat([self._batch(batch, flat_corners, rectangles.flatten(0, 1), p) for batch in batches])
+        batches = self._batches(flat_corners, b, p)
+        outputs = torch.cat([self._batch(batch, flat_corners, rectangles.flatten(0, 1), p) for batch in batches])
+        order = torch.tensor([candidate for batch in batches for candidate in batch], device=outputs.device)
+        return outputs if len(batches) == 1 else torch.empty_like(outputs).index_copy_(0, order, outputs)
 
-    def _batch(self, batch: range, corners: Sequence[Sequence[int]], rectangles: Tensor, p: int) -> Tensor:
+    def _batches(self, corners: Sequence[Sequence[int]], b: int, p: int) -> list[Sequence[int]]:
+        """Return the candidates of each batch: all of them, or some of one image where that has enough to fill a chunk."""
+        if p < ENOUGH_ROWS:
+            return [range(b * p)]
+        bookkeeping = SHAPE_FLOPS * len(self._replay.steps)
+        batches: list[Sequence[int]] = []
+        for first in range(0, b * p, p):
+            of_image = similar_batches(self._replay, corners[first : first + p], smallest=ENOUGH_ROWS, bookkeeping=bookkeeping)
+            batches += [[first + candidate for candidate in batch] for batch in of_image]
+        return batches
+
+    def _batch(self, batch: Sequence[int], corners: Sequence[Sequence[int]], rectangles: Tensor, p: int) -> Tensor:
         collects = self._plan.collects_regions(p)
 
         def compute(rows: range) -> _Chunk:
@@ -72,7 +85,7 @@ class CachedImages:
             regions = CollectedRegions(self.activations, groups) if collects else None
             replay = Replay(self._replay, self.activations, groups, regions.add if regions else None)
             with torch.inference_mode(), self._model.running():
-                outputs = replay.outputs(named_network(self._model), self._model.outputs, rectangles[_slice(candidates)].clone())
+                outputs = replay.outputs(named_network(self._model), self._model.outputs, rectangles[[*candidates]])
             return _Chunk(outputs.clone(), replay.share, regions)  # cloned here, it is an ordinary tensor again
 
         outputs = []
@@ -106,7 +119,7 @@ class CachedImages:
             for rows, regions in self._collected:
                 for row in rows_chosen:
                     if row in rows:
-                        regions.write(row - rows.start)
+                        regions.write(rows.index(row))
         self._collected = []
 
     def _update(self, corners: Sequence[Sequence[int]], rectangles: Tensor) -> None:
@@ -124,7 +137,7 @@ def _slice(rows: range) -> slice:
     return slice(rows.start, rows.stop)
 
 
-def _groups(candidates: range, p: int, corners: Sequence[Sequence[int]]) -> list[CandidateGroup]:
+def _groups(candidates: Sequence[int], p: int, corners: Sequence[Sequence[int]]) -> list[CandidateGroup]:
     """Return the groups of consecutive candidates of one image at one corner; each image has p candidates, each with its corner."""
     groups: list[CandidateGroup] = []
     for row, candidate in enumerate(candidates):

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from functools import partial
+from math import inf
 from typing import Any, NamedTuple
 
 import torch
@@ -12,8 +13,9 @@ from heatproof.models.model import Model
 from heatproof.numerics.distance import Distance
 from heatproof.tracing.capture import named_network, uncompiled
 
-SAME = 1e-3
-"""Inputs of a module that differ by less than this, relative, count as the same, and so do outputs."""
+SAME, UNITS = 1e-3, 100
+"""Outputs of a module that differ by less than `SAME`, relative, count as the same. Inputs must also agree up to so many units of
+rounding, since a module may enlarge what an earlier one has caused."""
 ATTEMPTS = 8
 """How often two passes are compared before they count as equal: a random number need not make a difference each time."""
 
@@ -44,7 +46,7 @@ def parting_module(model: Model, first: Tensor, second: Tensor) -> str:
         for one, other in zip(_calls(model, first), _calls(model, second), strict=False):
             if one.name != other.name:
                 break
-            if _same(one.inputs, other.inputs) and not _same(one.outputs, other.outputs):
+            if _same(one.inputs, other.inputs, UNITS) and not _same(one.outputs, other.outputs):
                 return f"{one.name} ({one.kind})" if one.name else one.kind
     return type(named_network(model)).__name__
 
@@ -74,12 +76,16 @@ def _copies(nested: Any) -> list[Tensor]:
     return [leaf.detach().clone() for leaf in tree_leaves(nested) if isinstance(leaf, Tensor)]
 
 
-def _same(first: list[Tensor], second: list[Tensor]) -> bool:
-    """Whether tensors of two passes agree as far as the first image goes."""
+def _same(first: list[Tensor], second: list[Tensor], units: float = inf) -> bool:
+    """Whether tensors of two passes agree as far as the first image goes, to so many units of rounding where that is less."""
     pairs = [(one, _part(other, one)) for one, other in zip(first, second, strict=False)]
     return len(first) == len(second) and all(
-        other is not None and Distance.between(one, other).relative <= SAME for one, other in pairs
+        other is not None and Distance.between(one, other).relative <= min(SAME, units * _unit(one)) for one, other in pairs
     )
+
+
+def _unit(tensor: Tensor) -> float:
+    return float(torch.finfo(tensor.dtype).eps) if tensor.is_floating_point() else 1.0
 
 
 def _part(tensor: Tensor, like: Tensor) -> Tensor | None:

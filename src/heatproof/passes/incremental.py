@@ -23,10 +23,13 @@ from heatproof.partial.replay import Replay
 from heatproof.passes.memory import ENOUGH_ROWS, memory_of
 from heatproof.tracing.capture import is_compiled, named_network
 
-LARGEST_SHARE = 0.9
-"""The affected share of a result above which it is computed in full, as measured (docs/project/measurements/incremental.md)."""
+LARGEST_SHARE = 0.7
+"""The affected share of a result, on average over all places, above which it is computed in full, as measured
+(docs/project/measurements/incremental.md)."""
 STEP_FLOPS = 6e6
 """The floating-point operations that take as long as the bookkeeping of one step, 60 µs at 100 GFLOP/s (the same page)."""
+SHAPE_FLOPS = 2e7
+"""Likewise those that take as long as a step at a shape that is new, for which a convolution is compiled anew (the same page)."""
 CACHE_SHARE = 0.5
 """The share of the model's memory that cached activations may take; the rest is for the passes themselves."""
 ROUNDING = 1e3

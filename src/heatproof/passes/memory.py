@@ -6,16 +6,21 @@ The first pass for a network, an image shape and a kind of pass is run alone to 
 that an operation allocates is added, and subtracted when the storage is freed. MARGIN stands for the scratch memory of kernels,
 which is not visible. If memory runs out all the same, the chunk size is halved and the chunk is computed again. Chunk sizes are
 remembered for as long as the module lives. The pass that is measured is one of those requested, so that no pass is added.
+
+How many passes are computed at once changes results in their last bits. Where they must not depend on what a process computed
+before, as in a run that may be resumed, `chunk_sizes_of` says what is decided already, and the pass that is measured is computed
+again with its chunk.
 """
 
 import ctypes
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import psutil
 import torch
@@ -25,6 +30,7 @@ from torch.utils._pytree import tree_leaves
 
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
+from heatproof.passes.counting import uncounted
 
 MARGIN = 1.25
 """The assumed ratio of memory taken to memory measured. The ratio itself was found to be 1.03 to 1.1 on networks of torchvision,
@@ -40,7 +46,36 @@ Kind = str
 """The kind of a pass, `forward`, `gradient` or any other name; a chunk size is measured for each."""
 T = TypeVar("T")
 
+
+@runtime_checkable
+class ChunkSizes(Protocol):
+    """The numbers of passes that are computed at once, by the kind of the pass and the shape, type and device of its input."""
+
+    def get(self, key: tuple[Any, ...], /) -> int | None:
+        """The number; None if it is not decided."""
+        ...
+
+    def setdefault(self, key: tuple[Any, ...], size: int, /) -> int:
+        """The number, which is decided now if it was not."""
+        ...
+
+    def __setitem__(self, key: tuple[Any, ...], size: int, /) -> None:
+        """Decide another number, since memory ran out."""
+        ...
+
+
+_elsewhere: ContextVar[Callable[[Model], ChunkSizes] | None] = ContextVar("chunk sizes decided elsewhere", default=None)
 _sizes: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], int]]" = weakref.WeakKeyDictionary()
+
+
+@contextmanager
+def chunk_sizes_of(sizes: Callable[[Model], ChunkSizes]) -> Iterator[None]:
+    """A block in which chunk sizes are those of `sizes(model)`, so that results do not depend on what was computed before."""
+    token = _elsewhere.set(sizes)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
 
 
 def in_chunks(model: Model, like: Tensor, n: int, compute: Callable[[range], T], kind: Kind) -> Iterator[tuple[range, T]]:
@@ -66,8 +101,13 @@ def in_chunks(model: Model, like: Tensor, n: int, compute: Callable[[range], T],
         rows = range(start, min(start + (size or 1), n))
         try:
             if size is None:
-                result, peak = with_peak_memory(partial(compute, rows))
+                again = _elsewhere.get() is not None
+                with uncounted() if again else nullcontext():
+                    result, peak = with_peak_memory(partial(compute, rows))
                 _chunk_sizes(model).setdefault(_key(like, kind), _fit(model, like, peak))
+                if again:
+                    del result
+                    continue
             else:
                 result = compute(rows)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -174,7 +214,10 @@ def _storages(nested: Any) -> list[torch.UntypedStorage]:
     return [tensor.untyped_storage() for tensor in tensors]
 
 
-def _chunk_sizes(model: Model) -> dict[tuple[Any, ...], int]:
+def _chunk_sizes(model: Model) -> ChunkSizes:
+    elsewhere = _elsewhere.get()
+    if elsewhere is not None:
+        return elsewhere(model)
     return _sizes.setdefault(model.engine or model.original or model.module, {})  # an edited copy takes as much as its original
 
 

@@ -4,7 +4,7 @@
 
 Both orders and all draws of an image are one stream of passes (`masked_scores.py`), with one ranking of the regions for each draw.
 What is removed at a step depends on the map and on the step alone, not on the scores before it; `patched_images.py` is for curves
-that carry a candidate from one step to the next.
+that carry a candidate from one step to the next (decision 0026).
 """
 
 from collections.abc import Sequence
@@ -41,6 +41,11 @@ class RemovalSteps:
         last = [regions_within(share, n) for n in sizes]
         return cls(tuple(sizes), tuple(tuple(k * n // steps for k in range(steps + 1)) for n in last))
 
+    @property
+    def whole(self) -> bool:
+        """Whether every region of every image is treated at the last point."""
+        return all(counts[-1] == n for counts, n in zip(self.counts, self.sizes, strict=True))
+
     def shares(self) -> Float[Tensor, "b points"]:
         """The regions treated at each point, as a share of those treated at the last one; in float64."""
         counts = torch.tensor(self.counts, dtype=torch.float64)
@@ -50,6 +55,50 @@ class RemovalSteps:
 def regions_within(share: float, regions: int) -> int:
     """The number of whole regions in a share of them, at least one."""
     return max(1, int(share * regions + 1e-9))
+
+
+@dataclass(frozen=True, eq=False)
+class RemovalStream:
+    """The masks of all curves of some images, as `masked_scores` takes them.
+
+    order   The masks along the curves.
+    curves  The number of curves of an image: one for each draw and order.
+    shape   The shape of a mask of places; () where there are feature groups.
+    """
+
+    order: RemovalOrder
+    curves: int
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls,
+        inputs: MaskedInputs,
+        relevance: Float[Tensor, "b n"],
+        steps: RemovalSteps,
+        orders: tuple[Order, ...],
+        *,
+        draws: int,
+        insertion: bool,
+    ) -> Self:
+        """Every point that is not the clean input itself; the arguments are those of `removal_scores`."""
+        points = len(steps.counts[0])
+        at = slice(0, points - steps.whole) if insertion else slice(1, points)
+        passing = tuple(counts[at] for counts in steps.counts)
+        order = RemovalOrder(_own(relevance, steps.sizes), inputs.draws, steps.sizes, passing, orders, insertion)
+        images = inputs.images
+        places = images.shape[1:] if images.ndim == 2 else (1, *images.shape[2:])
+        return cls(order, draws * len(orders), tuple(places) if inputs.groups is None else ())
+
+    @property
+    def n(self) -> int:
+        """The number of masks of an image."""
+        return self.curves * self.order.points
+
+    def masks(self, image: list[int], variant: list[int]) -> Tensor:
+        """What is present in each mask of a chunk."""
+        present = self.order.present(image, variant)
+        return present.view(-1, *self.shape) if self.shape else present
 
 
 def removal_scores(
@@ -88,25 +137,14 @@ def removal_scores(
     >>> removal_scores(inputs, inputs.clean(), groups.sums(images), steps, ("least", "most"), draws=1, insertion=False).shape
     torch.Size([2, 2, 1, 9])
     """
-    images, points = inputs.images, len(steps.counts[0])
-    whole = all(counts[-1] == n for counts, n in zip(steps.counts, steps.sizes, strict=True))
-    at = slice(0, points - whole) if insertion else slice(1, points)
-    passing = tuple(counts[at] for counts in steps.counts)
-    order = RemovalOrder(_own(relevance, steps.sizes), inputs.draws, steps.sizes, passing, orders, insertion)
-    shape = images.shape[1:] if images.ndim == 2 else (1, *images.shape[2:])
-
-    def masks(image: list[int], variant: list[int]) -> Tensor:
-        present = order.present(image, variant)
-        return present if inputs.groups is not None else present.view(-1, *shape)
-
-    n = draws * len(orders) * order.points
-    scores = torch.empty(len(images), n, dtype=wide_type(images.dtype), device=images.device)
-    for chunk in masked_scores(inputs, n, masks, order.draw):
+    images, stream = inputs.images, RemovalStream.of(inputs, relevance, steps, orders, draws=draws, insertion=insertion)
+    scores = torch.empty(len(images), stream.n, dtype=wide_type(images.dtype), device=images.device)
+    for chunk in masked_scores(inputs, stream.n, stream.masks, stream.order.draw):
         scores[chunk.image, chunk.k] = chunk.scores.to(scores)
-    curves = scores.view(len(images), draws, len(orders), order.points).transpose(1, 2)
+    curves = scores.view(len(images), draws, len(orders), stream.order.points).transpose(1, 2)
     end = clean.to(scores)[:, None, None, None].expand(-1, len(orders), draws, 1)
     if insertion:
-        return torch.cat([curves, end], 3) if whole else curves
+        return torch.cat([curves, end], 3) if steps.whole else curves
     return torch.cat([end, curves], 3)
 
 

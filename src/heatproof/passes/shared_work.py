@@ -12,7 +12,7 @@ from heatproof.passes.forward import network_state
 from heatproof.perturb.draws import image_digest
 
 T = TypeVar("T")
-MOST = 8
+MOST = 32
 """The number of results that are kept for a network; the oldest is dropped first."""
 
 _kept: "weakref.WeakKeyDictionary[nn.Module, dict[tuple[Any, ...], Any]]" = weakref.WeakKeyDictionary()

@@ -1,37 +1,19 @@
 """Figures whose parts are placed in inches from the upper left corner, and the text on them.
 
 Text is never read as a formula, since names of classes may hold dollar signs. Fonts are those of the report, where the machine has
-them; letters that none of them has are left as boxes.
+them, or another installed font that has the letters; a note says so where none has.
 """
 
 import textwrap
-from functools import cache
 from typing import Any
+
+from heatproof.pictures.letters import fonts, missing
 
 INK, FAINT, RULE = "#1c1b1a", "#5d5a55", "#c9c5bd"
 MARGIN = 0.2
 DPI = 160
-_FONTS = (
-    "Helvetica Neue",
-    "Helvetica",
-    "Arial",
-    "Liberation Sans",
-    "DejaVu Sans",
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
-    "Noto Sans",
-)
 _EM = 0.53
 """The mean width of a letter as a share of the size of the font."""
-
-
-@cache
-def _fonts() -> list[str]:
-    """The fonts that are installed, in order of preference; matplotlib always has DejaVu Sans."""
-    from matplotlib import font_manager
-
-    installed = set(font_manager.get_font_names())
-    return [font for font in _FONTS if font in installed]
 
 
 def wrapped(text: str, inches: float, size: float, lines: int = 2) -> list[str]:
@@ -54,6 +36,7 @@ class Canvas:
         self.width, self.height, self.dpi = round(width * dpi) / dpi, round(height * dpi) / dpi, dpi
         self.figure: Any = Figure(figsize=(self.width, self.height), dpi=dpi, facecolor="white")
         FigureCanvasAgg(self.figure)
+        self._missing: set[str] = set()
 
     def axes(self, x: float, y: float, width: float, height: float, *, bare: bool = False) -> Any:
         """Axes at a place; without frame and ticks if `bare`."""
@@ -66,15 +49,24 @@ class Canvas:
         for side, spine in axes.spines.items():
             spine.set_visible(side in ("left", "bottom"))
             spine.set_color(RULE)
-        axes.tick_params(length=2.5, width=0.6, color=RULE, labelcolor=FAINT, labelsize=7, labelfontfamily=_fonts())
+        axes.tick_params(length=2.5, width=0.6, color=RULE, labelcolor=FAINT, labelsize=7, labelfontfamily=fonts(""))
         return axes
 
     def text(self, x: float, y: float, text: str, size: float = 8, color: str = FAINT, **style: Any) -> None:
         """A text whose upper left corner, or whose corner by `ha` and `va`, is at that place."""
         style = {"ha": "left", "va": "top", **style}
+        self._missing.update(missing(text))
         self.figure.text(
-            x / self.width, 1 - y / self.height, text, fontsize=size, color=color, fontfamily=_fonts(), parse_math=False, **style
+            x / self.width, 1 - y / self.height, text, fontsize=size, color=color, fontfamily=fonts(text), parse_math=False, **style
         )
+
+    def note_missing_letters(self) -> None:
+        """Say at the lower edge which letters are drawn as boxes, and what to do about it."""
+        if self._missing:
+            code = f"U+{ord(min(self._missing)):04X}"
+            text = f"Boxes stand for letters that no installed font has ({code}, …): install one for them, such as Noto Sans CJK."
+            self._missing.clear()
+            self.text(MARGIN, self.height - 0.04, text, 6, va="bottom")
 
     def inside(self, x: float, y: float, width: float, height: float, text: str) -> None:
         """A remark in the middle of a place."""
@@ -95,7 +87,7 @@ class Canvas:
 def label(axes: Any, text: str, along: str = "x") -> None:
     """The title of an axis, in the font of the canvas."""
     setter = axes.set_xlabel if along == "x" else axes.set_ylabel
-    setter(text, fontsize=7.5, color=FAINT, fontfamily=_fonts(), labelpad=3, parse_math=False)
+    setter(text, fontsize=7.5, color=FAINT, fontfamily=fonts(text), labelpad=3, parse_math=False)
     if along == "y":
         axes.yaxis.set_label_coords(-0.37 / (axes.get_position().width * axes.figure.get_figwidth()), 0.5)
 

@@ -35,7 +35,9 @@ def draw(sheet: Sheet) -> Picture:
         )
     drawn = _slices(sheet) if axes == 4 else sheet
     titles = comma_list([panel.title for panel in sheet.panels], 6)
-    return Picture(drawers[axes](drawn).figure, ". ".join(filter(None, (sheet.title, sheet.subtitle, titles))))
+    canvas = drawers[axes](drawn)
+    canvas.note_missing_letters()
+    return Picture(canvas.figure, ". ".join(filter(None, (sheet.title, sheet.subtitle, titles))))
 
 
 def _slices(sheet: Sheet) -> Sheet:

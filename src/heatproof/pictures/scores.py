@@ -69,6 +69,7 @@ def draw_scores(sheet: ScoreSheet) -> Picture:
     if sheet.curves is not None:
         _draw_curves(canvas, sheet, sheet.curves, width - MARGIN - _CURVES, y, body)
     canvas.text(left, y + len(sheet.names) * _ROW + 0.32, "\n".join(legend), 7)
+    canvas.note_missing_letters()
     return Picture(canvas.figure, ". ".join(filter(None, (sheet.title, sheet.subtitle))))
 
 

@@ -123,6 +123,8 @@ def run(
     with holding(assembly.objects), _shown(progress) as show:
         summary = run_experiment(assembly.experiment, folder, chosen, show, assembly.text)
     page = report_of(summary) if report else None
+    for fault in summary.set_aside:
+        log.warning("set aside and computed anew: %s: %s", fault.what, fault.reason)
     for refusal in summary.refused:
         log.warning("refused: %s: %s", refusal.what, refusal.reason)
     _check_failures(summary, page)

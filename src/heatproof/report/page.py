@@ -7,7 +7,7 @@ tables without sorting.
 
 import base64
 from collections.abc import Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ from heatproof.report.cascade import read_cascade
 from heatproof.report.claims import judge_claims, published_comparisons
 from heatproof.report.figures.associations import association_chart
 from heatproof.report.figures.curves import curve_chart, initially_highlighted
-from heatproof.report.figures.export import inline_svg, script_bundle, write_figure
-from heatproof.report.figures.gallery import SALIENCY, build_gallery, captions, color_bar, write_gallery
+from heatproof.report.figures.export import draw_chart, script_bundle
+from heatproof.report.figures.gallery import SALIENCY, build_gallery, captions, color_bar
+from heatproof.report.figures.gallery_figure import write_gallery
 from heatproof.report.figures.scores import MARKS, score_chart, standing
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.style import LineStyle, config, line_styles
@@ -100,14 +101,15 @@ def _model_section(
     """The values that the template inserts for one model."""
     gallery = build_gallery(run, manifest, scores)
     if gallery is not None:
-        write_gallery(run, gallery, run.path / "figures", f"{prefix}gallery")
-    saliency = build_gallery(run, manifest, scores, SALIENCY, SALIENCY_IMAGES)
+        write_gallery(gallery, run.path / "figures", f"{prefix}gallery")
+    of_images = gallery is not None and gallery.of == "image"
+    saliency = build_gallery(run, manifest, scores, SALIENCY, SALIENCY_IMAGES) if of_images else None
     if saliency is not None:
-        write_gallery(run, saliency, run.path / "figures", f"{prefix}saliency")
+        write_gallery(saliency, run.path / "figures", f"{prefix}saliency")
     cascade = read_cascade(run, manifest, scores)
     if cascade is not None:
         for style, grid in (("saliency", cascade.saliency), ("signed", cascade.signed)):
-            write_gallery(run, grid, run.path / "figures", f"{prefix}cascade-{style}")
+            write_gallery(grid, run.path / "figures", f"{prefix}cascade-{style}")
     searches = read_searches(run, manifest, scores.model)
     names = _file_names(analyses)
     matrix, counts = metric_agreement(analyses)
@@ -170,7 +172,6 @@ def _images(analyses: list[Analysis]) -> str:
 def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
     metric, winners = analysis.matrix.metric, analysis.winners
     static = score_chart(analysis, legend=True, width=520)
-    write_figure(static, run.path / "figures", name, metric.title)
     label = f"{metric.title} of {count(len(analysis.rows), 'method')}, mean and {percent_level(level_of(analysis.looks))} interval."
     if winners:
         names = comma_list([in_text(row.method.label) for row in winners])
@@ -182,7 +183,7 @@ def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
         "chance": analysis.chance is not None,
         "label": label,
         "spec": score_chart(analysis, legend=False, width="container"),
-        "svg": inline_svg(static, name, label),
+        "svg": draw_chart(static, run.path / "figures", name, metric.title, label),
     }
 
 
@@ -190,7 +191,6 @@ def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], na
     highlighted = initially_highlighted(analysis)
     static = curve_chart(analysis, styles, chosen=highlighted, legend=True, width=560)
     metric = analysis.matrix.metric
-    write_figure(static, run.path / "figures", name, metric.title)
     label = (
         f"{metric.title}: {metric.curve_axes[1]} against {metric.curve_axes[0]}, mean curves with "
         f"{percent_level(level_of(analysis.looks))} bands. Highlighted: {comma_list(highlighted)}."
@@ -203,7 +203,7 @@ def _curve_figure(run: Run, analysis: Analysis, styles: dict[str, LineStyle], na
         "keys": [(method.label, styles[method.label]) for method in analysis.matrix.methods],
         "odd": analysis.matrix.odd_curves,
         "spec": curve_chart(analysis, styles, chosen=highlighted, legend=False, width="container"),
-        "svg": inline_svg(static, name, label),
+        "svg": draw_chart(static, run.path / "figures", name, metric.title, label),
     }
 
 
@@ -219,9 +219,9 @@ def _sweep_figures(
                 title = f"{sweep.title}: {analysis.matrix.metric.title}"
                 name = f"{prefix}{metric}-sweep-{index}"
                 static = sweep_chart(sweep, lines, analysis, width=420)
-                write_figure(static, run.path / "figures", name, title)
                 spec = sweep_chart(sweep, lines, analysis, width="container")
-                figures.append({"id": name, "label": title, "spec": spec, "svg": inline_svg(static, name, title)})
+                drawn = draw_chart(static, run.path / "figures", name, title, title)
+                figures.append({"id": name, "label": title, "spec": spec, "svg": drawn})
         if figures:
             yield sweep.title, figures
 
@@ -235,31 +235,56 @@ def _association_figures(
         for nth, method in enumerate(association.by_method, start=1):
             title, name = f"{association.title}: {method}", f"{prefix}association-{index}-{nth}"
             static = association_chart(association, method, width=260)
-            write_figure(static, run.path / "figures", name, title)
             spec = association_chart(association, method, width="container")
-            figures.append({"id": name, "title": method, "label": title, "spec": spec, "svg": inline_svg(static, name, title)})
+            drawn = draw_chart(static, run.path / "figures", name, title, title)
+            figures.append({"id": name, "title": method, "label": title, "spec": spec, "svg": drawn})
         yield {"title": association.title, "figures": figures, "table": association_table(association, level_of(manifest.looks))}
 
 
 def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
     static = search_chart(search, width=420)
     title = f"{search.method.label}: {search.objective}"
-    write_figure(static, run.path / "figures", name, title)
     return {
         "id": name,
         "title": title,
         "label": f"{title} against σ for {count(len(search.traces), 'image')}.",
         "caption": selection_bias_sentence(search),
         "spec": search_chart(search, width="container"),
-        "svg": inline_svg(static, name, title),
+        "svg": draw_chart(static, run.path / "figures", name, title, title),
     }
 
 
 def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analyses: list[list[Analysis]]) -> str:
+    metrics = told_apart(manifest.metrics)
+    draws = sorted({item.draws for group in analyses for item in group})
+    return str(
+        _template().render(
+            manifest=manifest,
+            sections=sections,
+            metrics=metrics,
+            metric_id=partial(metric_id, metrics),
+            words=_words(manifest),
+            chart_config=config("var(--ink)", "var(--faint)", "var(--rule)"),
+            provenance=provenance(manifest, pass_equivalents(run)),
+            failures=run.failures(),
+            refused=run.refused(),
+            units=len(manifest.units),
+            waiting=len({unit.unit for unit in manifest.units} - run.done() - {failure.unit for failure in run.failures()}),
+            draws=draws,
+            seed=SEED,
+            alpha=ALPHA,
+            looks=manifest.looks,
+            level=percent_level(level_of(manifest.looks)),
+            bundle=script_bundle() if sections else "",
+        )
+    )
+
+
+@cache
+def _template() -> Any:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    metrics = told_apart(manifest.metrics)
     environment = Environment(
         loader=PackageLoader("heatproof.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -278,27 +303,8 @@ def _render(run: Run, manifest: Manifest, sections: list[dict[str, Any]], analys
         "in_text": in_text,
         "is_abbreviation": is_abbreviation,
         "sentence_case": sentence_case,
-        "metric_id": partial(metric_id, metrics),
     }
-    draws = sorted({item.draws for group in analyses for item in group})
-    return environment.get_template("report.html").render(
-        manifest=manifest,
-        sections=sections,
-        metrics=metrics,
-        words=_words(manifest),
-        chart_config=config("var(--ink)", "var(--faint)", "var(--rule)"),
-        provenance=provenance(manifest, pass_equivalents(run)),
-        failures=run.failures(),
-        refused=run.refused(),
-        units=len(manifest.units),
-        waiting=len({unit.unit for unit in manifest.units} - run.done() - {failure.unit for failure in run.failures()}),
-        draws=draws,
-        seed=SEED,
-        alpha=ALPHA,
-        looks=manifest.looks,
-        level=percent_level(level_of(manifest.looks)),
-        bundle=script_bundle() if sections else "",
-    )
+    return environment.get_template("report.html")
 
 
 def _data_uri(content: bytes, kind: str) -> str:

@@ -13,7 +13,7 @@ from heatproof.stats.krippendorff import Agreement, krippendorff_alpha
 from heatproof.stats.ladder import Ladder, climb
 from heatproof.stats.metric_agreement import MetricAgreement, kendall_matrix
 from heatproof.stats.multiplicity import ALPHA, holm
-from heatproof.stats.paired import Comparison, compare, fewest_images, sign_flip_p, sign_flip_ps, smallest_p
+from heatproof.stats.paired import Comparison, compare, fewest_images, randomised_ps, sign_flip_p, sign_flip_ps, smallest_p
 from heatproof.stats.proportion import wilson
 from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.reliability import Reliability, raters_needed, split_half
@@ -51,6 +51,7 @@ __all__ = [
     "krippendorff_alpha",
     "mean_interval",
     "plan_looks",
+    "randomised_ps",
     "rank",
     "raters_needed",
     "relate",

@@ -22,6 +22,7 @@ import numpy as np
 
 from heatproof.core.errors import TensorError
 from heatproof.core.records import Direction
+from heatproof.stats.average_ranks import average_ranks
 from heatproof.stats.bootstrap import Floats
 
 
@@ -49,8 +50,6 @@ def kendall_w(values: Floats) -> Concordance:
     >>> kendall_w(np.array([[0.1, 0.2, 0.1], [0.5, 0.6, 0.4], [0.9, 0.8, 0.7]]))
     Concordance(w=1.0, n=3, m=3, dropped=0)
     """
-    from scipy.stats import rankdata
-
     if values.ndim != 2:
         raise TensorError(f"expected scores [methods, images], got shape {values.shape}.")
     scored = values[np.isfinite(values).any(axis=1)]
@@ -59,7 +58,7 @@ def kendall_w(values: Floats) -> Concordance:
     dropped = values.shape[1] - n
     if m < 2 or n < 2:
         return Concordance(float("nan"), n, m, dropped)
-    ranks = rankdata(complete, axis=0)
+    ranks = average_ranks(complete.T).T
     sums = ranks.sum(axis=1)
     ties = sum(float((counts**3 - counts).sum()) for column in complete.T for counts in [np.unique(column, return_counts=True)[1]])
     most = n**2 * (m**3 - m) - n * ties
@@ -89,8 +88,6 @@ def spearman_matrix(means: Floats, directions: Sequence[Direction]) -> tuple[Flo
     >>> correlations.round(2).tolist(), int(methods[0, 1])
     ([[1.0, 1.0], [1.0, 1.0]], 3)
     """
-    from scipy.stats import rankdata
-
     if means.ndim != 2 or len(directions) != len(means):
         raise TensorError(f"expected means [metrics, methods] and a direction per metric, got {means.shape} and {len(directions)}.")
     signs = np.array([-1.0 if direction == Direction.LOWER else 1.0 for direction in directions])
@@ -103,7 +100,7 @@ def spearman_matrix(means: Floats, directions: Sequence[Direction]) -> tuple[Flo
             counts[i, j] = both.sum()
             if counts[i, j] < 3:
                 continue
-            a, b = (rankdata(row[both]) - (counts[i, j] + 1) / 2 for row in (signed[i], signed[j]))
+            a, b = (average_ranks(row[both]) - (counts[i, j] + 1) / 2 for row in (signed[i], signed[j]))
             length = float(np.sqrt((a @ a) * (b @ b)))
             correlations[i, j] = float(a @ b) / length if length > 0 else np.nan
     return correlations, counts

@@ -3,17 +3,19 @@
 Random maps are drawn with several seeds and scored on the same images, s_ki for seed k and image i. A simulated pair resamples the
 images with replacement and takes for each of them two different seeds at random,
 
-    d_i = s_ki − s_li,    k ≠ l,    rate = share of the pairs whose sign-flip test has p < α
+    d_i = s_ki − s_li,    k ≠ l,    rate = share of the pairs whose sign-flip test has a randomised p < α,
+                                    attained = share of the pairs whose sign-flip test has p < α
 
-Two maps of chance are exchangeable on every image, so the rate is α if the images are independent. It is lower where the scores are
-coarse or the images too few: the test then calls nothing different that it should not, but little else either. The simulation
-cannot see that one seed is better than another on *all* images, which makes any comparison of two maps worthless, as where the
-random numbers of a metric are those of the seed and not of the image. So there is a second number: the p value of the
-hypothesis that the seeds are alike, by permutations of the seeds within images of
+Two maps of chance are exchangeable on every image, so the rate is α if the images are independent. What is attained is lower where
+the images are few or the scores coarse, since the p-value then has few possible values: 6 images have 1/32 and 1/16, so that the
+test at .05 is one at .031. It calls nothing different that it should not, but misses differences. The simulation cannot see that
+one seed is better than another on *all* images, which makes any comparison of two maps worthless, as where the random numbers of
+a metric are those of the seed and not of the image. So there is a third number: the p value of the hypothesis that the seeds are
+alike, by permutations of the seeds within images of
 
     T = Σ_k (s̄_k − s̄)²
 
-Both are needed. Source: the sign-flip test is that of `paired.py`; the permutation test within blocks is Pitman's
+Source: the sign-flip test is that of `paired.py`; the permutation test within blocks is Pitman's
 ("Significance tests which may be applied to samples from any populations: III", Biometrika 29, 1938).
 
 Missing values: only images that all seeds have a score for count; the number of dropped images is returned.
@@ -26,7 +28,7 @@ import numpy as np
 from heatproof.core.errors import TensorError
 from heatproof.stats.bootstrap import Floats
 from heatproof.stats.multiplicity import ALPHA
-from heatproof.stats.paired import sign_flip_ps
+from heatproof.stats.paired import randomised_ps, sign_flip_ps
 from heatproof.stats.proportion import wilson
 
 
@@ -34,13 +36,15 @@ from heatproof.stats.proportion import wilson
 class Calibration:
     """The `rate` at which two maps of chance are called different, with its interval [`low`, `high`] over `pairs` simulated pairs.
 
-    `seeds_alike` is the p value of the hypothesis that no seed is better than another on all images. All are NaN for fewer than two
+    `attained` is the rate of the test as it is used, which is lower where the images are few or the scores coarse. `seeds_alike` is
+    the p value of the hypothesis that no seed is better than another on all images. All are NaN for fewer than two
     seeds or two images. `n` images counted and `dropped` did not.
     """
 
     rate: float
     low: float
     high: float
+    attained: float
     seeds_alike: float
     pairs: int
     seeds: int
@@ -77,16 +81,15 @@ def calibrate(
     dropped = scores.shape[1] - n
     if seeds < 2 or n < 2:
         unknown = float("nan")
-        return Calibration(unknown, unknown, unknown, unknown, 0, seeds, n, dropped)
+        return Calibration(unknown, unknown, unknown, unknown, unknown, 0, seeds, n, dropped)
     images = rng.integers(0, n, size=(pairs, n))
     first = rng.integers(0, seeds, size=(pairs, n))
     second = (first + rng.integers(1, seeds, size=(pairs, n))) % seeds
-    p = sign_flip_ps(complete[first, images] - complete[second, images], rng)
-    hits = int((p < alpha).sum())
-    return Calibration(
-        hits / pairs, *wilson(hits, pairs), seeds_alike=_seeds_alike(complete, rng, permutations), pairs=pairs, seeds=seeds, n=n,
-        dropped=dropped,
-    )  # fmt: skip
+    differences = complete[first, images] - complete[second, images]
+    hits = int((randomised_ps(differences, rng) < alpha).sum())
+    low, high = wilson(hits, pairs)
+    attained = float((sign_flip_ps(differences, rng) < alpha).mean())
+    return Calibration(hits / pairs, low, high, attained, _seeds_alike(complete, rng, permutations), pairs, seeds, n, dropped)
 
 
 def _seeds_alike(scores: Floats, rng: np.random.Generator, permutations: int) -> float:

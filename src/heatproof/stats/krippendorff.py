@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from heatproof.core.errors import TensorError
+from heatproof.stats.average_ranks import average_ranks
 from heatproof.stats.bootstrap import Floats
 
 
@@ -48,13 +49,11 @@ def krippendorff_alpha(scores: Floats, weights: Floats, *, level: float = 0.95) 
     >>> krippendorff_alpha(scores, resampling_weights(3, 100, np.random.default_rng(0))).alpha
     1.0
     """
-    from scipy.stats import rankdata
-
     if scores.ndim != 2 or weights.shape[1:] != scores.shape[1:]:
         raise TensorError(f"expected scores [methods, images] and weights [draws, images], got {scores.shape} and {weights.shape}.")
     scored = scores[np.isfinite(scores).any(axis=1)]
     complete = np.isfinite(scored).all(axis=0)
-    ranks = rankdata(scored[:, complete], axis=0) if complete.any() else scored[:, complete]
+    ranks = average_ranks(scored[:, complete].T).T if complete.any() else scored[:, complete]
     m, n = ranks.shape
     dropped = scores.shape[1] - n
     if m < 2 or n < 2:

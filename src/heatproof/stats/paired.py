@@ -129,15 +129,48 @@ def sign_flip_ps(differences: Floats, rng: np.random.Generator, *, draws: int = 
     rows, n = differences.shape
     if n == 0:
         return np.full(rows, np.nan)
-    exact = n <= EXACT_UP_TO
+    reached, _, vectors = _shares_reached(differences, rng, draws)
+    return reached if n <= EXACT_UP_TO else (1 + reached * vectors) / (1 + vectors)
+
+
+def randomised_ps(differences: Floats, rng: np.random.Generator, *, draws: int = 2_000) -> Floats:
+    """The randomised p-values of many sign-flip tests, which are uniform under the hypothesis whatever the number of images.
+
+        p = share of the sign vectors that exceed T + U · share that reach it exactly,    U uniform on [0, 1]
+
+    The p-value of few images, or of scores with many ties, has few possible values, and the test at a level between two of them
+    has the lower one. The randomised p-value has no steps: it shows whether a hypothesis holds and not how fine the test is. It is
+    for simulations; a comparison must not depend on U. Source: Lehmann & Romano, "Testing statistical hypotheses", 2005, ch. 3.
+
+    >>> import numpy as np
+    >>> from heatproof.stats import randomised_ps
+    >>> found = randomised_ps(np.array([[1.0, 2.0, 3.0]] * 4), np.random.default_rng(0))
+    >>> bool((found < 0.25).all()), len(set(found.tolist()))
+    (True, 4)
+    """
+    rows, n = differences.shape
+    if n == 0:
+        return np.full(rows, np.nan)
+    reached, exceeded, vectors = _shares_reached(differences, rng, draws)
+    own = 0.0 if n <= EXACT_UP_TO else 1.0  # the observed signs are among all sign vectors, but not among drawn ones
+    ties = (reached - exceeded) * vectors + own
+    chosen: Floats = (exceeded * vectors + rng.random(rows) * ties) / (vectors + own)
+    return chosen
+
+
+def _shares_reached(differences: Floats, rng: np.random.Generator, draws: int) -> tuple[Floats, Floats, int]:
+    """For each row, the shares of the sign vectors whose sum has at least the observed size and more than it; and their number."""
+    rows, n = differences.shape
     # The sums of s and −s have one size, so half of all sign vectors give the same share.
-    signs = _all_signs(n)[: 2 ** (n - 1)] if exact else rng.integers(0, 2, size=(draws, n)) * 2.0 - 1.0
-    observed = np.abs(differences.sum(axis=1)) - 1e-12 * np.abs(differences).sum(axis=1)
-    hits, chunk = np.zeros(rows), max(1, 2_000_000 // len(signs))
+    signs = _all_signs(n)[: 2 ** (n - 1)] if n <= EXACT_UP_TO else rng.integers(0, 2, size=(draws, n)) * 2.0 - 1.0
+    observed, rounding = np.abs(differences.sum(axis=1)), 1e-12 * np.abs(differences).sum(axis=1)
+    reached, exceeded, chunk = np.zeros(rows), np.zeros(rows), max(1, 2_000_000 // len(signs))
     for start in range(0, rows, chunk):
         part = slice(start, start + chunk)
-        hits[part] = (np.abs(signs @ differences[part].T) >= observed[part]).sum(axis=0)
-    return hits / len(signs) if exact else (1 + hits) / (1 + draws)
+        sums = np.abs(signs @ differences[part].T)
+        reached[part] = (sums >= observed[part] - rounding[part]).sum(axis=0)
+        exceeded[part] = (sums > observed[part] + rounding[part]).sum(axis=0)
+    return reached / len(signs), exceeded / len(signs), len(signs)
 
 
 def smallest_p(n: int, draws: int = 10_000) -> float:

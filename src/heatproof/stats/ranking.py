@@ -14,6 +14,7 @@ import numpy as np
 
 from heatproof.core.errors import TensorError
 from heatproof.core.records import Direction
+from heatproof.stats.average_ranks import average_ranks
 from heatproof.stats.bootstrap import Floats, resampling_weights
 
 
@@ -54,8 +55,6 @@ def rank(values: Floats, direction: Direction, rng: np.random.Generator, *, draw
     >>> ranking.first.tolist(), ranking.expected.tolist(), ranking.n
     ([1.0, 0.0], [1.0, 2.0], 3)
     """
-    from scipy.stats import rankdata
-
     if values.ndim != 2:
         raise TensorError(f"expected scores [methods, images], got shape {values.shape}.")
     methods = np.flatnonzero(np.isfinite(values).any(axis=1))
@@ -67,7 +66,7 @@ def rank(values: Floats, direction: Direction, rng: np.random.Generator, *, draw
     signed = values[np.ix_(methods, images)] * (1.0 if direction == Direction.LOWER else -1.0)
     means = resampling_weights(len(images), draws, rng) @ signed.T / len(images)
     leads = means == means.min(axis=1, keepdims=True)
-    ranks = rankdata(means, axis=1)
+    ranks = average_ranks(means)
     tail = (1 - level) / 2
 
     def with_missing(numbers: Floats) -> Floats:
@@ -80,7 +79,7 @@ def rank(values: Floats, direction: Direction, rng: np.random.Generator, *, draw
         expected=with_missing(ranks.mean(axis=0)),
         low=with_missing(np.quantile(ranks, tail, axis=0, method="inverted_cdf")),
         high=with_missing(np.quantile(ranks, 1 - tail, axis=0, method="inverted_cdf")),
-        within=with_missing(rankdata(signed, axis=0).mean(axis=1)),
+        within=with_missing(average_ranks(signed.T).T.mean(axis=1)),
         n=len(images),
         dropped=values.shape[1] - len(images),
     )

@@ -33,6 +33,20 @@ def write_atomically(path: Path, content: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def create_atomically(path: Path, content: bytes) -> bool:
+    """Write `content` to `path` unless the file exists; False if it does. Of several processes, one creates the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.write_bytes(content)
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
 def check_folder(path: Path) -> None:
     """Check that files can be written into a folder, which need not exist yet.
 

@@ -53,9 +53,7 @@ def read(path: Path, digest: str) -> "np.ndarray[Any, np.dtype[np.float32]]":
                 raise DataError(f"{path}: expected a map of image {digest}, got {', '.join(_digests(file))}.")
             scaled, scale = file.get_tensor(digest), file.get_tensor(digest + _SCALE)
     except SafetensorError as error:
-        raise DataError(
-            f"{path}: expected a whole safetensors file, got {error}. Delete it and the part of its unit, then resume."
-        ) from error
+        raise _damaged(path, error) from error
     factor = np.float32(scale[0]) if scale[0] > 0 else np.float32(1)
     return np.asarray(scaled, dtype=np.float32) * factor
 
@@ -70,9 +68,26 @@ def digests(path: Path) -> set[str]:
         with safe_open(path, framework="numpy") as file:
             return set(_digests(file))
     except SafetensorError as error:
-        raise DataError(
-            f"{path}: expected a whole safetensors file, got {error}. Delete it and the part of its unit, then resume."
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def fault(path: Path) -> str:
+    """Why a file of maps cannot be used; empty if it can."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            file.keys()
+    except (SafetensorError, OSError) as error:
+        return f"maps that cannot be read ({error})"
+    return ""
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: expected a whole safetensors file, got {error}. "
+        "Start the run again: it sets the file aside and computes its unit anew."
+    )
 
 
 def _digests(file: Any) -> list[str]:

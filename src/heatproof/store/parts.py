@@ -1,10 +1,16 @@
-"""The records of each unit are stored as one Parquet file, called a part, with one column for each field of `Record`.
+"""The records of one or more units are stored as one Parquet file, called a part, with one column for each field of `Record`.
 
-Later schemas only add columns. The metadata of a part state its schema (`heatproof_schema`). A part of an older schema is read with
-NULL in the columns that it lacks, and a part of a newer schema is refused.
+Later schemas only add columns. The metadata of a part state its schema (`heatproof_schema`), the units whose records it holds
+(`heatproof_units`) and a checksum of everything before its footer (`heatproof_checksum`), so that a part that is torn, altered or
+renamed is recognised by itself. A part of an older schema is read with NULL in the columns that it lacks, and a part of a newer
+schema is refused. Parts of earlier versions state neither units nor a checksum; their column `unit` is read instead.
 """
 
-from collections.abc import Iterable, Sequence
+import io
+import json
+import zlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -14,8 +20,26 @@ from heatproof.core.records import SCHEMA_VERSION, Record
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERSION_KEY = b"heatproof_schema"
+VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
 _MAGIC = b"PAR1"
+_REMEDY = "Start the run again: it sets the file aside and computes its units anew."
+
+
+@dataclass(frozen=True)
+class PartState:
+    """What a part says of itself.
+
+    Attributes:
+        path: its file.
+        units: the units whose records it holds; empty if it is faulty.
+        fault: why its records cannot be used; empty if they can.
+        schema: the version of its records.
+    """
+
+    path: Path
+    units: tuple[str, ...] = ()
+    fault: str = ""
+    schema: int = SCHEMA_VERSION
 
 
 def arrow_schema() -> "pa.Schema":
@@ -23,39 +47,110 @@ def arrow_schema() -> "pa.Schema":
     import pyarrow as pa
 
     types = {str: pa.string(), int: pa.int64(), float: pa.float64(), list[float]: pa.list_(pa.float64())}
-    fields = [pa.field(name, types[kind]) for name, kind in get_type_hints(Record).items()]
-    return pa.schema(fields, metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()})
+    columns = [pa.field(name, types[kind]) for name, kind in get_type_hints(Record).items()]
+    return pa.schema(columns, metadata={VERSION_KEY: str(SCHEMA_VERSION).encode()})
 
 
-def encode(records: Iterable[Record]) -> bytes:
-    """The content of a Parquet file with the records in their given order, compressed by zstd."""
+def encode(units: Sequence[str], records: Iterable[Record]) -> bytes:
+    """The content of a part with the records of units, in their given order, compressed by zstd."""
+    import pyarrow as pa
+
+    return encode_table(units, pa.Table.from_pylist([record.to_dict() for record in records], schema=arrow_schema()))
+
+
+def encode_table(units: Sequence[str], table: "pa.Table") -> bytes:
+    """The content of a part with a table of records."""
+    import pyarrow.parquet as pq
+
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
+        written = sink.getvalue()
+        checksum = f"{len(written)} {zlib.crc32(written)}"
+        writer.add_key_value_metadata({UNITS_KEY.decode(): json.dumps(list(units)), CHECKSUM_KEY.decode(): checksum})
+    return sink.getvalue()
+
+
+def inspect(part: Path) -> PartState:
+    """What a part says of itself, after its checksum, its columns and its units have been checked."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pylist([record.to_dict() for record in records], schema=arrow_schema())
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return bytes(sink.getvalue().to_pybytes())
+    if not part.is_file():
+        return PartState(part, fault="no regular file" if part.exists() else "a link to nothing")
+    content = part.read_bytes()
+    if len(content) < 12 or content[:4] != _MAGIC or content[-4:] != _MAGIC:
+        return PartState(part, fault=f"{len(content)} bytes that do not begin and end with PAR1")
+    try:
+        footer = pq.read_metadata(io.BytesIO(content))
+        schema = footer.schema.to_arrow_schema()
+        metadata: dict[bytes, Any] = {**(schema.metadata or {}), **(footer.metadata or {})}
+        version = metadata.get(VERSION_KEY, str(SCHEMA_VERSION).encode())
+        if not version.isdigit():
+            return PartState(part, fault=f"the schema {version!r:.40}, which is no number")
+        if int(version) > SCHEMA_VERSION:
+            return PartState(part, schema=int(version))
+        fault = _checksum_fault(content, metadata) or _column_fault(schema)
+        return PartState(part, fault=fault) if fault else PartState(part, _units(content, metadata))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        return PartState(part, fault=f"content that cannot be read ({str(error).splitlines()[0]:.120})")
+
+
+def stated_units(part: Path) -> tuple[str, ...]:
+    """The units that a part holds: by its name, or by the metadata of a pack. A pack that cannot be read holds none."""
+    if not is_pack(part):
+        return (part.stem,)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return tuple(json.loads((pq.read_metadata(part).metadata or {}).get(UNITS_KEY, b"[]")))
+    except (pa.ArrowException, OSError, ValueError):
+        return ()
 
 
 def check(parts: Sequence[Path]) -> None:
-    """Check that all parts are complete and that none has a newer schema.
+    """Check that all parts are whole and hold the units that their names say, and that none has a newer schema.
 
     Raises:
-        DataError: a part is damaged or has a newer schema; the message names the part and the remedy.
+        DataError: a part is damaged, belongs elsewhere or has a newer schema; the message names the part and the remedy.
     """
     for part in parts:
-        _check_whole(part)
-    for part, version in _versions(parts):
-        if version > SCHEMA_VERSION:
-            raise DataError(
-                f"{part}: expected schema {SCHEMA_VERSION} or older, got {version}. "
-                "A newer heatproof wrote this part: upgrade heatproof to read the run."
-            )
+        state = inspect(part)
+        fault = fault_of(state)
+        if fault:
+            raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}")
 
 
-def query(parts: Sequence[Path], sql: str) -> "pa.Table":
+def fault_of(state: PartState) -> str:
+    """Why a part cannot be used under the name that it has; empty if it can.
+
+    Raises:
+        DataError: a newer version of heatproof wrote the part.
+    """
+    if state.schema > SCHEMA_VERSION:
+        raise DataError(
+            f"{state.path}: expected schema {SCHEMA_VERSION} or older, got {state.schema}. "
+            "A newer heatproof wrote this part: upgrade heatproof to read the run."
+        )
+    if state.fault or is_pack(state.path):
+        return state.fault
+    others = sorted(set(state.units) - {state.path.stem})
+    return f"records of another unit, {others[0]:.40}" if others else ""
+
+
+def is_pack(part: Path) -> bool:
+    """Whether a part holds several units, which its name does not say."""
+    return part.stem.startswith("pack-")
+
+
+def query(parts: Sequence[Path], sql: str, units: Collection[str] | None = None) -> "pa.Table":
     """The result of an SQL statement over the view `records` of all parts.
+
+    Args:
+        parts: the files.
+        sql: the statement.
+        units: the units whose records the view holds; None for all.
 
     Raises:
         DataError: a part is damaged or has a newer schema.
@@ -71,33 +166,39 @@ def query(parts: Sequence[Path], sql: str) -> "pa.Table":
         if parts:
             files = ", ".join("'" + str(part).replace("'", "''") + "'" for part in parts)
             every_column += f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true)"
+        if units is not None and any(map(is_pack, parts)):
+            connection.register("current_units", pa.table({"unit": sorted(units)}))
+            every_column = f"SELECT * FROM ({every_column}) WHERE unit IN (SELECT unit FROM current_units)"
         connection.execute(f"CREATE VIEW records AS {every_column}")
         return connection.sql(sql).to_arrow_table()
 
 
-def _check_whole(part: Path) -> None:
-    with part.open("rb") as file:
-        head = file.read(4)
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 4))
-        tail = file.read(4)
-    if size < 12 or head != _MAGIC or tail != _MAGIC:
-        raise DataError(_damaged(part, f"{size} bytes that do not begin and end with PAR1"))
+def _checksum_fault(content: bytes, metadata: dict[bytes, Any]) -> str:
+    stated = metadata.get(CHECKSUM_KEY)
+    if stated is None:
+        return ""
+    size, checksum = map(int, stated.split())
+    return "" if zlib.crc32(content[:size]) == checksum else "bytes that do not have the checksum that they were written with"
 
 
-def _versions(parts: Sequence[Path]) -> Iterable[tuple[Path, int]]:
-    import pyarrow as pa
+def _column_fault(schema: "pa.Schema") -> str:
+    """Whether the columns are those of records, of the present schema or an older one."""
+    known = arrow_schema()
+    strange = [name for name in schema.names if name not in known.names]
+    if strange:
+        return f"the column {strange[0]!r:.40}, which no record has"
+    missing = [each.name for each in fields(Record) if each.default is MISSING and each.default_factory is MISSING]
+    missing = [name for name in missing if name not in schema.names]
+    if missing:
+        return f"records without {missing[0]}"
+    wrong = [name for name in schema.names if schema.field(name).type != known.field(name).type]
+    return f"a column {wrong[0]} of {schema.field(wrong[0]).type}" if wrong else ""
+
+
+def _units(content: bytes, metadata: dict[bytes, Any]) -> tuple[str, ...]:
     import pyarrow.parquet as pq
 
-    for part in parts:
-        try:
-            metadata: dict[bytes, Any] = pq.read_schema(part).metadata or {}
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(_damaged(part, f"a footer that cannot be read ({error})")) from error
-        yield part, int(metadata.get(VERSION_KEY, SCHEMA_VERSION))
-
-
-def _damaged(part: Path, what: str) -> str:
-    return (
-        f"{part}: expected a whole Parquet file, got {what}. Delete this file and resume the run: only its unit is computed again."
-    )
+    if UNITS_KEY in metadata:
+        return tuple(json.loads(metadata[UNITS_KEY]))
+    rows = pq.ParquetFile(io.BytesIO(content)).read(columns=["unit"], use_threads=False)
+    return tuple(dict.fromkeys(rows.column(0).to_pylist()))

@@ -2,11 +2,15 @@
 
     run.json                   the manifest
     experiment.toml            a copy of the experiment file
-    parts/<unit>.parquet       the records of one unit; a unit is finished if and only if its part exists
+    parts/<unit>.parquet       the records of one unit; a unit is finished if and only if a part holds it
+    parts/pack-<key>.parquet   the records of many units, which `compact` made of their parts
     maps/<unit>.safetensors    the signed maps of one unit, written before its part
     images/<digest>.png        the 8-bit crop of an image that the network received
     failed/<unit>.json         the reason why a unit failed
     refused/<unit>.json        the images that a unit refused
+    decided/<key>.json         a choice of the process that came first, such as how many passes are computed at once
+    claims/<unit>              a mark of the process that computes a unit, where several share the folder
+    set_aside/                 files that could not be used; their units were computed anew
     report.html, figures/, tables/
 
 Every file is written completely or not at all. A run may therefore be killed at any moment and resumed, and may be read while it is
@@ -137,9 +141,13 @@ written to, such as runs/demo
 
     # Units ────────────────────────────────────────────────────────────────────────────────────────
 
+    def parts(self) -> list[Path]:
+        """The files of all parts, in the order of their names."""
+        return sorted((self.path / "parts").glob("[!.]*.parquet"))
+
     def done(self) -> set[str]:
-        """The keys of the finished units, which are those whose part exists."""
-        return {part.stem for part in self._parts()}
+        """The keys of the finished units, which are those that a part holds."""
+        return {unit for part in self.parts() for unit in part_files.stated_units(part)}
 
     def write_part(self, unit: str, records: Iterable[Record], maps: "Mapping[str, np.ndarray[Any, Any]] | None" = None) -> None:
         """Store the result of a unit: write its maps, then its part, and delete the record of an earlier failure.
@@ -161,7 +169,7 @@ written to, such as runs/demo
             )
         if maps is not None:
             write_atomically(self.maps_path(unit), map_files.encode(maps))
-        write_atomically(self._file("parts", unit, "parquet"), part_files.encode(rows))
+        write_atomically(self.part_path(unit), part_files.encode([unit], rows))
         self.clear_failure(unit)
 
     def query(self, sql: str) -> "pa.Table":
@@ -175,11 +183,40 @@ written to, such as runs/demo
             duckdb.Error: the statement is invalid.
         """
         units = self._current()
-        return part_files.query([part for part in self._parts() if units is None or part.stem in units], sql)
+        return part_files.query(self._parts_of(units), sql, units)
 
     def records(self) -> "pa.Table":
         """All records as an Arrow table with the columns of `Record`, in a fixed order."""
         return self.query(f"SELECT * FROM records ORDER BY {_ORDER}")
+
+    def faults(self) -> list[Failure]:
+        """The files of parts and maps that cannot be used: `what` is the file, `reason` says why.
+
+        Raises:
+            DataError: a part has a newer schema.
+        """
+        faults = {part: part_files.fault_of(part_files.inspect(part)) for part in self.parts()}
+        faults |= {path: map_files.fault(path) for path in sorted((self.path / "maps").glob("[!.]*.safetensors"))}
+        return [Failure(unit=path.stem, what=str(path), reason=reason) for path, reason in faults.items() if reason]
+
+    def set_aside(self) -> list[Failure]:
+        """Move the parts and maps that cannot be used to the folder `set_aside`, and return them; their units count as not done.
+
+        The part of a unit whose maps cannot be used is moved with them.
+
+        Raises:
+            DataError: a part has a newer schema.
+        """
+        faults = self.faults()
+        for fault in faults:
+            path = Path(fault.what)
+            moved = [path] if path.parent.name == "parts" else [path, self.part_path(path.stem)]
+            for each in moved:
+                if each.exists() or each.is_symlink():
+                    place = self.path / "set_aside"
+                    place.mkdir(exist_ok=True)
+                    each.rename(place / f"{each.stem}.{len(list(place.iterdir()))}{each.suffix}")
+        return faults
 
     # Maps and images ──────────────────────────────────────────────────────────────────────────────
 
@@ -199,6 +236,14 @@ written to, such as runs/demo
         """The names of the further maps that a metric stored of an image; `map(unit, f"{digest}/{name}")` reads one."""
         keys = (key.partition("/") for key in map_files.digests(self.maps_path(unit)))
         return {name for image, _, name in keys if image == digest and name}
+
+    def part_path(self, unit: str) -> Path:
+        """The path of the part of a unit, whether or not it exists."""
+        return self._file("parts", unit, "parquet")
+
+    def failure_path(self, unit: str) -> Path:
+        """The path of the record of a unit's failure, whether or not it exists."""
+        return self._file("failed", unit, "json")
 
     def maps_path(self, unit: str) -> Path:
         """The path of the maps of a unit, whether or not they exist."""
@@ -265,11 +310,11 @@ written to, such as runs/demo
 
     def write_failure(self, unit: str, *failures: Failure) -> None:
         """Record why a unit failed, in place of an earlier record."""
-        self._write_list(self._file("failed", unit, "json"), failures)
+        self._write_list(self.failure_path(unit), failures)
 
     def clear_failure(self, unit: str) -> None:
         """Delete the record of a unit's failure, if there is one."""
-        self._file("failed", unit, "json").unlink(missing_ok=True)
+        self.failure_path(unit).unlink(missing_ok=True)
 
     def failures(self) -> list[Failure]:
         """The failures of all units of the run that failed and have not been finished since."""
@@ -293,8 +338,14 @@ written to, such as runs/demo
             raise DataError(f"{path}: expected the file that a report has written, found none; run: heatproof report {self.path}")
         return path
 
-    def _parts(self) -> list[Path]:
-        return sorted((self.path / "parts").glob("[!.]*.parquet"))
+    def _parts_of(self, units: set[str] | None) -> list[Path]:
+        """The parts that hold these units, or any; a unit that a pack holds is not read from its own part as well."""
+        packs = {part: set(part_files.stated_units(part)) for part in self.parts() if part_files.is_pack(part)}
+        packed = set().union(*packs.values())
+        alone = [part for part in self.parts() if part not in packs and part.stem not in packed]
+        return [part for part in alone if units is None or part.stem in units] + [
+            part for part, held in packs.items() if units is None or held & units
+        ]
 
     def _file(self, folder: str, name: str, suffix: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -307,13 +358,23 @@ written to, such as runs/demo
     def _lists(self, folder: str) -> list[Failure]:
         files = sorted((self.path / folder).glob("[!.]*.json"))
         units = self._current()
-        failures = [Failure(**item) for file in files for item in _read_json(file)]
+        failures = [failure for file in files for failure in _read_failures(file)]
         return [failure for failure in failures if units is None or failure.unit in units]
 
     def _current(self) -> set[str] | None:
         """The keys of the units that the manifest lists; None if it lists none."""
         units = self.manifest().units if self.exists else ()
         return {unit.unit for unit in units} or None
+
+
+def _read_failures(path: Path) -> list[Failure]:
+    items = _read_json(path)
+    try:
+        if isinstance(items, list):
+            return [Failure(**item) for item in items]
+    except TypeError:
+        pass
+    raise DataError(f"{path}: expected a list of failures, got {items!s:.80}. Delete this file; it is only a note.")
 
 
 def _read_json(path: Path) -> Any:

@@ -154,6 +154,8 @@ def site_of(model: Model, images: Float[Tensor, "b c *space"], layer: str | None
             the message lists the layers that it has.
         ModelError: No layer of the network has a grid, or a part of the network hides its operations.
     """
+    if model.black_box:
+        raise ModelError(f"{model.name}: expected a network with layers, got a function, which gives outputs only")
     trace = _trace(model, images)
     if layer is not None:
         return _named_site(model, trace, layer, layout)

@@ -29,6 +29,9 @@ _ROWS = 256
 """The number of images in a chunk where no gradient is needed."""
 
 
+Change = Callable[[Tensor, int], Tensor]
+
+
 @dataclass(frozen=True)
 class FittedNetwork:
     """The history of a training.
@@ -45,7 +48,13 @@ class FittedNetwork:
 
 
 def fit(
-    module: nn.Module, images: Float[Tensor, "n *shape"], labels: Shaped[Tensor, " n"], config: TrainingConfig, *, seed: int
+    module: nn.Module,
+    images: Float[Tensor, "n *shape"],
+    labels: Shaped[Tensor, " n"],
+    config: TrainingConfig,
+    *,
+    seed: int,
+    change: Change | None = None,
 ) -> FittedNetwork:
     """Train the module in place, on its device. Afterwards it is in eval mode and without gradients, also after an exception.
 
@@ -55,6 +64,7 @@ def fit(
         labels: the class of each example, from 0 to k − 1; or floating-point numbers, a quantity that the one output predicts.
         config: the settings of the training.
         seed: decides the order of the examples, the noise and dropout.
+        change: `change(images, epoch)` gives what the network sees of the images of a step, by default these themselves.
 
     Raises:
         TensorError: There are no examples, or a label is not one of the outputs.
@@ -77,12 +87,17 @@ def fit(
     optimiser = _optimiser(parameters, config)
     order, noise = _generator(seed, "order", torch.device("cpu")), _generator(seed, "noise", images.device)
     history = []
+    epoch = 0
+
+    def seen(batch: Tensor) -> Tensor:
+        return batch if change is None else change(batch, epoch)
+
     try:
         with _isolated_random_state(seed, images.device), torch.enable_grad():
             module.train()
             for epoch in range(1, config.epochs + 1):
                 _set_rate(optimiser, epoch, config)
-                history.append(_epoch(module, images, labels, optimiser, config, order, noise))
+                history.append(_epoch(module, images, labels, optimiser, config, order, noise, seen))
                 _check_loss(history[-1][0], epoch, config)
                 _log.info("epoch %d of %d: loss %.3f, accuracy %.3f", epoch, config.epochs, *history[-1])
     finally:
@@ -138,6 +153,7 @@ def _epoch(
     config: TrainingConfig,
     order: torch.Generator,
     noise: torch.Generator,
+    seen: Callable[[Tensor], Tensor],
 ) -> tuple[float, float]:
     """One pass over all examples, in steps; the mean loss and the share of correct examples. It ends at the first loss that is not
     finite.
@@ -145,7 +161,7 @@ def _epoch(
     total, correct = 0.0, 0
     shuffled = torch.randperm(len(images), generator=order).to(images.device)
     for positions in torch.split(shuffled, config.batch_size):
-        batch, classes = images[positions], labels[positions]
+        batch, classes = seen(images[positions]), labels[positions]
         if config.noise:
             batch = batch + config.noise * torch.rand(batch.shape, generator=noise, device=batch.device, dtype=batch.dtype)
         outputs = output_matrix(module(batch), len(batch))

@@ -8,31 +8,27 @@ than 95 % train accuracy.
 """
 
 import logging
-from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
-from jaxtyping import Float, Shaped
-from platformdirs import user_cache_path
-from pydantic import NonNegativeInt, TypeAdapter, ValidationError, model_validator
+from jaxtyping import Shaped
+from pydantic import NonNegativeInt, model_validator
 from torch import Tensor
 
-from heatproof.core.errors import DataError, ModelError
+from heatproof.core.errors import ModelError
 from heatproof.core.seeds import derive, seed_of
-from heatproof.core.settings import content_hash
 from heatproof.data.base import Dataset, Item
 from heatproof.data.digits import Digits
-from heatproof.data.loading import load
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.toy import Toy
 from heatproof.models.model import Model
 from heatproof.models.outputs import Regression
-from heatproof.store.atomic import write_atomically
+from heatproof.training.examples import labelled_images
 from heatproof.training.fit import FittedNetwork, fit
 from heatproof.training.training_config import TrainingConfig
+from heatproof.training.weight_cache import cache_file, read_weights, write_weights
 
 _log = logging.getLogger(__name__)
 
@@ -46,9 +42,6 @@ MEMORISATION = TrainingConfig(epochs=40, learning_rate=3e-4, schedule="constant"
 """How networks are trained on permuted labels. On digits, cnn and mlp pass .95 well before the end; at a rate of 1e-3 the cnn
 predicts one class.
 """
-
-LOOP_VERSION = 1
-"""The version of the training loop. It is increased when the loop changes, so that cached networks are trained again."""
 
 
 class Trained(Loader):
@@ -98,10 +91,10 @@ class Trained(Loader):
         """
         items = self.dataset.items()
         file = self._file(items)
-        cached = _read(file, self._untrained())
+        cached = read_weights(file, self._untrained())
         model, fitted = cached or self._train(items)
         if cached is None:
-            _write(file, model, fitted)
+            write_weights(file, model, fitted)
         if self.labels == "permuted" and not fitted.accuracy > MEMORISED:
             raise ModelError(
                 f"{model.name}: expected train accuracy above {MEMORISED} so that the labels are memorised, got "
@@ -128,48 +121,20 @@ class Trained(Loader):
             output=Regression() if quantity else model.output,
         )
 
+    def _file(self, items: list[Item]) -> Path:
+        return cache_file([self.to_dict()], items)
+
     def _train(self, items: list[Item]) -> tuple[Model, FittedNetwork]:
         model = self._untrained()
-        images, labels = self._examples(items, model)
+        images, labels = labelled_images(self.dataset, items, model)
+        labels = permuted(labels, self.seed) if self.labels == "permuted" else labels
         _log.info("training %s, once: %d images", model.name, len(images))
         return model, fit(model.module, images, labels, self.training, seed=self.seed)
-
-    def _examples(self, items: list[Item], model: Model) -> tuple[Float[Tensor, "n *shape"], Shaped[Tensor, " n"]]:
-        is_quantity = bool(self.dataset.quantity)
-        unlabelled = [item.name for item in items if (item.value is None if is_quantity else item.label < 0)]
-        if unlabelled:
-            raise DataError(
-                f"{self.dataset.name}: expected a label for every image, {unlabelled[0]} has none; give the set its labels"
-            )
-        if model.preprocessing is None and self.dataset.image_shape is None:
-            raise ModelError(f"{model.name}: expected an architecture with `preprocessing`, got none; give `preprocessing`")
-        loaded = load(self.dataset, items, None if self.dataset.image_shape is not None else model.preprocessing)
-        if loaded.refused:
-            raise loaded.refused[0]
-        labels = torch.tensor([item.value if is_quantity else item.label for item in items])
-        return loaded.images.to(model.dtype), permuted(labels, self.seed) if self.labels == "permuted" else labels
-
-    def _file(self, items: list[Item]) -> Path:
-        examples = [[item.digest, item.label, *([] if item.value is None else [item.value])] for item in items]
-        settings = [LOOP_VERSION, self.to_dict(), examples]
-        return user_cache_path("heatproof") / "trained" / f"{content_hash(settings)}.safetensors"
 
 
 @lru_cache(maxsize=2)
 def _loaded(settings: str) -> Model:
     return Trained.model_validate_json(settings).load()
-
-
-@dataclass(frozen=True)
-class CachedTraining:
-    """The metadata beside the weights in the cache; the digest is that of the model that was written."""
-
-    name: str
-    digest: str
-    fitted: FittedNetwork
-
-
-_CACHED = TypeAdapter(CachedTraining)
 
 
 def permuted(labels: Shaped[Tensor, " n"], seed: int) -> Shaped[Tensor, " n"]:
@@ -183,28 +148,3 @@ def permuted(labels: Shaped[Tensor, " n"], seed: int) -> Shaped[Tensor, " n"]:
     """
     generator = torch.Generator().manual_seed(seed_of(derive("training", "permuted labels", seed)))
     return labels[torch.randperm(len(labels), generator=generator)]
-
-
-def _read(file: Path, model: Model) -> tuple[Model, FittedNetwork] | None:
-    """The model with the cached weights; None if there are none, or not those that were written."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="pt") as content:
-            cached = _CACHED.validate_json((content.metadata() or {})["trained"])
-            state = {key: content.get_tensor(key) for key in content.keys()}  # noqa: SIM118 - not a dictionary
-        model.module.load_state_dict(state)
-    except (OSError, SafetensorError, RuntimeError, KeyError, ValidationError):
-        return None
-    return (model, cached.fitted) if model.digest == cached.digest else None
-
-
-def _write(file: Path, model: Model, fitted: FittedNetwork) -> None:
-    from safetensors.torch import save
-
-    state: dict[str, Any] = {key: value.detach().cpu().contiguous().clone() for key, value in model.module.state_dict().items()}
-    metadata = {
-        "trained": _CACHED.dump_json(CachedTraining(model.name, model.digest, fitted)).decode()
-    }  # one key, since the order of several is not fixed
-    with suppress(OSError):  # without a writable cache the training is repeated the next time
-        write_atomically(file, save(state, metadata))

@@ -1,7 +1,7 @@
 """The numbers about one metric on which the rule decides. Each has an interval, and every one is over images."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from heatproof.stats import (
 from heatproof.stats.bootstrap import Floats
 from heatproof.verdict.panel import EDGES
 from heatproof.verdict.panel_scores import PanelScores
+from heatproof.verdict.stability import Stability, stability_of
 
 DRAWS = 2_000
 SEED = 0
@@ -51,6 +52,7 @@ class Evidence:
         over_edges: its effect size over the edge map, likewise.
         confounds: for each control, its effect size over a random map.
         passes: the passes that scoring one map of one image takes.
+        stability: for each variant of the metric, how far it orders the maps alike; empty if this was not asked for.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Evidence:
     over_edges: EffectSize
     confounds: Mapping[str, EffectSize]
     passes: float
+    stability: Mapping[str, Stability] = field(default_factory=dict)
 
 
 def weigh(scores: PanelScores) -> Evidence:
@@ -122,6 +125,7 @@ def weigh(scores: PanelScores) -> Evidence:
         ),
         confounds={label: effect_size(sign * values, chance) for label, values in scores.controls.items()},
         passes=scores.passes,
+        stability=stability_of(everything, scores.variants, scores.direction, m),
     )
 
 

@@ -7,23 +7,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatproof.core.errors import UsageError
-from heatproof.core.formatting import comma_list, interval, number
+from heatproof.core.formatting import comma_list, count, number
 from heatproof.core.records import Direction
+from heatproof.pictures.matrix import MatrixSheet, draw_matrix
 from heatproof.stats import EffectSize, MetricAgreement, effect_size
 from heatproof.stats.bootstrap import Floats
+from heatproof.store.atomic import check_folder, write_atomically
 from heatproof.verdict.evidence import Evidence, agreement_of, weigh
+from heatproof.verdict.judgement_page import judgement_page
 from heatproof.verdict.panel_scores import PanelScores
+from heatproof.verdict.ranged import ranged
 from heatproof.verdict.rule import Finding, Standing, find
 from heatproof.verdict.text_table import text_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from heatproof.pictures.picture import Picture
+
 WIDTH = 100
 HEADS = (
-    *("metric", "images\nneeded", "passes\na map", "random maps\ncalled different", "τ of noise", "τ of moved cells"),
-    *("reliability", "agreement α", "best: d over\nrandom map", "best: d over\nedge map"),
+    *("metric", "images\nneeded", "passes\na map", "passes\nto decide", "random maps\ncalled different", "τ of noise"),
+    *("τ of moved cells", "reliability", "agreement α", "best: d over\nrandom map", "best: d over\nedge map"),
 )
+VARIED = "least stable\nunder"
 _ORDER = list(Standing)
 
 
@@ -96,18 +103,59 @@ class Judgement:
 
     def text(self, width: int = WIDTH) -> str:
         """The sentences, the table and the agreement of the metrics, in lines of at most `width` characters."""
-        names = [f"{index + 1} {metric}" for index, metric in enumerate(self.metrics)]
         blocks = []
-        for name, finding in zip(names, self.findings, strict=True):
+        for name, finding in zip(self._numbered(), self.findings, strict=True):
             lines = textwrap.wrap(f"{name}. {finding.sentence}", width, subsequent_indent="  ", break_on_hyphens=False)
             blocks.append("\n".join(lines))
-        cells = [_cells(finding, each) for finding, each in self]
-        blocks.append(text_table(HEADS, [[name, *row] for name, row in zip(names, cells, strict=True)], width))
-        if len(names) > 1:
-            numbers = range(len(names))
-            rows = [[name, *(_tau(self.agreement, i, j) for j in numbers)] for i, name in enumerate(names)]
+        blocks.append(text_table(*self._table(), width))
+        if len(self.metrics) > 1:
+            numbers = range(len(self.metrics))
+            rows = [[name, *(_tau(self.agreement, i, j) for j in numbers)] for i, name in enumerate(self._numbered())]
             blocks.append(text_table(["agreement, τ", *(str(number + 1) for number in numbers)], rows, width))
         return "\n\n".join(blocks)
+
+    def picture(self) -> "Picture":
+        """How far the metrics agree about the order of the methods and controls: Kendall's τ of each two, with its interval.
+
+        Raises:
+            UsageError: There is one metric only.
+        """
+        if len(self.metrics) < 2:
+            raise UsageError(f"picture: expected two metrics or more, whose agreement it shows, got {self.metrics[0]} alone")
+        subtitle = f"Kendall’s τ between the orders of the methods and controls on {self.model}, {count(self.images, 'image')}"
+        values, low, high = self.agreement.tau, self.agreement.low, self.agreement.high
+        return draw_matrix(MatrixSheet("Do the metrics agree?", subtitle, self.metrics, values, low, high))
+
+    def save(self, path: Path | str) -> Path:
+        """Write one self-contained page, `.html`, with the sentences, the table and the picture.
+
+        Returns:
+            The path.
+
+        Raises:
+            UsageError: The suffix is another one, or the folder cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() != ".html":
+            raise UsageError(f"{path}: expected the suffix .html, got {path.suffix!r}; to_arrow() gives the numbers as a table")
+        title = f"Metrics on {self.model}, {count(self.images, 'image')}"
+        rows = zip(self.metrics, self.findings, strict=True)
+        findings = [(metric, str(finding.standing), finding.sentence) for metric, finding in rows]
+        picture = self.picture() if len(self.metrics) > 1 else None
+        check_folder(path.parent)
+        write_atomically(path, judgement_page(title, findings, *self._table(), picture).encode())
+        return path
+
+    def _numbered(self) -> list[str]:
+        return [f"{index + 1} {metric}" for index, metric in enumerate(self.metrics)]
+
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """The heads and the cells of the table of numbers."""
+        varied = any(evidence.stability for evidence in self.evidence)
+        rows = [[name, *_cells(*each)] for name, each in zip(self._numbered(), self, strict=True)]
+        if varied:
+            rows = [[*row, _least_stable(evidence)] for row, evidence in zip(rows, self.evidence, strict=True)]
+        return [*HEADS, *([VARIED] if varied else [])], rows
 
     def to_arrow(self) -> "pa.Table":
         """A table with one row for each metric: its standing, its sentence and every number with its interval."""
@@ -128,23 +176,34 @@ def _cells(finding: Finding, evidence: Evidence) -> list[str]:
     return [
         "not here" if finding.standing == Standing.NOT else f"{finding.images:,.0f}",
         number(evidence.passes, 0),
-        _ranged(calibration.rate, calibration.low, calibration.high, 3),
-        *("—" if ladder is None else _ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
-        _ranged(evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
-        _ranged(evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
-        *(_ranged(effect.d, effect.low, effect.high) for effect in over),
+        "—" if finding.standing == Standing.NOT else number(_passes_to_decide(finding, evidence), 0),
+        ranged(calibration.rate, calibration.low, calibration.high, 3),
+        *("—" if ladder is None else ranged(ladder.tau, ladder.low, ladder.high) for ladder in ladders),
+        ranged(evidence.reliability.value, evidence.reliability.low, evidence.reliability.high),
+        ranged(evidence.agreement.alpha, evidence.agreement.low, evidence.agreement.high),
+        *(ranged(effect.d, effect.low, effect.high) for effect in over),
     ]
 
 
-def _ranged(value: float, low: float, high: float, decimals: int = 2) -> str:
-    return number(value, decimals) if value != value else f"{number(value, decimals)} {interval(low, high, decimals)}"
+def _passes_to_decide(finding: Finding, evidence: Evidence) -> float:
+    """The passes that score the two maps of a comparison on the images that it needs, beside those that compute the maps."""
+    return 2 * finding.images * evidence.passes
+
+
+def _least_stable(evidence: Evidence) -> str:
+    """The variant under which the order of the methods is least the same."""
+    known = {name: each for name, each in evidence.stability.items() if each.tau == each.tau}
+    if not known:
+        return "—"
+    name = min(known, key=lambda name: known[name].tau)
+    return f"{name}: {ranged(known[name].tau, known[name].low, known[name].high)}"
 
 
 def _tau(agreement: MetricAgreement, i: int, j: int) -> str:
     def at(table: Floats) -> float:
         return float(table[i, j])
 
-    return "" if i == j else _ranged(at(agreement.tau), at(agreement.low), at(agreement.high))
+    return "" if i == j else ranged(at(agreement.tau), at(agreement.low), at(agreement.high))
 
 
 def _row(model: str, finding: Finding, evidence: Evidence) -> dict[str, Any]:
@@ -157,8 +216,10 @@ def _row(model: str, finding: Finding, evidence: Evidence) -> dict[str, Any]:
         "direction": str(evidence.direction),
         "n": evidence.n,
         "passes": evidence.passes,
+        "passes_to_decide": _passes_to_decide(finding, evidence),
         "best": evidence.best,
         "damaged": evidence.damaged,
+        "calibration_attained": evidence.calibration.attained,
         "seeds_alike": evidence.calibration.seeds_alike,
         "pairs": evidence.calibration.pairs,
     }
@@ -174,6 +235,8 @@ def _row(model: str, finding: Finding, evidence: Evidence) -> dict[str, Any]:
     for name, effect in effects.items():
         numbers[f"d_{name}"] = (effect.d, effect.low, effect.high)
         numbers[f"images_{name}"] = (effect.images, effect.images_low, effect.images_high)
+    for name, each in evidence.stability.items():
+        numbers[f"stability_{name.replace(' ', '_')}"] = (each.tau, each.low, each.high)
     for name, (value, low, high) in numbers.items():
         row |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return row

@@ -1,7 +1,7 @@
 """The scores of the panel's maps, read from the three runs of a judgement and arranged by metric."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from heatproof.core.records import Direction
 from heatproof.stats.bootstrap import Floats
 from heatproof.store import Run
 from heatproof.store.manifest import MetricEntry
-from heatproof.verdict.panel import CHANCE, CONTROLS, KINDS, SHARES, MapPanel, rung
+from heatproof.verdict.panel import CHANCE, KINDS, SHARES, MapPanel, rung
 
 _SCORES = """
 SELECT method_label, metric, metric_settings, image, seed, value, metric_forward_rows + 2 * metric_backward_rows AS passes
@@ -35,6 +35,7 @@ class PanelScores:
         damage: the share that is damaged at each step.
         damaged: the label of the method whose map is damaged.
         passes: the passes that scoring one map of one image takes; a backward pass counts as two.
+        variants: for each variant of the metric, scores [maps, images] in the order of `everything`; NaN beyond the first images.
     """
 
     name: str
@@ -48,6 +49,7 @@ class PanelScores:
     damage: Floats
     damaged: str
     passes: float
+    variants: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def everything(self) -> Floats:
@@ -67,30 +69,56 @@ class PanelScores:
         return row
 
 
-def read_panel(runs: Mapping[str, Run], panel: MapPanel) -> list[PanelScores]:
-    """The scores of every metric, from the runs of the three parts of the panel."""
+Column = dict[str, int]
+Table = dict[tuple[str, int], Floats]
+"""The scores [images] of each map, by its label and seed."""
+
+
+def read_panel(runs: Mapping[str, Run], panel: MapPanel, variants: Sequence[Sequence[str]] = ()) -> list[PanelScores]:
+    """The scores of every metric, from the runs of the parts of the panel, with the names of the variants of each metric."""
     manifest = runs["panel"].manifest()
     column = {digest: index for index, digest in enumerate(dict.fromkeys(image.digest for image in manifest.images))}
-    found: dict[tuple[str, str], dict[tuple[str, int], Floats]] = {}
+    found: dict[tuple[str, str], Table] = {}
     passes: dict[tuple[str, str], list[float]] = {}
-    for run in runs.values():
-        for row in run.query(_SCORES).to_pylist():
-            metric = row["metric"], row["metric_settings"]
-            scores = found.setdefault(metric, {}).setdefault((row["method_label"], row["seed"]), np.full(len(column), np.nan))
-            if row["value"] is not None:
-                scores[column[row["image"]]] = row["value"]
-            passes.setdefault(metric, []).append(row["passes"])
-    titles = _titles(manifest.metrics)
+    for name, run in runs.items():
+        if name != "variants":
+            _add_scores(run, column, found, passes)
+    varied = iter(_varied(runs["variants"], column, panel) if "variants" in runs else ())
+    names = variants or [()] * len(manifest.metrics)
     return [
-        _arranged(title, entry, found.get((entry.name, entry.settings_key), {}), panel, len(column), passes)
-        for title, entry in zip(titles, manifest.metrics, strict=True)
+        replace(
+            _arranged(title, entry, found.get((entry.name, entry.settings_key), {}), panel, len(column), passes),
+            variants={variant: next(varied) for variant in own},
+        )
+        for title, entry, own in zip(_titles(manifest.metrics), manifest.metrics, names, strict=True)
     ]
+
+
+def _add_scores(run: Run, column: Column, found: dict[tuple[str, str], Table], passes: dict[tuple[str, str], list[float]]) -> None:
+    """Add the scores and the passes of a run to those of each metric."""
+    for row in run.query(_SCORES).to_pylist():
+        metric = row["metric"], row["metric_settings"]
+        scores = found.setdefault(metric, {}).setdefault((row["method_label"], row["seed"]), np.full(len(column), np.nan))
+        if row["value"] is not None:
+            scores[column[row["image"]]] = row["value"]
+        passes.setdefault(metric, []).append(row["passes"])
+
+
+def _varied(run: Run, column: Column, panel: MapPanel) -> Iterator[Floats]:
+    """The scores [maps, images] of each variant, in the order of the run's metrics."""
+    found: dict[tuple[str, str], Table] = {}
+    _add_scores(run, column, found, {})
+    missing = np.full(len(column), np.nan)
+    labels = [*panel.methods, *panel.controls, CHANCE]
+    for metric in run.manifest().metrics:
+        scores = found.get((metric.name, metric.settings_key), {})
+        yield np.stack([scores.get((label, 0), missing) for label in labels])
 
 
 def _arranged(
     title: str,
     metric: MetricEntry,
-    scores: Mapping[tuple[str, int], Floats],
+    scores: Table,
     panel: MapPanel,
     n: int,
     passes: Mapping[tuple[str, str], list[float]],
@@ -100,16 +128,16 @@ def _arranged(
     def of(label: str, seed: int = 0) -> Floats:
         return scores.get((label, seed), missing)
 
-    parts = panel.parts()
+    parts, kinds = panel.parts(), KINDS if panel.rungs else ()
     return PanelScores(
         name=metric.name,
         title=title,
         direction=metric.direction,
         labels=tuple(panel.methods),
-        methods=np.stack([[of(label, seed) for label in panel.methods] for seed in parts["panel"][1]]),
-        controls={label: of(label) for label in CONTROLS},
-        chance=np.stack([of(CHANCE, seed) for seed in parts["chance"][1]]),
-        ladders={kind: np.stack([of(panel.damaged), *(of(rung(kind, share)) for share in SHARES)]) for kind in KINDS},
+        methods=np.stack([[of(label, seed) for label in panel.methods] for seed in parts["panel"].seeds]),
+        controls={label: of(label) for label in panel.controls},
+        chance=np.stack([of(CHANCE, seed) for seed in parts["chance"].seeds]),
+        ladders={kind: np.stack([of(panel.damaged), *(of(rung(kind, share)) for share in SHARES)]) for kind in kinds},
         damage=np.array([0.0, *SHARES]),
         damaged=panel.damaged,
         passes=float(np.mean(passes.get((metric.name, metric.settings_key), [np.nan]))),

@@ -13,7 +13,8 @@ The questions are asked in this order, and the first that fails decides. n is th
 
 Questions 3 to 5 have three answers: yes with the images at hand, yes with more of them, and no, which is what more than 1,000
 counts as. A preference for blurred maps is mentioned and does not decide: a blurred map may rank large regions as well as a
-sharp one does.
+sharp one does. Nor does it decide that another fill or region size orders the methods otherwise: contributions and
+sensitivities, pixels and regions are questions of their own.
 
 What the rule does not ask is whether a metric measures what its name says. A metric of another question, such as how
 concentrated a map is or whether it depends on the class, is no worse for failing question 3; but it cannot say which method is
@@ -25,17 +26,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from heatproof.core.formatting import count, interval, number, p_value, percent
+from heatproof.core.formatting import comma_list, count, interval, number, p_value, percent
 from heatproof.stats import ALPHA, Ladder, fewest_images, images_needed, raters_needed
 from heatproof.verdict.evidence import Evidence
+from heatproof.verdict.ranged import ranged
 
 FEWEST = fewest_images(ALPHA)
 MOST = 1_000
 """More images than anyone scores: a difference that needs them is none."""
-LOWEST_RATE, HIGHEST_RATE = 0.03, 0.07
-"""Where the rate of calibration should lie, which is .05 by the level of the test."""
+HIGHEST_RATE = 0.07
+"""The most that the rate of calibration may be, which is .05 by the level of the test."""
+LOWEST_ATTAINED = 0.02
+"""The rate of the test as it is used below which its scores are called coarse; 6 images of different scores attain .031."""
 SEEDS_DIFFER = 0.01
 RELIABLE = 0.8
+STABLE = 0.6
+"""Kendall's τ, below which a metric with another setting is said to order the methods otherwise."""
 HARMFUL = {"noise": "noise in the map", "shuffle": "moving its cells"}
 """Damage that every metric of the map's places must notice."""
 REFUSED = {"shift": "maps that were moved half an image away"}
@@ -88,7 +94,9 @@ def _too_few(n: int) -> Finding:
     if n == 0:
         return Finding(Standing.NOT, math.inf, "Not here: no method has a score on any image.")
     return Finding(
-        Standing.MORE, FEWEST, f"Only with {FEWEST} images or more: of {count(n, 'image')}, no difference is significant."
+        Standing.MORE,
+        FEWEST,
+        f"Only with {FEWEST} images or more: of {count(n, 'image')} with a score, no difference is significant.",
     )
 
 
@@ -107,13 +115,13 @@ def _notices_damage(evidence: Evidence) -> Iterator[_Answer]:
         ladder = evidence.ladders.get(kind)
         if ladder is not None and ladder.n >= 2 and not ladder.low > 0:
             needed = _until_seen(ladder)
-            seen = f"τ = {number(ladder.tau, 2)} {interval(ladder.low, ladder.high, 2)}"
+            seen = f"τ = {ranged(ladder.tau, ladder.low, ladder.high)}"
             verb = "rewards" if ladder.high < 0 else "takes no notice of" if needed > MOST else "does not yet show that it notices"
             yield _Answer(needed, f"it {verb} {words} ({evidence.damaged}, {seen})")
     for kind, words in REFUSED.items():
         ladder = evidence.ladders.get(kind)
         if ladder is not None and ladder.high < 0:
-            yield _Answer(math.inf, f"it prefers {words} (τ = {number(ladder.tau, 2)} {interval(ladder.low, ladder.high, 2)})")
+            yield _Answer(math.inf, f"it prefers {words} (τ = {ranged(ladder.tau, ladder.low, ladder.high)})")
 
 
 def _until_seen(ladder: Ladder) -> float:
@@ -128,7 +136,7 @@ def _tells_from_chance(evidence: Evidence) -> Iterator[_Answer]:
     effect = evidence.over_chance
     if effect.n < 2:
         return
-    d = f"d = {number(effect.d, 2)} {interval(effect.low, effect.high, 2)}"
+    d = f"d = {ranged(effect.d, effect.low, effect.high)}"
     if effect.d <= 0:
         yield _Answer(math.inf, f"no method scores better than a random map ({evidence.best}, the best, has {d})")
     elif effect.images > MOST:
@@ -142,7 +150,7 @@ def _reliable(evidence: Evidence) -> Iterator[_Answer]:
     if math.isnan(found.value):
         return
     needed = raters_needed(found.value, found.n, wanted=RELIABLE)
-    value = f"{number(found.value, 2)} {interval(found.low, found.high, 2)}"
+    value = f"{ranged(found.value, found.low, found.high)}"
     if needed > MOST:
         yield _Answer(math.inf, f"another half of the images orders the maps anew (reliability {value})")
     elif found.value < RELIABLE:
@@ -165,8 +173,14 @@ def _remarks(evidence: Evidence) -> str:
     """What does not decide and should be known."""
     ladders, best = evidence.ladders, evidence.over_chance.d
     remarks = [f"it prefers {words}" for kind, words in MENTIONED.items() if kind in ladders and ladders[kind].high < 0]
-    if evidence.calibration.high < LOWEST_RATE:
-        remarks.append(f"random maps differ in {percent(evidence.calibration.rate)} of the pairs only, so it misses differences")
+    if evidence.calibration.attained < LOWEST_ATTAINED:
+        rate = percent(evidence.calibration.attained)
+        remarks.append(f"its scores are so coarse that random maps differ in {rate} of the pairs only, so it misses differences")
+    unstable = [name for name, each in evidence.stability.items() if each.high < STABLE]
+    if unstable:
+        least = min((evidence.stability[name] for name in unstable), key=lambda each: each.tau)
+        tau = ranged(least.tau, least.low, least.high)
+        remarks.append(f"it orders the methods otherwise with another setting, {comma_list(unstable)} (τ down to {tau})")
     better = [label for label, effect in evidence.confounds.items() if effect.low > best]
     remarks += [f"the {label[:1].lower()}{label[1:]} scores better than every method" for label in better]
     return f" Beware: {', and '.join(remarks)}." if remarks else ""

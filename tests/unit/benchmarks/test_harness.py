@@ -26,9 +26,10 @@ def test_everything_runs_in_turn_and_every_other_round_backwards() -> None:
 
 def test_a_ratio_is_taken_within_a_round() -> None:
     """A machine that gets ten times slower changes nothing."""
-    timed = Timed({"theirs": [2.0, 30.0, 4.4], "ours": [1.0, 10.0, 2.0]}, {})
+    timed = Timed({"theirs": [2.0, 30.0, 4.4], "ours": [1.0, 10.0, 2.0]}, {"theirs": [3.0, 8.0], "ours": [1.0, 2.0]}, {})
     assert timed.ratio("theirs", "ours") == pytest.approx(Spread(2.2, 2.0, 3.0))
     assert timed.ratio("ours", "theirs", scale=2) == pytest.approx(Spread(1 / 1.1, 2 / 3, 1.0))
+    assert timed.processor_ratio("theirs", "ours") == pytest.approx(Spread(3.5, 3.0, 4.0))
 
 
 def test_the_fastest_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

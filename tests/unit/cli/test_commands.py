@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from heatproof.cli import console
 from heatproof.cli.explain import DEFAULT_METHODS, _caption, _free, _meaning, _pictures, find_class
 from heatproof.cli.main import app, run
+from heatproof.cli.recommended import recommended_methods
 from heatproof.core.errors import ModelError, UsageError
 from heatproof.core.settings import exports
 from heatproof.core.settings_text import parse_settings
@@ -24,7 +25,8 @@ from heatproof.methods import DeepTaylor, EdgeMap, Gradient, IntegratedGradients
 from heatproof.metrics import Metric
 from heatproof.models import Bounds, Model, Regression
 from heatproof.models.classes import default_target
-from heatproof.models.loaders import Loader
+from heatproof.models.loaders import Loader, load_model
+from heatproof.verdict import packaged_verdict
 
 runner = CliRunner()
 
@@ -54,7 +56,7 @@ def test_a_catalogue_names_every_export_and_tells_all_about_one(command, family)
         assert all(field in page for field in cls.model_fields)
 
 
-COMMANDS = ["demo", "explain", "evaluate", "judge", "report", "reproduce", "methods", "metrics", "models", "data"]
+COMMANDS = ["demo", "advise", "explain", "evaluate", "judge", "report", "reproduce", "methods", "metrics", "models", "data"]
 
 
 @pytest.mark.parametrize("width", [60, 100])
@@ -301,6 +303,7 @@ def test_explain_leaves_out_a_default_method_that_does_not_fit_and_raises_for_on
         raise ModelError("no layer")
 
     monkeypatch.setattr(EdgeMap, "attribute", refuse)
+    monkeypatch.setattr("heatproof.verdict.verdict_file.packaged_verdict", lambda _: None)
     monkeypatch.setattr("heatproof.cli.explain.DEFAULT_METHODS", ("edge_map", "random_map"))
     result = runner.invoke(app, ["explain", str(image), "-o", str(tmp_path)], catch_exceptions=False)
     assert result.exit_code == 0
@@ -310,7 +313,15 @@ def test_explain_leaves_out_a_default_method_that_does_not_fit_and_raises_for_on
         runner.invoke(app, ["explain", str(image), "-x", "edge_map", "-o", str(tmp_path)], catch_exceptions=False)
 
 
-def test_explain_draws_three_methods_and_a_control_by_default():
+def test_explain_draws_what_the_packaged_verdict_recommends():
+    network = load_model("efficientnet_lite0")
+    found = packaged_verdict(network.name)
+    assert found.digest == network.digest
+    assert list(recommended_methods(network, None).values()) == list(found.explaining.values())
+    assert [Method.from_dict(each).control for each in found.explaining.values()] == [False, False]
+
+
+def test_explain_draws_three_methods_and_a_control_where_no_verdict_is_known():
     methods = [Method.from_dict(parse_settings(text)) for text in DEFAULT_METHODS]
     assert [method.control for method in methods] == [False, False, False, True]
 

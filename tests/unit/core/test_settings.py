@@ -99,7 +99,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "error in a field of a field": (lambda: SmoothTaylor(noise={"sigma": 0}), r"noise: .*sigma: should be greater than 0, got 0"),
     "baselines that are all the same": (lambda: IntegratedGradients(baselines=3), r"baselines: expected 1, .*got 3; use"),
     "variance of one sample": (lambda: SmoothGrad(samples=1, moment="variance"), r"samples: expected at least 2"),
-    "table without a name": (lambda: Method.from_dict({"samples": 3}), r"expected a name, one of .*gradient"),
+    "table without a name": (lambda: Method.from_dict({"samples": 3}), r"expected a name, got .*gradient"),
     "not a table": (lambda: Method.from_dict(3), r"method"),
 }
 

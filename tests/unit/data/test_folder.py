@@ -25,16 +25,20 @@ def class_folders(root, **files):
     return root
 
 
-def test_every_data_set_is_exported_under_its_name():
+def test_every_data_set_that_can_be_named_is_listed():
     assert sorted(exports(Dataset)) == [
-        "arrays",
-        "digits",
-        "folder",
-        "given_images",
-        "image_folder",
-        "molecules",
-        "photos",
-        "torchvision_set",
+        *(
+            "arrays",
+            "bam_folder",
+            "digits",
+            "folder",
+            "image_folder",
+            "mini_bam",
+            "molecules",
+            "mosaics",
+            "photos",
+            "torchvision_set",
+        ),
     ]
 
 

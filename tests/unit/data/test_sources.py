@@ -7,7 +7,8 @@ from PIL import Image
 
 from heatproof.core.errors import DataError, HeatproofError, ImageRefused, UsageError
 from heatproof.core.objects import HeldObject, holding
-from heatproof.data import Folder, GivenImages, ImageFolder, Photos, load, load_images
+from heatproof.data import Folder, ImageFolder, Photos, load, load_images
+from heatproof.data.given_images import GivenImages
 from heatproof.data.sources import dataset_of, image_list
 from heatproof.models import Preprocessing
 

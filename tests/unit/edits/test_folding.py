@@ -210,3 +210,12 @@ def test_a_followed_network_pads_as_it_did():
     folded = Model(fold(net, rows).module, Bounds.of(-4, 4, 4))
     own, other = (Lrp(composite="epsilon_gamma_box").attribute(each, rows, 1).values for each in (model, folded))
     torch.testing.assert_close(own, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_parts_that_are_scripted_stay_as_they_are_and_the_others_are_folded():
+    images = torch.rand(2, 3, 8, 8)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), torch.jit.script(nn.Sequential(nn.ReLU()))).eval()
+    folded = fold(network, images)
+    assert folded.pairs == 1
+    torch.testing.assert_close(folded.module(images), network(images))

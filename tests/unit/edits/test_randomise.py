@@ -9,6 +9,8 @@ from torch.nn.utils import prune
 
 from heatproof.core.errors import ModelError
 from heatproof.edits.randomise import blocks, randomised, unchanged
+from heatproof.models.model import Model
+from heatproof.numerics.bounds import Bounds
 from tests.support import zoo
 from tests.support.state import disturb_chance, state_of, state_of_chance
 
@@ -232,3 +234,11 @@ def test_weights_whose_new_values_are_the_old_ones_are_named() -> None:
     assert same == (("1",), ("1.weight", "1.bias"))
     assert same.note == "the new weights of 1 are the old ones: the map has no reason to change with them"
     assert not unchanged(network, randomised(network, found[-1:], "own", seed=1), found[-1:]).note
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+def test_a_scripted_network_is_refused_by_name():
+    network = nn.Sequential(torch.jit.script(nn.Sequential(nn.Linear(2, 2))), nn.Linear(2, 2))
+    model = Model(network, Bounds.of(0, 1, channels=2))
+    with pytest.raises(ModelError, match="0: expected modules whose operations can be seen, got RecursiveScriptModule"):
+        blocks(model, torch.zeros(1, 2))

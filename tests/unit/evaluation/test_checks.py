@@ -102,3 +102,12 @@ def test_a_run_in_a_file_is_refused_with_the_option(photos, tmp_path):
     for folder in (tmp_path / "taken", tmp_path / "taken" / "trial"):
         with pytest.raises(UsageError, match=r"expected a folder, got a file at .*taken; choose another folder with --out"):
             run_experiment(experiment(photos), folder, SerialExecutor())
+
+
+def test_metrics_of_known_truth_need_images_that_are_known_without_their_object(photos, tmp_path):
+    masked = experiment(photos, metrics=[{"name": "input_dependence"}]).model_copy(
+        update={"dataset": {"name": "photos", "count": 2}}
+    )
+    refused(masked, tmp_path / "run", DataError, "input_dependence: expected images that are known without their object too")
+    unmasked = experiment(photos, metrics=[{"name": "model_contrast"}])
+    refused(unmasked, tmp_path / "run", DataError, "model_contrast: expected images with the region of their object")

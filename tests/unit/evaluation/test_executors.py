@@ -4,16 +4,18 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from heatproof.core.errors import SettingsError
 from heatproof.data.base import Item
-from heatproof.evaluation.executors import LocalExecutor
+from heatproof.evaluation.executors import LocalExecutor, SharedExecutor, UnitOutcome
 from heatproof.evaluation.executors.local import PendingUnits
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, Unit, plan
+from heatproof.store import Run
 
 ITEMS = [Item(name=f"{i}.png", digest=f"d{i}", label=i) for i in range(4)]
 METHODS = ["gradient", "random_map", "edge_map", "input_x_gradient"]
@@ -98,3 +100,50 @@ def slow(run: Path, unit: Unit) -> None:
 def test_fewer_than_one_process_is_refused(workers: int) -> None:
     with pytest.raises(SettingsError, match="workers: expected at least 1"):
         LocalExecutor(workers)
+
+
+def stored(run: Path, unit: Unit) -> None:
+    """Units that are stored at once, or fail; a unit that is computed twice fails the test."""
+    if unit.method["name"] == "random_map" and unit.items == (ITEMS[0],):
+        raise ValueError("no luck")
+    with (run / "computed").open("a") as file:
+        file.write(unit.key + "\n")
+    time.sleep(0.01)
+    Run.create(run).write_part(unit.key, [])
+
+
+def test_processes_that_share_a_folder_divide_the_units_and_all_end_when_all_is_done(tmp_path: Path) -> None:
+    def process() -> list[UnitOutcome]:
+        outcomes = []
+        for outcome in SharedExecutor(wait=0.01).compute(stored, tmp_path, [units(), []]):
+            if outcome.failure is not None:
+                Run.create(tmp_path).write_failure(outcome.unit.key, outcome.failure)
+            outcomes.append(outcome)
+        return outcomes
+
+    (tmp_path / "claims").mkdir()
+    left_behind = tmp_path / "claims" / units()[3].key
+    left_behind.write_text("a process that died")
+    os.utime(left_behind, (time.time() - 1000,) * 2)
+    with ThreadPoolExecutor(3) as pool:
+        found = [outcome for each in [pool.submit(process) for _ in range(3)] for outcome in each.result()]
+    computed = (tmp_path / "computed").read_text().split()
+    assert len(computed) == len(set(computed)) == 15
+    assert len(found) == 16
+    assert [outcome.failure.reason for outcome in found if outcome.failure] == ["ValueError: no luck"]
+    assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_one_process_at_a_time_prepares_a_shared_run(tmp_path: Path) -> None:
+    inside: list[int] = []
+
+    def prepare() -> int:
+        with SharedExecutor(wait=0.01).preparing(tmp_path):
+            inside.append(1)
+            most = len(inside)
+            time.sleep(0.05)
+            inside.pop()
+        return most
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [each.result() for each in [pool.submit(prepare) for _ in range(3)]] == [1, 1, 1]

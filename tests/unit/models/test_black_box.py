@@ -226,6 +226,14 @@ def test_a_run_names_a_function_by_the_import_path_of_what_makes_its_model(tmp_p
     assert run.scores().num_rows == 2 * 3
 
 
+def test_a_function_that_other_processes_cannot_import_is_refused_before_they_start(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"methods": METHODS, "metrics": ["sparseness"], "executor": "local"}
+    words = r'executor="local": expected objects .* <lambda> cannot be pickled .* use executor="serial", or name it by an import'
+    with pytest.raises(UsageError, match=words) as error:
+        hp.run(model=boxed(lambda rows: logits(rows)), data=IMAGES, out=tmp_path / "run", **settings)
+    assert "\n" not in str(error.value)
+
+
 def test_a_run_on_a_function_that_fails_says_so_and_writes_no_half_unit(tmp_path: Path) -> None:
     calls: list[int] = []
 

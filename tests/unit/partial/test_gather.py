@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from heatproof.partial import gather
 from heatproof.partial.gather import CandidateGroup, Gatherer, region_cells
 from heatproof.partial.interval import CellRange, rectangle_interval
 from heatproof.partial.plan import ReplayMismatch
@@ -35,15 +36,18 @@ def scene(at: list[tuple[int, int]], axes: Axes = PLANE) -> tuple[list[Candidate
 shifts = st.lists(st.tuples(st.integers(-5, 6), st.integers(-5, 6)), min_size=3, max_size=3)
 
 
+@pytest.mark.parametrize("strip_bytes", [0, gather.STRIP_BYTES], ids=["strips", "whole windows"])
 @given(st.lists(corners, min_size=3, max_size=3), shifts, st.integers(1, 9), st.integers(1, 9), st.booleans())
 def test_any_window_holds_the_values_of_the_full_tensor(
-    at: list[tuple[int, int]], shifted: list[tuple[int, int]], height: int, width: int, channels_last: bool
+    strip_bytes: int, at: list[tuple[int, int]], shifted: list[tuple[int, int]], height: int, width: int, channels_last: bool
 ) -> None:
     groups, region, images, full = scene(at, Axes(-3, -2) if channels_last else PLANE)
     starts = [(i + di, j + dj) for (i, j), (di, dj) in zip(at, shifted, strict=True)]
     y, x = CellRange(tuple(i for i, _ in starts), height), CellRange(tuple(j for _, j in starts), width)
     cached = images.permute(0, 2, 3, 1) if channels_last else images
-    values = Gatherer({0: list(cached)}, groups).window(InputWindow(region, y, x, fill=7.0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gather, "STRIP_BYTES", strip_bytes)
+        values = Gatherer({0: list(cached)}, groups).window(InputWindow(region, y, x, fill=7.0))
     values = values.permute(0, 3, 1, 2) if channels_last else values
     padded = F.pad(full, [MARGIN] * 4, value=7.0)
     for group, (i, j) in zip(groups, starts, strict=True):

@@ -109,6 +109,13 @@ def test_a_network_that_is_no_pure_function_of_each_image_is_refused_by_name(nam
         check_network(model, images, gradients=True)
 
 
+def test_a_module_that_enlarges_what_an_earlier_one_causes_is_not_named() -> None:
+    for seed in range(40):
+        torch.manual_seed(seed)
+        with pytest.raises(ModelError, match="first in Remembers; it keeps state"):
+            check_network(zoo.model(Remembers()), zoo.images(1), gradients=True)
+
+
 METHODS = [Gradient(), IntegratedGradients(), GradCam(), ScoreCam(), Lrp(), DeepLift(), GuidedBackprop()]
 
 

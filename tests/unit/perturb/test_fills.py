@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from heatproof.core.errors import TensorError
+from heatproof.core.errors import SettingsError, TensorError
 from heatproof.core.settings import exports
 from heatproof.models import Bounds
 from heatproof.numerics.blur import gaussian_blur
@@ -12,6 +12,8 @@ from heatproof.perturb.fills import (
     ChannelMean,
     Custom,
     Fill,
+    Inpainter,
+    NearestNeighbour,
     NoisyLinear,
     Normal,
     Reference,
@@ -24,12 +26,21 @@ from heatproof.perturb.groups import Patches
 from tests.support import zoo
 from tests.support.close import assert_close, gap
 
+
+def ramp(images: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """Paints the sum of what is known of an image, times the column."""
+    assert present.shape == (len(images), 1, *images.shape[2:])
+    return images.sum((1, 2, 3), keepdim=True) * torch.arange(images.shape[3]).expand_as(images)
+
+
 BOUNDS = Bounds(torch.tensor([-1.5, -2.0, -1.0]), torch.tensor([2.0, 1.5, 2.5]))
 FILLS = {
     "black": Black(),
     "blurred": Blurred(),
     "channel_mean": ChannelMean(),
     "custom": Custom(values=zoo.images(1, seed=7)[0]),
+    "inpainter": Inpainter(function="tests.unit.perturb.test_fills:ramp"),
+    "nearest_neighbour": NearestNeighbour(),
     "noisy_linear": NoisyLinear(),
     "normal": Normal(),
     "reference": Reference(images=zoo.images(5, seed=9)),
@@ -170,3 +181,44 @@ def test_an_image_with_nothing_left_gets_its_means_and_its_neighbour_in_the_batc
     found = imputed(images, present)
     assert_close(found[0, :, 5, 5], images[0].mean((1, 2)), 1e-5)
     assert_close(imputed(images[1:], present[1:])[0], found[1], 1e-5)
+
+
+def test_an_absent_value_is_that_of_the_nearest_present_place_and_of_several_the_first() -> None:
+    """By comparing every pair of places: steps along the axes, then reading order."""
+    images = zoo.images(3, side=7, dtype=torch.float64)
+    present = torch.stack([zoo.normal(3, 7, 7, seed=seed) > level for seed, level in ((1, 0.0), (2, 1.5), (3, 9.0))])
+    found = NearestNeighbour().impute(images, present, BOUNDS, Draws.for_images(0, images), 0)
+    for image, known, values in zip(images[:2].flatten(0, 1), present[:2].flatten(0, 1), found[:2].flatten(0, 1), strict=True):
+        places = known.nonzero().tolist()
+        for i, j in ((i, j) for i in range(7) for j in range(7)):
+            nearest = min(places, key=lambda at: (abs(at[0] - i) + abs(at[1] - j), at))
+            assert values[i, j] == image[nearest[0], nearest[1]]
+    assert_close(found[2], images[2].mean((1, 2), keepdim=True).expand(3, 7, 7), 1e-12)
+
+
+def test_the_nearest_place_of_signals_and_volumes() -> None:
+    volume = torch.arange(8.0).view(1, 1, 2, 2, 2)
+    draws = Draws.for_images(0, volume)
+    assert NearestNeighbour().impute(volume, volume == 5, Bounds.of(0, 9, 1), draws, 0).unique().tolist() == [5]
+    corners = NearestNeighbour().impute(volume, volume % 7 == 0, Bounds.of(0, 9, 1), draws, 0)
+    assert corners.flatten().tolist() == [0, 0, 0, 7, 0, 7, 7, 7]
+
+
+def test_an_inpainter_does_not_see_what_is_absent() -> None:
+    images, present = zoo.images(2), zoo.normal(2, 1, 8, 8) > 0
+    item, draws = FILLS["inpainter"], Draws.for_images(0, images)
+    found = item.impute(images, present, BOUNDS, draws, 0)
+    assert_close(found, ramp(images * present, present), 0)
+    assert torch.equal(item.impute(torch.where(present, images, 9.0), present, BOUNDS, draws, 0), found)
+
+
+def test_an_inpainter_is_a_function_that_can_be_imported() -> None:
+    assert Inpainter(function=ramp) == FILLS["inpainter"]
+    assert Fill.from_dict(FILLS["inpainter"].to_dict()) == FILLS["inpainter"]
+    for wrong in (lambda images, present: images, "ramp", "tests/ramp.py:ramp"):
+        with pytest.raises(SettingsError, match="function: expected"):
+            Inpainter(function=wrong)
+    with pytest.raises(SettingsError, match=r"function: expected one that can be imported, got no_such_module:paint"):
+        fill(Inpainter(function="no_such_module:paint"), zoo.images(1))
+    with pytest.raises(TensorError, match=r"torch:equal: expected images \[1, 3, 8, 8\], got bool"):
+        fill(Inpainter(function="torch:equal"), zoo.images(1))

@@ -5,6 +5,7 @@ import pytest
 
 from heatproof.core.errors import TensorError
 from heatproof.core.records import Reduction
+from heatproof.pictures import letters
 from heatproof.pictures.draw import MOST_SLICES, draw
 from heatproof.pictures.sheet import Panel, Sheet
 from heatproof.pictures.tables import MOST_BARS
@@ -135,3 +136,12 @@ def test_names_with_dollars_and_other_scripts_are_drawn_as_they_are():
 def test_maps_of_other_shapes_are_refused():
     with pytest.raises(TensorError, match=r"expected maps of a table \[f\], .* got \[1, 2, 2, 2, 2\]; draw a part of the values"):
         draw(Sheet("Gradient", "", (Panel(np.ones((1, 2, 2, 2, 2)), "class 1"),)))
+
+
+def test_letters_that_no_font_has_are_named(monkeypatch):
+    named = Panel(np.ones((4,)), "名 ★ é")
+    monkeypatch.setattr(letters, "_font_with", {"名": "Han", "★": "DejaVu Sans"}.get)
+    assert "no installed font" not in words(draw(Sheet("Gradient", "toy", (named,))))
+    assert letters.fonts("名")[-1] == "Han"
+    monkeypatch.setattr(letters, "_font_with", {"★": "DejaVu Sans"}.get)
+    assert "no installed font has (U+540D, …)" in words(draw(Sheet("Gradient", "toy", (named,))))

@@ -73,7 +73,7 @@ def test_options_replace_parts_of_a_file(tmp_path, monkeypatch):
     [
         ([], UsageError, "model: expected a Model"),
         (["-m", "toy:mlp"], UsageError, "data: expected a folder of images"),
-        (["-m", "toy:mlp", "-d", "nosuch"], HeatproofError, "no data set is called 'nosuch'. There is no file or folder nosuch in"),
+        (["-m", "toy:mlp", "-d", "nosuch"], HeatproofError, "There is no file or folder 'nosuch' in"),
         (["-m", "toy:mlp", "-d", "./nosuch"], DataError, "found neither a file nor a folder"),
         (["-m", "toy:mlp", "-d", "photos,cuont=2"], UsageError, "cuont: no such setting"),
     ],

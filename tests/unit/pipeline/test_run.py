@@ -2,6 +2,7 @@
 
 import copy
 import sys
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,7 @@ from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.experiment import Experiment
 from heatproof.methods import Gradient, IntegratedGradients, RandomMap
 from heatproof.methods.base import Explanation, Method
-from heatproof.models import Preprocessing, Probability
+from heatproof.models import Bounds, Model, Preprocessing, Probability
 from heatproof.passes.counting import PassCount
 
 METHODS, METRICS = ["gradient", "random_map"], ["sparseness"]
@@ -39,6 +40,9 @@ class Counting:
 
     def __init__(self):
         self.units, self.label = 0, "counting"
+
+    def preparing(self, folder):
+        return nullcontext()
 
     def compute(self, work, folder, rounds):
         for outcome in SerialExecutor().compute(work, folder, rounds):
@@ -279,7 +283,7 @@ def test_without_methods_and_metrics_defaults_are_compared_and_what_does_not_fit
         ({"methods": ["gradeint"]}, UsageError, "Did you mean gradient"),
         ({"metrics": [Gradient()]}, UsageError, "metric: expected one, its name or its settings"),
         ({"sedes": [1]}, SettingsError, "known settings: .*seeds"),
-        ({"executor": "ray"}, SettingsError, "executor: expected serial or local"),
+        ({"executor": "ray"}, SettingsError, "executor: expected serial, local or shared"),
         ({"workers": 2}, UsageError, 'workers: expected executor="local" beside it'),
         ({"labels": [1]}, HeatproofError, "labels: expected one for each of the 4 images, got 1"),
         ({"experiment": "nosuch.toml"}, SettingsError, "expected an experiment file"),
@@ -358,12 +362,26 @@ def test_a_folder_without_a_run_is_refused():
         hp.Run("/nosuch")
 
 
-@pytest.mark.parametrize("shape", [(6,), (2, 9), (1, 3, 3, 3)], ids=["table", "signals", "volumes"])
-def test_tables_signals_and_volumes_go_through_and_their_maps_are_not_drawn(tmp_path, shape):
+@pytest.mark.parametrize(
+    ("shape", "drawn"),
+    [((6,), "one bar for each input"), ((2, 9), "one area for each channel"), ((1, 3, 3, 3), "")],
+    ids=["table", "signals", "volumes"],
+)
+def test_tables_signals_and_volumes_go_through_and_maps_of_volumes_are_not_drawn(tmp_path, shape, drawn):
     rows = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))
     flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(rows[0].numel(), 2))
     data = list(rows) if len(shape) == 2 else rows
     settings = {"methods": ["gradient", "random_map"], "metrics": ["sparseness", "random_logit"], "precision": "plain"}
     run = hp.run(model=flat, bounds=(0, 1), data=data, out=tmp_path / "run", progress=False, **settings)
     assert run.summary()["n"].to_pylist() == [3] * 4
-    assert run.report.exists()
+    page = run.report.read_text(encoding="utf-8")
+    assert drawn in page
+    assert ('class="gallery"' in page) == bool(drawn)
+    assert len(run.manifest().images) == 3
+    assert (run.path / "figures" / "gallery.png").is_file() == bool(drawn)
+
+
+def test_signals_without_a_list_are_refused_with_the_remedy():
+    model = Model(torch.nn.Conv1d(2, 3, 3), Bounds.of(0, 1, channels=2))
+    with pytest.raises(DataError, match=r"expected images \[2, h, w\], .* got \[5, 2, 64\]; .* given as list\(signals\)"):
+        hp.run(model=model, data=torch.rand(5, 2, 64), progress=False)

@@ -109,3 +109,31 @@ def test_a_network_without_classes_has_its_output_below_the_image_and_no_class()
     model = ModelEntry(name="regressor", digest="m")
     scores = ModelScores(model, (), {}, {"a": ImageCaption(target=-1, probability=np.nan, score=0.36)})
     assert captions(gallery, manifest, scores) == {"a": ["output\u00a0=\u00a00.360"]}
+
+
+@pytest.mark.parametrize(
+    ("values", "size", "words"),
+    [
+        (
+            np.array([0.5, -1.0, 0.0, 0.1]),
+            (96, 96),
+            "the largest values are input 1 (−1.0), input 0 (+0.50), input 3 (+0.10).",
+        ),
+        (
+            np.repeat([[1.0, -1.0]], 24, axis=1),
+            (96, 48),
+            "50 % of the weight is positive; its centre is at 50 % of the length.",
+        ),
+        (np.ones((2, 1000)), (167, 48), "100 % of the weight is positive; its centre is at 50 % of the length."),
+        (np.ones((20, 48)), (96, 80), "100 % of the weight is positive; its centre is at 50 % of the length."),
+        (np.zeros((1, 3)), (96, 48), "zero everywhere."),
+    ],
+    ids=["table", "signal", "long signal", "many channels", "nothing"],
+)
+def test_maps_of_tables_are_bars_and_those_of_signals_areas(values, size, words):
+    tile = make_tile(values.reshape(len(values), 1, -1).astype(np.float32), "map", 96, SIGNED)
+    with Image.open(io.BytesIO(tile.png)) as picture:
+        assert picture.size == size
+        colors = {color for _, color in picture.convert("RGB").getcolors()}
+    assert ((103, 0, 31) in colors, (5, 48, 97) in colors) == (values.max() == 1, values.min() == -1)
+    assert tile.alt == f"map: {words}"

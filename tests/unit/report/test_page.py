@@ -13,6 +13,7 @@ from heatproof.store.manifest import UnitEntry
 
 from .synthetic_run import write_synthetic_run
 
+pytestmark = pytest.mark.xdist_group("report")
 UNIT = UnitEntry(unit="u1", model="m", method="d", images=("i1",), seed=0)
 
 
@@ -48,11 +49,6 @@ class Tags(HTMLParser):
 
     def of(self, name):
         return [attributes for tag, attributes in self.tags if tag == name]
-
-
-@pytest.fixture(scope="module")
-def page(demo):
-    return build(demo.path).read_text()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heatproof.report import build
 from heatproof.report.analysis import analyse
 from heatproof.report.figures.searches import search_chart
 from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
@@ -11,6 +10,8 @@ from heatproof.report.score_matrix import read_scores
 from heatproof.report.searches import _trace, read_searches
 from heatproof.report.table_cells import selection_bias_sentence
 from heatproof.store.published import SweepEntry
+
+pytestmark = pytest.mark.xdist_group("report")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def test_a_line_for_each_value_of_the_other_settings_in_the_order_of_their_numbe
     assert lines["samples 50"][1][1].mean == changed.rows[0].mean
     chart = sweep_chart(sweep, lines, changed, width=300)
     assert chart["layer"][0]["encoding"]["x"]["scale"]["type"] == "log"
-    shown = [point for points in chart["datasets"].values() for point in points if point.get("line") == "samples 50"]
+    shown = [point for point in chart["layer"][0]["data"]["values"] if point["line"] == "samples 50"]
     assert shown[1]["low"] < shown[1]["mean"] < shown[1]["high"]
 
 
@@ -70,8 +71,7 @@ def test_the_optimum_of_a_search_is_compared_with_its_fresh_value_image_by_image
     assert search.selection_bias.difference == pytest.approx(bias)
     assert search.selection_bias.low < bias < search.selection_bias.high < 0
     assert f"{-bias:.2f}" in selection_bias_sentence(search).replace("−", "-")
-    steps, ends = (layer for layer in search_chart(search, width=300)["datasets"].values())
-    assert sorted((len(steps), len(ends))) == [12, 36]
+    assert [len(layer["data"]["values"]) for layer in search_chart(search, width=300)["layer"]] == [36, 36, 12]
 
 
 def test_a_search_without_numbers_is_left_out():
@@ -81,8 +81,7 @@ def test_a_search_without_numbers_is_left_out():
     assert _trace("x.jpg", {key: value for key, value in whole.items() if key != "objective_fresh"}) is None
 
 
-def test_the_page_and_the_figures_hold_both(demo):
-    page = build(demo.path).read_text()
+def test_the_page_and_the_figures_hold_both(demo, page):
     assert "Integrated gradients by passes" in page
     assert "A single point" not in page
     assert "No number" not in page

@@ -173,10 +173,10 @@ def test_unknown_names_are_refused_with_those_there_are(choice, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('methods = ["A", "B"]', 'methods = ["A", "C"]', "got C"),
+        ('methods = ["A", "B"]', 'methods = ["A", "C"]', "got 'C'"),
         ('above = ["B"]', 'falls = ["B", "A"]', "expected below and above"),
         ("[1.0, 2.0]", "[1.0]", "expected 2 numbers"),
-        ('metric = "perturbation_curve"', 'metric = "elegance"', "got elegance"),
+        ('metric = "perturbation_curve"', 'metric = "elegance"', "got 'elegance'"),
     ],
 )
 def test_tables_and_claims_that_speak_of_nothing_are_refused(old, new, message):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heatproof.core.errors import TensorError
-from heatproof.stats import calibrate, sign_flip_p, sign_flip_ps, wilson
+from heatproof.stats import calibrate, randomised_ps, sign_flip_p, sign_flip_ps, wilson
 
 RNG = np.random.default_rng
 
@@ -31,10 +31,33 @@ def test_a_seed_that_is_better_on_all_images_is_noticed_and_alike_seeds_are_not(
     assert np.mean(np.array(p) < 0.1) == pytest.approx(0.1, abs=0.06)
 
 
-def test_too_few_images_or_equal_scores_call_nothing_different():
-    assert calibrate(RNG(1).normal(size=(4, 5)), RNG(0)).rate == 0  # the least p of five images is 1/16
+@pytest.mark.parametrize("n", [5, 6, 9])
+def test_few_images_are_calibrated_although_the_test_attains_less(n):
+    """n images attain the largest multiple of 2 / 2ⁿ below .05."""
+    found = calibrate(RNG(1).normal(size=(8, n)), RNG(0))
+    assert found.rate == pytest.approx(0.05, abs=0.015)
+    unit = 2 / 2**n
+    assert found.attained == pytest.approx(np.floor(0.05 / unit) * unit, abs=0.015)
+
+
+def test_equal_scores_call_nothing_different():
     constant = calibrate(np.ones((4, 20)), RNG(0))
-    assert (constant.rate, constant.seeds_alike) == (0, 1)
+    assert (constant.attained, constant.seeds_alike) == (0, 1)
+
+
+@pytest.mark.parametrize("n", [4, 9, 20])
+@pytest.mark.parametrize("decimals", [0, 8])
+def test_a_randomised_p_value_is_uniform_where_nothing_differs(n, decimals):
+    p = randomised_ps(RNG(1).normal(size=(4000, n)).round(decimals), RNG(0), draws=200)
+    for share in (0.01, 0.05, 0.3, 0.9):
+        assert (p < share).mean() == pytest.approx(share, abs=4 * np.sqrt(share * (1 - share) / 4000))
+
+
+def test_a_randomised_p_value_is_the_last_step_of_the_p_value():
+    rows = RNG(1).normal(size=(50, 7))
+    p, chosen = sign_flip_ps(rows, RNG(0)), randomised_ps(rows, RNG(0))
+    assert ((chosen <= p) & (chosen >= p - 2 / 2**7)).all()
+    assert np.isnan(randomised_ps(np.ones((2, 0)), RNG(0))).all()
 
 
 def test_one_seed_or_one_image_shows_nothing_and_missing_scores_are_counted():
@@ -67,3 +90,12 @@ def test_wilson_holds_the_share_and_stays_between_0_and_1():
     for end in (low, high):  # the ends solve |p̂ − p| = z √(p (1 − p) / n)
         assert abs(0.3 - end) == pytest.approx(1.959964 * np.sqrt(end * (1 - end) / 10), rel=1e-5)
     assert np.isnan(wilson(0, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilsons_intervals_are_the_published_ones(hits, n, low, high):
+    """Newcombe, Statistics in Medicine 17, 1998, table I, the score method without continuity correction."""
+    assert wilson(hits, n) == pytest.approx((low, high), abs=5e-5)

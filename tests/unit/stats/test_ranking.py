@@ -4,6 +4,7 @@ import pytest
 from heatproof.core.errors import TensorError
 from heatproof.core.records import Direction
 from heatproof.stats import rank
+from heatproof.stats.average_ranks import average_ranks
 
 RNG = np.random.default_rng
 
@@ -59,3 +60,11 @@ def test_no_image_in_common_ranks_nothing():
 def test_one_row_is_refused():
     with pytest.raises(TensorError, match="methods, images"):
         rank(np.ones(3), Direction.LOWER, RNG(0))
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (40, 6), (3, 5, 7), (2, 0)])
+def test_average_ranks_are_those_of_scipy(shape):
+    from scipy.stats import rankdata
+
+    values = RNG(0).integers(0, 4, shape) / 3
+    np.testing.assert_array_equal(average_ranks(values), rankdata(values, axis=-1))

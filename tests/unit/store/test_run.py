@@ -111,7 +111,7 @@ def test_a_torn_part_is_named_with_its_remedy(run):
     run.write_part("u1", [record()])
     part = run.path / "parts" / "u1.parquet"
     part.write_bytes(part.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"u1\.parquet.*Delete this file and resume"):
+    with pytest.raises(DataError, match=r"u1\.parquet.*Start the run again"):
         run.records()
 
 
@@ -121,8 +121,84 @@ def test_a_part_with_a_broken_footer_is_named_too(run):
     content = bytearray(part.read_bytes())
     content[-200:-8] = bytes(192)
     part.write_bytes(content)
-    with pytest.raises(DataError, match=r"u1\.parquet.*Delete this file and resume"):
+    with pytest.raises(DataError, match=r"u1\.parquet.*Start the run again"):
         run.records()
+
+
+def damage(part, kind):
+    content = bytearray(part.read_bytes())
+    if kind in ("a folder", "a dangling link"):
+        part.unlink()
+        part.mkdir() if kind == "a folder" else part.symlink_to("/nosuch")
+    elif kind == "other columns":
+        pq.write_table(pa.table({"a": [1]}), part)
+    elif kind == "columns of another type":
+        table = pq.read_table(part)
+        pq.write_table(table.set_column(table.schema.get_field_index("seed"), "seed", table["seed"].cast("string")), part)
+    elif kind == "the schema abc":
+        pq.write_table(pq.read_table(part).replace_schema_metadata({VERSION_KEY: b"abc"}), part)
+    elif kind == "records of another unit":
+        pq.write_table(pa.Table.from_pylist([record(unit="u9").to_dict()], schema=arrow_schema()), part)
+    else:
+        content = {
+            "empty": b"",
+            "torn": content[:-20],
+            "garbage": b"garbage" * 100,
+            "garbage between magic bytes": b"PAR1" + bytes(400) + b"PAR1",
+            "a flipped byte": content[:40] + bytes([content[40] ^ 1]) + content[41:],
+        }[kind]
+        part.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("empty", "torn", "garbage", "garbage between magic bytes", "a flipped byte", "a folder", "a dangling link"),
+        *("other columns", "columns of another type", "the schema abc", "records of another unit"),
+    ],
+)
+def test_a_part_that_cannot_be_used_is_named_set_aside_and_its_unit_is_not_done(run, kind):
+    run.write_part("u1", [record()])
+    run.write_part("u2", [record(unit="u2")])
+    damage(run.path / "parts" / "u1.parquet", kind)
+    with pytest.raises(DataError, match=r"u1\.parquet: expected a whole part of this run, got .*Start the run again"):
+        run.records()
+    (fault,) = run.set_aside()
+    assert fault.unit == "u1"
+    assert run.done() == {"u2"}
+    assert run.records().column("unit").to_pylist() == ["u2"]
+    assert [file.name for file in (run.path / "set_aside").iterdir()] == ["u1.0.parquet"]
+    assert run.set_aside() == []
+
+
+def test_a_copy_of_a_part_under_another_name_is_set_aside(run):
+    run.write_part("u1", [record()])
+    (run.path / "parts" / "u2.parquet").write_bytes((run.path / "parts" / "u1.parquet").read_bytes())
+    assert [(fault.unit, fault.reason) for fault in run.set_aside()] == [("u2", "records of another unit, u1")]
+    assert run.records().num_rows == 1
+
+
+def test_a_part_without_units_and_checksum_is_read_as_earlier_versions_wrote_it(run):
+    run.write_part("u1", [record()])
+    part = run.path / "parts" / "u1.parquet"
+    pq.write_table(pq.read_table(part), part)
+    assert run.set_aside() == []
+    assert run.records().num_rows == 1
+
+
+def test_maps_that_cannot_be_read_are_set_aside_with_their_part(run):
+    run.write_part("u1", [record()], {"i1": np.ones((1, 2, 2))})
+    run.maps_path("u1").write_bytes(b"torn")
+    assert [fault.unit for fault in run.set_aside()] == ["u1"]
+    assert run.done() == set()
+    assert not run.maps_path("u1").exists()
+
+
+@pytest.mark.parametrize("text", ["[{}]", "{}", "5", '[{"unit": "u1"}]', "null"])
+def test_a_record_of_failures_that_is_none_is_named(run, text):
+    write_atomically(run.path / "failed" / "u1.json", text.encode())
+    with pytest.raises(DataError, match=r"u1\.json: expected a list of failures"):
+        run.failures()
 
 
 def test_torn_maps_are_named_with_their_remedy(run):

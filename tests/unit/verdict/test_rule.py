@@ -9,6 +9,7 @@ from heatproof.core.records import Direction
 from heatproof.stats import Agreement, Calibration, EffectSize, Ladder, Reliability
 from heatproof.verdict.evidence import Evidence
 from heatproof.verdict.rule import FEWEST, Finding, Standing, find
+from heatproof.verdict.stability import Stability
 
 N = 12
 
@@ -27,7 +28,7 @@ GOOD = Evidence(
     metric="Truth",
     direction=Direction.HIGHER,
     n=N,
-    calibration=Calibration(0.05, 0.04, 0.06, 0.5, 2000, 8, N, 0),
+    calibration=Calibration(0.05, 0.04, 0.06, 0.05, 0.5, 2000, 8, N, 0),
     ladders={"noise": ladder(0.8), "shuffle": ladder(0.9), "blur": ladder(0.1), "shift": ladder(0.5)},
     damaged="LRP",
     reliability=Reliability(0.95, 0.9, 0.99, N, 7, 0),
@@ -70,15 +71,15 @@ def test_without_scores_there_is_nothing_to_believe_and_of_few_images_nothing_is
     assert changed(n=0) == Finding(Standing.NOT, np.inf, "Not here: no method has a score on any image.")
     few = changed(n=1)
     assert (few.standing, few.images, FEWEST) == (Standing.MORE, 6, 6)
-    assert few.sentence == "Only with 6 images or more: of 1 image, no difference is significant."
+    assert few.sentence == "Only with 6 images or more: of 1 image with a score, no difference is significant."
 
 
 @pytest.mark.parametrize(
     ("calibration", "words"),
     [
-        (Calibration(0.11, 0.09, 0.13, 0.5, 2000, 8, N, 0), "two random maps different in 11 % [9, 13] of all pairs"),
+        (Calibration(0.11, 0.09, 0.13, 0.11, 0.5, 2000, 8, N, 0), "two random maps different in 11 % [9, 13] of all pairs"),
         (
-            Calibration(0.05, 0.04, 0.06, 0.001, 2000, 8, N, 0),
+            Calibration(0.05, 0.04, 0.06, 0.05, 0.001, 2000, 8, N, 0),
             "one random map is better than another on all images alike (p = 0.001)",
         ),
     ],
@@ -149,6 +150,16 @@ def test_a_metric_whose_order_is_another_for_every_half_is_not_believed():
 def test_what_does_not_decide_is_still_said():
     better = changed(confounds={"Constant map": effect(3.0, 6)}).sentence
     assert better.endswith(" Beware: the constant map scores better than every method.")
-    coarse = changed(calibration=Calibration(0.001, 0.0, 0.004, 1.0, 2000, 8, N, 0))
+    coarse = changed(calibration=Calibration(0.05, 0.04, 0.06, 0.001, 1.0, 2000, 8, N, 0))
     assert coarse.standing == Standing.BELIEVE
     assert "random maps differ in < 1 % of the pairs only" in coarse.sentence
+
+
+def test_another_setting_that_orders_the_methods_otherwise_is_mentioned():
+    stable, not_stable = Stability(0.9, 0.8, 1.0, N, True), Stability(0.1, -0.1, 0.3, N, False)
+    assert "otherwise" not in changed(stability={"length": stable}).sentence
+    found = changed(stability={"length": stable, "fill blurred": not_stable})
+    assert found.standing == Standing.BELIEVE
+    assert found.sentence.endswith(
+        "Beware: it orders the methods otherwise with another setting, fill blurred (τ down to 0.10 [−0.10, 0.30])."
+    )

@@ -3,5 +3,6 @@
 from heatproof.evaluation.executors.base import Executor, UnitOutcome
 from heatproof.evaluation.executors.local import LocalExecutor
 from heatproof.evaluation.executors.serial import SerialExecutor
+from heatproof.evaluation.executors.shared import SharedExecutor
 
-__all__ = ["Executor", "LocalExecutor", "SerialExecutor", "UnitOutcome"]
+__all__ = ["Executor", "LocalExecutor", "SerialExecutor", "SharedExecutor", "UnitOutcome"]

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,6 +32,14 @@ class Executor(Protocol):
         """Where units are computed, in words, for the manifest and the summary."""
         ...
 
+    def preparing(self, folder: Path) -> AbstractContextManager[None]:
+        """A context in which a run is planned and its manifest is written, by one process at a time.
+
+        Args:
+            folder: the folder of the run.
+        """
+        ...
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         """Compute the units round by round, and yield an outcome for each. A unit that fails does not stop the others.
 
@@ -52,3 +61,12 @@ def failure_of(unit: Unit, error: BaseException) -> Failure:
         reason=f"{type(error).__name__}: {error}",
         traceback="".join(traceback.format_exception(error)),
     )
+
+
+def outcome_of(work: Work, folder: Path, unit: Unit) -> UnitOutcome:
+    """Compute a unit in this process, and return how it ended."""
+    try:
+        work(folder, unit)
+    except Exception as error:  # the run records whatever a unit raises, and continues
+        return UnitOutcome(unit, failure_of(unit, error))
+    return UnitOutcome(unit)

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, nullcontext
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
@@ -45,6 +46,9 @@ class LocalExecutor:
     @property
     def label(self) -> str:
         return f"local, in {self.workers} process{'es' if self.workers > 1 else ''}"
+
+    def preparing(self, folder: Path) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         spawn, start = get_context("spawn"), (self.workers, packed())

@@ -1,10 +1,11 @@
 """Computation of one unit after another in the current process."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
 
-from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
+from heatproof.evaluation.executors.base import UnitOutcome, Work, outcome_of
 from heatproof.evaluation.plan import Unit
 
 
@@ -13,11 +14,9 @@ class SerialExecutor:
 
     label = "serial, in this process"
 
+    def preparing(self, folder: Path) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         for unit in chain.from_iterable(rounds):
-            try:
-                work(folder, unit)
-            except Exception as error:  # the run records whatever a unit raises, and continues
-                yield UnitOutcome(unit, failure_of(unit, error))
-            else:
-                yield UnitOutcome(unit)
+            yield outcome_of(work, folder, unit)

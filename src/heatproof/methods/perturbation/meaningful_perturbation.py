@@ -17,12 +17,12 @@ for logits and for probabilities (for a probability that falls from 1 to 0 it is
 image, so that they mean the same for images of any size.
 """
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from heatproof.methods.base import Case, Explanation, Method
@@ -30,7 +30,7 @@ from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.passes.learned_masks import NO_ERROR, LearnedMasks, mask_scores, score_weights, shift_ranges
 from heatproof.passes.masked_scores import MaskedInputs
-from heatproof.perturb.fills.base import Fill, Imputation
+from heatproof.perturb.fills.base import ImageFill
 from heatproof.perturb.fills.blurred import Blurred
 from heatproof.perturb.masks.blurred_cells import BlurredCells, blurred_discs
 
@@ -90,13 +90,7 @@ class MeaningfulPerturbation(Method):
     cells: PositiveInt = 28
     blur: NonNegativeFloat = 5 / SIDE
     jitter: float = Field(default=4 / SIDE, ge=0, lt=1)
-    fill: Fill = Blurred(sigma=10 / SIDE)
-
-    @model_validator(mode="after")
-    def _fill_depends_on_the_image_alone(self) -> Self:
-        if isinstance(self.fill, Imputation):
-            raise ValueError(f"fill: expected one that does not depend on what is present, got {self.fill.name}; use blurred")
-        return self
+    fill: ImageFill = Blurred(sigma=10 / SIDE)
 
     @property
     def stochastic(self) -> bool:

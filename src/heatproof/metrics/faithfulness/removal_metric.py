@@ -38,12 +38,14 @@ class Curves:
     replaced  Its score when all of it is replaced `[b]`, which depends on no map.
     scores    The points of the curves `[b, orders, draws, points]`.
     shares    The regions treated at each point, as a share of those treated at the last one `[b, points]`.
+    limits    The lower and the upper limit that the metric has computed for each draw `[b, draws, 2]`; None if it needs none.
     """
 
     clean: Float[Tensor, " b"]
     replaced: Float[Tensor, " b"]
     scores: Float[Tensor, "b orders draws points"]
     shares: Float[Tensor, "b points"]
+    limits: Float[Tensor, "b draws 2"] | None = None
 
     def heights(self) -> Float[Tensor, "b orders draws"]:
         """The mean height of each curve: its area, by the trapezoidal rule, over shares from 0 to 1."""
@@ -119,6 +121,10 @@ class RemovalMetric(ModelMetric, ABC):
     def summary(self, curves: Curves) -> Scores:
         """The scores of some images, from their curves."""
 
+    def limits(self, inputs: MaskedInputs, clean: Float[Tensor, " b"], steps: RemovalSteps, seed: int) -> Tensor | None:
+        """The limits between which the summary lies, if it needs them; they depend on no map."""
+        return None
+
     @property
     def fills(self) -> int:
         """The number of draws of the fill for each image."""
@@ -148,6 +154,22 @@ class RemovalMetric(ModelMetric, ABC):
         return PassCount(1 + (not whole and not self.insertion) + points * len(self.orders) * self.fills, clean=1)
 
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
+        inputs, relevance, steps = self.prepared(model, images, target, maps, seed)
+        clean, insertion = inputs.clean(), self.insertion
+        scores = removal_scores(inputs, clean, relevance, steps, self.orders, draws=self.fills, insertion=insertion)
+        replaced = scores[:, 0, :, 0 if insertion else -1].mean(1) if insertion or self.share == 1 else inputs.absent()
+        limits = self.limits(inputs, clean, steps, seed)
+        curves = Curves(clean.to(scores), replaced.to(scores), scores, steps.shares().to(scores.device), limits)
+        return masked(
+            self.summary(curves),
+            torch.tensor(steps.sizes, device=scores.device) == 1,
+            "the image is one region, which leaves nothing to rank",
+        )
+
+    def prepared(
+        self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int
+    ) -> tuple[MaskedInputs, Float[Tensor, "b n"], RemovalSteps]:
+        """The images with regions that may be absent, the relevance of each region, and how many are treated at each point."""
         model = model if self.output is None else model.with_(output=self.output)
         image_shape = tuple(images.shape[1:])
         self.check_fits(model, image_shape)
@@ -159,14 +181,7 @@ class RemovalMetric(ModelMetric, ABC):
             sizes, relevance = (self._regions(image_shape),) * len(images), maps.flatten(1)
         else:
             sizes, relevance = groups.counts, groups.sums(maps) / groups.sums(torch.ones_like(maps)).clamp(min=1)
-        steps = RemovalSteps.of(sizes, self.n_steps(image_shape), self.share)
-        clean, insertion = inputs.clean(), self.insertion
-        scores = removal_scores(inputs, clean, relevance, steps, self.orders, draws=self.fills, insertion=insertion)
-        replaced = scores[:, 0, :, 0 if insertion else -1].mean(1) if insertion or self.share == 1 else inputs.absent()
-        found = self.summary(Curves(clean.to(scores), replaced.to(scores), scores, steps.shares().to(scores.device)))
-        return masked(
-            found, torch.tensor(sizes, device=scores.device) == 1, "the image is one region, which leaves nothing to rank"
-        )
+        return inputs, relevance, RemovalSteps.of(sizes, self.n_steps(image_shape), self.share)
 
     def _regions(self, image_shape: ImageShape) -> int:
         """The number of regions of one image; of regions that depend on its content, about how many."""

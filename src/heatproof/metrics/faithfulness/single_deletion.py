@@ -23,27 +23,18 @@ from jaxtyping import Float
 from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
-from heatproof.core.records import Direction, Reduction
-from heatproof.metrics.base import ModelMetric
+from heatproof.core.records import Direction
+from heatproof.metrics.faithfulness.cell_metric import CellMetric, Deletions
 from heatproof.metrics.faithfulness.removal_metric import check_regions_and_draws, mean_and_error
 from heatproof.metrics.scores import Scores
 from heatproof.models.model import Model
-from heatproof.models.outputs import Output
 from heatproof.numerics.similarity import spearman
-from heatproof.numerics.wide import wide_type
-from heatproof.passes.box_scores import box_scores, takes_boxes
 from heatproof.passes.counting import ImageShape, PassCount
-from heatproof.passes.masked_scores import MaskedInputs, masked_scores
-from heatproof.passes.shared_work import shared_work
-from heatproof.perturb.draws import Draws
-from heatproof.perturb.fills.base import Fill
-from heatproof.perturb.fills.zero import Zero
 from heatproof.perturb.groups.base import Groups
-from heatproof.perturb.groups.feature_groups import FeatureGroups
 from heatproof.perturb.groups.regular_grid import RegularGrid
 
 
-class SingleDeletion(ModelMetric):
+class SingleDeletion(CellMetric):
     """Rank correlation of a map's sums over cells with the drops of the score when single cells are replaced.
 
     groups  The cells: by default a grid of 4 × 4.
@@ -66,18 +57,13 @@ class SingleDeletion(ModelMetric):
     meaning: ClassVar[str] = "Whether the map ranks the cells of a grid as the score does that drops when one of them is replaced."
     better: ClassVar[Direction] = Direction.HIGHER
     bounds: ClassVar[tuple[float, float]] = (-1.0, 1.0)
-    reduction: ClassVar[Reduction] = Reduction.SUM
-    scale_invariant: ClassVar[bool] = True
-    needs_bounds: ClassVar[bool] = True
     cite: ClassVar[str] = "Hesse et al., NeurIPS 2024"
 
     groups: Groups = RegularGrid(cells_per_axis=4)
-    fill: Fill = Zero()
     draws: PositiveInt | None = None
-    output: Output | None = None
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _one_draw_is_enough(self) -> Self:
         check_regions_and_draws(self.groups, self.fill, self.draws)
         return self
 
@@ -86,48 +72,20 @@ class SingleDeletion(ModelMetric):
         """The number of draws of the fill for each cell."""
         return self.draws or (10 if self.fill.stochastic else 1)
 
-    @property
-    def needs_class(self) -> bool:
-        return self.output is not None and self.output.class_dependent
-
-    def cost(self, image_shape: ImageShape) -> PassCount:
-        return PassCount(1, clean=1)
-
     def common_cost(self, image_shape: ImageShape) -> dict[str, PassCount]:
-        return {self.digest: PassCount(self.groups.count(image_shape) * self.fills)}
+        return {self.key_of_singles(self.fills): PassCount(self.groups.count(image_shape) * self.fills)}
 
     def measure(self, model: Model, images: Tensor, target: Tensor, maps: Tensor, seed: int) -> Scores:
-        model = model if self.output is None else model.with_(output=self.output)
-        draws = Draws.for_images(seed, images)
-        groups = self.groups(images, model.bounds, draws)
-        inputs = MaskedInputs(model, images, target, draws, self.fill, groups)
-        key = self.name, self.digest, seed if self.fill.stochastic else 0
-        left = shared_work(model, images, target, key, lambda: _scores_without(inputs, groups, self.fills))
-        drops, sums = inputs.clean()[:, None, None] - left, groups.sums(maps)
-        drops = drops.masked_fill(~drops.isfinite(), torch.nan)
-        rho = torch.stack([_correlations(*each) for each in zip(sums, drops, groups.counts, strict=True)]).to(left)
+        inputs, groups = self.inputs(model, images, target, seed)
+        clean, sums = inputs.clean(), groups.sums(maps)
+        deletions = self.singles(inputs, groups, self.fills, seed)
+        rho = torch.stack([self._correlations(*each) for each in zip(sums, deletions, clean, strict=True)]).to(clean)
         value, error = mean_and_error(rho)
         missing = "all cells have the same sum or the same drop, or the network answered NaN or infinity"
         return Scores.of(value, error=error, missing=missing)
 
-
-def _scores_without(inputs: MaskedInputs, groups: FeatureGroups, draws: int) -> Float[Tensor, "b draws m"]:
-    """The score of each image with one group replaced by one draw of the fill; NaN in columns beyond an image's own groups."""
-    if groups.boxes is not None and takes_boxes(inputs):
-        return box_scores(inputs, groups.boxes, range(draws)).transpose(0, 1)
-    b, m = len(inputs.images), groups.most
-    scores = torch.full((b, m * draws), torch.nan, dtype=wide_type(inputs.images.dtype), device=inputs.images.device)
-
-    def all_but_one(_: list[int], k: list[int]) -> Tensor:
-        return torch.arange(m, device=scores.device) != torch.tensor(k, device=scores.device)[:, None] // draws
-
-    counts = [n * draws for n in groups.counts]
-    for chunk in masked_scores(inputs, counts, all_but_one, lambda _, k: [each % draws for each in k]):
-        scores[chunk.image, chunk.k] = chunk.scores.to(scores)
-    return scores.view(b, m, draws).transpose(1, 2)
-
-
-def _correlations(sums: Float[Tensor, " m"], drops: Float[Tensor, "draws m"], n: int) -> Float[Tensor, " draws"]:
-    """The rank correlation of each draw, over an image's own n groups."""
-    own = drops[:, :n].double()
-    return spearman(sums[:n].double().expand_as(own), own)
+    def _correlations(self, sums: Float[Tensor, " m"], deletions: Deletions, clean: Float[Tensor, ""]) -> Float[Tensor, " draws"]:
+        """The rank correlation of each draw, over an image's own cells."""
+        drops = (clean - deletions.scores).view(self.fills, -1).double()
+        drops = drops.masked_fill(~drops.isfinite(), torch.nan)
+        return spearman(sums[: drops.shape[1]].double().expand_as(drops), drops)

@@ -5,8 +5,9 @@
 A is the sum of the map over channels, and t runs over all values of the map. Since the threshold is chosen with knowledge of the
 object, the score is an upper limit of what the map could outline, and a random map scores more than the share of the image that the
 object covers. `chance` is therefore the expected score of a random order of the places. It depends on the number of places and on
-that of the object alone, and is estimated from random orders that are drawn from a fixed seed, with a relative error of about 1 %
-or less. A constant map has no threshold that tells places apart, and scores `chance`.
+that of the object alone, and is estimated from random orders that are drawn from a fixed seed, with a relative error of a few per
+cent for objects of one place and far less for larger ones. A constant map has no threshold that tells places apart, and scores
+`chance`.
 
 Cost: no passes. Source: Zhou, Khosla, Lapedriza, Oliva & Torralba, "Learning deep features for discriminative localization", CVPR
 2016, which thresholds maps at a fixed share of their maximum; Choe et al., "Evaluating weakly supervised object localization
@@ -26,7 +27,7 @@ from heatproof.core.seeds import derive, seed_of
 from heatproof.metrics.base import RegionMetric
 from heatproof.metrics.scores import Scores
 
-_DRAWN_PLACES = 4_000_000
+_DRAWN_PLACES = 1_000_000
 """The number of places in all random orders of one estimate of chance."""
 
 

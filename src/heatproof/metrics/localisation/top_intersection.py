@@ -18,8 +18,8 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.base import RegionMetric
-from heatproof.metrics.localisation.top_places import hits_among_highest
 from heatproof.metrics.scores import Scores
+from heatproof.numerics.top_places import hits_among_highest
 
 
 class TopIntersection(RegionMetric):

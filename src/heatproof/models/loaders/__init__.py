@@ -3,7 +3,6 @@
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.efficientnet_lite0 import EfficientnetLite0
 from heatproof.models.loaders.file import File
-from heatproof.models.loaders.given import Given
 from heatproof.models.loaders.huggingface import Huggingface
 from heatproof.models.loaders.imagenet import imagenet_classes
 from heatproof.models.loaders.imported import Imported
@@ -17,7 +16,6 @@ from heatproof.models.loaders.toy import Toy
 __all__ = [
     "EfficientnetLite0",
     "File",
-    "Given",
     "Huggingface",
     "Imported",
     "Loader",

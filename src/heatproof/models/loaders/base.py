@@ -8,11 +8,15 @@ from heatproof.core.settings import Settings, exports
 from heatproof.models.loaders.import_path import is_import_path
 from heatproof.models.model import Model
 
+WEIGHTS = (".pt", ".pth", ".bin", ".safetensors")
+"""The suffixes of files with weights."""
+
 
 class Loader(Settings, ABC):
     """The settings of a network; `load` builds it on the CPU, with the preprocessing and the class names it was trained with."""
 
     home: ClassVar[str | tuple[str, ...]] = ("heatproof.models.loaders", "heatproof.training")
+    adapters: ClassVar[str] = "heatproof.models.loaders.given"
     family: ClassVar[str] = "model"
     shorthand: ClassVar[str] = ""
     """The field that receives the text after the colon in `torchvision:resnet18`; empty if the loader accepts none."""
@@ -43,6 +47,8 @@ class Loader(Settings, ABC):
             return f'A table has two entries: name = "{name}", and what it loads, here {rest}.'
         if colon and is_import_path(unknown):
             return f'In a table, name = "imported", path = "{unknown}".'
+        if name.endswith(WEIGHTS):
+            return f"Write file:{name},architecture=module:callable, with what builds the network of these weights."
         if name.endswith(".py"):
             return f"Write the import path {'.'.join(Path(name).with_suffix('').parts)}:{rest or 'CALLABLE'}."
         loaders = [loader for loader in exports(Loader).values() if issubclass(loader, Loader) and loader.offers(unknown)]

@@ -8,6 +8,8 @@ from heatproof.models.loaders.object_source import object_digest
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
 
+__all__ = ["Given", "model_content", "with_source"]
+
 
 class Given(Loader):
     """A `Model` in memory, which `heatproof.run` was given. Only that call can make one; a file cannot name a network in memory.

@@ -44,6 +44,11 @@ class RegionResult:
         """The share of the result that is computed."""
         return self.y.share * self.x.share
 
+    @property
+    def average_share(self) -> float:
+        """The share of the result that is affected, on average over all places of the rectangle."""
+        return float(self.y.share_of_place.mean() * self.x.share_of_place.mean())
+
 
 @dataclass(frozen=True)
 class TracedCall:

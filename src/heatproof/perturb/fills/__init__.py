@@ -5,6 +5,8 @@ from heatproof.perturb.fills.black import Black
 from heatproof.perturb.fills.blurred import Blurred
 from heatproof.perturb.fills.channel_mean import ChannelMean
 from heatproof.perturb.fills.custom import Custom
+from heatproof.perturb.fills.inpainter import Inpainter
+from heatproof.perturb.fills.nearest_neighbour import NearestNeighbour
 from heatproof.perturb.fills.noisy_linear import NoisyLinear
 from heatproof.perturb.fills.normal import Normal
 from heatproof.perturb.fills.reference import Reference
@@ -20,6 +22,8 @@ __all__ = [
     "Custom",
     "Fill",
     "Imputation",
+    "Inpainter",
+    "NearestNeighbour",
     "NoisyLinear",
     "Normal",
     "Reference",

@@ -1,10 +1,11 @@
 """The interface of fills: values that replace pixels, and baselines from which a path of integration starts."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
+from pydantic import AfterValidator
 from torch import Tensor
 
 from heatproof.core.settings import Settings
@@ -83,3 +84,13 @@ class Imputation(Fill, ABC):
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
     ) -> Float[Tensor, "b c *space"]:
         return self.impute(images, torch.zeros_like(images[:, :1], dtype=torch.bool), bounds, draws, index)
+
+
+def _of_the_image_alone(fill: Fill) -> Fill:
+    if isinstance(fill, Imputation):
+        raise ValueError(f"expected one that does not depend on what is present, got {fill.name}; use blurred")
+    return fill
+
+
+ImageFill = Annotated[Fill, AfterValidator(_of_the_image_alone)]
+"""A fill that depends on the image alone, for what blends it with the image by shares: it refuses imputations."""

@@ -13,8 +13,11 @@ from heatproof.core.formatting import percent_level
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, level_of
 from heatproof.report.figures.style import LineStyle, plain
+from heatproof.report.figures.vega_lite import Spec, category, choice, layer, layered, quantity
 
 _HIGHLIGHTED = "indexof(chosen, datum.method) >= 0"
+_ONLY_HIGHLIGHTED: Spec = {"transform": [{"filter": _HIGHLIGHTED}]}
+_NEAREST = {"type": "point", "fields": ["x"], "nearest": True, "on": "pointerover", "clear": "pointerout"}
 
 
 def initially_highlighted(analysis: Analysis) -> list[str]:
@@ -24,70 +27,53 @@ def initially_highlighted(analysis: Analysis) -> list[str]:
     return [row.method.label for row in scored[:2]] + ([analysis.chance.method.label] if analysis.chance else [])
 
 
-def _axis(analysis: Analysis) -> Any:
-    """The x axis: whole numbers if the curve counts steps, or one tick for each level."""
-    import altair as alt
-
-    levels = list(analysis.matrix.metric.curve_x)
-    return alt.Axis(grid=False, values=levels, format="~r") if levels else alt.Axis(grid=False, tickMinStep=1)
-
-
 def curve_chart(
     analysis: Analysis, styles: Mapping[str, LineStyle], *, chosen: Sequence[str], legend: bool, width: int | str
-) -> dict[str, Any]:
+) -> Spec:
     """The Vega-Lite specification of the curves of a metric; `width` is in pixels, or "container" for the width of the page."""
-    import altair as alt
-
     x_title, y_title = analysis.matrix.metric.curve_axes
     labels = [method.label for method in analysis.matrix.methods]
-    every_color = alt.Scale(domain=labels, range=[styles[label].color for label in labels])
-    every_dash = alt.Scale(domain=labels, range=[list(styles[label].dash) for label in labels])
-    key = alt.Legend(title=None, orient="right") if legend else None
+    key = {"title": None, "orient": "right"} if legend else None
+    hues = {"domain": labels, "range": [styles[label].color for label in labels]}
+    dashes = {"domain": labels, "range": [list(styles[label].dash) for label in labels]}
+    unlisted = category("method", scale=hues, legend=None)
+    x = quantity("x", title=x_title, scale={"nice": False, "zero": False}, axis=_axis(analysis))
+    ends = {"y": quantity("low", title=y_title, scale={"zero": False}), "y2": {"field": "high"}}
+    drawn = {
+        "x": x,
+        "y": quantity("mean", title=y_title),
+        "color": category("method", scale=hues, legend=key),
+        "strokeDash": category("method", scale=dashes, legend=key),
+        "strokeWidth": choice(_HIGHLIGHTED, 2.2, 1),
+        "opacity": choice(_HIGHLIGHTED, 1, 0.35),
+    }
+    dots = {
+        "x": x,
+        "y": quantity("mean"),
+        "color": unlisted,
+        "opacity": choice({"param": "hover", "empty": False}, 1, 0),
+        "tooltip": [
+            category("method", title="method"),
+            quantity("x", title=x_title),
+            quantity("mean", title="mean", format=".4~g"),
+            quantity("low", title=f"{percent_level(level_of(analysis.looks))} from", format=".4~g"),
+            quantity("high", title="to", format=".4~g"),
+        ],
+    }
+    layers = [
+        {**layer("area", {"opacity": 0.16}, {"x": x, **ends, "color": unlisted}), **_ONLY_HIGHLIGHTED},
+        layer("line", {}, drawn),
+        {**layer("circle", {"size": 36}, dots), **_ONLY_HIGHLIGHTED, "params": [{"name": "hover", "select": _NEAREST}]},
+    ]
+    chart = layered(width, 320, layers, _points(analysis))
+    apart = {"legend": {"color": "independent", "strokeDash": "independent"}}
+    return {**chart, "params": [{"name": "chosen", "value": [*chosen]}], "resolve": apart}
 
-    base = alt.Chart({"values": _points(analysis)})
-    x = alt.X("x:Q", title=x_title, scale=alt.Scale(nice=False, zero=False), axis=_axis(analysis))
-    color = alt.Color("method:N", scale=every_color, legend=key)
-    unlisted = alt.Color("method:N", scale=every_color, legend=None)
-    hover = alt.selection_point(name="hover", fields=["x"], nearest=True, on="pointerover", clear="pointerout", empty=False)
-    band = (
-        base.transform_filter(_HIGHLIGHTED)
-        .mark_area(opacity=0.16, clip=True)
-        .encode(x, alt.Y("low:Q", title=y_title, scale=alt.Scale(zero=False)), alt.Y2("high:Q"), unlisted)
-    )
-    lines = base.mark_line(interpolate="linear", clip=True).encode(
-        x,
-        alt.Y("mean:Q", title=y_title),
-        color,
-        alt.StrokeDash("method:N", scale=every_dash, legend=key),
-        strokeWidth=alt.condition(_HIGHLIGHTED, alt.value(2.2), alt.value(1)),
-        opacity=alt.condition(_HIGHLIGHTED, alt.value(1), alt.value(0.35)),
-    )
-    dots = (
-        base.transform_filter(_HIGHLIGHTED)
-        .mark_circle(size=36)
-        .encode(
-            x,
-            alt.Y("mean:Q"),
-            unlisted,
-            opacity=alt.condition(hover, alt.value(1), alt.value(0)),
-            tooltip=[
-                alt.Tooltip("method:N", title="method"),
-                alt.Tooltip("x:Q", title=x_title),
-                alt.Tooltip("mean:Q", title="mean", format=".4~g"),
-                alt.Tooltip("low:Q", title=f"{percent_level(level_of(analysis.looks))} from", format=".4~g"),
-                alt.Tooltip("high:Q", title="to", format=".4~g"),
-            ],
-        )
-        .add_params(hover)
-    )
-    highlighted = alt.param(name="chosen", value=list(chosen))
-    chart = (
-        alt.layer(band, lines, dots)
-        .add_params(highlighted)
-        .resolve_legend(color="independent", strokeDash="independent")
-        .properties(width=width, height=320)
-    )
-    return dict(chart.to_dict())
+
+def _axis(analysis: Analysis) -> Spec:
+    """The x axis: whole numbers if the curve counts steps, or one tick for each level."""
+    levels = list(analysis.matrix.metric.curve_x)
+    return {"grid": False, "values": levels, "format": "~r"} if levels else {"grid": False, "tickMinStep": 1}
 
 
 def _points(analysis: Analysis) -> list[dict[str, Any]]:

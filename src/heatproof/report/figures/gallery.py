@@ -21,16 +21,17 @@ import numpy as np
 
 from heatproof.core.errors import DataError
 from heatproof.core.formatting import significant
-from heatproof.pictures.colors import STEPS, Floats, describe, full_color, palette
+from heatproof.pictures.areas import areas, describe_places
+from heatproof.pictures.colors import STEPS, Floats, describe, full_color, palette, shares_of
 from heatproof.pictures.signed_map import STORED, signed_map
 from heatproof.report.score_matrix import ModelScores
 from heatproof.store import Run
-from heatproof.store.atomic import write_atomically
 from heatproof.store.manifest import Manifest
 
 SALIENCY_PERCENTILE = 99.0
 MOST_IMAGES = 24
 _FEW_STEPS = 16  # colours on either side of the middle of a palette
+_MOST_BANDS = 8  # channels of a signal that are drawn as areas
 _PAGE_BYTES = 2_400_000  # for all maps on one page, before base64 encoding
 _UNITS = """
     SELECT model, method, image, min_by(unit, seed) AS unit, min_by(clean_score, seed) AS score FROM records
@@ -111,6 +112,7 @@ class Gallery:
         side: the largest side of a map on the page, in pixels.
         left_out: the number of images that have maps but are not shown.
         seeds: the number of seeds of the run, of which the first is shown.
+        of: what the maps explain: an image, a signal or a table.
     """
 
     style: GalleryStyle
@@ -119,6 +121,7 @@ class Gallery:
     side: int
     left_out: int
     seeds: int
+    of: str = "image"
 
 
 def grays(steps: int = STEPS) -> "np.ndarray[Any, np.dtype[np.uint8]]":
@@ -191,58 +194,14 @@ def build_gallery(
         for image in images
     )
     heads = tuple(ColumnHead(method.label, method.control) for method in methods)
-    return Gallery(style, heads, rows, side, len(with_maps) - len(images), len(manifest.seeds))
+    (image, unit), *_ = ((key[1], unit) for key, unit in with_map.items())
+    kind = kind_of(run.map(unit, image))
+    return Gallery(style, heads, rows, side, len(with_maps) - len(images), len(manifest.seeds), kind)
 
 
 def page_side(tiles: int) -> int:
     """The side of a map in pixels, 64 to 224, chosen so that all maps fit into the space of a page at about 5 bits per pixel."""
     return int(np.clip(np.sqrt(_PAGE_BYTES / max(tiles, 1) * 8 / 5), 64, 224))
-
-
-def write_gallery(run: Run, gallery: Gallery, folder: Path, name: str) -> None:
-    """Write the gallery as one figure with labels and a colour bar, <name>.png and <name>.svg."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from PIL import Image
-
-    rows, columns = len(gallery.rows), len(gallery.heads) + 1
-    inch, line, top, bottom = 1.15, 1.3, 0.75, 0.75  # of a column, of a row, and above and below the rows
-    width, height = inch * columns + 0.2, line * rows + top + bottom
-    figure = Figure(figsize=(width, height), dpi=160)
-    figure.suppressComposite = True  # the maps stay single pictures in the SVG
-    FigureCanvasAgg(figure)
-    # One pair of axes in inches from the upper left corner: as many pairs as maps would take most of the time of a report.
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
-    axes.set_axis_off()
-
-    def place(row: int, column: int, encoded: bytes, caption: str) -> None:
-        left, upper, side = 0.1 + inch * column, top + line * row, inch - 0.05
-        if encoded:
-            pixels = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
-            scale = side / max(pixels.shape[:2])
-            across, down = pixels.shape[1] * scale, pixels.shape[0] * scale
-            axes.imshow(pixels, extent=(left, left + across, upper + down, upper), interpolation="nearest", aspect="equal")
-        axes.text(left, upper + side + 0.04, caption, fontsize=5.5, va="top", ha="left", color="#444444")
-
-    for at, row in enumerate(gallery.rows):
-        place(at, 0, row.thumbnail, row.name)
-        for column, tile in enumerate(row.tiles, start=1):
-            place(at, column, tile.png if tile else b"", f"{gallery.style.sign} {significant(tile.full)}" if tile else "not stored")
-    for column, head in enumerate(gallery.heads, start=1):
-        axes.text(0.1 + inch * column, top - 0.05, _wrapped(head.label), fontsize=7, va="bottom", ha="left")
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    bar = figure.add_axes((0.6 / width, 0.36 / height, 2.2 / width, 0.1 / height))
-    bar.imshow(gallery.style.palette(STEPS)[None], aspect="auto")
-    bar.set_yticks([])
-    bar.set_xticks([0, 2 * STEPS], gallery.style.ends, fontsize=7)
-    bar.tick_params(length=2)
-    figure.text(
-        3.6 / width, 0.38 / height, "Each map has its own scale: the number beneath it is the value of full colour.", fontsize=7
-    )
-    for suffix in ("png", "svg"):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format=suffix, metadata={"Date": None} if suffix == "svg" else None, facecolor="white")
-        write_atomically(folder / f"{name}.{suffix}", buffer.getvalue())
 
 
 def color_bar(style: GalleryStyle) -> bytes:
@@ -252,19 +211,49 @@ def color_bar(style: GalleryStyle) -> bytes:
     return _png(Image.fromarray(np.repeat(np.repeat(style.palette(STEPS)[None], 12, axis=0), 2, axis=1)))
 
 
-def _wrapped(label: str) -> str:
-    import textwrap
-
-    return "\n".join(textwrap.wrap(label, 16))
-
-
 def make_tile(
     raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, style: GalleryStyle, score: float = np.nan
 ) -> MapTile:
-    """The picture of a stored map [c, h, w] of an image with that explained score; `what` names the map in its description."""
+    """The picture of a stored map [c, h, w] of an image with that explained score; `what` names the map in its description.
+
+    An image of one row is a signal, and one of one pixel is a row of a table.
+    """
+    if (kind := kind_of(raw)) != "image":
+        return _area_tile(raw[:, 0] if kind == "signal" else raw[:, 0, 0], what, side, style)
     values = signed_map(raw.astype(np.float64), STORED, score)
     shares, full = style.shade(values, side)
     return MapTile(_picture(shares, style), full, describe(values, what))
+
+
+def kind_of(raw: "np.ndarray[Any, Any]") -> str:
+    """What a stored map [c, h, w] explains."""
+    return "image" if raw.shape[1] > 1 else "signal" if raw.shape[2] > 1 else "table"
+
+
+def _area_tile(raw: "np.ndarray[Any, Any]", what: str, side: int, style: GalleryStyle) -> MapTile:
+    """The picture of a map of a table, with one bar for each input, or of a signal, with one area for each channel.
+
+    Long signals are averaged over blocks; many channels are rows of colours.
+    """
+    values = np.where(np.isfinite(raw), raw, 0.0).astype(np.float64)
+    if raw.ndim == 2:
+        values = _block_means(values, -(-values.shape[1] // (2 * side)))
+    full = full_color(values)
+    shares = shares_of(values, full)
+    if raw.ndim == 1:
+        drawn = np.repeat(areas(shares[None], side).T[:, ::-1], max(1, side // len(shares)), axis=0)
+    elif len(shares) <= _MOST_BANDS:
+        drawn = areas(shares, side // (2 * len(shares)))
+    else:
+        drawn = np.repeat(shares, max(1, side // len(shares)), axis=0)
+    wide = np.repeat(drawn, max(1, side // drawn.shape[1]), axis=1)
+    return MapTile(_picture(np.abs(wide) if style is SALIENCY else (wide + 1) / 2, style), full, describe_places(raw, what))
+
+
+def _block_means(values: Floats, block: int) -> Floats:
+    """The means over blocks of the last axis; the last block may be smaller."""
+    starts = np.arange(0, values.shape[1], block)
+    return np.asarray(np.add.reduceat(values, starts, axis=1) / np.diff(np.append(starts, values.shape[1])))
 
 
 def _picture(shares: Floats, style: GalleryStyle) -> bytes:

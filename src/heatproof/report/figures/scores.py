@@ -12,10 +12,25 @@ from heatproof.core.formatting import decimals_for, interval, number, sentence_c
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, ComparisonVerdict, MethodStatistics
 from heatproof.report.figures.style import FAINT, GREY, HUES, plain
+from heatproof.report.figures.vega_lite import Spec, category, choice, layer, layered, quantity
 
 HOLLOW = "#fefefe"
 """The colour inside an open mark, which the page replaces by its own background."""
 _BAR = "M0,-1.1L0,1.1"
+_TICK = {"thickness": 1, "height": 9, "opacity": 0.4, "color": FAINT}
+_CUT = r"indexof(datum.label, ' (') > 0 ? replace(datum.label, ' (', '\n(') : replace(datum.label, ', ', ',\n')"
+_LONG = "length(datum.label) > 22 && (indexof(datum.label, ' (') > 0 || indexof(datum.label, ', ') > 0)"
+_NAMES = {
+    "labelExpr": rf"length(datum.label) > 22 ? split({_CUT}, '\n') : datum.label",
+    "labelLimit": 230,
+    "labelLineHeight": 12,
+    "labelOffset": choice(_LONG, -6, 0),
+    "labelPadding": 8,
+    "ticks": False,
+    "domain": False,
+    "grid": True,
+}
+"""The axis of the methods: long labels are written in two lines."""
 # standing: shape, stroke, fill
 MARKS = {
     "best": ("circle", HUES[0], HUES[0]),
@@ -36,52 +51,39 @@ def standing(row: MethodStatistics) -> str:
     return ("tied with the best" if row.leads else "worse than the best") if compared else "not compared"
 
 
-def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> dict[str, Any]:
+def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> Spec:
     """The Vega-Lite specification of the chart; `width` is in pixels, or "container" for the width of the page."""
-    import altair as alt
-
     metric = analysis.matrix.metric
     rows = [row for row in analysis.rows if row.n]
     rows.sort(key=lambda row: row.mean, reverse=metric.direction == Direction.HIGHER)
-    order = [row.method.label for row in rows]
     arrow = "← better" if metric.direction == Direction.LOWER else "better →"
-    cuts = r"indexof(datum.label, ' (') > 0 ? replace(datum.label, ' (', '\n(') : replace(datum.label, ', ', ',\n')"
-    in_two = rf"length(datum.label) > 22 ? split({cuts}, '\n') : datum.label"
-    long = "length(datum.label) > 22 && (indexof(datum.label, ' (') > 0 || indexof(datum.label, ', ') > 0)"
-    lift = alt.condition(long, alt.value(-6), alt.value(0))
-    names = alt.Axis(
-        labelExpr=in_two, labelLimit=230, labelLineHeight=12, labelOffset=lift, ticks=False, domain=False, labelPadding=8, grid=True
-    )
-    y = alt.Y("method:N", sort=order, title=None, axis=names)
-    x_axis = alt.Axis(grid=False, tickCount=6)
+    title = f"{sentence_case(metric.label)}   {arrow}"
+    y = category("method", sort=[row.method.label for row in rows], title=None, axis=_NAMES)
 
-    def x(name: str) -> Any:
-        return alt.X(f"{name}:Q", title=f"{sentence_case(metric.label)}   {arrow}", scale=alt.Scale(zero=False), axis=x_axis)
+    def x(name: str) -> Spec:
+        return quantity(name, title=title, scale={"zero": False}, axis={"grid": False, "tickCount": 6})
 
-    images = alt.Chart({"values": _images(analysis)}).mark_tick(thickness=1, height=9, opacity=0.4, color=FAINT)
-    layers = [
-        images.encode(
-            x("value"), y, tooltip=[alt.Tooltip("image:N"), alt.Tooltip("method:N"), alt.Tooltip("value:Q", format=".4~g")]
-        )
-    ]
+    seen = [category("image"), category("method"), quantity("value", format=".4~g")]
+    layers = [layer("tick", _TICK, {"x": x("value"), "y": y, "tooltip": seen}, _images(analysis))]
     if analysis.chance is not None:
-        chance = alt.Chart({"values": [{"value": plain(analysis.chance.mean)}]})
-        layers.append(chance.mark_rule(strokeDash=[4, 4], color=GREY).encode(x("value")))
-    means = alt.Chart({"values": [_mean(row) for row in rows]})
+        chance = [{"value": plain(analysis.chance.mean)}]
+        layers.append(layer("rule", {"strokeDash": [4, 4], "color": GREY}, {"x": x("value")}, chance))
+    means = [_mean(row) for row in rows]
     shown = [kind for kind in MARKS if any(standing(row) == kind for row in rows)]
-    shapes, strokes, fills = (alt.Scale(domain=shown, range=[MARKS[kind][part] for kind in shown]) for part in range(3))
-    key = alt.Legend(title=None, orient="bottom") if legend else None
-    color = alt.Color("kind:N", scale=strokes, legend=key)
-    layers.append(means.mark_rule(strokeWidth=2).encode(x("low"), alt.X2("high:Q"), y, color))
-    marks = means.mark_point(size=75, strokeWidth=1.8, opacity=1).encode(
-        x("mean"),
-        y,
-        color,
-        shape=alt.Shape("kind:N", scale=shapes, legend=key),
-        fill=alt.Fill("kind:N", scale=fills, legend=key),
-        tooltip=[alt.Tooltip("method:N"), alt.Tooltip("text:N", title="mean"), alt.Tooltip("kind:N", title="standing")],
+    shape, color, fill = (
+        category(
+            "kind",
+            scale={"domain": shown, "range": [MARKS[kind][part] for kind in shown]},
+            legend={"title": None, "orient": "bottom"} if legend else None,
+        )
+        for part in range(3)
     )
-    return dict(alt.layer(*layers, marks).properties(width=width, height=max(90, 27 * len(rows))).to_dict())
+    ends = {"x": x("low"), "x2": {"field": "high"}, "y": y, "color": color}
+    layers.append(layer("rule", {"strokeWidth": 2}, ends, means))
+    texts = [category("method"), category("text", title="mean"), category("kind", title="standing")]
+    at = {"x": x("mean"), "y": y, "color": color, "shape": shape, "fill": fill, "tooltip": texts}
+    layers.append(layer("point", {"size": 75, "strokeWidth": 1.8, "opacity": 1}, at, means))
+    return layered(width, max(90, 27 * len(rows)), layers)
 
 
 def _images(analysis: Analysis) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 from heatproof.core.formatting import sentence_case
 from heatproof.report.analysis import Analysis, MethodStatistics
 from heatproof.report.figures.style import GREY, HUES, METHOD_DASHES, plain
+from heatproof.report.figures.vega_lite import Spec, category, layer, layered, quantity
 from heatproof.report.table_cells import arrow
 from heatproof.store.published import SweepEntry
 
@@ -36,40 +37,33 @@ def sweep_lines(sweep: SweepEntry, analysis: Analysis) -> dict[str, list[tuple[f
 
 def sweep_chart(
     sweep: SweepEntry, lines: Mapping[str, Sequence[tuple[float, MethodStatistics]]], analysis: Analysis, *, width: int | str
-) -> dict[str, Any]:
+) -> Spec:
     """The Vega-Lite specification of the chart; `width` is in pixels, or "container" for the width of the page."""
-    import altair as alt
-
     metric, names = analysis.matrix.metric, list(lines)
     values = [at for points in lines.values() for at, _ in points]
     wide = min(values) > 0 and max(values) / min(values) >= _WIDE
-    scale = alt.Scale(type="log", nice=False) if wide else alt.Scale(nice=False, zero=False, padding=8)
-    ticks = sorted(set(values))
-    x = alt.X("x:Q", title=sweep.along, scale=scale, axis=alt.Axis(grid=False, values=ticks, format="~r"))
+    scale = {"type": "log", "nice": False} if wide else {"nice": False, "zero": False, "padding": 8}
+    x = quantity("x", title=sweep.along, scale=scale, axis={"grid": False, "values": sorted(set(values)), "format": "~r"})
     y_title = f"{sentence_case(metric.label)} {arrow(metric.direction)[0]}"
     dashes = [list(METHOD_DASHES[i // len(HUES) % len(METHOD_DASHES)]) for i in range(len(names))]
-    key = alt.Legend(title=None, orient="bottom", columns=3, symbolType="stroke", symbolOpacity=1) if names != [""] else None
-    color = alt.Color("line:N", scale=alt.Scale(domain=names, range=[HUES[i % len(HUES)] for i in range(len(names))]), legend=key)
-    base = alt.Chart({"values": [*_points(lines)]})
-    scaled = alt.Scale(zero=False)
-    band = base.mark_area(opacity=0.1).encode(x, alt.Y("low:Q", title=y_title, scale=scaled), alt.Y2("high:Q"), color)
-    drawn = base.mark_line(strokeWidth=2).encode(
-        x, alt.Y("mean:Q", title=y_title), color, alt.StrokeDash("line:N", scale=alt.Scale(domain=names, range=dashes), legend=key)
-    )
-    dots = base.mark_circle(size=32, opacity=1).encode(
-        x,
-        alt.Y("mean:Q"),
-        color,
-        tooltip=[
-            alt.Tooltip("method:N", title="method"),
-            *(alt.Tooltip(f"{name}:Q", title=title, format=".4~g") for name, title in zip(_NUMBERS, _TITLES, strict=True)),
-        ],
-    )
-    layers = [band, drawn, dots]
+    key = {"title": None, "orient": "bottom", "columns": 3, "symbolType": "stroke", "symbolOpacity": 1} if names != [""] else None
+    hues = {"domain": names, "range": [HUES[i % len(HUES)] for i in range(len(names))]}
+    color = category("line", scale=hues, legend=key)
+    dash = category("line", scale={"domain": names, "range": dashes}, legend=key)
+    numbers = [quantity(name, title=title, format=".4~g") for name, title in zip(_NUMBERS, _TITLES, strict=True)]
+    points = [*_points(lines)]
+    ends = {"y": quantity("low", title=y_title, scale={"zero": False}), "y2": {"field": "high"}}
+    mean = quantity("mean", title=y_title)
+    tips = [category("method", title="method"), *numbers]
+    layers = [
+        layer("area", {"opacity": 0.1}, {"x": x, **ends, "color": color}, points),
+        layer("line", {"strokeWidth": 2}, {"x": x, "y": mean, "color": color, "strokeDash": dash}, points),
+        layer("circle", {"size": 32, "opacity": 1}, {"x": x, "y": quantity("mean"), "color": color, "tooltip": tips}, points),
+    ]
     if analysis.chance is not None:
-        chance = alt.Chart({"values": [{"mean": plain(analysis.chance.mean)}]})
-        layers.append(chance.mark_rule(strokeDash=[4, 4], color=GREY).encode(alt.Y("mean:Q")))
-    return dict(alt.layer(*layers).properties(width=width, height=240).to_dict())
+        chance = [{"mean": plain(analysis.chance.mean)}]
+        layers.append(layer("rule", {"strokeDash": [4, 4], "color": GREY}, {"y": quantity("mean")}, chance))
+    return layered(width, 240, layers)
 
 
 _NUMBERS, _TITLES = ("mean", "low", "high"), ("mean", "from", "to")

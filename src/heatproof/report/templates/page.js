@@ -10,8 +10,11 @@
     const text = document.getElementById(place.dataset.spec).textContent
       .replaceAll("#fefefe", "var(--page)").replaceAll(/"labelLimit": ?230/g, `"labelLimit":${narrow ? 130 : 230}`);
     const result = await vegaEmbed(place, JSON.parse(text), { actions: false, renderer: "svg", ast: true, config });
-    place.setAttribute("role", "img");
-    place.setAttribute("aria-label", place.dataset.label);
+    place.querySelector("svg").setAttribute("aria-hidden", "true");
+    place.tabIndex = 0;
+    place.setAttribute("role", "application");
+    place.setAttribute("aria-roledescription", "chart");
+    place.setAttribute("aria-label", `${place.dataset.label} The arrow keys go through its points.`);
     views.set(place, result.view);
   }
   document.querySelectorAll(".chart[data-spec]").forEach(draw);
@@ -99,6 +102,27 @@
     explain(link, entry.textContent, entry.nextElementSibling.textContent);
   });
   addEventListener("scroll", () => why.matches(":popover-open") && why.hidePopover(), { passive: true });
+
+  // Charts: the arrow keys go through their points, first the means and then the images.
+  for (const place of document.querySelectorAll(".chart[data-spec]")) {
+    let at = -1;
+    const leave = () => place.querySelectorAll(".at").forEach(point => point.classList.remove("at"));
+    place.addEventListener("blur", () => {
+      leave();
+      why.hidePopover();
+    });
+    place.addEventListener("keydown", event => {
+      const all = [...place.querySelectorAll("path[aria-label]")].filter(point => !point.closest(".role-legend, .role-axis"));
+      const points = ["point", "circle", "tick"].flatMap(kind => all.filter(point => point.getAttribute("aria-roledescription") === kind));
+      const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity }[event.key];
+      if (!step || !points.length) return;
+      event.preventDefault();
+      at = Math.max(0, Math.min(points.length - 1, at + step));
+      leave();
+      points[at].classList.add("at");
+      explain(points[at], "", points[at].getAttribute("aria-label").replaceAll("; ", "\n"));
+    });
+  }
 
   for (const table of document.querySelectorAll("table")) {
     const cells = [...table.querySelectorAll("td[title]")];

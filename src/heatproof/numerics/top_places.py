@@ -9,7 +9,7 @@ def hits_among_highest(flat: Float[Tensor, "b n"], inside: Bool[Tensor, "b n"], 
     """Return how many of the highest places, a number for each map, lie inside: the expected number where places tie.
 
     >>> import torch
-    >>> from heatproof.metrics.localisation.top_places import hits_among_highest
+    >>> from heatproof.numerics.top_places import hits_among_highest
     >>> inside = torch.tensor([[True, True, False, False]])
     >>> hits_among_highest(torch.tensor([[3.0, 1.0, 1.0, 0.0]]), inside, torch.tensor([2]))
     tensor([1.5000], dtype=torch.float64)

@@ -1,0 +1,187 @@
+"""Tables of the study of metrics, made from judged.json: heads and rows of text, with statistics over the photographs."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from heatproof.stats import EffectSize, effect_size, krippendorff_alpha, resampling_weights, split_half
+from heatproof.stats.bootstrap import Floats
+
+Table = tuple[list[str], list[list[str]]]
+Scores = Mapping[str, Floats]
+"""The scores [photographs] of each map."""
+
+RESULTS = Path(__file__).parent / "judged.json"
+NETWORKS = ("efficientnet_lite0", "squeezenet1_1")
+CHANCE, EDGES = "Random map", "Edge map"
+METHODS = ("IG noise", "Grad-CAM", "SmoothGrad", "Guided backprop", "Gradient", "LRP")
+CONTROLS = (EDGES, "Centre map", "LRP, blurred", "Input map", "Constant map")
+LOWER = ("AUPC as published", "AUTVC", "random logit", "ROAD")
+"""Metrics of which less is better."""
+FEWEST = 6
+"""The fewest photographs of which a metric is shown."""
+EARLIER: dict[str, tuple[float, ...]] = {
+    "AUPC as published": (0.35, -0.04, 0.27, 0.45, 0.05, 0.25, 0.04),
+    "SRG 32 px, uniform": (1.16, 1.41, 1.15, 1.22, 0.93, 1.24, 0.65),
+    "SRG 32 px, blurred": (1.23, 1.65, 1.31, 1.15, 0.77, 1.59, 1.11),
+    "SRG 32 px, channel mean": (1.15, 1.30, 1.40, 1.28, 1.07, 1.57, 0.87),
+    "pixel SRG, blurred": (2.04, 2.57, -0.30, -0.44, -0.37, 2.07, 0.91),
+    "pixel SRG, channel mean": (2.13, 2.03, -0.35, -0.48, -0.08, 2.86, 0.90),
+}
+"""The effect sizes over the random map of the methods and the edge map on EfficientNet-Lite0, as this project measured them on 40
+photographs before these metrics existed, with regions that may lie anywhere."""
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The lines of a file of scores, without a last one that was cut off."""
+    lines = path.read_text("utf-8").split("\n") if path.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def collect(folder: Path, passes: Mapping[str, float], results: Path = RESULTS) -> None:
+    """Gather the lines of scores of every network in one file, with the passes of one map by each metric."""
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted(folder.glob("*.jsonl")):
+        for row in read(path):
+            metric = found.setdefault(path.stem, {}).setdefault(row["metric"], {"passes": passes[row["metric"]], "scores": {}})
+            metric["scores"][str(row["image"])] = {
+                label: None if value is None else float(f"{value:.4g}") for label, value in row["values"].items()
+            }
+    results.write_text(json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
+
+
+def tables(results: Path = RESULTS) -> dict[str, Table]:
+    """Every table by its name."""
+    networks = json.loads(results.read_text("utf-8"))
+    scores = {name: {metric: _scores(metric, each) for metric, each in found.items()} for name, found in networks.items()}
+    shown = {name: {metric: each for metric, each in found.items() if _n(each) >= FEWEST} for name, found in scores.items()}
+    made = {"complete": _complete(networks), "worth": _worth(networks, shown), "signs": _signs(shown), "earlier": _earlier(shown)}
+    for name in NETWORKS:
+        found = shown.get(name, {})
+        made[f"chance-{name}"] = _effects(found, (*METHODS, EDGES), CHANCE)
+        made[f"edges-{name}"] = _effects(found, METHODS, EDGES)
+        made[f"controls-{name}"] = _effects(found, CONTROLS, CHANCE)
+    return made
+
+
+def _scores(metric: str, found: Mapping[str, Any]) -> Scores:
+    """The scores of each map, signed so that more is better; NaN where there is none."""
+    rows = [found["scores"][image] for image in sorted(found["scores"], key=int)]
+    labels = dict.fromkeys(label for row in rows for label in row)
+    sign = -1.0 if metric in LOWER else 1.0
+    values = {label: [row.get(label) for row in rows] for label in labels}
+    return {label: sign * np.array([np.nan if v is None else v for v in each], dtype=np.float64) for label, each in values.items()}
+
+
+def _n(scores: Scores) -> int:
+    return len(next(iter(scores.values())))
+
+
+def _effects(found: Mapping[str, Scores], labels: Iterable[str], over: str) -> Table:
+    """The effect size of each map over a control, by each metric."""
+    labels = [*labels]
+    rows = [
+        [metric, str(_n(scores)), *(_d(scores, label, over) for label in labels)]
+        for metric, scores in found.items()
+        if over in scores and not metric.endswith("signed")
+    ]
+    return ["metric", "photographs", *labels], rows
+
+
+def _effect(scores: Scores, label: str, over: str) -> EffectSize | None:
+    if label not in scores or over not in scores or label == over:
+        return None
+    effect = effect_size(scores[label], scores[over])
+    return effect if effect.n >= FEWEST and np.isfinite(effect.d) else None
+
+
+def _d(scores: Scores, label: str, over: str) -> str:
+    effect = _effect(scores, label, over)
+    return "—" if effect is None else f"{_number(effect.d)} [{_number(effect.low)}, {_number(effect.high)}]"
+
+
+def _complete(networks: Mapping[str, Any]) -> Table:
+    metrics = list(dict.fromkeys(metric for found in networks.values() for metric in found))
+    rows = [[metric, *(str(len(found.get(metric, {"scores": ()})["scores"])) for found in networks.values())] for metric in metrics]
+    return ["metric", *networks], rows
+
+
+def _worth(networks: Mapping[str, Any], shown: Mapping[str, Mapping[str, Scores]]) -> Table:
+    """What it takes to tell the best method from the random map and from the edges, and how far photographs agree."""
+    rows = []
+    for network, found in shown.items():
+        for metric, scores in found.items():
+            if metric.endswith("signed"):
+                continue
+            maps = [label for label in (*METHODS, *CONTROLS, CHANCE) if label in scores and np.isfinite(scores[label]).any()]
+            values = np.stack([scores[label] for label in maps])
+            best = max((label for label in METHODS if label in scores), key=lambda label: float(np.nanmean(scores[label])))
+            reliability = split_half(values, np.random.default_rng(0))
+            alpha = krippendorff_alpha(values, resampling_weights(values.shape[1], 2_000, np.random.default_rng(0)))
+            cells = [_images(_effect(scores, best, over)) for over in (CHANCE, EDGES)]
+            numbers = [
+                f"{_number(each)} [{_number(low)}, {_number(high)}]" if np.isfinite(each) else "—"
+                for each, low, high in (
+                    (reliability.value, reliability.low, reliability.high),
+                    (alpha.alpha, alpha.low, alpha.high),
+                )
+            ]
+            rows.append([network, metric, f"{networks[network][metric]['passes']:.0f}", best, *cells, *numbers])
+    return [
+        "network",
+        "metric",
+        "passes a map",
+        "best",
+        "images: random map",
+        "images: edge map",
+        "reliability",
+        "agreement α",
+    ], rows
+
+
+def _images(effect: EffectSize | None) -> str:
+    """The images until a difference is told from chance with a power of 80 %, with the range of the interval of d."""
+    if effect is None:
+        return "—"
+    if effect.d <= 0:
+        return "not better"
+    high = "∞" if np.isinf(effect.images_high) else f"{effect.images_high:,.0f}"
+    return f"{effect.images:,.0f} [{effect.images_low:,.0f}, {high}]"
+
+
+def _signs(shown: Mapping[str, Mapping[str, Scores]]) -> Table:
+    """The effect sizes with regions ranked by signed relevance and by magnitude, on the photographs that have both."""
+    cells: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for network, found in shown.items():
+        signed, absolute = found.get("SRG 32 px, uniform, signed"), found.get("SRG 32 px, uniform")
+        if signed is None or absolute is None:
+            continue
+        n = min(_n(signed), _n(absolute))
+        for label in METHODS:
+            if label in signed:
+                both = [{name: row[:n] for name, row in each.items()} for each in (signed, absolute)]
+                cells[network, label] = [str(n), *(_d(each, label, CHANCE) for each in both)]
+    return ["network", "method", "photographs", "signed", "absolute"], [[*key, *row] for key, row in cells.items()]
+
+
+def _earlier(shown: Mapping[str, Mapping[str, Scores]]) -> Table:
+    """The effect sizes of an earlier measurement beside those of this one, and whether they are in its intervals."""
+    rows = []
+    for metric, numbers in EARLIER.items():
+        scores = shown.get("efficientnet_lite0", {}).get(metric)
+        if scores is None:
+            continue
+        for label, earlier in zip((*METHODS, EDGES), numbers, strict=True):
+            effect = _effect(scores, label, CHANCE)
+            if effect is not None:
+                inside = "yes" if effect.low <= earlier <= effect.high else "no"
+                rows.append([metric, str(effect.n), label, _number(earlier), _d(scores, label, CHANCE), inside])
+    return ["metric", "photographs", "map", "earlier", "here", "inside"], rows
+
+
+def _number(value: float) -> str:
+    return "∞" if np.isinf(value) and value > 0 else f"{value:.2f}".replace("-", "−")

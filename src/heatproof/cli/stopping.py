@@ -1,0 +1,60 @@
+"""What happens when the user, or the machine, stops a command: SIGINT and SIGTERM end it once, in good order and in time."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread, current_thread, main_thread
+from time import sleep
+from types import FrameType
+
+LONGEST = 10.0
+"""The seconds after which a command that is stopped ends, whatever it still does. Files are written as a whole or not at all."""
+
+
+class Stopped(KeyboardInterrupt):
+    """The command is to end, with this exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__()
+        self.code = code
+
+
+def exit_code(error: KeyboardInterrupt) -> int:
+    """The exit code of a command that was stopped: 128 and the number of the signal."""
+    return error.code if isinstance(error, Stopped) else 128 + signal.SIGINT
+
+
+@contextmanager
+def stopping_once() -> Iterator[None]:
+    """A block that the first SIGINT or SIGTERM ends with `Stopped`. Further signals are ignored until the process has ended, which
+    takes ten seconds at most.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    stopped = False
+
+    def stop(number: int, _: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        Thread(target=_end, args=(128 + number,), daemon=True).start()
+        raise Stopped(128 + number)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:  # as of a command that was started with nohup
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in () if stopped else before.items():
+            signal.signal(number, handler)
+
+
+def _end(code: int) -> None:
+    sleep(LONGEST)
+    os._exit(code)

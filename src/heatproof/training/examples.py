@@ -1,0 +1,31 @@
+"""The examples of a data set as a network takes them, with their labels: classes, or the values of a quantity."""
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from heatproof.core.errors import DataError, ModelError
+from heatproof.data.base import Dataset, Item
+from heatproof.data.loading import load
+from heatproof.models.model import Model
+
+
+def labelled_images(dataset: Dataset, items: list[Item], model: Model) -> tuple[Float[Tensor, "n c *space"], Shaped[Tensor, " n"]]:
+    """All examples, in memory, each with its class, or with its value where the set has a quantity.
+
+    Raises:
+        DataError: An example has no label, or no value.
+        ModelError: The network does not know how a photograph becomes an input, and the set holds no tensors.
+        ImageRefused: An example cannot be used.
+    """
+    is_quantity, is_tensors = bool(dataset.quantity), dataset.image_shape is not None
+    labels = [item.value if is_quantity else item.label if item.label >= 0 else None for item in items]
+    if None in labels:
+        name = items[labels.index(None)].name
+        raise DataError(f"{dataset.name}: expected a label for every image, {name} has none; give the set its labels")
+    if model.preprocessing is None and not is_tensors:
+        raise ModelError(f"{model.name}: expected an architecture with `preprocessing`, got none; give `preprocessing`")
+    loaded = load(dataset, items, None if is_tensors else model.preprocessing)
+    if loaded.refused:
+        raise loaded.refused[0]
+    return loaded.images.to(model.dtype), torch.tensor(labels)

@@ -1,0 +1,290 @@
+"""The result of `heatproof.advise`: which method to use, which to avoid, and the evidence."""
+
+import math
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heatproof.core.errors import UsageError
+from heatproof.core.formatting import DASH, comma_list, count, interval, number, percent
+from heatproof.store.atomic import write_atomically
+from heatproof.verdict.advice_rule import MethodFacts
+from heatproof.verdict.advice_scores import AdviceEvidence, AdviceScores, evidence_of, stability
+from heatproof.verdict.answers import Answer, Outcome
+from heatproof.verdict.question import Question
+from heatproof.verdict.text_table import text_table
+from heatproof.verdict.verdict_file import AdvisedMethodEntry, AnswerEntry, MetricUseEntry, VerdictFile
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WIDTH = 100
+FILE = "verdict.json"
+
+
+@dataclass(frozen=True)
+class MetricUse:
+    """Whether a metric of faithfulness was used, the images that it needs, and the sentence of its judgement."""
+
+    metric: str
+    used: bool
+    images: float
+    sentence: str
+
+
+@dataclass(frozen=True, repr=False)
+class Advice:
+    """Which method to use on one network and its images.
+
+    `print(advice)` shows the sentence, a table of methods and questions, and what is open. `advice.answer("LRP", "regions")` is one
+    answer with its numbers.
+
+    Attributes:
+        model: the name of the network.
+        digest: the digest of its weights.
+        images: the images of the last look.
+        scores: the scores that all this rests on.
+        evidence: the answers, and what the rule concludes.
+        methods: the settings of each method, by its label.
+        metrics: the metrics of faithfulness that were used, and those that were not, with the reason.
+        stability: how often images that are resampled lead to the same methods to use and to avoid.
+        passes: the expected passes of all looks.
+        stopped: why the run ended before the answer was decided; empty if it did not.
+        path: the folder of the runs that were made; the same call continues them.
+    """
+
+    model: str
+    digest: str
+    images: int
+    scores: AdviceScores
+    evidence: AdviceEvidence
+    methods: Mapping[str, Mapping[str, Any]]
+    metrics: tuple[MetricUse, ...]
+    stability: float
+    passes: int
+    stopped: str
+    path: Path
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        model: str,
+        digest: str,
+        scores: AdviceScores,
+        methods: Mapping[str, Mapping[str, Any]],
+        metrics: tuple[MetricUse, ...],
+        path: Path,
+        passes: int,
+        stopped: str,
+    ) -> "Advice":
+        """The advice that scores allow, written to `verdict.json` in the folder of the runs."""
+        evidence = evidence_of(scores)
+        images = scores.asked[0].values.shape[1] if scores.asked else 0
+        same = stability(scores, evidence.conclusion)
+        advice = cls(model, digest, images, scores, evidence, methods, metrics, same, passes, stopped, path)
+        advice.save(advice.file)
+        return advice
+
+    @property
+    def sentence(self) -> str:
+        """The conclusion in words."""
+        return self.evidence.conclusion.sentence
+
+    @property
+    def use(self) -> str | None:
+        """The label of the recommended method; None if there is none."""
+        return self.evidence.conclusion.use
+
+    @property
+    def avoid(self) -> str | None:
+        """The label of the method to avoid; None if there is none."""
+        return self.evidence.conclusion.avoid
+
+    @property
+    def next(self) -> str | None:
+        """The label of the next best method; None if there is none."""
+        return self.evidence.conclusion.next
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """The labels of the methods that are not told apart from the recommended one."""
+        return self.evidence.conclusion.tied
+
+    @property
+    def file(self) -> Path:
+        """The path of the verdict, which `heatproof explain --verdict` takes."""
+        return self.path / FILE
+
+    @property
+    def report(self) -> Path | None:
+        """The page of the maps and scores of the first look at faithfulness; None if there was none."""
+        page = self.path / "faithfulness" / "report.html"
+        return page if page.is_file() else None
+
+    def answer(self, method: str, question: str) -> Answer:
+        """The answer to a question about a method.
+
+        Raises:
+            UsageError: There is no such method or question.
+        """
+        labels, names = [each.label for each in self.scores.methods], [each.name for each in self.evidence.questions]
+        if method not in labels:
+            raise UsageError(f"method: expected one of {comma_list(labels, 20)}, got {method!r}")
+        if question not in names:
+            raise UsageError(f"question: expected one of {comma_list(names, 20)}, got {question!r}")
+        return self.evidence.answers[names.index(question)][labels.index(method)]
+
+    def __iter__(self) -> Iterator[tuple[MethodFacts, Question, Answer]]:
+        for question, found in self._questions():
+            for method, one in zip(self.scores.methods, found, strict=True):
+                yield method, question, one
+
+    def _questions(self) -> Iterator[tuple[Question, tuple[Answer, ...]]]:
+        return zip(self.evidence.questions, self.evidence.answers, strict=True)
+
+    def text(self, width: int = WIDTH) -> str:
+        """The sentence, the table and what is open, in lines of at most `width` characters."""
+
+        def wrapped(text: str) -> str:
+            return "\n".join(textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False))
+
+        blocks = ["\n".join(textwrap.wrap(self.sentence, width, break_on_hyphens=False)), self._table(width)]
+        questions = [f"{question.name}: {question.asks}" for question in self.evidence.questions]
+        blocks.append("\n".join(map(wrapped, questions)))
+        blocks.append("\n".join(map(wrapped, self._remarks())))
+        return "\n\n".join(block for block in blocks if block)
+
+    def _table(self, width: int) -> str:
+        heads = ["method", *(_head(question) for question in self.evidence.questions), "passes\na map", "seconds\na map"]
+        rows = []
+        for m in self._order():
+            method = self.scores.methods[m]
+            cells = [_cell(question, found[m]) for question, found in self._questions()]
+            rows.append([method.label, *cells, number(method.passes, 0), number(method.seconds, 2)])
+        return text_table(heads, rows, width)
+
+    def _order(self) -> list[int]:
+        """The methods as the sentence names them, then by their merit; the one to avoid last."""
+        found = self.evidence.conclusion
+        first = [found.use, *found.tied, found.next]
+        means = [self.evidence.merits[m] for m in range(len(self.scores.methods))]
+
+        def place(m: int) -> tuple[int, int, float]:
+            label = self.scores.methods[m].label
+            known = means[m][means[m] == means[m]]
+            merit = -float(known.mean()) if len(known) else math.inf
+            return int(label == found.avoid), first.index(label) if label in first else len(first), merit
+
+        return sorted(range(len(self.scores.methods)), key=place)
+
+    def _remarks(self) -> Iterator[str]:
+        """What the answers rest on, what is open, and what would decide it."""
+        yield f"Images: {self.images}, of looks at {comma_list([str(n) for n in self.scores.looks], 9)}; {self.passes:,} passes."
+        if self.stability == self.stability and (self.use or self.avoid):
+            yield f"Stability: {percent(self.stability)} of resamples of the images give the same method to use and to avoid."
+        used = [use.metric for use in self.metrics if use.used]
+        if used:
+            yield f"Metrics used: {comma_list(used, 9)}."
+        for use in self.metrics:
+            if not use.used:
+                yield f"Not used: {use.metric}. {use.sentence}"
+        if self.use is not None and not self.evidence.conclusion.decided:
+            yield "Not decided: more images could change which method is used."
+        if self.stopped:
+            yield f"Stopped early: {self.stopped}."
+        yield from self._open()
+
+    def _open(self) -> Iterator[str]:
+        for question, found in self._questions():
+            both = zip(self.scores.methods, found, strict=True)
+            still = [(one.images, method.label) for method, one in both if one.outcome == Outcome.OPEN]
+            if still:
+                needs = [f"{label} ({_needs(images)})" for images, label in sorted(still)]
+                yield f"Open, {question.name}: {comma_list(needs, 12)}."
+
+    def to_arrow(self) -> "pa.Table":
+        """A table with one row for each method and question: the outcome and every number."""
+        import pyarrow as pa
+
+        rows = [
+            {
+                "model": self.model,
+                "method": method.label,
+                "question": question.name,
+                "asks": question.asks,
+                "passes": method.passes,
+                "seconds": method.seconds,
+                **{key: str(value) if key == "outcome" else value for key, value in asdict(one).items()},
+            }
+            for method, question, one in self
+        ]
+        return pa.Table.from_pylist(rows)
+
+    def to_file(self) -> VerdictFile:
+        """The verdict in the form of its file."""
+        found = self.evidence.conclusion
+        methods = [
+            AdvisedMethodEntry(
+                label=method.label,
+                settings=dict(self.methods[method.label]),
+                passes=_known(method.passes),
+                answers={question.name: _entry(answers[m]) for question, answers in self._questions()},
+            )
+            for m, method in enumerate(self.scores.methods)
+        ]
+        return VerdictFile(
+            model=self.model,
+            digest=self.digest,
+            images=self.images,
+            looks=self.scores.looks,
+            sentence=self.sentence,
+            use=found.use,
+            tied=found.tied,
+            next=found.next,
+            avoid=found.avoid,
+            decided=found.decided,
+            stability=_known(self.stability),
+            passes=self.passes,
+            questions={question.name: question.asks for question in self.evidence.questions},
+            methods=tuple(methods),
+            metrics=tuple(
+                MetricUseEntry(metric=use.metric, used=use.used, images=_known(use.images), sentence=use.sentence)
+                for use in self.metrics
+            ),
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the verdict to a file that `heatproof explain --verdict` takes."""
+        write_atomically(Path(path), f"{self.to_file().model_dump_json(indent=1)}\n".encode())
+
+    def __repr__(self) -> str:
+        return f"Advice about {self.model} on {count(self.images, 'image')}\n\n{self.text()}"
+
+
+def _head(question: Question) -> str:
+    return f"{question.name}\n{'d over ' + question.against if question.against != 'limit' else 'score'}"
+
+
+def _cell(question: Question, found: Answer) -> str:
+    if found.outcome == Outcome.UNASKED:
+        return DASH
+    if question.against == "limit":
+        return f"{found.outcome} {number(round(found.value, 2) + 0.0, 2)}"
+    d, low, high = (round(each, 1) + 0.0 for each in (found.d, found.low, found.high))  # no powers of ten, no −0
+    return f"{found.outcome} {number(d, 1)} {interval(low, high, 1)}"
+
+
+def _needs(images: float) -> str:
+    return f"{images:,.0f} images" if images < math.inf else "no sign of a difference"
+
+
+def _entry(found: Answer) -> AnswerEntry:
+    numbers = {key: value for key, value in asdict(found).items() if key not in ("outcome", "n")}
+    return AnswerEntry(outcome=str(found.outcome), n=found.n, **{key: _known(value) for key, value in numbers.items()})
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
