@@ -5,7 +5,8 @@ drawn at random; there are about 10¹⁰ molecules. Fragments have no charges bu
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 from heatproof.core.seeds import derive, seed_of
 from heatproof.data.molecular_graphs import chemistry
@@ -45,18 +46,19 @@ _ENDS = (
 _OPEN = "(*)"
 
 
-def assembled_molecules(seed: int, smallest: int, largest: int) -> Iterator[str]:
+def assembled_molecules(stream: str, smallest: int, largest: int, favoured: Sequence[str] = ()) -> Iterator[str]:
     """Canonical SMILES of molecules with so many atoms, without repetition and without end.
 
     Args:
-        seed: the seed of the stream.
+        stream: the name of the stream; another name gives other molecules.
         smallest: the least number of atoms, hydrogens not counted.
         largest: the greatest number of atoms.
+        favoured: ends of which every second one is taken; all ends are equally likely if it is empty.
     """
     chem = chemistry()
-    generator, seen = random.Random(seed_of(derive("molecules", seed))), set[str]()
+    generator, seen = random.Random(seed_of(derive("molecules", stream))), set[str]()
     while True:
-        found = chem.MolFromSmiles(_assembled(generator, [0], generator.choice((3, 4, 5, 6, 7))))
+        found = chem.MolFromSmiles(_assembled(generator, [0], generator.choice((3, 4, 5, 6, 7)), favoured))
         if found is None or not smallest <= found.GetNumAtoms() <= largest:
             continue
         smiles = str(chem.MolToSmiles(found))
@@ -65,9 +67,18 @@ def assembled_molecules(seed: int, smallest: int, largest: int) -> Iterator[str]
             yield smiles
 
 
-def _assembled(generator: random.Random, rings: list[int], depth: int) -> str:
+@cache
+def ends_with(pattern: str) -> tuple[str, ...]:
+    """The ends that match a SMARTS pattern where they are bound to a carbon atom."""
+    chem = chemistry()
+    query, ends = chem.MolFromSmarts(pattern), dict.fromkeys(_ENDS)
+    return tuple(end for end in ends if chem.MolFromSmiles(f"C{end.replace('%', '1')}").HasSubstructMatch(query))
+
+
+def _assembled(generator: random.Random, rings: list[int], depth: int, favoured: Sequence[str]) -> str:
     """A fragment with all its places closed; `rings` counts the rings of the molecule."""
-    fragment = generator.choice(_ENDS if depth == 0 else generator.choice((_RINGS, _LINKS)))
+    fragments = generator.choice((_RINGS, _LINKS)) if depth else favoured if favoured and generator.random() < 0.5 else _ENDS
+    fragment = generator.choice(fragments)
     if "%" in fragment:
         rings[0] += 1
         fragment = fragment.replace("%", f"%{rings[0] + 9}")
@@ -76,5 +87,5 @@ def _assembled(generator: random.Random, rings: list[int], depth: int) -> str:
     for rest in others:
         inner = generator.random() < 0.85
         below = generator.choice((0, depth - 1, depth - 1, depth - 1)) if depth else 0
-        closed += [f"(-{_assembled(generator, rings, below)})" if inner else "", rest]
+        closed += [f"(-{_assembled(generator, rings, below, favoured)})" if inner else "", rest]
     return "".join(closed)

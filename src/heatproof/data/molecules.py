@@ -15,7 +15,6 @@ here.
 """
 
 import itertools
-from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +28,7 @@ from torch import Tensor
 
 from heatproof.core.errors import DataError, ImageRefused
 from heatproof.data.base import CropRegion, Dataset, Item, Preprocess, bytes_digest
-from heatproof.data.fragment_grammar import assembled_molecules
+from heatproof.data.fragment_grammar import assembled_molecules, ends_with
 from heatproof.data.legal_masks import MOST_MASKS, legal_masks
 from heatproof.data.molecular_graphs import BONDS, ELEMENTS, crippen_contributions, matches, molecule, molecule_tensor
 from heatproof.data.public_molecules import PUBLIC, MoleculeRow, molecules_of_file, public_molecules
@@ -188,25 +187,35 @@ def _rows(settings: Molecules) -> list[_LabelledRow]:
 
 def _balanced(settings: Molecules) -> Iterator[_LabelledRow]:
     """Assembled molecules of the part, whose combinations of fragments alternate."""
-    cells = deque(_cells(settings))
+    cells = _cells(settings)
+    streams = {cell: _with_fragments(settings, cell) for cell in dict.fromkeys(cells)}
+    for cell in itertools.cycle(cells):
+        yield _labelled(settings, MoleculeRow(next(streams[cell])))
+
+
+def _with_fragments(settings: Molecules, cell: tuple[bool, ...]) -> Iterator[str]:
+    """Assembled molecules of the part with exactly this combination of fragments."""
     patterns = (*RULES.get(settings.task, ()), *filter(None, [CORRELATES.get(settings.correlate)]))
-    waiting: dict[tuple[bool, ...], deque[str]] = {cell: deque() for cell in cells}
-    stream = assembled_molecules(0, min(_SMALLEST, settings.nodes), settings.nodes)
-    while True:
-        cell, tries = cells[0], 0
-        while not waiting[cell]:
-            smiles, tries = next(stream), tries + 1
-            if tries > _TRIES * len(cells):
-                raise DataError(
-                    f"{settings.name}: expected molecules of {settings.task} with {settings.nodes} atoms at most; raise nodes"
-                )
-            if settings.part not in ("all", _part(smiles)) or not _fits(settings, smiles):
-                continue
-            found = tuple(map(bool, matches(smiles, patterns)))
-            if found in waiting:
-                waiting[found].append(smiles)
-        yield _labelled(settings, MoleculeRow(waiting[cell].popleft()))
-        cells.rotate(-1)
+    wanted = [pattern for pattern, present in zip(patterns, cell, strict=True) if present]
+    ends = [found for pattern in wanted if (found := ends_with(pattern))]
+    # Each fragment is favoured as often as any other, whatever the number of ends that have it.
+    rounds = itertools.islice(zip(*map(itertools.cycle, ends), strict=False), max(map(len, ends), default=0))
+    favoured = list(itertools.chain.from_iterable(rounds))
+    tries = 0
+    for smiles in assembled_molecules(f"{patterns} {cell}", min(_SMALLEST, settings.nodes), settings.nodes, favoured):
+        tries += 1
+        if (
+            settings.part in ("all", _part(smiles))
+            and tuple(map(bool, matches(smiles, patterns))) == cell
+            and _fits(settings, smiles)
+        ):
+            tries = 0
+            yield smiles
+        elif tries > _TRIES:
+            raise DataError(
+                f"{settings.name}: expected molecules of {settings.task} with {settings.nodes} atoms at most, found none among "
+                f"{_TRIES:,}; raise nodes"
+            )
 
 
 def _cells(settings: Molecules) -> Sequence[tuple[bool, ...]]:

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.models.output_matrix import output_matrix
+from heatproof.training.supervision import Supervision
 from heatproof.training.training_config import TrainingConfig
 
 _log = logging.getLogger(__name__)
@@ -83,7 +83,8 @@ def fit(
     if not parameters:
         raise ModelError(f"{type(module).__name__}: expected parameters that take a gradient, got none; call requires_grad_(True)")
     module.eval()
-    _check_labels(module, images, labels)
+    supervision = Supervision(labels)
+    _check_labels(module, images, labels, supervision)
     optimiser = _optimiser(parameters, config)
     order, noise = _generator(seed, "order", torch.device("cpu")), _generator(seed, "noise", images.device)
     history = []
@@ -97,104 +98,59 @@ def fit(
             module.train()
             for epoch in range(1, config.epochs + 1):
                 _set_rate(optimiser, epoch, config)
-                history.append(_epoch(module, images, labels, optimiser, config, order, noise, seen))
+                history.append(_epoch(module, images, labels, supervision, optimiser, config, order, noise, seen))
                 _check_loss(history[-1][0], epoch, config)
                 _log.info("epoch %d of %d: loss %.3f, accuracy %.3f", epoch, config.epochs, *history[-1])
     finally:
         module.zero_grad()
         module.eval()
     losses, accuracies = zip(*history, strict=True)
-    if labels.is_floating_point():
-        accuracy = share_explained(lambda batch: output_matrix(module(batch), len(batch))[:, 0], images, labels)
-    else:
-        accuracy = share_correct(lambda batch: _decided(output_matrix(module(batch), len(batch))), images, labels)
-    return FittedNetwork(losses, accuracies, accuracy)
-
-
-def _decided(outputs: Float[Tensor, "b k"]) -> Int[Tensor, " b"]:
-    return outputs.argmax(1) if outputs.shape[1] > 1 else (outputs[:, 0] > 0).long()
-
-
-def _loss(outputs: Float[Tensor, "b k"], labels: Shaped[Tensor, " b"]) -> Tensor:
-    if labels.is_floating_point():
-        return mse_loss(outputs[:, 0], labels.to(outputs))
-    if outputs.shape[1] == 1:
-        return binary_cross_entropy_with_logits(outputs[:, 0], labels.to(outputs))
-    return cross_entropy(outputs, labels)
+    return FittedNetwork(losses, accuracies, _mean_credit(module, images, labels, supervision))
 
 
 @torch.no_grad()
-def share_correct(decide: Callable[[Tensor], Tensor], images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"]) -> float:
-    """The share of the images for which the network decides for their label."""
+def _mean_credit(module: nn.Module, images: Tensor, labels: Tensor, supervision: Supervision) -> float:
     pairs = zip(torch.split(images, _ROWS), torch.split(labels, _ROWS), strict=True)
-    return sum(int((decide(chunk) == classes).sum()) for chunk, classes in pairs) / len(images)
-
-
-@torch.no_grad()
-def share_explained(predict: Callable[[Tensor], Tensor], images: Float[Tensor, "n *shape"], labels: Float[Tensor, " n"]) -> float:
-    """The share of the variance of a quantity that the predictions explain: R² = 1 − Σ (y − ŷ)² / Σ (y − ȳ)².
-
-    It is below 0 for predictions that are worse than the mean, and NaN for a quantity that does not vary.
-    """
-    predicted = torch.cat([predict(chunk) for chunk in torch.split(images, _ROWS)]).double()
-    return _explained(float((predicted - labels.double()).square().mean()), labels)
-
-
-def _explained(squared_error: float, labels: Tensor) -> float:
-    variance = float(labels.double().var(correction=0))
-    return 1 - squared_error / variance if variance > 0 else math.nan
+    credits = [supervision.credit(output_matrix(module(chunk), len(chunk)), each) for chunk, each in pairs]
+    return float(torch.cat(credits).double().mean())
 
 
 def _epoch(
     module: nn.Module,
     images: Tensor,
     labels: Shaped[Tensor, " n"],
+    supervision: Supervision,
     optimiser: torch.optim.Optimizer,
     config: TrainingConfig,
     order: torch.Generator,
     noise: torch.Generator,
     seen: Callable[[Tensor], Tensor],
 ) -> tuple[float, float]:
-    """One pass over all examples, in steps; the mean loss and the share of correct examples. It ends at the first loss that is not
-    finite.
-    """
-    total, correct = 0.0, 0
+    """One pass over all examples, in steps; the mean loss and the mean credit. It ends at the first loss that is not finite."""
+    total, correct = 0.0, 0.0
     shuffled = torch.randperm(len(images), generator=order).to(images.device)
     for positions in torch.split(shuffled, config.batch_size):
         batch, classes = seen(images[positions]), labels[positions]
         if config.noise:
             batch = batch + config.noise * torch.rand(batch.shape, generator=noise, device=batch.device, dtype=batch.dtype)
         outputs = output_matrix(module(batch), len(batch))
-        loss = _loss(outputs, classes)
+        loss = supervision.loss(outputs, classes)
         total += loss.item() * len(positions)
         if not math.isfinite(total):
             break
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch ships it without types
         optimiser.step()
-        correct += 0 if labels.is_floating_point() else int((_decided(outputs) == classes).sum())
-    mean = total / len(images)
-    return mean, _explained(mean, labels) if labels.is_floating_point() else correct / len(images)
+        correct += float(supervision.credit(outputs, classes).double().sum())
+    return total / len(images), correct / len(images)
 
 
-def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
+def _check_labels(module: nn.Module, images: Tensor, labels: Tensor, supervision: Supervision) -> None:
     if not len(images):
         raise TensorError("images: expected at least one example to train on, got none; widen the data set")
     with torch.no_grad():
         outputs = output_matrix(module(images[:1]), 1)
-    if labels.is_floating_point():
-        if outputs.ndim != 2 or outputs.shape[1] != 1 or not bool(labels.isfinite().all()):
-            raise TensorError(
-                "labels: expected a network with one output for a quantity, and finite numbers, got outputs "
-                f"{list(outputs.shape)}; give whole numbers where labels are classes"
-            )
-        return
-    low, high = int(labels.min()), int(labels.max())
-    if outputs.ndim != 2 or low < 0 or high >= max(outputs.shape[1], 2):
-        raise TensorError(
-            f"labels: expected 0 to k − 1 for outputs [b, k], got {low} to {high} for outputs {list(outputs.shape)}; "
-            "give the network as many outputs as there are classes, and every image a label"
-        )
+    supervision.check(outputs, labels)
 
 
 def _check_loss(loss: float, epoch: int, config: TrainingConfig) -> None:
