@@ -447,6 +447,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     Competition: {"method": [IntegratedGradients(), Gradient()], "rivals": 1},
     Damaged: {"method": Gradient(), "damage": ["shift", "blur"], "share": 0.75},
     Product: {"first": [InputXGradient(), Gradient()], "second": [InputXGradient(), Gradient()]},
+    InputMap: {"last": 0},
     DeepLift: {"baseline": [Uniform(), Reference(images=REFERENCES)], "baselines": 4},
     DeepTaylor: {"bounded": lambda now: not now},
     Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},

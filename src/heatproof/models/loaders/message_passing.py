@@ -13,6 +13,8 @@ takes the place of the set-to-set readout, and because null graphs score even od
 graphs with either label to the training set.
 """
 
+import itertools
+
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
@@ -28,31 +30,38 @@ class MessageLayer(nn.Module):
     itself.
     """
 
-    def __init__(self, inputs: int, outputs: int, kinds: int, *, biases: bool) -> None:
+    def __init__(self, inputs: int, outputs: int, kinds: int, *, biases: bool, normalised: bool) -> None:
         super().__init__()
         self.own = nn.Conv1d(inputs, outputs, 1, bias=biases)
         self.sent = nn.Conv1d(inputs, outputs * kinds, 1, bias=False)
         self.kinds = kinds
         self.relu = nn.ReLU()
+        self.norm = nn.LayerNorm(outputs, elementwise_affine=False) if normalised else None
 
     def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
         """The new activations `[b, k, n]` of the nodes."""
         sent = self.sent(nodes).unflatten(1, (self.kinds, -1))  # [b, kinds, k, n]
         received: Tensor = sent @ edges  # over the node that sends
         activation: Tensor = self.relu(self.own(nodes) + received.sum(1))
-        return activation
+        return activation if self.norm is None else self.norm(activation.transpose(1, 2)).transpose(1, 2)
 
 
 class MessagePassingNetwork(nn.Module):
-    """Layers of messages, a sum over nodes, and a linear output."""
+    """Layers of messages, a sum over nodes, and dense layers to the outputs."""
 
-    def __init__(self, features: int, kinds: int, widths: list[int], outputs: int, *, biases: bool) -> None:
+    def __init__(self, settings: "MessagePassing") -> None:
         super().__init__()
-        self.features = features
+        self.features = settings.features
+        widths = [settings.features, *[settings.width] * settings.layers]
         self.layers = nn.ModuleList(
-            MessageLayer(before, after, kinds, biases=biases) for before, after in zip([features, *widths], widths, strict=False)
+            MessageLayer(before, after, settings.kinds, biases=settings.biases, normalised=settings.normalised)
+            for before, after in itertools.pairwise(widths)
         )
-        self.readout = nn.Linear(widths[-1], outputs, bias=biases)
+        if settings.hidden:
+            dense = nn.Linear(settings.width, settings.hidden), nn.ReLU(), nn.Linear(settings.hidden, settings.outputs)
+            self.readout: nn.Module = nn.Sequential(*dense)
+        else:
+            self.readout = nn.Linear(settings.width, settings.outputs, bias=settings.biases)
 
     def forward(self, graphs: Tensor) -> Tensor:
         """The outputs `[b, outputs]` of packed graphs."""
@@ -72,6 +81,10 @@ class MessagePassing(Loader):
     width     the number of channels of a layer.
     layers    the number of layers: how many edges away a node can see.
     biases    whether layers and readout have biases; null nodes are then no longer silent, and the null graph may score anything.
+    hidden    the number of units of a dense layer, with biases, between the sum and the outputs, which can tell "both of two
+              fragments" from "two of one"; 0 for none. The last step is then no longer linear in the activations of the nodes.
+    normalised  whether each layer is followed by layer normalisation, without weights. The network then hardly depends on the scale
+              of its input, so that gradient times input sums to almost nothing.
     outputs   the number of outputs; one is the log-odds of class 1, or a quantity.
     seed      the seed of the weights.
 
@@ -88,6 +101,8 @@ class MessagePassing(Loader):
     width: PositiveInt = 48
     layers: PositiveInt = 3
     biases: bool = False
+    hidden: NonNegativeInt = 0
+    normalised: bool = False
     outputs: PositiveInt = 1
     seed: NonNegativeInt = 0
 
@@ -97,6 +112,6 @@ class MessagePassing(Loader):
 
     def load(self) -> Model:
         with seeded(self.seed):
-            network = MessagePassingNetwork(self.features, self.kinds, [self.width] * self.layers, self.outputs, biases=self.biases)
+            network = MessagePassingNetwork(self)
         bounds = Bounds.of(0, 1, channels=self.features + self.kinds * self.nodes)
         return Model(network.eval(), bounds, name=f"{self.name} (random weights)")

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from heatproof.core.errors import TensorError
-from heatproof.methods import FeatureAblation, GradCam, IntegratedGradients, Lrp
+from heatproof.methods import FeatureAblation, GradCam, InputXGradient, IntegratedGradients, Lrp
 from heatproof.models.loaders import Loader, MessagePassing
 from heatproof.numerics.graphs import pack_graph, unpack_graphs
 from heatproof.relevance.composites import LrpEpsilon
@@ -83,3 +83,25 @@ def test_graphs_of_other_sizes_are_refused_with_the_remedy():
     with pytest.raises(TensorError, match="expected at most 3, got 4; raise `size`"):
         graph(3)
     assert Loader.from_dict(SMALL.to_dict()) == SMALL
+
+
+def test_a_normalised_network_hardly_depends_on_the_scale_of_a_node_and_leaves_null_nodes_null():
+    small = {"nodes": 6, "features": 3, "kinds": 2, "width": 8, "layers": 1}
+    plain, normalised = (MessagePassing(normalised=each, **small).load() for each in (False, True))
+    x, scaled = graph(), graph()
+    scaled[:, :3] *= 5  # edges stay
+    torch.testing.assert_close(plain.outputs(scaled), 5 * plain.outputs(x))
+    torch.testing.assert_close(normalised.outputs(scaled), normalised.outputs(x), atol=1e-3, rtol=1e-3)
+    assert normalised.outputs(torch.zeros(1, 15, 6)).tolist() == [[0]]
+    share = [InputXGradient().attribute(each, x, None).values[:, :3].sum() / each.outputs(x).sum() for each in (plain, normalised)]
+    assert share[0].item() == pytest.approx(1, abs=1e-4)  # of degree 1 in the nodes, and of degree 0
+    assert abs(share[1].item()) < 0.01
+
+
+def test_a_hidden_layer_follows_the_sum_over_nodes():
+    model = MessagePassing(nodes=6, features=3, kinds=2, width=8, hidden=4).load()
+    nodes, edges = unpack_graphs(graph(), 3)
+    for layer in model.module.layers:
+        nodes = layer(nodes, edges)
+    first, _, last = model.module.readout
+    torch.testing.assert_close(model.outputs(graph()), last(first(nodes.sum(2)).relu()))
