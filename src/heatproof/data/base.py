@@ -10,6 +10,7 @@ from PIL import Image
 from pydantic import PositiveInt
 from torch import Tensor
 
+from heatproof.core.drawing import Drawing
 from heatproof.core.errors import DataError
 from heatproof.core.settings import Settings
 
@@ -85,6 +86,14 @@ class Dataset(Settings, ABC):
         """
         return None
 
+    def drawing(self, item: Item) -> Drawing | None:
+        """A line drawing of an item of a set of signals, on which its map is painted; None if the set has none.
+
+        Raises:
+            ImageRefused: The item cannot be used.
+        """
+        return None
+
     def tensor(self, item: Item, preprocess: Preprocess | None) -> Tensor:
         """The image as the network takes it, `[c, h, w]`: the decoded image after `preprocess`, unless the set holds tensors.
 
@@ -128,6 +137,11 @@ class Dataset(Settings, ABC):
     def class_names(self) -> tuple[str, ...]:
         """The name of each label; empty if labels are indices of the network's own classes."""
         return ()
+
+    @property
+    def heading(self) -> str:
+        """The name under which results speak of the set."""
+        return self.name
 
     @property
     def quantity(self) -> str:

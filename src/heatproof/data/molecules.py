@@ -26,11 +26,13 @@ from PIL import Image
 from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
+from heatproof.core.drawing import Drawing
 from heatproof.core.errors import DataError, ImageRefused
 from heatproof.data.base import CropRegion, Dataset, Item, Preprocess, bytes_digest
 from heatproof.data.fragment_grammar import assembled_molecules, ends_with
 from heatproof.data.legal_masks import MOST_MASKS, legal_masks
 from heatproof.data.molecular_graphs import BONDS, ELEMENTS, crippen_contributions, matches, molecule, molecule_tensor
+from heatproof.data.molecule_drawing import formula_image, molecule_drawing
 from heatproof.data.public_molecules import PUBLIC, MoleculeRow, molecules_of_file, public_molecules
 
 RULES = {
@@ -107,6 +109,11 @@ class Molecules(Dataset):
         return (f"no {self.task}", self.task) if self.task in RULES else ()
 
     @property
+    def heading(self) -> str:
+        what = self.quantity or self.task
+        return f"{what} of molecules" if not self.correlate else f"{what} of molecules, with {self.correlate}"
+
+    @property
     def quantity(self) -> str:
         if self.task == "crippen":
             return "log P"
@@ -123,15 +130,11 @@ class Molecules(Dataset):
         return items
 
     def open(self, item: Item) -> Image.Image:
-        """A drawing of the molecule."""
-        import io
+        """The structural formula of the molecule."""
+        return formula_image(item.name)
 
-        from rdkit.Chem.Draw import rdMolDraw2D
-
-        drawer = rdMolDraw2D.MolDraw2DCairo(300, 220)
-        rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule(item.name))
-        drawer.FinishDrawing()
-        return Image.open(io.BytesIO(drawer.GetDrawingText())).convert("RGB")
+    def drawing(self, item: Item) -> Drawing:
+        return molecule_drawing(item.name)
 
     def tensor(self, item: Item, preprocess: Preprocess | None) -> Tensor:
         return molecule_tensor(item.name, self.nodes)

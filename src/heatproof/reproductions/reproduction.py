@@ -90,7 +90,8 @@ class Reproduction:
         gone = {metric[key] for metric in without for key in ("name", "label") if key in metric}
         gone |= {each["title"] for each in content.get("associations", []) if {each["x"], each["y"]} & gone}
         content["metrics"] = [metric for metric in content["metrics"] if metric not in without]
-        content = _changed(_changed(content, chosen.get("settings", {})), reduced.get("settings", {}))
+        for settings in (chosen.get("settings", {}), reduced.get("settings", {})):
+            content = {key: _changed(value, settings) for key, value in content.items()}  # its own name is that of no entry
         outputs = {str(model.get("output")): model["output"] for model in content["models"] if "output" in model}
         explained = {"output": next(iter(outputs.values()))} if len(outputs) == 1 else {}
         content["models"] = [explained | dict(model) for model in models] or [

@@ -111,12 +111,10 @@ class Trained(Loader):
 
     def _untrained(self) -> Model:
         model = self.architecture.load()
-        shorthand = self.architecture.shorthand
-        what = getattr(self.architecture, shorthand) if shorthand else self.architecture.name
         shuffled = ", labels permuted" if self.labels == "permuted" else ""
         quantity = self.dataset.quantity
         return model.with_(
-            name=f"{what} on {self.dataset.name}{shuffled}",
+            name=f"{self.architecture.heading} on {self.dataset.heading}{shuffled}",
             class_names=(quantity,) if quantity else self.dataset.class_names or model.class_names,
             output=Regression() if quantity else model.output,
         )

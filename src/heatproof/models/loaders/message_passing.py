@@ -107,6 +107,10 @@ class MessagePassing(Loader):
     seed: NonNegativeInt = 0
 
     @property
+    def heading(self) -> str:
+        return f"{self.name}, normalised," if self.normalised else self.name
+
+    @property
     def random(self) -> bool:
         return True
 
