@@ -7,8 +7,9 @@ from heatproof.data.legal_masks import MOST_MASKS
 from heatproof.data.molecules import RULES
 from heatproof.methods import Gradient
 from heatproof.metrics import RegionAuc
-from heatproof.models import Bounds, Model
+from heatproof.models import Bounds, Model, Regression
 from heatproof.numerics.graphs import unpack_graphs
+from heatproof.training import accuracy
 
 pytest.importorskip("rdkit")
 from heatproof.data.molecular_graphs import ELEMENTS, crippen_contributions, matches
@@ -136,3 +137,39 @@ def test_the_contributions_are_the_gradient_of_their_sum():
     model = Model(torch.nn.Flatten(), Bounds.of(0, 1, channels=images.shape[1]))
     assert Gradient().attribute(model, images, 0).values.shape == images.shape
     assert data.open(data.items()[0]).mode == "RGB"
+
+
+def test_a_drawing_has_a_place_for_each_atom_in_the_order_of_the_tensor():
+    data = Molecules(task="benzene", count=2)
+    for item in data.items():
+        drawing = data.drawing(item)
+        atoms = int(molecule_tensor(item.name)[: len(ELEMENTS)].sum())
+        assert len(drawing.places) == atoms
+        assert all(0 <= x <= drawing.width and 0 <= y <= drawing.height for x, y in drawing.places)
+        assert "<path" in drawing.lines
+        assert "<svg" not in drawing.lines
+
+
+def test_molecules_with_all_three_fragments_of_logic10_are_drawn_and_labelled():
+    data = Molecules(task="logic10", part="train", count=16)
+    assert [item.label for item in data.items()] == [0, 0, 0, 0, 0, 0, 0, 1] * 2
+    positive = [item.name for item in data.items() if item.label]
+    assert all(all(each) for name in positive for each in [matches(name, RULES["logic10"])])
+
+
+def test_what_is_learnt_of_a_quantity_is_measured_by_the_variance_that_is_explained():
+    data = Molecules(task="crippen", count=30)
+    mean = sum(item.value for item in data.items()) / 30
+    model = Model(Always(mean), Bounds.of(0, 1, channels=data.image_shape[0]), output=Regression())
+    assert accuracy(model, data) == pytest.approx(0, abs=1e-5)
+
+
+class Always(torch.nn.Module):
+    """One number for every molecule."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def forward(self, x):
+        return x.flatten(1).sum(1, keepdim=True) * 0 + self.number

@@ -20,6 +20,8 @@ _DPI = 160
 _COLUMN, _ROW, _SIDE, _EDGE = 1.15, 1.3, 1.1, 0.75
 """A column, a row, a map, and the space above and below the rows, in inches."""
 _SMALL, _NORMAL = 5.5, 7.0
+_LETTERS = 26
+"""The most letters of a caption under a picture."""
 _INK, _GREY = "#000000", "#444444"
 _FRAME = '<rect x="{:.3f}" y="{:.3f}" width="{}" height="{}" fill="none" stroke="#444444" stroke-width="0.006"/>'
 _OWN_SCALE = "Each map has its own scale: the number beneath it is the value of full colour."
@@ -81,7 +83,8 @@ def _place(row: int, column: int, encoded: bytes, kind: str, caption: str, svg: 
     left, upper = 0.1 + _COLUMN * column, _EDGE + _ROW * row
     if encoded:
         yield _Picture(left, upper, _SIDE, _SIDE, encoded, kind, svg=svg)
-    yield _Text(left, upper + _SIDE + 0.11, caption, _SMALL, _GREY)
+    shown = caption if len(caption) <= _LETTERS else f"{caption[: _LETTERS - 1]}…"
+    yield _Text(left, upper + _SIDE + 0.11, shown, _SMALL, _GREY)
 
 
 def _svg(parts: Sequence[_Text | _Picture], width: float, height: float) -> str:
