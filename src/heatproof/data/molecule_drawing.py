@@ -25,7 +25,8 @@ def molecule_drawing(smiles: str) -> Drawing:
 
     drawer = rdMolDraw2D.MolDraw2DSVG(*SIDE)
     options = drawer.drawOptions()
-    options.clearBackground, options.padding = False, 0.1
+    options.clearBackground = False
+    options.padding = 0.1
     options.useBWAtomPalette()
     rdMolDraw2D.PrepareAndDrawMolecule(drawer, mol)
     drawer.FinishDrawing()
