@@ -111,7 +111,7 @@ class Molecules(Dataset):
     @property
     def heading(self) -> str:
         what = self.quantity or self.task
-        return f"{what} of molecules" if not self.correlate else f"{what} of molecules, with {self.correlate}"
+        return f"{self.name} ({what} with {self.correlate})" if self.correlate else f"{self.name} ({what})"
 
     @property
     def quantity(self) -> str:
