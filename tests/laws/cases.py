@@ -81,6 +81,7 @@ from heatproof.metrics import (
     PixelFlipping,
     PointingGame,
     RandomLogit,
+    RegionAuc,
     RelevanceMass,
     RelevanceRank,
     Repeatability,
@@ -95,6 +96,7 @@ from heatproof.metrics import (
     SymmetricRelevanceGain,
     TopIntersection,
     TotalVariationCurve,
+    TruthCorrelation,
 )
 from heatproof.models import Model
 from heatproof.models.loaders import Imported, Loader, Toy
@@ -358,6 +360,8 @@ METRICS: Mapping[type[Metric], dict[str, Metric]] = {
     RelevanceRank: {"": RelevanceRank()},
     TopIntersection: {"": TopIntersection(), "more than the object": TopIntersection(share=0.3)},
     BestOverlap: {"": BestOverlap()},
+    RegionAuc: {"": RegionAuc()},
+    TruthCorrelation: {"": TruthCorrelation(), "pearson": TruthCorrelation(similarity="pearson")},
     ModelContrast: {"": ModelContrast(other=ANY_SIZE)},
     MarkDetection: {"": MarkDetection(other=ANY_SIZE)},
     GridPointing: {"": GridPointing(), "features": GridPointing(sees="features")},
@@ -455,6 +459,7 @@ OTHER_FIELDS: Mapping[type, dict[str, Any]] = {
     Competition: {"method": [IntegratedGradients(), Gradient()], "rivals": 1},
     Damaged: {"method": Gradient(), "damage": ["shift", "blur"], "share": 0.75},
     Product: {"first": [InputXGradient(), Gradient()], "second": [InputXGradient(), Gradient()]},
+    InputMap: {"last": 0},
     DeepLift: {"baseline": [Uniform(), Reference(images=REFERENCES)], "baselines": 4},
     DeepTaylor: {"bounded": lambda now: not now},
     Lrp: {"composite": [ZPlusEverywhere(), LrpEpsilon()]},

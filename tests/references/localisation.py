@@ -66,3 +66,22 @@ def best_overlap(values: Tensor, region: Tensor) -> float:
         chosen = set(pixels(summed >= threshold))
         best = max(best, len(chosen & target) / len(chosen | target))
     return best
+
+
+def region_auc(values: Tensor, region: Tensor) -> float:
+    """Every pair of a place inside and one outside; half a point for a tie."""
+    summed = values.double().sum(0)
+    inside, outside = summed[region == 1].tolist(), summed[region == 0].tolist()
+    return sum((a > b) + (a == b) / 2 for a in inside for b in outside) / (len(inside) * len(outside))
+
+
+def truth_correlation(values: Tensor, truth: Tensor) -> float:
+    """Kendall's τ_b over every pair of places that count."""
+    counted = [(float(a), float(t)) for a, t in zip(values.double().sum(0).flatten(), truth.flatten(), strict=True) if t == t]
+    agreement = untied_map = untied_truth = 0
+    for i, (a, t) in enumerate(counted):
+        for b, u in counted[:i]:
+            signs = (a > b) - (a < b), (t > u) - (t < u)
+            agreement += signs[0] * signs[1]
+            untied_map, untied_truth = untied_map + abs(signs[0]), untied_truth + abs(signs[1])
+    return agreement / math.sqrt(untied_map * untied_truth)

@@ -8,6 +8,7 @@ import torch
 from scipy.stats import pearsonr, spearmanr
 from torch import Tensor, nn
 
+from heatproof.core.errors import TensorError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.methods import ConstantMap, DeepTaylor, InputMap, InputXGradient, IntegratedGradients, RandomMap, SmoothTaylor
 from heatproof.metrics import Completeness, DataRandomisation, Repeatability
@@ -30,6 +31,13 @@ def test_a_constant_map_is_one_everywhere_and_an_input_map_is_the_image() -> Non
     model = zoo.model(zoo.residual())
     assert ConstantMap().attribute(model, images, 0).values.flatten().tolist() == [1.0] * images.numel()
     assert InputMap().attribute(model, images, 0).values.flatten().tolist() == images.flatten().tolist()
+    for first, last in [(0, 0), (1, 2), (2, None)]:
+        shown = [c for c in range(images.shape[1]) if first <= c <= (images.shape[1] - 1 if last is None else last)]
+        values = InputMap(first=first, last=last).attribute(model, images, 0).values
+        assert values[:, shown].tolist() == images[:, shown].tolist()
+        assert values.count_nonzero() == images[:, shown].count_nonzero()
+    with pytest.raises(TensorError, match="expected channels between 0 and 2, got 2 to 1"):
+        InputMap(first=2, last=1).attribute(model, images, 0)
 
 
 @twin_of("random_map")

@@ -17,6 +17,7 @@ from heatproof.metrics import (
     PerturbationCurve,
     PixelFlipping,
     PointingGame,
+    RegionAuc,
     RegionMetric,
     RelevanceMass,
     RelevanceRank,
@@ -24,6 +25,7 @@ from heatproof.metrics import (
     SimilarityTo,
     TopIntersection,
     TotalVariationCurve,
+    TruthCorrelation,
 )
 from heatproof.models import Model
 from heatproof.numerics.area import AreaRule, area, area_weights
@@ -367,6 +369,28 @@ def test_top_intersection(k: int) -> None:
 @twin_of("best_overlap")
 def test_best_overlap() -> None:
     assert_twin(BestOverlap(), localisation.best_overlap)
+
+
+def with_a_border_that_does_not_count(truth: Tensor) -> Tensor:
+    truth = truth.clone()
+    truth[:, -1] = torch.nan
+    return truth
+
+
+@twin_of("region_auc")
+def test_region_auc() -> None:
+    assert_twin(RegionAuc(), localisation.region_auc)
+    values, regions = maps_with_and_without_ties()[:2], with_a_border_that_does_not_count(two_objects_and_the_border()[:2])
+    expected = [localisation.region_auc(*pair) for pair in zip(values, regions, strict=True)]
+    assert RegionAuc().score(values, regions).values.tolist() == pytest.approx(expected, abs=TIGHT)
+
+
+@twin_of("truth_correlation")
+def test_truth_correlation() -> None:
+    values = maps_with_and_without_ties()
+    truth = with_a_border_that_does_not_count(zoo.images(3, side=12, seed=4, dtype=torch.float64)[:, 0, :10].round(decimals=1))
+    expected = [localisation.truth_correlation(*pair) for pair in zip(values, truth, strict=True)]
+    assert TruthCorrelation().score(values, truth).values.tolist() == pytest.approx(expected, abs=TIGHT)
 
 
 def test_the_chance_of_the_best_overlap_with_one_place_is_a_harmonic_number() -> None:

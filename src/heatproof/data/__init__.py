@@ -12,6 +12,8 @@ from heatproof.data.folder import Folder
 from heatproof.data.image_folder import ImageFolder
 from heatproof.data.loading import LoadedImages, load, load_images, load_regions, load_scenes
 from heatproof.data.mini_bam import MiniBam
+from heatproof.data.molecular_graphs import molecule_tensor
+from heatproof.data.molecules import Molecules
 from heatproof.data.mosaics import Mosaics
 from heatproof.data.photos import Photograph, Photos
 from heatproof.data.planted_marks import PlantedMarks
@@ -34,6 +36,7 @@ __all__ = [
     "Item",
     "LoadedImages",
     "MiniBam",
+    "Molecules",
     "Mosaics",
     "Photograph",
     "Photos",
@@ -44,5 +47,6 @@ __all__ = [
     "load_images",
     "load_regions",
     "load_scenes",
+    "molecule_tensor",
     "open_image",
 ]

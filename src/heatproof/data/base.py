@@ -10,6 +10,7 @@ from PIL import Image
 from pydantic import PositiveInt
 from torch import Tensor
 
+from heatproof.core.drawing import Drawing
 from heatproof.core.errors import DataError
 from heatproof.core.settings import Settings
 
@@ -38,6 +39,8 @@ class Item:
     """What is known of the location of the object: its outline, boxes around it, or nothing."""
     region_digest: str = ""
     """The digest of the mask or of the boxes; empty if there are none."""
+    value: float | None = None
+    """The quantity that a regression predicts; None if unknown."""
 
 
 class Dataset(Settings, ABC):
@@ -80,6 +83,14 @@ class Dataset(Settings, ABC):
 
         Raises:
             ImageRefused: The image cannot be used; the message contains its name and the reason.
+        """
+        return None
+
+    def drawing(self, item: Item) -> Drawing | None:
+        """A line drawing of an item of a set of signals, on which its map is painted; None if the set has none.
+
+        Raises:
+            ImageRefused: The item cannot be used.
         """
         return None
 
@@ -126,6 +137,16 @@ class Dataset(Settings, ABC):
     def class_names(self) -> tuple[str, ...]:
         """The name of each label; empty if labels are indices of the network's own classes."""
         return ()
+
+    @property
+    def heading(self) -> str:
+        """The name under which results speak of the set."""
+        return self.name
+
+    @property
+    def quantity(self) -> str:
+        """The name of the quantity that the items have as `value`; empty if the set has classes."""
+        return ""
 
 
 def bytes_digest(data: bytes) -> str:

@@ -79,7 +79,11 @@ def _compute(store: Run, unit: Unit) -> tuple[list[Record], Maps | None]:
         return [], None
     if unit.keep and images.ndim > 2:  # a table has no picture
         for item, pixels in zip(loaded.items, _crops(model, images), strict=True):
-            if item.digest in unit.keep:
+            if item.digest not in unit.keep:
+                continue
+            if drawing := built(Dataset, unit.dataset).drawing(item):
+                store.write_drawing(item.digest, drawing)
+            else:
                 store.write_image(item.digest, pixels)
     model = known_model(model, images, gradients=False)
     with known_outputs(model, images, batch.outputs):

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from heatproof.core.drawing import Drawing
 from heatproof.core.errors import TensorError, UsageError
 from heatproof.core.formatting import numbered
 from heatproof.core.records import Reduction
@@ -171,12 +172,21 @@ class Attribution(BatchResult):
         pixels = pixels.permute(0, 2, 3, 1) if images.ndim == 4 and images.shape[1] == 3 else pixels.mean(1)
         return list(pixels.round().numpy().astype(np.uint8))
 
+    def _drawings(self, images: Any) -> Sequence[Drawing]:
+        """What is given to draw maps on, if it is drawings; empty for anything else."""
+        if not isinstance(images, Sequence) or not images or not all(isinstance(each, Drawing) for each in images):
+            return ()
+        if len(images) != len(self):
+            raise TensorError(f"drawings: expected one for each of {len(self)} maps, got {len(images)}; index both alike")
+        return images
+
     def picture(self, images: Any = None, *, reduction: Reduction | str = Reduction.SUM, names: Sequence[str] = ()) -> "Picture":
         """A figure of the maps, at most twelve, with the model, the class, the output, the method and the scale.
 
         Args:
             images: The images that were explained, `[b, c, …]`, or photographs as in `overlay`. With them, each map stands between
-                its photograph and its overlay, a signal over its map, and the value of an input in its name.
+                its photograph and its overlay, a signal over its map, and the value of an input in its name. Or the drawings
+                of signals, such as molecules, on which the maps are painted: `[data.drawing(item) for item in items]`.
             reduction: How the channels of images become one number per pixel.
             names: The names of the inputs of a table.
 
@@ -213,8 +223,12 @@ class Attribution(BatchResult):
                 f"names: expected one for each input of a table, got {len(names)} for maps {list(raw.shape[1:])}; leave them out"
             )
         shown = raw if reduction is Reduction.SUM else first.map(reduction).detach().cpu().double().numpy()
-        pixels = [None] * len(raw) if images is None else self._pixels(images)[: len(raw)]
-        panels = [Panel(shown[i], first._title(i), note=first.notes[i], image=pixels[i]) for i in range(len(raw))]
+        drawings = self._drawings(images)
+        pixels = [None] * len(raw) if images is None or drawings else self._pixels(images)[: len(raw)]
+        panels = [
+            Panel(shown[i], first._title(i), note=first.notes[i], image=pixels[i], drawing=drawings[i] if drawings else None)
+            for i in range(len(raw))
+        ]
         title = f"{self.label} · control" if self.control else self.label
         subtitle = f"{self.model} · {self.output}"
         return Sheet(title, subtitle, tuple(panels), reduction=reduction, names=names, omitted=len(self) - len(raw))

@@ -19,7 +19,16 @@ from heatproof.metrics.faithfulness import (
     SingleDeletion,
     SymmetricRelevanceGain,
 )
-from heatproof.metrics.localisation import BestOverlap, EnergyInMask, PointingGame, RelevanceMass, RelevanceRank, TopIntersection
+from heatproof.metrics.localisation import (
+    BestOverlap,
+    EnergyInMask,
+    PointingGame,
+    RegionAuc,
+    RelevanceMass,
+    RelevanceRank,
+    TopIntersection,
+    TruthCorrelation,
+)
 from heatproof.metrics.metric import Metric
 from heatproof.metrics.sanity import CosineConvergence, DataRandomisation, EfficientMprt, ParameterRandomisation, RandomLogit
 from heatproof.metrics.score import score
@@ -61,6 +70,7 @@ __all__ = [
     "PointingGame",
     "RandomLogit",
     "ReferenceMetric",
+    "RegionAuc",
     "RegionMetric",
     "RelevanceMass",
     "RelevanceRank",
@@ -78,6 +88,7 @@ __all__ = [
     "SymmetricRelevanceGain",
     "TopIntersection",
     "TotalVariationCurve",
+    "TruthCorrelation",
     "TruthMetric",
     "score",
 ]

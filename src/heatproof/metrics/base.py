@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from pydantic import Field
 from torch import Tensor
 
@@ -31,7 +31,7 @@ from heatproof.methods.objective import Objective
 from heatproof.metrics.explain import Explain
 from heatproof.metrics.inputs import check_maps_of_images, check_no_more, finite_maps, parse_regions
 from heatproof.metrics.metric import Metric
-from heatproof.metrics.scores import Scores, masked, without_broken
+from heatproof.metrics.scores import Scores, best_of, masked, without_broken
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.autocast import no_autocast
@@ -92,7 +92,8 @@ class RegionMetric(Metric, ABC):
     """A metric that compares the map with the region of the object in the image.
 
     The component `chance` is the score that an uninformative map can expect on that image. If the image has no region, or if the
-    region is empty or covers the whole image, the score and `chance` are NaN and a note says why.
+    region is empty or covers the whole image, the score and `chance` are NaN and a note says why. If several regions are legal,
+    such as any of three equal objects, each is scored and the best counts.
 
     >>> import torch
     >>> from heatproof.metrics import EnergyInMask
@@ -105,14 +106,21 @@ class RegionMetric(Metric, ABC):
 
     component_meanings: ClassVar[Mapping[str, str]] = {"chance": "chance: the score that an uninformative map can expect"}
 
+    graded: ClassVar[bool] = False
+    """Whether a region may be a truth by degrees: any number at each place."""
+    leaves_out: ClassVar[bool] = False
+    """Whether places where a region is NaN are left out, such as the padding of a graph; if not, the image counts as one without a
+    region.
+    """
+
     @no_autocast()
-    def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *space"], *others: Any) -> Scores:
+    def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *legal"], *others: Any) -> Scores:
         """Score raw maps against the regions of the objects.
 
         Args:
             values: The raw maps `[b, c, …]`.
             regions: The regions `[b, *places]`, such as `[b, h, w]`: 1 inside, 0 outside, and NaN everywhere for an image without a
-                region.
+                region; or m legal regions of each image, `[b, m, *places]`.
             others: Refused; see `heatproof.score`.
 
         Raises:
@@ -120,34 +128,43 @@ class RegionMetric(Metric, ABC):
         """
         check_no_more(self.name, "the raw maps and the regions", others)
         maps = _prepared(self, values)
-        unknown, inside = parse_regions(regions, maps)
-        hits = self.hit_area(inside)
+        legal = regions.unbind(1) if regions.ndim == maps.ndim and regions.shape[1] else [regions]
+        return without_broken(best_of([self._against(maps, each) for each in legal], self.better), values)
+
+    def _against(self, maps: Float[Tensor, "b c *places"], regions: Tensor) -> Scores:
+        """Score prepared maps against one region of each."""
+        parsed = parse_regions(regions, maps, graded=self.graded, leaves_out=self.leaves_out)
+        hits = self.hit_area(parsed.inside)
         flat = hits.flatten(1)
-        scores = self.measure(maps, hits)
+        even = ((flat == flat.gather(1, parsed.first)) | parsed.left_out.flatten(1)).all(1)
+        scores = self.measure(maps.masked_fill(parsed.left_out[:, None], torch.nan), hits)
         scores = replace(scores, components={**scores.components, "chance": self.chance(flat).to(maps.dtype)})
         for reason, where in {
             "": scores.values.isnan(),
-            "the region fills the view, so that no map can miss it": flat.all(1),
-            "nothing of the region is in view": ~flat.any(1),
-            "the image comes without a region": unknown,
+            "the region fills the view, so that no map can miss it": even & flat.any(1),
+            "nothing of the region is in view": even & ~flat.any(1),
+            "the image comes without a region": parsed.unknown,
         }.items():
             scores = masked(scores, where, reason)
-        return without_broken(scores, values)
+        return scores
 
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         self.score(torch.zeros(1, *image_shape), torch.zeros(1, *places_of(image_shape)))
 
-    def hit_area(self, inside: Bool[Tensor, "b *places"]) -> Bool[Tensor, "b *places"]:
+    def hit_area(self, inside: Shaped[Tensor, "b *places"]) -> Shaped[Tensor, "b *places"]:
         """Return the places that count as the object, given those inside the region; by default all of these."""
         return inside
 
-    def chance(self, hits: Bool[Tensor, "b n"]) -> Float[Tensor, " b"]:
+    def chance(self, hits: Shaped[Tensor, "b n"]) -> Float[Tensor, " b"]:
         """Return the score that an uninformative map can expect, in float64; by default the share of the places that count."""
         return hits.double().mean(1)
 
     @abstractmethod
-    def measure(self, maps: Float[Tensor, "b c *places"], hits: Bool[Tensor, "b *places"]) -> Scores:
-        """Score finite, reduced maps against the places that count as the object. Called by `score`."""
+    def measure(self, maps: Float[Tensor, "b c *places"], hits: Shaped[Tensor, "b *places"]) -> Scores:
+        """Score reduced maps against the places that count as the object, or against a truth by degrees. Called by `score`.
+
+        Maps are finite, but NaN at the places that the metric leaves out.
+        """
 
 
 class ReferenceMetric(Metric, ABC):

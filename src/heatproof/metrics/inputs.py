@@ -1,9 +1,10 @@
 """Checks of the maps and regions that metrics score: what would give a wrong score is refused with the remedy."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from heatproof.core.errors import TensorError, UsageError
@@ -54,8 +55,31 @@ def check_maps_of_images(values: Tensor, images: Tensor) -> None:
         raise TensorError(f"maps: expected one per image and the images' size {list(images.shape)}, got {list(values.shape)}")
 
 
-def parse_regions(regions: Tensor, maps: Float[Tensor, "b c *places"]) -> tuple[Bool[Tensor, " b"], Bool[Tensor, "b *places"]]:
+class ParsedRegions(NamedTuple):
+    """What regions say of each image.
+
+    unknown   `[b]` whether there is no region.
+    inside    `[b, *places]` whether a place lies inside; of a truth by degrees, its value.
+    left_out  `[b, *places]` whether a place does not count.
+    first     `[b, 1]` the number of the first place that counts.
+    """
+
+    unknown: Bool[Tensor, " b"]
+    inside: Shaped[Tensor, "b *places"]
+    left_out: Bool[Tensor, "b *places"]
+    first: Int[Tensor, "b 1"]
+
+
+def parse_regions(
+    regions: Tensor, maps: Float[Tensor, "b c *places"], *, graded: bool = False, leaves_out: bool = False
+) -> ParsedRegions:
     """Which images have no region, and which places lie inside a region.
+
+    Args:
+        regions: 1 inside, 0 outside, and NaN where nothing is known.
+        maps: the maps, of the same places.
+        graded: whether a region may hold any finite number.
+        leaves_out: whether a NaN speaks of its place alone, unless all are NaN.
 
     Raises:
         TensorError: The regions do not have the size of the maps, or they hold other values than 0, 1 and NaN.
@@ -67,11 +91,17 @@ def parse_regions(regions: Tensor, maps: Float[Tensor, "b c *places"]) -> tuple[
             "crop them as the images were: load_regions(data, model.preprocessing.region)"
         )
     regions = regions.to(maps)
-    strange = ~(regions.isnan() | (regions == 0) | (regions == 1))
+    strange = regions.isinf() if graded else ~(regions.isnan() | (regions == 0) | (regions == 1))
     if bool(strange.any()):
+        expected = "finite numbers" if graded else "1 inside, 0 outside"
         raise TensorError(
-            f"regions: expected 1 inside, 0 outside and NaN where there is none, got {regions[strange][0].item():g}; "
-            "choose a threshold: mask > 0.5"
+            f"regions: expected {expected} and NaN where there is none, got {regions[strange][0].item():g}; "
+            f"{'mend them' if graded else 'choose a threshold: mask > 0.5'}"
         )
-    unknown = regions.isnan().flatten(1).any(1)
-    return unknown, (regions == 1) & per_image(~unknown, regions)
+    nan = regions.isnan().flatten(1)
+    unknown = nan.all(1) if leaves_out else nan.any(1)
+    known = regions.nan_to_num(0) * per_image(~unknown, regions)
+    left_out = nan & ~unknown[:, None] & leaves_out
+    return ParsedRegions(
+        unknown, known if graded else known == 1, left_out.view_as(regions), (~left_out).int().argmax(1, keepdim=True)
+    )

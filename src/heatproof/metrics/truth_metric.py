@@ -87,7 +87,8 @@ class TruthMetric(ExplainerMetric, ABC):
                 f"scenes: expected the images without their objects, {list(images.shape)}, got {list(scenes.shape)}; preprocess "
                 "them as the images"
             )
-        without_region, inside = parse_regions(regions.to(images.device), images[:, :1])
+        parsed = parse_regions(regions.to(images.device), images[:, :1])
+        inside = parsed.inside
         without_scene = ~scenes.to(images.device).isfinite().flatten(1).all(1)
         at = torch.where(per_image(without_scene, images), images, scenes.to(images))
 
@@ -99,7 +100,7 @@ class TruthMetric(ExplainerMetric, ABC):
         reasons = {
             "the region fills the view, so that no map can miss it": flat.all(1),
             "nothing of the region is in view": ~flat.any(1),
-            "the image comes without a region": without_region,
+            "the image comes without a region": parsed.unknown,
         }
         if self.needs_scenes:
             reasons["the image comes without the same image without its object"] = without_scene

@@ -15,16 +15,21 @@ MOST_SLICES = 6
 
 
 def draw(sheet: Sheet) -> Picture:
-    """Draw the maps of a sheet: bars of a table `[f]`, areas of a signal `[c, t]`, an image `[c, h, w]`, slices of a volume
-    `[c, d, h, w]`.
+    """Draw the maps of a sheet: over their drawings where the panels have any, else as bars of a table `[f]`, areas of a signal
+    `[c, t]`, an image `[c, h, w]` or slices of a volume `[c, d, h, w]`.
 
     Raises:
         TensorError: The maps have another shape.
     """
+    from heatproof.pictures.drawings import draw_drawings
     from heatproof.pictures.images import draw_images
     from heatproof.pictures.signals import draw_signals
     from heatproof.pictures.tables import draw_tables
 
+    titles = comma_list([panel.title for panel in sheet.panels], 6)
+    alt = ". ".join(filter(None, (sheet.title, sheet.subtitle, titles)))
+    if sheet.panels[0].drawing is not None:
+        return Picture(draw_drawings(sheet), alt)
     drawers = {1: draw_tables, 2: draw_signals, 3: draw_images, 4: draw_images}
     axes = sheet.panels[0].values.ndim
     if axes not in drawers:
@@ -34,10 +39,9 @@ def draw(sheet: Sheet) -> Picture:
             "draw a part of the values"
         )
     drawn = _slices(sheet) if axes == 4 else sheet
-    titles = comma_list([panel.title for panel in sheet.panels], 6)
     canvas = drawers[axes](drawn)
     canvas.note_missing_letters()
-    return Picture(canvas.figure, ". ".join(filter(None, (sheet.title, sheet.subtitle, titles))))
+    return Picture(canvas.figure, alt)
 
 
 def _slices(sheet: Sheet) -> Sheet:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from heatproof.core.drawing import Drawing
 from heatproof.core.formatting import percent
 from heatproof.core.records import Reduction
 
@@ -22,6 +23,7 @@ class Panel:
         note: a remark on the map; empty if there is none.
         image: what is explained: pixels uint8 [h, w] or [h, w, 3] of an image, [d, h, w] of a volume, and numbers in the shape
             of the map otherwise; None if it is not shown.
+        drawing: the line drawing on which the map is painted; None if there is none.
         score: the explained score, beside which a map may be nothing but rounding; NaN if it is not known.
         full: the value of full colour that the panel shares with others; None for its own.
     """
@@ -31,6 +33,7 @@ class Panel:
     control: bool = False
     note: str = ""
     image: Array | None = None
+    drawing: Drawing | None = None
     score: float = float("nan")
     full: float | None = None
 

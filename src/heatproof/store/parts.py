@@ -222,6 +222,7 @@ def write_csv(parts: Sequence[Path], sql: str, path: Path, units: Collection[str
 @contextmanager
 def _records(parts: Sequence[Path], units: Collection[str] | None) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A connection with the view `records`."""
+    import duckdb
     import pyarrow as pa
 
     check(parts)

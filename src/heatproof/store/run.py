@@ -6,6 +6,7 @@
     parts/pack-<key>.parquet   the records of many units, which `compact` made of their parts
     maps/<unit>.safetensors    the signed maps of one unit, written before its part
     images/<digest>.png        the 8-bit crop of an image that the network received
+    images/<digest>.json       the line drawing of a signal, in its place
     failed/<unit>.json         the reason why a unit failed
     refused/<unit>.json        the images that a unit refused
     decided/<key>.json         a choice of the process that came first, such as how many passes are computed at once
@@ -29,6 +30,7 @@ import numpy as np
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from heatproof.core.drawing import Drawing
 from heatproof.core.errors import DataError, TensorError, UsageError
 from heatproof.core.formatting import count
 from heatproof.core.records import Failure, Record
@@ -281,6 +283,23 @@ written to, such as runs/demo
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
         write_atomically(self.image_path(digest), buffer.getvalue())
+
+    def write_drawing(self, digest: str, drawing: Drawing) -> None:
+        """Store the line drawing of a signal, on which its maps are painted. A stored drawing is left unchanged."""
+        if not (path := self._file("images", digest, "json")).exists():
+            write_atomically(path, drawing.model_dump_json().encode())
+
+    def drawing(self, digest: str) -> Drawing | None:
+        """The stored drawing of a signal; None if there is none.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        path = self._file("images", digest, "json")
+        try:
+            return Drawing.model_validate_json(path.read_bytes()) if path.exists() else None
+        except ValidationError as error:
+            raise DataError(f"{path}: expected a whole drawing, got {error}. Delete it and run its unit again.") from error
 
     def image_path(self, digest: str) -> Path:
         """The path of the crop of an image, whether or not it exists."""

@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.models.output_matrix import output_matrix
+from heatproof.training.supervision import Supervision
 from heatproof.training.training_config import TrainingConfig
 
 _log = logging.getLogger(__name__)
@@ -36,8 +36,9 @@ Change = Callable[[Tensor, int], Tensor]
 class FittedNetwork:
     """The history of a training.
 
-    losses      mean cross entropy in each epoch, in nats, accumulated during the epoch.
-    accuracies  share of the examples that were classified correctly in each epoch, accumulated likewise.
+    losses      mean cross entropy in each epoch, in nats, accumulated during the epoch; of a quantity, the mean squared error.
+    accuracies  share of the examples that were classified correctly in each epoch, accumulated likewise; of a quantity, the share
+                of its variance that is explained.
     accuracy    the same share at the end, in eval mode and without noise.
     """
 
@@ -49,7 +50,7 @@ class FittedNetwork:
 def fit(
     module: nn.Module,
     images: Float[Tensor, "n *shape"],
-    labels: Int[Tensor, " n"],
+    labels: Shaped[Tensor, " n"],
     config: TrainingConfig,
     *,
     seed: int,
@@ -59,9 +60,9 @@ def fit(
     """Train the module in place, on its device. Afterwards it is in eval mode and without gradients, also after an exception.
 
     Args:
-        module: the network; it returns outputs `[b, k]`.
+        module: the network; it returns outputs `[b, k]`. With one output, this is the log-odds of class 1, or the quantity.
         images: examples in model space.
-        labels: the class of each example, from 0 to k − 1.
+        labels: the class of each example, from 0 to k − 1; or floating-point numbers, a quantity that the one output predicts.
         config: the settings of the training.
         seed: decides the order of the examples, the noise and dropout.
         change: `change(images, epoch)` gives what the network sees of the images of a step, by default these themselves.
@@ -84,7 +85,8 @@ def fit(
     if not parameters:
         raise ModelError(f"{type(module).__name__}: expected parameters that take a gradient, got none; call requires_grad_(True)")
     module.eval()
-    _check_labels(module, images, labels)
+    supervision = Supervision(labels)
+    _check_labels(module, images, labels, supervision)
     optimiser = _optimiser(parameters, config)
     order, noise = _generator(seed, "order", torch.device("cpu")), _generator(seed, "noise", images.device)
     history = []
@@ -98,66 +100,59 @@ def fit(
             module.train()
             for epoch in range(1, config.epochs + 1):
                 _set_rate(optimiser, epoch, config)
-                history.append(_epoch(module, images, labels, optimiser, config, order, noise, seen))
+                history.append(_epoch(module, images, labels, supervision, optimiser, config, order, noise, seen))
                 _check_loss(history[-1][0], epoch, config)
                 _log.log(level, "epoch %d of %d: loss %.3f, accuracy %.3f", epoch, config.epochs, *history[-1])
     finally:
         module.zero_grad()
         module.eval()
     losses, accuracies = zip(*history, strict=True)
-    accuracy = share_correct(lambda batch: output_matrix(module(batch), len(batch)).argmax(1), images, labels)
-    return FittedNetwork(losses, accuracies, accuracy)
+    return FittedNetwork(losses, accuracies, _mean_credit(module, images, labels, supervision))
 
 
 @torch.no_grad()
-def share_correct(decide: Callable[[Tensor], Tensor], images: Float[Tensor, "n *shape"], labels: Int[Tensor, " n"]) -> float:
-    """The share of the images for which the network decides for their label."""
+def _mean_credit(module: nn.Module, images: Tensor, labels: Tensor, supervision: Supervision) -> float:
     pairs = zip(torch.split(images, _ROWS), torch.split(labels, _ROWS), strict=True)
-    return sum(int((decide(chunk) == classes).sum()) for chunk, classes in pairs) / len(images)
+    credits = [supervision.credit(output_matrix(module(chunk), len(chunk)), each) for chunk, each in pairs]
+    return float(torch.cat(credits).double().mean())
 
 
 def _epoch(
     module: nn.Module,
     images: Tensor,
-    labels: Int[Tensor, " n"],
+    labels: Shaped[Tensor, " n"],
+    supervision: Supervision,
     optimiser: torch.optim.Optimizer,
     config: TrainingConfig,
     order: torch.Generator,
     noise: torch.Generator,
     seen: Callable[[Tensor], Tensor],
 ) -> tuple[float, float]:
-    """One pass over all examples, in steps; the mean loss and the share of correct examples. It ends at the first loss that is not
-    finite.
-    """
-    total, correct = 0.0, 0
+    """One pass over all examples, in steps; the mean loss and the mean credit. It ends at the first loss that is not finite."""
+    total, correct = 0.0, 0.0
     shuffled = torch.randperm(len(images), generator=order).to(images.device)
     for positions in torch.split(shuffled, config.batch_size):
         batch, classes = seen(images[positions]), labels[positions]
         if config.noise:
             batch = batch + config.noise * torch.rand(batch.shape, generator=noise, device=batch.device, dtype=batch.dtype)
         outputs = output_matrix(module(batch), len(batch))
-        loss = cross_entropy(outputs, classes)
+        loss = supervision.loss(outputs, classes)
         total += loss.item() * len(positions)
         if not math.isfinite(total):
             break
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch ships it without types
         optimiser.step()
-        correct += int((outputs.argmax(1) == classes).sum())
+        correct += float(supervision.credit(outputs, classes).double().sum())
     return total / len(images), correct / len(images)
 
 
-def _check_labels(module: nn.Module, images: Tensor, labels: Tensor) -> None:
+def _check_labels(module: nn.Module, images: Tensor, labels: Tensor, supervision: Supervision) -> None:
     if not len(images):
         raise TensorError("images: expected at least one example to train on, got none; widen the data set")
     with torch.no_grad():
         outputs = output_matrix(module(images[:1]), 1)
-    low, high = int(labels.min()), int(labels.max())
-    if outputs.ndim != 2 or low < 0 or high >= outputs.shape[1]:
-        raise TensorError(
-            f"labels: expected 0 to k − 1 for outputs [b, k], got {low} to {high} for outputs {list(outputs.shape)}; "
-            "give the network as many outputs as there are classes, and every image a label"
-        )
+    supervision.check(outputs, labels)
 
 
 def _check_loss(loss: float, epoch: int, config: TrainingConfig) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Shaped
 from pydantic import NonNegativeInt, model_validator
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from heatproof.data.digits import Digits
 from heatproof.models.loaders.base import Loader
 from heatproof.models.loaders.toy import Toy
 from heatproof.models.model import Model
+from heatproof.models.outputs import Regression
 from heatproof.training.examples import labelled_images
 from heatproof.training.fit import FittedNetwork, fit
 from heatproof.training.training_config import TrainingConfig
@@ -110,11 +111,12 @@ class Trained(Loader):
 
     def _untrained(self) -> Model:
         model = self.architecture.load()
-        shorthand = self.architecture.shorthand
-        what = getattr(self.architecture, shorthand) if shorthand else self.architecture.name
         shuffled = ", labels permuted" if self.labels == "permuted" else ""
+        quantity = self.dataset.quantity
         return model.with_(
-            name=f"{what} on {self.dataset.name}{shuffled}", class_names=self.dataset.class_names or model.class_names
+            name=f"{self.architecture.heading} on {self.dataset.heading}{shuffled}",
+            class_names=(quantity,) if quantity else self.dataset.class_names or model.class_names,
+            output=Regression() if quantity else model.output,
         )
 
     def _file(self, items: list[Item]) -> Path:
@@ -133,7 +135,7 @@ def _loaded(settings: str) -> Model:
     return Trained.model_validate_json(settings).load()
 
 
-def permuted(labels: Int[Tensor, " n"], seed: int) -> Int[Tensor, " n"]:
+def permuted(labels: Shaped[Tensor, " n"], seed: int) -> Shaped[Tensor, " n"]:
     """The labels in an order that is drawn from the seed.
 
     >>> import torch

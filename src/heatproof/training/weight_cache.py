@@ -19,8 +19,9 @@ LOOP_VERSION = 1
 
 
 def cache_file(settings: list[Any], items: list[Item]) -> Path:
-    """Where the weights are that are decided by these settings, beside the loop, and by the images and labels."""
-    content = [LOOP_VERSION, *settings, [[item.digest, item.label] for item in items]]
+    """Where the weights are that are decided by these settings, beside the loop, and by the images with their labels and values."""
+    examples = [[item.digest, item.label, *([] if item.value is None else [item.value])] for item in items]
+    content = [LOOP_VERSION, *settings, examples]
     return user_cache_path("heatproof") / "trained" / f"{content_hash(content)}.safetensors"
 
 

@@ -93,8 +93,8 @@ def number(text):
 SMALL = "toy,architecture=three_blocks,side=144,width=0.1"
 """A network of which a pass takes a millisecond, with room for the published windows."""
 
-NETWORKS = {name: [] if name in ("bam", "debugging", "kendall", "roar", "sanity") else ["--model", SMALL] for name in REPRODUCTIONS}
-"""The trained networks of four reproductions are small already."""
+NETWORKS = {name: [] if name in ("bam", "debugging", "kendall", "molecules", "roar", "sanity") else ["--model", SMALL] for name in REPRODUCTIONS}
+"""The trained networks of these reproductions are small already."""
 
 
 def smoke(name, tmp_path):
@@ -106,6 +106,8 @@ def smoke(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in REPRODUCTIONS if name != "smoothtaylor"])
 def test_a_smoke_run_ends_with_findings_and_a_report(name, tmp_path, monkeypatch):
+    if name == "molecules":
+        pytest.importorskip("rdkit")
     without_png(monkeypatch)
     call, folder = smoke(name, tmp_path)
     result = runner.invoke(app, call)

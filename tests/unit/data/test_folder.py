@@ -27,7 +27,18 @@ def class_folders(root, **files):
 
 def test_every_data_set_that_can_be_named_is_listed():
     assert sorted(exports(Dataset)) == [
-        *("arrays", "bam_folder", "digits", "folder", "image_folder", "mini_bam", "mosaics", "photos", "torchvision_set"),
+        *(
+            "arrays",
+            "bam_folder",
+            "digits",
+            "folder",
+            "image_folder",
+            "mini_bam",
+            "molecules",
+            "mosaics",
+            "photos",
+            "torchvision_set",
+        ),
     ]
 
 

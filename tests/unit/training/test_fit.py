@@ -165,3 +165,38 @@ def test_settings_survive_a_round_trip():
     config = TrainingConfig(epochs=3, noise=0.5)
     assert TrainingConfig.from_dict(config.to_dict()) == config
     assert isinstance(config, Settings)
+
+
+def one_output():
+    module = nn.Sequential(nn.Flatten(), nn.Linear(6, 1))
+    nn.init.zeros_(module[1].weight)
+    return module
+
+
+def test_one_output_is_trained_as_the_log_odds_of_class_1():
+    images, labels = examples()
+    module = one_output()
+    fitted = fit(module, images, labels, TrainingConfig(epochs=60, batch_size=8, learning_rate=0.1), seed=0)
+    assert fitted.accuracy == fitted.accuracies[-1] == 1
+    assert torch.equal(module(images)[:, 0] > 0, labels == 1)
+    with pytest.raises(TensorError, match="got 0 to 2 for outputs"):
+        fit(one_output(), images, labels + (labels == 1), QUICK, seed=0)
+
+
+def test_floating_point_labels_are_a_quantity_that_is_learnt_by_squares():
+    images, _ = examples()
+    quantity = 3 * images[:, 0, 0, 0] - images[:, 0, 1, 2]
+    module = one_output()
+    fitted = fit(module, images, quantity, TrainingConfig(epochs=150, batch_size=8, learning_rate=0.1), seed=0)
+    residual = (module(images)[:, 0] - quantity).detach().double()
+    explained = 1 - float(residual.square().mean() / quantity.double().var(correction=0))
+    assert fitted.accuracy == pytest.approx(explained)
+    assert fitted.accuracy > 0.99 > fitted.accuracies[0]
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_a_quantity_needs_one_output_and_finite_numbers(outputs):
+    images, _ = examples()
+    quantity = torch.full((24,), torch.nan if outputs == 1 else 1.0)
+    with pytest.raises(TensorError, match="expected a network with one output for a quantity, and finite numbers"):
+        fit(nn.Sequential(nn.Flatten(), nn.Linear(6, outputs)), images, quantity, QUICK, seed=0)

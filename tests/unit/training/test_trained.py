@@ -217,8 +217,15 @@ def test_weights_that_were_trained_before_are_refused(tmp_path):
 
 
 def test_too_few_outputs_and_missing_labels_are_refused(pictures):
-    with pytest.raises(TensorError, match="as many outputs as there are classes"):
-        loader(pictures, architecture=Toy(architecture="mlp", side=10, classes=1, width=0.02)).load()
+    three = pictures.path.with_name("three.npz")
+    np.savez(
+        three, X_train=np.zeros((6, 10, 10), dtype=np.uint8), y_train=np.arange(6) % 3, classes=np.array(["up", "down", "flat"])
+    )
+    for classes in (1, 2):  # one output decides between two classes
+        with pytest.raises(TensorError, match="as many outputs as there are classes"):
+            loader(
+                Arrays(path=three, part="train"), architecture=Toy(architecture="mlp", side=10, classes=classes, width=0.02)
+            ).load()
     unlabelled = Arrays(path=pictures.path, part="train", labels="")
     with pytest.raises(DataError, match="expected a label for every image, train 0 has none"):
         loader(unlabelled).load()

@@ -6,6 +6,7 @@ from heatproof.models.loaders.file import File
 from heatproof.models.loaders.huggingface import Huggingface
 from heatproof.models.loaders.imagenet import imagenet_classes
 from heatproof.models.loaders.imported import Imported
+from heatproof.models.loaders.message_passing import MessagePassing
 from heatproof.models.loaders.model_reference import load_model, resolve
 from heatproof.models.loaders.squeezenet1_1 import Squeezenet1_1
 from heatproof.models.loaders.timm import Timm
@@ -19,6 +20,7 @@ __all__ = [
     "Huggingface",
     "Imported",
     "Loader",
+    "MessagePassing",
     "Squeezenet1_1",
     "Timm",
     "TinyXception",

@@ -63,6 +63,11 @@ class Loader(Settings, ABC):
         return False
 
     @property
+    def heading(self) -> str:
+        """The name under which results speak of the architecture."""
+        return str(getattr(self, self.shorthand)) if self.shorthand else self.name
+
+    @property
     def is_local(self) -> bool:
         """Whether the network loads without a download."""
         return True

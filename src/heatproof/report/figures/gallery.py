@@ -19,10 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from heatproof.core.drawing import Drawing
 from heatproof.core.errors import DataError
 from heatproof.core.formatting import significant
 from heatproof.pictures.areas import areas, describe_places
 from heatproof.pictures.colors import STEPS, Floats, describe, full_color, palette, shares_of
+from heatproof.pictures.drawings import painted, place_values, png, svg
 from heatproof.pictures.signed_map import STORED, signed_map
 from heatproof.report.score_matrix import ModelScores
 from heatproof.store import Run
@@ -44,6 +46,7 @@ class MapTile:
 
     Attributes:
         png: the picture as a PNG with a palette.
+        svg: the same as SVG where the map is painted on a drawing; empty elsewhere.
         full: the value that full colour stands for.
         alt: a description of the map for readers who cannot see it.
     """
@@ -51,6 +54,7 @@ class MapTile:
     png: bytes
     full: float
     alt: str
+    svg: str = ""
 
 
 class ColumnHead(NamedTuple):
@@ -112,7 +116,7 @@ class Gallery:
         side: the largest side of a map on the page, in pixels.
         left_out: the number of images that have maps but are not shown.
         seeds: the number of seeds of the run, of which the first is shown.
-        of: what the maps explain: an image, a signal or a table.
+        of: what the maps explain: an image, a signal, a table, or a signal with a drawing.
     """
 
     style: GalleryStyle
@@ -178,13 +182,21 @@ def build_gallery(
     methods = tuple(method for method in manifest.methods if any(key == method.key for key, _ in with_map))
     images = with_maps[:most_images]
     side = page_side(len(images) * len(methods))
+    drawings = {image.digest: run.drawing(image.digest) for image in images}
     rows = tuple(
         GalleryRow(
             image.digest,
             image.name,
-            thumbnail(run.image_path(image.digest), side),
+            _shown(drawings[image.digest], run, image.digest, side),
             tuple(
-                make_tile(run.map(with_map[key], image.digest), f"{method.label}, {image.name}", side, style, explained[key])
+                make_tile(
+                    run.map(with_map[key], image.digest),
+                    f"{method.label}, {image.name}",
+                    side,
+                    style,
+                    explained[key],
+                    drawings[image.digest],
+                )
                 if key in with_map
                 else None
                 for method in methods
@@ -195,7 +207,7 @@ def build_gallery(
     )
     heads = tuple(ColumnHead(method.label, method.control) for method in methods)
     (image, unit), *_ = ((key[1], unit) for key, unit in with_map.items())
-    kind = kind_of(run.map(unit, image))
+    kind = kind_of(run.map(unit, image)) if run.drawing(image) is None else "drawing"
     return Gallery(style, heads, rows, side, len(with_maps) - len(images), len(manifest.seeds), kind)
 
 
@@ -212,12 +224,19 @@ def color_bar(style: GalleryStyle) -> bytes:
 
 
 def make_tile(
-    raw: "np.ndarray[Any, np.dtype[np.float32]]", what: str, side: int, style: GalleryStyle, score: float = np.nan
+    raw: "np.ndarray[Any, np.dtype[np.float32]]",
+    what: str,
+    side: int,
+    style: GalleryStyle,
+    score: float = np.nan,
+    drawing: Drawing | None = None,
 ) -> MapTile:
     """The picture of a stored map [c, h, w] of an image with that explained score; `what` names the map in its description.
 
-    An image of one row is a signal, and one of one pixel is a row of a table.
+    An image of one row is a signal, which is painted on its drawing if it has one, and one of one pixel is a row of a table.
     """
+    if drawing is not None:
+        return _drawn_tile(raw[:, 0], what, style, drawing)
     if (kind := kind_of(raw)) != "image":
         return _area_tile(raw[:, 0] if kind == "signal" else raw[:, 0, 0], what, side, style)
     values = signed_map(raw.astype(np.float64), STORED, score)
@@ -228,6 +247,32 @@ def make_tile(
 def kind_of(raw: "np.ndarray[Any, Any]") -> str:
     """What a stored map [c, h, w] explains."""
     return "image" if raw.shape[1] > 1 else "signal" if raw.shape[2] > 1 else "table"
+
+
+def _drawn_tile(raw: "np.ndarray[Any, Any]", what: str, style: GalleryStyle, drawing: Drawing) -> MapTile:
+    """The picture of the map of a signal on its drawing."""
+    values = place_values(raw.astype(np.float64), drawing)
+    shares, full = style.shade(values[None], values.size)
+    colors = style.palette(STEPS)[np.round(shares[0] * 2 * STEPS).astype(int)]
+    drawn = svg(painted(drawing, colors), drawing.width, drawing.height)
+    return MapTile(png(drawn), full, describe_places(values[None], what), drawn)
+
+
+def _shown(drawing: Drawing | None, run: Run, digest: str, side: int) -> bytes:
+    """What is explained, as WebP: its drawing, or the image as the network received it."""
+    if drawing is None:
+        return thumbnail(run.image_path(digest), side)
+    return _webp(png(svg(painted(drawing), drawing.width, drawing.height)), side)
+
+
+def _webp(encoded: bytes, side: int) -> bytes:
+    from PIL import Image
+
+    small = Image.open(io.BytesIO(encoded)).convert("RGB")
+    small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, format="WEBP", quality=82)
+    return buffer.getvalue()
 
 
 def _area_tile(raw: "np.ndarray[Any, Any]", what: str, side: int, style: GalleryStyle) -> MapTile:

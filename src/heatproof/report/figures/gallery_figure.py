@@ -20,6 +20,8 @@ _DPI = 160
 _COLUMN, _ROW, _SIDE, _EDGE = 1.15, 1.3, 1.1, 0.75
 """A column, a row, a map, and the space above and below the rows, in inches."""
 _SMALL, _NORMAL = 5.5, 7.0
+_LETTERS = 26
+"""The most letters of a caption under a picture."""
 _INK, _GREY = "#000000", "#444444"
 _FRAME = '<rect x="{:.3f}" y="{:.3f}" width="{}" height="{}" fill="none" stroke="#444444" stroke-width="0.006"/>'
 _OWN_SCALE = "Each map has its own scale: the number beneath it is the value of full colour."
@@ -36,7 +38,9 @@ class _Text(NamedTuple):
 
 
 class _Picture(NamedTuple):
-    """An encoded picture in a place in inches, of which it fills as much as its shape allows, or all of it, with a frame."""
+    """An encoded picture in a place in inches, of which it fills as much as its shape allows, or all of it, with a frame; and the
+    same as SVG, if it is a drawing.
+    """
 
     x: float
     y: float
@@ -45,6 +49,7 @@ class _Picture(NamedTuple):
     encoded: bytes
     kind: str
     framed: bool = False
+    svg: str = ""
 
 
 def write_gallery(gallery: Gallery, folder: Path, name: str) -> None:
@@ -65,7 +70,7 @@ def _parts(gallery: Gallery, height: float) -> Iterator[_Text | _Picture]:
         yield from _place(at, 0, row.thumbnail, "webp", row.name)
         for column, tile in enumerate(row.tiles, start=1):
             number = f"{gallery.style.sign} {significant(tile.full)}" if tile else "not stored"
-            yield from _place(at, column, tile.png if tile else b"", "png", number)
+            yield from _place(at, column, tile.png if tile else b"", "png", number, tile.svg if tile else "")
     low, high = gallery.style.ends
     yield _Picture(0.6, height - 0.46, 2.2, 0.1, color_bar(gallery.style), "png", framed=True)
     yield _Text(0.35, height - 0.22, low, _NORMAL)
@@ -73,12 +78,13 @@ def _parts(gallery: Gallery, height: float) -> Iterator[_Text | _Picture]:
     yield _Text(3.6, height - 0.38, _OWN_SCALE, _NORMAL)
 
 
-def _place(row: int, column: int, encoded: bytes, kind: str, caption: str) -> Iterator[_Text | _Picture]:
+def _place(row: int, column: int, encoded: bytes, kind: str, caption: str, svg: str = "") -> Iterator[_Text | _Picture]:
     """A picture and its caption."""
     left, upper = 0.1 + _COLUMN * column, _EDGE + _ROW * row
     if encoded:
-        yield _Picture(left, upper, _SIDE, _SIDE, encoded, kind)
-    yield _Text(left, upper + _SIDE + 0.11, caption, _SMALL, _GREY)
+        yield _Picture(left, upper, _SIDE, _SIDE, encoded, kind, svg=svg)
+    shown = caption if len(caption) <= _LETTERS else f"{caption[: _LETTERS - 1]}…"
+    yield _Text(left, upper + _SIDE + 0.11, shown, _SMALL, _GREY)
 
 
 def _svg(parts: Sequence[_Text | _Picture], width: float, height: float) -> str:
@@ -89,8 +95,7 @@ def _svg(parts: Sequence[_Text | _Picture], width: float, height: float) -> str:
         if isinstance(part, _Text)
         else f'<image x="{part.x:.3f}" y="{part.y:.3f}" width="{part.width}" height="{part.height}" preserveAspectRatio="'
         f'{"none" if part.framed else "xMinYMin"}" style="image-rendering:pixelated" '
-        f'href="data:image/{part.kind};base64,{base64.b64encode(part.encoded).decode()}"/>'
-        + (_FRAME.format(*part) if part.framed else "")
+        f'href="{_embedded(part)}"/>' + (_FRAME.format(*part) if part.framed else "")
         for part in parts
     ]
     return (
@@ -99,6 +104,11 @@ def _svg(parts: Sequence[_Text | _Picture], width: float, height: float) -> str:
         + "".join(drawn)
         + "</svg>\n"
     )
+
+
+def _embedded(part: _Picture) -> str:
+    kind, content = ("svg+xml", part.svg.encode()) if part.svg else (part.kind, part.encoded)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _png(parts: Sequence[_Text | _Picture], width: float, height: float) -> bytes:

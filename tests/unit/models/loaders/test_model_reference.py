@@ -16,7 +16,18 @@ from heatproof.models.loaders import (
 
 
 def test_every_loader_that_can_be_named_is_listed():
-    here = ["efficientnet_lite0", "file", "huggingface", "imported", "squeezenet1_1", "timm", "tiny_xception", "torchvision", "toy"]
+    here = [
+        "efficientnet_lite0",
+        "file",
+        "huggingface",
+        "imported",
+        "message_passing",
+        "squeezenet1_1",
+        "timm",
+        "tiny_xception",
+        "torchvision",
+        "toy",
+    ]
     assert sorted(exports(Loader)) == sorted([*here, "in_domain", "trained"])  # which live a floor higher
 
 
