@@ -93,7 +93,10 @@ def number(text):
 SMALL = "toy,architecture=three_blocks,side=144,width=0.1"
 """A network of which a pass takes a millisecond, with room for the published windows."""
 
-NETWORKS = {name: [] if name in ("bam", "debugging", "kendall", "molecules", "roar", "sanity") else ["--model", SMALL] for name in REPRODUCTIONS}
+NETWORKS = {
+    name: [] if name in ("bam", "debugging", "kendall", "molecules", "roar", "sanity") else ["--model", SMALL]
+    for name in REPRODUCTIONS
+}
 """The trained networks of these reproductions are small already."""
 
 
