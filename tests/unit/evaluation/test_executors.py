@@ -3,19 +3,22 @@
 import os
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from heatproof.core.errors import SettingsError
+from heatproof.core.records import Failure
 from heatproof.data.base import Item
 from heatproof.evaluation.executors import LocalExecutor, SharedExecutor, UnitOutcome
 from heatproof.evaluation.executors.local import PendingUnits
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, Unit, plan
 from heatproof.store import Run
+from heatproof.store.claims import Claims
 
 ITEMS = [Item(name=f"{i}.png", digest=f"d{i}", label=i) for i in range(4)]
 METHODS = ["gradient", "random_map", "edge_map", "input_x_gradient"]
@@ -113,9 +116,15 @@ def stored(run: Path, unit: Unit) -> None:
 
 
 def test_processes_that_share_a_folder_divide_the_units_and_all_end_when_all_is_done(tmp_path: Path) -> None:
+    all_started = Barrier(3)
+
+    def rounds() -> Iterator[list[Unit]]:
+        all_started.wait()  # a process that starts later tries a unit again that failed before
+        yield from (units(), [])
+
     def process() -> list[UnitOutcome]:
         outcomes = []
-        for outcome in SharedExecutor(wait=0.01).compute(stored, tmp_path, [units(), []]):
+        for outcome in SharedExecutor(wait=0.01).compute(stored, tmp_path, rounds()):
             if outcome.failure is not None:
                 Run.create(tmp_path).write_failure(outcome.unit.key, outcome.failure)
             outcomes.append(outcome)
@@ -132,6 +141,17 @@ def test_processes_that_share_a_folder_divide_the_units_and_all_end_when_all_is_
     assert len(found) == 16
     assert [outcome.failure.reason for outcome in found if outcome.failure] == ["ValueError: no luck"]
     assert list((tmp_path / "claims").iterdir()) == []
+
+
+def test_a_unit_that_failed_elsewhere_just_before_it_was_claimed_is_not_tried_again(tmp_path: Path, monkeypatch) -> None:
+    take = Claims.take
+
+    def late(self: Claims, unit: str) -> bool:
+        Run.create(tmp_path).write_failure(unit, Failure(unit=unit, what="elsewhere", reason="no luck"))
+        return take(self, unit)
+
+    monkeypatch.setattr(Claims, "take", late)
+    assert list(SharedExecutor().compute(noted, tmp_path, [units()[:2]])) == []
 
 
 def test_one_process_at_a_time_prepares_a_shared_run(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from heatproof.evaluation.executors.base import UnitOutcome, Work, outcome_of
@@ -46,19 +46,22 @@ class SharedExecutor:
             while pending:
                 left = []
                 for unit in pending:
-                    if store.part_path(unit.key).exists() or _failed_since(store, unit.key, started):
+                    if _ended(store, unit.key, started):
                         continue
                     if not claims.take(unit.key):
                         left.append(unit)
                         continue
                     with claims.renewing(unit.key):
-                        if not store.part_path(unit.key).exists():  # another process may have finished it before the claim
+                        if not _ended(store, unit.key, started):  # another process may have ended it before the claim
                             yield outcome_of(work, folder, unit)
                 if len(left) == len(pending):
                     time.sleep(self._wait)
                 pending = left
 
 
-def _failed_since(store: Run, unit: str, started: float) -> bool:
-    path = store.failure_path(unit)
-    return path.exists() and path.stat().st_mtime >= started
+def _ended(store: Run, unit: str, started: float) -> bool:
+    """Whether a unit is stored, or failed after this process started: one that failed before is tried again."""
+    with suppress(FileNotFoundError):
+        if store.failure_path(unit).stat().st_mtime >= started:
+            return True
+    return store.part_path(unit).exists()
