@@ -116,11 +116,11 @@ def stored(run: Path, unit: Unit) -> None:
 
 
 def test_processes_that_share_a_folder_divide_the_units_and_all_end_when_all_is_done(tmp_path: Path) -> None:
-    all_have_started = Barrier(3)  # what failed before a process started, it would compute again
+    all_started = Barrier(3)
 
-    def rounds() -> Iterator[Sequence[Unit]]:
-        all_have_started.wait()
-        yield units()
+    def rounds() -> Iterator[list[Unit]]:
+        all_started.wait()  # a process that starts later tries a unit again that failed before
+        yield from (units(), [])
 
     def process() -> list[UnitOutcome]:
         outcomes = []

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from heatproof.evaluation.executors.base import UnitOutcome, Work, outcome_of
@@ -60,6 +60,8 @@ class SharedExecutor:
 
 
 def _ended(store: Run, unit: str, started: float) -> bool:
-    """Whether the unit is stored, or has failed since `started`."""
-    failure = store.failure_path(unit)
-    return store.part_path(unit).exists() or (failure.exists() and failure.stat().st_mtime >= started)
+    """Whether a unit is stored, or failed after this process started: one that failed before is tried again."""
+    with suppress(FileNotFoundError):
+        if store.failure_path(unit).stat().st_mtime >= started:
+            return True
+    return store.part_path(unit).exists()
