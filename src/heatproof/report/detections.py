@@ -8,8 +8,8 @@ and a sign-flip test with Holm's correction over all methods and networks.
 
 A method *detects* the mark on a network if that test is significant, with more energy on the mark, and the area is above chance, ½,
 and larger than on every network of the run that cannot rely on the mark, which told nothing in its training (strength 0), and is
-not disturbed by it: there, what differs is how two networks came out of their training. The interval of the area, and that of each of these differences
-over shared resamples of the images, decide.
+not disturbed by it: there, what differs is how two networks came out of their training. The interval of the area, and that of each
+of these differences over shared resamples of the images, decide.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
