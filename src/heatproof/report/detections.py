@@ -6,10 +6,10 @@ either network a map may show the mark. The energy on the mark of a map for this
 for the network without marks, on the same images (`mark_detection`): the area under the ROC curve, the rate at 5 % false alarms,
 and a sign-flip test with Holm's correction over all methods and networks.
 
-A method *detects* the mark on a network if that test is significant, with more energy on the mark, and the area is larger than on
-every network of the run that cannot rely on the mark, which told nothing in its training (strength 0), and is not disturbed by it:
-there, what differs is how two networks came out of their training. The interval of each of these differences, over shared resamples
-of the images, must lie above 0.
+A method *detects* the mark on a network if that test is significant, with more energy on the mark, and the area is above chance, ½,
+and larger than on every network of the run that cannot rely on the mark, which told nothing in its training (strength 0), and is
+not disturbed by it: there, what differs is how two networks came out of their training. The interval of the area, and that of each
+of these differences over shared resamples of the images, decide.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +37,8 @@ from heatproof.store.manifest import MethodEntry
 
 METRIC = "mark_detection"
 DRAWS = 1000
+CHANCE = 0.5
+"""The area of a map that is the same for both networks."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _detects(
     key: tuple[str, str], gain: Comparison, p: float, areas: Mapping[tuple[str, str], AssociationEstimate], plain: Sequence[str]
 ) -> bool:
     method, network = key
-    if not (p < ALPHA and gain.difference > 0):
+    if not (p < ALPHA and gain.difference > 0 and areas[key].interval()[0] > CHANCE):
         return False
     others = [areas[method, each] for each in plain if (method, each) in areas and each != network]
     return network not in plain and all((areas[key] - other).interval()[0] > 0 for other in others)
