@@ -3,8 +3,8 @@
     python -m benchmarks.large_run            the tables, as they stand in docs/project/measurements/scale.md
     python -m benchmarks.large_run --write    puts them there
 
-`benchmarks/scale.json` holds the measurements: lines of `python -m benchmarks.units`, and the cost of the grid of
-`python -m benchmarks.latec`, whose mean work for a map and its scores is taken for that of the large run.
+`benchmarks/scale.json` holds the measurements: lines of `python -m benchmarks.units`, and the planned passes of
+`experiments/latec.toml`, whose mean for a map and its scores is taken for that of the large run.
 """
 
 import json
@@ -19,10 +19,10 @@ START, END = "<!-- computed by benchmarks/large_run.py -->\n", "<!-- end -->\n"
 
 IMAGES, METHODS, NETWORKS, METRICS, GPUS, BATCH = 50_000, 30, 4, 20, 64, 50
 RATES = (500, 2_000, 8_000)
-"""Full forward passes a second of one GPU: assumptions, since no GPU was at hand."""
+"""Forward passes a second of one GPU: assumptions, since no GPU was at hand."""
 HOURS_BETWEEN_FAILURES = 2_000
 """GPU hours between two losses of a process or a machine: an assumption."""
-RETRIES, BOUND_SECONDS, BOUND_MIB = 3, 30.0, 1024.0
+RETRIES = 3
 
 
 def measured() -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _plan(facts: Mapping[str, Any]) -> Iterator[str]:
     units, maps = _size()
     work = _work(facts)
     yield f"{IMAGES:,} images × {METHODS} methods × {NETWORKS} networks are {maps:,} maps in {units:,} units of {BATCH} images,"
-    yield f"and with {METRICS} metrics {maps * METRICS:,} records. A map and its scores take {work:,.0f} full-forward equivalents,"
+    yield f"and with {METRICS} metrics {maps * METRICS:,} records. A map and its scores take {work:,.0f} forward passes,"
     yield f"the mean of the grid of LATEC's size, so that all of it takes {maps * work:.2g}."
     yield ""
     yield f"| passes a second of a GPU | hours on {GPUS} GPUs | minutes per unit | units a second | processes lost | done again |"
@@ -69,7 +69,7 @@ def _plan(facts: Mapping[str, Any]) -> Iterator[str]:
         hours = units * seconds / GPUS / 3600
         lost = hours * GPUS / HOURS_BETWEEN_FAILURES
         again = lost / units
-        yield f"| {rate:,} | {hours:,.0f} | {seconds / 60:.1f} | {GPUS / seconds:.3f} | {lost:.0f} | {100 * again:.2g} % |"
+        yield f"| {rate:,} | {hours:,.0f} | {seconds / 60:.1f} | {GPUS / seconds:.3f} | {lost:.1f} | {100 * again:.2g} % |"
     yield ""
     bytes_a_record = facts["bytes"] / facts["reports"][-1]["rows"]
     yield f"That a process is lost every {HOURS_BETWEEN_FAILURES:,} GPU hours is an assumption, as are the rates; each costs the"
@@ -95,7 +95,7 @@ def _breaks(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"| a start of a run that was stopped verifies all parts | | {verified:,.1f} minutes for {units:,} parts | |"
     yield (
         f"| the report | {last['rows']:,} records in {last['report_cpu']:.0f} CPU seconds and {last['peak']:.0f} MiB | "
-        f"{times:,.0f} times as many | {BOUND_MIB / last['peak'] * last['rows']:,.0f} records in {BOUND_MIB:.0f} MiB |"
+        f"{times:,.0f} times as many | |"
     )
 
 
@@ -106,7 +106,7 @@ def _size() -> tuple[int, int]:
 
 def _work(facts: Mapping[str, Any]) -> float:
     latec = facts["latec"]
-    return float(latec["equivalents"] / (latec["images"] * latec["methods"] * latec["networks"]))
+    return float(latec["passes"] / (latec["images"] * latec["methods"] * latec["networks"]))
 
 
 def _bytes_a_unit(facts: Mapping[str, Any]) -> float:

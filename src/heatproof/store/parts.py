@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from heatproof.core.errors import DataError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
+SORTED_IN = "300MB"
+"""The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
 _MAGIC = b"PAR1"
 _REMEDY = "Start the run again: it sets the file aside and computes its units anew."
 
@@ -215,7 +218,9 @@ def write_csv(parts: Sequence[Path], sql: str, path: Path, units: Collection[str
         DataError: a part is damaged or has a newer schema.
         duckdb.Error: the statement is invalid, or the file cannot be written.
     """
-    with _records(parts, units) as connection:
+    with _records(parts, units) as connection, TemporaryDirectory() as spilled:
+        connection.execute(f"SET memory_limit = '{SORTED_IN}'")
+        connection.execute(f"SET temp_directory = '{_quoted(Path(spilled))}'")
         connection.execute(f"COPY ({sql}) TO '{_quoted(path)}' (FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"')")
 
 
