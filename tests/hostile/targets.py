@@ -25,6 +25,7 @@ from heatproof.models.loaders import resolve
 from heatproof.models.loaders.file import _read, _unwrapped
 from heatproof.store import Run
 from heatproof.store.decisions import Decisions
+from heatproof.store.maps import fault
 from heatproof.store.parts import fault_of, inspect
 from heatproof.store.run_log import logged_units
 from heatproof.store.status import status
@@ -260,7 +261,7 @@ def maps(folder, rng):
 
     def try_one():
         file.write_bytes(damaged(content, rng))
-        run.faults()
+        fault(file)
         for key in run.mapped("u1"):
             found = run.map("u1", key)
             assert found.dtype == np.float32
