@@ -1,8 +1,9 @@
 """What the page about molecules says beside the tables of `heatproof reproduce molecules`: two minutes on one core.
 
-`python -m benchmarks.molecules` prints, for networks with and without layer normalisation, their accuracy, how the score and gradient
-times input of the atoms grow with the features, and what integrated gradients miss; then, for a network that saw esters only together
-with benzene and for one that saw both apart, the share of molecules that it calls an ester, and what removing either costs.
+`python -m benchmarks.molecules` prints, for networks with and without layer normalisation, their accuracy, how the score and
+gradient times input of the atoms grow with the features, and what integrated gradients miss; then, for a network that saw esters
+only together with benzene and for one that saw both apart, the share of molecules that it calls an ester, and what removing either
+costs.
 """
 
 from torch import Tensor
