@@ -2,6 +2,7 @@
 
 import io
 import re
+from typing import Any
 
 from PIL import Image
 
@@ -24,7 +25,7 @@ def molecule_drawing(smiles: str) -> Drawing:
     from rdkit.Chem.Draw import rdMolDraw2D
 
     drawer = rdMolDraw2D.MolDraw2DSVG(*SIDE)
-    options = drawer.drawOptions()
+    options: Any = drawer.drawOptions()
     options.clearBackground = False
     options.padding = 0.1
     options.useBWAtomPalette()
