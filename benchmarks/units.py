@@ -167,7 +167,7 @@ def report(folder: Path) -> dict[str, Any]:
         "verified": store.faults,
         "report": lambda: build(store.path),
     }
-    seconds = {}
+    seconds: dict[str, float] = {}
     for name, step in steps.items():
         started, cpu = time.perf_counter(), time.process_time()
         step()

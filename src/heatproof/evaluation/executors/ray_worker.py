@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +91,7 @@ class RayWorker:
         import ray
 
         for reference in networks:
-            broadcast.receive(unit.model_digest, partial(ray.get, reference))
+            broadcast.receive(unit.model_digest, lambda reference=reference: ray.get(reference))
         outcome = outcome_of(work, self._place.folder, unit)
         return Ended(outcome.failure, psutil.virtual_memory().percent)
 
