@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
-SORTED_IN = "300MB"
+SORTED_IN = "500MB"
 """The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
 _MAGIC = b"PAR1"
 _REMEDY = "Start the run again: it sets the file aside and computes its units anew."
@@ -220,6 +220,7 @@ def write_csv(parts: Sequence[Path], sql: str, path: Path, units: Collection[str
     """
     with _records(parts, units) as connection, TemporaryDirectory() as spilled:
         connection.execute(f"SET memory_limit = '{SORTED_IN}'")
+        connection.execute("SET threads = 1")  # each of them sorts in memory of its own
         connection.execute(f"SET temp_directory = '{_quoted(Path(spilled))}'")
         connection.execute(f"COPY ({sql}) TO '{_quoted(path)}' (FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"')")
 

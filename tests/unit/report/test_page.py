@@ -243,7 +243,7 @@ def test_a_run_of_failures_only_still_has_a_page(tmp_path):
 def test_a_run_still_going_on_says_what_is_missing(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=3, size=16, methods=(0, 8), failures=False)
     manifest = run.manifest()
-    later = UNIT.model_copy(update={"unit": "later"})
+    later = UNIT._replace(unit="later")
     run.write_manifest(manifest.model_copy(update={"units": (*manifest.units, later)}))
     assert re.search("1 of 3 <a [^>]*>units of work</a> has not run yet", build(run.path).read_text())
 
