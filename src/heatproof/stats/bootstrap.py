@@ -86,7 +86,8 @@ def resampled_means(values: Floats, weights: Floats) -> Floats:
     present = np.isfinite(values)
     total: Floats = np.where(present, values, 0.0) @ weights.T
     if present.all():
-        return total / weights.sum(axis=1)
+        mean: Floats = total / weights.sum(axis=1)
+        return mean
     count = present.astype(np.float64) @ weights.T
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 

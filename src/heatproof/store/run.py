@@ -19,7 +19,6 @@ Every file is written completely or not at all. A run may therefore be killed at
 computed.
 """
 
-import io
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -31,9 +30,10 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from heatproof.core.drawing import Drawing
-from heatproof.core.errors import DataError, TensorError, UsageError
+from heatproof.core.errors import DataError, UsageError
 from heatproof.core.formatting import count
 from heatproof.core.records import Failure, Record
+from heatproof.store import image_files
 from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
 from heatproof.store.atomic import write_atomically, writing
@@ -272,17 +272,8 @@ written to, such as runs/demo
         Raises:
             TensorError: the array has another type or shape.
         """
-        from PIL import Image
-
-        if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
-            raise TensorError(
-                f"image {digest}: expected uint8 [height, width, 3] or [height, width], got {pixels.dtype} {pixels.shape}."
-            )
-        if self.image_path(digest).exists():
-            return
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, format="PNG", optimize=True)
-        write_atomically(self.image_path(digest), buffer.getvalue())
+        if not self.image_path(digest).exists():
+            image_files.write_crop(self.image_path(digest), pixels)
 
     def write_drawing(self, digest: str, drawing: Drawing) -> None:
         """Store the line drawing of a signal, on which its maps are painted. A stored drawing is left unchanged."""
@@ -295,11 +286,7 @@ written to, such as runs/demo
         Raises:
             DataError: The file is damaged.
         """
-        path = self._file("images", digest, "json")
-        try:
-            return Drawing.model_validate_json(path.read_bytes()) if path.exists() else None
-        except ValidationError as error:
-            raise DataError(f"{path}: expected a whole drawing, got {error}. Delete it and run its unit again.") from error
+        return image_files.read_drawing(self._file("images", digest, "json"))
 
     def image_path(self, digest: str) -> Path:
         """The path of the crop of an image, whether or not it exists."""

@@ -10,14 +10,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from heatproof.core.errors import SettingsError, UsageError
+from heatproof.core.errors import SettingsError, StorageError, UsageError
 from heatproof.core.objects import packed
 from heatproof.core.settings import canonical_json
 from heatproof.evaluation.broadcast import SentNetwork, network
 from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
 from heatproof.evaluation.executors.local import Batch, PendingUnits, available_cores
 from heatproof.evaluation.executors.ray_cluster import check_installed, connect
-from heatproof.evaluation.executors.ray_worker import Place, RayWorker, Start
+from heatproof.evaluation.executors.ray_worker import RayWorker, Start, WorkerPlace
 from heatproof.evaluation.manifest import installed_version
 from heatproof.evaluation.plan import Unit
 
@@ -123,7 +123,7 @@ class _Crew:
             num_cpus=executor.cpus, num_gpus=executor.gpus or None, max_restarts=0, scheduling_strategy="SPREAD"
         )
         self._objects = self._ray.put(objects)
-        self._place = Place(folder, str(Path.cwd()), installed_version("heatproof"), executor.cpus, bool(executor.gpus))
+        self._place = WorkerPlace(folder, str(Path.cwd()), installed_version("heatproof"), executor.cpus, bool(executor.gpus))
         self._networks: dict[str, list[Any]] = {}
         self._wanted = self._number()
         self._processes: list[_Process] = []
@@ -203,7 +203,9 @@ class _Crew:
             limit = self._executor.timeout
             if limit is not None and process.queue and time.monotonic() - process.since > limit:
                 unit = self._taken_back(process, pending)
-                yield UnitOutcome(unit, failure_of(unit, TimeoutError(f"the unit took longer than {limit} s and was stopped")))
+                yield UnitOutcome(
+                    unit, failure_of(unit, TimeoutError(f"the unit took longer than {limit} s and was stopped")), lost=True
+                )
         if not done and all(each.starting is not None for each in self._processes):
             self._say_that_none_starts()
 
@@ -229,7 +231,9 @@ class _Crew:
             ended = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:  # the process lives, and could not read the unit
             process.queue.popleft()
-            yield UnitOutcome(unit, failure_of(unit, error))
+            if isinstance(error.cause, StorageError):  # nor could any other unit be stored
+                raise error.cause from None
+            yield UnitOutcome(unit, failure_of(unit, error), lost=True)
         except self._ray.exceptions.RayError as error:  # the process or its machine is gone
             self._taken_back(process, pending)
             self._deaths[unit.key] = deaths = self._deaths.get(unit.key, 0) + 1
@@ -238,7 +242,7 @@ class _Crew:
                 return
             times = f"{deaths} times, the last time for this reason" if deaths > 1 else "for this reason"
             reason = RuntimeError(f"the unit's process died {times}: {' '.join(str(error).split()):.500}")
-            yield UnitOutcome(unit, failure_of(unit, reason))
+            yield UnitOutcome(unit, failure_of(unit, reason), lost=True)
         else:
             process.queue.popleft()
             self._memory[process.node] = ended.memory

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Ended:
 
 
 @dataclass(frozen=True)
-class Place:
+class WorkerPlace:
     """What a process needs to know of the run.
 
     Attributes:
@@ -58,10 +59,17 @@ class Place:
     gpu: bool
 
 
+def _fetched(reference: Any) -> broadcast.SentNetwork:
+    import ray
+
+    sent: broadcast.SentNetwork = ray.get(reference)
+    return sent
+
+
 class RayWorker:
     """An actor. `objects` are those that the run was given, pickled (`core/objects.py`)."""
 
-    def __init__(self, place: Place, objects: bytes) -> None:
+    def __init__(self, place: WorkerPlace, objects: bytes) -> None:
         self._place, self._objects = place, objects
 
     def start(self) -> Start:
@@ -88,10 +96,9 @@ class RayWorker:
     def compute(self, work: Work, unit: Unit, networks: Sequence[Any]) -> Ended:
         """Compute a unit. `networks` holds the reference to its network, or nothing if that was not sent."""
         import psutil
-        import ray
 
         for reference in networks:
-            broadcast.receive(unit.model_digest, lambda reference=reference: ray.get(reference))
+            broadcast.receive(unit.model_digest, partial(_fetched, reference))
         outcome = outcome_of(work, self._place.folder, unit)
         return Ended(outcome.failure, psutil.virtual_memory().percent)
 
