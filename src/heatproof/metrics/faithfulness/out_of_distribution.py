@@ -68,7 +68,7 @@ class OutOfDistribution(ModelMetric):
     >>> scores.values > scores.components["clean"]
     tensor([True, True])
     >>> OutOfDistribution(references={"name": "digits", "count": 20}).references
-    Digits(count=20)
+    Digits(count=20, part='all')
     """
 
     label: ClassVar[str] = "out of distribution"

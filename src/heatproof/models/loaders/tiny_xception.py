@@ -40,7 +40,7 @@ class TinyXception(Loader):
     >>> from heatproof.models.loaders import TinyXception
     >>> model = TinyXception().load()
     >>> model.module(torch.zeros(1, 3, 112, 112)).shape, model.output
-    (torch.Size([1, 1]), Regression())
+    (torch.Size([1, 1]), Regression(index=0))
     """
 
     def load(self) -> Model:
