@@ -748,7 +748,7 @@ def test_cost_is_the_number_of_rows_that_passed(metric: Metric, side: int) -> No
     if isinstance(metric, CellMetric):
         incremental(model, batch, (side // 3, side // 3))  # likewise
     if isinstance(metric, OutOfDistribution) and metric.references is not None:
-        metric.real_features(model, batch, site_of(model, batch), metric.references)  # likewise
+        metric.real(model, batch, site_of(model, batch), metric.references)  # likewise
     if isinstance(metric, GridPointing):
         site_of(model, batch)  # likewise
     zoo.checked(model, batch)  # likewise
