@@ -151,7 +151,7 @@ def test_a_unit_that_another_process_ends_just_before_the_claim_is_not_computed_
 
     def other_was_faster(claims: Claims, name: str) -> bool:
         if name == first.key:
-            store.write_failure(name, Failure(name, "a unit", "ValueError: no luck"))
+            store.write_failure(name, Failure(unit=name, what="a unit", reason="ValueError: no luck"))
         else:
             store.write_part(name, [])
         return take(claims, name)
