@@ -128,6 +128,7 @@ class RegionMetric(Metric, ABC):
         """
         check_no_more(self.name, "the raw maps and the regions", others)
         maps = _prepared(self, values)
+        check_dense(regions, "regions")
         legal = regions.unbind(1) if regions.ndim == maps.ndim and regions.shape[1] else [regions]
         return without_broken(best_of([self._against(maps, each) for each in legal], self.better), values)
 
