@@ -391,7 +391,6 @@ ARGUMENTS = (
 
 @target("command lines")
 def command_lines(folder, rng):
-    import os
     import sys
     from contextlib import chdir, redirect_stderr, redirect_stdout
 
@@ -415,7 +414,7 @@ def command_lines(folder, rng):
             patch.setattr(sys, "argv", ["heatproof", *words])
             patch.setattr("heatproof.evaluation.run.run_experiment", stopped)
             patch.setattr("heatproof.pipeline.assemble", stopped)
-            patch.delitem(os.environ, "HEATPROOF_DEBUG", raising=False)
+            patch.setenv("HEATPROOF_DEBUG", "")  # a call with --debug sets it, which is undone here
             try:
                 run()
             except SystemExit as ended:
