@@ -38,7 +38,8 @@ class Relative:
     >>> import torch
     >>> from heatproof.metrics.faithfulness.relative_scores import Relative
     >>> clean, replaced, changed = torch.tensor([8.0, -8.0]), torch.tensor([-9.0, -9.0]), torch.tensor([6.0, 2.0])
-    >>> [Relative(clean, replaced, quantity, by_size).of(changed).tolist() for quantity, by_size in ((False, False), (True, False), (True, True))]
+    >>> ways = {"class": (False, False), "quantity": (True, False), "quantity, by size": (True, True)}
+    >>> [Relative(clean, replaced, *way).of(changed).tolist() for way in ways.values()]
     [[0.75, -0.25], [-2.0, 10.0], [-2.0, -10.0]]
     """
 
