@@ -225,9 +225,9 @@ class Rows(Enum):
     BATCH    inputs with a label each, of any kind: signals [n, c, t] too.
     """
 
-    ALL = (3,)
-    ELEMENT = (1, 2, 3)
-    BATCH = ()
+    ALL = frozenset({3})
+    ELEMENT = frozenset({1, 2, 3})
+    BATCH = frozenset[int]()  # an empty tuple is no value of an enumeration before Python 3.11.4
 
     def of(self, inputs: Tensor) -> list[Tensor | Picture]:
         """The single inputs of a tensor.
