@@ -59,9 +59,12 @@ def places(nested, path=()):
 
 
 def changed_value(whole, rng):
-    """A nested value with one to three entries replaced, deleted or added, or something else in its place."""
-    if rng.random() < 0.02:
-        return copy.deepcopy(rng.choice(VALUES))
+    """A nested value with one to three entries changed, or something else in its place."""
+    return copy.deepcopy(rng.choice(VALUES)) if rng.random() < 0.02 else changed_entries(whole, rng)
+
+
+def changed_entries(whole, rng, values=VALUES, keys=KEYS):
+    """A nested value with one to three entries replaced, deleted or added."""
     whole = copy.deepcopy(whole)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         found = list(places(whole))
@@ -71,13 +74,13 @@ def changed_value(whole, rng):
         inside = whole
         for key in path:
             inside = inside[key]
-        what, value = rng.random(), copy.deepcopy(rng.choice(VALUES))
+        what, value = rng.random(), copy.deepcopy(rng.choice(values))
         if what < 0.6:
             inside[last] = value
         elif what < 0.75:
             del inside[last]
         elif isinstance(inside, dict):
-            inside[rng.choice(KEYS)] = value
+            inside[rng.choice(keys)] = value
         else:
             inside.append(value)
     return whole

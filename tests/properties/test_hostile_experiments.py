@@ -1,6 +1,5 @@
 """Experiments that anybody may have written: each is accepted, or refused by an error of this library in one line."""
 
-import copy
 import random
 from collections import Counter
 
@@ -8,6 +7,7 @@ import pytest
 
 from heatproof.core.errors import HeatproofError
 from heatproof.evaluation.experiment import Experiment
+from tests.hostile.mutations import changed_entries
 
 WHOLE = {
     "name": "trial",
@@ -41,39 +41,11 @@ VALUES = (
 KEYS = ("x", "name", "label", "seed", "batch", "stop", "steps", "noise", "grid", "output", "a.b")
 
 
-def places(nested, path=()):
-    if path:
-        yield path
-    pairs = nested.items() if isinstance(nested, dict) else enumerate(nested) if isinstance(nested, list) else ()
-    for key, value in pairs:
-        yield from places(value, (*path, key))
-
-
-def mutated(rng):
-    """The whole experiment with one to three entries replaced, deleted or added."""
-    experiment = copy.deepcopy(WHOLE)
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        *path, last = rng.choice(list(places(experiment)))
-        inside = experiment
-        for key in path:
-            inside = inside[key]
-        what, value = rng.random(), copy.deepcopy(rng.choice(VALUES))
-        if what < 0.6:
-            inside[last] = value
-        elif what < 0.75:
-            del inside[last]
-        elif isinstance(inside, dict):
-            inside[rng.choice(KEYS)] = value
-        else:
-            inside.append(value)
-    return experiment
-
-
 @pytest.mark.parametrize("part", range(4))
 def test_ten_thousand_mutations_are_accepted_or_refused_in_one_line(part):
     rng, outcomes = random.Random(part), Counter()
     for _ in range(2_500):
-        message = refusal(mutated(rng))
+        message = refusal(changed_entries(WHOLE, rng, VALUES, KEYS))
         outcomes[message is None] += 1
         assert message is None or ("\n" not in message and len(message) <= 900), message
     assert min(outcomes.values()) > 100

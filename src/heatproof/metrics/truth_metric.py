@@ -143,6 +143,18 @@ def object_share(values: Float[Tensor, "b c h w"], inside: Bool[Tensor, "b h w"]
     return (scaled * inside).flatten(1).sum(1) / inside.flatten(1).sum(1)
 
 
+def exceeds(first: Float[Tensor, " b"], second: Float[Tensor, " b"]) -> Float[Tensor, " b"]:
+    """1 where the first number is the larger one, ½ where both are equal, 0 elsewhere; NaN where either is unknown.
+
+    >>> import torch
+    >>> from heatproof.metrics.truth_metric import exceeds
+    >>> exceeds(torch.tensor([2.0, 1.0, 0.0, torch.nan]), torch.ones(4))
+    tensor([1.0000, 0.5000, 0.0000,    nan])
+    """
+    value = (first > second).to(first) + (first == second).to(first) / 2
+    return value.masked_fill(first.isnan() | second.isnan(), torch.nan)
+
+
 def other_network(loader: Loader, model: Model) -> Model:
     """The network of a loader, on the device and in the type of a model whose images it takes; the same output is explained.
 

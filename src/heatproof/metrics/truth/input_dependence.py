@@ -22,7 +22,7 @@ from torch import Tensor
 from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.explain import Explain
 from heatproof.metrics.scores import Scores, without_broken
-from heatproof.metrics.truth_metric import TruthMetric, object_share, other_network, own_decision
+from heatproof.metrics.truth_metric import TruthMetric, exceeds, object_share, other_network, own_decision
 from heatproof.models.classes import decision
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
@@ -76,8 +76,7 @@ class InputDependence(TruthMetric):
         target = target if other is None else alone
         maps = [explain(at, target, seed, other).values for at in (images, scenes)]
         shown, before = (object_share(each, inside, self.name) for each in maps)
-        value = (before > shown).to(shown) + (before == shown).to(shown) / 2
-        value = value.masked_fill(before.isnan() | shown.isnan(), float("nan"))
+        value = exceeds(before, shown)
         same = (alone == together).to(value)
         return without_broken(Scores.of(value, components={"with": shown, "without": before, "decision": same}), *maps)
 

@@ -30,7 +30,7 @@ from heatproof.core.records import Direction, Reduction
 from heatproof.metrics.explain import Explain
 from heatproof.metrics.inputs import finite_maps
 from heatproof.metrics.scores import Scores, without_broken
-from heatproof.metrics.truth_metric import TruthMetric, other_network
+from heatproof.metrics.truth_metric import TruthMetric, exceeds, other_network
 from heatproof.models.classes import decision
 from heatproof.models.loaders.base import Loader
 from heatproof.models.model import Model
@@ -101,8 +101,7 @@ class MarkDetection(TruthMetric):
         sizes = [reduce(finite_maps(each, self.name), self.reduction).flatten(1).double().abs() for each in maps]
         flat = inside.flatten(1)
         marked, unmarked = ((size * flat).sum(1) / size.sum(1) for size in sizes)
-        value = (marked > unmarked).to(maps[0].dtype) + (marked == unmarked).to(maps[0].dtype) / 2
-        value = value.masked_fill(marked.isnan() | unmarked.isnan(), float("nan"))
+        value = exceeds(marked, unmarked).to(maps[0])
         most = max(1, round(self.share * flat.shape[1]))
         highest = sizes[0].topk(most, dim=1)
         top = (highest.values * flat.gather(1, highest.indices)).sum(1) / highest.values.sum(1)
