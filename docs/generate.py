@@ -111,9 +111,10 @@ def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
     judged, advice = MEASUREMENTS / "metrics-judged.md", MEASUREMENTS / "advice.md"
-    truths = MEASUREMENTS / "truth-agreement.md"
+    truths, front = MEASUREMENTS / "truth-agreement.md", ROOT / "docs" / "index.md"
     return {
-        readme: with_blocks(readme, methods=_method_table(), metrics=_metric_table(), limits=_limits()),
+        front: with_blocks(front, demo=_demo()),
+        readme: with_blocks(readme, demo=_demo(), methods=_method_table(), metrics=_metric_table(), limits=_limits()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
@@ -249,6 +250,14 @@ def _verdict(network: str) -> str:
     if not found.decided:
         lead += " Not decided: more photographs could change which method is used."
     return f"> {found.sentence}\n\n{lead}\n\n{table(('method', *found.questions, 'passes'), rows)}"
+
+
+def _demo() -> str:
+    """What `heatproof demo` answers: the packaged sentence, and how each method does by each question, in words."""
+    found = packaged_verdict(ADVISED[0])
+    assert found is not None, "no verdict is packaged"  # noqa: S101 — a tool of this repository
+    rows = [(method.label, *(method.answers[name].outcome for name in found.questions)) for method in found.methods]
+    return f"> {found.sentence}\n\n{table(('method', *found.questions), rows)}"
 
 
 def _answer(entry: AnswerEntry, limit: bool) -> str:

@@ -164,12 +164,25 @@ def test_every_link_into_the_repository_leads_somewhere(page):
     assert [target for target in links(page) if not (page.parent / target).exists()] == []
 
 
-def test_every_page_stands_in_the_contents():
-    index = (DOCS / "index.md").read_text(encoding="utf-8")
-    pages = [
-        page.relative_to(DOCS).with_suffix("").as_posix() for page in WRITTEN if DOCS in page.parents and page.name != "index.md"
-    ]
-    assert [page for page in pages if f"\n{page}\n" not in index] == []
+def contents(index):
+    """The pages that a table of contents names, by path or by a pattern, and those of the tables among them."""
+    for block in re.findall(r"^```\{toctree\}$(.*?)^```$", index.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        for entry in block.split("\n\n", 1)[1].split():
+            for page in sorted(index.parent.glob(f"{entry}.md")):
+                yield page
+                if page.name == "index.md":
+                    yield from contents(page)
+
+
+def test_every_page_stands_once_in_the_contents():
+    pages = [page for page in WRITTEN if DOCS in page.parents and page != DOCS / "index.md"]
+    assert sorted(contents(DOCS / "index.md")) == sorted(pages)
+
+
+def test_every_measurement_has_its_question():
+    folder = DOCS / "project" / "measurements"
+    asked = {(folder / target).resolve() for target in links(folder / "index.md")}
+    assert {*folder.glob("*.md")} - {folder / "index.md"} <= asked
 
 
 def test_every_file_and_test_that_the_paper_map_names_exists():
