@@ -19,7 +19,7 @@ TITLES = {
     "smooth_grad": "SmoothGrad against captum and zennit",
     "region_perturbation": "Region perturbation against quantus",
     "pixel_flipping": "Pixel flipping against quantus",
-    "incremental": "Rows with one changed region against whole rows, and against quantus",
+    "incremental": "Passes with one changed region against full forward passes, and against quantus",
     "layer_passes": "Passes that begin where something changes inside the network, against full passes, and against grad-cam",
     "backward_rules": "Layer-wise relevance propagation against zennit",
     "backward_rules_memory": "Peak memory of layer-wise relevance propagation against zennit",

@@ -295,7 +295,7 @@ def adaptive(photograph: Photograph, budget: Budget) -> Iterator[Found]:
         maps = torch.cat([method.attribute(*ask, seed=seed).values for seed in range(repeats)])
         for reading, view in READINGS.items():
             ratio = length * per_row_variance(view(maps)[:, None]) / per_row_variance(view(rows)[:, None])
-            yield photograph.key("adaptive", f"{length} rows, 2 strata", "adaptive positions", reading), ratio
+            yield photograph.key("adaptive", f"{length} samples, 2 strata", "adaptive positions", reading), ratio
 
 
 def reliabilities(photograph: Photograph, label: str, rows: Tensor) -> Iterator[Found]:
@@ -304,8 +304,8 @@ def reliabilities(photograph: Photograph, label: str, rows: Tensor) -> Iterator[
         seen = read(rows, side)
         seen = seen - seen.mean((2, 3), keepdim=True)
         signal, sampling = limit_product(seen, seen), per_row_variance(seen[:, None])
-        yield photograph.key("reliability", label, "signal of one row", f"{side} px"), signal / sampling
-        yield photograph.key("reliability", label, "at 50 rows", f"{side} px"), signal / (signal + sampling / 50)
+        yield photograph.key("reliability", label, "signal of one sample", f"{side} px"), signal / sampling
+        yield photograph.key("reliability", label, "at 50 samples", f"{side} px"), signal / (signal + sampling / 50)
     halves = torch.stack([reduce(rows[half::2].mean(0, keepdim=True), Reduction.SUM) for half in (0, 1)])[:, 0]
     for scheme, seen in (("signed", halves), ("absolute", halves.abs())):
         correlation = torch.corrcoef(F.avg_pool2d(seen, REGION).flatten(1))[0, 1]
@@ -403,7 +403,7 @@ def main() -> None:
                     for key, value in PARTS[part](photograph, budget):
                         found[key].append(value)
                 seconds = time.perf_counter() - started
-                console.print(f"{photograph.name}, photograph {number}: {passes.backward} rows, {seconds:.0f} s")
+                console.print(f"{photograph.name}, photograph {number}: {passes.backward} samples, {seconds:.0f} s")
     results = [
         {**asdict(key), "summary": SUMMARY[key.question], **summary(SUMMARY[key.question], values), "photographs": values}
         for key, values in found.items()

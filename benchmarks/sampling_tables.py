@@ -26,8 +26,8 @@ def tables(results: Path = RESULTS) -> dict[str, Table]:
         "strata-15px": _crossed(_of(found, "strata", reading="15 px"), "setting", "scheme"),
         "adaptive": _crossed(_of(found, "adaptive"), "setting", "reading"),
         "profile": _crossed(_of(found, "profile", reading="values"), "setting", "network", label=""),
-        "reliability": _crossed(_of(found, "reliability", scheme="at 50 rows"), "setting", "reading"),
-        "rows": _crossed(map(_needed, _of(found, "reliability", scheme="signal of one row")), "setting", "reading"),
+        "reliability": _crossed(_of(found, "reliability", scheme="at 50 samples"), "setting", "reading"),
+        "rows": _crossed(map(_needed, _of(found, "reliability", scheme="signal of one sample")), "setting", "reading"),
         "halves": _crossed(_of(found, "halves"), "setting", "scheme"),
         "common-maps": _crossed(_of(found, "common draws, maps"), "setting", "reading"),
         "common-scores": _crossed(_of(found, "common draws, AUPC"), "setting", "scheme"),
@@ -55,7 +55,7 @@ def _cell(row: dict[str, Any]) -> str:
 
 
 def _needed(row: dict[str, Any]) -> dict[str, Any]:
-    """Rows until a map is reliable: r / (1 − r) × sampling variance of a row / signal variance."""
+    """Samples until a map is reliable: r / (1 − r) × sampling variance of a sample / signal variance."""
     odds = RELIABLE / (1 - RELIABLE)
     ends = {"value": row["value"], "low": row["high"], "high": row["low"]}
     return row | {key: odds / end if end > 0 else float("inf") for key, end in ends.items()}
@@ -65,13 +65,13 @@ def _budget(about: dict[str, Any]) -> Table:
     plans = "; ".join(f"{network}: {plan}" for network, plan in about["plans"].items())
     facts = {
         "photographs": f"{about['photographs']} of the packaged ones, at 224 pixels, explained for the class the network names",
-        "independent rows a setting": f"{about['rows']}",
-        "rows a scheme": f"{about['partners']}; orthogonal noise {about['framed']}, in groups of {about['frame']}",
-        "rows of expected gradients": f"{about['lines']} for each number of strata",
-        "maps at adaptive positions": ", ".join(f"{repeats} of {rows} rows" for rows, repeats in about["learned"]),
-        "maps whose AUPC is compared": f"{about['maps']} of {about['map_rows']} rows, each scored with {about['seeds']} seeds and "
-        f"{about['candidates']} colours a step",
-        "rows in all": f"{about['gradient rows']:,} with gradient, {about['forward rows']:,} forward",
+        "independent samples a setting": f"{about['rows']}",
+        "samples a scheme": f"{about['partners']}; orthogonal noise {about['framed']}, in groups of {about['frame']}",
+        "samples of expected gradients": f"{about['lines']} for each number of strata",
+        "maps at adaptive positions": ", ".join(f"{repeats} of {rows} samples" for rows, repeats in about["learned"]),
+        "maps whose AUPC is compared": f"{about['maps']} of {about['map_rows']} samples, each scored with {about['seeds']} seeds "
+        f"and {about['candidates']} colours a step",
+        "passes in all": f"{about['gradient rows']:,} with gradient, {about['forward rows']:,} forward",
         "time": f"{about['seconds'] / 60:.0f} minutes of wall time on {about['threads']} thread of a busy machine",
         "plans": plans,
     }

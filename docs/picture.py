@@ -1,6 +1,6 @@
 """Pictures of the documentation, in docs/pictures/.
 
-python docs/picture.py runs/gallery                     gallery.png, the picture of the README: a few photographs of a run
+python docs/picture.py runs/gallery                     gallery.png, of the README: maps of `heatproof demo --budget gallery`
 python docs/picture.py runs/perturbation perturbation   perturbation.png, of the page on maps of perturbation methods
 python docs/picture.py                                  maps.png, of the page on drawing maps
 """
@@ -11,11 +11,25 @@ from pathlib import Path
 
 from PIL import Image
 
-from heatproof.report.figures.gallery import build_gallery, write_gallery
+from heatproof.report.figures.gallery import build_gallery
+from heatproof.report.figures.gallery_figure import write_gallery
 from heatproof.report.score_matrix import read_scores
 from heatproof.store import Run
 
 ROWS = 5
+COLUMNS = {
+    "gallery": (
+        "LRP, ε and z⁺",
+        "Integrated gradients",
+        "Grad-CAM",
+        "Gradient",
+        "SmoothGrad",
+        "Guided backprop",
+        "Edges of the image",
+        "Random map",
+    )
+}
+"""The maps of a picture, from left to right, where it does not show all of a run."""
 PICTURES = Path(__file__).parent / "pictures"
 
 
@@ -38,7 +52,11 @@ def main(folder: str, name: str = "gallery") -> None:
     gallery = build_gallery(run, manifest, read_scores(run, manifest)[0])
     if gallery is None:
         sys.exit(f"{folder}: expected a run that kept its maps")
-    write_gallery(run, replace(gallery, rows=gallery.rows[:ROWS]), PICTURES, name)
+    labels = [head.label for head in gallery.heads]
+    chosen = [labels.index(label) for label in COLUMNS.get(name, labels)]
+    rows = [replace(row, tiles=tuple(row.tiles[at] for at in chosen)) for row in gallery.rows[:ROWS]]
+    shown = replace(gallery, heads=tuple(gallery.heads[at] for at in chosen), rows=tuple(rows))
+    write_gallery(shown, PICTURES, name)
     (PICTURES / f"{name}.svg").unlink()
 
 

@@ -48,9 +48,9 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
             plan,
             network,
             work=f"AUPC, {size.candidates} draws, {size.images} images",
-            peer="bare forward rows, same plan",
+            peer="bare forward passes, same plan",
             spread=timed.ratio(f"bare, {plan}", f"curve, {plan}", scale),
-            note=f"{at.plans[plan][1].plan.label}; {metric_rows(size)} rows, {REGIONS} region",
+            note=f"{at.plans[plan][1].plan.label}; {metric_rows(size)} passes, {REGIONS} region",
         )
 
 

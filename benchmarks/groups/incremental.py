@@ -29,7 +29,7 @@ NETWORKS = ("squeezenet1_1", "efficientnet_lite0", "densenet121", "resnet50", "v
 CURVES = ("vgg16", "tiny")
 """Networks whose whole curve is timed as well."""
 PLACES, STEPS = 4, 3
-"""Steps that are timed, and steps of whole rows that stand for a curve."""
+"""Steps that are timed, and steps of full forward passes that stand for a curve."""
 MEBIBYTE = 2**20
 
 
@@ -91,7 +91,7 @@ def _step_row(at: Subject, network: str, precision: Precision, timed: Timed, siz
         f"{precision}, step",
         network,
         work=f"AUPC, steps of {size.candidates} candidates, {_side(at)} × {_side(at)} pixels",
-        peer="whole rows, same plan",
+        peer="full forward passes, same plan",
         spread=timed.ratio(f"{precision}, whole", f"{precision}, in part"),
         note=f"{measured.plan.label}; at most {plan.share:.2f} of the operations; outputs differ by {gap:.1e} relative; "
         f"{plan.cached_bytes / MEBIBYTE:.0f} MiB kept of an image{memory}",
@@ -135,9 +135,9 @@ def _curves(at: Subject, network: str, size: Size, rounds: int) -> Iterator[Row]
     row = partial(Row.of, "incremental", network=network, work=f"AUPC, {size.regions} regions, {size.candidates} draws")
     yield row(
         case="exact, curve",
-        peer="whole rows, same plan",
+        peer="full forward passes, same plan",
         spread=timed.ratio("whole", "exact", times),
-        note=f"{at.plans['exact'][1].plan.label}; whole rows timed for {steps} regions",
+        note=f"{at.plans['exact'][1].plan.label}; full forward passes timed for {steps} regions",
     )
     for precision in models:
         found: Spread = timed.ratio("quantus", precision, size.candidates)

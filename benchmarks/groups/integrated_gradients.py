@@ -49,5 +49,5 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
             work=f"integrated gradients, {size.probes} nodes, {size.images} images",
             peer=f"captum {version('captum')}, batches of {batch}",
             spread=timed.ratio("captum", plan),
-            note=f"{at.plans[plan][1].plan.label}; maps correlate {torch.corrcoef(maps)[0, 1]:.4f}; {n} rows",
+            note=f"{at.plans[plan][1].plan.label}; maps correlate {torch.corrcoef(maps)[0, 1]:.4f}; {n} passes",
         )

@@ -77,8 +77,8 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
         "overhead",
         "followed",
         network,
-        work=f"gradient with every operation followed, {n} rows",
-        peer="bare gradient rows, same chunk",
+        work=f"gradient with every operation followed, {n} passes",
+        peer="bare gradient passes, same chunk",
         spread=timed.ratio("followed", "gradients"),
         note="plain",
     )
@@ -91,8 +91,8 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
             "overhead",
             name,
             network,
-            work=f"{name}, {n} rows",
-            peer="bare gradient rows, same chunk",
+            work=f"{name}, {n} passes",
+            peer="bare gradient passes, same chunk",
             spread=spread([own / other for own, other in zip(timed.seconds[name], bare, strict=True)]),
-            note=f"plain; {images(size, name)} images" + (f", {ends} forward rows besides" if ends else ""),
+            note=f"plain; {images(size, name)} images" + (f", {ends} forward passes besides" if ends else ""),
         )

@@ -41,7 +41,7 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
     for plan in PLANS:
         found = timed.ratio("quantus", plan)
         gap = float(((timed.answers[plan].values - exact).abs() / exact.abs()).max())
-        rows_note = f"{our_rows} against {their_rows} rows an image, per row {found.median * our_rows / their_rows:.2f}"
+        rows_note = f"{our_rows} against {their_rows} passes an image, per pass {found.median * our_rows / their_rows:.2f}"
         yield Row.of(
             "pixel_flipping",
             plan,

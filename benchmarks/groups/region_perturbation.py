@@ -45,5 +45,5 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
             work=f"region perturbation, {size.regions} regions, {size.images} images",
             peer=f"quantus {version('quantus')}, batches of {size.images}",
             spread=timed.ratio("quantus", plan),
-            note=f"{at.plans[plan][1].plan.label}; scores differ by {gap:.1e}; {size.images * (1 + size.regions)} rows",
+            note=f"{at.plans[plan][1].plan.label}; scores differ by {gap:.1e}; {size.images * (1 + size.regions)} passes",
         )

@@ -62,5 +62,5 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
                 work=f"SmoothGrad, {size.probes} samples, {size.images} images",
                 peer=name,
                 spread=timed.ratio(peer, plan),
-                note=f"{measured.plan.label}; one gradient map differs by {measured.map_error:.3f}; {n} rows",
+                note=f"{measured.plan.label}; one gradient map differs by {measured.map_error:.3f}; {n} passes",
             )

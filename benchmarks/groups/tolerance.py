@@ -44,10 +44,10 @@ def rows(network: str, size: Size, rounds: int) -> Iterator[Row]:
             "tolerance",
             case,
             network,
-            work=f"integrated gradients to {asked}, {len(at.images)} photographs, the most rows",
+            work=f"integrated gradients to {asked}, {len(at.images)} photographs, the most passes",
             peer="Gauss–Legendre, fewest steps",
             spread=Spread(*[taken / theirs] * 3),
-            note=f"{taken} against {'' if need < len(LADDER) else 'more than '}{theirs} rows; {note}",
+            note=f"{taken} against {'' if need < len(LADDER) else 'more than '}{theirs} passes; {note}",
         )
 
     to_gap = _explain(model, at.images, tolerance=GAP)

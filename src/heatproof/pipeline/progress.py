@@ -14,6 +14,8 @@ from heatproof.evaluation.run import Progress
 EVERY_SECONDS = 10.0
 EVERY_SHARE = 0.1
 """Where the output is no terminal, a line is printed after this time or after this share of the work, whichever is first."""
+ENOUGH = 0.01
+"""The share of the work from which on the time remaining is estimated: the first units measure the start more than the work."""
 BAR = 10
 """The least width of the bar; it is left out where there is less room."""
 
@@ -50,7 +52,7 @@ class ProgressLine:
         if progress is None or (progress.last is None and progress.done < progress.total):
             return f"starting · {elapsed}"
         parts = [f"{progress.done}/{progress.total} units", percent(self.share), elapsed]
-        if 0 < self.share < 1:
+        if ENOUGH <= self.share < 1:
             estimate = (self._updated - self._started) * (1 - self.share) / self.share
             parts.append(f"{clock(max(0.0, estimate - (self._now() - self._updated)))} remaining")
         return " · ".join(parts)

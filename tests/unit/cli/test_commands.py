@@ -1,4 +1,5 @@
 import dataclasses
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -35,6 +36,14 @@ def output(*arguments):
     result = runner.invoke(app, list(arguments), catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
+
+
+def test_python_with_the_module_is_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["heatproof", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("heatproof", run_name="__main__")
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith("heatproof ")
 
 
 def test_help_answers_without_torch_and_with_few_modules():

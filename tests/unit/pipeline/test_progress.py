@@ -63,6 +63,13 @@ def test_loading_the_networks_is_elapsed_time_and_no_part_of_the_estimate(line, 
     assert line.text() == "12/88 units · 50 % · 1:50 elapsed · 0:10 remaining"
 
 
+def test_the_first_units_which_measure_the_start_are_not_enough_for_an_estimate(line, clock):
+    line.update(START)
+    clock.time = 30
+    line.update(after(1))
+    assert line.text() == "12/88 units · < 1 % · 0:30 elapsed"
+
+
 def test_a_finished_run_has_no_time_remaining(line, clock):
     line.update(START)
     clock.time = 60
