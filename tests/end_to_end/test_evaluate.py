@@ -17,7 +17,7 @@ from heatproof.cli.main import run as run_command
 from heatproof.store import Run
 from tests.support.charts import without_png
 
-HEATPROOF = [sys.executable, "-m", "heatproof.cli"]
+HEATPROOF = [sys.executable, "-m", "heatproof"]
 EXPERIMENT = """
 name = "trial"
 batch = 1

@@ -134,7 +134,7 @@ app()
 def test_a_smoke_run_killed_in_the_middle_goes_on_and_what_is_computed_anew_is_what_was_lost(tmp_path):
     """Each command is a process of its own, as a user's is, so that how many rows pass at once is measured anew in each."""
     arguments, folder = smoke("smoothtaylor", tmp_path)
-    call = [sys.executable, "-m", "heatproof.cli", *arguments]
+    call = [sys.executable, "-m", "heatproof", *arguments]
     process = subprocess.Popen(call, stdout=subprocess.DEVNULL)
     while process.poll() is None and not parts(folder):
         time.sleep(0.02)
