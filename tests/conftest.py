@@ -1,6 +1,7 @@
 """Set-up for every test: shapes are checked, chance is fixed, one thread, no network."""
 
 import atexit
+import gc
 import os
 import shutil
 import socket
@@ -11,6 +12,8 @@ from typing import Any
 from jaxtyping import install_import_hook
 
 import tests.support.checking  # noqa: F401 - the hook names it
+
+gc.disable()  # until all tests are collected: nothing of that is garbage, and to look through it again and again takes seconds
 
 SHAPED = [
     "numerics",
@@ -31,6 +34,7 @@ install_import_hook([f"heatproof.{name}" for name in SHAPED], "tests.support.che
 import pytest  # noqa: E402 - the hook above must come first
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+from xdist.scheduler import LoadGroupScheduling  # noqa: E402
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
@@ -45,6 +49,26 @@ if "MPLCONFIGDIR" not in os.environ:  # matplotlib lists all fonts once, not in 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long tests and the groups that one process runs start first, so that at the end no process waits for another one."""
     items.sort(key=lambda item: not any(map(item.get_closest_marker, ("slow", "xdist_group"))))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: the collector need not look at it any more."""
+    gc.freeze()
+    gc.enable()
+
+
+class ByFunction(LoadGroupScheduling):
+    """All cases of a test function are one piece of work, and so are a group's: the time that xdist takes to hand pieces out
+    grows with the square of their number.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return super()._split_scope(nodeid).partition("[")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFunction:
+    return ByFunction(config, log)
 
 
 LOOPBACK = ("127.", "::1", "localhost")
