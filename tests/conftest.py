@@ -76,9 +76,12 @@ LOOPBACK = ("127.", "::1", "localhost")
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What is remembered between runs on this machine is not the user's, here and in processes that tests start."""
+    """What is remembered between runs on this machine is not the user's, here and in processes that tests start; the workers of
+    xdist share it, so that a network is trained once for all.
+    """
+    own = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"))
         yield
 
 
