@@ -1,6 +1,7 @@
 """Set-up for every test: shapes are checked, chance is fixed, one thread, no network."""
 
 import atexit
+import gc
 import os
 import shutil
 import socket
@@ -11,6 +12,8 @@ from typing import Any
 from jaxtyping import install_import_hook
 
 import tests.support.checking  # noqa: F401 - the hook names it
+
+gc.disable()  # until all tests are collected: nothing of that is garbage, and to look through it again and again takes seconds
 
 SHAPED = [
     "numerics",
@@ -31,6 +34,7 @@ install_import_hook([f"heatproof.{name}" for name in SHAPED], "tests.support.che
 import pytest  # noqa: E402 - the hook above must come first
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
+from xdist.scheduler import LoadGroupScheduling  # noqa: E402
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
@@ -47,14 +51,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not any(map(item.get_closest_marker, ("slow", "xdist_group"))))
 
 
+def pytest_collection_finish() -> None:
+    """What was collected stays: the collector need not look at it any more."""
+    gc.freeze()
+    gc.enable()
+
+
+class ByFunction(LoadGroupScheduling):
+    """All cases of a test function are one piece of work, and so are a group's: the time that xdist takes to hand pieces out
+    grows with the square of their number.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return super()._split_scope(nodeid).partition("[")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFunction:
+    return ByFunction(config, log)
+
+
 LOOPBACK = ("127.", "::1", "localhost")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What is remembered between runs on this machine is not the user's, here and in processes that tests start."""
+    """What is remembered between runs on this machine is not the user's, here and in processes that tests start; the workers of
+    xdist share it, so that a network is trained once for all.
+    """
+    own = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cache"))
         yield
 
 

@@ -90,7 +90,13 @@ def network() -> nn.Module:
     return module
 
 
-NETWORK = zoo.model(network())
+@functools.cache
+def network_in(dtype: torch.dtype) -> Model:
+    """The model of the network, the same at each call."""
+    return zoo.model(network(), dtype=dtype)
+
+
+NETWORK = network_in(torch.float32)
 METHOD = SmoothGrad(samples=3, method=IntegratedGradients(quadrature=GaussLegendre(steps=2)))
 """Stochastic, and it states an expected sum."""
 FROM_ZERO = SmoothGrad(samples=3, method=IntegratedGradients(baseline=Zero(), quadrature=GaussLegendre(steps=2)))
@@ -263,6 +269,7 @@ def test_a_method_that_cannot_be_built_again_is_asked_for_only_where_it_is_neede
 # --- quantities ---------------------------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def quantity(unit: float = 1.0, zero: float = 0.0) -> Model:
     """A network whose output is a quantity, in another unit and from another zero; here it is negative for some images."""
     module = network().double()
@@ -298,14 +305,20 @@ def test_of_a_quantity_the_zero_changes_no_score_and_the_unit_at_most_the_unit_o
 @functools.cache
 def together(metric: Metric, dtype: torch.dtype) -> Scores:
     """The scores of all images in one chunk, computed once for all other chunks."""
-    return score(metric, zoo.model(network(), dtype=dtype), images().to(dtype), MIXED, maps().to(dtype))
+    return score(metric, network_in(dtype), images().to(dtype), MIXED, maps().to(dtype))
 
 
 MIXED = torch.tensor([0, 1, 2, 3, 0])
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 64])
-@metrics
+@pytest.mark.parametrize(
+    ("metric", "chunk"),
+    [
+        pytest.param(case.values[0], chunk, id=f"{case.id}-{chunk}")
+        for case in every(METRICS)
+        for chunk in ((64,) if isinstance(case.values[0], MapMetric | RegionMetric) else (1, 3, 64))  # which no network meets
+    ],
+)
 def test_scores_do_not_depend_on_batch_mates_order_or_chunk(metric: Metric, chunk: int) -> None:
     """Two maps are compared in float64: in float32, a batch of another size may be rounded otherwise, and two values of a map that
     this ties, or parts, are one of the 165,600 pairs that Kendall's τ counts, which is more than 1e-5 of the scores here.
@@ -313,7 +326,7 @@ def test_scores_do_not_depend_on_batch_mates_order_or_chunk(metric: Metric, chun
     order, tolerance = [3, 0, 4], 1e-4 if isinstance(metric, LESS_EXACT) else FLOAT32
     dtype = torch.float64 if isinstance(metric, ComparingMetric) else torch.float32
     at, values = images().to(dtype), maps().to(dtype)
-    expected, model = together(metric, dtype), zoo.model(network(), dtype=dtype, chunk=chunk)
+    expected, model = together(metric, dtype), network_in(dtype).with_(chunk=chunk)
     permuted = score(metric, model, at[order], MIXED[order], values[order])
     assert_same_scores(permuted, rows_of(expected, order), tolerance)
     alone = score(metric, model, at[1:2], MIXED[1:2], values[1:2])
@@ -362,7 +375,7 @@ def test_float64_agrees_with_float32(metric: Metric) -> None:
         METHOD.method if isinstance(metric, ComparingMetric | TruthMetric) else METHOD
     )  # an image whose last bit is other has other draws
     single = score(metric, method=method)
-    double = score(metric, zoo.model(network(), dtype=torch.float64), images().double(), values=maps().double(), method=method)
+    double = score(metric, network_in(torch.float64), images().double(), values=maps().double(), method=method)
     assert_close(single.values.double(), double.values.double(), 1e-3)
 
 
@@ -550,7 +563,7 @@ def test_where_there_is_nothing_to_find_the_score_is_missing_and_says_why(metric
 
 @metrics_of(Completeness)
 def test_a_complete_map_beats_the_random_map_on_completeness(metric: Completeness) -> None:
-    model = zoo.model(network())
+    model = NETWORK
     path = IntegratedGradients(quadrature=GaussLegendre(steps=30))
     complete = metric.score(model, images(), 0, bound(path, model)).values
 
@@ -643,7 +656,7 @@ def test_scale_does_not_matter_if_and_only_if_so_declared(metric: Metric, factor
 def test_a_broken_map_scores_nan_says_why_and_spares_its_batch_mates(metric: Metric, value: float) -> None:
     values = maps()
     values[1, 0, 3, 3] = value
-    model = zoo.model(network())
+    model = NETWORK
     if isinstance(metric, ExplainerMetric):
 
         def explain(images: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
@@ -666,7 +679,7 @@ def test_a_broken_map_scores_nan_says_why_and_spares_its_batch_mates(metric: Met
 
 @metrics
 def test_a_map_of_zeros_has_a_score_or_a_note(metric: Metric) -> None:
-    model = zoo.model(network())
+    model = NETWORK
     if isinstance(metric, ExplainerMetric):
 
         def explain(images: Tensor, target: Tensor, seed: int, other: Model | None = None, /) -> Attribution:
@@ -683,7 +696,7 @@ def test_a_map_of_zeros_has_a_score_or_a_note(metric: Metric) -> None:
 def test_a_map_without_preferences_removes_random_regions() -> None:
     """A constant map must not score as a map of the top left corner."""
     metric = PerturbationCurve(side=3, regions=4, draws=5)
-    model = zoo.model(network())
+    model = NETWORK
     constant = score(metric, model, values=ConstantMap().attribute(model, images(), 0).values)
     other = score(metric, model, values=torch.zeros_like(images()))
     assert_same_scores(constant, other, 0)

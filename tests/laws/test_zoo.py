@@ -36,7 +36,7 @@ from heatproof.models import Model
 from heatproof.numerics.quadrature import GaussLegendre
 from tests.laws.awaited import AWAITED
 from tests.laws.cases import METHODS, suited
-from tests.support.alive import alive, left_behind, watching
+from tests.support.alive import alive, left_behind, watch
 from tests.support.checking import shapes_checked
 from tests.support.close import gap
 from tests.support.state import state_of
@@ -171,12 +171,12 @@ def complaints(network: Network, methods: Mapping[str, Method]) -> dict[str, lis
     one_by_one, before = model.with_(chunk=1), state_of(module)
     trials = [Trial(name, method, network) for name, method in methods.items()]
     together = [trial.call(model, rows) for trial in trials]
-    with watching():
-        alone = [trial.call(one_by_one, rows[1:]) for trial in trials]
-        first = alive()
-        for trial, lone in zip(trials, alone, strict=True):
-            trial.compare(trial.call(one_by_one, rows[1:]), lone, 0, "the same call again", 0.0)
-        second = alive()
+    watch()
+    alone = [trial.call(one_by_one, rows[1:]) for trial in trials]
+    first = alive()
+    for trial, lone in zip(trials, alone, strict=True):
+        trial.compare(trial.call(one_by_one, rows[1:]), lone, 0, "the same call again", 0.0)
+    second = alive()
     for trial, batch, lone in zip(trials, together, alone, strict=True):
         if trial.is_a_map_where_one_is_expected(batch):
             trial.compare(lone, batch, 1, "a lone row in chunks of one", SAME[rows.dtype])

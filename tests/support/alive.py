@@ -1,8 +1,7 @@
 """Tensors that are still there after a call."""
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,7 @@ from tests.support.checking import shapes_checked
 
 
 def alive() -> tuple[int, int]:
-    """The number of tensors made since `watching` began that are still there, and the bytes of their storages."""
+    """The number of tensors made since `watch` was called that are still there, and the bytes of their storages."""
     gc.collect()
     tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), Tensor)]
     storages: dict[int, int] = {}
@@ -22,26 +21,22 @@ def alive() -> tuple[int, int]:
     return len(tensors), sum(storages.values())
 
 
-@contextmanager
-def watching() -> Iterator[None]:
-    """Inside, the collector looks at what is new only, which takes milliseconds and not seconds."""
+def watch() -> None:
+    """From here on the collector looks at what is new only, which takes milliseconds and not seconds."""
+    gc.collect()
     gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @shapes_checked(False)
 def left_behind(calls: Mapping[str, Callable[[], object]]) -> dict[str, str]:
     """The calls that leave tensors behind each time that they are made, and how many; what is remembered once is not counted."""
-    with watching():
-        for call in [*calls.values()] * 2:
-            call()
-        before = alive()
-        for call in calls.values():
-            call()
-        after = alive()
+    watch()
+    for call in [*calls.values()] * 2:
+        call()
+    before = alive()
+    for call in calls.values():
+        call()
+    after = alive()
     if after == before:
         return {}
     if len(calls) == 1:

@@ -3,6 +3,7 @@
 Every weight comes from a seeded generator of its own, so that the networks are the same in any order of tests.
 """
 
+import functools
 from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any
@@ -367,3 +368,11 @@ NETWORKS = {
     "relu in place": lambda: relu_first(inplace=True),
 }
 """Image networks every law about images may run on."""
+
+
+@functools.cache
+def known(network: str = "residual", dtype: torch.dtype = torch.float32) -> Model:
+    """The model of a network, the same at each call, for tests that leave it as it was: what the library learns of a network when
+    it first meets it takes longer than most maps.
+    """
+    return model(NETWORKS[network](), dtype=dtype)

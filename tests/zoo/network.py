@@ -19,6 +19,7 @@ from heatproof.core.settings import exports, snake_case
 from heatproof.methods import Method
 from heatproof.models import Bounds, Logit, Model, Output
 
+METHODS = exports(Method)
 BOUND = 5.0
 """Inputs lie between −5 and 5."""
 
@@ -108,7 +109,7 @@ class Network:
         """What becomes of a method, by its name: `right`, `zero`, or the words of its refusal."""
         names = (name, *groups_of(name))
         refused = next((self.refused[each] for each in names if each in self.refused), "")
-        unfit = name in exports(Method) and self.lacks_places(exports(Method)[name])
+        unfit = name in METHODS and self.lacks_places(METHODS[name])
         return NO_IMAGES if unfit else refused or ("zero" if any(each in self.zero for each in names) else "right")
 
     def lacks_places(self, part: Any) -> bool:

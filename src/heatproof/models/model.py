@@ -235,14 +235,16 @@ class Model:
         modes = [(m, m.training) for m in self.module.modules()]
         wanted = [p for p in self.module.parameters() if p.requires_grad and not p.is_inference()]
         try:
-            for m, _ in modes:
-                m.training = False  # not by eval(), which exported modules lack and which may do more, such as merge weights
+            for m, mode in modes:
+                if mode:
+                    m.training = False  # not by eval(), which exported modules lack and which may do more, such as merge weights
             for p in wanted:
                 p.requires_grad_(False)
             yield
         finally:
             for m, mode in modes:
-                m.training = mode
+                if m.training != mode:
+                    m.training = mode
             for p in wanted:
                 p.requires_grad_(True)
 

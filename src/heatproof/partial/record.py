@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from heatproof.partial.flops import FlopCount
 from heatproof.partial.interval import AxisInterval
 from heatproof.partial.operations.base import RegionResult, TracedCall
 from heatproof.partial.plan import CachedActivations, RegionLayout, ReplayPlan, ReplayStep, TensorUse
@@ -29,7 +29,7 @@ def record(
     forward: Callable[[Tensor], Any],
     images: Tensor,
     layout: RegionLayout,
-    flops: FlopCounterMode | None = None,
+    flops: FlopCount | None = None,
 ) -> Recorded:
     """Run the network on clean images and return the plan and the cached activations.
 
@@ -55,7 +55,7 @@ def record(
 class _Recording(PassPolicy):
     """Runs every step on all values, and notes what a replay will need."""
 
-    def __init__(self, layout: RegionLayout, flops: FlopCounterMode | None) -> None:
+    def __init__(self, layout: RegionLayout, flops: FlopCount | None) -> None:
         self._plan, self._flops, self._flops_before = ReplayPlan(layout), flops, 0
         self._cached: dict[int, Tensor] = {}
 
@@ -102,4 +102,4 @@ class _Recording(PassPolicy):
         self._cached[region.number] = region.data
 
     def _counted(self) -> int:
-        return 0 if self._flops is None else self._flops.get_total_flops()
+        return 0 if self._flops is None else self._flops.flops

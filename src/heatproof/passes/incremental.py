@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
+from heatproof.partial.flops import FlopCount
 from heatproof.partial.gather import CandidateGroup
 from heatproof.partial.plan import RegionLayout, ReplayPlan
 from heatproof.partial.record import Recorded, record
@@ -147,7 +147,7 @@ def images_at_once(model: Model, images: Tensor, size: Size) -> int:
     return max(1, int(CACHE_SHARE * memory_of(model, images) / (2 * plan.cached_bytes))) if plan.cached_bytes else len(images)
 
 
-def recorded(model: Model, images: Tensor, layout: RegionLayout, flops: FlopCounterMode | None = None) -> Recorded:
+def recorded(model: Model, images: Tensor, layout: RegionLayout, flops: FlopCount | None = None) -> Recorded:
     """Return the plan and the cached activations of one recorded pass of clean images; no counter counts it."""
     with torch.inference_mode(), model.running():
         return record(named_network(model), model.outputs, images.clone(), layout, flops)
@@ -172,22 +172,8 @@ def _planned(model: Model, image: Tensor, size: tuple[int, int]) -> IncrementalP
 
 
 def _counted(model: Model, image: Tensor, layout: RegionLayout) -> Recorded:
-    flops = FlopCounterMode(display=False)
-    flops.mod_tracker = _NoModules()  # type: ignore[assignment]  # its hooks fail where a leaf that requires a gradient is made
-    with flops:
+    with FlopCount() as flops:
         return recorded(model, image, layout, flops)
-
-
-class _NoModules:
-    """Stands for the tracker of modules of torch's counter, of which only the total is read."""
-
-    parents = frozenset({"Global"})
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def _difference(model: Model, image: Tensor, recording: Recorded, size: tuple[int, int]) -> str:
