@@ -40,14 +40,17 @@ class PartState:
         units: the units whose records it holds; empty if it is faulty.
         fault: why its records cannot be used; empty if they can.
         schema: the version of its records.
+        columns: the names of the columns of its records, in order; empty if it is faulty.
     """
 
     path: Path
     units: tuple[str, ...] = ()
     fault: str = ""
     schema: int = SCHEMA_VERSION
+    columns: tuple[str, ...] = ()
 
 
+@cache
 def arrow_schema() -> "pa.Schema":
     """The Arrow schema of `Record`: str becomes string, int int64, float float64, and list[float] a list of float64."""
     import pyarrow as pa
@@ -97,7 +100,7 @@ def inspect(part: Path) -> PartState:
         if int(version) > SCHEMA_VERSION:
             return PartState(part, schema=int(version))
         fault = _checksum_fault(content, metadata) or _column_fault(schema)
-        return PartState(part, fault=fault) if fault else PartState(part, _units(content, metadata))
+        return PartState(part, fault=fault) if fault else PartState(part, _units(content, metadata), columns=tuple(schema.names))
     except (pa.ArrowException, OSError, ValueError) as error:
         return PartState(part, fault=f"content that cannot be read ({str(error).splitlines()[0]:.120})")
 
@@ -115,25 +118,34 @@ def stated_units(part: Path) -> tuple[str, ...]:
         return ()
 
 
-def check(parts: Sequence[Path]) -> None:
+def check(parts: Sequence[Path]) -> bool:
     """Check that all parts are whole and hold the units that their names say, and that none has a newer schema.
+
+    Returns:
+        Whether all have the same columns in the same order.
 
     Raises:
         DataError: a part is damaged, belongs elsewhere or has a newer schema; the message names the part and the remedy.
     """
+    found = set()
     for part in parts:
         seen = _seen(part)
-        if seen is not None and _whole.get(part) == seen:
-            continue
-        fault = fault_of(inspect(part))
-        if fault:
-            raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}")
-        if seen is not None:
-            _whole[part] = seen
+        known, columns = _whole.get(part, (None, ()))
+        if seen is None or known != seen:
+            state = inspect(part)
+            if fault := fault_of(state):
+                raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}")
+            columns = _columns.setdefault(state.columns, state.columns)
+            if seen is not None:
+                _whole[part] = seen, columns
+        found.add(columns)
+    return len(found) <= 1
 
 
-_whole: dict[Path, tuple[int, int, int]] = {}
-"""The parts that this process has found whole, each with what tells that its file is still the same one."""
+_whole: dict[Path, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
+"""The parts that this process has found whole, each with what tells that its file is still the same one, and its columns."""
+_columns: dict[tuple[str, ...], tuple[str, ...]] = {}
+"""The columns of these parts, so that parts with the same ones share them."""
 
 
 def _seen(part: Path) -> tuple[int, int, int] | None:
@@ -231,14 +243,15 @@ def _records(parts: Sequence[Path], units: Collection[str] | None) -> "Iterator[
     import duckdb
     import pyarrow as pa
 
-    check(parts)
+    alike = check(parts)
     with _database().cursor() as connection:  # closing it forgets what the statement may have made
         connection.begin()
         connection.register("no_records", pa.Table.from_pylist([], schema=arrow_schema()))
         every_column = "SELECT * FROM no_records"
         if parts:
             files = ", ".join(f"'{_quoted(part)}'" for part in parts)
-            every_column += f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true)"
+            # Where all parts have the same columns, the first one tells them; else each statement would open every file twice.
+            every_column += f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = {not alike})"
         if units is not None and any(map(is_pack, parts)):
             connection.register("current_units", pa.table({"unit": sorted(units)}))
             every_column = f"SELECT * FROM ({every_column}) WHERE unit IN (SELECT unit FROM current_units)"
