@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
-SORTED_IN = "500MB"
+SORTED_IN = "400MB"
 """The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
+SORTED_AT_ONCE = 4_000_000
+"""The bytes of parts, about 100,000 records, up to which they are sorted in the memory that it takes."""
 _MAGIC = b"PAR1"
 _REMEDY = "Start the run again: it sets the file aside and computes its units anew."
 
@@ -217,7 +219,7 @@ def query(
         DataError: a part is damaged or has a newer schema.
         duckdb.Error: the statement is invalid.
     """
-    with _records(parts, units) as connection:
+    with _records(parts, units, _database()) as connection:
         for name, table in (tables or {}).items():
             connection.register(name, table)
         return connection.sql(sql).to_arrow_table()
@@ -230,21 +232,28 @@ def write_csv(parts: Sequence[Path], sql: str, path: Path, units: Collection[str
         DataError: a part is damaged or has a newer schema.
         duckdb.Error: the statement is invalid, or the file cannot be written.
     """
-    with _records(parts, units) as connection, TemporaryDirectory() as spilled:
-        connection.execute(f"SET memory_limit = '{SORTED_IN}'")
-        connection.execute("SET threads = 1")  # each of them sorts in memory of its own
-        connection.execute(f"SET temp_directory = '{_quoted(Path(spilled))}'")
-        connection.execute(f"COPY ({sql}) TO '{_quoted(path)}' (FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"')")
+    copy = f"COPY ({sql}) TO '{_quoted(path)}' (FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"')"
+    if sum(part.stat().st_size for part in parts if part.exists()) <= SORTED_AT_ONCE:
+        with _records(parts, units, _database()) as connection:
+            connection.execute(copy)
+        return
+    with TemporaryDirectory() as spilled:  # a database has one such folder as long as it exists
+        # Each thread would sort in memory of its own.
+        own = _opened(memory_limit=SORTED_IN, threads=1, temp_directory=spilled)
+        with own, _records(parts, units, own) as connection:
+            connection.execute(copy)
 
 
 @contextmanager
-def _records(parts: Sequence[Path], units: Collection[str] | None) -> "Iterator[duckdb.DuckDBPyConnection]":
+def _records(
+    parts: Sequence[Path], units: Collection[str] | None, database: "duckdb.DuckDBPyConnection"
+) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A connection with the view `records`."""
     import duckdb
     import pyarrow as pa
 
     alike = check(parts)
-    with _database().cursor() as connection:  # closing it forgets what the statement may have made
+    with database.cursor() as connection:  # closing it forgets what the statement may have made
         connection.begin()
         connection.register("no_records", pa.Table.from_pylist([], schema=arrow_schema()))
         every_column = "SELECT * FROM no_records"
@@ -270,12 +279,15 @@ def _quoted(path: Path) -> str:
 
 @cache
 def _database() -> "duckdb.DuckDBPyConnection":
-    """A database in memory, which holds nothing: opening one takes much longer than most queries. It caches no file either, since
-    what is read must be what was checked.
-    """
+    """A database in memory, which holds nothing: opening one takes much longer than most queries."""
+    return _opened()
+
+
+def _opened(**settings: Any) -> "duckdb.DuckDBPyConnection":
+    """A database in memory that caches no file, since what is read must be what was checked."""
     import duckdb
 
-    database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", **settings})
     with suppress(duckdb.Error):  # a version that has no such cache
         database.execute("SET enable_external_file_cache = false")
     return database
