@@ -62,7 +62,8 @@ def write_run(path, images):
             name="grown", created="2026-01-02T03:04:05Z", environment=Environment(heatproof="0", torch="0", python="3"), seeds=(0,),
             models=(ModelEntry(name="m", digest="m", output="logit", settings={"name": "m"}),),
             methods=tuple(MethodEntry(key=f"d{k}", name="m", label=f"Method {k}", settings={"k": k}) for k in range(METHODS)),
-            images=tuple(ImageEntry(digest=f"i{k:05}", name=f"i{k:05}") for k in range(images)), metrics=metrics, units=tuple(units),
+            images=tuple(ImageEntry(digest=f"i{k:05}", name=f"i{k:05}") for k in range(images)),
+            metrics=metrics, units=tuple(units),
         )
     )  # fmt: skip
     return run
