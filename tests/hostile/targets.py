@@ -7,10 +7,14 @@ makes one damaged input and reads it. Reading may refuse, by an error of this li
 import io
 import json
 import logging
+import os
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+import typer
 from PIL import Image
 
 from heatproof.core.errors import HeatproofError, UsageError
@@ -245,7 +249,7 @@ def parts(folder, rng):
     without = part.read_bytes()
 
     def try_one():
-        part.write_bytes(damaged(with_checksum if rng.random() < 0.9 else without, rng, (with_checksum, without)))
+        part.write_bytes(damaged(with_checksum if rng.random() < 0.97 else without, rng, (with_checksum, without)))
         if not fault_of(inspect(part)) and not run.faults():
             run.records()  # what is not found faulty is read
 
@@ -286,8 +290,15 @@ def verdicts(folder, rng):
     }
     packaged = json.loads(next(Path(__import__("heatproof").__file__).parent.glob("verdict/packaged/*.json")).read_text())
     return _file_of_a_run(
-        folder, rng, "verdict.json", (whole, packaged), lambda: VerdictFile.read(folder / "verdict.json").explaining
+        folder, rng, "verdict.json", (whole, _shortened(packaged)), lambda: VerdictFile.read(folder / "verdict.json").explaining
     )
+
+
+def _shortened(nested):
+    """The nested value with at most two items in each of its lists."""
+    if isinstance(nested, dict):
+        return {key: _shortened(value) for key, value in nested.items()}
+    return [_shortened(value) for value in nested[:2]] if isinstance(nested, list) else nested
 
 
 STATE = {"conv.weight": torch.ones(2, 3, 3, 3), "conv.bias": torch.zeros(2), "n": torch.tensor(3), "half": torch.ones(4).half()}
@@ -396,10 +407,23 @@ def command_lines(folder, rng):
 
     import pytest
 
-    from heatproof.cli.main import run
+    from heatproof.cli import help as help_texts
+    from heatproof.cli.main import app, run
+
+    parser = typer.main.get_command(app)  # made anew by each call otherwise, which takes ten times as long as a call
+    show_help, shown = help_texts.show_help, set()
 
     def stopped(*_, **__):
         raise UsageError("a run would start here")
+
+    def not_loaded(name, fields):
+        resolve(name, fields)
+        raise UsageError("a network would be loaded here")
+
+    def shown_once(command, context):
+        if context.command_path not in shown:
+            show_help(command, context)
+        shown.add(context.command_path)
 
     def try_one():
         words = rng.choice(CALLS).split()
@@ -412,6 +436,9 @@ def command_lines(folder, rng):
         printed = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, chdir(folder), redirect_stdout(printed), redirect_stderr(printed):
             patch.setattr(sys, "argv", ["heatproof", *words])
+            patch.setattr(typer.main, "get_command", lambda _: parser)
+            patch.setattr(help_texts, "show_help", shown_once)
+            patch.setattr("heatproof.models.loaders.resolve", not_loaded)
             patch.setattr("heatproof.evaluation.run.run_experiment", stopped)
             patch.setattr("heatproof.pipeline.assemble", stopped)
             patch.setenv("HEATPROOF_DEBUG", "")  # a call with --debug sets it, which is undone here
@@ -426,6 +453,14 @@ def command_lines(folder, rng):
             raise UsageError("refused")
 
     return try_one
+
+
+@contextmanager
+def in_memory():
+    """A folder in memory where the machine has one, since a disk takes twenty times as long to write a small file anew."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield Path(folder)
 
 
 def tried(name, folder, rng, n):

@@ -131,7 +131,7 @@ def _decode(stream: BinaryIO, name: str, convert: Conversion) -> Image.Image:
 
 @contextmanager
 def _without_messages_of_libtiff(image: ImageFile.ImageFile) -> Iterator[None]:
-    """A block in which the process's standard error leads nowhere, if the image is a TIFF: libtiff writes there what it finds wrong,
+    """A block in which standard error leads nowhere, if the image is a TIFF: libtiff writes there what it finds wrong,
     from C, and Pillow raises an error of its own.
     """
     try:

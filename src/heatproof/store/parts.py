@@ -183,7 +183,7 @@ def unreadable(parts: Sequence[Path]) -> dict[Path, str]:
         return {}
     import duckdb
 
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as connection:
+    with _database().cursor() as connection:
 
         def fault(some: Sequence[Path]) -> str:
             try:
