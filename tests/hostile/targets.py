@@ -250,7 +250,7 @@ def parts(folder, rng):
 
     def try_one():
         part.write_bytes(damaged(with_checksum if rng.random() < 0.97 else without, rng, (with_checksum, without)))
-        if not fault_of(inspect(part)) and not run.faults():
+        if not fault_of(inspect(part)) and not run.faults() and rng.random() < 0.3:
             run.records()  # what is not found faulty is read
 
     return try_one
@@ -407,11 +407,13 @@ def command_lines(folder, rng):
 
     import pytest
 
-    from heatproof.cli import help as help_texts
-    from heatproof.cli.main import app, run
+    from heatproof import pipeline
+    from heatproof.cli import help, main
+    from heatproof.evaluation import run as runs
+    from heatproof.models import loaders
 
-    parser = typer.main.get_command(app)  # made anew by each call otherwise, which takes ten times as long as a call
-    show_help, shown = help_texts.show_help, set()
+    parser = typer.main.get_command(main.app)  # made anew by each call otherwise, which takes ten times as long as a call
+    show_help, shown = help.show_help, set()
 
     def stopped(*_, **__):
         raise UsageError("a run would start here")
@@ -425,6 +427,11 @@ def command_lines(folder, rng):
             show_help(command, context)
         shown.add(context.command_path)
 
+    replaced = (
+        *((typer.main, "get_command", lambda _: parser), (help, "show_help", shown_once), (main, "show_log", lambda: None)),
+        *((loaders, "resolve", not_loaded), (runs, "run_experiment", stopped), (pipeline, "assemble", stopped)),
+    )
+
     def try_one():
         words = rng.choice(CALLS).split()
         for _ in range(rng.choice((1, 1, 2))):
@@ -436,14 +443,11 @@ def command_lines(folder, rng):
         printed = io.StringIO()
         with pytest.MonkeyPatch.context() as patch, chdir(folder), redirect_stdout(printed), redirect_stderr(printed):
             patch.setattr(sys, "argv", ["heatproof", *words])
-            patch.setattr(typer.main, "get_command", lambda _: parser)
-            patch.setattr(help_texts, "show_help", shown_once)
-            patch.setattr("heatproof.models.loaders.resolve", not_loaded)
-            patch.setattr("heatproof.evaluation.run.run_experiment", stopped)
-            patch.setattr("heatproof.pipeline.assemble", stopped)
+            for module, name, instead in replaced:
+                patch.setattr(module, name, instead)
             patch.setenv("HEATPROOF_DEBUG", "")  # a call with --debug sets it, which is undone here
             try:
-                run()
+                main.run()
             except SystemExit as ended:
                 code = ended.code
         assert code in (0, 1, 2), words
