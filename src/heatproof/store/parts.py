@@ -8,6 +8,7 @@ schema is refused. Parts of earlier versions state neither units nor a checksum;
 
 import io
 import json
+import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -107,6 +108,22 @@ def inspect(part: Path) -> PartState:
         return PartState(part, fault=f"content that cannot be read ({str(error).splitlines()[0]:.120})")
 
 
+def names(folder: Path) -> list[str]:
+    """The names of the parts in a folder: a hundred thousand take a tenth of the memory of their paths."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.name.endswith(".parquet") and not entry.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def units_in(folder: Path) -> set[str]:
+    """The units that the parts in a folder hold."""
+    found = names(folder)
+    alone = {name.removesuffix(".parquet") for name in found if not is_pack(name)}
+    return alone.union(*(stated_units(folder / name) for name in found if is_pack(name)))
+
+
 def stated_units(part: Path) -> tuple[str, ...]:
     """The units that a part holds: by its name, or by the metadata of a pack. A pack that cannot be read holds none."""
     if not is_pack(part):
@@ -199,9 +216,9 @@ def unreadable(parts: Sequence[Path]) -> dict[Path, str]:
         return {part: reason for part in parts if (reason := fault([part]))}
 
 
-def is_pack(part: Path) -> bool:
-    """Whether a part holds several units, which its name does not say."""
-    return part.stem.startswith("pack-")
+def is_pack(part: Path | str) -> bool:
+    """Whether a part, by its path or its name, holds several units, which its name does not say."""
+    return os.path.basename(part).startswith("pack-")
 
 
 def query(
