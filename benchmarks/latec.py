@@ -25,6 +25,7 @@ COARSE: dict[str, dict[str, Any]] = {
     "score_cam": {"channels": 8},
     "integrated_gradients": {"quadrature": {"steps": 2}},
     "occlusion": {"window": 64, "stride": 64},
+    "kernel_shap": {"samples": 18, "groups": {"name": "regular_grid", "cells_per_axis": 3}},
     "shapley_sampling": {"groups": {"name": "regular_grid", "cells_per_axis": 3}},
 }
 """Further settings of a trial, for single methods: metrics that explain an image again take most of its passes."""
