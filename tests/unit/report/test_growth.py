@@ -112,7 +112,7 @@ def test_the_ticks_of_many_images_are_few_span_their_scores_and_the_page_says_so
     shown = np.sort([float(value.replace("\u2212", "-")) for _, value in ticks])
     np.testing.assert_allclose(shown, np.sort(values)[evenly(1000, MOST_TICKS)], rtol=1e-3, atol=1e-3)
     page = (run.path / "report.html").read_text()
-    assert f"The chart shows {MOST_TICKS} of 1,000 images, for each method those at evenly spaced ranks" in page
+    assert f"The chart shows {MOST_TICKS} of 1,000 images for each method, at evenly spaced ranks" in page
 
 
 def test_the_dots_of_many_images_are_few():

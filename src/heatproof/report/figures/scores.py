@@ -95,7 +95,7 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> Spec:
 def ticks_drawn(analysis: Analysis) -> str:
     """Which images have a tick, as a sentence; empty if all have."""
     most = max((row.n for row in analysis.rows), default=0)
-    return drawn(most, MOST_TICKS, "for each method those at evenly spaced ranks, the lowest and the highest included")
+    return drawn(most, MOST_TICKS, " for each method, at evenly spaced ranks from the lowest score to the highest")
 
 
 def _images(analysis: Analysis) -> list[dict[str, Any]]:

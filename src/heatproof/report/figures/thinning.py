@@ -13,11 +13,11 @@ def evenly(n: int, most: int) -> list[int]:
     return list(range(n)) if n <= most else [round(place * (n - 1) / (most - 1)) for place in range(most)]
 
 
-def drawn(n: int, most: int, how: str = "evenly spaced in the order of the data") -> str:
+def drawn(n: int, most: int, how: str = ", evenly spaced in the order of the data") -> str:
     """What a caption says of the images that are drawn; empty if all are.
 
     >>> from heatproof.report.figures.thinning import drawn
     >>> drawn(9, 5)
     'The chart shows 5 of 9 images, evenly spaced in the order of the data.'
     """
-    return f"The chart shows {most:,} of {count(n, 'image')}, {how}." if n > most else ""
+    return f"The chart shows {most:,} of {count(n, 'image')}{how}." if n > most else ""
