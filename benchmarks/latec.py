@@ -19,8 +19,16 @@ from heatproof.pipeline import run
 
 FILE = Path(__file__).resolve().parent.parent / "experiments" / "latec.toml"
 SETS, IMAGES = 3, 50
-FEW = {"samples": 4, "draws": 1, "steps": 4, "regions": 4}
+FEW = {"samples": 2, "draws": 1, "steps": 4, "regions": 4, "baselines": 1, "strata": 2}
 """Settings of a trial, wherever a method or a metric has them."""
+COARSE: dict[str, dict[str, Any]] = {
+    "score_cam": {"channels": 8},
+    "integrated_gradients": {"quadrature": {"steps": 2}},
+    "occlusion": {"window": 64, "stride": 64},
+    "kernel_shap": {"samples": 18, "groups": {"name": "regular_grid", "cells_per_axis": 3}},
+    "shapley_sampling": {"groups": {"name": "regular_grid", "cells_per_axis": 3}},
+}
+"""Further settings of a trial, for single methods: metrics that explain an image again take most of its passes."""
 
 
 def content() -> dict[str, Any]:
@@ -34,6 +42,7 @@ def smoke() -> dict[str, Any]:
     for name, family in (("methods", Method), ("metrics", Metric)):
         for entry in made[name]:
             entry |= {key: few for key, few in FEW.items() if key in lookup(family, entry["name"]).model_fields}
+            entry |= COARSE.get(entry["name"], {})
     return made | {"name": "latec-smoke", "precision": "plain", "dataset": {**made["dataset"], "count": 1}}
 
 

@@ -22,6 +22,7 @@ GROUPS = (
     "growth",
     "tolerance",
     "units",
+    "workers",
 )
 """In the order in which they run on a network. Memory is first: what a process has allocated, its children cannot have."""
 

@@ -2,18 +2,16 @@
 
 import random
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 import torch
 
-from tests.hostile.targets import TARGETS, tried
+from tests.hostile.targets import TARGETS, in_memory, tried
 
 torch.set_num_threads(1)
 n = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
 for name in sys.argv[2:] or TARGETS:
-    with tempfile.TemporaryDirectory() as folder:
+    with in_memory() as folder:
         began = time.process_time()
-        read, refused = tried(name, Path(folder), random.Random(0), n)
+        read, refused = tried(name, folder, random.Random(0), n)
     print(f"| {name} | {n:,} | {read:,} | {refused:,} | {time.process_time() - began:.0f} |", flush=True)

@@ -1,6 +1,6 @@
 """Damaged copies of good input: bytes, text and nested values."""
 
-import copy
+import marshal
 
 VALUES = (
     *(None, 0, -1, 1, 10**9, 10**30, 1e308, float("nan"), float("inf"), -0.0, True, False, 1.5),
@@ -50,31 +50,36 @@ def changed_text(text, rng, words=()):
     return text
 
 
-def places(nested, path=()):
-    if path:
-        yield path
-    pairs = nested.items() if isinstance(nested, dict) else enumerate(nested) if isinstance(nested, list) else ()
-    for key, value in pairs:
-        yield from places(value, (*path, key))
+def copied(nested):
+    """A copy of nested plain values, ten times as fast as a deep copy of objects."""
+    return marshal.loads(marshal.dumps(nested))
+
+
+def places(nested):
+    """Each entry at any depth, as what holds it and its key."""
+    found, inside = [], [nested]
+    while inside:
+        each = inside.pop()
+        keys = list(each) if isinstance(each, dict) else range(len(each))
+        found += [(each, key) for key in keys]
+        inside += [each[key] for key in keys if isinstance(each[key], dict | list)]
+    return found
 
 
 def changed_value(whole, rng):
     """A nested value with one to three entries changed, or something else in its place."""
-    return copy.deepcopy(rng.choice(VALUES)) if rng.random() < 0.02 else changed_entries(whole, rng)
+    return copied(rng.choice(VALUES)) if rng.random() < 0.02 else changed_entries(whole, rng)
 
 
 def changed_entries(whole, rng, values=VALUES, keys=KEYS):
     """A nested value with one to three entries replaced, deleted or added."""
-    whole = copy.deepcopy(whole)
+    whole = copied(whole)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        found = list(places(whole))
+        found = places(whole) if isinstance(whole, dict | list) else []
         if not found:
             break
-        *path, last = rng.choice(found)
-        inside = whole
-        for key in path:
-            inside = inside[key]
-        what, value = rng.random(), copy.deepcopy(rng.choice(values))
+        inside, last = rng.choice(found)
+        what, value = rng.random(), copied(rng.choice(values))
         if what < 0.6:
             inside[last] = value
         elif what < 0.75:

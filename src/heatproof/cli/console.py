@@ -44,8 +44,7 @@ def problem(message: str) -> None:
 
 def named(console: Console, term: str, text: str, style: str = "bold", gap: str = "  ") -> None:
     """Print a term in a style, and what it stands for beside it, on one line however long it is."""
-    console.print(term, style=style, end=gap)
-    console.print(text, soft_wrap=True)
+    console.print(Text.assemble((term, style), gap, text), soft_wrap=True)
 
 
 class _ConsoleHandler(logging.Handler):

@@ -191,14 +191,13 @@ def _pictures(images: Sequence[Path], folder: Path, overwrite: bool) -> dict[Pat
     numbered where that does not tell them apart.
 
     Raises:
-        UsageError: The folder cannot be made, or a file to replace is one of the images.
+        UsageError: The folder cannot be written, or a file to replace is one of the images.
     """
     from heatproof.core.errors import UsageError
     from heatproof.store.atomic import check_folder
 
     try:
         check_folder(folder)
-        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: expected a folder that can be made, got {error.strerror}; choose another with --out") from None
     inputs = {path.resolve() for path in images}

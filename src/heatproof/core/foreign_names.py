@@ -5,6 +5,7 @@ A name that is only spelt differently (`GradCAM`, `grad-cam`) needs no entry. An
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 SETTINGS: Mapping[str, tuple[str, ...]] = {
     "attribute_to_layer_input": ("layer",),
@@ -108,6 +109,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
 """For each family, the names of other libraries, and what to write: a name, or a name with settings as on the command line."""
 
 
+@lru_cache(4096)
 def plain(name: str) -> str:
     """A name without what differs between spellings.
 

@@ -10,10 +10,12 @@ Refused:  more than 40 megapixels, before anything is decoded · shorter side be
 Only the listed formats are ever tried, because every further reader of Pillow is code that an untrusted file could reach.
 """
 
+import os
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -116,7 +118,8 @@ def _decode(stream: BinaryIO, name: str, convert: Conversion) -> Image.Image:
                 reason = _unfit(image)
                 if reason:
                     raise ImageRefused(name, reason)
-                image.load()
+                with _without_messages_of_libtiff(image):
+                    image.load()
                 return convert(ImageOps.exif_transpose(image), name)
         except Image.DecompressionBombError:
             raise ImageRefused(name, f"more than {MAX_PIXELS / 1e6:.0f} megapixels; make it smaller") from None
@@ -124,6 +127,27 @@ def _decode(stream: BinaryIO, name: str, convert: Conversion) -> Image.Image:
             raise ImageRefused(name, f"not an image in one of the formats {', '.join(FORMATS)}; convert it to PNG") from None
         except _DAMAGE as error:
             raise ImageRefused(name, f"the file is truncated or damaged ({error}); copy it again or save it anew") from error
+
+
+@contextmanager
+def _without_messages_of_libtiff(image: ImageFile.ImageFile) -> Iterator[None]:
+    """A block in which standard error leads nowhere, if the image is a TIFF: libtiff writes there what it finds wrong,
+    from C, and Pillow raises an error of its own.
+    """
+    try:
+        kept = os.dup(2) if image.format == "TIFF" else None
+    except OSError:  # there is no standard error
+        kept = None
+    if kept is None:
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _unfit(image: ImageFile.ImageFile) -> str:

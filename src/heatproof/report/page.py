@@ -18,15 +18,16 @@ from heatproof.report.associations import MeasuredAssociation, measured_associat
 from heatproof.report.cascade import read_cascade
 from heatproof.report.claims import judge_claims, published_comparisons
 from heatproof.report.detections import MarkDetections, detection_table, measured_detections
-from heatproof.report.figures.associations import association_chart
+from heatproof.report.figures.associations import association_chart, dots_drawn
 from heatproof.report.figures.curves import curve_chart, initially_highlighted
 from heatproof.report.figures.export import draw_chart, script_bundle
 from heatproof.report.figures.gallery import SALIENCY, build_gallery, captions, color_bar
 from heatproof.report.figures.gallery_figure import write_gallery
-from heatproof.report.figures.scores import MARKS, score_chart, standing
-from heatproof.report.figures.searches import search_chart
+from heatproof.report.figures.scores import MARKS, score_chart, standing, ticks_drawn
+from heatproof.report.figures.searches import MOST_LINES, search_chart
 from heatproof.report.figures.style import LineStyle, config, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
+from heatproof.report.figures.thinning import drawn
 from heatproof.report.headline import FEW, headline, primary_analyses
 from heatproof.report.names import control_name, is_abbreviation, told_apart
 from heatproof.report.pass_equivalents import pass_equivalents
@@ -191,6 +192,7 @@ def _score_figure(run: Run, analysis: Analysis, name: str) -> dict[str, Any]:
         "metric": metric,
         "kinds": [kind for kind in MARKS if any(standing(row) == kind for row in analysis.rows if row.n)],
         "chance": analysis.chance is not None,
+        "drawn": ticks_drawn(analysis),
         "label": label,
         "spec": score_chart(analysis, legend=False, width="container"),
         "svg": draw_chart(static, run.path / "figures", name, metric.title, label),
@@ -230,8 +232,8 @@ def _sweep_figures(
                 name = f"{prefix}{metric}-sweep-{index}"
                 static = sweep_chart(sweep, lines, analysis, width=420)
                 spec = sweep_chart(sweep, lines, analysis, width="container")
-                drawn = draw_chart(static, run.path / "figures", name, title, title)
-                figures.append({"id": name, "label": title, "spec": spec, "svg": drawn})
+                svg = draw_chart(static, run.path / "figures", name, title, title)
+                figures.append({"id": name, "label": title, "spec": spec, "svg": svg})
         if figures:
             yield sweep.title, figures
 
@@ -246,8 +248,9 @@ def _association_figures(
             title, name = f"{association.title}: {method}", f"{prefix}association-{index}-{nth}"
             static = association_chart(association, method, width=260)
             spec = association_chart(association, method, width="container")
-            drawn = draw_chart(static, run.path / "figures", name, title, title)
-            figures.append({"id": name, "title": method, "label": title, "spec": spec, "svg": drawn})
+            svg = draw_chart(static, run.path / "figures", name, title, title)
+            caption = dots_drawn(association, method)
+            figures.append({"id": name, "title": method, "label": title, "caption": caption, "spec": spec, "svg": svg})
         yield {"title": association.title, "figures": figures, "table": association_table(association, level_of(manifest.looks))}
 
 
@@ -258,7 +261,7 @@ def _search_figure(run: Run, search: Search, name: str) -> dict[str, Any]:
         "id": name,
         "title": title,
         "label": f"{title} against σ for {count(len(search.traces), 'image')}.",
-        "caption": selection_bias_sentence(search),
+        "caption": f"{selection_bias_sentence(search)} {drawn(len(search.traces), MOST_LINES)}".strip(),
         "spec": search_chart(search, width="container"),
         "svg": draw_chart(static, run.path / "figures", name, title, title),
     }

@@ -108,7 +108,7 @@ def comparison_table(analysis: Analysis) -> ScoreTable:
     return _parted([TableLine(row.method, tuple(_comparison_cells(analysis, row, decimals))) for row in _best_first(analysis)])
 
 
-MOST_IMAGES = 200
+MOST_IMAGES = 100
 """The most images whose scores the page lists; `tables/scores.csv` has those of all."""
 
 

@@ -8,6 +8,7 @@ schema is refused. Parts of earlier versions state neither units nor a checksum;
 
 import io
 import json
+import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
-SORTED_IN = "500MB"
+SORTED_IN = "400MB"
 """The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
+SORTED_AT_ONCE = 4_000_000
+"""The bytes of parts, about 100,000 records, up to which they are sorted in the memory that it takes."""
 _MAGIC = b"PAR1"
 _REMEDY = "Start the run again: it sets the file aside and computes its units anew."
 
@@ -40,14 +43,17 @@ class PartState:
         units: the units whose records it holds; empty if it is faulty.
         fault: why its records cannot be used; empty if they can.
         schema: the version of its records.
+        columns: the names of the columns of its records, in order; empty if it is faulty.
     """
 
     path: Path
     units: tuple[str, ...] = ()
     fault: str = ""
     schema: int = SCHEMA_VERSION
+    columns: tuple[str, ...] = ()
 
 
+@cache
 def arrow_schema() -> "pa.Schema":
     """The Arrow schema of `Record`: str becomes string, int int64, float float64, and list[float] a list of float64."""
     import pyarrow as pa
@@ -97,9 +103,25 @@ def inspect(part: Path) -> PartState:
         if int(version) > SCHEMA_VERSION:
             return PartState(part, schema=int(version))
         fault = _checksum_fault(content, metadata) or _column_fault(schema)
-        return PartState(part, fault=fault) if fault else PartState(part, _units(content, metadata))
+        return PartState(part, fault=fault) if fault else PartState(part, _units(content, metadata), columns=tuple(schema.names))
     except (pa.ArrowException, OSError, ValueError) as error:
         return PartState(part, fault=f"content that cannot be read ({str(error).splitlines()[0]:.120})")
+
+
+def names(folder: Path) -> list[str]:
+    """The names of the parts in a folder: a hundred thousand take a tenth of the memory of their paths."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.name.endswith(".parquet") and not entry.name.startswith(".")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def units_in(folder: Path) -> set[str]:
+    """The units that the parts in a folder hold."""
+    found = names(folder)
+    alone = {name.removesuffix(".parquet") for name in found if not is_pack(name)}
+    return alone.union(*(stated_units(folder / name) for name in found if is_pack(name)))
 
 
 def stated_units(part: Path) -> tuple[str, ...]:
@@ -115,25 +137,34 @@ def stated_units(part: Path) -> tuple[str, ...]:
         return ()
 
 
-def check(parts: Sequence[Path]) -> None:
+def check(parts: Sequence[Path]) -> bool:
     """Check that all parts are whole and hold the units that their names say, and that none has a newer schema.
+
+    Returns:
+        Whether all have the same columns in the same order.
 
     Raises:
         DataError: a part is damaged, belongs elsewhere or has a newer schema; the message names the part and the remedy.
     """
+    found = set()
     for part in parts:
         seen = _seen(part)
-        if seen is not None and _whole.get(part) == seen:
-            continue
-        fault = fault_of(inspect(part))
-        if fault:
-            raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}")
-        if seen is not None:
-            _whole[part] = seen
+        known, columns = _whole.get(part, (None, ()))
+        if seen is None or known != seen:
+            state = inspect(part)
+            if fault := fault_of(state):
+                raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}")
+            columns = _columns.setdefault(state.columns, state.columns)
+            if seen is not None:
+                _whole[part] = seen, columns
+        found.add(columns)
+    return len(found) <= 1
 
 
-_whole: dict[Path, tuple[int, int, int]] = {}
-"""The parts that this process has found whole, each with what tells that its file is still the same one."""
+_whole: dict[Path, tuple[tuple[int, int, int], tuple[str, ...]]] = {}
+"""The parts that this process has found whole, each with what tells that its file is still the same one, and its columns."""
+_columns: dict[tuple[str, ...], tuple[str, ...]] = {}
+"""The columns of these parts, so that parts with the same ones share them."""
 
 
 def _seen(part: Path) -> tuple[int, int, int] | None:
@@ -169,7 +200,7 @@ def unreadable(parts: Sequence[Path]) -> dict[Path, str]:
         return {}
     import duckdb
 
-    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"}) as connection:
+    with _database().cursor() as connection:
 
         def fault(some: Sequence[Path]) -> str:
             try:
@@ -185,9 +216,9 @@ def unreadable(parts: Sequence[Path]) -> dict[Path, str]:
         return {part: reason for part in parts if (reason := fault([part]))}
 
 
-def is_pack(part: Path) -> bool:
-    """Whether a part holds several units, which its name does not say."""
-    return part.stem.startswith("pack-")
+def is_pack(part: Path | str) -> bool:
+    """Whether a part, by its path or its name, holds several units, which its name does not say."""
+    return os.path.basename(part).startswith("pack-")
 
 
 def query(
@@ -205,7 +236,7 @@ def query(
         DataError: a part is damaged or has a newer schema.
         duckdb.Error: the statement is invalid.
     """
-    with _records(parts, units) as connection:
+    with _records(parts, units, _database()) as connection:
         for name, table in (tables or {}).items():
             connection.register(name, table)
         return connection.sql(sql).to_arrow_table()
@@ -218,27 +249,35 @@ def write_csv(parts: Sequence[Path], sql: str, path: Path, units: Collection[str
         DataError: a part is damaged or has a newer schema.
         duckdb.Error: the statement is invalid, or the file cannot be written.
     """
-    with _records(parts, units) as connection, TemporaryDirectory() as spilled:
-        connection.execute(f"SET memory_limit = '{SORTED_IN}'")
-        connection.execute("SET threads = 1")  # each of them sorts in memory of its own
-        connection.execute(f"SET temp_directory = '{_quoted(Path(spilled))}'")
-        connection.execute(f"COPY ({sql}) TO '{_quoted(path)}' (FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"')")
+    copy = f"COPY ({sql}) TO '{_quoted(path)}' (FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"')"
+    if sum(part.stat().st_size for part in parts if part.exists()) <= SORTED_AT_ONCE:
+        with _records(parts, units, _database()) as connection:
+            connection.execute(copy)
+        return
+    with TemporaryDirectory() as spilled:  # a database has one such folder as long as it exists
+        # Each thread would sort in memory of its own.
+        own = _opened(memory_limit=SORTED_IN, threads=1, temp_directory=spilled)
+        with own, _records(parts, units, own) as connection:
+            connection.execute(copy)
 
 
 @contextmanager
-def _records(parts: Sequence[Path], units: Collection[str] | None) -> "Iterator[duckdb.DuckDBPyConnection]":
+def _records(
+    parts: Sequence[Path], units: Collection[str] | None, database: "duckdb.DuckDBPyConnection"
+) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A connection with the view `records`."""
     import duckdb
     import pyarrow as pa
 
-    check(parts)
-    with _database().cursor() as connection:  # closing it forgets what the statement may have made
+    alike = check(parts)
+    with database.cursor() as connection:  # closing it forgets what the statement may have made
         connection.begin()
         connection.register("no_records", pa.Table.from_pylist([], schema=arrow_schema()))
         every_column = "SELECT * FROM no_records"
         if parts:
             files = ", ".join(f"'{_quoted(part)}'" for part in parts)
-            every_column += f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = true)"
+            # Where all parts have the same columns, the first one tells them; else each statement would open every file twice.
+            every_column += f" UNION ALL BY NAME SELECT * FROM read_parquet([{files}], union_by_name = {not alike})"
         if units is not None and any(map(is_pack, parts)):
             connection.register("current_units", pa.table({"unit": sorted(units)}))
             every_column = f"SELECT * FROM ({every_column}) WHERE unit IN (SELECT unit FROM current_units)"
@@ -257,12 +296,15 @@ def _quoted(path: Path) -> str:
 
 @cache
 def _database() -> "duckdb.DuckDBPyConnection":
-    """A database in memory, which holds nothing: opening one takes much longer than most queries. It caches no file either, since
-    what is read must be what was checked.
-    """
+    """A database in memory, which holds nothing: opening one takes much longer than most queries."""
+    return _opened()
+
+
+def _opened(**settings: Any) -> "duckdb.DuckDBPyConnection":
+    """A database in memory that caches no file, since what is read must be what was checked."""
     import duckdb
 
-    database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", **settings})
     with suppress(duckdb.Error):  # a version that has no such cache
         database.execute("SET enable_external_file_cache = false")
     return database

@@ -154,11 +154,12 @@ written to, such as runs/demo
 
     def parts(self) -> list[Path]:
         """The files of all parts, in the order of their names."""
-        return sorted((self.path / "parts").glob("[!.]*.parquet"))
+        folder = self.path / "parts"
+        return [folder / name for name in sorted(part_files.names(folder))]
 
     def done(self) -> set[str]:
         """The keys of the finished units, which are those that a part holds."""
-        return {unit for part in self.parts() for unit in part_files.stated_units(part)}
+        return part_files.units_in(self.path / "parts")
 
     def write_part(self, unit: str, records: Iterable[Record], maps: "Mapping[str, np.ndarray[Any, Any]] | None" = None) -> None:
         """Store the result of a unit: write its maps, then its part, and delete the record of an earlier failure.
@@ -341,8 +342,9 @@ written to, such as runs/demo
 
     def failures(self) -> list[Failure]:
         """The failures of all units of the run that failed and have not been finished since."""
-        done = self.done()
-        return [failure for failure in self._lists("failed") if failure.unit not in done]
+        failures = self._lists("failed")
+        done = self.done() if failures else ()
+        return [failure for failure in failures if failure.unit not in done]
 
     def write_refused(self, unit: str, *failures: Failure) -> None:
         """Record which images a unit refused, in place of an earlier record."""
@@ -383,7 +385,7 @@ written to, such as runs/demo
 
     def _lists(self, folder: str) -> list[Failure]:
         files = sorted((self.path / folder).glob("[!.]*.json"))
-        units = self._current()
+        units = self._current() if files else None
         failures = [failure for file in files for failure in read_failures(file)]
         return [failure for failure in failures if units is None or failure.unit in units]
 

@@ -13,7 +13,7 @@ from benchmarks.subjects import subject
 
 PEERS = {"captum", "pytorch_grad_cam", "quantus", "sklearn", "zennit"}
 """What a group may import that is not installed with the tests."""
-PROCESSES = {"memory", "backward_rules_memory", "growth", "units"}
+PROCESSES = {"memory", "backward_rules_memory", "growth", "units", "workers"}
 """Groups that start processes of their own; `python -m benchmarks --smoke` runs them."""
 
 

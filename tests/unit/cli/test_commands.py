@@ -199,6 +199,13 @@ def test_explain_draws_a_picture_and_goes_on_after_a_bad_image(tmp_path):
         assert picture.size[0] > 500
 
 
+def test_explain_makes_no_folder_for_images_that_are_none(tmp_path):
+    (tmp_path / "bad.png").write_text("no image")
+    result = runner.invoke(app, ["explain", str(tmp_path / "bad.png"), "-x", "edge_map", "-o", str(tmp_path / "maps")])
+    assert result.exit_code == 1
+    assert not (tmp_path / "maps").exists()
+
+
 def test_explain_beside_the_image_leaves_the_image_as_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray(np.zeros((40, 50, 3), dtype=np.uint8)).save("cat.png")

@@ -2,6 +2,7 @@ import io
 import os
 import struct
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -146,6 +147,20 @@ def test_a_truncated_file_is_refused(tmp_path):
     path = tmp_path / "half.png"
     path.write_bytes(whole.getvalue()[:1000])
     refusal(path, "truncated or damaged .*copy it again")
+
+
+def test_what_libtiff_says_of_a_damaged_file_is_not_on_the_screen(save, capfd):
+    path = save(Image.effect_noise((40, 40), 90).convert("RGB"), "x.tif", compression="tiff_lzw")
+    content = bytearray(path.read_bytes())
+    content[200:1200] = b"\xff" * 1000
+    with Image.open(io.BytesIO(content)) as image, suppress(OSError):
+        image.load()
+    assert "code" in capfd.readouterr().err
+    path.write_bytes(content)
+    refusal(path, "truncated or damaged")
+    assert capfd.readouterr().err == ""
+    os.write(2, b"heard again")
+    assert capfd.readouterr().err == "heard again"
 
 
 def test_a_text_file_with_an_image_name_is_refused(tmp_path):

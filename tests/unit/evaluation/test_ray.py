@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -32,6 +34,37 @@ EXPERIMENT = {
     "metrics": [{"name": "perturbation_curve", "draws": 2, "regions": 4}, {"name": "repeatability"}],
 }
 
+OWN_NETWORK = """
+import sys
+import time
+from pathlib import Path
+
+from torch import nn
+
+for folder in map(Path, sys.path):
+    if (folder / "own_slow_network.py").is_file() and folder.resolve() != Path("{folder}"):
+        Path("{folder}", "sent").touch()
+
+
+class Slow(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 3))
+
+    def forward(self, images):
+        time.sleep(0.05)
+        return self.layers(images)
+"""
+OWN_EXPERIMENT = """
+name = "trial"
+batch = 1
+precision = "plain"
+dataset = {name = "photos", count = 40}
+models = [{name = "own_slow_network:Slow", preprocessing = {side = 16, resize = 16}}]
+methods = ["gradient"]
+metrics = ["sparseness"]
+"""
+
 
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Any]:
@@ -39,6 +72,8 @@ def machines() -> Iterator[Any]:
     if importlib.util.find_spec("ray") is None:
         pytest.skip("ray is not installed")
     with ray_cluster.alone():
+        names = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER")  # with these, another process joins
+        joining = {name: os.environ[name] for name in names if name in os.environ}
         import ray
         from ray.cluster_utils import Cluster
 
@@ -49,7 +84,7 @@ def machines() -> Iterator[Any]:
         nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
         cluster.wait_for_nodes()
     try:
-        yield cluster, nodes
+        yield cluster, nodes, joining
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -133,8 +168,43 @@ class TestCluster:
         with pytest.raises(UsageError, match=r"expected a folder of the run that all machines see, got none at .*nowhere"):
             list(RayExecutor(workers=1).compute(slow, tmp_path / "nowhere", [units()]))
 
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_a_run_of_an_own_network_at_an_address_is_stopped_in_good_order(
+        self, machines: Any, tmp_path: Path, number: int, code: int
+    ) -> None:
+        cluster, _, joining = machines
+        (tmp_path / "own_slow_network.py").write_text(OWN_NETWORK.format(folder=tmp_path))
+        (tmp_path / "trial.toml").write_text(OWN_EXPERIMENT)
+        command = ["evaluate", "trial.toml", "--executor", "ray", "--address", cluster.address, "--workers", "1"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "heatproof.cli", *command],
+            cwd=tmp_path,
+            env={**os.environ, **joining, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        stored = Run.create(tmp_path / "runs" / "trial")
+        deadline = time.monotonic() + 120
+        while len(stored.parts()) < 2:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline, process.kill()
+            time.sleep(0.05)
+        process.send_signal(number)
+        began = time.monotonic()
+        output, _ = process.communicate(timeout=60)
+        assert time.monotonic() - began < 15  # ten, and the process has to end on a busy machine
+        assert process.returncode == code
+        assert output.count("the same command continues from there") == 1
+        assert not any(word in output for word in ("Traceback", "Exception", "WARNING", "Warning", "ray")), output
+        assert stored.faults() == []
+        assert len(stored.done()) == stored.records().num_rows < 40
+        assert (tmp_path / "sent").exists()  # a copy of the own module, as for a machine that lacks this folder
+
     def test_units_of_a_machine_that_is_lost_are_computed_elsewhere(self, machines: Any, tmp_path: Path) -> None:
-        cluster, nodes = machines
+        cluster, nodes, _ = machines
         work, seen = units(), []
         for outcome in RayExecutor().compute(slow, tmp_path, [work]):
             seen.append(outcome)

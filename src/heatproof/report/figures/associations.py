@@ -10,9 +10,17 @@ import numpy as np
 
 from heatproof.report.associations import MeasuredAssociation
 from heatproof.report.figures.style import GREY, plain
+from heatproof.report.figures.thinning import drawn, evenly
 from heatproof.report.figures.vega_lite import Spec, layer, layered, quantity
 
 _CURVE_POINTS = 61
+MOST_DOTS = 2_000
+
+
+def dots_drawn(association: MeasuredAssociation, method: str) -> str:
+    """Which images have dots, as a sentence; empty if all have."""
+    images, levels = association.points[method][0].shape
+    return drawn(images, MOST_DOTS // levels)
 
 
 def association_chart(association: MeasuredAssociation, method: str, *, width: int | str) -> Spec:
@@ -23,7 +31,9 @@ def association_chart(association: MeasuredAssociation, method: str, *, width: i
     first = float(np.floor(lowest * 5) / 5)
     bounds = {"domain": [first, 1], "nice": False}
     dots = [
-        {"x": plain(x[i, j]), "y": plain(y[i, j]), "level": association.levels[j]} for i in range(len(x)) for j in range(x.shape[1])
+        {"x": plain(x[i, j]), "y": plain(y[i, j]), "level": association.levels[j]}
+        for i in evenly(len(x), MOST_DOTS // x.shape[1])
+        for j in range(x.shape[1])
     ]
     steps = np.linspace(first, 1, _CURVE_POINTS)
     curve = [{"x": plain(at), "y": plain(2 / np.pi * np.arcsin(at))} for at in steps]

@@ -36,8 +36,8 @@ _FEW_STEPS = 16  # colours on either side of the middle of a palette
 _MOST_BANDS = 8  # channels of a signal that are drawn as areas
 _PAGE_BYTES = 2_400_000  # for all maps on one page, before base64 encoding
 _UNITS = """
-    SELECT model, method, image, min_by(unit, seed) AS unit, min_by(clean_score, seed) AS score FROM records
-    GROUP BY model, method, image ORDER BY ALL"""
+    SELECT model, method, image, min_by(unit, seed) AS unit, min_by(clean_score, seed) AS score
+    FROM records WHERE image IN (SELECT image FROM images_with_maps) GROUP BY model, method, image ORDER BY ALL"""
 
 
 @dataclass(frozen=True)
@@ -171,11 +171,17 @@ def build_gallery(
     run: Run, manifest: Manifest, scores: ModelScores, style: GalleryStyle = SIGNED, most_images: int = MOST_IMAGES
 ) -> Gallery | None:
     """The gallery of one model; None if the run stored no maps of it."""
-    records = [row for row in run.query(_UNITS).to_pylist() if row["model"] in scores.model.keys]
+    import pyarrow as pa
+
+    stored = {unit: run.mapped(unit) for unit in run.done()}
+    mapped = sorted(set().union(*stored.values()))
+    if not mapped:
+        return None
+    found = run.query(_UNITS, {"images_with_maps": pa.table({"image": mapped})}).to_pylist()
+    records = [row for row in found if row["model"] in scores.model.keys]
     units = {(row["method"], row["image"]): row["unit"] for row in records}
     explained = {(row["method"], row["image"]): row["score"] for row in records}
-    stored = {unit: run.mapped(unit) for unit in set(units.values())}
-    with_map = {key: unit for key, unit in units.items() if key[1] in stored[unit]}
+    with_map = {key: unit for key, unit in units.items() if key[1] in stored.get(unit, ())}
     with_maps = [image for image in manifest.images if any(digest == image.digest for _, digest in with_map)]
     if not with_maps:
         return None

@@ -2,6 +2,9 @@
 
 The marks are those of the tables: a filled disc is the best method, an open disc a method that cannot be distinguished from it. A
 bar is a method that is worse, or that too few images could compare, and a diamond a control. The best method is at the top.
+
+A method has at most `MOST_TICKS` ticks. Of more images, those at evenly spaced ranks are drawn, from the lowest to the highest
+score, so that the ticks lie as densely as the scores do.
 """
 
 from typing import Any
@@ -12,8 +15,11 @@ from heatproof.core.formatting import decimals_for, interval, number, sentence_c
 from heatproof.core.records import Direction
 from heatproof.report.analysis import Analysis, ComparisonVerdict, MethodStatistics
 from heatproof.report.figures.style import FAINT, GREY, HUES, plain
+from heatproof.report.figures.thinning import drawn, evenly
 from heatproof.report.figures.vega_lite import Spec, category, choice, layer, layered, quantity
+from heatproof.report.score_matrix import Floats
 
+MOST_TICKS = 100
 HOLLOW = "#fefefe"
 """The colour inside an open mark, which the page replaces by its own background."""
 _BAR = "M0,-1.1L0,1.1"
@@ -86,14 +92,27 @@ def score_chart(analysis: Analysis, *, legend: bool, width: int | str) -> Spec:
     return layered(width, max(90, 27 * len(rows)), layers)
 
 
+def ticks_drawn(analysis: Analysis) -> str:
+    """Which images have a tick, as a sentence; empty if all have."""
+    most = max((row.n for row in analysis.rows), default=0)
+    return drawn(most, MOST_TICKS, " for each method, at evenly spaced ranks from the lowest score to the highest")
+
+
 def _images(analysis: Analysis) -> list[dict[str, Any]]:
     matrix = analysis.matrix
     return [
-        {"method": method.label, "image": image.name, "value": plain(value)}
+        {"method": method.label, "image": matrix.images[column].name, "value": plain(values[column])}
         for method, values in zip(matrix.methods, matrix.values, strict=True)
-        for image, value in zip(matrix.images, values, strict=True)
-        if np.isfinite(value)
+        for column in _shown(values)
     ]
+
+
+def _shown(values: Floats) -> list[int]:
+    """The columns of the images with a score that are drawn, in their order."""
+    scored = np.flatnonzero(np.isfinite(values))
+    if len(scored) > MOST_TICKS:
+        scored = np.sort(scored[np.argsort(values[scored], kind="stable")[evenly(len(scored), MOST_TICKS)]])
+    return [int(column) for column in scored]
 
 
 def _mean(row: MethodStatistics) -> dict[str, Any]:
