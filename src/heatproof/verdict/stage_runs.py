@@ -29,8 +29,9 @@ from heatproof.store import Run
 from heatproof.verdict.question import Stage
 
 _SCORES = """
-SELECT method_label, metric_settings, component, image, value, seconds, forward_rows + 2 * backward_rows AS passes
-FROM records ORDER BY method_label, metric_settings, component, image
+SELECT method_label, metric_settings, component, image, avg(value) AS value, avg(seconds) AS seconds,
+avg(forward_rows + 2 * backward_rows) AS passes
+FROM records GROUP BY method_label, metric_settings, component, image ORDER BY method_label, metric_settings, component, image
 """
 KEPT_MAPS = 4
 
@@ -46,7 +47,8 @@ class StageRuns:
         executor: where units are computed.
         workers: the number of processes.
         progress: how progress is shown.
-        scores: for (method label, metric settings, component) the scores [images], NaN where there is none.
+        scores: for (method label, metric settings, component) the scores [images], the means of those of all seeds; NaN where there
+            is none.
         passes: the passes of one map of each method, by its label, as they were counted.
         seconds: the seconds of one map, likewise, as measured.
         spent: the expected passes of all looks so far.
