@@ -5,7 +5,7 @@ images: it is there in half of all resamples, if the p-value is just at the leve
 
     use A                            the recommended method
     B is not told apart from it      if the tests do not tell B from A, and at least one resample of ten recommends B
-    C is next                        if at least nine resamples of ten have C next
+    C is next                        if at least 95 of a hundred resamples have C next
     avoid D, for a reason            the method to avoid
 
 and the *stability* is the share of resamples that say the same: they recommend a method that the sentence recommends or does not
@@ -23,6 +23,8 @@ from typing import NamedTuple
 
 FREQUENT = 0.1
 """The share of resamples from which on what they say instead is told."""
+AGREED = 0.95
+"""The share of resamples that must have the same next method before the sentence names it."""
 
 
 class Choice(NamedTuple):
@@ -53,7 +55,7 @@ class ResampledChoices:
 
     def tells_next(self, label: str) -> bool:
         """Whether resamples agree about the next method."""
-        return bool(self.choices) and self.frequency_of_next(label) >= 1 - FREQUENT
+        return bool(self.choices) and self.frequency_of_next(label) >= AGREED
 
     def frequency_of_next(self, label: str) -> float:
         """The share of resamples that have the method next."""
