@@ -1,10 +1,11 @@
-"""How often does each default metric of `judge` call two random maps different? `python -m benchmarks.calibration`.
+"""How often does each metric of `judge` call two random maps different? `python -m benchmarks.calibration`.
 
-    python -m benchmarks.calibration [--networks a,b] [--photographs 12] [--out runs/calibration]
+    python -m benchmarks.calibration [--optional] [--networks a,b] [--photographs 12] [--out runs/calibration]
 
-Random maps of eight seeds are scored on packaged photographs by every metric that `heatproof judge` takes by default, in an
-ordinary run that continues where it stopped. Their scores are kept in `benchmarks/calibration.json`, from which `python
-docs/generate.py` simulates the pairs of `docs/project/measurements/metrics-judged.md`. About fifteen minutes on one thread.
+Random maps of eight seeds are scored on packaged photographs by every metric that `heatproof judge` takes by default, or by the
+others that it can be given, in an ordinary run that continues where it stopped. Their scores are kept in
+`benchmarks/calibration.json`, from which `python docs/generate.py` simulates the pairs of
+`docs/project/measurements/metrics-judged.md`. About fifteen minutes on one thread.
 """
 
 import argparse
@@ -30,29 +31,48 @@ SUBSETS = (6, 9)
 _SCORES = "SELECT metric_settings, seed, image, value FROM records WHERE component = '' ORDER BY image"
 
 
-def metrics() -> dict[str, dict[str, Any]]:
-    """The settings of the default metrics of `judge` by what they are called."""
+_SRG: Mapping[str, Any] = {"name": "symmetric_relevance_gain"}
+OPTIONAL: tuple[Mapping[str, Any], ...] = (
+    {"name": "pixel_flipping", "mode": "insertion", "label": "pixel_flipping, insertion"},
+    {"name": "pixel_flipping", "order": "least", "label": "pixel_flipping, least first"},
+    *(_SRG | {"fill": {"name": fill}, "label": f"SRG, {fill}"} for fill in ("channel_mean", "uniform")),
+    {"name": "aopc", "steps": 20},
+    {"name": "aopc", "steps": 20, "order": "least", "label": "aopc, least first"},
+    *({"name": name} for name in ("irof", "infidelity", "sensitivity_n", "faithfulness_correlation", "saco")),
+    *({"name": name} for name in ("out_of_distribution", "performance_information_curve", "max_sensitivity")),
+    *({"name": name} for name in ("repeatability", "cosine_convergence", "efficient_mprt")),
+    {"name": "parameter_randomisation", "blocks": 1},
+    *({"name": name} for name in ("similarity_under_change", "input_invariance")),
+    *({"name": name} for name in ("histogram_entropy", "sign_changes", "total_variation_curve")),
+    *({"name": name} for name in ("best_overlap", "energy_in_mask", "pointing_game", "region_auc", "relevance_mass")),
+    *({"name": name} for name in ("relevance_rank", "top_intersection", "truth_correlation")),
+)
+"""The metrics that `judge` takes beside its default ones; without those that train networks, or need images without the object."""
+
+
+def metrics(optional: bool) -> dict[str, dict[str, Any]]:
+    """The settings of the default metrics of `judge`, or of the others, by what they are called."""
     found = {}
-    for settings in (*MORE_METRICS, *METRICS):
+    for settings in OPTIONAL if optional else (*MORE_METRICS, *METRICS):
         label = str(settings.get("label", settings["name"]))
         found[label] = {key: value for key, value in settings.items() if key != "label"}
     return found
 
 
-def scores(network: str, photographs: int, folder: Path) -> dict[str, list[list[float | None]]]:
+def scores(network: str, photographs: int, folder: Path, optional: bool) -> dict[str, list[list[float | None]]]:
     """The scores [seeds, images] of the random maps by each metric."""
     run = hp.run(
         model=network,
         data="photos",
         count=photographs,
         methods=["random_map"],
-        metrics=metrics(),
+        metrics=metrics(optional),
         seeds=CHANCE_SEEDS,
         kept_maps=0,
         out=folder / network,
         report=False,
     )
-    labels = {entry.settings_key: label for entry, label in zip(run.manifest().metrics, metrics(), strict=True)}
+    labels = {entry.settings_key: label for entry, label in zip(run.manifest().metrics, metrics(optional), strict=True)}
     found: dict[str, dict[int, list[float | None]]] = {}
     for row in run.query(_SCORES).to_pylist():
         value = row["value"]
@@ -61,10 +81,13 @@ def scores(network: str, photographs: int, folder: Path) -> dict[str, list[list[
     return {label: [rows[seed] for seed in sorted(rows)] for label, rows in found.items()}
 
 
-def calibrations(results: Path = RESULTS, pairs: int = PAIRS) -> Iterator[tuple[str, str, Mapping[int, Calibration]]]:
+def calibrations(
+    optional: bool = False, results: Path = RESULTS, pairs: int = PAIRS
+) -> Iterator[tuple[str, str, Mapping[int, Calibration]]]:
     """For each network and metric the calibration on the first images of each number."""
+    wanted = metrics(optional)
     for network, found in json.loads(results.read_text("utf-8")).items():
-        for metric, rows in found.items():
+        for metric, rows in ((metric, rows) for metric, rows in found.items() if metric in wanted):
             values: Floats = np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)
             counts = [n for n in SUBSETS if n < values.shape[1]] + [values.shape[1]]
             yield network, metric, {n: calibrate(values[:, :n], np.random.default_rng(0), pairs=pairs) for n in counts}
@@ -72,16 +95,18 @@ def calibrations(results: Path = RESULTS, pairs: int = PAIRS) -> Iterator[tuple[
 
 def main() -> None:
     """Compute what is missing, keep it, and print the rates."""
-    parser = argparse.ArgumentParser(description="How often does each default metric call two random maps different?")
+    parser = argparse.ArgumentParser(description="How often does each metric call two random maps different?")
+    parser.add_argument("--optional", action="store_true", help="the metrics that judge does not take by default")
     parser.add_argument("--networks", type=lambda text: text.split(","), default=PACKAGED)
     parser.add_argument("--photographs", type=int, default=12)
     parser.add_argument("--out", type=Path, default=Path("runs/calibration"))
     given = parser.parse_args()
     known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for network in given.networks:
-        known[network] = scores(network, given.photographs, given.out)
+        found = scores(network, given.photographs, given.out / ("optional" if given.optional else ""), given.optional)
+        known[network] = known.get(network, {}) | found
         RESULTS.write_text(json.dumps(known, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
-    for network, metric, found in calibrations():
+    for network, metric, found in calibrations(given.optional):
         rates = "  ".join(f"{n} images {each.rate:.3f} [{each.low:.3f}, {each.high:.3f}]" for n, each in found.items())
         print(f"{network:20} {metric:20} {rates}  seeds alike p {found[max(found)].seeds_alike:.3f}")
 

@@ -239,8 +239,8 @@ def _verdict(network: str) -> str:
     not_used = [f"Not used: {metric.metric}. {metric.sentence}" for metric in found.metrics if not metric.used]
     lead = (
         f"Looks at {comma_list([str(n) for n in found.looks])} photographs took {found.passes:,} passes, without those of the "
-        f"judgement of the metrics. {percent(found.stability or 0)} of resamples of the photographs lead to the same methods to "
-        f"use and to avoid. Metrics used: {used}. {' '.join(not_used)}"
+        f"judgement of the metrics. {percent(found.stability or 0)} of resamples of the photographs say the same. "
+        f"Metrics used: {used}. {' '.join(not_used)}"
     ).rstrip()
     limits = {question.name for question in QUESTIONS if question.against == "limit"}
     rows = [
@@ -249,7 +249,8 @@ def _verdict(network: str) -> str:
     ]
     if not found.decided:
         lead += " Not decided: more photographs could change which method is used."
-    return f"> {found.sentence}\n\n{lead}\n\n{table(('method', *found.questions, 'passes'), rows)}"
+    said = "\n>\n> ".join((found.sentence, *found.open))
+    return f"> {said}\n\n{lead}\n\n{table(('method', *found.questions, 'passes'), rows)}"
 
 
 def _demo() -> str:
@@ -264,10 +265,12 @@ def _answer(entry: AnswerEntry, limit: bool) -> str:
     """An answer with the number of its images, and with its mean score or, where it is compared with a control, the effect size."""
     if not entry.n or entry.value is None:
         return "—"
-    if limit or entry.d is None or entry.low is None or entry.high is None:
+    if limit or entry.d is None:
         return f"{entry.outcome}, {number(round(entry.value, 2) + 0.0, 2)}, {entry.n} images"
-    d, low, high = (round(value, 1) + 0.0 for value in (entry.d, entry.low, entry.high))  # no powers of ten, no −0
-    return f"{entry.outcome}, d {number(d, 1)} {interval(low, high, 1)}, {entry.n} images"
+    if entry.low is None or entry.high is None:
+        return f"{entry.outcome}, d {number(round(entry.d, 2) + 0.0, 2)}, {entry.n} images"
+    d, low, high = (round(value, 2) + 0.0 for value in (entry.d, entry.low, entry.high))  # no powers of ten, no −0
+    return f"{entry.outcome}, d {number(d, 2)} {interval(low, high, 2)}, {entry.n} images"
 
 
 def _support_table(library: str) -> str:

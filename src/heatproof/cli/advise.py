@@ -10,6 +10,7 @@ from heatproof.cli.console import out as console
 from heatproof.cli.evaluate import Address, Count, Executor, Gpus, Workers
 from heatproof.cli.judge import DataText, ModelText
 from heatproof.cli.stopping import continued_by_the_same_command
+from heatproof.core.formatting import count as number_of
 
 if TYPE_CHECKING:
     from heatproof.verdict import Advice
@@ -93,7 +94,7 @@ def advise(
 
 def show(advice: "Advice") -> None:
     """Print advice and the paths of its files."""
-    console.print(f"\n{advice.model}, {advice.images} images\n", style="bold", markup=False)
+    console.print(f"\n{advice.model}, {number_of(advice.images, 'image')}\n", style="bold", markup=False)
     console.print(advice.text(console.width), markup=False, soft_wrap=True)
     named(console, "\nverdict", str(advice.file))
     if advice.report is not None:

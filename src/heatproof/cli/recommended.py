@@ -35,5 +35,5 @@ def recommended_methods(network: "Model", verdict: Path | None) -> "Mapping[str,
     if not found.explaining and verdict is not None:
         raise UsageError(f"{verdict}: expected a verdict that recommends a method, got: {found.sentence} Give --method")
     if found.explaining:
-        err.print(f"{found.model}: {found.sentence}", markup=False, soft_wrap=True)
+        err.print(f"{found.model}: {' '.join((found.sentence, *found.open))}", markup=False, soft_wrap=True)
     return found.explaining

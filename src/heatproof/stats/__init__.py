@@ -31,6 +31,7 @@ from heatproof.stats.ranking import Ranking, rank
 from heatproof.stats.reliability import Reliability, raters_needed, split_half
 from heatproof.stats.sample_size import images_needed
 from heatproof.stats.sequential import Decision, decide, plan_looks
+from heatproof.stats.sign_flip_interval import sign_flip_interval
 from heatproof.stats.student import StudentInterval, student
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "relate",
     "resampled_means",
     "resampling_weights",
+    "sign_flip_interval",
     "sign_flip_p",
     "sign_flip_ps",
     "smallest_p",

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heatproof.core.errors import UsageError
-from heatproof.core.formatting import DASH, comma_list, count, interval, number, percent
+from heatproof.core.formatting import DASH, comma_list, count, in_text, interval, number, percent
 from heatproof.store.atomic import write_atomically
 from heatproof.verdict.advice_rule import MethodFacts
-from heatproof.verdict.advice_scores import AdviceEvidence, AdviceScores, evidence_of, stability
+from heatproof.verdict.advice_scores import AdviceEvidence, AdviceScores, evidence_of, resample
+from heatproof.verdict.alternatives import alternatives
 from heatproof.verdict.answers import Answer, Outcome
 from heatproof.verdict.question import Question
+from heatproof.verdict.resampled_choices import ResampledChoices
 from heatproof.verdict.text_table import text_table
 from heatproof.verdict.verdict_file import AdvisedMethodEntry, AnswerEntry, MetricUseEntry, VerdictFile
 
@@ -49,7 +51,7 @@ class Advice:
         evidence: the answers, and what the rule concludes.
         methods: the settings of each method, by its label.
         metrics: the metrics of faithfulness that were used, and those that were not, with the reason.
-        stability: how often images that are resampled lead to the same methods to use and to avoid.
+        choices: what resampled images lead to.
         passes: the expected passes of all looks.
         stopped: why the run ended before the answer was decided; empty if it did not.
         path: the folder of the runs that were made; the same call continues them.
@@ -62,7 +64,7 @@ class Advice:
     evidence: AdviceEvidence
     methods: Mapping[str, Mapping[str, Any]]
     metrics: tuple[MetricUse, ...]
-    stability: float
+    choices: ResampledChoices
     passes: int
     stopped: str
     path: Path
@@ -81,10 +83,10 @@ class Advice:
         stopped: str,
     ) -> "Advice":
         """The advice that scores allow, written to `verdict.json` in the folder of the runs."""
-        evidence = evidence_of(scores)
+        choices = resample(scores)
+        evidence = evidence_of(scores, choices=choices)
         images = scores.asked[0].values.shape[1] if scores.asked else 0
-        same = stability(scores, evidence.conclusion)
-        advice = cls(model, digest, images, scores, evidence, methods, metrics, same, passes, stopped, path)
+        advice = cls(model, digest, images, scores, evidence, methods, metrics, choices, passes, stopped, path)
         advice.save(advice.file)
         return advice
 
@@ -110,8 +112,19 @@ class Advice:
 
     @property
     def tied(self) -> tuple[str, ...]:
-        """The labels of the methods that are not told apart from the recommended one."""
-        return self.evidence.conclusion.tied
+        """The labels of the methods that are not told apart from the recommended one, those with the same scores first."""
+        return (*self.evidence.conclusion.same, *self.evidence.conclusion.tied)
+
+    @property
+    def stability(self) -> float:
+        """The share of resamples of the images that say the same as the sentence; NaN if there are no scores."""
+        return self.evidence.conclusion.stability(self.choices)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """What resampled images frequently say instead, and what decides between the two, in sentences."""
+        found = self.evidence
+        return tuple(alternatives(self.scores.methods, found.questions, found.answers, found.conclusion, self.choices))
 
     @property
     def file(self) -> Path:
@@ -151,7 +164,8 @@ class Advice:
         def wrapped(text: str) -> str:
             return "\n".join(textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False))
 
-        blocks = ["\n".join(textwrap.wrap(self.sentence, width, break_on_hyphens=False)), self._table(width)]
+        lead = "\n".join(textwrap.wrap(self.sentence, width, break_on_hyphens=False))
+        blocks = [lead, "\n".join(map(wrapped, self.open)), self._table(width)]
         questions = [f"{question.name}: {question.asks}" for question in self.evidence.questions]
         blocks.append("\n".join(map(wrapped, questions)))
         blocks.append("\n".join(map(wrapped, self._remarks())))
@@ -169,7 +183,7 @@ class Advice:
     def _order(self) -> list[int]:
         """The methods as the sentence names them, then by their merit; the one to avoid last."""
         found = self.evidence.conclusion
-        first = [found.use, *found.tied, found.next]
+        first = [found.use, *found.same, *found.tied, found.next]
         means = [self.evidence.merits[m] for m in range(len(self.scores.methods))]
 
         def place(m: int) -> tuple[int, int, float]:
@@ -184,20 +198,35 @@ class Advice:
         """What the answers rest on, what is open, and what would decide it."""
         yield f"Images: {self.images}, of looks at {comma_list([str(n) for n in self.scores.looks], 9)}; {self.passes:,} passes."
         if self.stability == self.stability and (self.use or self.avoid):
-            yield f"Stability: {percent(self.stability)} of resamples of the images give the same method to use and to avoid."
+            yield f"Stability: {percent(self.stability)} of resamples of the images say the same."
         used = [use.metric for use in self.metrics if use.used]
         if used:
             yield f"Metrics used: {comma_list(used, 9)}."
         for use in self.metrics:
             if not use.used:
                 yield f"Not used: {use.metric}. {use.sentence}"
-        if self.use is not None and not self.evidence.conclusion.decided:
-            yield "Not decided: more images could change which method is used."
+        yield from self._others()
         if any(one.outcome == Outcome.NO_GAIN for *_, one in self):
             yield f"No gain: the effect size is shown to be below {self.scores.worth:g}, which is not worth telling."
+        if any(one.outcome == Outcome.DROPPED for *_, one in self):
+            yield "Dropped: asked no further, as the method is behind another, or has failed what it must pass."
         if self.stopped:
             yield f"Stopped early: {self.stopped}."
         yield from self._open()
+
+    def _others(self) -> Iterator[str]:
+        """The methods beside the recommended one: who could still be better, who is shown not to be, and who is next."""
+        found = self.evidence.conclusion
+        if found.use is not None and not found.decided:
+            apart = [in_text(label) for label in found.tied if label not in found.level]
+            more = f": {comma_list(apart, 6)} could be better" if apart else ""
+            yield f"Not decided: more images could change which method is used{more}."
+        if found.level:
+            level = comma_list([in_text(label) for label in found.level], 6)
+            yield f"No better than {in_text(str(found.use))}, to within d = {self.scores.worth:g}: {level}."
+        if found.next is not None and not self.choices.tells_next(found.next):
+            share = percent(self.choices.frequency_of_next(found.next))
+            yield f"Next by their scores: {in_text(found.next)}, in {share} of resamples, which is too few to say so above."
 
     def _open(self) -> Iterator[str]:
         for question, found in self._questions():
@@ -244,7 +273,8 @@ class Advice:
             looks=self.scores.looks,
             sentence=self.sentence,
             use=found.use,
-            tied=found.tied,
+            open=self.open,
+            tied=self.tied,
             next=found.next,
             avoid=found.avoid,
             decided=found.decided,
@@ -276,8 +306,8 @@ def _cell(question: Question, found: Answer) -> str:
         return DASH
     if question.against == "limit":
         return f"{found.outcome} {number(round(found.value, 2) + 0.0, 2)}"
-    d, low, high = (round(each, 1) + 0.0 for each in (found.d, found.low, found.high))  # no powers of ten, no −0
-    return f"{found.outcome} {number(d, 1)} {interval(low, high, 1)}"
+    d, low, high = (round(each, 2) + 0.0 for each in (found.d, found.low, found.high))  # no powers of ten, no −0
+    return f"{found.outcome} {number(d, 2)}{f' {interval(low, high, 2)}' if math.isfinite(high - low) else ''}"
 
 
 def _needs(images: float) -> str:

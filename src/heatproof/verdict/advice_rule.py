@@ -1,5 +1,7 @@
 """The rule that makes advice of the answers about methods: which one to use, which is next, which to avoid, and why.
 
+Which of this the sentence says depends on resampled images, too (`resampled_choices.py`).
+
 1. A method that fails an eliminating question, dependence on the weights or on the class, is no candidate.
 2. A candidate passes `pixels` or `regions` and fails neither. If there is none, those that pass one of them are candidates, and the
    sentence says which question they fail.
@@ -9,8 +11,8 @@
    passes of the cheapest.
    The answer is decided once every other method is behind, or is shown not to be better by the effect size that is worth telling
    (`answers.not_better`).
-5. Next is the best of the tied methods that is not recommended and has other scores; if there is none, the best of the others that
-   pass and do not fail.
+5. Next is, of the other candidates, the one whose merit falls least short of that of the recommended method, on the images that
+   both have. A method with the same scores is no second one.
 6. To avoid is, of the methods that fail `weights`, the one that fails by the most; else, of those that fail `class`, likewise; else
    the method that is worst against the edge map, if it fails.
 
@@ -19,14 +21,15 @@ is missing. A method that has no gain by either that is worth telling is no cand
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from heatproof.core.formatting import comma_list, count, in_text, number
+from heatproof.core.formatting import comma_list, count, in_text
 from heatproof.stats.bootstrap import Floats
 from heatproof.verdict.answers import Answer, Outcome, not_better, race
 from heatproof.verdict.question import RIVALS, Question
+from heatproof.verdict.resampled_choices import Choice, ResampledChoices
 
 CHEAP = 3.0
 """How many times the passes of the cheapest of tied methods still count as cheap."""
@@ -55,19 +58,39 @@ class Conclusion:
 
     Attributes:
         use: the label of the recommended method; None if there is none.
-        tied: the labels of methods that are not told apart from it.
+        same: the labels of tied methods with exactly the same scores, as two names of one map have.
+        tied: the labels of the other methods that are not told apart from it.
+        level: the labels of those of them that are shown not to be better by what is worth telling.
         next: the label of the next best method.
         avoid: the label of the method to avoid.
+        why: the name of the question by which it fails.
         sentence: the conclusion in words.
         decided: whether further images could not change which method is used.
     """
 
-    use: str | None
-    tied: tuple[str, ...]
-    next: str | None
-    avoid: str | None
-    sentence: str
-    decided: bool
+    use: str | None = None
+    same: tuple[str, ...] = ()
+    tied: tuple[str, ...] = ()
+    level: tuple[str, ...] = ()
+    next: str | None = None
+    avoid: str | None = None
+    why: str | None = None
+    sentence: str = ""
+    decided: bool = False
+
+    @property
+    def choice(self) -> Choice:
+        """What the rule chooses, without words."""
+        return Choice(self.use, self.next, self.avoid, self.why)
+
+    def named(self, choices: ResampledChoices) -> tuple[str | None, ...]:
+        """The methods that the sentence recommends or does not tell apart."""
+        return (self.use, *self.same, *(choices.rivals(self.use, self.tied) if self.use is not None else ()))
+
+    def stability(self, choices: ResampledChoices) -> float:
+        """The share of resamples that say the same as the sentence."""
+        following = self.next if self.next is not None and choices.tells_next(self.next) else None
+        return choices.share(self.named(choices), following, self.avoid, self.why)
 
 
 def candidates(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], m: int) -> tuple[bool, bool]:
@@ -105,6 +128,7 @@ def conclude(
     missing: Sequence[str] = (),
     behind: Sequence[bool] | None = None,
     worth: float | None = None,
+    choices: ResampledChoices | None = None,
 ) -> Conclusion:
     """Apply the rule.
 
@@ -117,6 +141,7 @@ def conclude(
         missing: what keeps the advice from being complete, in words.
         behind: which methods are behind the leader; None computes it as if every method had been a candidate at every look.
         worth: the least effect size that is worth telling; None tells any.
+        choices: what resampled images lead to. None: the sentence names no method beside the one to use and the one to avoid.
     """
     everyone = range(len(methods))
     first = [m for m in everyone if candidates(questions, answers, m)[0]]
@@ -124,34 +149,36 @@ def conclude(
     chosen = first or second
     if behind is None:
         behind = race(merits, [[m in chosen for m in everyone]] * len(looks), looks)[0]
-    avoid = _worst(questions, answers, [m for m in everyone if m not in chosen])
-    warning = f" {_avoid(methods, questions, answers, *avoid)}" if avoid else ""
-    remarks = "".join(f" {each}" for each in missing)
+    worst = _worst(questions, answers, [m for m in everyone if m not in chosen])
+    avoid, why = (None, None) if worst is None else (methods[worst[1]].label, questions[worst[0]].name)
+    warning = "" if worst is None else f"Avoid {_name(methods[worst[1]])}: {questions[worst[0]].failed}."
     if not chosen:
         out = not any(contenders(questions, answers, m) and not behind[m] for m in everyone)
         lead = _nothing(questions, answers, worth if out else None, out)
-        return Conclusion(None, (), None, _label(methods, avoid), f"{lead}{warning}{remarks}", out)
+        return Conclusion(avoid=avoid, why=why, sentence=_joined(lead, warning, *missing), decided=out)
     order = sorted(chosen, key=lambda m: -_mean(merits[m]))
     tied = [m for m in order if not behind[m]] or order[:1]
     cheapest = min(methods[m].passes for m in tied)
     use = next(m for m in tied if methods[m].passes <= CHEAP * max(cheapest, 1))
-    others = [m for m in tied if m != use]
-    follows = next((m for m in order if m not in tied), None)
+    same = [m for m in tied if m != use and np.array_equal(merits[m], merits[use], equal_nan=True)]
+    others = [m for m in tied if m != use and m not in same]
     level = [False] * len(methods) if worth is None else not_better(merits, use, looks, worth)
-    settled = worth if all(level[m] for m in others) else None
-    words = [_use(methods, questions, answers, use, others, settled, only=len(methods) == 1)]
-    if follows is not None:
-        words.append(f"{_name(methods[follows])} is next{', and coarse' if methods[follows].coarse else ''}.")
-    other_maps = [m for m in others if not np.array_equal(merits[m], merits[use], equal_nan=True)]  # the same map is no second one
-    following = other_maps[0] if other_maps else follows
-    return Conclusion(
+    rest = [m for m in chosen if m != use and m not in same]
+    follows = max(rest, key=lambda m: _mean(merits[m] - merits[use])) if rest else None
+    found = Conclusion(
         use=methods[use].label,
+        same=tuple(methods[m].label for m in same),
         tied=tuple(methods[m].label for m in others),
-        next=None if following is None else methods[following].label,
-        avoid=_label(methods, avoid),
-        sentence=f"{' '.join(words)}{warning}{remarks}",
+        level=tuple(methods[m].label for m in others if level[m]),
+        next=None if follows is None else methods[follows].label,
+        avoid=avoid,
+        why=why,
         decided=not any(contenders(questions, answers, m) and not behind[m] and not level[m] for m in everyone if m != use),
     )
+    words = [_use(methods, questions, answers, use, found, choices)]
+    if follows is not None and choices is not None and choices.tells_next(methods[follows].label):
+        words.append(f"{_name(methods[follows])} is next{', and coarse' if methods[follows].coarse else ''}.")
+    return replace(found, sentence=_joined(*words, warning, *missing))
 
 
 def _use(
@@ -159,25 +186,27 @@ def _use(
     questions: Sequence[Question],
     answers: Sequence[Sequence[Answer]],
     use: int,
-    others: Sequence[int],
-    settled: float | None,
-    only: bool,
+    found: Conclusion,
+    choices: ResampledChoices | None,
 ) -> str:
-    passed = [question.name for question, found in _faithful(questions, answers) if found[use].outcome == Outcome.PASS]
-    failed = [question.name for question, found in _faithful(questions, answers) if found[use].outcome == Outcome.FAIL]
+    passed = [question.name for question, each in _faithful(questions, answers) if each[use].outcome == Outcome.PASS]
+    failed = [question.name for question, each in _faithful(questions, answers) if each[use].outcome == Outcome.FAIL]
     name = _name(methods[use])
-    if only:
+    if len(methods) == 1:
         better = f"{name} is more faithful than {_rival(questions)}, by {comma_list(passed)}"
         return f"{better}; give other methods to compare it with."
     limited = f", by {comma_list(passed)} only: it fails {comma_list(failed)}" if failed else ""
-    if not others:
+    alike = comma_list([in_text(label) for label in found.same], 6)
+    limited += f"; {alike} {'has' if len(found.same) == 1 else 'have'} the same scores here" if found.same else ""
+    rivals = () if choices is None else choices.rivals(methods[use].label, found.tied)
+    if not rivals:
         return f"Use {name}{limited}."
-    tied = comma_list([_name(methods[m]) for m in others], 6)
-    are, cost = ("is", "costs") if len(others) == 1 else ("are", "cost")
-    dearer = all(methods[m].passes > CHEAP * methods[use].passes for m in others)
-    if settled is None:
-        return f"Use {name}{limited}; {tied} {are} not told apart from it{f' and {cost} more' if dearer else ''}."
-    return f"Use {name}{limited}; {tied} {are} no better, to within d = {settled:g}{f', and {cost} more' if dearer else ''}."
+    named = comma_list([in_text(label) for label in rivals], 6)
+    return f"Use {name}{limited}; {named} {'is' if len(rivals) == 1 else 'are'} not told apart from it."
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(each for each in sentences if each)
 
 
 def _nothing(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], worth: float | None, out: bool) -> str:
@@ -213,19 +242,6 @@ def _worst(questions: Sequence[Question], answers: Sequence[Sequence[Answer]], a
     return min(worse)[1:] if worse else None
 
 
-def _avoid(
-    methods: Sequence[MethodFacts], questions: Sequence[Question], answers: Sequence[Sequence[Answer]], q: int, m: int
-) -> str:
-    found = answers[q][m]
-    reason = questions[q].failed.format(value=_score(found.value))
-    return f"Avoid {_name(methods[m])}: {reason}."
-
-
-def _score(value: float) -> str:
-    """A similarity with two decimals, of which only 1 itself is shown as 1."""
-    return "more than 0.99" if 0.995 <= value < 1 else number(value, 2)
-
-
 def _faithful(questions: Sequence[Question], answers: Sequence[Sequence[Answer]]) -> list[tuple[Question, Sequence[Answer]]]:
     return [(question, found) for question, found in zip(questions, answers, strict=True) if question.faithfulness]
 
@@ -237,7 +253,3 @@ def _mean(merits: Floats) -> float:
 
 def _name(method: MethodFacts) -> str:
     return in_text(method.label)
-
-
-def _label(methods: Sequence[MethodFacts], found: tuple[int, int] | None) -> str | None:
-    return None if found is None else methods[found[1]].label

@@ -1,4 +1,4 @@
-"""The scores that advice rests on, and what follows from them alone: answers, the race, what the next look needs, and stability."""
+"""The scores that advice rests on, and what follows from them alone: answers, the race, what the next look needs, and resamples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,6 +9,7 @@ from heatproof.stats.bootstrap import Floats
 from heatproof.verdict.advice_rule import Conclusion, MethodFacts, conclude, contenders, failed
 from heatproof.verdict.answers import UNASKED, WORTH, Answer, Outcome, answer, race
 from heatproof.verdict.question import Question, Stage
+from heatproof.verdict.resampled_choices import Choice, ResampledChoices
 
 RESAMPLES = 200
 
@@ -77,8 +78,13 @@ class AdviceEvidence:
     wanted: Mapping[Stage, tuple[int, ...]]
 
 
-def evidence_of(scores: AdviceScores, *, sizes: bool = True) -> AdviceEvidence:
+def evidence_of(scores: AdviceScores, *, sizes: bool = True, choices: ResampledChoices | None = None) -> AdviceEvidence:
     """Replay all looks so far and apply the rule.
+
+    Args:
+        scores: the scores so far.
+        sizes: whether intervals of effect sizes are wanted.
+        choices: what resampled images lead to, on which the words depend; None: nothing is known of it.
 
     >>> import numpy as np
     >>> from heatproof.verdict.advice_rule import MethodFacts
@@ -89,7 +95,7 @@ def evidence_of(scores: AdviceScores, *, sizes: bool = True) -> AdviceEvidence:
     >>> pixels = QuestionScores(PIXELS, ("SRG",), (gains,), gains, 0 * gains)
     >>> methods = tuple(MethodFacts(label, passes=3) for label in ("Good", "Fair", "Bad"))
     >>> print(evidence_of(AdviceScores(methods, (pixels,), looks=(12,))).conclusion.sentence)
-    Use Good. Fair is next. Avoid Bad: it ranks pixels worse than the edges of the image do.
+    Use Good. Avoid Bad: it ranks pixels worse than the edges of the image do.
     """
     questions = tuple(each.question for each in scores.asked)
     histories = [
@@ -111,15 +117,24 @@ def evidence_of(scores: AdviceScores, *, sizes: bool = True) -> AdviceEvidence:
     merits = merits_of(scores)
     racing = [not failed(questions, last, m) for m in everyone]  # nobody is behind a method that cannot be recommended
     behind, _, _ = race(merits, [racing] * taken, scores.looks)
-    conclusion = conclude(scores.methods, questions, last, merits, scores.looks, scores.missing, behind, scores.worth)
+    conclusion = conclude(scores.methods, questions, last, merits, scores.looks, scores.missing, behind, scores.worth, choices)
     return AdviceEvidence(
         questions=questions,
-        answers=tuple(map(tuple, last)),
+        answers=tuple(_with_dropped(question, found, behind, racing) for question, found in zip(questions, last, strict=True)),
         merits=merits,
         behind=tuple(behind),
         conclusion=conclusion,
         wanted=_wanted(questions, last, merits, behind, conclusion),
     )
+
+
+def _with_dropped(
+    question: Question, found: Sequence[Answer], behind: Sequence[bool], standing: Sequence[bool]
+) -> tuple[Answer, ...]:
+    """The answers, where what is open is dropped if it is asked no further: of a method that has failed, or is behind."""
+    over = [not stands or (late and question.stage == "faithfulness") for stands, late in zip(standing, behind, strict=True)]
+    both = zip(found, over, strict=True)
+    return tuple(replace(one, outcome=Outcome.DROPPED) if gone and one.outcome == Outcome.OPEN else one for one, gone in both)
 
 
 def _at(history: Sequence[list[Answer]], look: int, unasked: list[Answer]) -> list[Answer]:
@@ -140,25 +155,21 @@ def merits_of(scores: AdviceScores) -> Floats:
     return merits
 
 
-def stability(scores: AdviceScores, conclusion: Conclusion, resamples: int = RESAMPLES) -> float:
-    """How often resampled images lead to the same method to use and the same method to avoid.
+def resample(scores: AdviceScores, resamples: int = RESAMPLES) -> ResampledChoices:
+    """What resampled images lead to.
 
     Images are resampled among those that belong to the same look, so that every resample has the same looks, and the methods that
     were not scored any more are missing from the same looks.
     """
-    if not scores.asked:
-        return float("nan")
-    rng, n = np.random.default_rng(0), scores.asked[0].values.shape[1]
+    rng, n = np.random.default_rng(0), scores.asked[0].values.shape[1] if scores.asked else 0
     ends = [look for look in scores.looks if look <= n]
     parts = list(zip([0, *ends], ends, strict=False))
-    if not parts:
-        return float("nan")
-    same = 0
-    for _ in range(resamples):
+    choices: list[Choice] = []
+    for _ in range(resamples if parts else 0):
         columns = np.concatenate([rng.integers(start, end, end - start) for start, end in parts])
-        again = evidence_of(replace(scores, asked=tuple(each.at(columns) for each in scores.asked)), sizes=False).conclusion
-        same += (again.use, again.avoid) == (conclusion.use, conclusion.avoid)
-    return same / resamples
+        again = replace(scores, asked=tuple(each.at(columns) for each in scores.asked))
+        choices.append(evidence_of(again, sizes=False).conclusion.choice)
+    return ResampledChoices(tuple(choices))
 
 
 def _wanted(

@@ -168,7 +168,7 @@ def advise(
             missing += dropped
         advice = _play(runs, network, chosen, asked, looks, missing, believed, worth, passes, minutes)
         if report:
-            runs.report("faithfulness", advice.sentence, advice.images)
+            runs.report("faithfulness", advice.sentence, advice.images, advice.open)
         return advice
 
 

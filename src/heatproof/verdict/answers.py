@@ -8,7 +8,7 @@ the largest of theirs, and 1 if they disagree about the sign. With D methods dec
 Guarantee: the probability that any method whose mean gain is 0 passes or fails is at most α for each question, over all looks:
 Bonferroni over looks, and Holm's step-down within and between them (Ye et al., Statistics in Medicine 32, 2013). The largest p of
 several metrics needs no correction, since a method passes only if it passes by every one (Berger, Technometrics 24, 1982).
-A method that gets no more images keeps its place in the family and its last numbers.
+A method that gets no more images keeps its place in the family and its last numbers; what is open about it then is *dropped*.
 
 No gain: with y_i = mean_j g_ji / s_j, the gain of an image averaged over the metrics j, each in its own standard deviations,
 
@@ -41,13 +41,14 @@ the others, with what is known of them. All of this is a function of the scores 
 same.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
-from heatproof.stats import ALPHA, best_of_ps, effect_size, fewest_images, holm, sign_flip_ps
+from heatproof.stats import ALPHA, best_of_ps, fewest_images, holm, images_needed, sign_flip_interval, sign_flip_ps
 from heatproof.stats.bootstrap import Floats
 
 WORTH = 0.2
@@ -65,6 +66,7 @@ class Outcome(StrEnum):
     FAIL = "fail"
     OPEN = "open"
     NO_GAIN = "no gain"
+    DROPPED = "dropped"
     UNASKED = "—"
 
 
@@ -73,10 +75,13 @@ class Answer:
     """The answer to one question about one method, with its evidence.
 
     Attributes:
-        outcome: pass, fail, no gain that is worth telling, open, or not asked.
+        outcome: pass, fail, no gain that is worth telling, open, dropped (open, and asked no further, as the method is behind or
+            has failed), or not asked.
         value: the mean score, over images and metrics; NaN if it was not asked.
         control: the mean of what it is compared with.
-        d: the effect size of the gain, of the metric by which it is smallest, with its interval.
+        d: the effect size of the gain, of the metric by which it is smallest, with its interval at the level of the test, which
+            is corrected for methods and looks: it contains 0 while the question is open, and is infinite where so few images cannot
+            decide it.
         low: the lower end of the interval.
         high: the upper end of the interval.
         n: the images with a score.
@@ -155,7 +160,7 @@ def answer(
         controls: the mean of what they are compared with, likewise.
         looks: the planned numbers of images, those of looks that have not taken place included.
         worth: the least effect size that is worth telling; a method with less by some metric has *no gain*. None tells any.
-        sizes: whether effect sizes are wanted, too; outcomes do not need them.
+        sizes: whether intervals of effect sizes are wanted, too; outcomes do not need them.
 
     >>> import numpy as np
     >>> from heatproof.verdict.answers import answer
@@ -188,9 +193,19 @@ def answer(
             if worth is not None and n in deciding and outcome == Outcome.OPEN:
                 small = len(deciding) * _no_gain_p(together[:, m, :n], worth) < ALPHA
                 outcome = Outcome.NO_GAIN if small else outcome
-            found[m] = Answer(outcome, n=int(np.isfinite(together[0, m, :n]).sum()), p=corrected)
+            kept = np.isfinite(together[0, m, :n])
+            known = together[:, m, :n][:, kept]
+            found[m] = Answer(
+                outcome,
+                value=float(values[m, :n][kept].mean()),
+                control=float(controls[m, :n][kept].mean()),
+                d=float(_sizes(known)[_least_evident(known)]),
+                n=len(known[0]),
+                p=corrected,
+            )
             if sizes:
-                found[m] = _sized(found[m], together[:, m, :n], values[m, :n], controls[m, :n], len(deciding) * len(family))
+                step = int((every >= every[family.index(m)]).sum())  # by which Holm multiplies the p-value
+                found[m] = _interval(found[m], known, len(deciding) * len(family), len(deciding) * step)
         history.append(list(found))
         before = n
     return history
@@ -279,18 +294,35 @@ def _ps(gains: Floats) -> Floats:
     return p
 
 
-def _sized(found: Answer, gains: Floats, values: Floats, controls: Floats, family: int) -> Answer:
-    """The answer with its effect size, which is that of the metric by which it is smallest."""
-    kept = np.isfinite(gains[0])
-    sizes = [effect_size(row[kept], np.zeros(int(kept.sum())), alpha=ALPHA / family) for row in gains]
-    least = min(sizes, key=lambda size: abs(size.d) if size.n >= 2 else 0.0)
-    agree = len({np.sign(size.d) for size in sizes}) == 1
-    return replace(
-        found,
-        value=float(values[kept].mean()),
-        control=float(controls[kept].mean()),
-        d=least.d,
-        low=least.low,
-        high=least.high,
-        images=least.images if agree else float("inf"),
-    )
+def _sizes(gains: Floats) -> Floats:
+    """The effect size of each of several metrics [metrics, n], infinite where all gains are alike."""
+    if gains.shape[1] < 2:
+        return np.full(len(gains), np.nan)
+    means, spread = gains.mean(axis=1), gains.std(axis=1, ddof=1)
+    alike = np.where(means == 0, 0.0, np.sign(means) * np.inf)
+    sizes: Floats = np.divide(means, spread, out=alike, where=spread > 1e-12 * np.abs(means))
+    return sizes
+
+
+def _interval(found: Answer, gains: Floats, family: int, tests: int) -> Answer:
+    """The answer with the interval of its effect size, and the images that would decide it.
+
+    Args:
+        found: the answer.
+        gains: the gains [metrics, n].
+        family: the number of the tests of a question, for the images.
+        tests: the factor by which Holm multiplied the p-value, for the interval.
+    """
+    row, spread = gains[_least_evident(gains)], float(gains[_least_evident(gains)].std(ddof=1)) if gains.shape[1] > 1 else 0.0
+    if not math.isfinite(found.d) or not spread > 0:
+        return replace(found, low=found.d, high=found.d, images=float(fewest_images(ALPHA / family)) if found.d else math.inf)
+    low, high = sign_flip_interval(row, np.random.default_rng(0), alpha=ALPHA / tests, draws=DRAWS)
+    agree = len(set(np.sign(gains.mean(axis=1)))) == 1
+    needed = max(images_needed(found.d, 1.0, alpha=ALPHA / family), fewest_images(ALPHA / family))
+    return replace(found, low=low / spread, high=high / spread, images=needed if agree else math.inf)
+
+
+def _least_evident(gains: Floats) -> int:
+    """The metric by which the effect size is smallest."""
+    sizes = _sizes(gains)
+    return int(np.argmin(np.where(np.isnan(sizes), 0.0, np.abs(sizes))))

@@ -67,7 +67,7 @@ class Question:
             and 1.
         lower: whether lower scores pass.
         eliminates: whether a method that fails is no candidate any more.
-        failed: what is wrong with a method that fails; `{value}` stands for its mean score.
+        failed: what is shown to be wrong with a method that fails.
     """
 
     name: str
@@ -117,7 +117,7 @@ WEIGHTS = Question(
     floor="floor",
     lower=True,
     eliminates=True,
-    failed="it keeps {value} of itself when the weights are new",
+    failed="it keeps most of itself when the weights are new",
 )
 CLASS = Question(
     name="class",
@@ -127,14 +127,14 @@ CLASS = Question(
     limit=0.9,
     lower=True,
     eliminates=True,
-    failed="it keeps {value} of itself when another class is explained",
+    failed="it keeps more than 0.9 of itself when another class is explained",
 )
 REPEAT = Question(
     name="repeat",
     asks="Is the map repeatable?",
     stage="dependence",
     metrics={"Repeatability": {"name": "repeatability"}},
-    failed="its correlation with itself under another seed is {value}",
+    failed="its correlation with itself under another seed is below 0.5",
 )
 NOISE = Question(
     name="noise",
@@ -148,7 +148,7 @@ NOISE = Question(
             "levels": [0.05],
         }
     },
-    failed="its similarity to itself under weak noise is {value}",
+    failed="its similarity to itself under weak noise is below 0.5",
 )
 
 

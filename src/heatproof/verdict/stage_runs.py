@@ -29,8 +29,9 @@ from heatproof.store import Run
 from heatproof.verdict.question import Stage
 
 _SCORES = """
-SELECT method_label, metric_settings, component, image, value, seconds, forward_rows + 2 * backward_rows AS passes
-FROM records ORDER BY method_label, metric_settings, component, image
+SELECT method_label, metric_settings, component, image, avg(value) AS value, avg(seconds) AS seconds,
+avg(forward_rows + 2 * backward_rows) AS passes
+FROM records GROUP BY method_label, metric_settings, component, image ORDER BY method_label, metric_settings, component, image
 """
 KEPT_MAPS = 4
 
@@ -46,7 +47,8 @@ class StageRuns:
         executor: where units are computed.
         workers: the number of processes.
         progress: how progress is shown.
-        scores: for (method label, metric settings, component) the scores [images], NaN where there is none.
+        scores: for (method label, metric settings, component) the scores [images], the means of those of all seeds; NaN where there
+            is none.
         passes: the passes of one map of each method, by its label, as they were counted.
         seconds: the seconds of one map, likewise, as measured.
         spent: the expected passes of all looks so far.
@@ -94,13 +96,14 @@ class StageRuns:
             Console(stderr=True).print(words, markup=False, soft_wrap=True)
         self._collect(self._run(stage, methods, metrics, images))
 
-    def report(self, stage: Stage, title: str, most: int) -> None:
+    def report(self, stage: Stage, title: str, most: int, remarks: Sequence[str] = ()) -> None:
         """Write the report of a stage's first look, which has all of its methods. Nothing is computed anew.
 
         Args:
             stage: the stage.
             title: the title of the page, which is the sentence of the advice.
             most: the number of images of the last look, on which the sentence rests.
+            remarks: what stands below the title, in sentences.
         """
         if stage in self._first_looks:
             *_, images = self._first_looks[stage]
@@ -108,6 +111,7 @@ class StageRuns:
                 f"the first look of an advice, where {count(images, 'image')} compare the methods with each other; the sentence at "
                 f"the top compares each with controls, on up to {count(most, 'image')}"
             )
+            first = ". ".join(each.removesuffix(".") for each in (first, *remarks))
             self._run(stage, *self._first_looks[stage], report=True, title=title, budget=first)
 
     def _run(self, stage: Stage, methods: Mapping[str, Method], metrics: Mapping[str, Metric], images: int, **further: Any) -> Run:

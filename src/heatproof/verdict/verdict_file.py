@@ -67,6 +67,7 @@ class VerdictFile(BaseModel):
     images: int
     looks: tuple[int, ...] = ()
     sentence: str
+    open: tuple[str, ...] = ()
     use: str | None = None
     tied: tuple[str, ...] = ()
     next: str | None = None

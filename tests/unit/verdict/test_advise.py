@@ -15,7 +15,9 @@ from heatproof.cli.main import app
 from heatproof.cli.recommended import recommended_methods
 from heatproof.core.errors import UsageError
 from heatproof.methods import EdgeMap, Gradient, GuidedBackprop, InputXGradient, SmoothGrad
+from heatproof.store import Run
 from heatproof.verdict import Finding, Standing, VerdictFile
+from heatproof.verdict.resampled_choices import ResampledChoices
 from tests.support import zoo
 
 pytestmark = pytest.mark.xdist_group("advise")  # one process makes the advice that most tests read
@@ -154,6 +156,16 @@ def test_a_method_that_ignores_the_class_is_eliminated_and_avoided(tmp_path):
     assert found.use == "Contributions"
 
 
+def test_scores_of_several_seeds_are_averaged(tmp_path):
+    found = advise(tmp_path, n=8, counts=(8,), seeds=[0, 1], methods={"Noisy": SmoothGrad(samples=2)})
+    rows = Run(tmp_path / "faithfulness").query(
+        "SELECT avg(value) AS mean, count(*) AS n FROM records WHERE method_label = 'Noisy' AND component = ''"
+    )
+    mean, n = (rows.column(name)[0].as_py() for name in ("mean", "n"))
+    assert n == 2 * 8 * len(METRICS)
+    assert found.answer("Noisy", "faithful").value == pytest.approx(mean)
+
+
 def test_a_budget_of_passes_stops_before_a_look_that_exceeds_it(advice, tmp_path):
     found = advise(tmp_path, passes=400)
     assert found.passes <= 400
@@ -252,4 +264,4 @@ def test_a_file_that_is_no_verdict_is_refused(tmp_path, advice):
         with pytest.raises(DataError, match="expected a verdict, as heatproof advise writes it"):
             VerdictFile.read(path)
     assert set(advice.to_file().explaining) == {"Contributions", advice.next} - {None}
-    assert replace(advice, stability=float("nan")).to_file().stability is None
+    assert replace(advice, choices=ResampledChoices(())).to_file().stability is None
