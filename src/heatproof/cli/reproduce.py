@@ -112,7 +112,7 @@ def reproduce(
         if sentence:
             paragraph(sentence)
     methods = len(list(experiment.method_entries()))
-    work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
+    work = [count(cost.images, "image"), count(len(list(experiment.model_entries())), "network"), count(methods, "method")]
     partial = round(cost.equivalents) < cost.passes
     passes = f"{cost.passes:,} forward passes" + (f" ({cost.equivalents:,.0f} full-forward equivalents)" if partial else "")
     paragraph(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine")

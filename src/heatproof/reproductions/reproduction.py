@@ -16,6 +16,7 @@ be downloaded.
     count = 12                            # at most this number of images
     models = ["squeezenet1_1"]            # only these networks, by names or labels
     only = ["IG, black"]                  # only the methods with these labels
+    trainings = 1                         # how often each network is trained
     memory = "2GB"                        # sets the size of chunks independently of free memory, so that results are bitwise equal
     [budgets.NAME.settings.perturbation_curve]
     draws = 3
@@ -119,7 +120,7 @@ class Reproduction:
         )
         if reduced:
             content |= {"budget": reduced.get("says", budget).rstrip("."), "smoke": bool(reduced.get("smoke", False))}
-            content |= {"memory": reduced["memory"]} if "memory" in reduced else {}
+            content |= {key: reduced[key] for key in ("memory", "trainings") if key in reduced}
         is_selected = _selected_labels(content, tables, chosen.get("only"), reduced.get("only"))
         return Experiment.parse(_restricted(content, is_selected, gone))
 
