@@ -35,7 +35,8 @@ ROOMS = {
 
 def tables(results: Path = RESULTS) -> dict[str, Table]:
     """Every table by its name."""
-    rooms = json.loads(results.read_text("utf-8"))
+    found = json.loads(results.read_text("utf-8"))
+    rooms = {room: found[room] for room in ROOMS if room in found}
     agreements = {room: _agreements(found) for room, found in rooms.items()}
     metrics = list(dict.fromkeys(metric for found in agreements.values() for metric in found))
     metrics.sort(key=lambda metric: -_mean_tau(agreements, metric))

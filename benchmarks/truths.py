@@ -82,9 +82,9 @@ def trained(side: int, *, training: dict[str, Any] | None = None, **dataset: Any
 
 def marked(mark: str) -> dict[str, Any]:
     """Digits with a mark on every image, against a network that was trained without one."""
-    digits = {"name": "digits", "part": "train"}
+    digits: dict[str, Any] = {"name": "digits", "part": "train"}
     networks = [trained(28, name="planted_marks", mark=mark, strength=s, source=digits) for s in (1.0, 0.0)]
-    few = {"name": "planted_marks", "mark": mark, "strength": 1.0, "source": {**digits, "count": 2000}}
+    few: dict[str, Any] = {"name": "planted_marks", "mark": mark, "strength": 1.0, "source": {**digits, "count": 2000}}
     test = {"name": "planted_marks", "mark": mark, "source": {"name": "digits", "part": "test"}}
     return {
         "dataset": test,
@@ -113,7 +113,7 @@ def molecular(rule: str, **architecture: Any) -> dict[str, Any]:
     }
 
 
-BAM = {"name": "mini_bam", "part": "train", "each": 40}
+BAM: dict[str, Any] = {"name": "mini_bam", "part": "train", "each": 40}
 ROOMS: dict[str, dict[str, Any]] = {
     "bam": {
         "dataset": {"name": "mini_bam", "part": "test", "each": 2},
@@ -122,6 +122,7 @@ ROOMS: dict[str, dict[str, Any]] = {
         "retrained": {
             "dataset": {"name": "mini_bam", "part": "test", "each": 10, "label": "object"},
             "network": trained(32, **BAM, label="object", training=SHORTER),
+            "shares": SHARES[1:],
         },
     },
     "number": marked("number"),
@@ -130,7 +131,7 @@ ROOMS: dict[str, dict[str, Any]] = {
         "dataset": {"name": "mosaics", "source": {"name": "photos"}},
         "models": [{"name": "squeezenet1_1"}],
         "truth": {"name": "grid_pointing"},
-        "images": 20,
+        "images": 8,
         "only": ("Gradient", "Input × gradient", "Guided backprop", "LRP, ε and z⁺", "Grad-CAM", "LayerCAM", *SOME_CONTROLS),
         "settings": {"AUPC": {"draws": 2}},
     },
@@ -158,7 +159,8 @@ def retraining(room: str) -> Experiment | None:
     found = ROOMS[room].get("retrained")
     if found is None:
         return None
-    metric = {"name": "roar", "label": RETRAINED, "shares": SHARES, "retrainings": NETWORKS, "network": found["network"]}
+    metric = {"name": "roar", "label": RETRAINED, "retrainings": NETWORKS, "network": found["network"]}
+    metric["shares"] = found.get("shares", SHARES)
     content = {"name": f"truths-{room}-retrained", "dataset": found["dataset"], "metrics": [metric], "batch": 1000}
     return Experiment.parse(_common(ROOMS[room]) | content)
 
@@ -181,8 +183,10 @@ def collect(out: Path, results: Path = RESULTS) -> None:
 
 def _complete(folder: Path) -> Run | None:
     """The run of a folder, if all of its units are there."""
+    if not folder.is_dir():
+        return None
     store = Run(folder)
-    return store if folder.is_dir() and {unit.unit for unit in store.manifest().units} <= store.done() else None
+    return store if {unit.unit for unit in store.manifest().units} <= store.done() else None
 
 
 def _accuracies(store: Run) -> dict[str, Any]:
