@@ -131,7 +131,7 @@ ROOMS: dict[str, dict[str, Any]] = {
         "dataset": {"name": "mosaics", "source": {"name": "photos"}},
         "models": [{"name": "squeezenet1_1"}],
         "truth": {"name": "grid_pointing"},
-        "images": 8,
+        "images": 10,
         "only": ("Gradient", "Input × gradient", "Guided backprop", "LRP, ε and z⁺", "Grad-CAM", "LayerCAM", *SOME_CONTROLS),
         "settings": {"AUPC": {"draws": 2}},
     },
