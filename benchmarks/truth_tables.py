@@ -1,4 +1,7 @@
-"""Tables of the study of metrics against the truth, made from truths.json: heads and rows of text, with statistics over images."""
+"""Tables of the study of metrics against the truth, made from truths.json: heads and rows of text, with statistics over images.
+
+Of ROAR, the networks that were trained again are the sample, and not images: they are resampled beside the images of the truth.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,36 +11,44 @@ from typing import Any
 import numpy as np
 
 from heatproof.core.records import Direction
-from heatproof.stats import mean_interval
+from heatproof.stats import kendall_matrix, mean_interval, resampling_weights, student
 from heatproof.stats.bootstrap import Floats
 from heatproof.verdict.ranged import ranged
-from heatproof.verdict.truth import TruthAgreement, TruthScores
+from heatproof.verdict.truth import DRAWS, TruthAgreement, TruthScores
 
 Table = tuple[list[str], list[list[str]]]
 
 RESULTS = Path(__file__).parent / "truths.json"
 TRUTH = "truth"
+RETRAINED = "ROAR"
+"""The metric whose sample are networks, and not images."""
 ROOMS = {
     "bam": "digits before textures",
     "number": "printed number",
     "texture": "texture along the edge",
     "mosaics": "mosaics",
+    "benzene": "molecules, benzene",
+    "logic7": "molecules, logic7",
 }
 """The rooms, in words."""
-ELSEWHERE = ("ROAR",)
-"""Metrics whose agreement is measured elsewhere."""
+BY_CONSTRUCTION = {("mosaics", "energy in mask")}
+"""What a metric scores where it is the truth itself, and says nothing of the metric: the share of the map in the mosaic's cell."""
 
 
 def tables(results: Path = RESULTS) -> dict[str, Table]:
     """Every table by its name."""
-    rooms = json.loads(results.read_text("utf-8"))
+    found = json.loads(results.read_text("utf-8"))
+    rooms = {room: found[room] for room in ROOMS if room in found}
     agreements = {room: _agreements(found) for room, found in rooms.items()}
+    for room, metric in BY_CONSTRUCTION:
+        agreements.get(room, {}).pop(metric, None)
     metrics = list(dict.fromkeys(metric for found in agreements.values() for metric in found))
     metrics.sort(key=lambda metric: -_mean_tau(agreements, metric))
     return {
         "agreement": _agreement_table(agreements, metrics),
         "with-controls": _controls_table(agreements, metrics),
         "true-order": _order_table(rooms),
+        "retrained": _retrained_table(rooms),
     }
 
 
@@ -46,11 +57,27 @@ def _agreements(found: Mapping[str, Any]) -> dict[str, TruthAgreement]:
     methods = [label for label in found["scores"][TRUTH] if label not in found["controls"]]
     labels = [*methods, *found["controls"]]
     truth = TruthScores(TRUTH, Direction(found["better"][TRUTH]), _values(found, TRUTH, labels))
-    return {
+    agreements = {
         metric: truth.agreement(_values(found, metric, labels), Direction(found["better"][metric]), len(methods))
         for metric in found["better"]
         if metric != TRUTH and metric in found["scores"]
     }
+    if "accuracies" in found:
+        means = np.array([np.mean(found["accuracies"]["methods"][label], axis=0) for label in labels])
+        agreements[RETRAINED] = _agreement_of_networks(truth, means, len(methods))
+    return agreements
+
+
+def _agreement_of_networks(truth: TruthScores, means: Floats, methods: int) -> TruthAgreement:
+    """The agreement of mean accuracies [maps, networks], of which lower is better; images and networks are resampled apart."""
+    (maps, images), networks = truth.values.shape, means.shape[1]
+    both = np.full((2, maps, images + networks), np.nan)
+    both[0, :, :images], both[1, :, images:] = truth.values, means
+    rng = np.random.default_rng(0)
+    weights = np.concatenate([resampling_weights(n, DRAWS, rng) for n in (images, networks)], axis=1)
+    matrices = [kendall_matrix(part, [truth.direction, Direction.LOWER], weights) for part in (both[:, :methods], both)]
+    alone, every = ((float(each.tau[0, 1]), float(each.low[0, 1]), float(each.high[0, 1])) for each in matrices)
+    return TruthAgreement(*alone, every, images)
 
 
 def _values(found: Mapping[str, Any], metric: str, labels: Sequence[str]) -> Floats:
@@ -69,7 +96,6 @@ def _agreement_table(agreements: Mapping[str, Mapping[str, TruthAgreement]], met
     for metric in metrics:
         found = [each[metric] for each in agreements.values() if metric in each]
         rows.append([metric, *(_cell(each.get(metric)) for each in agreements.values()), verdict(found)])
-    rows += [[metric, *("—" for _ in agreements), "not measured here"] for metric in ELSEWHERE if metric not in metrics]
     return ["metric", *(ROOMS[room] for room in agreements), "verdict"], rows
 
 
@@ -78,13 +104,10 @@ def _cell(found: TruthAgreement | None) -> str:
 
 
 def verdict(found: Sequence[TruthAgreement]) -> str:
-    """What the rooms say together: a metric agrees if it does in all of them, and contradicts if it does in one."""
+    """In how many rooms of a metric it agrees with the truth, and in how many it contradicts it; the others are undecided."""
     said = [each.verdict for each in found]
-    if "contradicts" in said:
-        return f"contradicts the truth in {said.count('contradicts')} of {len(said)} rooms"
-    if said and all(each == "agrees" for each in said):
-        return "agrees in every room"
-    return f"agrees in {said.count('agrees')} of {len(said)} rooms, undecided in the others"
+    contradicts = said.count("contradicts")
+    return f"agrees in {said.count('agrees')} of {len(said)}" + (f", contradicts in {contradicts}" if contradicts else "")
 
 
 def _controls_table(agreements: Mapping[str, Mapping[str, TruthAgreement]], metrics: Sequence[str]) -> Table:
@@ -106,3 +129,21 @@ def _order_table(rooms: Mapping[str, Any]) -> Table:
             cells.append(ranged(float(interval.mean), float(interval.low), float(interval.high)))
         rows.append([label, *cells])
     return ["map", *(f"{ROOMS[room]}, n = {found['images']}" for room, found in rooms.items())], rows
+
+
+def _retrained_table(rooms: Mapping[str, Any]) -> Table:
+    """The accuracy of networks that were trained without the first pixels of each map, in every room that has some."""
+    found = {room: each["accuracies"] for room, each in rooms.items() if "accuracies" in each}
+    heads, columns = ["map"], []
+    for room, each in found.items():
+        heads += [f"{ROOMS[room]}, {float(share):.0%}".replace("%", " %") for share in each["shares"]]
+        columns += [(each, nth) for nth in range(len(each["shares"]))]
+    rows = [["unchanged images", *(_of_networks(each["unchanged"]) for each, _ in columns)]]
+    labels = dict.fromkeys(label for each in found.values() for label in each["methods"])
+    rows += [[label, *(_of_networks(each["methods"][label][nth]) for each, nth in columns)] for label in labels]
+    return heads, rows
+
+
+def _of_networks(values: Sequence[float]) -> str:
+    interval = student(np.array(values))
+    return ranged(interval.mean, interval.low, interval.high)

@@ -3,10 +3,13 @@
     python -m benchmarks.truths [ROOM …] [--images 40] [--out runs/truths] [--estimate] [--collect]
 
 The rooms are those of `ROOMS`: digits before textures (`mini_bam`), digits with a printed number or a texture that the network
-learnt (`planted_marks`), and mosaics of photographs. In each, a network is trained here (or is packaged), all methods and controls
-are scored by every metric and by a metric of known truth, and what is computed already is kept, so that a study that was stopped
-continues. The first three take about a minute of computing each, beside the training; `mosaics`, with SqueezeNet 1.1 and fewer
-methods and images, about ten.
+learnt (`planted_marks`), mosaics of photographs, and molecules whose label is a rule. In each, a network is trained here (or is
+packaged), all methods and controls are scored by every metric and by a metric of known truth, and what is computed already is kept,
+so that a study that was stopped continues. In the rooms of digits a second run, of all test images, retrains networks without the
+pixels that each map ranks first (`roar`).
+
+`mosaics` has fewer methods and images. In the rooms of molecules, whose "pixels" are atoms, the metrics are those that need no
+image: an atom is deleted, with its incoming bonds, by setting it to null.
 
 `--collect` gathers what is known in `benchmarks/truths.json`, from which `python docs/generate.py` makes the tables of
 `docs/project/measurements/truth-agreement.md`.
@@ -17,10 +20,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.truth_tables import RESULTS
+from benchmarks.truth_tables import RESULTS, RETRAINED, TRUTH
 from heatproof.evaluation import estimate as costs
 from heatproof.evaluation.experiment import Experiment
 from heatproof.pipeline import run
+from heatproof.report.retrainings import read_retrainings
+from heatproof.reproductions import read
+from heatproof.reproductions.reproduction import Reproduction
 from heatproof.store import Run
 
 METHODS: tuple[dict[str, Any], ...] = (
@@ -60,33 +66,64 @@ METRICS: tuple[dict[str, Any], ...] = (
     {"name": "random_logit", "label": "random logit"},
     {"name": "sparseness", "label": "sparseness"},
 )
-TRUTH = "truth"
 SOME_CONTROLS = ("Edge map", "Centre map", "Random map")
 
 
-def trained(side: int, **dataset: Any) -> dict[str, Any]:
+SHARES, NETWORKS = [0.1, 0.3], 3
+SHORTER = {"epochs": 5, "learning_rate": 2e-3}
+"""The training of a network without pixels."""
+
+
+def trained(side: int, *, training: dict[str, Any] | None = None, **dataset: Any) -> dict[str, Any]:
     """A network of three convolutions that is trained on a data set."""
     architecture = {"name": "toy", "architecture": "three_blocks", "channels": 1, "side": side}
-    return {"name": "trained", "architecture": architecture, "dataset": dataset, "training": {"epochs": 10}}
+    return {"name": "trained", "architecture": architecture, "dataset": dataset, "training": training or {"epochs": 10}}
 
 
 def marked(mark: str) -> dict[str, Any]:
     """Digits with a mark on every image, against a network that was trained without one."""
-    digits = {"name": "digits", "part": "train"}
+    digits: dict[str, Any] = {"name": "digits", "part": "train"}
     networks = [trained(28, name="planted_marks", mark=mark, strength=s, source=digits) for s in (1.0, 0.0)]
+    few: dict[str, Any] = {"name": "planted_marks", "mark": mark, "strength": 1.0, "source": {**digits, "count": 2000}}
+    test = {"name": "planted_marks", "mark": mark, "source": {"name": "digits", "part": "test"}}
     return {
-        "dataset": {"name": "planted_marks", "mark": mark, "source": {"name": "digits", "part": "test"}},
+        "dataset": test,
         "models": [networks[0]],
         "truth": {"name": "model_contrast", "other": networks[1]},
+        "retrained": {"dataset": test, "network": trained(28, **few, training=SHORTER)},
     }
 
 
-BAM = {"name": "mini_bam", "part": "train", "each": 40}
+def molecular(rule: str, **architecture: Any) -> dict[str, Any]:
+    """Molecules whose label is a rule, with the methods of `heatproof reproduce molecules` and normalised layers, as published."""
+    molecules = {"name": "molecules", "task": rule}
+    network = {"name": "message_passing", "normalised": True, **architecture}
+    training = {"epochs": 30, "learning_rate": 3e-3}
+    data = {**molecules, "part": "train", "count": 1500}
+    return {
+        "dataset": {**molecules, "part": "test", "positives": True},
+        "models": [{"name": "trained", "architecture": network, "dataset": data, "training": training}],
+        "truth": {"name": "region_auc"},
+        "methods": Reproduction.parse(read("molecules")).content["methods"],
+        "metrics": ("SRG of pixels", "deletion", "insertion", "single deletion", "sparseness"),
+        "settings": {
+            **{label: {"fill": "zero"} for label in ("SRG of pixels", "deletion", "insertion")},
+            "single deletion": {"fill": "zero", "groups": "pixels"},
+        },
+    }
+
+
+BAM: dict[str, Any] = {"name": "mini_bam", "part": "train", "each": 40}
 ROOMS: dict[str, dict[str, Any]] = {
     "bam": {
         "dataset": {"name": "mini_bam", "part": "test", "each": 2},
         "models": [trained(32, **BAM, label="object")],
         "truth": {"name": "model_contrast", "other": trained(32, **BAM, label="scene")},
+        "retrained": {
+            "dataset": {"name": "mini_bam", "part": "test", "each": 10, "label": "object"},
+            "network": trained(32, **BAM, label="object", training=SHORTER),
+            "shares": SHARES[1:],
+        },
     },
     "number": marked("number"),
     "texture": marked("texture"),
@@ -94,39 +131,73 @@ ROOMS: dict[str, dict[str, Any]] = {
         "dataset": {"name": "mosaics", "source": {"name": "photos"}},
         "models": [{"name": "squeezenet1_1"}],
         "truth": {"name": "grid_pointing"},
-        "images": 8,
+        "images": 10,
         "only": ("Gradient", "Input × gradient", "Guided backprop", "LRP, ε and z⁺", "Grad-CAM", "LayerCAM", *SOME_CONTROLS),
         "settings": {"AUPC": {"draws": 2}},
     },
+    "benzene": molecular("benzene"),
+    "logic7": molecular("logic7", hidden=32),
 }
 
 
 def experiment(room: str, images: int) -> Experiment:
     """The experiment of a room."""
     found = ROOMS[room]
-    methods = [method for method in METHODS if method["label"] in found.get("only", (method["label"],))]
-    metrics = [{**metric, **found.get("settings", {}).get(metric["label"], {})} for metric in METRICS]
+    chosen = [metric for metric in METRICS if metric["label"] in found.get("metrics", (metric["label"],))]
+    metrics = [{**metric, **found.get("settings", {}).get(metric["label"], {})} for metric in chosen]
     content = {
         "name": f"truths-{room}",
         "dataset": {**found["dataset"], "count": min(images, found.get("images", images))},
-        "models": found["models"],
-        "methods": methods,
         "metrics": [*metrics, {**found["truth"], "label": TRUTH}],
-        "target": "label",
         "batch": 10,
-        "kept_maps": 0,
     }
-    return Experiment.parse(content)
+    return Experiment.parse(_common(found) | content)
+
+
+def retraining(room: str) -> Experiment | None:
+    """The experiment of a room in which networks are retrained without pixels, over all test images; None if it has none."""
+    found = ROOMS[room].get("retrained")
+    if found is None:
+        return None
+    metric = {"name": "roar", "label": RETRAINED, "retrainings": NETWORKS, "network": found["network"]}
+    metric["shares"] = found.get("shares", SHARES)
+    content = {"name": f"truths-{room}-retrained", "dataset": found["dataset"], "metrics": [metric], "batch": 1000}
+    return Experiment.parse(_common(ROOMS[room]) | content)
+
+
+def _common(found: dict[str, Any]) -> dict[str, Any]:
+    methods = [method for method in found.get("methods", METHODS) if method["label"] in found.get("only", (method["label"],))]
+    return {"models": found["models"], "methods": methods, "target": "label", "kept_maps": 0}
 
 
 def collect(out: Path, results: Path = RESULTS) -> None:
     """Gather the scores of every room whose run is complete in one file."""
     found: dict[str, Any] = {}
     for room in ROOMS:
-        folder = out / f"truths-{room}"
-        if folder.is_dir() and {unit.unit for unit in Run(folder).manifest().units} <= Run(folder).done():
-            found[room] = _scores(Run(folder))
+        if (store := _complete(out / f"truths-{room}")) is not None:
+            found[room] = _scores(store)
+            if (again := _complete(out / f"truths-{room}-retrained")) is not None:
+                found[room]["accuracies"] = _accuracies(again)
     results.write_text(json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
+
+
+def _complete(folder: Path) -> Run | None:
+    """The run of a folder, if all of its units are there."""
+    if not folder.is_dir():
+        return None
+    store = Run(folder)
+    return store if {unit.unit for unit in store.manifest().units} <= store.done() else None
+
+
+def _accuracies(store: Run) -> dict[str, Any]:
+    """The accuracy of networks trained again: unchanged, one for each network; and for each method, at each share."""
+    manifest = store.manifest()
+    found = read_retrainings(store, manifest, manifest.models[0])[0]
+    return {
+        "shares": found.shares,
+        "unchanged": found.unchanged.tolist(),
+        "methods": {label: values.tolist() for label, values in found.accuracies.items()},
+    }
 
 
 def _scores(store: Run) -> dict[str, Any]:
@@ -159,11 +230,12 @@ def main() -> None:
     if given.collect:
         return collect(given.out)
     for room in given.rooms or ROOMS:
-        wanted = experiment(room, given.images)
-        cost = costs.estimate(wanted)
-        print(f"{room}: {cost.images} images, at most {cost.passes:,} passes, about {cost.seconds:.0f} s, without training")
-        if not given.estimate:
-            run(wanted, out=given.out / wanted.name, executor="serial", report=False)
+        for wanted in filter(None, (experiment(room, given.images), retraining(room))):
+            cost = costs.estimate(wanted)
+            what = f"{wanted.name}: {cost.images} images, at most {cost.passes:,} passes, about {cost.seconds:.0f} s"
+            print(f"{what}, without the training of the explained network")
+            if not given.estimate:
+                run(wanted, out=given.out / wanted.name, executor="serial", report=False)
     return None
 
 

@@ -18,16 +18,12 @@ Timeout = Annotated[
     float | None,
     typer.Option(min=1, metavar="SECONDS", help="The time after which a unit of work is stopped and recorded as failed."),
 ]
-Executor = Annotated[
-    ExecutorName,
-    typer.Option(
-        "--executor",
-        metavar="NAME",
-        help="local: several processes on this machine. serial: one unit after another, in this process. "
-        "shared: the same command runs several times at once, on any machines that see the folder, and they divide the work. "
-        "ray: processes of a Ray cluster, of this machine or of many.",
-    ),
-]
+EXECUTORS = (
+    "local: several processes on this machine. serial: one unit after another, in this process. "
+    "shared: the same command runs several times at once, on any machines that see the folder, and they divide the work. "
+    "ray: processes of a Ray cluster, of this machine or of many."
+)
+Executor = Annotated[ExecutorName, typer.Option("--executor", metavar="NAME", help=EXECUTORS)]
 Address = Annotated[
     str | None,
     typer.Option(

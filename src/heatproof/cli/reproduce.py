@@ -8,8 +8,8 @@ import typer
 
 from heatproof import reproductions
 from heatproof.cli.console import out, paragraph, table
-from heatproof.cli.evaluate import Address, Executor, Gpus, Runs, Timeout, Workers
-from heatproof.cli.run_command import run_and_report
+from heatproof.cli.evaluate import EXECUTORS, Address, Gpus, Runs, Timeout, Workers
+from heatproof.cli.run_command import ExecutorName, run_and_report
 from heatproof.cli.verdict import with_interval
 from heatproof.core.formatting import count, duration
 
@@ -68,6 +68,14 @@ Budget = Annotated[
         "your own images, short for the packaged photographs.",
     ),
 ]
+Executor = Annotated[
+    ExecutorName | None,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help=f"{EXECUTORS} If it is not given: serial for a smoke run, which takes less than to start a process, or else local.",
+    ),
+]
 
 
 def reproduce(
@@ -80,7 +88,7 @@ def reproduce(
     budget: Budget = "",
     estimate: Annotated[bool, typer.Option("--estimate", help="Print what the run would cost, and do not start it.")] = False,
     out_folder: Runs = Path("runs"),
-    executor: Executor = "local",
+    executor: Executor = None,
     workers: Workers = None,
     timeout: Timeout = None,
     address: Address = None,
@@ -93,7 +101,6 @@ def reproduce(
     from heatproof.evaluation import estimate as costs
     from heatproof.pipeline import executor_of
 
-    chosen = executor_of(executor, workers, timeout, address, gpus)
     reproduction = _reproduction(name)
     budget = budget or ("short" if data is None else "full")
     experiment = reproduction.experiment(
@@ -104,6 +111,8 @@ def reproduce(
         dataset=_dataset(data),
         images=images,
     )
+    processes = not experiment.smoke or any(setting is not None for setting in (workers, timeout, address, gpus))
+    chosen = executor_of(executor or ("local" if processes else "serial"), workers, timeout, address, gpus)
     cost = costs.estimate(experiment)
     for sentence in (
         reproduction.description("presets", preset or next(iter(reproduction.presets), "")),
@@ -112,7 +121,7 @@ def reproduce(
         if sentence:
             paragraph(sentence)
     methods = len(list(experiment.method_entries()))
-    work = [count(cost.images, "image"), count(len(experiment.models), "network"), count(methods, "method")]
+    work = [count(cost.images, "image"), count(len(list(experiment.model_entries())), "network"), count(methods, "method")]
     partial = round(cost.equivalents) < cost.passes
     passes = f"{cost.passes:,} forward passes" + (f" ({cost.equivalents:,.0f} full-forward equivalents)" if partial else "")
     paragraph(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine")

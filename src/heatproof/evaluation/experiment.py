@@ -50,17 +50,28 @@ from heatproof.models.outputs import Output
 from heatproof.passes.acceleration import Precision
 from heatproof.stats import STATISTICS
 from heatproof.store.published import AssociationEntry, ClaimEntry, PublishedTable, SweepEntry
+from heatproof.training import Trained
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A network of the experiment: its loader, the scalar output that is explained (None for the network's own), and its name in
-    tables and figures (empty for its own).
+    """A network of the experiment: its loader, the scalar output that is explained (None for the network's own), its name in tables
+    and figures (empty for its own), and the number of its training, from 1, where there are several.
     """
 
     loader: Loader
     output: Output | None
     label: str = ""
+    training: int | None = None
+
+    @property
+    def suffix(self) -> str:
+        """What the name of the network ends in, so that trainings are told apart."""
+        return "" if self.training is None else f", training {self.training}"
+
+    def recipe_of(self, name: str) -> str:
+        """The name of what a network of this name is one of several trainings of; empty if there is one."""
+        return name.removesuffix(self.suffix) if self.suffix else ""
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,8 @@ class Experiment(BaseModel):
     methods: tuple[dict[str, Any], ...] = Field(min_length=1)
     metrics: tuple[dict[str, Any], ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    trainings: PositiveInt = 1
+    """How often each network that is trained here is trained, from other first weights and in another order of the examples."""
     target: Literal["predicted", "label"] = "predicted"
     """The class that is explained: the model's most probable class for the image, or the image's label."""
     batch: PositiveInt = 4
@@ -215,10 +228,15 @@ class Experiment(BaseModel):
         return dataset
 
     def model_entries(self) -> Iterator[ModelChoice]:
-        """The networks in the order of the file."""
+        """The networks in the order of the file, with one entry for each training."""
         for entry in self.models:
             output = Output.from_dict(entry["output"]) if "output" in entry else None
-            yield ModelChoice(loader_of(entry), output, str(entry.get("label", "")))
+            loader, label = loader_of(entry), str(entry.get("label", ""))
+            if self.trainings > 1 and isinstance(loader, Trained):
+                for nth in range(self.trainings):
+                    yield ModelChoice(loader.reseeded(nth), output, label, nth + 1)
+            else:
+                yield ModelChoice(loader, output, label)
 
     def method_entries(self) -> Iterator[MethodChoice]:
         """The methods in the order of the file, with one entry for each point of a grid."""

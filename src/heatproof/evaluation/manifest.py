@@ -85,6 +85,7 @@ def _model(choice: ModelChoice, loaded: tuple[Model, Network]) -> ModelEntry:
     return ModelEntry(
         name=model.name,
         digest=model.digest,
+        recipe=choice.recipe_of(model.name),
         output=str(network.output["name"]),
         settings=choice.loader.to_dict(),
         acceleration=network.acceleration,

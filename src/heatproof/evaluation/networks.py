@@ -109,7 +109,7 @@ def image_shape(model: Model, dataset: Dataset) -> ImageShape:
 def _configured(model: Model, entry: ModelChoice, experiment: Experiment) -> Model:
     """The model with the settings of the experiment; what the experiment leaves open is the model's own."""
     return model.with_(
-        name=entry.label or model.name,
+        name=(entry.label or model.name) + entry.suffix,
         output=entry.output or model.output,
         memory=experiment.memory or model.memory,
         incremental=experiment.incremental and model.incremental,

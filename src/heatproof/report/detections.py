@@ -10,14 +10,18 @@ A method *detects* the mark on a network if that test is significant, with more 
 and larger than on every network of the run that cannot rely on the mark, which told nothing in its training (strength 0), and is
 not disturbed by it: there, what differs is how two networks came out of their training. The interval of the area, and that of each
 of these differences over shared resamples of the images, decide.
+
+Where networks are trained several times by one recipe, with other first weights, the table has a column for each recipe: the mean
+area of its trainings with Student's interval over them, and on how many of them the method detects the mark. Intervals over images
+say nothing of other trainings.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from heatproof.core.formatting import DASH, comma_list, count, number
+from heatproof.core.formatting import DASH, comma_list, count, interval, number
 from heatproof.report.analysis import SEED
 from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix
 from heatproof.report.table_cells import TableCell
@@ -32,6 +36,7 @@ from heatproof.stats import (
     holm,
     mean_interval,
     resampling_weights,
+    student,
 )
 from heatproof.store.manifest import MethodEntry
 
@@ -52,9 +57,11 @@ class MarkedNetwork:
         right_without: the share of the same images without their mark.
         gap: the difference of the two, by image.
         p: the p value of the gap, with Holm's correction over the networks.
+        recipe: what it is a training of: other networks of the same recipe differ in their seeds alone.
     """
 
     label: str
+    recipe: str
     strength: float
     right: float
     right_without: float
@@ -119,12 +126,29 @@ class MarkDetections:
         return [self.energies[method, each.label] for each in networks if (method, each.label) in self.energies]
 
     @property
+    def recipes(self) -> dict[str, list[MarkedNetwork]]:
+        """The networks of each recipe, in the order of the run."""
+        found: dict[str, list[MarkedNetwork]] = {}
+        for network in self.networks:
+            found.setdefault(network.recipe, []).append(network)
+        return found
+
+    @property
     def finding(self) -> str:
         """What the run says, in a sentence or two."""
         used = [each for each in self.networks if each.relies]
         if not used:
             return "No network relies on the mark, by its accuracy: there is nothing to detect."
-        gaps = comma_list([f"{each.label} ({number(each.right, 3)} → {number(each.right_without, 3)})" for each in used], 12)
+        relying = {recipe: [each for each in networks if each.relies] for recipe, networks in self.recipes.items()}
+        gaps = comma_list(
+            [
+                f"{recipe} ({number(_mean(each.right for each in found), 3)} → "
+                f"{number(_mean(each.right_without for each in found), 3)}{_share_of(len(found), len(self.recipes[recipe]))})"
+                for recipe, found in relying.items()
+                if found
+            ],
+            12,
+        )
         lead = f"Accuracy relies on the mark on {gaps}, with → without it."
         by_method = {method.label: self.of(method.label, used) for method in self.methods if not method.control}
         whole = [label for label, energies in by_method.items() if energies and all(each.detects for each in energies)]
@@ -167,7 +191,8 @@ def _networks(matrices: Mapping[str, ScoreMatrix]) -> Iterator[MarkedNetwork]:
     found = []
     for label, matrix in matrices.items():
         right, without = (_of_any_method(matrix.components[name]) for name in ("right", "right_without"))
-        found.append((label, _strength(matrix), float(np.nanmean(right)), float(np.nanmean(without)), _compare(right, without)))
+        names = label, matrix.model.recipe or label
+        found.append((*names, _strength(matrix), float(np.nanmean(right)), float(np.nanmean(without)), _compare(right, without)))
     for each, p in zip(found, holm(np.array([gap.p for *_, gap in found])), strict=True):
         yield MarkedNetwork(*each, float(p))
 
@@ -209,27 +234,60 @@ def _detects(
 
 
 def detection_table(found: MarkDetections) -> tuple[list[str], list[tuple[str, list[TableCell]]]]:
-    """The heads and the lines: one for the accuracy of the networks, then one for each method."""
-    accuracy = [
-        TableCell(
-            f"{number(each.right, 3)} → {number(each.right_without, 3)}",
-            each.verdict,
-            title=f"Accuracy with and without the mark, n = {count(each.gap.n, 'image')}.",
-        )
-        for each in found.networks
-    ]
-    rows = [("accuracy with → without the mark", accuracy)]
-    for method in found.methods:
-        cells = (found.energies.get((method.label, each.label)) for each in found.networks)
-        rows.append((method.label, [TableCell(DASH) if each is None else _cell(each) for each in cells]))
-    return [each.label for each in found.networks], rows
+    """The heads and the lines: one for the accuracy of the networks of each recipe, then one for each method."""
+    recipes = found.recipes
+    rows = [("accuracy with → without the mark", [_accuracy(networks) for networks in recipes.values()])]
+    rows += [(each.label, [_cell(found.of(each.label, networks)) for networks in recipes.values()]) for each in found.methods]
+    return list(recipes), rows
 
 
-def _cell(energy: MarkEnergy) -> TableCell:
+def _accuracy(networks: Sequence[MarkedNetwork]) -> TableCell:
+    """The accuracy of the networks of a recipe, with and without the mark."""
+    first, n = networks[0], len(networks)
+    verdicts = [each.verdict for each in networks]
+    said = comma_list([f"{verdict}{_share_of(verdicts.count(verdict), n)}" for verdict in dict.fromkeys(verdicts)], 3)
+    gap = student(np.array([each.gap.difference for each in networks]))
+    over = f" The difference is {number(gap.mean, 3)} {interval(gap.low, gap.high, 3)} over {count(n, 'training')}."
+    return TableCell(
+        f"{number(_mean(each.right for each in networks), 3)} → {number(_mean(each.right_without for each in networks), 3)}",
+        said,
+        title=f"Accuracy with and without the mark, n = {count(first.gap.n, 'image')}.{over if n > 1 else ''}",
+    )
+
+
+def _cell(energies: Sequence[MarkEnergy]) -> TableCell:
+    """The area of a method on the networks of a recipe: with its interval over images where there is one, or over trainings."""
+    if len(energies) < 2:
+        return _cell_of_one(energies[0]) if energies else TableCell(DASH)
+    area = student(np.array([each.detection.area.value for each in energies]))
+    detected = sum(each.detects for each in energies)
+    rate, seen = _mean(each.detection.rate.value for each in energies), _mean(float(each.seen.mean) for each in energies)
+    marked, unmarked = _mean(each.marked for each in energies), _mean(each.unmarked for each in energies)
+    return TableCell(
+        number(area.mean, 2),
+        interval(area.low, area.high, 2),
+        f"{area.mean:.6f}",
+        "",
+        f"{f'detected{_share_of(detected, len(energies))}, ' if detected else ''}rate {number(rate, 2)}, seen {number(seen, 2)}",
+        f"Mean of {count(len(energies), 'training')}. Share of the map's magnitude on the mark: {number(marked, 3)}, and "
+        f"{number(unmarked, 3)} for the network without marks, n = {count(energies[0].detection.n, 'image')}.",
+    )
+
+
+def _share_of(some: int, n: int) -> str:
+    """How many of several trainings; nothing where there is one."""
+    return f" in {some} of {n}" if n > 1 else ""
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean([*values]))
+
+
+def _cell_of_one(energy: MarkEnergy) -> TableCell:
     area, rate = energy.detection.area, energy.detection.rate
     return TableCell(
         number(area.value, 2),
-        "[{}, {}]".format(*(number(end, 2) for end in area.interval())),
+        interval(*area.interval(), 2),
         f"{area.value:.6f}",
         "",
         f"{'detected, ' if energy.detects else ''}rate {number(rate.value, 2)}, seen {number(float(energy.seen.mean), 2)}",

@@ -96,7 +96,8 @@ def write_claims(run: Run, judged: Mapping[str, Sequence[JudgedClaim]]) -> None:
 
 
 DETECTION_COLUMNS = [
-    *("model", "right", "right_without", "p_gap", "verdict", "method", "control", "n", "marked", "unmarked", "p", "detects"),
+    *("model", "recipe", "right", "right_without", "p_gap", "verdict"),
+    *("method", "control", "n", "marked", "unmarked", "p", "detects"),
     *("area", "area_low", "area_high", "rate", "rate_low", "rate_high", "seen", "seen_low", "seen_high"),
 ]
 
@@ -108,7 +109,8 @@ def write_detections(run: Run, found: MarkDetections | None) -> None:
     networks, methods = {each.label: each for each in found.networks}, {each.label: each for each in found.methods}
     rows = [
         [
-            *(label, networks[label].right, networks[label].right_without, networks[label].p, networks[label].verdict),
+            *(label, networks[label].recipe, networks[label].right, networks[label].right_without),
+            *(networks[label].p, networks[label].verdict),
             *(method, methods[method].control, each.detection.n, each.marked, each.unmarked, each.p, each.detects),
             *(each.detection.area.value, *each.detection.area.interval()),
             *(each.detection.rate.value, *each.detection.rate.interval()),

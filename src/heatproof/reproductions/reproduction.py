@@ -7,7 +7,7 @@ be downloaded.
     says = "…"
     target = "predicted"                  # any setting of the experiment itself, in place of its own
     only = ["Gradient"]                   # only the methods with these labels
-    without = ["data_randomisation"]      # all metrics but those with these names
+    without = ["data_randomisation"]      # all metrics but those with these names or labels
     [presets.NAME.settings.total_variation_curve]
     normalise = "once"                    # changes every entry with this name or label, at any depth
 
@@ -15,7 +15,9 @@ be downloaded.
     says = "12 photographs, 3 draws a step instead of 50"
     count = 12                            # at most this number of images
     models = ["squeezenet1_1"]            # only these networks, by names or labels
+    without = ["KAR"]                     # as in a preset
     only = ["IG, black"]                  # only the methods with these labels
+    trainings = 1                         # how often each network is trained
     memory = "2GB"                        # sets the size of chunks independently of free memory, so that results are bitwise equal
     [budgets.NAME.settings.perturbation_curve]
     draws = 3
@@ -89,7 +91,8 @@ class Reproduction:
         chosen = self._chosen("presets", preset or next(iter(self.presets), ""))
         reduced = self._chosen("budgets", "" if budget == FULL else budget)
         content |= {key: value for key, value in chosen.items() if key in Experiment.model_fields}
-        without = [metric for metric in content["metrics"] if metric["name"] in chosen.get("without", [])]
+        dropped = {*chosen.get("without", []), *reduced.get("without", [])}
+        without = [metric for metric in content["metrics"] if dropped & {metric["name"], metric.get("label")}]
         gone = {metric[key] for metric in without for key in ("name", "label") if key in metric}
         gone |= {each["title"] for each in content.get("associations", []) if {each["x"], each["y"]} & gone}
         content["metrics"] = [metric for metric in content["metrics"] if metric not in without]
@@ -119,7 +122,7 @@ class Reproduction:
         )
         if reduced:
             content |= {"budget": reduced.get("says", budget).rstrip("."), "smoke": bool(reduced.get("smoke", False))}
-            content |= {"memory": reduced["memory"]} if "memory" in reduced else {}
+            content |= {key: reduced[key] for key in ("memory", "trainings") if key in reduced}
         is_selected = _selected_labels(content, tables, chosen.get("only"), reduced.get("only"))
         return Experiment.parse(_restricted(content, is_selected, gone))
 

@@ -60,10 +60,14 @@ class AccelerationEntry(Entry):
 
 
 class ModelEntry(Entry):
-    """One network and the scalar output that is explained. Records name a network by its name or by the digest of its weights."""
+    """One network and the scalar output that is explained. Records name a network by its name or by the digest of its weights.
+
+    recipe  what it is one of several trainings of; empty for a network of its own.
+    """
 
     name: str
     digest: str
+    recipe: str = ""
     output: str = ""
     settings: Mapping[str, Any] = {}
     acceleration: AccelerationEntry | None = None

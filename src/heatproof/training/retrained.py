@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from heatproof.core.errors import SettingsError
 from heatproof.data.base import Item
 from heatproof.models.model import Model
 from heatproof.training.fit import FittedNetwork, fit
@@ -57,11 +56,8 @@ def retrained(
     >>> first.digest == again.digest, first.digest == second.digest
     (True, False)
     """
-    seed = recipe.architecture.to_dict().get("seed")
-    if seed is None:
-        raise SettingsError(f"{recipe.architecture.name}: expected an architecture with a seed, by which networks differ; take toy")
-    architecture = recipe.architecture.model_copy(update={"seed": seed + 1 + nth})
-    model = architecture.load()
+    again = recipe.reseeded(1 + nth)
+    model = again.architecture.load()
     model = model.with_(name=f"{model.name}, retrained")
     file = cache_file([recipe.to_dict(), "retrained", nth, list(changed)], items)
     cached = read_weights(file, model)
@@ -69,7 +65,7 @@ def retrained(
     if cached is not None:
         return cached
     images, labels = examples()
-    fitted = fit(model.module, images, labels, recipe.training, seed=recipe.seed + 1 + nth, level=logging.DEBUG)
+    fitted = fit(model.module, images, labels, recipe.training, seed=again.seed, level=logging.DEBUG)
     _log.info("retrained %s, network %d, once: accuracy %.3f on %d images", recipe.architecture, nth, fitted.accuracy, len(images))
     write_weights(file, model, fitted)
     return model, fitted

@@ -17,7 +17,7 @@ from jaxtyping import Shaped
 from pydantic import NonNegativeInt, model_validator
 from torch import Tensor
 
-from heatproof.core.errors import ModelError
+from heatproof.core.errors import ModelError, SettingsError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.data.base import Dataset, Item
 from heatproof.data.digits import Digits
@@ -72,6 +72,24 @@ class Trained(Loader):
                 "take toy, or set weights to random (torchvision) or pretrained to false (timm)"
             )
         return self
+
+    def reseeded(self, by: int) -> "Trained":
+        """The same recipe with all of its seeds raised by a number: other first weights, and another order of the examples.
+
+        Raises:
+            SettingsError: The architecture has no seed.
+
+        >>> from heatproof.models.loaders import Toy
+        >>> from heatproof.training import Trained
+        >>> str(Trained(architecture=Toy(seed=1)).reseeded(2).architecture)
+        'toy(seed=3)'
+        """
+        seed = self.architecture.to_dict().get("seed")
+        if seed is None:
+            name = self.architecture.name
+            raise SettingsError(f"{name}: expected an architecture with a seed, by which networks differ; take toy")
+        architecture = self.architecture.model_copy(update={"seed": seed + by})
+        return self.model_copy(update={"architecture": architecture, "seed": self.seed + by})
 
     def load(self) -> Model:
         return self.load_fitted()[0]

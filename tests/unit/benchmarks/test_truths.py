@@ -31,21 +31,23 @@ def test_tables_show_which_metrics_order_the_methods_as_the_truth_does(tmp_path)
         "controls": ["Edge map"],
         "scores": {TRUTH: scores(1), "right": scores(-1), "wrong": scores(-1)},
     }
-    (tmp_path / "truths.json").write_text(json.dumps({"bam": room, "number": room}))
+    accuracies = {label: [[0.9 - 0.1 * level, 0.91 - 0.1 * level, 0.88 - 0.1 * level]] for label, level in levels.items()}
+    retrained = {"shares": ["0.1"], "unchanged": [0.95, 0.96, 0.94], "methods": accuracies}
+    (tmp_path / "truths.json").write_text(json.dumps({"bam": room, "number": room | {"accuracies": retrained}}))
     made = tables(tmp_path / "truths.json")
     assert made["agreement"][1] == [
-        ["right", "1.00 [1.00, 1.00]", "1.00 [1.00, 1.00]", "agrees in every room"],
-        ["wrong", "−1.00 [−1.00, −1.00]", "−1.00 [−1.00, −1.00]", "contradicts the truth in 2 of 2 rooms"],
-        ["ROAR", "—", "—", "not measured here"],
+        ["right", "1.00 [1.00, 1.00]", "1.00 [1.00, 1.00]", "agrees in 2 of 2"],
+        ["ROAR", "—", "1.00 [1.00, 1.00]", "agrees in 1 of 1"],
+        ["wrong", "−1.00 [−1.00, −1.00]", "−1.00 [−1.00, −1.00]", "agrees in 0 of 2, contradicts in 2"],
     ]
     assert [row[0] for row in made["true-order"][1]] == [*levels]
 
 
-def test_a_metric_agrees_if_it_does_in_every_room():
+def test_a_verdict_counts_the_rooms():
     yes, open_, no = (TruthAgreement(0.5, low, high, (0, 0, 0), 9) for low, high in ((0.1, 0.9), (-0.1, 0.9), (-0.9, -0.1)))
-    assert verdict([yes, yes]) == "agrees in every room"
-    assert verdict([yes, open_]) == "agrees in 1 of 2 rooms, undecided in the others"
-    assert verdict([yes, no]) == "contradicts the truth in 1 of 2 rooms"
+    assert verdict([yes, yes]) == "agrees in 2 of 2"
+    assert verdict([yes, open_]) == "agrees in 1 of 2"
+    assert verdict([yes, no]) == "agrees in 1 of 2, contradicts in 1"
 
 
 def test_the_page_has_a_row_for_what_was_measured():

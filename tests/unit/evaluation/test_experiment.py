@@ -87,3 +87,12 @@ def test_the_headline_speaks_of_the_metric_marked_primary_or_else_the_first():
     two = [{"name": "total_variation_curve"}, {"name": "perturbation_curve", "primary": True}]
     assert experiment(metrics=two).primary_metric() == "perturbation_curve"
     assert experiment().primary_metric() == "total_variation_curve"
+
+
+def test_a_network_that_is_trained_here_is_trained_as_often_as_asked_and_any_other_once():
+    recipe = {"name": "trained", "label": "mine", "seed": 4, "architecture": {"name": "toy", "seed": 7}}
+    entries = list(experiment(models=[recipe, *BASE["models"]], trainings=2).model_entries())
+    assert [(entry.label, entry.suffix) for entry in entries] == [("mine", ", training 1"), ("mine", ", training 2"), ("", "")]
+    assert [(entry.loader.seed, entry.loader.architecture.seed) for entry in entries[:2]] == [(4, 7), (5, 8)]
+    assert [entry.recipe_of("mine, training 2") for entry in entries] == ["mine, training 2", "mine", ""]
+    assert [entry.suffix for entry in experiment(models=[recipe]).model_entries()] == [""]

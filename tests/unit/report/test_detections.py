@@ -101,5 +101,32 @@ def test_the_table_has_a_line_for_the_accuracy_and_one_for_each_method():
     assert lines[4][1][1].text == "0.50"
 
 
+def test_trainings_of_one_recipe_share_a_column_with_an_interval_over_trainings():
+    trained = [
+        replace(scores(label, energies, right), model=ModelEntry(name=label, digest=label, recipe="whole"))
+        for label, energies, right in [
+            ("whole, training 1", [0.3, 0.3, 0.0, 0.0], 5),
+            ("whole, training 2", [0.02, 0.3, 0.0, 0.0], N),
+        ]
+    ]
+    trained = [replace(each, matrices=(replace(each.matrices[0], model=each.model),)) for each in trained]
+    found = measured_detections([PLAIN, *trained])
+    assert found is not None
+    assert {recipe: len(networks) for recipe, networks in found.recipes.items()} == {"no mark": 1, "whole": 2}
+    heads, lines = detection_table(found)
+    assert heads == ["no mark", "whole"]
+    assert [(cell.text, cell.sub) for cell in lines[0][1]][1] == (
+        "1.000 → 0.583",
+        "relies on it in 1 of 2 and no difference in 1 of 2",
+    )
+    areas = [found.energies["Shows", each.model.label].detection.area.value for each in trained]
+    cell = lines[1][1][1]
+    assert cell.text == f"{sum(areas) / 2:.2f}"
+    assert areas[1] < 0.95
+    assert cell.sub.startswith("[−")  # two trainings that differ say little of a third
+    assert cell.note.startswith("detected in ")
+    assert "whole (1.000 → 0.167 in 1 of 2)" in found.finding
+
+
 def test_a_run_without_marks_has_none():
     assert measured_detections([ModelScores(PLAIN.model, (), {}, {})]) is None
