@@ -25,7 +25,7 @@ COLUMNS = {
         "Gradient",
         "SmoothGrad",
         "Guided backprop",
-        "Edges of the image",
+        "Edge map",
         "Random map",
     )
 }
