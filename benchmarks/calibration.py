@@ -34,20 +34,20 @@ _SCORES = "SELECT metric_settings, seed, image, value FROM records WHERE compone
 _SRG: Mapping[str, Any] = {"name": "symmetric_relevance_gain"}
 OPTIONAL: tuple[Mapping[str, Any], ...] = (
     {"name": "pixel_flipping", "mode": "insertion", "label": "pixel_flipping, insertion"},
-    {"name": "pixel_flipping", "order": "least", "label": "pixel_flipping, least first"},
-    *(_SRG | {"fill": {"name": fill}, "label": f"SRG, {fill}"} for fill in ("channel_mean", "uniform")),
+    *({**_SRG, "fill": {"name": fill}, "label": f"SRG, {fill}"} for fill in ("channel_mean", "uniform")),
     {"name": "aopc", "steps": 20},
     {"name": "aopc", "steps": 20, "order": "least", "label": "aopc, least first"},
     *({"name": name} for name in ("irof", "infidelity", "sensitivity_n", "faithfulness_correlation", "saco")),
-    *({"name": name} for name in ("out_of_distribution", "performance_information_curve", "max_sensitivity")),
-    *({"name": name} for name in ("repeatability", "cosine_convergence", "efficient_mprt")),
+    *({"name": name} for name in ("performance_information_curve", "max_sensitivity", "repeatability")),
+    *({"name": name} for name in ("cosine_convergence", "efficient_mprt")),
     {"name": "parameter_randomisation", "blocks": 1},
     *({"name": name} for name in ("similarity_under_change", "input_invariance")),
     *({"name": name} for name in ("histogram_entropy", "sign_changes", "total_variation_curve")),
     *({"name": name} for name in ("best_overlap", "energy_in_mask", "pointing_game", "region_auc", "relevance_mass")),
     *({"name": name} for name in ("relevance_rank", "top_intersection", "truth_correlation")),
 )
-"""The metrics that `judge` takes beside its default ones; without those that train networks, or need images without the object."""
+"""The metrics that `judge` takes beside its default ones; without those that train networks, or need images without the object or
+references."""
 
 
 def metrics(optional: bool) -> dict[str, dict[str, Any]]:
@@ -103,8 +103,8 @@ def main() -> None:
     given = parser.parse_args()
     known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for network in given.networks:
-        found = scores(network, given.photographs, given.out / ("optional" if given.optional else ""), given.optional)
-        known[network] = known.get(network, {}) | found
+        folder = given.out / ("optional" if given.optional else "")
+        known[network] = known.get(network, {}) | scores(network, given.photographs, folder, given.optional)
         RESULTS.write_text(json.dumps(known, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
     for network, metric, found in calibrations(given.optional):
         rates = "  ".join(f"{n} images {each.rate:.3f} [{each.low:.3f}, {each.high:.3f}]" for n, each in found.items())

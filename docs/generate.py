@@ -118,7 +118,9 @@ def pages() -> dict[Path, str]:
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         TASKS: with_blocks(TASKS, **_tasks()),
         sampling: with_blocks(sampling, **_sampling_tables()),
-        judged: with_blocks(judged, calibration=_calibration(), **_judged_tables()),
+        judged: with_blocks(
+            judged, calibration=_calibration(), **{"calibration-optional": _calibration(optional=True)}, **_judged_tables()
+        ),
         truths: with_blocks(truths, **_truth_tables()),
         advice: with_blocks(advice, **{f"verdict-{network}": _verdict(network) for network in ADVISED}),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
@@ -220,10 +222,10 @@ def _truth_tables() -> dict[str, str]:
     return {name: table(head, rows) for name, (head, rows) in _benchmarks("truth_tables").tables().items()}
 
 
-def _calibration() -> str:
-    """How often each default metric of `judge` calls two random maps different, on the first photographs of each number."""
+def _calibration(optional: bool = False) -> str:
+    """How often each metric of `judge` calls two random maps different, on the first photographs of each number."""
     rows, counts = [], []
-    for network, metric, found in _benchmarks("calibration").calibrations():
+    for network, metric, found in _benchmarks("calibration").calibrations(optional):
         counts, last = list(found), found[max(found)]
         rates = [f"{each.rate:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in found.values()]
         rows.append((network, metric, *rates, f"{last.attained:.3f}", f"{last.seeds_alike:.3f}"))
