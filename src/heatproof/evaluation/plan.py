@@ -189,7 +189,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
                             memory=experiment.memory,
                             passes=passes * len(batch) + once,
                             model_name=network.name or entry.loader.name,
-                            model_label=entry.label,
+                            model_label=entry.label if entry.training is None else network.name,
                             code=code[index],
                         )
                     )

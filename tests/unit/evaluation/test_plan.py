@@ -35,6 +35,13 @@ def test_units_are_the_product_of_models_methods_seeds_and_batches():
     assert sorted(len(unit.items) for unit in units) == [1] * 4 + [2] * 8
 
 
+def test_the_records_of_a_training_name_it():
+    recipe = {"name": "trained", "label": "mine", "architecture": {"name": "toy"}}
+    networks = [replace(network(f"w{nth}"), name=f"mine, training {nth}") for nth in (1, 2)]
+    units = plan(Experiment.parse({**BASE, "models": [recipe], "trainings": 2}), ITEMS, networks)
+    assert {(unit.model_digest, unit.model_label) for unit in units} == {("w1", "mine, training 1"), ("w2", "mine, training 2")}
+
+
 def test_the_same_experiment_has_the_same_keys():
     assert keys() == keys()
 
