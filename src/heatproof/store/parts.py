@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
-SORTED_IN = "400MB"
+SORTED_IN = "250MB"
 """The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
 SORTED_AT_ONCE = 4_000_000
 """The bytes of parts, about 100,000 records, up to which they are sorted in the memory that it takes."""
