@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
-SORTED_IN = "400MB"
+SORTED_IN = "250MB"
 """The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
 SORTED_AT_ONCE = 4_000_000
 """The bytes of parts, about 100,000 records, up to which they are sorted in the memory that it takes."""
@@ -255,8 +255,7 @@ def write_csv(parts: Sequence[Path], sql: str, path: Path, units: Collection[str
             connection.execute(copy)
         return
     with TemporaryDirectory() as spilled:  # a database has one such folder as long as it exists
-        # Each thread would sort in memory of its own.
-        own = _opened(memory_limit=SORTED_IN, threads=1, temp_directory=spilled)
+        own = _opened(memory_limit=SORTED_IN, temp_directory=spilled)
         with own, _records(parts, units, own) as connection:
             connection.execute(copy)
 
@@ -301,10 +300,14 @@ def _database() -> "duckdb.DuckDBPyConnection":
 
 
 def _opened(**settings: Any) -> "duckdb.DuckDBPyConnection":
-    """A database in memory that caches no file, since what is read must be what was checked."""
+    """A database in memory that caches no file, since what is read must be what was checked.
+
+    It has one thread: several would add numbers up in an order of their own, so that sums differed in their last bits from call to
+    call, and each would sort in memory of its own.
+    """
     import duckdb
 
-    database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", **settings})
+    database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "threads": 1, **settings})
     with suppress(duckdb.Error):  # a version that has no such cache
         database.execute("SET enable_external_file_cache = false")
     return database
