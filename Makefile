@@ -21,7 +21,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
-	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n 2 --dist loadgroup
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n 2
 
 # Speed and memory against peers, same work, one run: 50 minutes on two cores. Writes benchmarks/results.json. `make benchmarks ONLY=growth`
 # runs some groups; `python -m benchmarks --help` names them.

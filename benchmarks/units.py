@@ -168,7 +168,7 @@ def report(folder: Path) -> dict[str, Any]:
         "verified": store.faults,
     }
     started = time.perf_counter()  # first, since a process's peak begins with the memory of the one that started it
-    subprocess.run([sys.executable, "-m", "heatproof.cli", "report", str(store.path)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "heatproof", "report", str(store.path)], check=True, stdout=subprocess.DEVNULL)
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = {"report": time.perf_counter() - started, "report_cpu": spent.ru_utime + spent.ru_stime}
     for name, step in steps.items():

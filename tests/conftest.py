@@ -7,6 +7,8 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jaxtyping import install_import_hook
@@ -34,7 +36,7 @@ install_import_hook([f"heatproof.{name}" for name in SHAPED], "tests.support.che
 import pytest  # noqa: E402 - the hook above must come first
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
-from xdist.scheduler import LoadGroupScheduling  # noqa: E402
+from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
@@ -47,8 +49,8 @@ if "MPLCONFIGDIR" not in os.environ:  # matplotlib lists all fonts once, not in 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests and the groups that one process runs start first, so that at the end no process waits for another one."""
-    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("slow", "xdist_group"))))
+    """The long tests and the files that one process runs start first, so that at the end no process waits for another one."""
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("slow", "one_process"))))
 
 
 def pytest_collection_finish() -> None:
@@ -57,17 +59,27 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-class ByFunction(LoadGroupScheduling):
-    """All cases of a test function are one piece of work, and so are a group's: the time that xdist takes to hand pieces out
-    grows with the square of their number.
+class ByFunction(LoadScopeScheduling):
+    """All cases of a test function are one piece of work, since the time that xdist takes to hand pieces out grows with the square
+    of their number; so are all tests of a file that is marked `one_process`, which share something that is dear to make.
+
+    The mark is read from the file, since the process that hands out collects no tests. (xdist's own mark for groups goes by a part
+    of pytest's node ids that pytest 9.2 does not have.)
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return super()._split_scope(nodeid).partition("[")[0]
+        file = nodeid.partition("::")[0]
+        return file if _is_one_piece(self.config.rootpath / file) else nodeid.partition("[")[0]
+
+
+@cache
+def _is_one_piece(file: Path) -> bool:
+    return "pytest.mark.one_process" in file.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFunction:
+    config.option.loadscopereorder = False  # the order is that of the collection, and not of the number of cases
     return ByFunction(config, log)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.source import FILES, SOURCE, nodes
 
-pytestmark = pytest.mark.xdist_group("source")
+pytestmark = pytest.mark.one_process
 
 
 def module_name(path: Path, root: Path) -> str:

@@ -23,7 +23,7 @@ from heatproof.relevance.composites import Composite
 from heatproof.relevance.rules import Rule
 from tests.support.source import FILES, SOURCE, nodes, parsed
 
-pytestmark = pytest.mark.xdist_group("source")
+pytestmark = pytest.mark.one_process
 FAMILIES: list[tuple[type[Settings], str]] = [
     (Method, "methods"),
     (Metric, "metrics"),

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("browser")  # one process: one report and one browser
+pytestmark = pytest.mark.one_process  # one process: one report and one browser
 
 WIDTHS = [1280, 768, 390]
 PAPER = {"width": 718, "height": 1000}  # A4 without margins of 10 mm

@@ -33,7 +33,7 @@ print("seconds", time.process_time())
 """
 """Every Python block of the README, in a new process."""
 MOST_SECONDS = 30
-pytestmark = pytest.mark.xdist_group("wheel")  # one process builds the wheel and installs it
+pytestmark = pytest.mark.one_process  # one process builds the wheel and installs it
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ MEASURED = [
 ]
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
-    pytest.mark.xdist_group("memory"),  # one process measures
+    pytest.mark.one_process,  # one process measures
 ]
 
 

@@ -113,7 +113,7 @@ EXPECTED = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("without type checks")  # one process calls the library
+pytestmark = pytest.mark.one_process  # one process calls the library
 
 
 @pytest.fixture(scope="module")

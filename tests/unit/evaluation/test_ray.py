@@ -66,6 +66,9 @@ metrics = ["sparseness"]
 """
 
 
+pytestmark = pytest.mark.one_process  # one cluster for all tests
+
+
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Any]:
     """A cluster of three machines, all of them this one: the first computes nothing, the others have a processor each."""
@@ -126,7 +129,6 @@ def rows(folder: Path) -> str:
 
 
 @pytest.mark.ray
-@pytest.mark.xdist_group("ray")
 class TestCluster:
     def test_a_run_is_that_of_a_serial_one_to_the_last_bit_though_a_process_is_killed(self, machines: Any, tmp_path: Path) -> None:
         experiment = Experiment.parse(EXPERIMENT)
@@ -177,7 +179,7 @@ class TestCluster:
         (tmp_path / "trial.toml").write_text(OWN_EXPERIMENT)
         command = ["evaluate", "trial.toml", "--executor", "ray", "--address", cluster.address, "--workers", "1"]
         process = subprocess.Popen(
-            [sys.executable, "-m", "heatproof.cli", *command],
+            [sys.executable, "-m", "heatproof", *command],
             cwd=tmp_path,
             env={**os.environ, **joining, "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,

@@ -17,7 +17,7 @@ from tests.support.charts import without_png
 
 from .synthetic_run import write_synthetic_run
 
-pytestmark = pytest.mark.xdist_group("report")
+pytestmark = pytest.mark.one_process
 UNIT = UnitEntry(unit="u1", model="m", method="d", seed=0)
 
 

@@ -11,7 +11,7 @@ from heatproof.report.searches import _trace, read_searches
 from heatproof.report.table_cells import selection_bias_sentence
 from heatproof.store.published import SweepEntry
 
-pytestmark = pytest.mark.xdist_group("report")
+pytestmark = pytest.mark.one_process
 
 
 @pytest.fixture(scope="module")

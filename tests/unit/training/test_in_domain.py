@@ -18,7 +18,7 @@ from heatproof.perturb.fills import NearestNeighbour, Uniform
 from heatproof.perturb.groups import RegularGrid
 from heatproof.training import InDomain, Trained, TrainingConfig
 
-pytestmark = pytest.mark.xdist_group("in domain")  # one process trains each network
+pytestmark = pytest.mark.one_process  # one process trains each network
 N, CELLS = 80, 16
 
 

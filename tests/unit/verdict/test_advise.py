@@ -20,7 +20,7 @@ from heatproof.verdict import Finding, Standing, VerdictFile
 from heatproof.verdict.resampled_choices import ResampledChoices
 from tests.support import zoo
 
-pytestmark = pytest.mark.xdist_group("advise")  # one process makes the advice that most tests read
+pytestmark = pytest.mark.one_process  # one process makes the advice that most tests read
 SIDE = 14
 METRICS = {
     label: {"name": "symmetric_relevance_gain", "fill": {"name": fill}, "groups": {"name": "regular_grid", "cells_per_axis": 7}}

@@ -21,7 +21,7 @@ from heatproof.verdict.panel import MapPanel
 from heatproof.verdict.text_table import text_table
 from tests.support import zoo
 
-pytestmark = pytest.mark.xdist_group("judge")  # one process judges once for all tests that read the judgement
+pytestmark = pytest.mark.one_process  # one process judges once for all tests that read the judgement
 
 
 def judge(folder, images=8, **changes):
