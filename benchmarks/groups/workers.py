@@ -1,6 +1,6 @@
 """How much faster two processes of one thread each compute the demo's methods and metrics than one such process does.
 
-python -m benchmarks workers                                 two rounds of both in turn, three minutes on a quiet machine
+python -m benchmarks workers                                 one after the other, four minutes on a quiet machine
 python -m benchmarks.groups.workers PROCESSES PHOTOGRAPHS    one run, as a line of JSON
 
 Seconds count from when the first unit is handed out, so the start of the processes is in them, but not that of the driver. Where
@@ -26,7 +26,7 @@ from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.run import Progress, run_experiment
 
 NETWORKS = ("efficientnet_lite0",)
-ROUNDS, PHOTOGRAPHS = 2, 4
+ROUNDS, PHOTOGRAPHS = 1, 12
 """Rounds at most, and photographs, each of which is a batch."""
 
 
