@@ -97,5 +97,7 @@ def show(advice: "Advice") -> None:
     console.print(f"\n{advice.model}, {number_of(advice.images, 'image')}\n", style="bold", markup=False)
     console.print(advice.text(console.width), markup=False, soft_wrap=True)
     named(console, "\nverdict", str(advice.file))
+    if advice.page is not None:
+        named(console, "page", str(advice.page), gap="     ")
     if advice.report is not None:
         named(console, "report", str(advice.report), gap="   ")

@@ -1,6 +1,7 @@
 """The result of `heatproof.advise`: which method to use, which to avoid, and the evidence."""
 
 import math
+import os
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from heatproof.core.errors import UsageError
 from heatproof.core.formatting import DASH, comma_list, count, in_text, interval, number, percent
 from heatproof.store.atomic import write_atomically
+from heatproof.verdict.advice_page import advice_page
 from heatproof.verdict.advice_rule import MethodFacts
 from heatproof.verdict.advice_scores import AdviceEvidence, AdviceScores, evidence_of, resample
 from heatproof.verdict.alternatives import alternatives
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 FILE = "verdict.json"
+PAGE = "verdict.html"
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,12 @@ class Advice:
         return self.path / FILE
 
     @property
+    def page(self) -> Path | None:
+        """The page of the sentence and the answers; None if it was not written."""
+        page = self.path / PAGE
+        return page if page.is_file() else None
+
+    @property
     def report(self) -> Path | None:
         """The page of the maps and scores of the first look at faithfulness; None if there was none."""
         page = self.path / "faithfulness" / "report.html"
@@ -165,20 +174,21 @@ class Advice:
             return "\n".join(textwrap.wrap(text, width, subsequent_indent="  ", break_on_hyphens=False))
 
         lead = "\n".join(textwrap.wrap(self.sentence, width, break_on_hyphens=False))
-        blocks = [lead, "\n".join(map(wrapped, self.open)), self._table(width)]
+        blocks = [lead, "\n".join(map(wrapped, self.open)), text_table(*self._table(), width)]
         questions = [f"{question.name}: {question.asks}" for question in self.evidence.questions]
         blocks.append("\n".join(map(wrapped, questions)))
         blocks.append("\n".join(map(wrapped, self._remarks())))
         return "\n\n".join(block for block in blocks if block)
 
-    def _table(self, width: int) -> str:
+    def _table(self) -> tuple[list[str], list[list[str]]]:
+        """The heads and the cells of the table of answers, the method first."""
         heads = ["method", *(_head(question) for question in self.evidence.questions), "passes\na map", "seconds\na map"]
         rows = []
         for m in self._order():
             method = self.scores.methods[m]
             cells = [_cell(question, found[m]) for question, found in self._questions()]
             rows.append([method.label, *cells, number(method.passes, 0), number(method.seconds, 2)])
-        return text_table(heads, rows, width)
+        return heads, rows
 
     def _order(self) -> list[int]:
         """The methods as the sentence names them, then by their merit; the one to avoid last."""
@@ -292,6 +302,22 @@ class Advice:
     def save(self, path: Path | str) -> None:
         """Write the verdict to a file that `heatproof explain --verdict` takes."""
         write_atomically(Path(path), f"{self.to_file().model_dump_json(indent=1)}\n".encode())
+
+    def save_page(self, path: Path | str) -> Path:
+        """Write the sentence, the table of answers and what is open as one page, and return its path."""
+        path = Path(path)
+        report = None if self.report is None else os.path.relpath(self.report, path.parent)
+        page = advice_page(
+            self.sentence,
+            f"{self.model} · {count(self.images, 'image')}",
+            self.open,
+            *self._table(),
+            {question.name: question.asks for question in self.evidence.questions},
+            tuple(self._remarks()),
+            report,
+        )
+        write_atomically(path, page.encode())
+        return path
 
     def __repr__(self) -> str:
         return f"Advice about {self.model} on {count(self.images, 'image')}\n\n{self.text()}"

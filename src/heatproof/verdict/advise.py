@@ -27,7 +27,7 @@ from heatproof.models.preprocessing import Preprocessing
 from heatproof.numerics.bounds import Bounds
 from heatproof.pipeline import Assembly, assemble
 from heatproof.stats import ALPHA, fewest_images
-from heatproof.verdict.advice import Advice, MetricUse
+from heatproof.verdict.advice import PAGE, Advice, MetricUse
 from heatproof.verdict.advice_rule import MethodFacts, contenders
 from heatproof.verdict.advice_scores import AdviceScores, QuestionScores, evidence_of
 from heatproof.verdict.advised_methods import advised_methods
@@ -109,7 +109,7 @@ def advise(
         out: the folder of the runs; None for `runs/advise-NAME`, the name of the network.
         executor: as in `heatproof.run`, like `workers` and `progress`.
         workers: the number of processes of `"local"`.
-        report: whether to write the report of the maps and scores of the first look, under the sentence.
+        report: whether to write the page of the answers, and the report of the maps and scores of the first look.
         progress: whether to show the progress on standard error, or a function that is called with it.
         settings: further settings of the experiment, such as `seeds`, `target`, `batch` or `precision`.
 
@@ -169,6 +169,7 @@ def advise(
         advice = _play(runs, network, chosen, asked, looks, missing, believed, worth, passes, minutes)
         if report:
             runs.report("faithfulness", advice.sentence, advice.images, advice.open)
+            advice.save_page(advice.path / PAGE)
         return advice
 
 

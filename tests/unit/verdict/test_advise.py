@@ -1,6 +1,8 @@
 """`heatproof.advise` on a network with known truth: the method nearest the oracle, what is eliminated, and what is missing."""
 
+import re
 from dataclasses import replace
+from html import escape, unescape
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +19,7 @@ from heatproof.core.errors import UsageError
 from heatproof.methods import EdgeMap, Gradient, GuidedBackprop, InputXGradient, SmoothGrad
 from heatproof.store import Run
 from heatproof.verdict import Finding, Standing, VerdictFile
+from heatproof.verdict.advice_page import advice_page
 from heatproof.verdict.resampled_choices import ResampledChoices
 from tests.support import zoo
 
@@ -238,13 +241,36 @@ def test_the_command_prints_it_and_explain_takes_its_file(tmp_path, monkeypatch)
     call = ["advise", "toy,architecture=mlp,width=0.02", "digits", "--images", "4", "-x", "gradient", "--executor", "serial"]
     result = CliRunner().invoke(app, [*call, "--out", str(tmp_path / "r")])
     assert result.exit_code == 0, result.output
-    lines = [line for line in result.stdout.splitlines() if not line.startswith(("verdict", "report"))]
+    lines = [line for line in result.stdout.splitlines() if not line.startswith(("verdict", "page", "report"))]
     assert max(map(len, lines)) <= 60
     assert "4 images decide nothing" in " ".join(result.stdout.split())
+    assert str(tmp_path / "r" / "verdict.html") in result.stdout
+    assert "4 images decide nothing" in (tmp_path / "r" / "verdict.html").read_text("utf-8")
     photograph = Path(hp.data.__file__).parent / "photographs" / "panda.jpg"
     told = CliRunner().invoke(app, ["explain", str(photograph), "--verdict", str(tmp_path / "r" / "verdict.json")])
     assert told.exit_code != 0
     assert "expected a verdict that recommends a method" in str(told.exception)
+
+
+def test_its_page_has_the_sentence_every_answer_and_what_is_open(advice, tmp_path):
+    page = advice.save_page(tmp_path / "verdict.html").read_text("utf-8")
+    assert f"<h1>{escape(advice.sentence)}</h1>" in page
+    for method, question, answer in advice:
+        assert f'<th scope="row">{escape(method.label)}</th>' in page
+        assert f"<dd>{escape(question.asks)}</dd>" in page
+        assert f"{answer.outcome} " in page
+    told = " ".join(advice.text(10_000).split())
+    assert all(" ".join(unescape(each).split()) in told for each in re.findall("<li>(.*?)</li>", page))
+    assert "faithfulness/report.html" not in page  # there is none
+
+
+def test_names_are_text_on_its_page_and_never_markup():
+    heads, rows = ["method", "weights\nscore"], [["<b>Mine", "pass 0.33"], ["Other", "no gain −0.1 [−0.2, 0.1]"]]
+    page = advice_page("Use <b>Mine.", "a & b", ["<i>"], heads, rows, {"<q>": "<a>?"}, ["<r>"], "a/<s>.html")
+    assert not re.findall("<[biqras]>", page)
+    assert '<a href="a/&lt;s&gt;.html">' in page
+    assert '<td class="good">pass 0.33</td>' in page
+    assert '<td class="bad">no gain −0.1<br>' in page
 
 
 def test_explain_draws_what_a_verdict_recommends_for_a_network(advice, capsys):
