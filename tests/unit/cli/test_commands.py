@@ -40,6 +40,7 @@ def output(*arguments):
 
 def test_python_with_the_module_is_the_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["heatproof", "--version"])
+    monkeypatch.delitem(sys.modules, "heatproof.__main__", raising=False)  # a test that imports every module ran before
     with pytest.raises(SystemExit) as ended:
         runpy.run_module("heatproof", run_name="__main__")
     assert not ended.value.code
