@@ -104,6 +104,7 @@ STAGES: dict[str, dict[str, dict[str, Any]]] = {
     "insertion": {
         "insertion, blurred": {"name": "pixel_flipping", "steps": 16, "fill": {"name": "blurred"}, "mode": "insertion"},
     },
+    "infidelity": {"infidelity": {"name": "infidelity"}},
     "further maps": {
         "random logit": {"name": "random_logit"},
         "repeatability": {"name": "repeatability"},

@@ -20,7 +20,7 @@ NETWORKS = ("efficientnet_lite0", "squeezenet1_1")
 CHANCE, EDGES = "Random map", "Edge map"
 METHODS = ("IG noise", "Grad-CAM", "SmoothGrad", "Guided backprop", "Gradient", "LRP")
 CONTROLS = (EDGES, "Centre map", "LRP, blurred", "Input map", "Constant map")
-LOWER = ("AUPC as published", "AUTVC", "random logit", "ROAD")
+LOWER = ("AUPC as published", "AUTVC", "random logit", "ROAD", "infidelity")
 """Metrics of which less is better."""
 FEWEST = 6
 """The fewest photographs of which a metric is shown."""

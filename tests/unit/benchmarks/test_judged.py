@@ -5,9 +5,15 @@ import json
 import numpy as np
 
 from benchmarks.judged import CONTROLS, METHODS, STAGES, passes_a_map
-from benchmarks.judged_tables import EARLIER, RESULTS, collect, read, tables
+from benchmarks.judged_tables import EARLIER, LOWER, RESULTS, collect, read, tables
+from heatproof.core.records import Direction
 from heatproof.methods import Method
 from heatproof.metrics.metric import Metric
+
+
+def test_less_is_better_by_the_tables_where_it_is_by_the_metric():
+    settings = {label: each for stage in STAGES.values() for label, each in stage.items()}
+    assert set(LOWER) == {label for label, each in settings.items() if Metric.from_dict(each).direction == Direction.LOWER}
 
 
 def test_every_map_and_metric_of_the_study_exists_and_every_earlier_number_has_a_metric():
