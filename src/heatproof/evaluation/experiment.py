@@ -185,7 +185,12 @@ class Experiment(BaseModel):
             known = f"; known settings: {', '.join(fields)}" if first["type"] == "extra_forbidden" else ""
             raise SettingsError(f"experiment: {where}: {first['msg'].removeprefix('Value error, ')}{known}") from None
         experiment.data()
-        list(experiment.model_entries())
+        networks = list(experiment.model_entries())
+        if experiment.trainings > 1 and all(entry.training is None for entry in networks):
+            raise SettingsError(
+                f"experiment: trainings = {experiment.trainings}: expected a network that is trained here, got none; "
+                "leave the setting out, or add a model of the name trained"
+            )
         entries = list(experiment.method_entries())
         labels = [entry.label for entry in entries]
         twice = sorted({label for label in labels if labels.count(label) > 1})

@@ -96,3 +96,5 @@ def test_a_network_that_is_trained_here_is_trained_as_often_as_asked_and_any_oth
     assert [(entry.loader.seed, entry.loader.architecture.seed) for entry in entries[:2]] == [(4, 7), (5, 8)]
     assert [entry.recipe_of("mine, training 2") for entry in entries] == ["mine, training 2", "mine", ""]
     assert [entry.suffix for entry in experiment(models=[recipe]).model_entries()] == [""]
+    with pytest.raises(SettingsError, match="trainings = 2: expected a network that is trained here, got none"):
+        experiment(trainings=2)
