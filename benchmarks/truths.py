@@ -186,7 +186,7 @@ def _complete(folder: Path) -> Run | None:
     if not folder.is_dir():
         return None
     store = Run(folder)
-    return store if {unit.unit for unit in store.manifest().units} <= store.done() else None
+    return store if store.manifest().unit_keys() <= store.done() else None
 
 
 def _accuracies(store: Run) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def content(folder):
     run = Run(folder)
     tables = [pq.read_table(part).drop_columns(["seconds", "metric_seconds"]) for part in run.parts()]
     rows = sorted((row for table in tables for row in table.to_pylist()), key=repr)
-    units = sorted(unit.unit for unit in run.manifest().units)
+    units = sorted(run.manifest().unit_keys())
     maps = {(unit, digest): run.map(unit, digest).tobytes() for unit in units for digest in run.mapped(unit)}
     return units, repr(rows), maps  # as text, since NaN equals NaN there
 
@@ -53,5 +53,5 @@ def check_consistent(folder):
     run = Run.create(folder)
     assert run.faults() == []
     if run.exists:
-        assert run.done() <= {unit.unit for unit in run.manifest().units}
+        assert run.done() <= run.manifest().unit_keys()
         run.failures(), run.refused()

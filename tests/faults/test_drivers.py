@@ -40,7 +40,7 @@ def test_clocks_that_jump_cost_no_unit(tmp_path, monkeypatch):
 
     monkeypatch.setattr(time, "time", jumped)
     monkeypatch.setattr(os, "utime", lambda path, times=None: utime(path, times or (jumped(),) * 2))
-    left_behind = tmp_path / "run" / "claims" / Run(tmp_path / "quiet").manifest().units[0].unit
+    left_behind = tmp_path / "run" / "claims" / Run(tmp_path / "quiet").manifest().units[0].keys.split()[0]
     left_behind.parent.mkdir(parents=True)
     left_behind.write_text("a process that died when the clock was an hour ahead")
     utime(left_behind, (now() + 3600,) * 2)
@@ -76,7 +76,7 @@ def test_the_log_says_what_every_unit_took_and_the_status_is_true_while_a_run_go
 
     run_experiment(wanted, tmp_path / "run", SerialExecutor(), look)
     assert seen == [(done, done, 0) for done in range(7)]
-    units = logged_units(tmp_path / "run")
+    units = [*logged_units(tmp_path / "run")]
     assert [unit.outcome for unit in units] == ["done"] * 6
     assert all(unit.seconds > 0 and unit.start < unit.end and unit.forward > 0 and unit.peak_bytes > 1e7 for unit in units)
     assert status(Run(tmp_path / "run")).left == 0

@@ -224,7 +224,7 @@ def logs(folder, rng):
         text = "\n".join(map(json.dumps, lines)) if isinstance(lines, list) else json.dumps(lines)
         content = text.encode("utf-8", "surrogatepass")
         (run.path / "log" / "p.jsonl").write_bytes(damaged(content, rng) if rng.random() < 0.3 else content)
-        logged_units(run.path)
+        list(logged_units(run.path))
         if rng.random() < 0.1:
             status(run)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from heatproof.core.formatting import sentence_case
 from heatproof.data.base import Dataset, Item
 from heatproof.evaluation.experiment import Experiment, MetricChoice, ModelChoice
-from heatproof.evaluation.plan import Network, Unit
+from heatproof.evaluation.plan import Network, PlannedUnits
 from heatproof.evaluation.stopping import chance_of
 from heatproof.models.model import Model
 from heatproof.passes.counting import ImageShape
 from heatproof.store import Manifest
-from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitEntry
+from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitsEntry
 
 
 def run_manifest(
@@ -24,7 +24,7 @@ def run_manifest(
     dataset: Dataset,
     items: Sequence[Item],
     networks: Sequence[tuple[Model, Network]],
-    units: Sequence[Unit],
+    units: PlannedUnits,
     executor: str,
 ) -> Manifest:
     """The manifest of a run that is about to start. An infinite bound of a metric becomes None."""
@@ -56,16 +56,16 @@ def run_manifest(
     )
 
 
-def unit_entries(units: Sequence[Unit], names: Mapping[str, str]) -> tuple[UnitEntry, ...]:
+def unit_entries(units: PlannedUnits, names: Mapping[str, str]) -> tuple[UnitsEntry, ...]:
     """The units that belong to a run; `names` maps the digest of a network's weights to its name."""
     return tuple(
-        UnitEntry(
-            unit=unit.key,
-            model=names[unit.model_digest],
-            method=unit.method_digest,
-            seed=unit.seed,
+        UnitsEntry(
+            model=names[alike[0].model_digest],
+            method=alike[0].method_digest,
+            seed=alike[0].seed,
+            keys=b" ".join(alike.keys).decode(),
         )
-        for unit in units
+        for alike in units.by_kind()
     )
 
 

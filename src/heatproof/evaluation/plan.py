@@ -5,17 +5,19 @@ everything that decides its numbers: a changed setting gives new keys, whose uni
 not computed again. The same experiment, images and weights always give the same units.
 """
 
-import sys
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, overload
+
+import numpy as np
 
 from heatproof.core.objects import code_of
 from heatproof.core.records import SCHEMA_VERSION
 from heatproof.core.settings import content_hash
 from heatproof.data.base import Item
 from heatproof.data.labels import relabelled
-from heatproof.evaluation.experiment import Experiment
+from heatproof.evaluation.experiment import Experiment, ModelChoice
 from heatproof.methods.base import Method
 from heatproof.metrics.base import ReferenceMetric
 from heatproof.metrics.metric import Metric
@@ -23,13 +25,12 @@ from heatproof.models.outputs import Logit
 from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.store.manifest import AccelerationEntry
 
+Array = np.ndarray[Any, Any]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Unit:
     """The smallest piece of work that is stored as a whole. It consists of plain data, so that it can be sent to other processes.
-
-    A run may have a hundred thousand. So what many units have in common is one object that all of them hold, and a unit has slots:
-    a dictionary of its own, as `cached_property` needs it, takes three times the memory of all the rest.
 
     Attributes:
         model: the settings of the model's loader.
@@ -38,6 +39,7 @@ class Unit:
         output: the settings of the output that is explained, as `networks.output_settings` makes them.
         image_shape: the shape of the images that the network takes.
         method: the settings of the method.
+        method_digest: the digest of these settings, by which records name the method.
         label: the label of the method.
         metrics: the settings of the metrics.
         dataset: the settings of the data set.
@@ -51,6 +53,7 @@ class Unit:
         model_name: the name of the model, for messages.
         model_label: the name that the experiment gives the model, under which it is recorded; empty for its own.
         code: the content hashes of the source of the objects that the run was given, such as a method of the user's own.
+        key: the hash of everything that decides the unit's records; labels of methods, estimates and the size of the set do not.
     """
 
     model: dict[str, Any]
@@ -59,6 +62,7 @@ class Unit:
     output: dict[str, Any]
     image_shape: ImageShape
     method: dict[str, Any]
+    method_digest: str
     label: str
     metrics: tuple[dict[str, Any], ...]
     dataset: dict[str, Any]
@@ -71,42 +75,22 @@ class Unit:
     memory: int | None
     passes: int
     model_name: str
-    model_label: str = ""
-    code: tuple[str, ...] = ()
-    _method_digest: str = field(default="", init=False, repr=False, compare=False)
-    _key: str = field(default="", init=False, repr=False, compare=False)
+    model_label: str
+    code: tuple[str, ...]
+    key: str
 
-    @property
-    def method_digest(self) -> str:
-        """The digest of the method's settings, by which records name it."""
-        if not self._method_digest:
-            object.__setattr__(self, "_method_digest", sys.intern(content_hash(self.method)))
-        return self._method_digest
 
-    @property
-    def key(self) -> str:
-        """The hash of everything that decides the unit's records; labels of methods, estimates and the size of the set do not."""
-        if not self._key:
-            object.__setattr__(self, "_key", self._computed_key())
-        return self._key
-
-    def _computed_key(self) -> str:
-        decides = {
-            "schema": SCHEMA_VERSION,
-            "model": {k: v for k, v in self.model.items() if k != "path"},
-            "weights": self.model_digest,
-            "plan": self.plan,
-            "incremental": self.incremental,
-            "output": self.output,
-            "method": self.method,
-            "metrics": list(self.metrics),
-            "images": [asdict(item) for item in self.items],
-            "target": self.target,
-            "seed": self.seed,
-            "keep": list(self.keep),
-        }
-        decides |= {"label": self.model_label} if self.model_label else {}  # its records hold it
-        return content_hash(decides | ({"code": list(self.code)} if any(self.code) else {}))
+def unit_key(fields: Mapping[str, Any]) -> str:
+    """The key of a unit that has these fields."""
+    decides = {
+        "schema": SCHEMA_VERSION,
+        "model": {k: v for k, v in fields["model"].items() if k != "path"},
+        "weights": fields["model_digest"],
+        "images": [asdict(item) for item in fields["items"]],
+        **{name: fields[name] for name in ("plan", "incremental", "output", "method", "metrics", "target", "seed", "keep")},
+    }
+    decides |= {"label": fields["model_label"]} if fields["model_label"] else {}  # its records hold it
+    return content_hash(decides | ({"code": fields["code"]} if any(fields["code"]) else {}))
 
 
 @dataclass(frozen=True)
@@ -133,7 +117,121 @@ class Network:
     """The name of the model; empty for that of its loader."""
 
 
-def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> list[Unit]:
+@dataclass(frozen=True)
+class _NetworkUnits:
+    """The units of one network.
+
+    Attributes:
+        common: the fields that all of them share.
+        items: the images, with the labels of the network.
+        kept: the number of images whose maps are stored.
+        methods: the fields that depend on the method, for each method.
+        passes: the passes of one image, by seed and method.
+        once: the passes that come once in a run, by seed and method.
+    """
+
+    common: Mapping[str, Any]
+    items: Sequence[Item]
+    kept: int
+    methods: Sequence[Mapping[str, Any]]
+    passes: Array
+    once: Array
+
+
+class _Grid:
+    """All units of an experiment: networks × batches of images × seeds × methods, in this order."""
+
+    def __init__(self, networks: Sequence[_NetworkUnits], batch: int, seeds: Sequence[int]) -> None:
+        self.networks, self.batch, self.seeds = networks, batch, seeds
+        self.images, methods = len(networks[0].items), len(networks[0].methods)
+        self.shape = len(networks), -(-self.images // batch), len(seeds), methods
+        self._keys = np.zeros(math.prod(self.shape), "S32")
+
+    def unit(self, place: int) -> Unit:
+        rest, method = divmod(place, self.shape[3])
+        rest, seed = divmod(rest, self.shape[2])
+        nth, batch = divmod(rest, self.shape[1])
+        network, start = self.networks[nth], batch * self.batch
+        items = tuple(network.items[start : start + self.batch])
+        fields = {
+            **network.common,
+            **network.methods[method],
+            "items": items,
+            "seed": self.seeds[seed],
+            "keep": tuple(item.digest for item in items[: max(network.kept - start, 0)]),
+        }
+        if not self._keys[place]:
+            self._keys[place] = unit_key(fields)
+        passes = network.passes[seed, method] * len(items) + network.once[seed, method] * (batch == 0)
+        return Unit(**fields, passes=int(passes), key=self._keys[place].decode())
+
+    def keys(self, places: Array) -> Array:
+        for place in places[self._keys[places] == b""]:
+            self.unit(int(place))
+        keys: Array = self._keys[places]
+        return keys
+
+
+class PlannedUnits(Sequence[Unit]):
+    """Units of a run, in order. Each is made when it is asked for, so that a plan of a hundred thousand takes no memory.
+
+    `keys`, `networks`, `images` and `passes` are arrays with one entry for each unit.
+    """
+
+    def __init__(self, grid: _Grid, places: Array) -> None:
+        self._grid, self._places = grid, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, at: int) -> Unit: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> "PlannedUnits": ...
+
+    def __getitem__(self, at: int | slice) -> "Unit | PlannedUnits":
+        return self.where(at) if isinstance(at, slice) else self._grid.unit(int(self._places[at]))
+
+    def where(self, chosen: Array | slice) -> "PlannedUnits":
+        """The units for which an array is true."""
+        return PlannedUnits(self._grid, self._places[chosen])
+
+    @property
+    def keys(self) -> Array:
+        """The keys, as bytes."""
+        return self._grid.keys(self._places)
+
+    @property
+    def networks(self) -> Array:
+        """The positions of the networks in the experiment."""
+        return self._axes()[0]
+
+    @property
+    def images(self) -> Array:
+        """The number of images of the run up to the last one of each unit."""
+        return np.minimum((self._axes()[1] + 1) * self._grid.batch, self._grid.images)
+
+    @property
+    def passes(self) -> Array:
+        """The expected numbers of forward passes; a backward pass counts as two."""
+        network, batch, seed, method = self._axes()
+        each, once = (np.stack([getattr(n, name) for n in self._grid.networks]) for name in ("passes", "once"))
+        at, size = (network, seed, method), self.images - batch * self._grid.batch
+        passes: Array = each[at] * size + once[at] * (batch == 0)
+        return passes
+
+    def _axes(self) -> tuple[Array, ...]:
+        return np.unravel_index(self._places, self._grid.shape)
+
+    def by_kind(self) -> "Iterator[PlannedUnits]":
+        """The units of each network, seed and method, which differ in their images only."""
+        network, _, seed, method = self._axes()
+        kinds = (network * self._grid.shape[2] + seed) * self._grid.shape[3] + method
+        yield from (self.where(kinds == kind) for kind in np.unique(kinds))
+
+
+def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Network]) -> PlannedUnits:
     """List all units, in an order that finishes a batch of images for all seeds and methods before it begins the next batch.
 
     The expected passes of a unit include the work that several units share (the clean forward passes of a batch, the maps of
@@ -145,61 +243,64 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
         items: the images of the run.
         networks: the loaded models, in the order of the experiment.
     """
-    metrics = experiment.metric_list()
-    compared = {metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)}
-    dataset, scored = experiment.data().to_dict(), tuple(metric.to_dict() for metric in metrics)
-    methods = [(named, named.method.to_dict()) for named in experiment.method_entries()]
-    units = []
-    for entry, network in zip(experiment.model_entries(), networks, strict=True):
-        loader = entry.loader.to_dict()
-        labelled, shape = relabelled(items, network.class_indices), network.image_shape
-        common = {name: cost for metric in metrics for name, cost in metric.common_cost(shape).items()}
-        output = dict(network.output) if entry.output is None else entry.output.to_dict()
-        code = [tuple(map(code_of, (loader, dataset, settings, *scored))) for _, settings in methods]
-        beyond = [map_passes(named.method, metrics, shape) for named, _ in methods]
-        for start in range(0, len(items), experiment.batch):
-            batch = tuple(labelled[start : start + experiment.batch])
-            kept_maps = experiment.kept_maps if len(shape) < 4 else 0  # maps of volumes have no picture in a report
-            trained = [cost for metric in metrics if not start and (cost := metric.retraining(shape)) is not None]
-            keep = tuple(item.digest for item in items[start : min(start + experiment.batch, kept_maps)])
-            shared, once = 1, sum({cost.common_key: _beyond_clean(cost.common) for cost in trained}.values())
-            for nth, seed in enumerate(experiment.seeds):
-                shared += sum(_beyond_clean(cost) for cost in common.values())
-                shared += sum(_beyond_clean(method.cost(shape)) for method in compared.values() if method.stochastic or nth == 0)
-                for index, (named, settings) in enumerate(methods):
-                    passes, shared = shared + beyond[index], 0
-                    once += sum(_beyond_clean(cost.own) for cost in trained)
-                    once += sum({c.images_key: c.images for c in trained}.values()) * (1 + _beyond_clean(named.method.cost(shape)))
-                    units.append(
-                        Unit(
-                            model=loader,
-                            model_digest=network.digest,
-                            plan=network.plan,
-                            output=output,
-                            image_shape=shape,
-                            method=settings,
-                            label=named.label,
-                            metrics=scored,
-                            dataset=dataset,
-                            items=batch,
-                            target=experiment.target,
-                            seed=seed,
-                            keep=keep,
-                            incremental=experiment.incremental,
-                            memory=experiment.memory,
-                            passes=passes * len(batch) + once,
-                            model_name=network.name or entry.loader.name,
-                            model_label=entry.label if entry.training is None else network.name,
-                            code=code[index],
-                        )
-                    )
-                    once = 0
-    return units
+    pairs = zip(experiment.model_entries(), networks, strict=True)
+    grid = _Grid([_network_units(experiment, items, *pair) for pair in pairs], experiment.batch, experiment.seeds)
+    return PlannedUnits(grid, np.arange(math.prod(grid.shape)))
 
 
-def total_passes(units: Sequence[Unit]) -> int:
+def _network_units(experiment: Experiment, items: Sequence[Item], entry: ModelChoice, network: Network) -> _NetworkUnits:
+    metrics, shape, seeds = experiment.metric_list(), network.image_shape, len(experiment.seeds)
+    choices = [(choice, choice.method.to_dict()) for choice in experiment.method_entries()]
+    loader, dataset, scored = entry.loader.to_dict(), experiment.data().to_dict(), tuple(metric.to_dict() for metric in metrics)
+    own = [map_passes(choice.method, metrics, shape) for choice, _ in choices]
+    passes, once = np.tile(own, (seeds, 1)), np.zeros((seeds, len(choices)), int)
+    passes[0, 0] += 1  # the clean forward pass
+    passes[:, 0] += sum(
+        {name: _beyond_clean(cost) for metric in metrics for name, cost in metric.common_cost(shape).items()}.values()
+    )
+    for reference in {
+        metric.reference.digest: metric.reference for metric in metrics if isinstance(metric, ReferenceMetric)
+    }.values():
+        passes[: None if reference.stochastic else 1, 0] += _beyond_clean(reference.cost(shape))
+    trained = [cost for metric in metrics if (cost := metric.retraining(shape)) is not None]
+    images = sum({cost.images_key: cost.images for cost in trained}.values())
+    once += [images * (1 + _beyond_clean(choice.method.cost(shape))) for choice, _ in choices]
+    once += sum(_beyond_clean(cost.own) for cost in trained)
+    once[0, 0] += sum({cost.common_key: _beyond_clean(cost.common) for cost in trained}.values())
+    return _NetworkUnits(
+        common={
+            "model": loader,
+            "model_digest": network.digest,
+            "plan": network.plan,
+            "output": dict(network.output) if entry.output is None else entry.output.to_dict(),
+            "image_shape": shape,
+            "metrics": scored,
+            "dataset": dataset,
+            "target": experiment.target,
+            "incremental": experiment.incremental,
+            "memory": experiment.memory,
+            "model_name": network.name or entry.loader.name,
+            "model_label": entry.label if entry.training is None else network.name,
+        },
+        items=relabelled(items, network.class_indices),
+        kept=experiment.kept_maps if len(shape) < 4 else 0,  # maps of volumes have no picture in a report
+        methods=[
+            {
+                "method": settings,
+                "method_digest": content_hash(settings),
+                "label": choice.label,
+                "code": tuple(map(code_of, (loader, dataset, settings, *scored))),
+            }
+            for choice, settings in choices
+        ],
+        passes=passes,
+        once=once,
+    )
+
+
+def total_passes(units: PlannedUnits) -> int:
     """The expected number of forward passes of all units; a backward pass counts as two."""
-    return sum(unit.passes for unit in units)
+    return int(units.passes.sum())
 
 
 def map_passes(method: Method, metrics: Sequence[Metric], image_shape: ImageShape) -> int:

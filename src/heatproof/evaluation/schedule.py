@@ -5,16 +5,16 @@ scores so far, and a model whose comparisons are all settled gets no more units.
 batches before the look. A run that was killed therefore stops at the same place, whichever executor computes its units.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from heatproof.core.settings import canonical_json, content_hash
 from heatproof.data.base import Item
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import Unit, total_passes
+from heatproof.evaluation.plan import PlannedUnits, Unit, total_passes
 from heatproof.evaluation.stopping import Stop
 from heatproof.stats import ALPHA, Decision, decide, plan_looks
 from heatproof.store import Run
@@ -42,15 +42,13 @@ class Schedule:
     """
 
     def __init__(
-        self, experiment: Experiment, items: Sequence[Item], units: Sequence[Unit], names: Mapping[str, str], store: Run
+        self, experiment: Experiment, items: Sequence[Item], units: PlannedUnits, names: Mapping[str, str], store: Run
     ) -> None:
-        self.units: Sequence[Unit] = units
-        self._done = store.done()
-        self.pending: Sequence[Unit] = _without(units, self._done)
+        self.units = units
+        self.pending = units.where(~store.which_done(units.keys))
         self.pending_passes = total_passes(self.pending)
         self.stopped: list[StoppedEntry] = []
         self._experiment, self._items, self._names, self._store = experiment, items, names, store
-        self._end = {item.name: place for place, item in enumerate(items, 1)}
         self._methods = [entry.method for entry in experiment.method_entries()]
         self._pairs = experiment.stop.pairs(self._methods) if experiment.stop else []
         self.looks = (
@@ -63,12 +61,13 @@ class Schedule:
         if stop is None:
             yield self.pending
             return
-        for own in _by_network(self.units):
+        for network in np.unique(self.units.networks):
             before = 0
             for look in self.looks:
-                yield [unit for unit in own if before < self._images(unit) <= look and unit.key not in self._done]
+                pending = self.pending
+                yield pending.where((pending.networks == network) & (before < pending.images) & (pending.images <= look))
                 before = look
-                if look < len(self._items) and self._look(stop, own, look):
+                if look < len(self._items) and self._look(stop, network, look):
                     break
 
     def stop_entry(self) -> StopEntry | None:
@@ -85,23 +84,21 @@ class Schedule:
             stopped=tuple(self.stopped),
         )
 
-    def _images(self, unit: Unit) -> int:
-        """Images of the run up to the end of the unit's batch."""
-        return self._end[unit.items[-1].name]
-
-    def _look(self, stop: Stop, own: Sequence[Unit], look: int) -> bool:
+    def _look(self, stop: Stop, network: int, look: int) -> bool:
         """Test the comparisons of one model and return whether they are all settled; its further units are then dropped."""
-        why = self._decision(stop, [unit for unit in own if self._images(unit) <= look], look)
+        own = self.units.where(self.units.networks == network)
+        why = self._decision(stop, own.where(own.images <= look), look)
         if not why:
             return False
-        ahead = {unit.key for unit in own if self._images(unit) > look}
-        self.units, self.pending = _without(self.units, ahead), _without(self.pending, ahead)
+        self.units, self.pending = (
+            units.where((units.networks != network) | (units.images <= look)) for units in (self.units, self.pending)
+        )
         self.pending_passes = total_passes(self.pending)
         model, output = self._names[own[0].model_digest], own[0].output["name"]
         self.stopped.append(StoppedEntry(model=model, output=output, images=look, of=len(self._items), why=why))
         return True
 
-    def _decision(self, stop: Stop, units: Sequence[Unit], look: int) -> str:
+    def _decision(self, stop: Stop, units: PlannedUnits, look: int) -> str:
         """The reason why the model needs no more images; empty if it needs more."""
         settled = []
         for metric in self._experiment.primary_metrics():
@@ -118,28 +115,19 @@ class Schedule:
         level = f"{ALPHA / len(self.looks):.3g} at each of {len(self.looks)} looks"
         return f"all comparisons of methods with {AGAINST[stop.against]} are decided, {counts}, at level {level}"
 
-    def _scores(self, units: Sequence[Unit], metric: Mapping[str, Any], look: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    def _scores(self, units: PlannedUnits, metric: Mapping[str, Any], look: int) -> "np.ndarray[Any, np.dtype[np.float64]]":
         """The scores up to the look, [methods, images], averaged over seeds; NaN where there is none."""
-        keys, settings = {unit.key for unit in units}, canonical_json(metric)
         row_of = {content_hash(method.to_dict()): row for row, method in enumerate(self._methods)}
         column_of = {item.digest: column for column, item in enumerate(self._items[:look])}
         total, count = np.zeros((2, len(row_of), look))
+        own = pa.table({"unit": units.keys.astype(str), "metric_settings": [canonical_json(metric)] * len(units)})
         rows = self._store.query(
-            "SELECT unit, metric_settings, method, image, value FROM records "
-            f"WHERE metric = '{metric['name']}' AND component = '' AND isfinite(value) ORDER BY method, image, seed"
+            "SELECT method, image, value FROM records SEMI JOIN own USING (unit, metric_settings) "
+            f"WHERE metric = '{metric['name']}' AND component = '' AND isfinite(value) ORDER BY method, image, seed",
+            {"own": own},
         ).to_pylist()
         for row in rows:
-            if row["unit"] in keys and row["metric_settings"] == settings:
-                at = row_of[row["method"]], column_of[row["image"]]
-                total[at] += row["value"]
-                count[at] += 1
+            at = row_of[row["method"]], column_of[row["image"]]
+            total[at] += row["value"]
+            count[at] += 1
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-
-
-def _by_network(units: Sequence[Unit]) -> list[list[Unit]]:
-    """The units of each pair of a model and its explained output, in the order of the plan."""
-    return [list(own) for _, own in groupby(units, key=lambda unit: (unit.model_digest, unit.model, unit.output))]
-
-
-def _without(units: Sequence[Unit], keys: Collection[str]) -> Sequence[Unit]:
-    return [unit for unit in units if unit.key not in keys]

@@ -274,7 +274,7 @@ def _render(
     analyses: list[list[Analysis]],
     detections: MarkDetections | None,
 ) -> str:
-    metrics = told_apart(manifest.metrics)
+    metrics, units = told_apart(manifest.metrics), manifest.unit_keys()
     draws = sorted({item.draws for group in analyses for item in group})
     return str(
         _template().render(
@@ -288,8 +288,8 @@ def _render(
             provenance=provenance(manifest, pass_equivalents(run)),
             failures=run.failures(),
             refused=run.refused(),
-            units=len(manifest.units),
-            waiting=len({unit.unit for unit in manifest.units} - run.done() - {failure.unit for failure in run.failures()}),
+            units=len(units),
+            waiting=len(units - run.done() - {failure.unit for failure in run.failures()}),
             draws=draws,
             seed=SEED,
             alpha=ALPHA,

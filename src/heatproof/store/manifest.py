@@ -5,9 +5,9 @@ settings; which units belong to it; where it stopped early; and on which machine
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -15,7 +15,7 @@ from heatproof.core.records import Direction
 from heatproof.core.settings import canonical_json
 from heatproof.store.published import AssociationEntry, ClaimEntry, Entry, PublishedTable, SweepEntry
 
-MANIFEST_VERSION = 6
+MANIFEST_VERSION = 7
 """Raised whenever a field changes its name or its meaning; `store/upgrade.py` reads older versions."""
 
 
@@ -135,17 +135,31 @@ class ImageEntry(Entry):
     label_name: str = ""
 
 
-class UnitEntry(NamedTuple):
-    """One unit of work: the images of one batch, explained by one method for one network with one seed.
+class UnitsEntry(Entry):
+    """The units of one network, one method and one seed, each of which explains the images of one batch.
 
-    A run may have a hundred thousand, so that an entry is a tuple, of which run.json holds the values alone. Which images belong to
-    a unit is said by its records.
+    keys  the keys of the units, with blanks between them: a run may have a hundred thousand.
+
+    Which images belong to a unit is said by its records.
     """
 
-    unit: str
     model: str
     method: str
     seed: int
+    keys: str
+
+    @classmethod
+    def of(cls, units: Iterable[tuple[str, str, str, int]]) -> "tuple[UnitsEntry, ...]":
+        """Entries from the key, the network, the method and the seed of each unit.
+
+        >>> from heatproof.store.manifest import UnitsEntry
+        >>> [entry.keys for entry in UnitsEntry.of([("u1", "net", "d1", 0), ("u2", "net", "d2", 0), ("u3", "net", "d1", 0)])]
+        ['u1 u3', 'u2']
+        """
+        alike: dict[tuple[str, str, int], list[str]] = {}
+        for key, model, method, seed in units:
+            alike.setdefault((model, method, seed), []).append(key)
+        return tuple(cls(model=kind[0], method=kind[1], seed=kind[2], keys=" ".join(keys)) for kind, keys in alike.items())
 
 
 class StoppedEntry(Entry):
@@ -199,7 +213,7 @@ class Manifest(Entry):
     methods: tuple[MethodEntry, ...] = ()
     metrics: tuple[MetricEntry, ...] = ()
     images: tuple[ImageEntry, ...] = ()
-    units: tuple[UnitEntry, ...] = ()
+    units: tuple[UnitsEntry, ...] = ()
     class_names: Mapping[str, str] = {}
     stop: StopEntry | None = None
     tables: tuple[PublishedTable, ...] = ()
@@ -223,6 +237,10 @@ class Manifest(Entry):
     def looks(self) -> int:
         """How often the comparisons may be tested, the end included; 1 for a run that cannot stop early."""
         return len(self.stop.looks) if self.stop else 1
+
+    def unit_keys(self) -> set[str]:
+        """The keys of all units of the run."""
+        return {key for entry in self.units for key in entry.keys.split()}
 
     def stopped(self, model: ModelEntry) -> str:
         """After how many images the network was stopped, and why; empty if it was not."""

@@ -5,14 +5,14 @@ units by their keys. A unit has one key wherever it is computed, so that runs of
 what.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from heatproof.core.errors import DataError, UsageError
 from heatproof.store import parts as part_files
 from heatproof.store.atomic import check_folder, check_links, write_atomically, writing
-from heatproof.store.manifest import Manifest, ModelEntry
+from heatproof.store.manifest import Manifest, ModelEntry, UnitsEntry
 from heatproof.store.run import Run
 
 
@@ -79,12 +79,17 @@ def _united(manifests: Sequence[Manifest], runs: Sequence[Run]) -> Manifest:
             "methods": methods,
             "metrics": _union((each.metrics for each in manifests), lambda entry: (entry.name, entry.settings_key)),
             "images": _union((each.images for each in manifests), lambda entry: entry.digest),
-            "units": _union((each.units for each in manifests), lambda entry: entry.unit),
+            "units": UnitsEntry.of(_union(map(_units, manifests), lambda unit: unit[0])),
             "class_names": {name: text for each in reversed(manifests) for name, text in each.class_names.items()},
             "seeds": tuple(dict.fromkeys(seed for each in manifests for seed in each.seeds)),
             "elapsed": sum(each.elapsed for each in manifests),
         }
     )
+
+
+def _units(manifest: Manifest) -> Iterator[tuple[str, str, str, int]]:
+    for entry in manifest.units:
+        yield from ((key, entry.model, entry.method, entry.seed) for key in entry.keys.split())
 
 
 def _identity(model: ModelEntry) -> Hashable:

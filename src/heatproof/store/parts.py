@@ -108,20 +108,16 @@ def inspect(part: Path) -> PartState:
         return PartState(part, fault=f"content that cannot be read ({str(error).splitlines()[0]:.120})")
 
 
-def names(folder: Path) -> list[str]:
-    """The names of the parts in a folder: a hundred thousand take a tenth of the memory of their paths."""
-    try:
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if entry.name.endswith(".parquet") and not entry.name.startswith(".")]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def names(folder: Path) -> Iterator[str]:
+    """The names of the parts in a folder, in any order; a folder may hold a hundred thousand."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries if entry.name.endswith(".parquet") and not entry.name.startswith("."))
 
 
-def units_in(folder: Path) -> set[str]:
-    """The units that the parts in a folder hold."""
-    found = names(folder)
-    alone = {name.removesuffix(".parquet") for name in found if not is_pack(name)}
-    return alone.union(*(stated_units(folder / name) for name in found if is_pack(name)))
+def units_in(folder: Path) -> Iterator[str]:
+    """The units that the parts in a folder hold; a unit that two parts hold comes twice."""
+    for name in names(folder):
+        yield from stated_units(folder / name)
 
 
 def stated_units(part: Path) -> tuple[str, ...]:

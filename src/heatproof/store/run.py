@@ -20,6 +20,7 @@ computed.
 """
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -87,10 +88,11 @@ written to, such as runs/demo
         if not self.exists:
             return f"Run({str(self.path)!r}), without a manifest"
         manifest, failed = self.manifest(), len(self.failures())
-        done = len(self.done() & {unit.unit for unit in manifest.units})
+        units = manifest.unit_keys()
+        done = len(self.done() & units)
         parts = [(manifest.models, "network"), (manifest.methods, "method"), (manifest.metrics, "metric")]
         counted = ", ".join([*(count(len(entries), noun) for entries, noun in parts), count(len(manifest.images), "image")])
-        lines = [f"Run({str(self.path)!r}): {counted}; {done} of {len(manifest.units)} units done, {failed} failed"]
+        lines = [f"Run({str(self.path)!r}): {counted}; {done} of {len(units)} units done, {failed} failed"]
         if (self.path / VERDICT).exists():
             lines += [self.verdict, f"report: {self.path / REPORT}"]
         return "\n".join(lines)
@@ -159,7 +161,13 @@ written to, such as runs/demo
 
     def done(self) -> set[str]:
         """The keys of the finished units, which are those that a part holds."""
-        return part_files.units_in(self.path / "parts")
+        return set(part_files.units_in(self.path / "parts"))
+
+    def which_done(self, keys: "np.ndarray[Any, Any]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
+        """For each key of an array of bytes, whether the unit is finished."""
+        longest = keys.dtype.itemsize + 1  # a longer name is cut off, and still no key
+        done = np.fromiter(map(os.fsencode, part_files.units_in(self.path / "parts")), f"S{longest}")
+        return np.isin(keys, done)
 
     def write_part(self, unit: str, records: Iterable[Record], maps: "Mapping[str, np.ndarray[Any, Any]] | None" = None) -> None:
         """Store the result of a unit: write its maps, then its part, and delete the record of an earlier failure.
@@ -391,5 +399,4 @@ written to, such as runs/demo
 
     def _current(self) -> set[str] | None:
         """The keys of the units that the manifest lists; None if it lists none."""
-        units = self.manifest().units if self.exists else ()
-        return {unit.unit for unit in units} or None
+        return (self.manifest().unit_keys() if self.exists else None) or None

@@ -8,12 +8,14 @@ outcome. A process that is killed leaves a start without an end. The log is for 
 a run is read from it. A line that is torn, as on a full disk, is passed over.
 """
 
+import heapq
 import json
 import os
 import platform
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -120,15 +122,14 @@ def log_of(folder: Path) -> RunLog:
     return RunLog(folder)
 
 
-def logged_units(folder: Path | str) -> list[LoggedUnit]:
+def logged_units(folder: Path | str) -> Iterator[LoggedUnit]:
     """Everything that the log of a run says of its units, in the order of their starts."""
-    units = [unit for process, lines in _files(folder) for unit in _units(process, lines)]
-    return sorted(units, key=lambda unit: (unit.start, unit.end))
+    return heapq.merge(*(_units(file) for file in _files(folder)), key=lambda unit: (unit.start, unit.end))
 
 
 def logged_processes(folder: Path | str) -> list[LoggedProcess]:
     """The processes that worked on a run."""
-    return [process for process, _ in _files(folder)]
+    return [_process(file) for file in _files(folder)]
 
 
 def utc() -> str:
@@ -136,39 +137,40 @@ def utc() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _files(folder: Path | str) -> Iterator[tuple[LoggedProcess, list[dict[str, Any]]]]:
-    for file in sorted((Path(folder) / FOLDER).glob("[!.]*.jsonl")):
-        lines = list(_lines(file))
-        about = next((line for line in lines if line["event"] == "process"), {})
-        runs = [line for line in lines if line["event"] == "run"]
-        started = max((_text(line, "at") for line in runs if line.get("outcome") == "started"), default="")
-        ended = next((_text(line, "outcome") for line in runs if line.get("outcome") in ("finished", "stopped")), "")
-        yield LoggedProcess(file.stem, False if ended else _alive(about), started, ended), lines
+def _files(folder: Path | str) -> list[Path]:
+    return sorted((Path(folder) / FOLDER).glob("[!.]*.jsonl"))
+
+
+def _process(file: Path) -> LoggedProcess:
+    lines = [line for line in _lines(file) if line["event"] in ("process", "run")]
+    about = next((line for line in lines if line["event"] == "process"), {})
+    runs = [line for line in lines if line["event"] == "run"]
+    started = max((_text(line, "at") for line in runs if line.get("outcome") == "started"), default="")
+    ended = next((_text(line, "outcome") for line in runs if line.get("outcome") in ("finished", "stopped")), "")
+    return LoggedProcess(file.stem, False if ended else _alive(about), started, ended)
 
 
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
-    try:
-        content = file.read_bytes()
-    except OSError:
-        return
-    for line in content.split(b"\n"):
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(entry, dict) and isinstance(entry.get("event"), str):
-            yield entry
+    with suppress(OSError), file.open("rb") as lines:
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict) and isinstance(entry.get("event"), str):
+                yield entry
 
 
-def _units(process: LoggedProcess, lines: list[dict[str, Any]]) -> Iterator[LoggedUnit]:
+def _units(file: Path) -> Iterator[LoggedUnit]:
+    process, newest = _process(file), ""
     begun: dict[str, dict[str, Any]] = {}
-    for line in lines:
+    for line in _lines(file):
+        newest = _text(line, "unit")
         if line["event"] == "start":
             begun[_text(line, "unit")] = line
         elif line["event"] == "end":
             start = begun.pop(_text(line, "unit"), {})
             yield _unit(process, line, _text(line, "outcome"), _text(line, "start") or _text(start, "at"), _text(line, "at"))
-    newest = _text(lines[-1], "unit") if lines else ""
     for unit, line in begun.items():
         running = process.alive is not False and unit == newest  # a process computes one unit at a time
         yield _unit(process, line, "running" if running else "lost", _text(line, "at"), "")

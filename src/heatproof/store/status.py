@@ -6,9 +6,12 @@ is that of the times of its parts.
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from heapq import nlargest
 from pathlib import Path
 
 from heatproof.store.manifest import Manifest
@@ -75,15 +78,14 @@ def status(run: Run) -> RunStatus:
     Raises:
         DataError: run.json is missing or damaged.
     """
-    manifest, logged = run.manifest(), logged_units(run.path)
-    units = {unit.unit for unit in manifest.units}
-    done, failures = run.done() & units, run.failures()
-    times = sorted(part.stat().st_mtime for part in run.parts() if part.is_file())[-RECENT:]
-    files = [file for file in run.path.rglob("*") if file.is_file()]
-    ended = [unit for unit in logged if unit.outcome == "done"]
-    running = _running(logged, ended)
-    if logged:
-        rate, left = _pace(manifest, done, logged, running, logged_processes(run.path))
+    manifest, log = run.manifest(), _Log()
+    for unit in logged_units(run.path):
+        log.add(unit)
+    units = manifest.unit_keys()
+    done, failures, running = run.done() & units, run.failures(), log.running()
+    times = sorted(nlargest(RECENT, (part.stat().st_mtime for part in run.parts() if part.is_file())))
+    if log.exists:
+        rate, left = _pace(manifest, done, log, running, logged_processes(run.path))
     else:
         rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else float("nan")
         left = (len(units) - len(done)) / rate if len(units) > len(done) else 0.0
@@ -100,48 +102,73 @@ def status(run: Run) -> RunStatus:
         failed=len({failure.unit for failure in failures}),
         refused=len({failure.what for failure in run.refused()}),
         set_aside=len(list((run.path / "set_aside").glob("*"))),
-        size=sum(file.stat().st_size for file in files),
+        size=sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file()),
         quiet=max(time.time() - times[-1], 0.0) if times else float("nan"),
         rate=rate,
         left=left,
         running=running,
-        slowest=max(ended, key=lambda unit: unit.seconds, default=None),
-        peak_bytes=max((unit.peak_bytes for unit in logged), default=0),
+        slowest=log.slowest,
+        peak_bytes=log.peak_bytes,
     )
 
 
-def _running(logged: Sequence[LoggedUnit], ended: Sequence[LoggedUnit]) -> tuple[LoggedUnit, ...]:
-    """The units that are computed now; of another machine, those that were begun a short while ago."""
-    longest = max(SILENT, 10 * _mean([unit.seconds for unit in ended[-RECENT:]], 0.0))
-    begun = [unit for unit in logged if unit.outcome == "running"]
-    return tuple(unit for unit in begun if unit.process.alive or elapsed(unit) < longest)
+def _recent() -> deque[float]:
+    return deque(maxlen=RECENT)
+
+
+@dataclass
+class _Log:
+    """What a state needs of a log, which may be of a hundred thousand units."""
+
+    exists: bool = False
+    begun: list[LoggedUnit] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    """When each unit that failed ended."""
+    seconds: defaultdict[tuple[str, str], deque[float]] = field(default_factory=partial(defaultdict, _recent))
+    """The seconds of the latest units of each method and network."""
+    latest: deque[float] = field(default_factory=_recent)
+    """The seconds of the latest units of all."""
+    slowest: LoggedUnit | None = None
+    peak_bytes: int = 0
+
+    def add(self, unit: LoggedUnit) -> None:
+        """Add a unit, in the order of the log."""
+        self.exists = True
+        self.peak_bytes = max(self.peak_bytes, unit.peak_bytes)
+        if unit.outcome == "running":
+            self.begun.append(unit)
+        elif unit.outcome == "failed":
+            self.failed[unit.unit] = unit.end
+        elif unit.outcome == "done":
+            self.seconds[unit.method, unit.model].append(unit.seconds)
+            self.latest.append(unit.seconds)
+            if self.slowest is None or unit.seconds > self.slowest.seconds:
+                self.slowest = unit
+
+    def running(self) -> tuple[LoggedUnit, ...]:
+        """The units that are computed now; of another machine, those that were begun a short while ago."""
+        longest = max(SILENT, 10 * _mean(self.latest, 0.0))
+        return tuple(unit for unit in self.begun if unit.process.alive or elapsed(unit) < longest)
 
 
 def _pace(
-    manifest: Manifest,
-    done: set[str],
-    logged: Sequence[LoggedUnit],
-    running: Sequence[LoggedUnit],
-    processes: Sequence[LoggedProcess],
+    manifest: Manifest, done: set[str], log: _Log, running: Sequence[LoggedUnit], processes: Sequence[LoggedProcess]
 ) -> tuple[float, float]:
     """The units per second, and the seconds until the last unit ends."""
     start = max((process.started_run for process in processes), default="")
-    failed = {unit.unit for unit in logged if unit.outcome == "failed" and unit.end >= start}
-    waiting = [unit for unit in manifest.units if unit.unit not in done and unit.unit not in failed]
-    ended = [unit for unit in logged if unit.outcome == "done"]
+    labels = {method.key: method.label for method in manifest.methods}
+    overall, waiting, left = _mean(log.latest, float("nan")), 0, 0.0
+    expected = {kind: _mean(seconds, overall) for kind, seconds in log.seconds.items()}
+    for entry in manifest.units:
+        keys = [key for key in entry.keys.split() if key not in done and not (key in log.failed and log.failed[key] >= start)]
+        waiting += len(keys)
+        left += len(keys) * expected.get((labels.get(entry.method, ""), entry.model), overall)
     if not waiting:
         return float("nan"), 0.0
-    if not running or not ended:
+    if not running:
         return float("nan"), float("nan")
-    overall = _mean([unit.seconds for unit in ended[-RECENT:]], float("nan"))
-    labels = {method.key: method.label for method in manifest.methods}
-    taken: dict[tuple[str, str], list[float]] = {}
-    for unit in ended:
-        taken.setdefault((unit.method, unit.model), []).append(unit.seconds)
-    means = {kind: _mean(seconds[-RECENT:], overall) for kind, seconds in taken.items()}
-    expected = {unit.unit: means.get((labels.get(unit.method, ""), unit.model), overall) for unit in waiting}
-    spent = sum(min(elapsed(unit), expected.get(unit.unit, 0.0)) for unit in running)
-    return len(running) / overall, (sum(expected.values()) - spent) / len(running)
+    spent = sum(min(elapsed(unit), expected.get((unit.method, unit.model), overall)) for unit in running)
+    return len(running) / overall, (left - spent) / len(running)
 
 
 def elapsed(unit: LoggedUnit) -> float:
@@ -152,7 +179,7 @@ def elapsed(unit: LoggedUnit) -> float:
         return 0.0
 
 
-def _mean(values: Sequence[float], otherwise: float) -> float:
+def _mean(values: Collection[float], otherwise: float) -> float:
     finite = [value for value in values if value == value]
     return sum(finite) / len(finite) if finite else otherwise
 

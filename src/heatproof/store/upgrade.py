@@ -1,14 +1,14 @@
 """Manifests that earlier versions of heatproof wrote, brought up to the present version.
 
-Until version 4 the manifest was an untyped dictionary whose version stood under `schema`. Until version 5 each unit listed its
-images.
+Until version 4 the manifest was an untyped dictionary whose version stood under `schema`. Until version 6 each unit had an entry of
+its own, which until version 5 was a table and listed its images.
 """
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from heatproof.store.manifest import MANIFEST_VERSION
+from heatproof.store.manifest import MANIFEST_VERSION, UnitsEntry
 
 
 def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -18,7 +18,7 @@ def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     if "schema" not in content:
         older = isinstance(content.get("version"), int) and content["version"] < MANIFEST_VERSION
-        return {**content, "version": MANIFEST_VERSION, "units": _each(content.get("units", []), _unit)} if older else content
+        return {**content, "version": MANIFEST_VERSION, "units": _units(content.get("units", []))} if older else content
     kept = {key: content[key] for key in _UNCHANGED if content.get(key) is not None}
     budget = content.get("budget") or ""
     return {
@@ -26,7 +26,7 @@ def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
         "version": MANIFEST_VERSION,
         "budget": "fewer samples or images than the method asks for" if budget is True else budget,
         "environment": _environment(content.get("versions") or {}, content.get("machine") or {}),
-        "units": _each(content.get("units") or [], _unit),
+        "units": _units(content.get("units") or []),
         "models": _each(content.get("models", []), _model),
         "methods": _each(content.get("methods", []), _method),
         "metrics": _each(content.get("metrics", []), _metric),
@@ -59,8 +59,19 @@ def _renamed(entry: Mapping[str, Any], **names: str) -> dict[str, Any]:
     return {names.get(key, key): value for key, value in entry.items()}
 
 
-def _unit(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key != "images"}
+def _units(entries: Any) -> Any:
+    """The units by network, method and seed."""
+    if not isinstance(entries, list):
+        return entries
+    names = ("unit", "model", "method", "seed")
+    rows: list[Any] = [tuple(map(entry.get, names)) if isinstance(entry, Mapping) else entry for entry in entries]
+    return UnitsEntry.of(rows) if all(map(_is_unit, rows)) else entries
+
+
+def _is_unit(row: Any) -> bool:
+    if not isinstance(row, list | tuple) or len(row) != 4:
+        return False
+    return all(isinstance(text, str) for text in row[:3]) and isinstance(row[3], int)
 
 
 def _model(entry: Mapping[str, Any]) -> dict[str, Any]:

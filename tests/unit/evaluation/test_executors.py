@@ -24,7 +24,7 @@ ITEMS = [Item(name=f"{i}.png", digest=f"d{i}", label=i) for i in range(4)]
 METHODS = ["gradient", "random_map", "edge_map", "input_x_gradient"]
 
 
-def units() -> list[Unit]:
+def units() -> Sequence[Unit]:
     """Four methods on each of four images."""
     experiment = Experiment.parse(
         {
@@ -59,9 +59,9 @@ def test_one_s_own_batch_comes_first_then_one_that_nobody_has_then_any() -> None
         assert batch == (unit.model_digest, unit.items)
         taken.append((unit.items[0].name, unit.method["name"]))
 
-    for own, others in ((None, ()), (1, (0,)), (0, (1,)), (None, (0, 1)), (None, (0, 1, 2, 3))):
+    for own, others in ((None, ()), (1, (0,)), (0, (1,)), (None, (0, 1)), (None, (0, 1, 2)), (None, (0, 1, 2, 3))):
         take(own, others)
-    assert [name for name, _ in taken] == ["0.png", "1.png", "0.png", "2.png", "0.png"]
+    assert [name for name, _ in taken] == ["0.png", "1.png", "0.png", "2.png", "3.png", "0.png"]
     assert len({method for name, method in taken if name == "0.png"}) == 3
     while waiting:
         take(3)

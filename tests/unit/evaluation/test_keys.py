@@ -40,7 +40,7 @@ def test_more_images_make_no_more_keys(tmp_path, monkeypatch):
     assert few <= 16 * len(METHODS)
 
 
-def test_a_unit_has_no_dictionary_of_its_own_and_shares_what_units_have_in_common() -> None:
+def test_a_plan_holds_no_unit_and_units_share_what_they_have_in_common() -> None:
     experiment = Experiment.parse(
         {
             "name": "many",
@@ -51,8 +51,10 @@ def test_a_unit_has_no_dictionary_of_its_own_and_shares_what_units_have_in_commo
             "metrics": [{"name": "sparseness"}],
         }
     )
-    first, second = plan(experiment, [Item(name=name, digest=name, label=0) for name in "ab"], [Network("digest", {}, (1, 8, 8))])
-    assert not hasattr(first, "__dict__")
+    units = plan(experiment, [Item(name=name, digest=name, label=0) for name in "ab"], [Network("digest", {}, (1, 8, 8))])
+    first, second = units
+    assert first is not units[0]
+    assert [*units.keys] == [first.key.encode(), second.key.encode()]
     assert first.method is second.method
     assert first.output is second.output
     assert first.method_digest is second.method_digest

@@ -78,7 +78,7 @@ def follow(folder, gain, most=10**9, **changes):
 
 def test_without_a_rule_all_units_are_one_round(tmp_path):
     schedule = schedule_of(tmp_path, stop=None)
-    assert list(schedule.rounds()) == [schedule.units]
+    assert [list(units) for units in schedule.rounds()] == [list(schedule.units)]
     assert schedule.stop_entry() is None
 
 

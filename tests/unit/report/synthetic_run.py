@@ -10,7 +10,7 @@ import numpy as np
 from heatproof.core.records import Direction, Failure, Record
 from heatproof.core.settings import canonical_json, content_hash
 from heatproof.store import Manifest, Run
-from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitEntry
+from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitsEntry
 from heatproof.store.published import SweepEntry
 
 # name, label, control, forward passes, backward passes, quality in [0, 1], roughness in [0, 1], completeness gap or None
@@ -151,9 +151,9 @@ def write_synthetic_run(
                     maps[digest] = _map(name, quality, rough, size, crop, rng)
                     rows += _rows(shared, quality * gap, rough, complete, name, image_effect, rng)
                 run.write_part(unit, rows, maps)
-                units.append(UnitEntry(unit=unit, model=content_hash(model), method=content_hash(fields), seed=seed))
+                units.append((unit, content_hash(model), content_hash(fields), seed))
     if failures:
-        units.append(UnitEntry(unit="feed" * 8, model=content_hash(models[0]), method="x", seed=0))
+        units.append(("feed" * 8, content_hash(models[0]), "x", 0))
         run.write_failure(
             "feed" * 8,
             Failure(
@@ -206,7 +206,7 @@ def write_synthetic_run(
                 )
                 for index, digest in enumerate(digests)
             ),
-            units=tuple(units),
+            units=UnitsEntry.of(units),
             elapsed=412.0,
             class_names={str(300 + index): NAMES[index % 12].replace("_", " ") for index in range(images)} | {"999": "toucan"},
         )

@@ -15,7 +15,7 @@ from heatproof.report.figures.thinning import evenly
 from heatproof.report.tables import write_scores
 from heatproof.store import Manifest, Run
 from heatproof.store import parts as part_files
-from heatproof.store.manifest import Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitEntry
+from heatproof.store.manifest import Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitsEntry
 from tests.support.charts import without_png
 
 METHODS, METRICS, BATCH = 4, 2, 50
@@ -56,14 +56,14 @@ def write_run(path, images):
             columns = {name: given.get(name, column(schema.field(name).type, n)) for name in schema.names}
             run.part_path(unit).parent.mkdir(parents=True, exist_ok=True)
             run.part_path(unit).write_bytes(part_files.encode_table([unit], pa.table(columns, schema=schema)))
-            units.append(UnitEntry(unit=unit, model="m", method=f"d{method}", seed=0))
+            units.append((unit, "m", f"d{method}", 0))
     run.write_manifest(
         Manifest(
             name="grown", created="2026-01-02T03:04:05Z", environment=Environment(heatproof="0", torch="0", python="3"), seeds=(0,),
             models=(ModelEntry(name="m", digest="m", output="logit", settings={"name": "m"}),),
             methods=tuple(MethodEntry(key=f"d{k}", name="m", label=f"Method {k}", settings={"k": k}) for k in range(METHODS)),
             images=tuple(ImageEntry(digest=f"i{k:05}", name=f"i{k:05}") for k in range(images)),
-            metrics=metrics, units=tuple(units),
+            metrics=metrics, units=UnitsEntry.of(units),
         )
     )  # fmt: skip
     return run

@@ -11,14 +11,14 @@ from heatproof.core.errors import DataError
 from heatproof.core.records import Failure
 from heatproof.report import build
 from heatproof.store import Manifest, Run
-from heatproof.store.manifest import UnitEntry
+from heatproof.store.manifest import UnitsEntry
 from heatproof.store.parts import encode_table
 from tests.support.charts import without_png
 
 from .synthetic_run import write_synthetic_run
 
 pytestmark = pytest.mark.one_process
-UNIT = UnitEntry(unit="u1", model="m", method="d", seed=0)
+UNIT = UnitsEntry(model="m", method="d", seed=0, keys="u1")
 
 
 def relabel(run, label, **fields):
@@ -243,7 +243,7 @@ def test_a_run_of_failures_only_still_has_a_page(tmp_path):
 def test_a_run_still_going_on_says_what_is_missing(tmp_path):
     run = write_synthetic_run(tmp_path / "run", images=3, size=16, methods=(0, 8), failures=False)
     manifest = run.manifest()
-    later = UNIT._replace(unit="later")
+    later = UNIT.model_copy(update={"keys": "later"})
     run.write_manifest(manifest.model_copy(update={"units": (*manifest.units, later)}))
     assert re.search("1 of 3 <a [^>]*>units of work</a> has not run yet", build(run.path).read_text())
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from heatproof.core.records import Record
 from heatproof.store import Manifest, Run
-from heatproof.store.manifest import ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitEntry
+from heatproof.store.manifest import ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitsEntry
 
 PLAIN = Record(
     unit="u1", model="m", method="d1", method_label="Gradient", method_settings="{}", metric="curve", metric_settings="{}",
@@ -29,7 +29,7 @@ def made(path, units, finished=None, label="Gradient", key="d1", **manifest):
             methods=(MethodEntry(key=key, label=label),),
             metrics=(MetricEntry(name="curve", label="Curve", title="Curve", direction="lower"),),
             images=images,
-            units=tuple(UnitEntry(unit=unit, model="m", method=key, seed=0) for unit, image in zip(units, images, strict=True)),
+            units=UnitsEntry.of((unit, "m", key, 0) for unit in units),
             **manifest,
         )
     )

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from heatproof.core.errors import DataError
 from heatproof.store import Manifest, Run
-from heatproof.store.manifest import MANIFEST_VERSION, ImageEntry, MethodEntry, StopEntry, StoppedEntry, UnitEntry
+from heatproof.store.manifest import MANIFEST_VERSION, ImageEntry, MethodEntry, StopEntry, StoppedEntry, UnitsEntry
 from heatproof.store.published import ClaimEntry, PublishedTable
 from heatproof.store.upgrade import upgraded
 
@@ -23,7 +23,7 @@ WHOLE = Manifest(
     seeds=(0, 1),
     methods=(MethodEntry(key="d1", label="Gradient", settings={"name": "gradient"}),),
     images=(ImageEntry(digest="i1", name="panda.jpg", label=3, label_name="panda"),),
-    units=(UnitEntry(unit="u1", model="lite0", method="d1", seed=0),),
+    units=(UnitsEntry(model="lite0", method="d1", seed=0, keys="u1"),),
     class_names={"3": "panda"},
     stop=STOP,
     claims=(ClaimEntry(says="SmoothGrad is lower", metric="aupc", falls=("a", "b", "c")),),
@@ -114,12 +114,12 @@ def test_a_folder_without_a_manifest_is_no_run(run):
     [
         ("{", "expected JSON, got a file that cannot be parsed"),
         ("[]", "JSON object"),
-        ({"version": 99, "name": "r"}, "expected version 6 or older, got 99. Upgrade"),
+        ({"version": 99, "name": "r"}, "expected version 7 or older, got 99. Upgrade"),
         ({"schema": 99}, "Upgrade"),
-        ({"version": 6}, "name: Field required"),
-        ({"version": 6, "name": "r", "seeds": ["a"]}, r"seeds\.0: .*got 'a'"),
-        ({"version": 6, "name": "r", "colour": 1}, "colour: Extra inputs"),
-        ({"version": 6, "name": "r", "methods": [{"key": "d"}]}, r"methods\.0\.label: Field required"),
+        ({"version": 7}, "name: Field required"),
+        ({"version": 7, "name": "r", "seeds": ["a"]}, r"seeds\.0: .*got 'a'"),
+        ({"version": 7, "name": "r", "colour": 1}, "colour: Extra inputs"),
+        ({"version": 7, "name": "r", "methods": [{"key": "d"}]}, r"methods\.0\.label: Field required"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_refused_by_the_name_of_its_field(run, content, message):
@@ -161,10 +161,18 @@ def test_a_published_table_has_one_number_for_each_method():
         PublishedTable(title="T", methods=("a", "b"), published={"net": {"m": (1.0,)}})
 
 
-def test_units_of_version_5_are_read_without_the_images_that_each_listed(run):
-    unit = {"unit": "u1", "model": "lite0", "method": "d1", "seed": 0}
-    write(run, {"version": 5, "name": "r", "units": [{**unit, "images": ["i1", "i2"]}]})
-    assert run.manifest().units == (UnitEntry(**unit),)
+@pytest.mark.parametrize(
+    ("version", "units"),
+    [
+        (5, [{"unit": key, "model": "lite0", "method": "d1", "seed": 0, "images": ["i1", "i2"]} for key in ("u1", "u2")]),
+        (6, [["u1", "lite0", "d1", 0], ["u2", "lite0", "d1", 0]]),
+    ],
+)
+def test_units_of_earlier_versions_which_had_an_entry_each_are_read(run, version, units):
+    write(run, {"version": version, "name": "r", "units": units})
+    entry = UnitsEntry(model="lite0", method="d1", seed=0, keys="u1 u2")
+    assert run.manifest().units == (entry,)
     run.write_manifest(run.manifest())
-    assert json.loads((run.path / "run.json").read_text())["units"] == [["u1", "lite0", "d1", 0]]
-    assert run.manifest().units == (UnitEntry(**unit),)
+    assert json.loads((run.path / "run.json").read_text())["units"] == [entry.model_dump()]
+    assert run.manifest().units == (entry,)
+    assert run.manifest().unit_keys() == {"u1", "u2"}

@@ -22,7 +22,7 @@ def test_other_methods_and_images_are_united(tmp_path):
     manifest = merge(runs, tmp_path / "merged").manifest()
     assert [method.label for method in manifest.methods] == ["Gradient", "SmoothGrad"]
     assert [image.digest for image in manifest.images] == ["i1", "i2", "i3"]
-    assert {unit.unit for unit in manifest.units} == {"u1", "u2", "u3"}
+    assert manifest.unit_keys() == {"u1", "u2", "u3"}
 
 
 def test_merged_runs_stay_as_they_are(tmp_path):

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
+from itertools import groupby
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
@@ -99,16 +100,17 @@ def available_cores() -> int:
 
 
 class PendingUnits:
-    """The units that no process computes yet, grouped by batch, in their given order."""
+    """The units that no process computes yet. Those of a batch that was begun are in memory, the others are made when it is.
+
+    Args:
+        units: the units, those of a batch one after another.
+    """
 
     def __init__(self, units: Sequence[Unit]) -> None:
-        self._units: dict[Batch, list[Unit]] = {}
+        self._begun: dict[Batch, list[Unit]] = {}
         """The units of each batch, the next one last."""
+        self._further = groupby(units, _batch_of)
         self._number = len(units)
-        for unit in units:
-            self._units.setdefault((unit.model_digest, unit.items), []).append(unit)
-        for batch in self._units.values():
-            batch.reverse()
 
     def __len__(self) -> int:
         return self._number
@@ -117,20 +119,32 @@ class PendingUnits:
         """Remove the next unit for a process and return it with its batch.
 
         The unit belongs to the process's own batch if that has units left, else to a batch that no process has, else to the first
-        batch.
+        batch that was begun.
         """
-        batch = own if own in self._units else next((b for b in self._units if b not in taken), next(iter(self._units)))
-        units = self._units[batch]
+        free = own if own in self._begun else next((batch for batch in self._begun if batch not in taken), None)
+        batch = free or self._next_batch() or next(iter(self._begun))
+        units = self._begun[batch]
         unit = units.pop()
         self._number -= 1
         if not units:
-            del self._units[batch]
+            del self._begun[batch]
         return unit, batch
 
     def put_back(self, unit: Unit) -> None:
         """Make a unit that was taken the next one of its batch."""
-        self._units.setdefault((unit.model_digest, unit.items), []).append(unit)
+        self._begun.setdefault(_batch_of(unit), []).append(unit)
         self._number += 1
+
+    def _next_batch(self) -> Batch | None:
+        """Begin another batch; None if all were begun."""
+        batch, units = next(self._further, (None, ()))
+        if batch is not None:
+            self._begun[batch] = [*reversed([*units]), *self._begun.get(batch, [])]
+        return batch
+
+
+def _batch_of(unit: Unit) -> Batch:
+    return unit.model_digest, unit.items
 
 
 def _killed(code: int | None) -> str:

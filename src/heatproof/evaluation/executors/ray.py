@@ -134,7 +134,6 @@ class _Crew:
 
     def compute(self, units: Sequence[Unit]) -> Iterator[UnitOutcome]:
         """Compute the units of a round."""
-        self._send_networks(units)
         while len(self._processes) < self._wanted:
             self._processes.append(self._started())
         pending = PendingUnits(units)
@@ -148,12 +147,12 @@ class _Crew:
             self._end(each)
         self._processes.clear()
 
-    def _send_networks(self, units: Sequence[Unit]) -> None:
-        """Send each network once."""
-        for unit in units:
-            if unit.model_digest not in self._networks:
-                sent = SentNetwork.of(network(canonical_json(unit.model), unit.model_digest))
-                self._networks[unit.model_digest] = [] if sent is None else [self._ray.put(sent)]
+    def _sent(self, unit: Unit) -> list[Any]:
+        """The reference to a unit's network, which is sent once; nothing if it cannot be."""
+        if unit.model_digest not in self._networks:
+            sent = SentNetwork.of(network(canonical_json(unit.model), unit.model_digest))
+            self._networks[unit.model_digest] = [] if sent is None else [self._ray.put(sent)]
+        return self._networks[unit.model_digest]
 
     def _number(self) -> int:
         executor, offered = self._executor, self._ray.cluster_resources()
@@ -181,8 +180,7 @@ class _Crew:
                     unit, process.batch = pending.take(process.batch, [each.batch for each in self._processes])
                     if not process.queue:
                         process.since = time.monotonic()
-                    sent = self._networks[unit.model_digest]
-                    process.queue.append((process.actor.compute.remote(self._work, unit, sent), unit))
+                    process.queue.append((process.actor.compute.remote(self._work, unit, self._sent(unit)), unit))
 
     def _has_memory(self, process: _Process) -> bool:
         """Whether the machine of a process has memory left, or no other process of it is busy."""

@@ -42,9 +42,9 @@ class SharedExecutor:
         store, claims = Run.create(folder), Claims(folder, self._stale)
         started = claims.now()
         for units in rounds:
-            pending = list(units)
+            pending = units
             while pending:
-                left = []
+                left: list[Unit] = []  # those that others compute now
                 for unit in pending:
                     if _ended(store, unit.key, started):
                         continue
