@@ -245,7 +245,7 @@ def plan(experiment: Experiment, items: Sequence[Item], networks: Sequence[Netwo
     """
     pairs = zip(experiment.model_entries(), networks, strict=True)
     grid = _Grid([_network_units(experiment, items, *pair) for pair in pairs], experiment.batch, experiment.seeds)
-    return PlannedUnits(grid, np.arange(math.prod(grid.shape)))
+    return PlannedUnits(grid, np.arange(math.prod(grid.shape), dtype=np.int32))
 
 
 def _network_units(experiment: Experiment, items: Sequence[Item], entry: ModelChoice, network: Network) -> _NetworkUnits:

@@ -7,7 +7,7 @@ settings; which units belong to it; where it stopped early; and on which machine
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -126,8 +126,11 @@ class MetricEntry(Entry):
         return canonical_json(self.settings)
 
 
-class ImageEntry(Entry):
-    """One image: the digest of its file, its name, and its label as the data set states it."""
+class ImageEntry(NamedTuple):
+    """One image: the digest of its file, its name, and its label as the data set states it.
+
+    A run may have fifty thousand, so that an entry is a tuple, of which run.json holds the values alone.
+    """
 
     digest: str
     name: str
