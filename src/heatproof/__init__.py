@@ -51,7 +51,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        from heatproof.core.loading import loading
+
+        with loading():
+            return getattr(importlib.import_module(_HOMES[name]), name)
     if name in _ROOMS:
         return importlib.import_module(f"heatproof.{name}")
     raise AttributeError(f"module 'heatproof' has no attribute {name!r}; it has {', '.join(__all__)}")

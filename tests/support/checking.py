@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from beartype import BeartypeConf, beartype
 from jaxtyping import config
+from torch._C import _is_torch_function_mode_enabled
 
 _check = beartype(
     conf=BeartypeConf(is_random=False, is_pep484_tower=True)
@@ -40,62 +41,65 @@ class Unknown(Exception):
     """What a hint may say of this value is not to be read off its type."""
 
 
+class _Readers(dict[type, Callable[[Any], Hashable]]):
+    """How to read the kind of a value, by its type. No cache of functools, which torch.compile warns about where it looks into
+    functions.
+    """
+
+    def __missing__(self, own: type) -> Callable[[Any], Hashable]:
+        self[own] = _reader(own)
+        return self[own]
+
+
+_readers = _Readers()
+
+
 def kind(value: Any) -> Hashable:
     """All that a hint can say of a value: its type; of a tensor or array, shape and element type too; of a list, tuple or
     dictionary, the kinds of what is in it; of words, truth values and classes, which one it is.
     """
-    own = type(value)
-    reader = _readers.get(own)
-    if reader is None:
-        reader = _readers[own] = _reader(own)
-    return reader(own, value)
+    return _readers[type(value)](value)
 
 
-def _of_tensor(own: type, value: Any) -> Hashable:
+def _of_tensor(value: Any) -> Hashable:
     """Asking for a shape is no operation of a network that is followed."""
+    if type(value) is torch.Tensor and not _is_torch_function_mode_enabled():
+        return torch.Tensor, value.dtype, value.shape
     with torch._C.DisableTorchFunction():
-        return own, value.dtype, value.shape
+        return type(value), value.dtype, value.shape
 
 
-def _of_items(own: type, value: Any) -> Hashable:
+def _of_items(value: Any) -> Hashable:
     if len(value) > SHORT:
         raise Unknown
-    return own, *map(kind, value)
+    return type(value), *[_readers[type(each)](each) for each in value]
 
 
-def _of_dictionary(own: type, value: Any) -> Hashable:
+def _of_dictionary(value: Any) -> Hashable:
     if len(value) > SHORT:
         raise Unknown
-    return own, *((kind(name), kind(item)) for name, item in value.items())
+    return dict, *[(kind(name), kind(item)) for name, item in value.items()]
 
 
-def _of_value(own: type, value: Any) -> Hashable:
-    return own, value
+def _of_value(value: Any) -> Hashable:
+    return type(value), value
 
 
-def _of_type(own: type, value: Any) -> Hashable:
-    return own
-
-
-def _of_unknown(own: type, value: Any) -> Hashable:
+def _of_unknown(value: Any) -> Hashable:
     raise Unknown
 
 
-_readers: dict[type, Callable[[type, Any], Hashable]] = {}
-"""No cache of functools, which torch.compile warns about where it looks into functions."""
-
-
-def _reader(own: type) -> Callable[[type, Any], Hashable]:
+def _reader(own: type) -> Callable[[Any], Hashable]:
     """How to read the kind of a value of this type."""
     if issubclass(own, (torch.Tensor, np.ndarray)):
         return _of_tensor
-    if own in (list, tuple, torch.Size):
+    if own is list or issubclass(own, tuple):
         return _of_items
     if own is dict:
         return _of_dictionary
     if own in (str, bool, range) or issubclass(own, type):
         return _of_value
-    return _of_unknown if issubclass(own, (Collection, Sequence)) and own is not bytes else _of_type
+    return _of_unknown if issubclass(own, (Collection, Sequence)) and own is not bytes else type
 
 
 class Checker:
@@ -153,7 +157,9 @@ def once_a_kind(function: Any = None, *, typechecker: Any) -> Any:
             checkers.append(_checker(function, typechecker))
         check = checkers[0]
         try:
-            given = (*map(kind, args), *((name, kind(value)) for name, value in kwargs.items()))
+            given: Hashable = tuple([_readers[type(value)](value) for value in args])
+            if kwargs:
+                given = given, *[(name, kind(value)) for name, value in kwargs.items()]
         except Unknown:
             return check(function, args, kwargs)
         known = check.passed.get(given)
@@ -164,7 +170,9 @@ def once_a_kind(function: Any = None, *, typechecker: Any) -> Any:
             found = None
         if known is None:
             known = check.passed.setdefault(given, set())
-        elif found is None or found not in known:
+        elif found in known:
+            return result
+        else:
             check(lambda *_, **__: result, args, kwargs)
         if found is not None:
             known.add(found)

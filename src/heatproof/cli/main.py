@@ -15,6 +15,7 @@ from heatproof.cli import advise, catalogue, demo, evaluate, explain, judge, rep
 from heatproof.cli.console import problem, show_log
 from heatproof.cli.help import Command, Group
 from heatproof.cli.stopping import stopping_once
+from heatproof.core.loading import collect_rarely
 
 app = typer.Typer(
     name="heatproof",
@@ -66,6 +67,7 @@ def run() -> None:
     """Run the command `heatproof`, and turn errors of the call and of the library into one line and an exit code."""
     from heatproof.core.errors import HeatproofError, UsageError
 
+    collect_rarely()
     try:
         with stopping_once():
             code = app(standalone_mode=False, prog_name="heatproof")

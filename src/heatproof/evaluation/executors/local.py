@@ -6,14 +6,15 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 from pebble import ProcessExpired, ProcessPool
 
 from heatproof.core.errors import SettingsError, StorageError, UsageError
-from heatproof.core.objects import REMEDY, packed, receive, unpack
+from heatproof.core.objects import REMEDY, packed, unpack
 from heatproof.data.base import Item
+from heatproof.evaluation import local_process
 from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
 from heatproof.evaluation.plan import Unit
 
@@ -51,7 +52,7 @@ class LocalExecutor:
 
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
         spawn, start = get_context("spawn"), (self.workers, packed())
-        pools = [ProcessPool(1, initializer=_start_worker, initargs=start, context=spawn) for _ in range(self.workers)]
+        pools = [ProcessPool(1, initializer=local_process.start, initargs=start, context=spawn) for _ in range(self.workers)]
         batches: list[Batch | None] = [None] * self.workers
         ready = False
         try:
@@ -169,26 +170,3 @@ def _check_started(pools: Sequence[ProcessPool]) -> None:
             f'executor="local": expected objects that another process can build again, got {type(error).__name__}: {reason}; '
             f"{REMEDY}"
         ) from error
-
-
-def _start_worker(workers: int, objects: bytes) -> None:
-    import signal
-    from threading import Thread
-
-    import torch
-
-    from heatproof.passes.memory import keep_freed_memory
-
-    receive(objects)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
-    keep_freed_memory()
-
-
-def _end_with_parent() -> None:
-    """End this process when its parent ends, because a parent that is killed cannot stop its workers."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -65,7 +65,8 @@ def rank_regions(
         best = rank.flatten(1).argmax(1)
         if bool((rank.flatten(1).amax(1) < 0).any()):
             raise _no_room(space, side, count, step)
-        corners[:, step] = torch.stack(torch.unravel_index(best, positions), dim=1)
+        for axis in reversed(range(len(positions))):  # as torch.unravel_index, which imports a whole algebra system
+            corners[:, step, axis], best = best % positions[axis], best // positions[axis]
         near = torch.ones_like(rank, dtype=torch.bool)
         for axis, n in enumerate(positions):
             along = (torch.arange(n, device=maps.device) - corners[:, step, axis, None]).abs() < side
