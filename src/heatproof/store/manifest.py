@@ -224,6 +224,10 @@ class Manifest(Entry):
         """How often the comparisons may be tested, the end included; 1 for a run that cannot stop early."""
         return len(self.stop.looks) if self.stop else 1
 
+    def units_of(self, model: ModelEntry) -> set[str] | None:
+        """The keys of the units of a network; None if the run lists no units."""
+        return {unit.unit for unit in self.units if unit.model in model.keys} if self.units else None
+
     def stopped(self, model: ModelEntry) -> str:
         """After how many images the network was stopped, and why; empty if it was not."""
         entries = self.stop.stopped if self.stop else ()

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Float, Shaped
@@ -21,7 +20,8 @@ from torch import Tensor, nn
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.models.output_matrix import output_matrix
-from heatproof.training.optimisers import Adam, Momentum
+from heatproof.numerics.adam import Adam
+from heatproof.numerics.momentum import Momentum
 from heatproof.training.supervision import Supervision
 from heatproof.training.training_config import TrainingConfig
 
@@ -89,7 +89,7 @@ def fit(
     module.eval()
     supervision = Supervision(labels)
     _check_labels(module, images, labels, supervision)
-    optimiser = (Adam if config.optimiser == "adam" else Momentum)(parameters, config.weight_decay)
+    descents = [(Adam if config.optimiser == "adam" else Momentum)(config.learning_rate) for _ in parameters]
     order, noise = _generator(seed, "order", torch.device("cpu")), _generator(seed, "noise", images.device)
     history = []
     epoch = 0
@@ -97,11 +97,19 @@ def fit(
     def seen(batch: Tensor) -> Tensor:
         return batch if change is None else change(batch, epoch)
 
+    @torch.no_grad()
+    def step() -> None:
+        rate, decay = _rate(epoch, config), config.weight_decay
+        for parameter, descent in zip(parameters, descents, strict=True):
+            if parameter.grad is not None:
+                descent.rate = rate
+                slope = parameter.grad.add(parameter, alpha=decay) if decay else parameter.grad
+                parameter.copy_(descent.step(parameter, slope))
+
     try:
         with _isolated_random_state(seed, images.device), torch.enable_grad():
             module.train()
             for epoch in range(1, config.epochs + 1):
-                step = partial(optimiser.step, _rate(epoch, config))
                 history.append(_epoch(module, images, labels, supervision, step, config, order, noise, seen))
                 _check_loss(history[-1][0], epoch, config)
                 _log.log(level, "epoch %d of %d: loss %.3f, accuracy %.3f", epoch, config.epochs, *history[-1])
