@@ -4,8 +4,13 @@
 
 g the slopes at step t = 1, 2 …, η the rate, β₁ = 0.9, β₂ = 0.999, ε = 1e-8. No value is affected by another.
 
+It gives the values of `torch.optim.Adam`, bit by bit on a CPU. The first optimiser of torch imports torch's compiler, which takes
+longer than a small training.
+
 Source: Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
 """
+
+import math
 
 import torch
 from jaxtyping import Float
@@ -15,7 +20,7 @@ FIRST, SECOND, EPSILON = 0.9, 0.999, 1e-8
 
 
 class Adam:
-    """The running means of one descent; a step returns the values that it leads to.
+    """The running means of one descent; a step returns the values that it leads to. The rate may be changed between steps.
 
     >>> import torch
     >>> from heatproof.numerics.adam import Adam
@@ -32,8 +37,10 @@ class Adam:
 
     def step(self, x: Float[Tensor, "*shape"], slope: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """The values after a step against their slopes."""
+        if not self._steps:
+            self._mean = self._square = torch.zeros_like(slope)
         self._steps += 1
-        self._mean = torch.lerp(slope, self._mean.to(slope).expand_as(slope), FIRST)
-        self._square = torch.lerp(slope.square(), self._square.to(slope).expand_as(slope), SECOND)
-        mean, square = self._mean / (1 - FIRST**self._steps), self._square / (1 - SECOND**self._steps)
-        return x - self.rate * mean / (square.sqrt() + EPSILON)
+        self._mean = self._mean.lerp(slope, 1 - FIRST)
+        self._square = (self._square * SECOND).addcmul_(slope, slope, value=1 - SECOND)
+        spread = (self._square.sqrt() / math.sqrt(1 - SECOND**self._steps)).add_(EPSILON)
+        return x.addcdiv(self._mean, spread, value=-self.rate / (1 - FIRST**self._steps))

@@ -49,7 +49,9 @@ class Cascade:
 
 def read_cascade(run: Run, manifest: Manifest, scores: ModelScores) -> Cascade | None:
     """The cascade of the first image whose maps under replaced weights were stored; None if there is no such image."""
-    rows = [row for row in run.query(_STAGES).to_pylist() if row["model"] in scores.model.keys]
+    rows = [
+        row for row in run.query(_STAGES, units=manifest.units_of(scores.model)).to_pylist() if row["model"] in scores.model.keys
+    ]
     for image in manifest.images:
         own = {row["method"]: row for row in rows if row["image"] == image.digest}
         stored = {key: row for key, row in own.items() if run.further(row["unit"], image.digest)}

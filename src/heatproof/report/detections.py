@@ -165,10 +165,11 @@ def measured_detections(all_scores: Sequence[ModelScores]) -> MarkDetections | N
     matrices = {each.model.label: matrix for each in all_scores if (matrix := _matrix(each)) is not None}
     if not matrices:
         return None
-    networks = tuple(_networks(matrices))
+    weights = {n: resampling_weights(n, DRAWS, np.random.default_rng(SEED)) for n in {_images(each) for each in matrices.values()}}
+    networks = tuple(_networks(matrices, weights))
     first = next(iter(matrices.values()))
     measured = {
-        (method.label, label): _parts(matrix, row)
+        (method.label, label): _parts(matrix, row, weights[_images(matrix)])
         for label, matrix in matrices.items()
         for row, method in enumerate(matrix.methods)
     }
@@ -186,13 +187,18 @@ def _matrix(scores: ModelScores) -> ScoreMatrix | None:
     return next((matrix for matrix in scores.matrices if matrix.metric.name == METRIC and matrix.components), None)
 
 
-def _networks(matrices: Mapping[str, ScoreMatrix]) -> Iterator[MarkedNetwork]:
+def _images(matrix: ScoreMatrix) -> int:
+    return matrix.values.shape[1]
+
+
+def _networks(matrices: Mapping[str, ScoreMatrix], weights: Mapping[int, Floats]) -> Iterator[MarkedNetwork]:
     """Each network with its decisions, which are the same for all methods."""
     found = []
     for label, matrix in matrices.items():
         right, without = (_of_any_method(matrix.components[name]) for name in ("right", "right_without"))
         names = label, matrix.model.recipe or label
-        found.append((*names, _strength(matrix), float(np.nanmean(right)), float(np.nanmean(without)), _compare(right, without)))
+        gap = _compare(right, without, weights[_images(matrix)])
+        found.append((*names, _strength(matrix), float(np.nanmean(right)), float(np.nanmean(without)), gap))
     for each, p in zip(found, holm(np.array([gap.p for *_, gap in found])), strict=True):
         yield MarkedNetwork(*each, float(p))
 
@@ -210,16 +216,14 @@ def _of_any_method(values: Floats) -> Floats:
     return chosen
 
 
-def _parts(matrix: ScoreMatrix, row: int) -> tuple[float, float, Interval, Detection, Comparison]:
+def _parts(matrix: ScoreMatrix, row: int, weights: Floats) -> tuple[float, float, Interval, Detection, Comparison]:
     marked, unmarked, seen = (matrix.components[name][row] for name in ("marked", "unmarked", "seen"))
-    weights = resampling_weights(len(marked), DRAWS, np.random.default_rng(SEED))
     known = np.isfinite(marked) & np.isfinite(unmarked)
     means = [float(values[known].mean()) if known.any() else float("nan") for values in (marked, unmarked)]
-    return means[0], means[1], mean_interval(seen, weights), detect(marked, unmarked, weights), _compare(marked, unmarked)
+    return means[0], means[1], mean_interval(seen, weights), detect(marked, unmarked, weights), _compare(marked, unmarked, weights)
 
 
-def _compare(a: Floats, b: Floats) -> Comparison:
-    weights = resampling_weights(len(a), DRAWS, np.random.default_rng(SEED))
+def _compare(a: Floats, b: Floats, weights: Floats) -> Comparison:
     return compare(a, b, weights, np.random.default_rng(SEED))
 
 

@@ -55,7 +55,7 @@ class Retrainings:
 
 def read_retrainings(run: Run, manifest: Manifest, model: ModelEntry) -> list[Retrainings]:
     """What the metrics that train networks told of them, in the order of the manifest."""
-    rows = [row for row in run.query(_DETAILS).to_pylist() if row["model"] in model.keys]
+    rows = [row for row in run.query(_DETAILS, units=manifest.units_of(model)).to_pylist() if row["model"] in model.keys]
     found = []
     for metric in told_apart(manifest.metrics):
         own = [row for row in rows if (row["metric"], row["metric_settings"]) == (metric.name, metric.settings_key)]

@@ -64,7 +64,7 @@ class Search:
 
 def read_searches(run: Run, manifest: Manifest, model: ModelEntry) -> list[Search]:
     """The searches of the first seed on one model, for each method in the order of the manifest."""
-    rows = [row for row in run.query(_DETAILS).to_pylist() if row["model"] in model.keys]
+    rows = [row for row in run.query(_DETAILS, units=manifest.units_of(model)).to_pylist() if row["model"] in model.keys]
     searches = []
     for method in manifest.methods:
         own = (_trace(row["name"], json.loads(row["details"])) for row in rows if row["method"] == method.key)

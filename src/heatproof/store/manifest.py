@@ -245,6 +245,10 @@ class Manifest(Entry):
         """The keys of all units of the run."""
         return {key for entry in self.units for key in entry.keys.split()}
 
+    def units_of(self, model: ModelEntry) -> set[str] | None:
+        """The keys of the units of a network; None if the run lists no units."""
+        return {key for entry in self.units if entry.model in model.keys for key in entry.keys.split()} if self.units else None
+
     def stopped(self, model: ModelEntry) -> str:
         """After how many images the network was stopped, and why; empty if it was not."""
         entries = self.stop.stopped if self.stop else ()

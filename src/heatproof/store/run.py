@@ -22,7 +22,7 @@ computed.
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +192,7 @@ written to, such as runs/demo
         write_atomically(self.part_path(unit), part_files.encode([unit], rows))
         self.clear_failure(unit)
 
-    def query(self, sql: str, tables: "Mapping[str, pa.Table] | None" = None) -> "pa.Table":
+    def query(self, sql: str, tables: "Mapping[str, pa.Table] | None" = None, units: Collection[str] | None = None) -> "pa.Table":
         """The result of an SQL statement over the view `records`, as an Arrow table.
 
         The view holds the records of all units that run.json lists. The parts of other units come from earlier settings: they
@@ -201,13 +201,14 @@ written to, such as runs/demo
         Args:
             sql: the statement.
             tables: further tables that it names.
+            units: the units whose parts are read, in place of all; those of one network are `manifest().units_of(model)`.
 
         Raises:
             DataError: a part is damaged or has a newer schema; the message names the part.
             duckdb.Error: the statement is invalid.
         """
-        parts, units = self.current_parts()
-        return part_files.query(parts, sql, units, tables)
+        parts, current = self.current_parts(units)
+        return part_files.query(parts, sql, current, tables)
 
     def records(self) -> "pa.Table":
         """All records as an Arrow table with the columns of `Record`, in a fixed order."""
@@ -371,17 +372,20 @@ written to, such as runs/demo
             raise DataError(f"{path}: expected the file that a report has written, found none; run: heatproof report {self.path}")
         return path
 
-    def current_parts(self) -> tuple[list[Path], set[str] | None]:
-        """The parts of the units that run.json lists, and these units; None for any if it lists none.
+    def current_parts(self, units: Collection[str] | None = None) -> tuple[list[Path], Collection[str] | None]:
+        """The parts of these units, or of those that run.json lists, and the units; None for any if it lists none.
 
         A unit that a pack holds is not read from its own part as well.
         """
-        units = self._current()
-        packs = {part: set(part_files.stated_units(part)) for part in self.parts() if part_files.is_pack(part)}
-        packed = set().union(*packs.values())
-        alone = [part for part in self.parts() if part not in packs and part.stem not in packed]
-        chosen = [part for part in alone if units is None or part.stem in units]
-        return chosen + [part for part, held in packs.items() if units is None or held & units], units
+        units = self._current() if units is None else units
+        folder = self.path / "parts"
+        names = sorted(part_files.names(folder))
+        packs = {name: part_files.stated_units(folder / name) for name in names if part_files.is_pack(name)}
+        held = {f"{unit}.parquet" for packed in packs.values() for unit in packed} | {*packs}
+        wanted = None if units is None else {f"{unit}.parquet" for unit in units}
+        alone = [name for name in names if name not in held and (wanted is None or name in wanted)]
+        some = [name for name, packed in packs.items() if units is None or not {*packed}.isdisjoint(units)]
+        return [folder / name for name in [*alone, *some]], units
 
     def _file(self, folder: str, name: str, suffix: str) -> Path:
         if not _NAME.fullmatch(name):

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from heatproof.core.errors import ModelError, TensorError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.models.output_matrix import output_matrix
+from heatproof.numerics.adam import Adam
+from heatproof.numerics.momentum import Momentum
 from heatproof.training.supervision import Supervision
 from heatproof.training.training_config import TrainingConfig
 
@@ -87,7 +89,7 @@ def fit(
     module.eval()
     supervision = Supervision(labels)
     _check_labels(module, images, labels, supervision)
-    optimiser = _optimiser(parameters, config)
+    descents = [(Adam if config.optimiser == "adam" else Momentum)(config.learning_rate) for _ in parameters]
     order, noise = _generator(seed, "order", torch.device("cpu")), _generator(seed, "noise", images.device)
     history = []
     epoch = 0
@@ -95,12 +97,20 @@ def fit(
     def seen(batch: Tensor) -> Tensor:
         return batch if change is None else change(batch, epoch)
 
+    @torch.no_grad()
+    def step() -> None:
+        rate, decay = _rate(epoch, config), config.weight_decay
+        for parameter, descent in zip(parameters, descents, strict=True):
+            if parameter.grad is not None:
+                descent.rate = rate
+                slope = parameter.grad.add(parameter, alpha=decay) if decay else parameter.grad
+                parameter.copy_(descent.step(parameter, slope))
+
     try:
         with _isolated_random_state(seed, images.device), torch.enable_grad():
             module.train()
             for epoch in range(1, config.epochs + 1):
-                _set_rate(optimiser, epoch, config)
-                history.append(_epoch(module, images, labels, supervision, optimiser, config, order, noise, seen))
+                history.append(_epoch(module, images, labels, supervision, step, config, order, noise, seen))
                 _check_loss(history[-1][0], epoch, config)
                 _log.log(level, "epoch %d of %d: loss %.3f, accuracy %.3f", epoch, config.epochs, *history[-1])
     finally:
@@ -122,7 +132,7 @@ def _epoch(
     images: Tensor,
     labels: Shaped[Tensor, " n"],
     supervision: Supervision,
-    optimiser: torch.optim.Optimizer,
+    step: Callable[[], None],
     config: TrainingConfig,
     order: torch.Generator,
     noise: torch.Generator,
@@ -140,9 +150,9 @@ def _epoch(
         total += loss.item() * len(positions)
         if not math.isfinite(total):
             break
-        optimiser.zero_grad()
+        module.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch ships it without types
-        optimiser.step()
+        step()
         correct += float(supervision.credit(outputs, classes).double().sum())
     return total / len(images), correct / len(images)
 
@@ -163,16 +173,8 @@ def _check_loss(loss: float, epoch: int, config: TrainingConfig) -> None:
         )
 
 
-def _optimiser(parameters: list[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
-    if config.optimiser == "adam":
-        return torch.optim.Adam(parameters, config.learning_rate, weight_decay=config.weight_decay)
-    return torch.optim.SGD(parameters, config.learning_rate, momentum=0.9, weight_decay=config.weight_decay)
-
-
-def _set_rate(optimiser: torch.optim.Optimizer, epoch: int, config: TrainingConfig) -> None:
-    share = 1 - (epoch - 1) / config.epochs if config.schedule == "linear" else 1.0
-    for group in optimiser.param_groups:
-        group["lr"] = config.learning_rate * share
+def _rate(epoch: int, config: TrainingConfig) -> float:
+    return config.learning_rate * (1 - (epoch - 1) / config.epochs if config.schedule == "linear" else 1.0)
 
 
 def _generator(seed: int, what: str, device: torch.device) -> torch.Generator:

@@ -44,7 +44,7 @@ def test_accuracies_of_several_batches_are_weighted_by_their_images():
         return {"model": "m", "method": method, "metric": "roar", "metric_settings": KEY, "n": n, "details": details}
 
     class Rows:
-        def query(self, _sql):
+        def query(self, _sql, units=None):
             return self
 
         def to_pylist(self):

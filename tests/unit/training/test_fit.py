@@ -1,8 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from heatproof.core.errors import ModelError, SettingsError, TensorError
+from heatproof.core.seeds import derive, seed_of
 from heatproof.core.settings import Settings
 from heatproof.training import TrainingConfig, fit
 
@@ -200,3 +203,20 @@ def test_a_quantity_needs_one_output_and_finite_numbers(outputs):
     quantity = torch.full((24,), torch.nan if outputs == 1 else 1.0)
     with pytest.raises(TensorError, match="expected a network with one output for a quantity, and finite numbers"):
         fit(nn.Sequential(nn.Flatten(), nn.Linear(6, outputs)), images, quantity, QUICK, seed=0)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_a_step_is_one_of_torch_and_imports_no_compiler(optimiser, monkeypatch):
+    config = TrainingConfig(epochs=2, batch_size=24, learning_rate=0.1, optimiser=optimiser, weight_decay=0.1)
+    module, images, labels = network(), *examples()
+    theirs = torch.optim.Adam if optimiser == "adam" else partial(torch.optim.SGD, momentum=0.9)
+    steps = theirs(module.parameters(), 0.1, weight_decay=0.1)
+    order = torch.Generator().manual_seed(seed_of(derive("training", "order", 0)))
+    for rate in (0.1, 0.05):
+        steps.param_groups[0]["lr"] = rate
+        shuffled = torch.randperm(24, generator=order)
+        module.zero_grad()
+        nn.functional.cross_entropy(module(images[shuffled]), labels[shuffled]).backward()
+        steps.step()
+    monkeypatch.setattr(torch.optim.Optimizer, "__init__", None)  # it imports torch._dynamo
+    assert torch.equal(trained(config), torch.cat([p.detach().flatten() for p in module.parameters()]))

@@ -173,11 +173,12 @@ def build_gallery(
     """The gallery of one model; None if the run stored no maps of it."""
     import pyarrow as pa
 
-    stored = {unit: run.mapped(unit) for unit in run.done()}
+    own = manifest.units_of(scores.model)
+    stored = {unit: run.mapped(unit) for unit in run.done() if own is None or unit in own}
     mapped = sorted(set().union(*stored.values()))
     if not mapped:
         return None
-    found = run.query(_UNITS, {"images_with_maps": pa.table({"image": mapped})}).to_pylist()
+    found = run.query(_UNITS, {"images_with_maps": pa.table({"image": mapped})}, own).to_pylist()
     records = [row for row in found if row["model"] in scores.model.keys]
     units = {(row["method"], row["image"]): row["unit"] for row in records}
     explained = {(row["method"], row["image"]): row["score"] for row in records}
