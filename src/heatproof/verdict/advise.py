@@ -168,7 +168,7 @@ def advise(
             missing += dropped
         advice = _play(runs, network, chosen, asked, looks, missing, believed, worth, passes, minutes)
         if report:
-            runs.report("faithfulness", advice.sentence, advice.images, advice.open)
+            runs.report("faithfulness", advice.sentence, advice.images)
             advice.save_page(advice.path / PAGE)
         return advice
 
@@ -210,9 +210,8 @@ def _play(
                 scored |= {rival.label: rival.method for q in asked if (rival := RIVALS.get(q.against))}
             cost = runs.cost(scored, metrics, n, before)
             if passes is not None and runs.spent + cost > passes:
-                stopped = (
-                    f"the look at {n} images would take {cost:,} more passes, of which {max(passes - runs.spent, 0):,} are left"
-                )
+                left = max(passes - runs.spent, 0)
+                stopped = f"the look at {count(n, 'image')} would take {count(cost, 'more pass')}, of which {left:,} are left"
             elif minutes is not None and runs.minutes > minutes:
                 stopped = f"the {minutes:g} minutes are used up"
             if stopped:
