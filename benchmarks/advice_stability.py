@@ -10,7 +10,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,24 @@ SCORES = Path(__file__).parent / "advice_stability.json"
 LOOKS = (6, 12, 24, 40)
 INNER = 100
 """The resamples on which the sentence of a resample rests."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The looks replayed on stored scores: the scores that they ask for, and where those are among [methods, images]."""
+
+    scores: AdviceScores
+    known: Mapping[Stage, Flags]
+
+    @property
+    def units(self) -> int:
+        """The units of faithfulness: methods × images."""
+        return int(self.known["faithfulness"].sum())
+
+    @property
+    def images(self) -> int:
+        """The images of the last look."""
+        return self.scores.asked[0].values.shape[1]
 
 
 def stored() -> Iterator[tuple[int, AdviceScores]]:
@@ -48,8 +66,8 @@ def _floats(rows: list[list[float | None]]) -> Floats:
     return np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)
 
 
-def play(scores: AdviceScores) -> tuple[AdviceScores, int]:
-    """The scores that the looks would have asked for, and their units: methods × images of faithfulness."""
+def play(scores: AdviceScores) -> Replay:
+    """The looks on stored scores: a method that the next look does not need gets no more."""
     everyone, n = range(len(scores.methods)), scores.asked[0].values.shape[1]
     known = {stage: np.zeros((len(everyone), n), dtype=bool) for stage in STAGES}
     wanted, before, seen = dict.fromkeys(STAGES, tuple(everyone)), 0, scores
@@ -62,7 +80,7 @@ def play(scores: AdviceScores) -> tuple[AdviceScores, int]:
         wanted = dict(evidence_of(seen, sizes=False).wanted)
         if not any(wanted.values()):
             break
-    return seen, int(known["faithfulness"].sum())
+    return Replay(seen, known)
 
 
 def _entering(scores: AdviceScores, first: bool) -> tuple[int, ...]:
@@ -93,16 +111,16 @@ def main(resamples: int = 100) -> None:
     """Print the sentence of each seed, and how often each sentence is that of a resample."""
     seeds = dict(stored())
     for seed, scores in seeds.items():
-        seen, units = play(scores)
-        found, share = told(seen, 200)
-        images = seen.asked[0].values.shape[1]
-        print(f"seed {seed}: {found.conclusion.sentence} {images} photographs, {units} units, {share:.0%} say the same", flush=True)
+        replay = play(scores)
+        found, share = told(replay.scores, 200)
+        taken = f"{replay.images} photographs, {replay.units} units, {share:.0%} say the same"
+        print(f"seed {seed}: {found.conclusion.sentence} {taken}", flush=True)
     rng, counts, scores = np.random.default_rng(5), Counter[str](), seeds[0]
     size = scores.asked[0].values.shape[1]
     for _ in range(resamples):
         columns = rng.integers(0, size, size)
-        seen, _ = play(replace(scores, asked=tuple(each.at(columns) for each in scores.asked)))
-        counts[told(seen, INNER)[0].conclusion.sentence] += 1
+        replay = play(replace(scores, asked=tuple(each.at(columns) for each in scores.asked)))
+        counts[told(replay.scores, INNER)[0].conclusion.sentence] += 1
     for sentence, n in counts.most_common():
         print(f"{n} of {resamples} resamples: {sentence}")
 

@@ -151,6 +151,24 @@ def test_a_file_is_short_prints_nothing_and_asserts_nothing() -> None:
     assert [path for path, names in calls.items() if "print" in names] == []
 
 
+def uncounted(node: ast.AST) -> bool:
+    """Whether a text has a number before a noun as Python prints it, such as `5000 images`."""
+    pairs = zip(node.values, node.values[1:], strict=False) if isinstance(node, ast.JoinedStr) else ()
+    for value, after in pairs:
+        if isinstance(value, ast.FormattedValue) and value.format_spec is None and isinstance(after, ast.Constant):
+            shown = ast.unparse(value.value)
+            number = shown.startswith("len(") or (re.fullmatch(r"[\w.]+", shown) and not shown.isupper())
+            if number and re.match(r" (image|map|photograph|unit|\w+ pass)e?s\b", after.value):
+                return True
+    return False
+
+
+def test_a_counted_noun_is_written_by_one_function_or_with_separators() -> None:
+    assert any(map(uncounted, ast.walk(ast.parse('f"{n} images"'))))
+    wrong = {str(path.relative_to(SOURCE)) for path in FILES for node in nodes(path) if uncounted(node)}
+    assert not wrong, "write count(n, 'image'), or {n:,} where there are always many"
+
+
 def test_no_two_modules_have_the_same_docstring() -> None:
     docstrings: dict[str, str] = {}
     for path in FILES:

@@ -8,6 +8,7 @@ import typer
 from heatproof.cli.console import out as console
 from heatproof.cli.evaluate import Address, Count, Executor, Gpus, Workers
 from heatproof.cli.stopping import continued_by_the_same_command
+from heatproof.core.formatting import count
 
 ModelText = Annotated[
     str,
@@ -105,7 +106,7 @@ def judge(
             out=out,
             executor=executor_of(executor, workers, address=address, gpus=gpus),
         )
-    console.print(f"\n{found.model}, {found.images} images\n", style="bold", markup=False)
+    console.print(f"\n{found.model}, {count(found.images, 'image')}\n", style="bold", markup=False)
     console.print(found.text(console.width), markup=False, soft_wrap=True)
     console.print(f"\npage  {found.save(found.path / 'judgement.html')}", markup=False, soft_wrap=True)
     if len(found.metrics) > 1:

@@ -117,7 +117,7 @@ def merge(
     from heatproof.store.status import status
 
     found = status(merged([Run(run) for run in runs], folder))
-    out.print(f"{folder}: {found.done} of {found.total} units done", markup=False, soft_wrap=True)
+    out.print(f"{folder}: {found.done:,} of {count(found.total, 'unit')} done", markup=False, soft_wrap=True)
     out.print(f"heatproof report {folder} writes the report", markup=False, soft_wrap=True)
 
 

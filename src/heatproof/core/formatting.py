@@ -130,8 +130,13 @@ def numbered(name: str, index: int) -> str:
 
 
 def count(n: int, noun: str) -> str:
-    """A counted noun: `1 image`, `12 images`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    """A counted noun, as every text has it.
+
+    >>> from heatproof.core.formatting import count
+    >>> count(1, "image"), count(12_000, "forward pass")
+    ('1 image', '12,000 forward passes')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('ss') else 's'}"
 
 
 def seconds(value: float) -> str:

@@ -201,7 +201,7 @@ def lookup(base: type[Settings], name: str) -> type[Settings]:
         raise SettingsError(f"name: expected text, got {name!r:.80}")
     if not is_abstract(base) and name == base.name:
         return base
-    known = exports(base) if base.home else {}
+    known = exports(base) if base.home else {} if is_abstract(base) else {base.name: base}
     if name not in known and base.adapters and name in (adapters := _members(base, (base.adapters,))):
         return adapters[name]
     if name not in known:
@@ -269,7 +269,8 @@ def _explain(cls: type[Settings], error: ValidationError) -> str:
     lines = []
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"])
-        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
+        own = f"{item['loc'][-1] if item['loc'] else cls.name}: "  # with which the message of nested settings may begin, too
+        message = item["msg"].removeprefix("Value error, ").removeprefix("Input ").removeprefix(own)
         if item["type"] == "extra_forbidden":
             unknown, known = str(item["loc"][-1]), f"{cls.name} takes {', '.join(cls.model_fields) or 'none'}"
             similar = near_names(unknown, list(cls.model_fields))

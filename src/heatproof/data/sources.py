@@ -130,7 +130,7 @@ def image_list(
     _check_tensors(tensors)
     given = [label for _, label in pairs] if labels is None else list(labels)[:count]
     if len(given) != len(images):
-        raise TensorError(f"labels: expected one for each of the {len(images)} images, got {len(given)}")
+        raise TensorError(f"labels: expected one for each of the {len(images):,} images, got {len(given):,}")
     names = getattr(source, "classes", ())
     named = labels is None and isinstance(names, list | tuple) and bool(names) and all(isinstance(name, str) for name in names)
     return ImageList(
@@ -187,7 +187,7 @@ def _labelled(element: Any, taken: str = TAKEN) -> Iterator[tuple[Tensor | Pictu
         raise UsageError(f"images: expected {taken}, got {_kind(given)} among them")
     labels = list(cast(Iterable[Any], label)) if several else [label] * len(images)
     if len(labels) != len(images):
-        raise TensorError(f"labels: expected one for each of the {len(images)} images of a batch, got {len(labels)}")
+        raise TensorError(f"labels: expected one for each of the {len(images):,} images of a batch, got {len(labels):,}")
     yield from zip(images, labels, strict=True)
 
 

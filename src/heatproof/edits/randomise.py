@@ -65,6 +65,22 @@ class Block:
     constants: tuple[str, ...] = ()
 
 
+def check_weights(model: Model) -> None:
+    """Check that a network has weights that can be replaced, without running it.
+
+    Raises:
+        ModelError: The network has no weights, or is scripted.
+
+    >>> from heatproof.edits.randomise import check_weights
+    >>> from heatproof.models.loaders import Toy
+    >>> check_weights(Toy(architecture="cnn", width=0.1).load())
+    """
+    for name, module in model.module.named_modules():
+        refuse_scripted(name, module)
+    if next(model.module.parameters(), None) is None:
+        raise ModelError(f"{model.name}: expected a network with weights, got none; there is nothing to randomise")
+
+
 def blocks(model: Model, images: Float[Tensor, "b c *space"], most: int = 20) -> list[Block]:
     """The network's blocks, from input to output. Cost: one forward pass for a network that was not run before.
 

@@ -183,7 +183,10 @@ class Experiment(BaseModel):
             where = ".".join(map(str, first["loc"])) or "file"
             fields = (Stop if first["loc"][0] == "stop" and len(first["loc"]) > 1 else cls).model_fields
             known = f"; known settings: {', '.join(fields)}" if first["type"] == "extra_forbidden" else ""
-            raise SettingsError(f"experiment: {where}: {first['msg'].removeprefix('Value error, ')}{known}") from None
+            message = (
+                "expected at least one, got none" if first["type"] == "too_short" else first["msg"].removeprefix("Value error, ")
+            )
+            raise SettingsError(f"experiment: {where}: {message}{known}") from None
         experiment.data()
         networks = list(experiment.model_entries())
         if experiment.trainings > 1 and all(entry.training is None for entry in networks):

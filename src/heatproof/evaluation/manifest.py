@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from heatproof.core.formatting import sentence_case
+from heatproof.core.formatting import count, sentence_case
 from heatproof.data.base import Dataset, Item
 from heatproof.evaluation.experiment import Experiment, MetricChoice, ModelChoice
 from heatproof.evaluation.plan import Network, PlannedUnits
@@ -41,7 +41,7 @@ def run_manifest(
         target=experiment.target,
         seeds=experiment.seeds,
         environment=_environment(models[0]),
-        dataset=DatasetEntry(settings=dataset.to_dict(), label=f"{len(items)} {_plural(dataset.name)}"),
+        dataset=DatasetEntry(settings=dataset.to_dict(), label=_counted(len(items), dataset.name)),
         models=tuple(_model(*each) for each in zip(experiment.model_entries(), networks, strict=True)),
         executor=executor,
         methods=tuple(_methods(experiment, largest)),
@@ -137,11 +137,12 @@ def _image(item: Item, label_names: Sequence[str]) -> ImageEntry:
     return ImageEntry(digest=item.digest, name=item.name, label=item.label, label_name=label_name)
 
 
-def _plural(name: str) -> str:
-    words = {"photos": "photographs", "digits": "digits"} | dict.fromkeys(
-        ("arrays", "folder", "given_images", "image_folder"), "images"
+def _counted(n: int, name: str) -> str:
+    """The images of a data set of that name, in words."""
+    nouns = {"photos": "photograph", "digits": "digit"} | dict.fromkeys(
+        ("arrays", "folder", "given_images", "image_folder"), "image"
     )
-    return words.get(name, f"images of {name.replace('_', ' ')}")
+    return count(n, nouns[name]) if name in nouns else f"{count(n, 'image')} of {name.replace('_', ' ')}"
 
 
 def installed_version(package: str) -> str:

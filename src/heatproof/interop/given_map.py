@@ -50,7 +50,7 @@ class GivenMap(Method):
     @model_validator(mode="after")
     def _one_for_each(self) -> Self:
         if len(self.values) != len(self.images):
-            raise ValueError(f"values: expected one map for each of the {len(self.images)} images, got {len(self.values)}")
+            raise ValueError(f"values: expected one map for each of the {len(self.images):,} images, got {len(self.values):,}")
         return self
 
     def explain(self, case: Case) -> Explanation:
@@ -58,7 +58,7 @@ class GivenMap(Method):
         found = [number.get(digest.hex()) for digest in case.draws.digests]
         if None in found:
             raise TensorError(
-                f"given_map: expected one of the {len(self.images)} images that maps were given for, got another one; give "
+                f"given_map: expected one of the {len(self.images):,} images that maps were given for, got another one; give "
                 "images=… exactly as they are explained, and take a metric that explains no further images"
             )
         shape = case.images.shape

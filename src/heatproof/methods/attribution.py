@@ -177,7 +177,7 @@ class Attribution(BatchResult):
         if not isinstance(images, Sequence) or not images or not all(isinstance(each, Drawing) for each in images):
             return ()
         if len(images) != len(self):
-            raise TensorError(f"drawings: expected one for each of {len(self)} maps, got {len(images)}; index both alike")
+            raise TensorError(f"drawings: expected one for each of {len(self):,} maps, got {len(images):,}; index both alike")
         return images
 
     def picture(self, images: Any = None, *, reduction: Reduction | str = Reduction.SUM, names: Sequence[str] = ()) -> "Picture":

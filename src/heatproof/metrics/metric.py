@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from heatproof.core.formatting import count
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.settings import Settings
 from heatproof.models.model import Model
@@ -105,8 +106,8 @@ class Metric(Settings, ABC):
     def price(self, image_shape: ImageShape) -> str:
         """The cost of one score in words, without the cost of the map itself."""
         maps, forward = self.explanations(), self.cost(image_shape).forward
-        passes = f"{forward:,} forward pass{'es' * (forward > 1)}" if forward else ""
-        return ", ".join(filter(None, (passes, f"{maps} more map{'s' * (maps > 1)}" if maps else ""))) or "none"
+        passes = count(forward, "forward pass") if forward else ""
+        return ", ".join(filter(None, (passes, count(maps, "more map") if maps else ""))) or "none"
 
     def explanations(self, stochastic: bool = True) -> int:
         """Return the largest number of further maps that one score needs, of a stochastic or of a deterministic method."""

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.core.errors import UsageError
-from heatproof.core.formatting import numbered, sentence_case
+from heatproof.core.formatting import count, numbered, sentence_case
 from heatproof.core.records import Direction, Reduction
 from heatproof.numerics.finite import finite
 from heatproof.numerics.reduce import reduce
@@ -175,7 +175,7 @@ class Scores(BatchResult):
 
     def __repr__(self) -> str:
         what = " of ".join(filter(None, (self.metric, self.method)))
-        n = f"{len(self)} image{'' if len(self) == 1 else 's'}"
+        n = count(len(self), "image")
         values = first_of(["nan" if math.isnan(value) else f"{value:.3g}" for value in self.values.tolist()])
         return f"Scores({', '.join(filter(None, (what, n)))}: {values}{f'; {self.better} is better' if self.better else ''})"
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError, SettingsError, TensorError, UsageError
+from heatproof.core.formatting import count
 from heatproof.models.black_box import Arrays, BlackBox
 from heatproof.models.checkpointing import input_gradients
 from heatproof.models.output_matrix import output_matrix
@@ -170,7 +171,7 @@ class Model:
         parameters, channels = sum(p.numel() for p in self.module.parameters()), len(self.bounds.lower)
         what = f"{type(self.module).__name__} with {parameters:,} parameters"
         what = f"a function, version {self.module.version!r}" if isinstance(self.module, BlackBox) else what
-        return f"Model({self.name}: {what}, {channels} input channel{'s' * (channels != 1)}, explains {self.output_label})"
+        return f"Model({self.name}: {what}, {count(channels, 'input channel')}, explains {self.output_label})"
 
     def with_(self, **changes: Any) -> Self:
         """A copy with some fields replaced; it shares the module."""

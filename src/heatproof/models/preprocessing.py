@@ -1,12 +1,13 @@
 """The preprocessing of a decoded photograph for a network: resize the shorter side, crop the centre, normalise the channels."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import torch
+from annotated_types import Gt
 from jaxtyping import Float
 from PIL import Image
-from pydantic import PositiveInt
+from pydantic import FiniteFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from heatproof.core.settings import Settings
@@ -14,6 +15,8 @@ from heatproof.numerics.bounds import Bounds
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+Spread = Annotated[FiniteFloat, Gt(0)]
+"""A standard deviation, by which pixels are divided."""
 _RESAMPLING = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
@@ -36,8 +39,16 @@ class Preprocessing(Settings):
     side: PositiveInt = 224
     resize: PositiveInt = 256
     interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
-    mean: tuple[float, ...] = IMAGENET_MEAN
-    std: tuple[float, ...] = IMAGENET_STD
+    mean: tuple[FiniteFloat, ...] = IMAGENET_MEAN
+    std: tuple[Spread, ...] = IMAGENET_STD
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> Self:
+        if len(self.mean) != len(self.std) or not self.mean:
+            raise ValueError(
+                f"mean, std: expected one number for each channel, got {len(self.mean)} and {len(self.std)}; give as many of both"
+            )
+        return self
 
     @property
     def bounds(self) -> Bounds:

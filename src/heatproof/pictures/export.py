@@ -25,7 +25,7 @@ def images_at(index: Any, count: int, what: str) -> slice:
     if isinstance(index, slice):
         if not len(range(*index.indices(count))):
             raise UsageError(
-                f"{what}: expected a slice with at least one of {count} images, got {index.start}:{index.stop}; widen it"
+                f"{what}: expected a slice with at least one of {count:,} images, got {index.start}:{index.stop}; widen it"
             )
         if (index.step or 1) < 0:
             raise UsageError(f"{what}: expected a slice with a positive step, got {index.step}; leave it out")

@@ -267,7 +267,9 @@ def _loader(given: Any, facts: ModelFacts) -> Loader:
 
 
 def _preprocessing(given: Preprocessing | Mapping[str, Any] | None) -> Preprocessing | None:
-    return Preprocessing(**given) if isinstance(given, Mapping) else given
+    if given is None or isinstance(given, Preprocessing):
+        return given
+    return Preprocessing.from_dict(given)
 
 
 def _listed(given: Any, what: str) -> Iterable[tuple[str, Any]]:

@@ -72,7 +72,7 @@ def confident_mosaics(
     if len({int(classes[i]) for i in sure}) < n:
         raise UsageError(
             f"mosaics: expected images of at least {n} classes that {model.name} predicts with a probability of {least:g} or more, "
-            f"got {len({int(classes[i]) for i in sure})} such classes in {len(images)} images; add images or a smaller `least`"
+            f"got {len({int(classes[i]) for i in sure})} such classes in {len(images):,} images; add images or a smaller `least`"
         )
     made, target, regions, parts = [], [], [], []
     for k in range(count):

@@ -51,7 +51,7 @@ class ProgressLine:
         progress = self._progress
         if progress is None or (progress.last is None and progress.done < progress.total):
             return f"starting · {elapsed}"
-        parts = [f"{progress.done}/{progress.total} units", percent(self.share), elapsed]
+        parts = [f"{progress.done:,}/{progress.total:,} units", percent(self.share), elapsed]
         if ENOUGH <= self.share < 1:
             estimate = (self._updated - self._started) * (1 - self.share) / self.share
             parts.append(f"{clock(max(0.0, estimate - (self._now() - self._updated)))} remaining")

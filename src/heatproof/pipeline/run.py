@@ -153,6 +153,6 @@ def _check_failures(summary: RunSummary, page: Path | None) -> None:
     first, units = summary.failures[0], summary.computed + summary.resumed
     covered = f"the report {page} covers the others" if page else "there is no report"
     raise RunError(
-        f"{summary.path}: expected that all {units} units can be computed, {len(summary.failures)} failed, first {first.what}: "
+        f"{summary.path}: expected that all {units:,} units can be computed, {len(summary.failures)} failed, first {first.what}: "
         f"{first.reason}; {covered}, the tracebacks are in {summary.path / 'failed'}, and the same call computes these units again"
     )

@@ -251,13 +251,13 @@ def _caveats(manifest: Manifest, scores: ModelScores, analyses: Sequence[Analysi
     for item in analyses:
         if item.best is not None and item.best.n >= 2 and not item.testable:
             caveats.append(
-                f"With {count(item.n, 'image')} and {len(item.rows)} maps to compare, even a unanimous difference would not be "
-                f"significant after correction. The results describe these images and allow no conclusion about others."
+                f"With {count(item.n, 'image')} and {count(len(item.rows), 'map')} to compare, even a unanimous difference would "
+                f"not be significant after correction. The results describe these images and allow no conclusion about others."
             )
         elif 2 <= item.n < 20:
             caveats.append(
-                f"{item.n} images can only show large differences. A tie means that two methods cannot be distinguished, not that "
-                "they are equal."
+                f"{count(item.n, 'image')} can only show large differences. A tie means that two methods cannot be distinguished, "
+                "not that they are equal."
             )
     return tuple(dict.fromkeys(caveats))
 
@@ -306,4 +306,6 @@ def _where(n: int, manifest: Manifest) -> str:
     leading = re.match(r"(\d[\d,]*)\b", label)
     if leading is None:
         return f"On {count(n, 'image')}" + (f" ({label})" if label else "")
-    return f"On these {label}" if int(leading[1].replace(",", "")) == n else f"On {n} of these {label}"
+    total = int(leading[1].replace(",", ""))
+    these = f"these {label}" if total > 1 else label
+    return f"On {these}" if total == n else f"On {n:,} of {these}"

@@ -73,7 +73,7 @@ def resampling_weights(n: int, draws: int, rng: np.random.Generator) -> Floats:
     ((1000, 12), True)
     """
     if n < 1 or draws < 1:
-        raise SettingsError(f"expected at least one image and one draw, got {n} images and {draws} draws.")
+        raise SettingsError(f"expected at least one image and one draw, got {n:,} images and {draws:,} draws.")
     weights, shares, few = np.empty((draws, n)), np.full(n, 1.0 / n), max(1, 2_000_000 // n)
     for start in range(0, draws, few):  # so that the integers, which take as much memory as the weights, are never all there
         weights[start : start + few] = rng.multinomial(n, shares, size=min(few, draws - start))

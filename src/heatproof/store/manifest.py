@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
+from heatproof.core.formatting import count
 from heatproof.core.records import Direction
 from heatproof.core.settings import canonical_json
 from heatproof.store.published import AssociationEntry, ClaimEntry, Entry, PublishedTable, SweepEntry
@@ -175,7 +176,7 @@ class StoppedEntry(Entry):
     why: str
 
     def __str__(self) -> str:
-        return f"{self.model} stopped after {self.images} of {self.of} images: {self.why}"
+        return f"{self.model} stopped after {self.images:,} of {count(self.of, 'image')}: {self.why}"
 
 
 class StopEntry(Entry):
@@ -253,7 +254,7 @@ class Manifest(Entry):
         """After how many images the network was stopped, and why; empty if it was not."""
         entries = self.stop.stopped if self.stop else ()
         stopped = (entry for entry in entries if entry.model in model.keys and entry.output == model.output)
-        return next((f"after {entry.images} of {entry.of} images, since {entry.why}" for entry in stopped), "")
+        return next((f"after {entry.images:,} of {count(entry.of, 'image')}, since {entry.why}" for entry in stopped), "")
 
     def class_name(self, index: int) -> str:
         """The name of a class, or its number where the class has no name."""

@@ -92,7 +92,7 @@ written to, such as runs/demo
         done = len(self.done() & units)
         parts = [(manifest.models, "network"), (manifest.methods, "method"), (manifest.metrics, "metric")]
         counted = ", ".join([*(count(len(entries), noun) for entries, noun in parts), count(len(manifest.images), "image")])
-        lines = [f"Run({str(self.path)!r}): {counted}; {done} of {len(units)} units done, {failed} failed"]
+        lines = [f"Run({str(self.path)!r}): {counted}; {done:,} of {count(len(units), 'unit')} done, {failed:,} failed"]
         if (self.path / VERDICT).exists():
             lines += [self.verdict, f"report: {self.path / REPORT}"]
         return "\n".join(lines)

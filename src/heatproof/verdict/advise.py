@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from heatproof.core.errors import UsageError
-from heatproof.core.formatting import comma_list, count
+from heatproof.core.formatting import comma_list, count, sentence_case
 from heatproof.core.objects import holding
 from heatproof.evaluation.executors import Executor
 from heatproof.evaluation.networks import image_shape
@@ -55,7 +55,7 @@ def advise(
     model: Any,
     data: Any,
     methods: Any = None,
-    metrics: Mapping[str, Any] | None = None,
+    metrics: Any = None,
     judgement: Judgement | VerdictFile | None = None,
     passes: int | None = None,
     minutes: float | None = None,
@@ -90,7 +90,8 @@ def advise(
         data: the images, as `heatproof.run` takes them. Twelve or more are advisable.
         methods: the methods that are compared, as `heatproof.run` takes them. None: eleven of every family, where the network
             allows them. Controls among them are left out, as advice has its own.
-        metrics: metrics of faithfulness by their labels, in place of the symmetric relevance gain by pixels and by regions.
+        metrics: metrics of faithfulness, as `heatproof.run` takes them, in place of the symmetric relevance gain by pixels and by
+            regions.
         judgement: what the metrics are worth here, from `heatproof.judge` or an earlier verdict about the same network and images.
             None judges them first.
         passes: the most forward passes that the looks may take; a backward pass counts as two. A look that would take more is not
@@ -130,10 +131,10 @@ def advise(
     >>> advice.use is None, advice.sentence
     (True, 'No method can be recommended. 1 image decides nothing: give at least 7.')
     """
-    _check(settings, counts, worth)
+    _check(settings, counts, worth, passes, minutes)
     given: dict[str, Any] = {"model": model, "bounds": bounds, "preprocessing": preprocessing, "class_names": class_names}
     settings = {"batch": BATCH, **settings}
-    start: dict[str, Any] = {"methods": ["gradient"] if methods is None else methods, "metrics": ["sparseness"]}
+    start = {"methods": ["gradient"] if methods is None else methods, "metrics": ["sparseness"] if metrics is None else metrics}
     assembly = assemble(**given, **start, data=data, labels=labels, regions=regions, count=count, **settings)
     experiment = assembly.experiment
     if len(experiment.models) > 1:
@@ -143,15 +144,16 @@ def advise(
         _check_judgement(judgement, network)
         chosen = _methods(assembly, network, grey) if methods is None else _given_methods(assembly)
         located = any(item.region != "none" for item in experiment.data().items())
-        asked, missing = asked_questions(network, grey, metrics, regions=located)
+        own = None if metrics is None else {each.label: each.metric for each in experiment.metric_entries()}
+        asked, missing = asked_questions(network, grey, own, regions=located)
         folder = Path("runs") / f"advise-{experiment.name}" if out is None else Path(out)
         runs = StageRuns(assembly, folder, tuple(grey.shape[1:]), executor, workers, progress)
-        available = len(runs.distinct(len(experiment.data().items())))
+        available = min(len(runs.distinct(len(experiment.data().items()))), max(counts))
         looks = plan_counts(available, counts, len(chosen))
         believed: tuple[MetricUse, ...] = ()
         fewest = fewest_images(ALPHA / max(len(chosen), 1))
         if available < fewest:
-            missing.append(_too_few(available, len(experiment.data().items()), fewest))
+            missing.append(_too_few(available, min(len(experiment.data().items()), max(counts)), fewest))
             asked = [question for question in asked if not question.faithfulness]
         elif any(question.faithfulness for question in asked):
             if judgement is None:
@@ -168,7 +170,7 @@ def advise(
             missing += dropped
         advice = _play(runs, network, chosen, asked, looks, missing, believed, worth, passes, minutes)
         if report:
-            runs.report("faithfulness", advice.sentence, advice.images, advice.open)
+            runs.report("faithfulness", advice.sentence, advice.images)
             advice.save_page(advice.path / PAGE)
         return advice
 
@@ -210,12 +212,12 @@ def _play(
                 scored |= {rival.label: rival.method for q in asked if (rival := RIVALS.get(q.against))}
             cost = runs.cost(scored, metrics, n, before)
             if passes is not None and runs.spent + cost > passes:
-                stopped = (
-                    f"the look at {n} images would take {cost:,} more passes, of which {max(passes - runs.spent, 0):,} are left"
-                )
+                left = max(passes - runs.spent, 0)
+                stopped = f"the look at {count(n, 'image')} would take {count(cost, 'more pass')}, of which {left:,} are left"
             elif minutes is not None and runs.minutes > minutes:
                 stopped = f"the {minutes:g} minutes are used up"
             if stopped:
+                missing = missing if taken else (*missing, f"{sentence_case(stopped)}.")
                 break
             runs.look(stage, scored, metrics, n, before)
         if stopped and taken:
@@ -263,12 +265,17 @@ def _question_scores(question: Question, names: Sequence[str], runs: StageRuns, 
     return QuestionScores(question, tuple(question.metrics), tuple(gains), np.mean(values, axis=0), np.mean(controls, axis=0))
 
 
-def _check(settings: Mapping[str, Any], counts: Sequence[int], worth: float | None) -> None:
+def _check(
+    settings: Mapping[str, Any], counts: Sequence[int], worth: float | None, passes: int | None, minutes: float | None
+) -> None:
     unwanted = [key for key in settings if key in DECIDED_HERE]
     if unwanted:
         raise UsageError(f"{comma_list(unwanted)}: expected settings that advice leaves open; leave it out")
-    if not counts or any(n < 1 for n in counts):
+    if not counts or any(not isinstance(n, int) or n < 1 for n in counts):
         raise UsageError(f"counts: expected numbers of images, at least one, got {list(counts)}")
+    for budget, most in {"passes": passes, "minutes": minutes}.items():
+        if most is not None and not most > 0:
+            raise UsageError(f"{budget}: expected more than 0, or None for as many as it takes, got {most}")
     if worth is not None and not worth > 0:
         raise UsageError(f"worth: expected an effect size above 0, or None to tell any difference, got {worth}")
 

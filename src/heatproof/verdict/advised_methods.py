@@ -31,6 +31,13 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "DeepLIFT": {"name": "deep_lift"},
     "Occlusion": {"name": "occlusion"},
 }
+FEWEST: Mapping[str, Mapping[str, Any]] = {
+    "integrated_gradients": {"baselines": 1, "quadrature": {"steps": 1}},
+    "smooth_grad": {"samples": 1},
+    "smooth_taylor": {"samples": 1},
+    "rise": {"samples": 2},
+}
+"""The settings with which a method is tried: whether a network allows it does not depend on how many samples or nodes it takes."""
 CELLS = 7
 """The windows of occlusion along each axis."""
 
@@ -42,7 +49,7 @@ def advised_methods(model: Model, image: Tensor) -> Iterator[tuple[str, dict[str
 
     Args:
         model: the network.
-        image: one image `[1, c, h, w]`, or a row, a signal or a volume, on which every method is tried.
+        image: one image `[1, c, h, w]`, or a row, a signal or a volume, on which every method is tried, with few samples.
     """
     own = {str(each["name"]): each for each in OF_BLACK_BOXES} if model.black_box else METHODS
     for label, given in own.items():
@@ -50,7 +57,7 @@ def advised_methods(model: Model, image: Tensor) -> Iterator[tuple[str, dict[str
         if settings["name"] == "occlusion":
             settings |= dict.fromkeys(("window", "stride"), max(1, math.ceil(min(places_of(image.shape[1:])) / CELLS)))
         try:
-            Method.from_dict(settings).attribute(model, image)
+            Method.from_dict(settings | dict(FEWEST.get(str(settings["name"]), {}))).attribute(model, image)
         except HeatproofError as error:
             log.warning("%s is left out: %s", label, error)
         else:

@@ -195,11 +195,12 @@ def answer(
                 outcome = Outcome.NO_GAIN if small else outcome
             kept = np.isfinite(together[0, m, :n])
             known = together[:, m, :n][:, kept]
+            effects = _sizes(known)
             found[m] = Answer(
                 outcome,
                 value=float(values[m, :n][kept].mean()),
                 control=float(controls[m, :n][kept].mean()),
-                d=float(_sizes(known)[_least_evident(known)]),
+                d=float(effects[_least_evident(effects)]),
                 n=len(known[0]),
                 p=corrected,
             )
@@ -313,7 +314,8 @@ def _interval(found: Answer, gains: Floats, family: int, tests: int) -> Answer:
         family: the number of the tests of a question, for the images.
         tests: the factor by which Holm multiplied the p-value, for the interval.
     """
-    row, spread = gains[_least_evident(gains)], float(gains[_least_evident(gains)].std(ddof=1)) if gains.shape[1] > 1 else 0.0
+    row = gains[_least_evident(_sizes(gains))]
+    spread = float(row.std(ddof=1)) if len(row) > 1 else 0.0
     if not math.isfinite(found.d) or not spread > 0:
         return replace(found, low=found.d, high=found.d, images=float(fewest_images(ALPHA / family)) if found.d else math.inf)
     low, high = sign_flip_interval(row, np.random.default_rng(0), alpha=ALPHA / tests, draws=DRAWS)
@@ -322,7 +324,6 @@ def _interval(found: Answer, gains: Floats, family: int, tests: int) -> Answer:
     return replace(found, low=low / spread, high=high / spread, images=needed if agree else math.inf)
 
 
-def _least_evident(gains: Floats) -> int:
+def _least_evident(sizes: Floats) -> int:
     """The metric by which the effect size is smallest."""
-    sizes = _sizes(gains)
     return int(np.argmin(np.where(np.isnan(sizes), 0.0, np.abs(sizes))))

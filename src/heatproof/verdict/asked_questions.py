@@ -17,7 +17,7 @@ FILLS = 2
 
 
 def asked_questions(
-    network: Model, grey: Tensor, metrics: Mapping[str, Any] | None, *, regions: bool
+    network: Model, grey: Tensor, metrics: Mapping[str, Metric] | None, *, regions: bool
 ) -> tuple[list[Question], list[str]]:
     """The questions that fit, with settings that fit, and what could not be asked.
 
@@ -54,11 +54,11 @@ def asked_questions(
     return asked, missing
 
 
-def _wanted(metrics: Mapping[str, Any] | None, axes: int) -> list[Question]:
+def _wanted(metrics: Mapping[str, Metric] | None, axes: int) -> list[Question]:
     """Regions of a table are its columns, about which another question asks."""
     questions = [question.of_data(axes) for question in QUESTIONS if axes > 1 or question.name != REGIONS.name]
     if metrics is None:
         return questions
     asks, failed = "Is the map faithful, more than the edges of the image?", "it is less faithful than the edges of the image"
-    given = Question("faithful", asks, "faithfulness", metrics, "edges", failed=failed).of_data(axes)
+    given = Question("faithfulness", asks, "faithfulness", metrics, "edges", failed=failed).of_data(axes)
     return [*(question for question in questions if not question.faithfulness), given]

@@ -189,7 +189,7 @@ class Judgement:
         return zip(self.findings, self.evidence, strict=True)
 
     def __repr__(self) -> str:
-        return f"Judgement of {self.model} on {self.images} images\n\n{self.text()}"
+        return f"Judgement of {self.model} on {count(self.images, 'image')}\n\n{self.text()}"
 
 
 def _cells(finding: Finding, evidence: Evidence) -> list[str]:

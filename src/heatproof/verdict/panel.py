@@ -62,7 +62,7 @@ class Part:
 
     def in_words(self, metrics: int) -> str:
         """What it scores, with the number of metrics that are judged."""
-        images = f"the first {self.images} images" if self.images else "each image"
+        images = f"the first {count(self.images, 'image')}" if self.images else "each image"
         maps = count(len(self.maps) * len(self.seeds), "map")
         return f"{maps} of {images} by {count(len(self.metrics) if self.metrics else metrics, 'metric')}"
 

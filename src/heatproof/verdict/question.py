@@ -83,7 +83,7 @@ class Question:
 
     def built(self) -> dict[str, Metric]:
         """The metrics, by their labels."""
-        return {label: one if isinstance(one, Metric) else Metric.from_dict(dict(one)) for label, one in self.metrics.items()}
+        return {label: one if isinstance(one, Metric) else Metric.from_dict(one) for label, one in self.metrics.items()}
 
     @property
     def faithfulness(self) -> bool:

@@ -96,22 +96,21 @@ class StageRuns:
             Console(stderr=True).print(words, markup=False, soft_wrap=True)
         self._collect(self._run(stage, methods, metrics, images))
 
-    def report(self, stage: Stage, title: str, most: int, remarks: Sequence[str] = ()) -> None:
+    def report(self, stage: Stage, title: str, most: int) -> None:
         """Write the report of a stage's first look, which has all of its methods. Nothing is computed anew.
 
         Args:
             stage: the stage.
             title: the title of the page, which is the sentence of the advice.
             most: the number of images of the last look, on which the sentence rests.
-            remarks: what stands below the title, in sentences.
         """
         if stage in self._first_looks:
             *_, images = self._first_looks[stage]
             first = (
                 f"the first look of an advice, where {count(images, 'image')} compare the methods with each other; the sentence at "
-                f"the top compares each with controls, on up to {count(most, 'image')}"
+                f"the top compares each with controls, on up to {count(most, 'image')}, and what is open stands on the page of the "
+                "verdict"
             )
-            first = ". ".join(each.removesuffix(".") for each in (first, *remarks))
             self._run(stage, *self._first_looks[stage], report=True, title=title, budget=first)
 
     def _run(self, stage: Stage, methods: Mapping[str, Method], metrics: Mapping[str, Metric], images: int, **further: Any) -> Run:

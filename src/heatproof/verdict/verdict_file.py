@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from heatproof.core.errors import DataError
 
@@ -80,6 +80,15 @@ class VerdictFile(BaseModel):
     methods: tuple[AdvisedMethodEntry, ...] = ()
     metrics: tuple[MetricUseEntry, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _check_version(cls, content: Any) -> Any:
+        """Of another version the fields may be others, too, so that it is named first."""
+        version = content.get("version", VERDICT_VERSION) if isinstance(content, Mapping) else VERDICT_VERSION
+        if version != VERDICT_VERSION:
+            raise ValueError(f"version {version!r:.80}, where this version of heatproof writes {VERDICT_VERSION}")
+        return content
+
     @classmethod
     def read(cls, path: Path | str) -> "VerdictFile":
         """Read a verdict.
@@ -95,8 +104,9 @@ class VerdictFile(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "file"
+            found = first["msg"].removeprefix("Value error, ")
             raise DataError(
-                f"{path}: expected a verdict, as heatproof advise writes it, got {where}: {first['msg']}; make it anew"
+                f"{path}: expected a verdict, as heatproof advise writes it, got {where}: {found}; make it anew"
             ) from None
 
     @property

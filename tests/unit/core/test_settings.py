@@ -8,6 +8,7 @@ import pytest
 from heatproof.core.errors import SettingsError, UnknownNameError
 from heatproof.core.settings import canonical_json, content_hash, exports, lookup, snake_case
 from heatproof.methods import Gradient, InputXGradient, IntegratedGradients, Method, SmoothGrad, SmoothTaylor
+from heatproof.models.loaders import File
 from heatproof.numerics.quadrature import GaussLegendre, Quadrature, RightRiemann
 from heatproof.perturb.fills import Black, Custom, Fill, Uniform, White
 from heatproof.perturb.noises import Gaussian
@@ -86,6 +87,7 @@ def test_an_unknown_name_is_said_with_the_nearest(build: Callable[[str], object]
         build("gradiant")
 
 
+FILE = {"path": "weights.pt", "architecture": {"name": "toy", "architecture": "mlp"}}
 WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "unknown field": (
         lambda: Gaussian(sigme=1),
@@ -97,6 +99,11 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
     "unknown name in a field": (lambda: IntegratedGradients(baseline="blak"), r"no fill is called .blak.. Did you mean"),
     "wrong family": (lambda: IntegratedGradients(baseline="gaussian"), r"baseline: no fill is called 'gaussian'"),
     "error in a field of a field": (lambda: SmoothTaylor(noise={"sigma": 0}), r"noise: .*sigma: should be greater than 0, got 0"),
+    "name of a field within it": (
+        lambda: File.from_dict(FILE | {"preprocessing": {"side": 0}}),
+        r"^file: preprocessing: side: .*0$",
+    ),
+    "name alone": (lambda: File.from_dict(FILE | {"preprocessing": "x"}), r"no setting is called 'x'\. Known: preprocessing"),
     "baselines that are all the same": (lambda: IntegratedGradients(baselines=3), r"baselines: expected 1, .*got 3; use"),
     "variance of one sample": (lambda: SmoothGrad(samples=1, moment="variance"), r"samples: expected at least 2"),
     "table without a name": (lambda: Method.from_dict({"samples": 3}), r"expected a name, got .*gradient"),

@@ -3,6 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
+from heatproof.core.errors import SettingsError
 from heatproof.models import Preprocessing
 from tests.support.close import assert_close
 
@@ -33,6 +34,20 @@ def test_a_region_is_the_nearest_pixels_of_its_mask_in_the_crop() -> None:
     region = Preprocessing(side=20, resize=40).region(Image.fromarray(mask))
     assert torch.equal(region, torch.from_numpy(mask.repeat(2, 0).repeat(2, 1)[10:30, 30:50] / 255).float())
     assert Preprocessing(side=20, resize=40).region(None).isnan().all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"mean": (0.5,)}, "one number for each channel, got 1 and 3"),
+        ({"mean": (), "std": ()}, "one number for each channel, got 0 and 0"),
+        ({"std": (1.0, 0.0, 1.0)}, "std.1: should be greater than 0, got 0.0"),
+        ({"mean": (0.5, float("nan"), 0.5)}, "mean.1: should be a finite number"),
+    ],
+)
+def test_a_normalisation_that_no_photograph_survives_is_refused(settings: dict[str, tuple[float, ...]], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        Preprocessing(**settings)
 
 
 def test_a_grey_network_gets_one_channel() -> None:

@@ -1,9 +1,10 @@
 import pytest
 
+from heatproof.evaluation.manifest import _counted
 from heatproof.report.analysis import analyse
-from heatproof.report.headline import headline
+from heatproof.report.headline import _where, headline
 from heatproof.report.score_matrix import read_scores
-from heatproof.store.manifest import DatasetEntry, StopEntry, StoppedEntry
+from heatproof.store.manifest import DatasetEntry, Manifest, StopEntry, StoppedEntry
 
 from .synthetic_run import write_synthetic_run
 
@@ -138,6 +139,17 @@ def test_images_without_a_score_are_not_counted_as_if_they_had_one(write):
     run = write()
     change(run, dataset=DatasetEntry(label="40 photographs"))
     assert answer(run).lead.startswith("On 12 of these 40 photographs,")
+
+
+def test_one_image_is_no_images_and_thousands_have_separators():
+    assert [_counted(n, "image_folder") for n in (1, 5000)] == ["1 image", "5,000 images"]
+    assert [_counted(n, "mini_bam") for n in (1, 5000)] == ["1 image of mini bam", "5,000 images of mini bam"]
+    one, many = (Manifest(name="run", dataset=DatasetEntry(label=_counted(n, "photos"))) for n in (1, 5000))
+    assert (_where(1, one), _where(5000, many), _where(4000, many)) == (
+        "On 1 photograph",
+        "On these 5,000 photographs",
+        "On 4,000 of these 5,000 photographs",
+    )
 
 
 def test_a_run_that_could_stop_early_says_how_its_numbers_are_corrected_and_where_it_stopped(write):

@@ -1,5 +1,6 @@
 """`heatproof.advise` on a network with known truth: the method nearest the oracle, what is eliminated, and what is missing."""
 
+import json
 import re
 from dataclasses import replace
 from html import escape, unescape
@@ -21,6 +22,7 @@ from heatproof.store import Run
 from heatproof.verdict import Finding, Standing, VerdictFile
 from heatproof.verdict.advice_page import advice_page
 from heatproof.verdict.resampled_choices import ResampledChoices
+from heatproof.verdict.verdict_file import VERDICT_VERSION
 from tests.support import zoo
 
 pytestmark = pytest.mark.one_process  # one process makes the advice that most tests read
@@ -98,7 +100,7 @@ def advice(folder):
 def test_the_method_nearest_the_oracle_is_named_and_tells_itself_from_edges(advice):
     assert advice.use == "Contributions"
     assert advice.sentence.startswith("Use Contributions.")
-    answer = advice.answer("Contributions", "faithful")
+    answer = advice.answer("Contributions", "faithfulness")
     assert str(answer.outcome) == "pass"
     assert answer.d > 1
     assert answer.p < 0.05
@@ -166,7 +168,7 @@ def test_scores_of_several_seeds_are_averaged(tmp_path):
     )
     mean, n = (rows.column(name)[0].as_py() for name in ("mean", "n"))
     assert n == 2 * 8 * len(METRICS)
-    assert found.answer("Noisy", "faithful").value == pytest.approx(mean)
+    assert found.answer("Noisy", "faithfulness").value == pytest.approx(mean)
 
 
 def test_a_budget_of_passes_stops_before_a_look_that_exceeds_it(advice, tmp_path):
@@ -175,6 +177,9 @@ def test_a_budget_of_passes_stops_before_a_look_that_exceeds_it(advice, tmp_path
     assert found.use is None
     assert "of which" in found.stopped
     assert found.stopped in " ".join(found.text().split())
+    none = advise(tmp_path / "none", passes=10)
+    assert none.sentence.startswith("No method can be recommended. The look at 8 images would take ")
+    assert none.sentence.endswith(" more passes, of which 10 are left.")
 
 
 def test_metrics_that_cannot_be_believed_are_not_used(tmp_path):
@@ -183,7 +188,7 @@ def test_metrics_that_cannot_be_believed_are_not_used(tmp_path):
     assert "Not used: SRG, mean" in few.text()
     none = advise(tmp_path / "none", judgement=believing(mean=float("inf"), black=500))
     assert none.use is None
-    assert "No metric of faithful can be believed here: SRG, black would need 500 images." in none.sentence
+    assert "No metric of faithfulness can be believed here: SRG, black would need 500 images." in none.sentence
 
 
 def test_a_broken_metric_is_dropped_by_the_judgement_of_advice_itself(tmp_path):
@@ -193,7 +198,7 @@ def test_a_broken_metric_is_dropped_by_the_judgement_of_advice_itself(tmp_path):
         tmp_path, judgement=None, metrics={"Broken": ShuffledFlipping()}, methods={"Contributions": InputXGradient()}, n=8
     )
     assert found.use is None
-    assert "No metric of faithful can be believed here" in found.sentence
+    assert "No metric of faithfulness can be believed here" in found.sentence
 
 
 @pytest.mark.parametrize(
@@ -201,10 +206,14 @@ def test_a_broken_metric_is_dropped_by_the_judgement_of_advice_itself(tmp_path):
     [
         ({"n": 1}, "1 image decides nothing: give at least"),
         ({"data": images(1).expand(8, -1, -1, -1)}, "The 8 images are alike: 1 image of different content; give at least"),
+        ({"n": 8, "counts": (3,)}, "3 images decide nothing: give at least"),
         ({"methods": {"Contributions": InputXGradient()}}, "give other methods to compare it with."),
-        ({"model": nn.Sequential(NETWORK, nn.Linear(3, 1)), "judgement": believing(mean=99, black=99)}, "No metric of faithful"),
+        (
+            {"model": nn.Sequential(NETWORK, nn.Linear(3, 1)), "judgement": believing(mean=99, black=99)},
+            "No metric of faithfulness",
+        ),
     ],
-    ids=["one image", "alike", "one method", "regression"],
+    ids=["one image", "alike", "few counts", "one method", "regression"],
 )
 def test_what_is_missing_is_a_sentence(tmp_path, changes, says):
     found = advise(tmp_path, **changes)
@@ -219,12 +228,26 @@ def test_of_a_regression_the_class_is_not_asked(tmp_path):
     assert str(found.answer("Contributions", "class").outcome) == "—"
 
 
+def test_a_network_without_weights_is_not_asked_about_them(tmp_path):
+    class Sums(nn.Module):
+        def forward(self, x):
+            return torch.stack([x.mean((1, 2, 3)), x.square().mean((1, 2, 3)), x.amax((1, 2, 3))], 1)
+
+    found = advise(tmp_path, n=8, model=Sums(), methods=["gradient"], metrics=["pixel_flipping"])
+    assert [question.name for question in found.evidence.questions] == ["class", "repeat", "noise", "faithfulness"]
+    assert [use.metric for use in found.metrics] == ["pixel flipping"]
+
+
 def test_what_cannot_be_advised_is_refused(tmp_path):
     for changes, words in (
         ({"methods": [EdgeMap()]}, "at least one that explains"),
         ({"name": "mine"}, "name: expected settings that advice leaves open"),
         ({"model": {"a": NETWORK, "b": NETWORK}}, "one network, got 2"),
         ({"counts": ()}, "counts: expected numbers of images"),
+        ({"counts": "12"}, "counts: expected numbers of images"),
+        ({"passes": 0}, "passes: expected more than 0"),
+        ({"minutes": -1}, "minutes: expected more than 0"),
+        ({"metrics": {}}, "metrics: expected at least one, got none"),
     ):
         with pytest.raises(UsageError, match=words):
             advise(tmp_path, **changes)
@@ -285,6 +308,10 @@ def test_explain_draws_what_a_verdict_recommends_for_a_network(advice, capsys):
 def test_a_file_that_is_no_verdict_is_refused(tmp_path, advice):
     from heatproof.core.errors import DataError
 
+    newer = advice.to_file().model_dump() | {"version": VERDICT_VERSION + 1, "more": True}
+    (tmp_path / "newer.json").write_text(json.dumps(newer))
+    with pytest.raises(DataError, match=f"got file: version {VERDICT_VERSION + 1}, where this version of heatproof writes"):
+        VerdictFile.read(tmp_path / "newer.json")
     (tmp_path / "v.json").write_text("{}")
     for path in (tmp_path / "v.json", tmp_path / "nosuch.json"):
         with pytest.raises(DataError, match="expected a verdict, as heatproof advise writes it"):

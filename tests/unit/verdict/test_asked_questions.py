@@ -36,5 +36,5 @@ def test_of_images_the_edges_are_the_rival_and_metrics_of_the_caller_are_all_use
     model, image = zoo.model(zoo.residual()), zoo.images(1, side=28)
     assert list(asked_of(model, image)["pixels"].metrics) == ["SRG pixels, blurred", "SRG pixels, channel mean"]
     given = {str(n): SymmetricRelevanceGain(share=share) for n, share in enumerate((0.3, 0.5, 1.0))}
-    faithful = asked_of(model, image, given)["faithful"]
+    faithful = asked_of(model, image, given)["faithfulness"]
     assert (faithful.against, list(faithful.metrics)) == ("edges", ["0", "1", "2"])

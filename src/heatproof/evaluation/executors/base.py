@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from heatproof.core.errors import StorageError
+from heatproof.core.formatting import count
 from heatproof.core.records import Failure
 from heatproof.evaluation.plan import Unit
 
@@ -65,7 +66,7 @@ def failure_of(unit: Unit, error: BaseException) -> Failure:
     """The failure record of a unit that ended in an exception."""
     return Failure(
         unit=unit.key,
-        what=f"{unit.label} on {unit.model_name}, {len(unit.items)} images from {unit.items[0].name}",
+        what=f"{unit.label} on {unit.model_name}, {count(len(unit.items), 'image')} from {unit.items[0].name}",
         reason=f"{type(error).__name__}: {error}",
         traceback="".join(traceback.format_exception(error)),
     )

@@ -26,13 +26,14 @@ from torch import Tensor
 
 from heatproof.core.records import Direction, Reduction
 from heatproof.core.seeds import derive, seed_of
-from heatproof.edits.randomise import Statistics, Unchanged, Weights, blocks, randomised, unchanged
+from heatproof.edits.randomise import Statistics, Unchanged, Weights, blocks, check_weights, randomised, unchanged
 from heatproof.metrics.base import ExplainerMetric
 from heatproof.metrics.explain import Explain, seed_of_draw
 from heatproof.metrics.sanity.unchanged_weights import about_unchanged
 from heatproof.metrics.scores import Scores, without_broken
 from heatproof.models.model import Model
 from heatproof.numerics.entropy import histogram_entropy
+from heatproof.passes.counting import ImageShape
 
 
 class EfficientMprt(ExplainerMetric):
@@ -67,6 +68,9 @@ class EfficientMprt(ExplainerMetric):
     bins: int = Field(default=100, ge=2)
     weights: Weights = "own"
     statistics: Statistics = "reset"
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        check_weights(model)
 
     def explanations(self, stochastic: bool = True) -> int:
         return self.draws + (self.draws - 1 if stochastic else 0)

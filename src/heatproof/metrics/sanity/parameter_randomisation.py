@@ -40,7 +40,7 @@ from torch import Tensor
 
 from heatproof.core.records import Direction
 from heatproof.core.seeds import derive, seed_of
-from heatproof.edits.randomise import Block, Statistics, Unchanged, Weights, blocks, randomised, unchanged
+from heatproof.edits.randomise import Block, Statistics, Unchanged, Weights, blocks, check_weights, randomised, unchanged
 from heatproof.metrics.comparison import ComparingMetric, Similarity
 from heatproof.metrics.explain import Explain, seed_of_draw
 from heatproof.metrics.sanity.unchanged_weights import about_unchanged
@@ -118,6 +118,9 @@ class ParameterRandomisation(ComparingMetric):
 
     def cost(self, image_shape: ImageShape) -> PassCount:
         return PassCount(self.blocks * self.draws if self.target == "own" else 0)
+
+    def check_fits(self, model: Model, image_shape: ImageShape) -> None:
+        check_weights(model)
 
     def explanations(self, stochastic: bool = True) -> int:
         clean = self.draws if stochastic or self.samples > 1 else 1

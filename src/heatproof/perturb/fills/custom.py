@@ -52,7 +52,7 @@ class Custom(Fill):
     @model_validator(mode="after")
     def _one_for_each(self) -> Self:
         if self.images and len(self.values) != len(self.images):
-            raise ValueError(f"values: expected one for each of the {len(self.images)} images, got {len(self.values)}")
+            raise ValueError(f"values: expected one for each of the {len(self.images):,} images, got {len(self.values):,}")
         for digest, values in zip(self.images, self.values, strict=False):
             if not torch.equal(values, self.values[self.images.index(digest)]):
                 raise ValueError("values: expected equal values for equal images, got different ones; leave the repetition out")
@@ -73,7 +73,7 @@ class Custom(Fill):
         found = [number.get(digest.hex()) for digest in draws.digests]
         if None in found:
             raise TensorError(
-                f"custom: expected one of the {len(self.images)} images that values were given for, got another image; "
+                f"custom: expected one of the {len(self.images):,} images that values were given for, got another image; "
                 "give images=… exactly as they are explained, or values of one image for all"
             )
         return self.values[found].to(images)

@@ -81,7 +81,7 @@ class GivenGroups(Groups):
             kind = str(self.ids.dtype).removeprefix("torch.")
             raise ValueError(f"ids: expected integers, got {kind}; use ids.long(), or GivenGroups.of_masks for masks")
         if self.images and len(self.ids) != len(self.images):
-            raise ValueError(f"ids: expected one map for each of the {len(self.images)} images, got {len(self.ids)}")
+            raise ValueError(f"ids: expected one map for each of the {len(self.images):,} images, got {len(self.ids):,}")
         return self
 
     def divide(self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws) -> Int[Tensor, "n g *space"]:
@@ -99,7 +99,7 @@ class GivenGroups(Groups):
         found = [number.get(digest.hex()) for digest in draws.digests]
         if None in found:
             raise TensorError(
-                f"{self.name}: expected one of the {len(self.images)} images that groups were given for, got another image; "
+                f"{self.name}: expected one of the {len(self.images):,} images that groups were given for, got another image; "
                 "give images=… exactly as they are explained, or groups of one image for all"
             )
         return maps[found]
