@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import ValidationError
 from pydantic_core import to_json
 
 from heatproof.core.drawing import Drawing
@@ -38,9 +37,9 @@ from heatproof.store import image_files
 from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
 from heatproof.store.atomic import write_atomically, writing
-from heatproof.store.json_files import REMEDY, read_failures, read_json
-from heatproof.store.manifest import MANIFEST_VERSION, Manifest
-from heatproof.store.upgrade import upgraded
+from heatproof.store.json_files import read_failures, read_json
+from heatproof.store.manifest import Manifest
+from heatproof.store.upgrade import read_manifest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -319,25 +318,7 @@ written to, such as runs/demo
         Raises:
             DataError: the folder has no run.json, or run.json is damaged, has a newer version, or has a field that does not fit.
         """
-        path = self.path / "run.json"
-        if not path.exists():
-            raise DataError(
-                f"{self.path}: expected a run folder with a run.json, found none. Give the folder that a run was written to."
-            )
-        content = read_json(path)
-        if not isinstance(content, dict):
-            raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}. {REMEDY}")
-        version = content.get("version", content.get("schema", MANIFEST_VERSION))
-        if not isinstance(version, int) or version > MANIFEST_VERSION:
-            raise DataError(
-                f"{path}: expected version {MANIFEST_VERSION} or older, got {version!r}. Upgrade heatproof to read this run."
-            )
-        try:
-            return Manifest.model_validate(upgraded(content), strict=False)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise DataError(f"{path}: {where}: {first['msg']}, got {first['input']!r:.80}. {REMEDY}") from None
+        return read_manifest(self.path / "run.json")
 
     def write_failure(self, unit: str, *failures: Failure) -> None:
         """Record why a unit failed, in place of an earlier record."""

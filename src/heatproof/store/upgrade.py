@@ -1,4 +1,4 @@
-"""Manifests that earlier versions of heatproof wrote, brought up to the present version.
+"""The manifest is read; one that an earlier version of heatproof wrote is brought up to the present version.
 
 Until version 4 the manifest was an untyped dictionary whose version stood under `schema`. Until version 6 each unit had an entry of
 its own, which until version 5 was a table and listed its images.
@@ -6,9 +6,40 @@ its own, which until version 5 was a table and listed its images.
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from heatproof.store.manifest import MANIFEST_VERSION, UnitsEntry
+from pydantic import ValidationError
+
+from heatproof.core.errors import DataError
+from heatproof.store.json_files import REMEDY, read_json
+from heatproof.store.manifest import MANIFEST_VERSION, Manifest, UnitsEntry
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest that a run.json of this or an earlier version holds.
+
+    Raises:
+        DataError: there is no such file, or it is damaged, has a newer version, or has a field that does not fit.
+    """
+    if not path.exists():
+        raise DataError(
+            f"{path.parent}: expected a run folder with a run.json, found none. Give the folder that a run was written to."
+        )
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}. {REMEDY}")
+    version = content.get("version", content.get("schema", MANIFEST_VERSION))
+    if not isinstance(version, int) or version > MANIFEST_VERSION:
+        raise DataError(
+            f"{path}: expected version {MANIFEST_VERSION} or older, got {version!r}. Upgrade heatproof to read this run."
+        )
+    try:
+        return Manifest.model_validate(upgraded(content), strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(f"{path}: {where}: {first['msg']}, got {first['input']!r:.80}. {REMEDY}") from None
 
 
 def upgraded(content: Mapping[str, Any]) -> Mapping[str, Any]:
