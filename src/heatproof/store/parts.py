@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
-SORTED_IN = "250MB"
+SORTED_IN = "150MB"
 """The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
 SORTED_AT_ONCE = 4_000_000
 """The bytes of parts, about 100,000 records, up to which they are sorted in the memory that it takes."""
@@ -306,6 +306,8 @@ def _records(
             for part, fault in _unreadable(parts).items():
                 raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}") from None
             raise
+        finally:
+            database.execute("RESET memory_limit")  # this returns what the allocator keeps, 200 MB after a million records
 
 
 def _quoted(path: Path) -> str:
@@ -327,8 +329,9 @@ def _opened(**settings: Any) -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "threads": 1, **settings})
-    with suppress(duckdb.Error):  # a version that has no such cache
-        database.execute("SET enable_external_file_cache = false")
+    for setting in ("enable_external_file_cache = false", "allocator_flush_threshold = '8MB'"):
+        with suppress(duckdb.Error):  # a version that has no such setting
+            database.execute(f"SET {setting}")
     return database
 
 
