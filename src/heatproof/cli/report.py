@@ -13,8 +13,9 @@ def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/demo.", show_default=False)],
 ) -> None:
     """Write the report of an existing run again: one page with its figures and tables."""
-    from heatproof.report import build
+    from heatproof.report import RunAnalysis, build
 
-    page = build(run)
-    print_verdict(run)
+    analysis = RunAnalysis.of(run)
+    page = build(analysis)
+    print_verdict(analysis)
     named(out, "\nreport", str(page))

@@ -42,15 +42,17 @@ def run_and_report(
     from heatproof.passes.memory import keep_freed_memory
     from heatproof.pipeline import report_of
     from heatproof.pipeline.progress import progress_bar
+    from heatproof.report import RunAnalysis
 
     keep_freed_memory()
     with continued_by_the_same_command(), progress_bar(err) as show:
         summary = run_experiment(experiment, folder, executor, show, source)
     _summarise(summary)
     with err.status("writing the report"):
-        page = report_of(summary)
+        analysis = RunAnalysis.of(folder)
+        page = report_of(summary, analysis)
     if page is not None:
-        print_verdict(folder)
+        print_verdict(analysis)
         show_findings(folder)
         named(out, "\nreport", str(page))
     if summary.failures:

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence, Set
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.measure import Measurement
@@ -13,6 +12,7 @@ from heatproof.cli.console import HARD_SPACE, out, paragraph
 from heatproof.core.formatting import DASH, count
 
 if TYPE_CHECKING:
+    from heatproof.report import RunAnalysis
     from heatproof.report.analysis import Analysis
     from heatproof.report.score_matrix import ModelScores
     from heatproof.report.table_cells import TableCell
@@ -23,18 +23,12 @@ SIGNS = {"best": ("*", "best"), "tie": ("=", "tied with the best")}
 """The sign and the word of each mark of a cell."""
 
 
-def print_verdict(folder: Path) -> None:
+def print_verdict(analysis: "RunAnalysis") -> None:
     """Print the answer and the scores of each model of a run."""
-    from heatproof.report.analysis import analyse
     from heatproof.report.headline import headline
-    from heatproof.report.score_matrix import read_scores
-    from heatproof.store import Run
 
-    store = Run(folder)
-    manifest = store.manifest()
-    for scores in read_scores(store, manifest):
-        analyses = analyse(scores, manifest.looks)
-        answer = headline(scores, analyses, manifest)
+    for scores, analyses in zip(analysis.scores, analysis.analyses, strict=True):
+        answer = headline(scores, analyses, analysis.manifest)
         out.print(f"\n{scores.model.label}", style="bold", markup=False)
         paragraph(" ".join((answer.lead, *answer.details)))
         for sentence in answer.caveats:

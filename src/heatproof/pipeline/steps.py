@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from heatproof.core.errors import SettingsError, UsageError
 from heatproof.evaluation.executors import Executor, LocalExecutor, RayExecutor, SerialExecutor, SharedExecutor
 from heatproof.evaluation.run import RunSummary
-from heatproof.report import build
+from heatproof.report import RunAnalysis, build
 
 ExecutorName = Literal["serial", "local", "shared", "ray"]
 """serial: one unit after another, in this process. local: several processes on this machine. shared: the
@@ -50,7 +50,12 @@ def executor_of(
     return SharedExecutor() if name == "shared" else SerialExecutor()
 
 
-def report_of(summary: RunSummary) -> Path | None:
-    """Write the report of a run that has ended, and return the path of its page; None if every unit failed."""
+def report_of(summary: RunSummary, analysis: RunAnalysis | None = None) -> Path | None:
+    """Write the report of a run that has ended, and return the path of its page; None if every unit failed.
+
+    Args:
+        summary: the summary of the run.
+        analysis: the analysis of its scores, if it was made already.
+    """
     failed = {failure.unit for failure in summary.failures}
-    return build(summary.path) if summary.computed + summary.resumed > len(failed) else None
+    return build(analysis or summary.path) if summary.computed + summary.resumed > len(failed) else None

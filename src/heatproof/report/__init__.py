@@ -3,6 +3,6 @@
 This package reads the store and never imports torch.
 """
 
-from heatproof.report.page import build
+from heatproof.report.page import RunAnalysis, build
 
-__all__ = ["build"]
+__all__ = ["RunAnalysis", "build"]

@@ -8,9 +8,10 @@ tables without sorting.
 import base64
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from heatproof.core.formatting import comma_list, count, in_text, number, percent, percent_level, sentence_case, significant
 from heatproof.report.analysis import SEED, Analysis, analyse, level_of, metric_agreement
@@ -59,13 +60,47 @@ from heatproof.store.run import REPORT
 SALIENCY_IMAGES = 3
 
 
-def build(run: Path | str) -> Path:
+@dataclass(frozen=True)
+class RunAnalysis:
+    """The scores of a run and their analysis, which the page and the terminal show.
+
+    Attributes:
+        run: the run.
+        manifest: its manifest.
+        scores: the scores of each model that has any.
+        analyses: the analysis of each metric, for each of these models.
+    """
+
+    run: Run
+    manifest: Manifest
+    scores: list[ModelScores]
+    analyses: list[list[Analysis]]
+
+    @classmethod
+    def of(cls, run: Path | str) -> Self:
+        """Read and analyse the scores of a run.
+
+        Args:
+            run: the folder of the run.
+
+        Raises:
+            UsageError: a folder of the run is a link out of it.
+            DataError: the folder has no run.json, a file in it is damaged, or a newer version of heatproof wrote the run.
+        """
+        store = Run(run)
+        check_links(store.path)
+        manifest = store.manifest()
+        scores = read_scores(store, manifest)
+        return cls(store, manifest, scores, [analyse(each, manifest.looks) for each in scores])
+
+
+def build(run: Path | str | RunAnalysis) -> Path:
     """Write the report of a run and return the path of its page.
 
     The report of a run that is unfinished, or that has failures, covers the units that are finished.
 
     Args:
-        run: the folder of the run.
+        run: the folder of the run, or its analysis.
 
     Returns:
         The path of report.html in that folder.
@@ -74,12 +109,9 @@ def build(run: Path | str) -> Path:
         UsageError: a folder of the run is a link out of it.
         DataError: the folder has no run.json, a file in it is damaged, or a newer version of heatproof wrote the run.
     """
-    store = Run(run)
-    check_links(store.path)
-    manifest = store.manifest()
+    analysis = run if isinstance(run, RunAnalysis) else RunAnalysis.of(run)
+    store, manifest, all_scores, analyses = analysis.run, analysis.manifest, analysis.scores, analysis.analyses
     styles = line_styles(manifest.methods)
-    all_scores = read_scores(store, manifest)
-    analyses = [analyse(scores, manifest.looks) for scores in all_scores]
     write_scores(store)
     write_summary(store, [item for group in analyses for item in group])
     associations = [[*measured_associations(scores, manifest)] for scores in all_scores]

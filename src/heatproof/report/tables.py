@@ -20,7 +20,7 @@ from heatproof.report.detections import MarkDetections
 from heatproof.report.headline import Headline
 from heatproof.store import Run
 from heatproof.store.atomic import write_atomically
-from heatproof.store.export import write_csv
+from heatproof.store.export import write
 from heatproof.store.manifest import ModelEntry
 from heatproof.store.run import RECORD_ORDER, SUMMARY, VERDICT
 
@@ -60,7 +60,7 @@ LEFT_OUT = ("curve", "method_settings")
 def write_scores(run: Run) -> None:
     """Write tables/scores.csv: every record, without its curve and its method's settings, which parts/ and run.json hold."""
     columns = (_cell_sql(name, kind) for name, kind in get_type_hints(Record).items() if name not in LEFT_OUT)
-    write_csv(run, f"SELECT {', '.join(columns)} FROM records ORDER BY {RECORD_ORDER}", run.path / "tables" / "scores.csv")
+    write(run, f"SELECT {', '.join(columns)} FROM records ORDER BY {RECORD_ORDER}", run.path / "tables" / "scores.csv")
 
 
 def write_summary(run: Run, analyses: Sequence[Analysis]) -> None:

@@ -158,8 +158,9 @@ def _sign_flip_ps(differences: Floats, rng: np.random.Generator, draws: int) -> 
         return np.asarray((np.abs(all_signs(n) @ differences.T) >= observed).mean(axis=0))
     hits, chunk = np.zeros(len(differences)), max(1, 4_000_000 // n)
     for start in range(0, draws, chunk):
-        signs = rng.integers(0, 2, size=(min(chunk, draws - start), n), dtype=np.int8) * 2.0 - 1.0
-        hits += (np.abs(signs @ differences.T) >= observed).sum(axis=0)
+        bits = rng.integers(0, 2, size=(min(chunk, draws - start), n), dtype=np.int8)
+        for few in np.array_split(bits, 8):  # as numbers, they take eight times the memory
+            hits += (np.abs((few * 2.0 - 1.0) @ differences.T) >= observed).sum(axis=0)
     return (1 + hits) / (1 + draws)
 
 

@@ -1,33 +1,42 @@
 """The records of a run as one file for other tools."""
 
-import io
 import os
 from pathlib import Path
 
 from heatproof.core.errors import UsageError
 from heatproof.store import parts as part_files
-from heatproof.store.atomic import check_folder, write_atomically
-from heatproof.store.run import Run
-
-KINDS = ("csv", "parquet")
+from heatproof.store.atomic import check_folder, writing
+from heatproof.store.run import RECORD_ORDER, Run
 
 
-def write_csv(run: Run, sql: str, path: Path) -> None:
-    """Write the result of an SQL statement, as in `Run.query`, to a CSV file, in place of an earlier one.
+def write(run: Run, sql: str, path: Path) -> int:
+    """Write the result of an SQL statement, as in `Run.query`, to a `.csv` or `.parquet` file, in place of an earlier one.
 
     It is written row by row, so that it need not fit in memory, and as a whole or not at all.
 
+    Returns:
+        The number of rows.
+
     Raises:
         DataError: a part is damaged or has a newer schema; the message names the part.
+        StorageError: the file system refuses.
     """
+    import duckdb
+
     parts, units = run.current_parts()
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        part_files.write_csv(parts, sql, temporary, units)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            rows = part_files.write(parts, sql, temporary, path.suffix, units)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except duckdb.IOException as error:
+            raise OSError(str(error).splitlines()[0]) from error
+        finally:
+            temporary.unlink(missing_ok=True)
+    return rows
 
 
 def export(run: Run, path: Path) -> int:
@@ -38,25 +47,12 @@ def export(run: Run, path: Path) -> int:
     Raises:
         UsageError: the file has another ending, exists already, or its folder cannot be written.
         DataError: a part of the run cannot be used.
+        StorageError: the file system refuses.
     """
-    if path.suffix[1:] not in KINDS:
+    if path.suffix not in part_files.FORMATS:
         raise UsageError(f"{path}: expected a file that ends in .csv or .parquet, got {path.suffix or 'no ending'}")
     if path.exists():
         raise UsageError(f"{path}: expected a file that does not exist yet; choose another name or delete it")
     check_folder(path.parent)
-    content = io.BytesIO()
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        records = run.records()
-        pq.write_table(records, content, compression="zstd")
-    else:
-        from pyarrow import csv
-
-        records = run.query(
-            "SELECT * REPLACE (array_to_string(curve, ' ') AS curve) FROM records "
-            "ORDER BY model, method, metric, metric_settings, component, image, seed, unit"
-        )
-        csv.write_csv(records, content)
-    write_atomically(path, content.getvalue())
-    return int(records.num_rows)
+    columns = "* REPLACE (array_to_string(curve, ' ') AS curve)" if path.suffix == ".csv" else "*"
+    return write(run, f"SELECT {columns} FROM records ORDER BY {RECORD_ORDER}", path)

@@ -5,6 +5,7 @@ then use the pack, and `compact` deletes what is left over.
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST = 4_000
-"""The largest number of units of a pack, which bounds the memory that packing takes."""
+"""The largest number of units of a pack, whose content is in memory before it is written."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def compact(run: Run) -> Packed:
         few = moved[start : start + MOST]
         units = [part.stem for part in few]
         key = hashlib.sha256("\n".join(units).encode()).hexdigest()[:16]
-        write_atomically(run.path / "parts" / f"pack-{key}.parquet", part_files.encode_table(units, _joined(few)))
+        write_atomically(run.path / "parts" / f"pack-{key}.parquet", part_files.encode_tables(units, _records(few)))
         _delete(few)
     _delete([part for part in alone if part.stem in packed])
     return Packed(len(moved) if len(moved) > 1 else 0, len(before), len(run.parts()))
@@ -73,7 +74,9 @@ def _delete(parts: list[Path]) -> None:
             part.unlink()
 
 
-def _joined(parts: list[Path]) -> "pa.Table":
-    """The records of parts, in the present schema."""
-    records = part_files.query(parts, "SELECT * FROM records ORDER BY unit")
-    return records.select(part_files.arrow_schema().names).cast(part_files.arrow_schema())
+def _records(parts: list[Path]) -> "Iterator[pa.Table]":
+    """The records of parts, in the present schema, a few parts at a time."""
+    schema = part_files.arrow_schema()
+    for start in range(0, len(parts), part_files.AT_ONCE):
+        records = part_files.query(parts[start : start + part_files.AT_ONCE], "SELECT * FROM records ORDER BY unit")
+        yield records.select(schema.names).cast(schema)

@@ -11,9 +11,10 @@ import json
 import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
-SORTED_IN = "250MB"
+SORTED_IN = "150MB"
 """The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
 SORTED_AT_ONCE = 4_000_000
 """The bytes of parts, about 100,000 records, up to which they are sorted in the memory that it takes."""
+AT_ONCE = 200
+"""The number of parts that are read together, where all must be: each takes memory, whatever it holds."""
 _MAGIC = b"PAR1"
 _REMEDY = "Start the run again: it sets the file aside and computes its units anew."
 
@@ -67,16 +70,17 @@ def encode(units: Sequence[str], records: Iterable[Record]) -> bytes:
     """The content of a part with the records of units, in their given order, compressed by zstd."""
     import pyarrow as pa
 
-    return encode_table(units, pa.Table.from_pylist([record.to_dict() for record in records], schema=arrow_schema()))
+    return encode_tables(units, [pa.Table.from_pylist([record.to_dict() for record in records], schema=arrow_schema())])
 
 
-def encode_table(units: Sequence[str], table: "pa.Table") -> bytes:
-    """The content of a part with a table of records."""
+def encode_tables(units: Sequence[str], tables: Iterable["pa.Table"]) -> bytes:
+    """The content of a part with tables of records, of which one is in memory at a time."""
     import pyarrow.parquet as pq
 
     sink = io.BytesIO()
-    with pq.ParquetWriter(sink, table.schema, compression="zstd") as writer:
-        writer.write_table(table)
+    with pq.ParquetWriter(sink, arrow_schema(), compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
         written = sink.getvalue()
         checksum = f"{len(written)} {zlib.crc32(written)}"
         writer.add_key_value_metadata({UNITS_KEY.decode(): json.dumps(list(units)), CHECKSUM_KEY.decode(): checksum})
@@ -188,7 +192,20 @@ def fault_of(state: PartState) -> str:
     return f"records of another unit, {others[0]:.40}" if others else ""
 
 
-def unreadable(parts: Sequence[Path]) -> dict[Path, str]:
+def faults(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The parts in a folder that cannot be used, and why.
+
+    Raises:
+        DataError: a newer version of heatproof wrote a part.
+    """
+    found = (folder / name for name in names(folder))
+    while parts := list(islice(found, AT_ONCE)):
+        reasons = {part: fault_of(inspect(part)) for part in parts}
+        reasons |= _unreadable([part for part, reason in reasons.items() if not reason])
+        yield from ((part, reason) for part, reason in reasons.items() if reason)
+
+
+def _unreadable(parts: Sequence[Path]) -> dict[Path, str]:
     """The parts whose records cannot be read though their checksum is right or they state none, and why: the end of a file, which
     says where its records are, is in no checksum. All are read at once, and one by one only if that fails.
     """
@@ -238,22 +255,28 @@ def query(
         return connection.sql(sql).to_arrow_table()
 
 
-def write_csv(parts: Sequence[Path], sql: str, path: Path, units: Collection[str] | None = None) -> None:
-    """Write the result of an SQL statement over the view `records` to a CSV file, row by row, so that it need not fit in memory.
+FORMATS = {".csv": "FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"'", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
+"""How a table is written to a file with each ending."""
+
+
+def write(parts: Sequence[Path], sql: str, path: Path, ending: str, units: Collection[str] | None = None) -> int:
+    """Write the result of an SQL statement over the view `records` to a file, row by row, so that it need not fit in memory.
+
+    Returns:
+        The number of rows.
 
     Raises:
         DataError: a part is damaged or has a newer schema.
         duckdb.Error: the statement is invalid, or the file cannot be written.
     """
-    copy = f"COPY ({sql}) TO '{_quoted(path)}' (FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"')"
-    if sum(part.stat().st_size for part in parts if part.exists()) <= SORTED_AT_ONCE:
-        with _records(parts, units, _database()) as connection:
-            connection.execute(copy)
-        return
-    with TemporaryDirectory() as spilled:  # a database has one such folder as long as it exists
-        own = _opened(memory_limit=SORTED_IN, temp_directory=spilled)
-        with own, _records(parts, units, own) as connection:
-            connection.execute(copy)
+    copy = f"COPY ({sql}) TO '{_quoted(path)}' ({FORMATS[ending]})"
+    with ExitStack() as stack:
+        database = _database()
+        if sum(part.stat().st_size for part in parts if part.exists()) > SORTED_AT_ONCE:
+            spilled = stack.enter_context(TemporaryDirectory())  # a database has one such folder as long as it exists
+            database = stack.enter_context(_opened(memory_limit=SORTED_IN, temp_directory=spilled))
+        connection = stack.enter_context(_records(parts, units, database))
+        return int(connection.execute(copy).fetchall()[0][0])
 
 
 @contextmanager
@@ -280,9 +303,11 @@ def _records(
             connection.execute(f"CREATE TEMP VIEW records AS {every_column}")
             yield connection
         except duckdb.Error:
-            for part, fault in unreadable(parts).items():
+            for part, fault in _unreadable(parts).items():
                 raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}") from None
             raise
+        finally:
+            database.execute("RESET memory_limit")  # this returns what the allocator keeps, 200 MB after a million records
 
 
 def _quoted(path: Path) -> str:
@@ -304,8 +329,9 @@ def _opened(**settings: Any) -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     database = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "threads": 1, **settings})
-    with suppress(duckdb.Error):  # a version that has no such cache
-        database.execute("SET enable_external_file_cache = false")
+    for setting in ("enable_external_file_cache = false", "allocator_flush_threshold = '8MB'"):
+        with suppress(duckdb.Error):  # a version that has no such setting
+            database.execute(f"SET {setting}")
     return database
 
 

@@ -219,10 +219,10 @@ written to, such as runs/demo
         Raises:
             DataError: a part has a newer schema.
         """
-        faults = {part: part_files.fault_of(part_files.inspect(part)) for part in self.parts()}
-        faults |= part_files.unreadable([part for part, reason in faults.items() if not reason])
-        faults |= {path: map_files.fault(path) for path in sorted((self.path / "maps").glob("[!.]*.safetensors"))}
-        return [Failure(unit=path.stem, what=str(path), reason=reason) for path, reason in faults.items() if reason]
+        faults = sorted(part_files.faults(self.path / "parts"))
+        maps = (self.path / "maps").glob("[!.]*.safetensors")
+        faults += sorted((path, reason) for path in maps if (reason := map_files.fault(path)))
+        return [Failure(unit=path.stem, what=str(path), reason=reason) for path, reason in faults]
 
     def set_aside(self) -> list[Failure]:
         """Move the parts and maps that cannot be used to the folder `set_aside`, and return them; their units count as not done.

@@ -127,7 +127,7 @@ def test_a_smoke_run_ends_with_findings_and_a_report(name, tmp_path, monkeypatch
 WITHOUT_PAGE = """
 from heatproof import pipeline
 from heatproof.cli.main import app
-pipeline.report_of = lambda summary: summary.path / "report.html"
+pipeline.report_of = lambda summary, analysis: summary.path / "report.html"
 app()
 """
 """The command in which the page is not written anew: findings are printed from the rows."""

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 from heatproof.cli import console
 from heatproof.cli.main import app
 from heatproof.cli.verdict import SIGNS, print_verdict
+from heatproof.report import RunAnalysis
 from heatproof.report.analysis import analyse
 from heatproof.report.headline import headline
 from heatproof.report.score_matrix import read_scores
@@ -25,7 +26,7 @@ def _few_resamples(monkeypatch):
 
 def printed(run, capsys, monkeypatch, width):
     monkeypatch.setattr(console.out, "width", width)
-    print_verdict(run.path)
+    print_verdict(RunAnalysis.of(run.path))
     return capsys.readouterr().out
 
 
@@ -73,7 +74,7 @@ def test_of_many_metrics_only_those_of_the_answer_are_shown(run, capsys, monkeyp
 
 
 def test_the_command_report_prints_the_verdict_and_then_the_path(run, monkeypatch):
-    monkeypatch.setattr("heatproof.report.build", lambda path: path / "report.html")
+    monkeypatch.setattr("heatproof.report.build", lambda analysis: analysis.run.path / "report.html")
     page = CliRunner().invoke(app, ["report", str(run.path)], catch_exceptions=False).output
     assert page.index("On these 12 photographs") < page.index("best") < page.index("report  ")
     assert page.rstrip().endswith("report.html")

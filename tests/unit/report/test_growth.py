@@ -55,7 +55,7 @@ def write_run(path, images):
             }
             columns = {name: given.get(name, column(schema.field(name).type, n)) for name in schema.names}
             run.part_path(unit).parent.mkdir(parents=True, exist_ok=True)
-            run.part_path(unit).write_bytes(part_files.encode_table([unit], pa.table(columns, schema=schema)))
+            run.part_path(unit).write_bytes(part_files.encode_tables([unit], [pa.table(columns, schema=schema)]))
             units.append((unit, "m", f"d{method}", 0))
     run.write_manifest(
         Manifest(
@@ -128,7 +128,7 @@ def test_scores_are_sorted_on_disk_as_in_memory_and_a_second_time_too(tmp_path, 
     table = pa.table({name: given.get(name, column(schema.field(name).type, n)) for name in schema.names}, schema=schema)
     run = Run.create(tmp_path)
     run.part_path("u1").parent.mkdir()
-    run.part_path("u1").write_bytes(part_files.encode_table(["u1"], table))
+    run.part_path("u1").write_bytes(part_files.encode_tables(["u1"], [table]))
     write_scores(run)
     file = run.path / "tables" / "scores.csv"
     at_once = file.read_bytes()

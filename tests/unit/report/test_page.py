@@ -12,7 +12,7 @@ from heatproof.core.records import Failure
 from heatproof.report import build
 from heatproof.store import Manifest, Run
 from heatproof.store.manifest import UnitsEntry
-from heatproof.store.parts import encode_table
+from heatproof.store.parts import encode_tables
 from tests.support.charts import without_png
 
 from .synthetic_run import write_synthetic_run
@@ -187,7 +187,7 @@ def test_names_are_text_and_never_markup(tmp_path):
         class_names=dict.fromkeys(manifest.class_names, evil),
         environment=manifest.environment.model_copy(update=environment),
         dataset=manifest.dataset.model_copy(update={"label": evil, "settings": {"name": evil}}),
-        images=tuple(image.model_copy(update={"name": evil, "label_name": evil}) for image in manifest.images),
+        images=tuple(image._replace(name=evil, label_name=evil) for image in manifest.images),
         metrics=tuple(
             metric.model_copy(update={"title": f"{evil}{metric.title}", "meaning": evil, "cite": evil, "settings": metric.settings})
             for metric in manifest.metrics
@@ -200,7 +200,7 @@ def test_names_are_text_and_never_markup(tmp_path):
         for column in ("notes", "image_name", "details"):
             place = table.schema.get_field_index(column)
             table = table.set_column(place, column, pa.array([evil] * table.num_rows, pa.string()))
-        part.write_bytes(encode_table([part.stem], table))
+        part.write_bytes(encode_tables([part.stem], [table]))
     page = build(run.path).read_text()
     assert "<script>alert" not in page
     assert "<b>bold" not in page
