@@ -8,7 +8,7 @@ CHROMIUM := @command -v chromium > /dev/null || { command -v apt-get > /dev/null
 	apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium fonts-liberation; } || \
 	echo "Chromium could not be installed: the tests of the report in a browser will be skipped."
 
-.PHONY: demo test benchmarks docs
+.PHONY: demo test types tests benchmarks docs
 
 # The main job: which heatmap can be believed? Ends with runs/demo/verdict.json and a report beside it.
 demo: $(VENV)/.demo
@@ -19,8 +19,14 @@ test: $(VENV)/.test
 	$(CHROMIUM)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	$(MAKE) --no-print-directory --jobs=2 types tests
+
+# mypy takes one core for a minute, which the tests can use meanwhile.
+types:
+	$(VENV)/bin/mypy
+
+tests:
 	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n 2
 
 # Speed and memory against peers, same work, one run: 50 minutes on two cores. Writes benchmarks/results.json. `make benchmarks ONLY=growth`

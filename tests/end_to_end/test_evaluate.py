@@ -16,8 +16,8 @@ import pytest
 from heatproof.cli.main import run as run_command
 from heatproof.store import Run
 from tests.support.charts import without_png
+from tests.support.command import HEATPROOF, WITHOUT_PAGE
 
-HEATPROOF = [sys.executable, "-m", "heatproof"]
 EXPERIMENT = """
 name = "trial"
 batch = 1
@@ -67,10 +67,10 @@ def experiment(tmp_path, photos):
     return file
 
 
-def start(*arguments, folder):
+def start(*arguments, folder, command=HEATPROOF):
     """A command in a process of its own, which an interrupt reaches even where those who started the tests ignore it."""
     return subprocess.Popen(
-        [*HEATPROOF, *map(str, arguments)],
+        [*command, *map(str, arguments)],
         cwd=folder,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -93,8 +93,8 @@ def call(*arguments, folder):
     return ended.value.code, printed.getvalue()
 
 
-def finish(*arguments, folder):
-    process = start(*arguments, folder=folder)
+def finish(*arguments, folder, command=HEATPROOF):
+    process = start(*arguments, folder=folder, command=command)
     output, _ = process.communicate(timeout=900)
     return process.returncode, output
 
@@ -126,7 +126,8 @@ def test_a_run_killed_midway_and_started_again_ends_with_the_same_rows(experimen
     kill_midway(run, "evaluate", experiment, "--executor", "serial", "-o", "cut", folder=tmp_path)
     assert 3 <= len(run.done()) < 9
 
-    code, output = finish("evaluate", experiment, "--executor", "local", "--workers", "1", "-o", "cut", folder=tmp_path)
+    again = ("evaluate", experiment, "--executor", "local", "--workers", "1", "-o", "cut")
+    code, output = finish(*again, folder=tmp_path, command=WITHOUT_PAGE)
     assert code == 0, output
     assert same(rows(run), rows(whole))
     for unit in whole.done():

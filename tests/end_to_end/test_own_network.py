@@ -2,13 +2,13 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
 import torch
 from PIL import Image
 
 from heatproof.store import Run
+from tests.support.command import WITHOUT_PAGE
 
 NETS = """
 from torch import nn
@@ -60,8 +60,8 @@ def folder(tmp_path):
 
 
 def evaluate(folder):
-    """The output of the command, of which the working directory is not on the path of imports, as for an installed script."""
-    command = [sys.executable, "-P", "-m", "heatproof", "evaluate", "own.toml", "--workers", "1"]
+    """The output of the command."""
+    command = [*WITHOUT_PAGE, "evaluate", "own.toml", "--workers", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
