@@ -36,6 +36,7 @@ from heatproof.metrics.scores import Scores
 from heatproof.models.classes import check_target
 from heatproof.models.model import Model
 from heatproof.models.scale import probabilities
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.numerics.wide import wide
 from heatproof.passes.counting import ImageShape, PassCount, record_rows, uncounted
 from heatproof.passes.forward import network_state
@@ -200,7 +201,7 @@ def _seen(
     model: Model, images: Float[Tensor, "r c *space"], site: Site, target: Int[Tensor, " r"] | None = None
 ) -> tuple[Float[Tensor, "r k"], Float[Tensor, " r"]]:
     """φ of some images and the probability of their top class, in float64. Cost: one forward pass an image."""
-    with torch.inference_mode(), model.running(), capture(model, site) as captured:
+    with no_gradients(), model.running(), capture(model, site) as captured:
         outputs = model.outputs(images)
     record_rows(forward=len(images))
     if target is not None:
