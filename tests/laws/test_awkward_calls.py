@@ -1,12 +1,13 @@
 """Networks and calls of which one or two methods tell whether they are right, at less cost than a place in the zoo."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from heatproof.core.errors import ModelError
+from heatproof.core.errors import HeatproofError, ModelError
 from heatproof.methods import (
     AblationCam,
     Competition,
@@ -21,8 +22,10 @@ from heatproof.methods import (
     Lrp,
     Method,
 )
+from heatproof.metrics import OutOfDistribution, score
 from heatproof.models import Model
 from heatproof.numerics.quadrature import GaussLegendre
+from heatproof.perturb.fills import Reference
 from heatproof.perturb.groups import RegularGrid
 from heatproof.tracing.capture import default_layer
 from tests.zoo import ZOO
@@ -177,6 +180,15 @@ def test_the_default_device_is_for_the_network_alone(method: Method) -> None:
     with torch.device("meta"):
         found = method.attribute(model, images, 1)
     assert torch.equal(found.values, expected.values)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"), [((4, 3, 9, 9), "expected images [n, 3, 8, 8]"), ((1, 3, 8, 8), "expected at least 2 images")]
+)
+def test_real_images_that_are_no_measure_are_refused(shape: tuple[int, ...], words: str) -> None:
+    metric = OutOfDistribution(references=Reference(images=torch.rand(shape)))
+    with pytest.raises(HeatproofError, match=re.escape(words)):
+        score(metric, ZOO["in place"].model(), pictures(), Gradient(), target=1)
 
 
 def test_layers_that_were_never_called_take_their_shape_in_the_first_call() -> None:
