@@ -170,9 +170,8 @@ class OutOfDistribution(ModelMetric):
         """φ of the real images and their digests, computed once for a network.
 
         Raises:
-            DataError: There are fewer than two images that can be used, or those of a data set differ in shape from those that are
-                explained.
-            TensorError: Images that were given do so.
+            DataError: A data set has fewer than two images that can be used, or they differ in shape from those that are explained.
+            TensorError: Images that were given differ so.
         """
         network = model.engine or model.module
         key = references.digest, network_state(network), site.name, images.dtype, images.device
@@ -182,8 +181,6 @@ class OutOfDistribution(ModelMetric):
             loaded = (
                 references.fitting(images) if isinstance(references, Reference) else _loaded(references, model, images.shape[1:])
             )
-            if len(loaded) < 2:
-                raise DataError(f"references: expected at least 2 images, got {len(loaded)}; their distances are the unit")
             real = loaded.to(images)
             with uncounted():
                 parts = variants_in_chunks(model, real, 1, lambda image, _: _seen(model, real[image].clone(), site)[0], "forward")
