@@ -133,7 +133,7 @@ class ReusingTracer(Tracer):
         """
         self._note(self._kept.inputs)
         with self:
-            outputs = self.current(forward(self._kept.inputs))
+            outputs: Tensor = self.current(forward(self._kept.inputs))
         if all(step.graph or not _has_graph(step.results) for step in self._steps):  # else a function with its own gradient
             self._kept.steps = self._steps
         self._earlier.clear()
