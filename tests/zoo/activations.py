@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tests.zoo.network import BACKWARD, Step, awkward, convolutional, head, table
+from tests.zoo.network import BACKWARD, Step, awkward, convolutional, dense, head, table
 
 
 @awkward("every activation overwrites the tensor that backward rules compare it with")
@@ -25,6 +25,17 @@ class InPlaceResidual(nn.Module):
         out = self.block(h)
         out += h
         return self.head(out.relu_())
+
+
+@awkward("scores that are written into a matrix one by one, and the matrix is returned", table)
+def written_one_by_one() -> nn.Module:
+    def write(z: Tensor) -> Tensor:
+        scores = torch.zeros(len(z), 3, dtype=z.dtype)
+        for k in range(3):
+            scores[:, k] = z[:, k] * (k + 1)
+        return scores
+
+    return dense(write)
 
 
 @awkward("one ReLU module stands in three places")

@@ -90,6 +90,16 @@ def one_row_for_the_batch() -> nn.Module:
     return dense(lambda z: z.mean(0, keepdim=True))
 
 
+@awkward("a decision in place of scores", table, refused={ALL: "expected outputs in floating-point numbers"})
+def decisions() -> nn.Module:
+    return dense(lambda z: z > 0)
+
+
+@awkward("scores as a sparse matrix", table, refused={ALL: "expected a dense tensor"})
+def sparse_scores() -> nn.Module:
+    return dense(lambda z: z.to_sparse())
+
+
 @awkward("an output that no input reaches", table, zero=("gradients", "DeepLIFT", "guided"))
 def constant() -> nn.Module:
     return dense(lambda z: z * 0 + 1)

@@ -130,6 +130,33 @@ class NewLeaf(Backbone):
         return self.body(h.detach().clone().requires_grad_())
 
 
+@awkward(
+    "forces: the forward pass takes the gradient of an energy",
+    table,
+    refused={"deep_lift": "expected an operation with a rule", BACKWARD: CUT},
+)
+class Forces(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.energy, self.last = dense(outputs=1), nn.Linear(7, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.enable_grad():
+            x = x if x.requires_grad else x.detach().requires_grad_()
+            (force,) = torch.autograd.grad(self.energy(x).sum(), x, create_graph=True)
+        return self.last(force)
+
+
+@awkward("an ensemble by `torch.func.vmap`", table, refused={BACKWARD: "operations that can be followed"})
+class Vectorised(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(4, 7, 3) / 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.func.vmap(lambda weights: (x @ weights).tanh())(self.weights).mean(0)
+
+
 @awkward("hooks of the user, one of which changes an activation")
 def user_hooks() -> nn.Module:
     network = plain()

@@ -38,6 +38,7 @@ from heatproof.core.errors import ModelError
 from heatproof.core.seeds import derive, seed_of
 from heatproof.models.loaders.construction import seeded
 from heatproof.models.model import Model
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.tracing.tracer import refuse_scripted
 
 Weights = Literal["own", "truncated_normal", "permutation"]
@@ -207,7 +208,7 @@ def _owners(model: Model, image: Tensor) -> dict[str, str]:
 
     hooks = [module.register_forward_pre_hook(enter) for module in model.module.modules()]
     try:
-        with torch.inference_mode(), model.running():
+        with no_gradients(), model.running():
             model.module(image.clone())
     finally:
         for hook in hooks:

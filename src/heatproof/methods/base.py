@@ -23,6 +23,7 @@ from heatproof.methods.attribution import Attribution
 from heatproof.models.black_box import OUTPUTS_ONLY
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
+from heatproof.numerics.default_device import cpu_by_default
 from heatproof.numerics.finite import finite
 from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import ImageShape, PassCount, count_passes
@@ -186,13 +187,11 @@ class Method(Settings, ABC):
         both = zip(attribution.notes, notes, strict=True)
         return replace(attribution, notes=tuple("; ".join(filter(None, pair)) for pair in both)) if any(notes) else attribution
 
+    @cpu_by_default()
     def attribute_changed(
         self, model: Model, images: Float[Tensor, "b c *space"], target: Target = None, *, seed: int = 0
     ) -> Attribution:
-        """Compute the maps of images that may lie outside the model's bounds, for example after noise was added.
-
-        Arguments, result and errors are those of `attribute`, which checks the bounds before it calls this.
-        """
+        """Compute maps as `attribute` does, of images that may lie outside the model's bounds, as after noise was added."""
         started = time.perf_counter()
         check_images(model, images)
         check_needs_images(self, images)

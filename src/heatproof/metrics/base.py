@@ -35,6 +35,7 @@ from heatproof.metrics.scores import Scores, best_of, masked, without_broken
 from heatproof.models.classes import NO_CLASSES
 from heatproof.models.model import Model
 from heatproof.numerics.autocast import no_autocast
+from heatproof.numerics.default_device import cpu_by_default
 from heatproof.numerics.dense import check_dense
 from heatproof.numerics.places import places_of
 from heatproof.numerics.reduce import reduce
@@ -68,6 +69,7 @@ class MapMetric(Metric, Objective, ABC):
     """
 
     @no_autocast()
+    @cpu_by_default()
     def score(self, values: Shaped[Tensor, "b c *space"], *others: Any) -> Scores:
         """Score raw maps `[b, c, …]`. The metric combines their channels itself, by its declared `reduction`.
 
@@ -114,6 +116,7 @@ class RegionMetric(Metric, ABC):
     """
 
     @no_autocast()
+    @cpu_by_default()
     def score(self, values: Shaped[Tensor, "b c *space"], regions: Shaped[Tensor, "b *legal"], *others: Any) -> Scores:
         """Score raw maps against the regions of the objects.
 
@@ -189,6 +192,7 @@ class ReferenceMetric(Metric, ABC):
         return "the map of the other method, once per image"
 
     @no_autocast()
+    @cpu_by_default()
     def score(self, values: Shaped[Tensor, "b c *space"], others: Shaped[Tensor, "b c *space"], *further: Any) -> Scores:
         """Score raw maps against raw maps of the reference method.
 

@@ -1,6 +1,7 @@
 """A network, together with what is needed to explain it."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -20,8 +21,14 @@ from heatproof.models.outputs import Logit, Output, Regression
 from heatproof.models.preprocessing import Preprocessing
 from heatproof.models.scale import SCALES, Scale, scale_of
 from heatproof.models.watching import seen
+from heatproof.numerics.attention_path import differentiable_attention
 from heatproof.numerics.autocast import no_autocast
 from heatproof.numerics.bounds import Bounds
+from heatproof.numerics.default_device import callers_default, cpu_by_default
+from heatproof.numerics.dense import check_dense
+
+_one_thread = threading.RLock()
+"""Held while a network runs, since that changes its modes, its parameters and its hooks, which threads share."""
 
 OutputFunction = Callable[[Tensor, Tensor], Tensor]
 """A function (outputs `[b, k]`, target `[b]`) → `[b]`."""
@@ -226,15 +233,23 @@ class Model:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Inside, the module is in eval mode with frozen parameters and no autocast block of the caller counts; outside, all is as
-        before, also after an exception.
+        before, also after an exception. Other threads wait for the end of the block; processes run side by side.
         """
-        with no_autocast(), input_gradients(), nullcontext() if self.engine is not None else self._frozen():
+        with (
+            _one_thread,
+            cpu_by_default(),
+            no_autocast(),
+            differentiable_attention(),
+            input_gradients(),
+            nullcontext() if self.engine is not None else self._frozen(),
+        ):
             yield
 
     @contextmanager
     def _frozen(self) -> Iterator[None]:
         modes = [(m, m.training) for m in self.module.modules()]
-        wanted = [p for p in self.module.parameters() if p.requires_grad and not p.is_inference()]
+        made = [p for p in self.module.parameters() if not nn.parameter.is_lazy(p)]
+        wanted = [p for p in made if p.requires_grad and not p.is_inference()]
         try:
             for m, mode in modes:
                 if mode:
@@ -257,12 +272,15 @@ class Model:
                 compute it here.
         """
         try:
+            with callers_default():
+                found = (self.engine or self.module)(images)
             # an engine has chosen the tensor already
-            out = self.engine(images) if self.engine else output_matrix(self.module(images), len(images), self.output_path)
+            out = found if self.engine else output_matrix(found, len(images), self.output_path)
         except (RuntimeError, AssertionError, ModelError) as error:
             if remedy := self._remedy(images, error):
                 raise ModelError(f"{self.name}: {remedy}") from error
             raise
+        self._check_numbers(out)
         if isinstance(self.output, Output) and (out.ndim > 2 or self.output.of_pixels):
             out = self.output.per_image(out)
         if len(images) == 1 and out.ndim < 2:
@@ -276,6 +294,15 @@ class Model:
                 f"{segmentation}wrap the module so that its forward returns that"
             )
         return seen(self, images, out)
+
+    def _check_numbers(self, out: Tensor) -> None:
+        with torch._C.DisableTorchFunction():  # a tracer that is active would intercept the questions
+            check_dense(out, f"{self.name}: outputs")
+            if not out.is_floating_point():
+                raise ModelError(
+                    f"{self.name}: expected outputs in floating-point numbers, got {out.dtype}; return the scores before argmax, a "
+                    "comparison or rounding, of a complex number its real part or its magnitude"
+                )
 
     def _remedy(self, images: Tensor, error: Exception) -> str:
         """What explains that a forward pass failed, and the remedy; empty if nothing does."""

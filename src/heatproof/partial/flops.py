@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch._ops import HigherOrderOperator
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -22,7 +23,7 @@ class FlopCount(TorchDispatchMode):
         if isinstance(func, HigherOrderOperator):
             return func(*args, **kwargs)
         count = flop_registry.get(func._overloadpacket)
-        if count is None:
+        if count is None and torch._C._dispatch_has_kernel(func.name()):  # not the size of a nested tensor
             with self:  # in inference mode, operations come whole that are products and convolutions inside
                 parts = func.decompose(*args, **kwargs)
             if parts is not NotImplemented:

@@ -253,7 +253,7 @@ def _step(one: RecordedStep, two: RecordedStep) -> LayerStep:
 def _result(func: Callable[..., Any], one: Any, two: Any) -> Any:
     if isinstance(one, TensorSpec) and isinstance(two, TensorSpec):
         return _growing(one, two)
-    if one == two and (one is None or func in MEMORY_LAYOUT):
+    if (one is None and two is None) or (func in MEMORY_LAYOUT and one == two):
         return one
     raise ReplayMismatch(f"{operation_name(func)} reads values of what is computed before the layer")
 

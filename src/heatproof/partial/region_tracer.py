@@ -69,7 +69,7 @@ class RegionTracer(Tracer):
 
     def full(self, tensor: Tensor) -> Tensor:
         """Return the full tensor of one that the network returned."""
-        tensor = self._current(tensor)
+        tensor = self.current(tensor)
         region = self._regions.get(tensor)
         return tensor if region is None else self._policy.full(region)
 

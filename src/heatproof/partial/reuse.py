@@ -133,7 +133,7 @@ class ReusingTracer(Tracer):
         """
         self._note(self._kept.inputs)
         with self:
-            outputs = forward(self._kept.inputs)
+            outputs: Tensor = self.current(forward(self._kept.inputs))
         if all(step.graph or not _has_graph(step.results) for step in self._steps):  # else a function with its own gradient
             self._kept.steps = self._steps
         self._earlier.clear()
@@ -161,6 +161,8 @@ class ReusingTracer(Tracer):
         self._steps.append(step)
         for leaf in leaves(step.results):
             if isinstance(leaf, Tensor):
+                if leaf.is_nested:
+                    raise ReplayMismatch(f"{operation_name(func)}: a nested tensor cannot be compared with a kept one")
                 self._note(leaf)
         if (written := overwrites(func, args, kwargs)) is None:
             return step.results
@@ -172,6 +174,8 @@ class ReusingTracer(Tracer):
             if (written := overwrites(func, args, kwargs)) is not None:
                 if len(self._sharing.get(written.untyped_storage().data_ptr(), ())) > 1 or written._base is not None:
                     raise ReplayMismatch(f"{operation_name(func)}: a tensor is changed in place that shares memory with another")
+                if written.requires_grad and not torch.is_grad_enabled():
+                    raise ReplayMismatch(f"{operation_name(func)}: a tensor is changed in place behind its graph")
                 results = written.clone()
                 func(results, *args[1:], **kwargs)
             else:

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from heatproof.models.model import Model
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.partial.layer_replay import KeptActivations
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores
@@ -123,7 +124,7 @@ def _stream(
 
 
 def _activation(model: Model, images: Tensor, target: Tensor, site: Site) -> Activation:
-    with torch.inference_mode(), model.running(), capture(model, site) as seen:
+    with no_gradients(), model.running(), capture(model, site) as seen:
         outputs = model.outputs(images.clone())
     values = captured_activation(seen, model)
     record_rows(forward=len(images))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from heatproof.models.model import Model
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.partial.batches import similar_batches
 from heatproof.partial.cache_update import CollectedRegions, update_by_replay
 from heatproof.partial.gather import CandidateGroup
@@ -84,7 +85,7 @@ class CachedImages:
             groups = _groups(candidates, p, corners)
             regions = CollectedRegions(self.activations, groups) if collects else None
             replay = Replay(self._replay, self.activations, groups, regions.add if regions else None)
-            with torch.inference_mode(), self._model.running():
+            with no_gradients(), self._model.running():
                 outputs = replay.outputs(named_network(self._model), self._model.outputs, rectangles[[*candidates]])
             return _Chunk(outputs.clone(), replay.share, regions)  # cloned here, it is an ordinary tensor again
 
@@ -115,7 +116,7 @@ class CachedImages:
             self._update(corners[chosen].tolist(), rectangles[chosen])
             return
         rows_chosen = [image * p + row for image, row in enumerate(candidate.tolist())]
-        with torch.inference_mode():
+        with no_gradients():
             for rows, regions in self._collected:
                 for row in rows_chosen:
                     if row in rows:
@@ -125,7 +126,7 @@ class CachedImages:
     def _update(self, corners: Sequence[Sequence[int]], rectangles: Tensor) -> None:
         def compute(rows: range) -> float:
             groups, batch = _groups(rows, 1, corners), rectangles[_slice(rows)].clone()
-            with torch.inference_mode(), self._model.running():
+            with no_gradients(), self._model.running():
                 network = named_network(self._model)
                 return update_by_replay(network, self._model.outputs, self._replay, self.activations, groups, batch)
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from heatproof.models.classes import check_target
 from heatproof.models.model import Model
 from heatproof.models.outputs import Logit
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.numerics.wide import wide, wide_type
 from heatproof.passes.counting import record_rows
 from heatproof.passes.remarks import remark
@@ -49,9 +50,9 @@ def variant_outputs(
     """
 
     def compute(image: list[int], variant: list[int]) -> Tensor:
-        with torch.inference_mode(), model.running():
+        with no_gradients(), model.running():
             outputs = model.outputs(build(image, variant))
-        return outputs.clone()  # an ordinary tensor again
+        return outputs.clone()  # a network may overwrite its last outputs
 
     for image, variant, outputs in variants_in_chunks(model, images, n, compute, "forward"):
         record_rows(forward=len(image))

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.numerics.wide import wide_type
 from heatproof.partial.layer_plan import LayerPlan, LayerRecording, layer_plan
 from heatproof.partial.layer_replay import KeptActivations, LayerReplay, split_by_image
@@ -157,7 +158,7 @@ def changed_scores(
             change(activation, image, variant)
 
         if kept is None or found.plan is None:
-            with torch.inference_mode(), model.running(), intervention(model, site, changed):
+            with no_gradients(), model.running(), intervention(model, site, changed):
                 return model.outputs(images[image]).clone()
         return _from_layer(model, images, site, found.plan, [kept[i] for i in image], changed)
 
@@ -223,5 +224,5 @@ def _from_layer(
 @contextmanager
 def _tracing(model: Model) -> Iterator[None]:
     """A block in which a network runs for a tracer that asks which tensors are views, as inference tensors do not know."""
-    with torch.inference_mode(False), torch.no_grad(), model.running():
+    with no_gradients(), model.running():
         yield

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.partial.flops import FlopCount
 from heatproof.partial.gather import CandidateGroup
 from heatproof.partial.plan import RegionLayout, ReplayPlan
@@ -149,7 +150,7 @@ def images_at_once(model: Model, images: Tensor, size: Size) -> int:
 
 def recorded(model: Model, images: Tensor, layout: RegionLayout, flops: FlopCount | None = None) -> Recorded:
     """Return the plan and the cached activations of one recorded pass of clean images; no counter counts it."""
-    with torch.inference_mode(), model.running():
+    with no_gradients(), model.running():
         return record(named_network(model), model.outputs, images.clone(), layout, flops)
 
 
@@ -187,7 +188,7 @@ def _difference(model: Model, image: Tensor, recording: Recorded, size: tuple[in
         candidate[:, i : i + h, j : j + w] = far[0, :, i : i + h, j : j + w]
     rectangles = torch.stack([far[0, :, i : i + h, j : j + w] for i, j in corners])
     groups = [CandidateGroup(slice(k, k + 1), 0, corner) for k, corner in enumerate(corners)]
-    with torch.inference_mode(), model.running():
+    with no_gradients(), model.running():
         full = model.outputs(candidates).clone()
         partial = Replay(recording.plan, recording.cached, groups).outputs(named_network(model), model.outputs, rectangles)
     return beyond_rounding(model, partial, full)

@@ -35,6 +35,7 @@ from torch import Tensor
 
 from heatproof.core.errors import TensorError
 from heatproof.models.model import Model
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.numerics.wide import wide_type
 from heatproof.passes.counting import record_rows
 from heatproof.passes.forward import checked_scores, raw_outputs
@@ -109,7 +110,7 @@ class MaskedInputs:
             draw: the number of the fill's draw for each input; it does not matter where the fill is not random.
         """
         keep = masks if self.groups is None else self.groups.present(image, masks)
-        with torch.inference_mode(), self.model.running():
+        with no_gradients(), self.model.running():
             outputs = self.model.outputs(self.filled(image, keep, draw))
         record_rows(forward=len(image))
         return self._explained(outputs.clone(), image)  # a clone made here is an ordinary tensor again

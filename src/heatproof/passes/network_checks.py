@@ -29,6 +29,7 @@ from heatproof.core.errors import ModelError
 from heatproof.models.black_box import OUTPUTS_ONLY
 from heatproof.models.model import Model
 from heatproof.models.scale import Scale, scale_of
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.passes.counting import uncounted
 from heatproof.passes.purity import check_purity
 from heatproof.tracing.capture import uncompiled
@@ -89,7 +90,7 @@ def check_network(model: Model, images: Float[Tensor, "b c *space"], *, gradient
     if facts is not None and (facts.gradients or not gradients):
         return facts
     plain = model.with_(module=network, original=None, engine=None)
-    with uncounted(), torch.inference_mode(False), _undisturbed(network, images.device), plain.running(), uncompiled(plain):
+    with uncounted(), torch.inference_mode(False), plain.running(), _undisturbed(network, images.device), uncompiled(plain):
         row = check_purity(plain, images[:1].detach().clone(), gradients=gradients)
         scale = facts.scale if facts else _scale(plain, images[:1].detach(), row.outputs)
     facts, now = NetworkFacts(len(row.outputs), scale, gradients), _state(network)  # a lazy layer has its weights only now
@@ -110,7 +111,7 @@ def _scale(model: Model, image: Tensor, outputs: Float[Tensor, " k"]) -> Scale |
     if scale_of(outputs[None]) == "logits":
         return "logits"
     lower, upper = model.bounds.like(image)
-    with torch.inference_mode():
+    with no_gradients():
         mirrored = model.outputs((lower + upper - image).clone())
     return scale_of(torch.stack([outputs, mirrored[0]]))
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from heatproof.core.errors import ModelError
 from heatproof.models.model import Model
 from heatproof.numerics.distance import Distance
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.passes.impurity import parting_module
 from heatproof.passes.memory import memory_failure, too_large
 from heatproof.tracing.affine_batch_norm import affine_batch_norm
@@ -86,7 +87,7 @@ def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
 def _first(model: Model, images: Tensor, gradients: bool) -> Row:
     """What one pass of some images says of the first."""
     if not gradients:
-        with torch.inference_mode():
+        with no_gradients():
             outputs = model.outputs(images.clone())
         return Row(outputs[0].clone(), None)
     with torch.enable_grad(), affine_batch_norm(model, eager=True):
@@ -143,7 +144,7 @@ def _after_another(model: Model, batch: Tensor, gradients: bool) -> Tensor:
     have a kernel of its own for passes without.
     """
     for image in (batch[1:2], batch[:1]):
-        with torch.inference_mode(not gradients), torch.set_grad_enabled(gradients), affine_batch_norm(model):
+        with torch.enable_grad() if gradients else no_gradients(), affine_batch_norm(model):
             outputs = model.outputs(image.clone().requires_grad_(gradients).clone())
     return outputs[0].detach().clone()
 

@@ -115,6 +115,8 @@ class Interceptor(Tracer):
                     f"{list(tensor.shape)} from a scripted module, a custom autograd.Function or another thread before "
                     f"{operation_name(func)}; write that part with torch's own operations"
                 )
+            if tensor.is_complex() and self.composite.relevance:
+                raise self._no_rule(func, " on complex numbers")
         spelled = spelling(self._operand, func, args, kwargs)
         known = TensorTags(max(self.tags(tensor).depth for tensor in tracked), expressions=spelled.expressions if spelled else ())
         if not any(tensor.requires_grad for tensor in tracked):
@@ -179,11 +181,14 @@ class Interceptor(Tracer):
         if self._guides and isinstance(result, Tensor) and not in_place:
             return self.refuse_backward(func, args, kwargs)
         if self.composite.relevance or in_place or not isinstance(result, Tensor):
-            raise ModelError(
-                f"{self._running_module()}: expected an operation with a rule, got {operation_name(func)}; "
-                "add it to the tables in heatproof/relevance/handlers"
-            )
+            raise self._no_rule(func)
         return self.differentiate(SMOOTH, func, args, kwargs)
+
+    def _no_rule(self, func: Callable[..., Any], on: str = "") -> ModelError:
+        return ModelError(
+            f"{self._running_module()}: expected an operation with a rule, got {operation_name(func)}{on}; "
+            "add it to the tables in heatproof/relevance/handlers"
+        )
 
     def tags(self, tensor: Tensor) -> TensorTags:
         """What is recorded about a tensor."""

@@ -28,6 +28,7 @@ from heatproof.core.errors import ModelError, SettingsError
 from heatproof.models.checkpointing import whole_graph
 from heatproof.models.model import Model
 from heatproof.models.outputs import Output
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.tracing.grid import Grid, Layout
 from heatproof.tracing.layer_trace import LayerTrace, Returned, first_tensor, with_first_tensor
 
@@ -227,7 +228,7 @@ def _trace(model: Model, images: Tensor) -> LayerTrace:
 
 
 def _traced(model: Model, images: Tensor) -> LayerTrace:
-    with torch.inference_mode(False), torch.no_grad(), model.running(), ExitStack() as stack:
+    with no_gradients(), model.running(), ExitStack() as stack:
         stack.enter_context(uncompiled(model))
         images = images.clone()
         trace = LayerTrace(named_network(model), images)

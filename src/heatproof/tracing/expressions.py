@@ -117,7 +117,9 @@ def spelling(
         return None
     found = {k: operand(leaf) for k, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
     operands = {k: each for k, each in found.items() if each is not None}
-    if not operands or (func in catalogue.INDEXED_WRITES and not _writes_by_mask(operands, leaves)):
+    if not operands or (func in catalogue.CASTS and 0 not in operands):  # a constant in the type of a tensor
+        return None
+    if func in catalogue.INDEXED_WRITES and not _writes_by_mask(operands, leaves):
         return None
     roots = [each.roots() for each in operands.values()]
     common = [identity for identity in roots[0] if all(identity in others for others in roots[1:])][-LONGEST:]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils.weak import WeakIdKeyDictionary
@@ -91,15 +92,17 @@ class LayerTrace(Tracer):
 
     def intercept(self, func: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], tracked: Sequence[Tensor]) -> Any:
         """Compute the operation, and note what its results mean and depend on."""
+        written = args[0] if ops.writes_in_place(func) and args and isinstance(args[0], Tensor) else None
+        before = None if written is None else torch.empty_like(written, device="meta")
         result = func(*args, **kwargs)
         if func in ops.CONSTANTS_LIKE:
             return result
         results = [leaf for leaf in leaves(result) if isinstance(leaf, Tensor)]
-        written = [args[0]] if ops.writes_in_place(func) and args and isinstance(args[0], Tensor) else []
         fresh = [tensor for tensor in results if tensor not in self._nodes]
-        sources = tracked[:1] if func in ops.VIEWS else tracked
-        if func in ops.VIEWS and tracked[0] is not args[0]:
-            return result  # the shape of a tracked tensor for a constant
+        alone = func in ops.VIEWS or func in ops.CASTS  # of other arguments they read the shape or the type
+        if alone and tracked[0] is not args[0]:
+            return result
+        sources = tracked[:1] if alone else tracked
         parents = tuple(dict.fromkeys(self._nodes[tensor].number for tensor in sources))
         call = Call(func, args, kwargs, lambda tensor: self._nodes[tensor].axes if tensor in self._nodes else None, fresh)
         for tensor, axes in zip(fresh, axes_after(call) if fresh else (), strict=True):
@@ -107,9 +110,18 @@ class LayerTrace(Tracer):
                 self._note(tensor, axes, parents)
                 if func in ops.DETACHED:
                     self._cut.add(self._nodes[tensor].number)
-        for tensor in written:
-            self._write(tensor, parents)
+        if written is not None:
+            if before is not None and (before.shape, before.stride()) != (written.shape, written.stride()):
+                self._move(written, before, call)
+            self._write(written, parents)
         return result
+
+    def _move(self, tensor: Tensor, before: Tensor, call: Call) -> None:
+        """Note that the axes of a tensor were moved in place, as by `transpose_`."""
+        old, name = self._nodes.get(tensor), call.func.__name__.removesuffix("_")
+        if old is not None:
+            moved = Call(getattr(Tensor, name, call.func), (before, *call.args[1:]), call.kwargs, lambda _: old.axes, [tensor])
+            self._nodes[tensor] = old._replace(axes=axes_after(moved)[0])
 
     def _write(self, tensor: Tensor, parents: tuple[int, ...]) -> None:
         """Note that a tensor, and the one it is a view of, were overwritten with values that depend on others."""

@@ -82,7 +82,9 @@ class Tracer(TorchFunctionMode, ABC):
     ) -> Any:
         if self.functions is not None and func not in self.functions:
             return func(*args, **(kwargs or {}))
-        args, kwargs = tuple(mapped(self._current, args)), mapped(self._current, kwargs or {})
+        args, kwargs = tuple(mapped(self.current, args)), mapped(self.current, kwargs or {})
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            return func(*args, **kwargs)  # inside torch.func, tensors stand for others that cannot be seen
         tracked = [leaf for leaf in leaves((args, kwargs)) if isinstance(leaf, Tensor) and self.is_tracked(leaf)]
         return self.intercept(func, args, kwargs, tracked) if tracked else func(*args, **kwargs)
 
@@ -99,7 +101,8 @@ class Tracer(TorchFunctionMode, ABC):
         """Release all tensors that were replaced and those that replaced them."""
         self._replacements.clear()
 
-    def _current(self, leaf: Any) -> Any:
+    def current(self, leaf: Any) -> Any:
+        """The tensor that stands for this one, if the network has changed it in place; any other leaf as it is."""
         while isinstance(leaf, Tensor) and leaf in self._replacements:
             leaf = self._replacements[leaf]
         return leaf

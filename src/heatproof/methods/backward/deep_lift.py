@@ -101,6 +101,7 @@ def _notes(maps: Tensor, expected_sum: Tensor) -> tuple[str, ...]:
     flat = maps.flatten(1)
     missing = (flat.sum(1) - expected_sum).abs() > UNNOTED * (flat.abs().sum(1) + expected_sum.abs())
     reason = (
-        "the map does not sum to f(x) − f(baseline): a part of the network is cut from the graph, or has no slope between the two"
+        "the map does not sum to f(x) − f(baseline): a part of the network is cut from the graph, has no slope between the two, or "
+        "rounds"
     )
     return tuple(reason * bad for bad in missing.tolist())

@@ -36,6 +36,7 @@ from heatproof.metrics.scores import Scores
 from heatproof.models.classes import check_target
 from heatproof.models.model import Model
 from heatproof.models.scale import probabilities
+from heatproof.numerics.no_gradients import no_gradients
 from heatproof.numerics.wide import wide
 from heatproof.passes.counting import ImageShape, PassCount, record_rows, uncounted
 from heatproof.passes.forward import network_state
@@ -170,13 +171,16 @@ class OutOfDistribution(ModelMetric):
 
         Raises:
             DataError: A data set has fewer than two images that can be used, or they differ in shape from those that are explained.
+            TensorError: Images that were given differ so.
         """
         network = model.engine or model.module
         key = references.digest, network_state(network), site.name, images.dtype, images.device
         kept = _real_images.setdefault(network, {})
         found = None if key[1] is None else kept.get(key)
         if found is None:
-            loaded = references.images if isinstance(references, Reference) else _loaded(references, model, images.shape[1:])
+            loaded = (
+                references.fitting(images) if isinstance(references, Reference) else _loaded(references, model, images.shape[1:])
+            )
             real = loaded.to(images)
             with uncounted():
                 parts = variants_in_chunks(model, real, 1, lambda image, _: _seen(model, real[image].clone(), site)[0], "forward")
@@ -200,7 +204,7 @@ def _seen(
     model: Model, images: Float[Tensor, "r c *space"], site: Site, target: Int[Tensor, " r"] | None = None
 ) -> tuple[Float[Tensor, "r k"], Float[Tensor, " r"]]:
     """φ of some images and the probability of their top class, in float64. Cost: one forward pass an image."""
-    with torch.inference_mode(), model.running(), capture(model, site) as captured:
+    with no_gradients(), model.running(), capture(model, site) as captured:
         outputs = model.outputs(images)
     record_rows(forward=len(images))
     if target is not None:

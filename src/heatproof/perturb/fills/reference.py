@@ -40,11 +40,16 @@ class Reference(Fill):
     def __call__(
         self, images: Float[Tensor, "b c *space"], bounds: Bounds, draws: Draws, index: Index
     ) -> Float[Tensor, "b c *space"]:
+        references = self.fitting(images)
+        # in half precision a draw may round up to 1
+        chosen = (draws.on_cpu().uniform("reference fill", index, ()) * len(references)).long()
+        return references[chosen].to(images)
+
+    def fitting(self, images: Float[Tensor, "b c *space"]) -> Float[Tensor, "n c *space"]:
+        """The reference images, which are shaped as these images."""
         if self.images.shape[1:] != images.shape[1:]:
             raise TensorError(
                 f"reference: expected images [n, {', '.join(map(str, images.shape[1:]))}], got {list(self.images.shape)}; "
                 "preprocess them as the images"
             )
-        # in half precision a draw may round up to 1
-        chosen = (draws.on_cpu().uniform("reference fill", index, ()) * len(self.images)).long()
-        return self.images[chosen].to(images)
+        return self.images

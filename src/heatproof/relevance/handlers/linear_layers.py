@@ -169,7 +169,7 @@ def rearranged(producer: ProducingLayer, function: Callable[[Tensor], Tensor], y
             return None
         bias, apply = alone, lambda x, w: function(layer.apply(x, w)) - alone
     if layer.bias is not None:
-        bias = function(layer.bias.expand_as(y))
+        bias = function(torch.zeros_like(y) + layer.bias)  # laid out as y is, as a view may need
     return replace(producer, layer=replace(layer, apply=apply, bias=bias, outputs=None))
 
 
