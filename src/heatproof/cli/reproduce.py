@@ -15,6 +15,7 @@ from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
     from heatproof.evaluation.experiment import Experiment
+    from heatproof.report.table_cells import TableCell
     from heatproof.reproductions.reproduction import Reproduction
 
 _UNITS_OF_COST = "One pass is one image through the network; a backward pass counts as two forward passes."
@@ -176,6 +177,18 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
     return {"name": "image_folder" if classes else "folder", "path": str(folder), "count": 1000}
 
 
+SIDE_BY_SIDE = 3
+"""The number of columns of planted marks that fit beside each other in 80 characters."""
+
+
+def _area(cell: "TableCell") -> str:
+    """An area with its interval, and in the next line whether the mark is detected; of the accuracy, what the mark does."""
+    if not cell.sub.startswith("["):
+        return f"{cell.text}\n{cell.sub}"
+    spread, *further = cell.sub.split("\n")
+    return "\n".join([f"{cell.text} {spread}", *(line for line in further if line.startswith("detected"))])
+
+
 def _print_findings(folder: Path) -> None:
     """Print the published tables beside the scores of this run, and what the run says about each claim."""
     from heatproof.report.claims import judge_claims, published_comparisons
@@ -191,9 +204,11 @@ def _print_findings(folder: Path) -> None:
     detections = measured_detections(all_scores)
     if detections is not None:
         heads, lines = detection_table(detections)
-        cells = [(label, *(f"{cell.text} {cell.sub}\n{cell.note}".rstrip() for cell in line)) for label, line in lines]
-        out.print()
-        out.print(table("Planted marks: area under the ROC curve", "method", *heads, rows=cells))
+        for first in range(0, len(heads), SIDE_BY_SIDE):
+            some = slice(first, first + SIDE_BY_SIDE)
+            cells = [(label, *map(_area, line[some])) for label, line in lines]
+            out.print()
+            out.print(table("Planted marks: area under the ROC curve", "method", *heads[some], rows=cells))
         paragraph(detections.finding)
     for scores in all_scores:
         for comparison in published_comparisons(scores, manifest):

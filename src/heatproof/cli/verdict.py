@@ -26,21 +26,27 @@ SIGNS = {"best": ("*", "best"), "tie": ("=", "tied with the best")}
 def print_verdict(folder: Path) -> None:
     """Print the answer and the scores of each model of a run."""
     from heatproof.report.analysis import analyse
-    from heatproof.report.headline import headline
+    from heatproof.report.headline import MANY, headline
     from heatproof.report.score_matrix import read_scores
     from heatproof.store import Run
 
     store = Run(folder)
     manifest = store.manifest()
-    for scores in read_scores(store, manifest):
+    all_scores = read_scores(store, manifest)
+    many = len(all_scores) > MANY
+    for scores in all_scores:
         analyses = analyse(scores, manifest.looks)
         answer = headline(scores, analyses, manifest)
         out.print(f"\n{scores.model.label}", style="bold", markup=False)
-        paragraph(" ".join((answer.lead, *answer.details)))
+        paragraph(" ".join((answer.lead, *(() if many else answer.details))))
         for sentence in answer.caveats:
             out.print()
             paragraph(sentence, style="dim")
-        _print_scores(scores, analyses)
+        if not many:
+            _print_scores(scores, analyses)
+    if many:
+        out.print()
+        paragraph("The report has the scores of each network.", style="dim")
 
 
 def _print_scores(scores: "ModelScores", analyses: Sequence["Analysis"]) -> None:
