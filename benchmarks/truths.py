@@ -233,7 +233,7 @@ def main() -> None:
         for wanted in filter(None, (experiment(room, given.images), retraining(room))):
             cost = costs.estimate(wanted)
             what = f"{wanted.name}: {cost.images} images, at most {cost.passes:,} passes, about {cost.seconds:.0f} s"
-            print(f"{what}, without the training of the explained network")
+            print(f"{what}, after {cost.trainings} trainings of about {cost.training_seconds:.0f} s")
             if not given.estimate:
                 run(wanted, out=given.out / wanted.name, executor="serial", report=False)
     return None

@@ -14,13 +14,11 @@ from heatproof.cli.verdict import with_interval
 from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
-    from heatproof.evaluation.experiment import Experiment
     from heatproof.report.table_cells import TableCell
     from heatproof.reproductions.reproduction import Reproduction
 
 _UNITS_OF_COST = "One pass is one image through the network; a backward pass counts as two forward passes."
 _PARTIAL_COST = " A pass that recomputes only part of the network counts in full-forward equivalents as that part."
-_TRAINING = " Networks that are explained, or compared with, are trained once; the time of that is not included."
 
 Tables = Annotated[
     list[int] | None,
@@ -125,16 +123,11 @@ def reproduce(
     work = [count(cost.images, "image"), count(len(list(experiment.model_entries())), "network"), count(methods, "method")]
     partial = round(cost.equivalents) < cost.passes
     passes = f"{cost.passes:,} forward passes" + (f" ({cost.equivalents:,.0f} full-forward equivalents)" if partial else "")
-    paragraph(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine")
-    paragraph(_UNITS_OF_COST + (_PARTIAL_COST if partial else "") + (_TRAINING if _trains(experiment) else ""), style="dim")
+    first = f", after {count(cost.trainings, 'training')} of about {duration(cost.training_seconds)}" if cost.trainings else ""
+    paragraph(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine{first}")
+    paragraph(_UNITS_OF_COST + (_PARTIAL_COST if partial else ""), style="dim")
     if not estimate:
         run_and_report(experiment, out_folder / experiment.name, "", chosen, _print_findings)
-
-
-def _trains(experiment: "Experiment") -> bool:
-    from heatproof.training import Trained
-
-    return any(isinstance(entry.loader, Trained) for entry in experiment.model_entries())
 
 
 def _reproduction(name: str) -> "Reproduction":
