@@ -97,10 +97,13 @@ def reproduce(
 
     If it is stopped, the same command continues it.
     """
+    from heatproof.core.errors import UsageError
     from heatproof.evaluation import estimate as costs
     from heatproof.pipeline import executor_of
 
     reproduction = _reproduction(name)
+    if data is None and reproduction.needs_data(preset):
+        raise UsageError(f"preset {preset}: expected your images, got none; name them by --data")
     budget = budget or ("short" if data is None else "full")
     experiment = reproduction.experiment(
         preset=preset,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from heatproof import reproductions
 from heatproof.cli.main import app
-from heatproof.core.errors import SettingsError, UnknownNameError
+from heatproof.core.errors import SettingsError, UnknownNameError, UsageError
 from heatproof.core.formatting import count
 from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.run import run_experiment
@@ -180,6 +180,9 @@ def findings(output):
         (["smoothtaylor", "--budget", "none"], SettingsError),
         (["smoothtaylor", "--preset", "none"], SettingsError),
         (["smoothtaylor", "--table", "9"], SettingsError),
+        (["roar", "--table", "1"], SettingsError),
+        (["roar", "--preset", "colour"], UsageError),
+        (["roar", "--data", "images"], SettingsError),
         (["smoothtaylor", "--model", "torchvision,architekture=resnet18"], SettingsError),
     ],
 )
