@@ -11,7 +11,7 @@ pixels that each map ranks first (`roar`).
 `mosaics` has fewer methods and images. In the rooms of molecules, whose "pixels" are atoms, the metrics are those that need no
 image: an atom is deleted, with its incoming bonds, by setting it to null.
 
-`--collect` gathers what is known in `benchmarks/truths.json`, from which `python docs/generate.py` makes the tables of
+`--collect` writes the rooms whose runs are complete to `benchmarks/truths.json`, from which `python docs/generate.py` makes the tables of
 `docs/project/measurements/truth-agreement.md`.
 """
 
@@ -171,8 +171,8 @@ def _common(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def collect(out: Path, results: Path = RESULTS) -> None:
-    """Gather the scores of every room whose run is complete in one file."""
-    found: dict[str, Any] = {}
+    """Write the scores of every room whose run is complete to one file, in which other rooms stay as they are."""
+    found: dict[str, Any] = json.loads(results.read_text("utf-8")) if results.exists() else {}
     for room in ROOMS:
         if (store := _complete(out / f"truths-{room}")) is not None:
             found[room] = _scores(store)
@@ -233,7 +233,7 @@ def main() -> None:
         for wanted in filter(None, (experiment(room, given.images), retraining(room))):
             cost = costs.estimate(wanted)
             what = f"{wanted.name}: {cost.images} images, at most {cost.passes:,} passes, about {cost.seconds:.0f} s"
-            print(f"{what}, without the training of the explained network")
+            print(f"{what}, after {cost.trainings} trainings of about {cost.training_seconds:.0f} s")
             if not given.estimate:
                 run(wanted, out=given.out / wanted.name, executor="serial", report=False)
     return None

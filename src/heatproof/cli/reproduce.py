@@ -14,12 +14,11 @@ from heatproof.cli.verdict import with_interval
 from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
-    from heatproof.evaluation.experiment import Experiment
+    from heatproof.report.table_cells import TableCell
     from heatproof.reproductions.reproduction import Reproduction
 
 _UNITS_OF_COST = "One pass is one image through the network; a backward pass counts as two forward passes."
 _PARTIAL_COST = " A pass that recomputes only part of the network counts in full-forward equivalents as that part."
-_TRAINING = " Networks that are explained, or compared with, are trained once; the time of that is not included."
 
 Tables = Annotated[
     list[int] | None,
@@ -98,10 +97,13 @@ def reproduce(
 
     If it is stopped, the same command continues it.
     """
+    from heatproof.core.errors import UsageError
     from heatproof.evaluation import estimate as costs
     from heatproof.pipeline import executor_of
 
     reproduction = _reproduction(name)
+    if data is None and reproduction.needs_data(preset):
+        raise UsageError(f"preset {preset}: expected your images, got none; name them by --data")
     budget = budget or ("short" if data is None else "full")
     experiment = reproduction.experiment(
         preset=preset,
@@ -124,16 +126,11 @@ def reproduce(
     work = [count(cost.images, "image"), count(len(list(experiment.model_entries())), "network"), count(methods, "method")]
     partial = round(cost.equivalents) < cost.passes
     passes = f"{cost.passes:,} forward passes" + (f" ({cost.equivalents:,.0f} full-forward equivalents)" if partial else "")
-    paragraph(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine")
-    paragraph(_UNITS_OF_COST + (_PARTIAL_COST if partial else "") + (_TRAINING if _trains(experiment) else ""), style="dim")
+    first = f", after {count(cost.trainings, 'training')} of about {duration(cost.training_seconds)}" if cost.trainings else ""
+    paragraph(f"{', '.join(work)}: at most {passes}, about {duration(cost.seconds)} on this machine{first}")
+    paragraph(_UNITS_OF_COST + (_PARTIAL_COST if partial else ""), style="dim")
     if not estimate:
         run_and_report(experiment, out_folder / experiment.name, "", chosen, _print_findings)
-
-
-def _trains(experiment: "Experiment") -> bool:
-    from heatproof.training import Trained
-
-    return any(isinstance(entry.loader, Trained) for entry in experiment.model_entries())
 
 
 def _reproduction(name: str) -> "Reproduction":
@@ -176,6 +173,18 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
     return {"name": "image_folder" if classes else "folder", "path": str(folder), "count": 1000}
 
 
+SIDE_BY_SIDE = 3
+"""The number of columns of planted marks that fit beside each other in 80 characters."""
+
+
+def _area(cell: "TableCell") -> str:
+    """An area with its interval, and in the next line whether the mark is detected; of the accuracy, what the mark does."""
+    if not cell.sub.startswith("["):
+        return f"{cell.text}\n{cell.sub}"
+    spread, *further = cell.sub.split("\n")
+    return "\n".join([f"{cell.text} {spread}", *(line for line in further if line.startswith("detected"))])
+
+
 def _print_findings(folder: Path) -> None:
     """Print the published tables beside the scores of this run, and what the run says about each claim."""
     from heatproof.report.claims import judge_claims, published_comparisons
@@ -191,9 +200,11 @@ def _print_findings(folder: Path) -> None:
     detections = measured_detections(all_scores)
     if detections is not None:
         heads, lines = detection_table(detections)
-        cells = [(label, *(f"{cell.text} {cell.sub}\n{cell.note}".rstrip() for cell in line)) for label, line in lines]
-        out.print()
-        out.print(table("Planted marks: area under the ROC curve", "method", *heads, rows=cells))
+        for first in range(0, len(heads), SIDE_BY_SIDE):
+            some = slice(first, first + SIDE_BY_SIDE)
+            cells = [(label, *map(_area, line[some])) for label, line in lines]
+            out.print()
+            out.print(table("Planted marks: area under the ROC curve", "method", *heads[some], rows=cells))
         paragraph(detections.finding)
     for scores in all_scores:
         for comparison in published_comparisons(scores, manifest):

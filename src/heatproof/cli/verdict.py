@@ -25,16 +25,21 @@ SIGNS = {"best": ("*", "best"), "tie": ("=", "tied with the best")}
 
 def print_verdict(analysis: "RunAnalysis") -> None:
     """Print the answer and the scores of each model of a run."""
-    from heatproof.report.headline import headline
+    from heatproof.report.headline import MANY, headline
 
+    many = len(analysis.scores) > MANY
     for scores, analyses in zip(analysis.scores, analysis.analyses, strict=True):
         answer = headline(scores, analyses, analysis.manifest)
         out.print(f"\n{scores.model.label}", style="bold", markup=False)
-        paragraph(" ".join((answer.lead, *answer.details)))
+        paragraph(" ".join((answer.lead, *(() if many else answer.details))))
         for sentence in answer.caveats:
             out.print()
             paragraph(sentence, style="dim")
-        _print_scores(scores, analyses)
+        if not many:
+            _print_scores(scores, analyses)
+    if many:
+        out.print()
+        paragraph("The report has the scores of each network.", style="dim")
 
 
 def _print_scores(scores: "ModelScores", analyses: Sequence["Analysis"]) -> None:

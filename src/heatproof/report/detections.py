@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heatproof.core.formatting import DASH, comma_list, count, interval, number
+from heatproof.core.formatting import DASH, comma_list, count, interval, number, percent
 from heatproof.report.analysis import SEED
 from heatproof.report.score_matrix import Floats, ModelScores, ScoreMatrix
 from heatproof.report.table_cells import TableCell
@@ -142,14 +142,15 @@ class MarkDetections:
         relying = {recipe: [each for each in networks if each.relies] for recipe, networks in self.recipes.items()}
         gaps = comma_list(
             [
-                f"{recipe} ({number(_mean(each.right for each in found), 3)} → "
-                f"{number(_mean(each.right_without for each in found), 3)}{_share_of(len(found), len(self.recipes[recipe]))})"
+                f"{recipe} (accuracy {number(_mean(each.right for each in found), 3)} with it, "
+                f"{number(_mean(each.right_without for each in found), 3)} without"
+                f"{_share_of(len(found), len(self.recipes[recipe]), 'training')})"
                 for recipe, found in relying.items()
                 if found
             ],
             12,
         )
-        lead = f"Accuracy relies on the mark on {gaps}, with → without it."
+        lead = f"Networks that rely on the mark: {gaps}."
         by_method = {method.label: self.of(method.label, used) for method in self.methods if not method.control}
         whole = [label for label, energies in by_method.items() if energies and all(each.detects for each in energies)]
         if whole:
@@ -249,7 +250,7 @@ def _accuracy(networks: Sequence[MarkedNetwork]) -> TableCell:
     """The accuracy of the networks of a recipe, with and without the mark."""
     first, n = networks[0], len(networks)
     verdicts = [each.verdict for each in networks]
-    said = comma_list([f"{verdict}{_share_of(verdicts.count(verdict), n)}" for verdict in dict.fromkeys(verdicts)], 3)
+    said = "\n".join(f"{verdict}{_share_of(verdicts.count(verdict), n)}" for verdict in dict.fromkeys(verdicts))
     gap = student(np.array([each.gap.difference for each in networks]))
     over = f" The difference is {number(gap.mean, 3)} {interval(gap.low, gap.high, 3)} over {count(n, 'training')}."
     return TableCell(
@@ -269,18 +270,22 @@ def _cell(energies: Sequence[MarkEnergy]) -> TableCell:
     marked, unmarked = _mean(each.marked for each in energies), _mean(each.unmarked for each in energies)
     return TableCell(
         number(area.mean, 2),
-        interval(area.low, area.high, 2),
+        _lines(interval(area.low, area.high, 2), f"detected{_share_of(detected, len(energies))}" if detected else "", rate, seen),
         f"{area.mean:.6f}",
-        "",
-        f"{f'detected{_share_of(detected, len(energies))}, ' if detected else ''}rate {number(rate, 2)}, seen {number(seen, 2)}",
-        f"Mean of {count(len(energies), 'training')}. Share of the map's magnitude on the mark: {number(marked, 3)}, and "
+        "detected" if detected == len(energies) else "",
+        title=f"Mean of {count(len(energies), 'training')}. Share of the map's magnitude on the mark: {number(marked, 3)}, and "
         f"{number(unmarked, 3)} for the network without marks, n = {count(energies[0].detection.n, 'image')}.",
     )
 
 
-def _share_of(some: int, n: int) -> str:
+def _lines(spread: str, detected: str, rate: float, seen: float) -> str:
+    """What stands below an area, in a line each."""
+    return "\n".join(filter(None, (spread, detected, f"rate {percent(rate)}, seen {percent(seen)}")))
+
+
+def _share_of(some: int, n: int, noun: str = "") -> str:
     """How many of several trainings; nothing where there is one."""
-    return f" in {some} of {n}" if n > 1 else ""
+    return f" in {some} of {count(n, noun) if noun else n}" if n > 1 else ""
 
 
 def _mean(values: Iterable[float]) -> float:
@@ -291,10 +296,9 @@ def _cell_of_one(energy: MarkEnergy) -> TableCell:
     area, rate = energy.detection.area, energy.detection.rate
     return TableCell(
         number(area.value, 2),
-        interval(*area.interval(), 2),
+        _lines(interval(*area.interval(), 2), "detected" if energy.detects else "", rate.value, float(energy.seen.mean)),
         f"{area.value:.6f}",
-        "",
-        f"{'detected, ' if energy.detects else ''}rate {number(rate.value, 2)}, seen {number(float(energy.seen.mean), 2)}",
-        f"Share of the map's magnitude on the mark: {number(energy.marked, 3)}, and {number(energy.unmarked, 3)} for the network "
-        f"without marks, n = {count(energy.detection.n, 'image')}.",
+        "detected" if energy.detects else "",
+        title=f"Share of the map's magnitude on the mark: {number(energy.marked, 3)}, and {number(energy.unmarked, 3)} for the "
+        f"network without marks, n = {count(energy.detection.n, 'image')}.",
     )

@@ -29,6 +29,8 @@ from heatproof.report.names import control_name, full_name, lower_first
 from heatproof.report.score_matrix import MapCost, ModelScores
 from heatproof.store.manifest import Manifest
 
+MANY = 6
+"""Of more networks than this, a page and the terminal show less of each."""
 FEW = 2
 """The largest number of primary metrics for which the lead has one sentence per metric."""
 

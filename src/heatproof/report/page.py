@@ -29,8 +29,8 @@ from heatproof.report.figures.searches import MOST_LINES, search_chart
 from heatproof.report.figures.style import LineStyle, config, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
 from heatproof.report.figures.thinning import drawn
-from heatproof.report.headline import FEW, headline, primary_analyses
-from heatproof.report.names import control_name, is_abbreviation, told_apart
+from heatproof.report.headline import FEW, MANY, headline, primary_analyses
+from heatproof.report.names import control_name, is_abbreviation, lower_first, told_apart
 from heatproof.report.pass_equivalents import pass_equivalents
 from heatproof.report.provenance import provenance
 from heatproof.report.retrainings import read_retrainings, retraining_tables
@@ -58,6 +58,8 @@ from heatproof.store.manifest import Manifest
 from heatproof.store.run import REPORT
 
 SALIENCY_IMAGES = 3
+FEW_IMAGES = 2
+"""The images whose maps are shown of each of many networks."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +121,9 @@ def build(run: Path | str | RunAnalysis) -> Path:
     write_claims(store, {scores.model.label: claims for scores, claims in zip(all_scores, judged, strict=True)})
     detections = measured_detections(all_scores)
     write_detections(store, detections)
-    several = len(all_scores) > 1
+    several, many = len(all_scores) > 1, len(all_scores) > MANY
     sections = [
-        _model_section(store, manifest, scores, group, styles, f"{index}-" if several else "")
+        _model_section(store, manifest, scores, group, styles, f"{index}-" if several else "", many)
         | {
             "claims": claim_table(claims),
             "associations": [*_association_figures(store, measured, manifest, f"{index}-" if several else "")],
@@ -137,13 +139,19 @@ def build(run: Path | str | RunAnalysis) -> Path:
 
 
 def _model_section(
-    run: Run, manifest: Manifest, scores: ModelScores, analyses: list[Analysis], styles: dict[str, LineStyle], prefix: str
+    run: Run,
+    manifest: Manifest,
+    scores: ModelScores,
+    analyses: list[Analysis],
+    styles: dict[str, LineStyle],
+    prefix: str,
+    many: bool = False,
 ) -> dict[str, Any]:
-    """The values that the template inserts for one model."""
-    gallery = build_gallery(run, manifest, scores)
+    """The values that the template inserts for one model; fewer where it is one of many."""
+    gallery = build_gallery(run, manifest, scores, most_images=FEW_IMAGES) if many else build_gallery(run, manifest, scores)
     if gallery is not None:
         write_gallery(gallery, run.path / "figures", f"{prefix}gallery")
-    of_images = gallery is not None and gallery.of == "image"
+    of_images = gallery is not None and gallery.of == "image" and not many
     saliency = build_gallery(run, manifest, scores, SALIENCY, SALIENCY_IMAGES) if of_images else None
     if saliency is not None:
         write_gallery(saliency, run.path / "figures", f"{prefix}saliency")
@@ -161,7 +169,7 @@ def _model_section(
         for item, name in zip(analyses, names, strict=True)
         if any(row.n for row in item.rows)
     }
-    hero = score_figures.pop(names[analyses.index(chosen[0])], None) if 0 < len(chosen) <= FEW else None
+    hero = score_figures.pop(names[analyses.index(chosen[0])], None) if 0 < len(chosen) <= FEW and not many else None
     entries = _words(manifest)
     return {
         "prefix": prefix,
@@ -189,7 +197,7 @@ def _model_section(
             (table.title, *published_table(table, scores.model.label)) for table in published_comparisons(scores, manifest)
         ],
         "retrainings": [table for each in read_retrainings(run, manifest, scores.model) for table in retraining_tables(each)],
-        "per_image": [(item, image_table(item)) for item in analyses],
+        "per_image": [] if many else [(item, image_table(item)) for item in analyses],
         "unlisted": max(0, *(len(item.matrix.images) - MOST_IMAGES for item in analyses)),
         "agreement": correlation_cells(matrix, counts),
     }
@@ -312,6 +320,7 @@ def _render(
         _template().render(
             manifest=manifest,
             sections=sections,
+            many=len(sections) > MANY,
             detections=detections and (detections.finding, *detection_table(detections)),
             metrics=metrics,
             metric_id=partial(metric_id, metrics),
@@ -355,6 +364,7 @@ def _template() -> Any:
         "in_text": in_text,
         "is_abbreviation": is_abbreviation,
         "sentence_case": sentence_case,
+        "lower_first": lower_first,
     }
     return environment.get_template("report.html")
 

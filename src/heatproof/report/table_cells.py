@@ -54,7 +54,7 @@ class TableCell:
         text: the text of the cell.
         sub: a second line in small print.
         sort: the sort key; cells with an empty key are sorted last.
-        mark: `best`, `tie` or empty.
+        mark: `best`, `tie`, `detected` or empty.
         note: a remark below the text.
         title: the sentence that explains the cell, shown when the pointer rests on it or the reader selects it.
     """

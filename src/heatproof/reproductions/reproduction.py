@@ -8,6 +8,7 @@ be downloaded.
     target = "predicted"                  # any setting of the experiment itself, in place of its own
     only = ["Gradient"]                   # only the methods with these labels
     without = ["data_randomisation"]      # all metrics but those with these names or labels
+    needs_data = true                     # it has no images of its own
     [presets.NAME.settings.total_variation_curve]
     normalise = "once"                    # changes every entry with this name or label, at any depth
 
@@ -62,6 +63,10 @@ class Reproduction:
         """The description of a preset (`presets`) or budget (`budgets`) in words; empty if it has none."""
         return str(self.content.get(kind, {}).get(name, {}).get("says", ""))
 
+    def needs_data(self, preset: str) -> bool:
+        """Whether a preset has no images of its own."""
+        return bool(self.content.get("presets", {}).get(preset, {}).get("needs_data"))
+
     def experiment(
         self,
         *,
@@ -107,8 +112,14 @@ class Reproduction:
         content["methods"] = [{**settings, "label": label} for label, settings in methods.items()]
         content["metrics"] = [with_reference(metric, methods) for metric in content["metrics"]]
         content["dataset"] = {"count": content["dataset"].get("count"), **dataset} if dataset else dict(content["dataset"])
-        if dataset and (seen := _training_part(dataset)):
-            networks = {key: content[key] for key in ("models", "metrics")}
+        networks = {key: content[key] for key in ("models", "metrics")}
+        seen = _training_part(dataset) if dataset else None
+        if dataset and seen is None and "path" in dataset and _names(networks, "trained"):
+            raise SettingsError(
+                f"{dataset['path']}: expected images to train the networks of this reproduction on, got none; give a folder that "
+                f"holds train beside {' or '.join(TEST_FOLDERS)}, with one subfolder per class in each, or an .npz file"
+            )
+        if seen:
             fitting: dict[str, dict[str, Any]] = {"trained": {"dataset": seen}}
             if _names(networks, "toy"):
                 fitting["toy"] = {"classes": _classes(seen)}
@@ -187,7 +198,8 @@ def _changed(value: Any, settings: Mapping[str, Mapping[str, Any]]) -> Any:
 def _selected_labels(content: Mapping[str, Any], tables: Sequence[int], *only: Iterable[str] | None) -> Callable[[str], bool]:
     known = content.get("tables", [])
     if unknown := [number for number in tables if not 1 <= number <= len(known)]:
-        raise SettingsError(f"table: expected 1 to {len(known)}, got {', '.join(map(str, unknown))}")
+        expected = f"1 to {len(known)}" if known else "none, since this reproduction has no tables"
+        raise SettingsError(f"table: expected {expected}, got {', '.join(map(str, unknown))}")
     controls = set(content.get("controls", []))
     wanted = {label for number in tables for label in known[number - 1]["methods"]} | controls if tables else None
     cuts = [wanted, *({*labels} | controls for labels in only if labels is not None)]

@@ -98,6 +98,11 @@ class Trained(Loader):
         model = self._untrained()
         return model.with_(memorised=lambda: model) if self.labels == "true" else model
 
+    def passes_to_train(self) -> int:
+        """The forward passes of the training, of which a backward pass counts as two; 0 once the weights are in the cache."""
+        items = self.dataset.items()
+        return 0 if self._file(items).exists() else (3 * self.training.epochs + 1) * len(items)
+
     def load_fitted(self) -> tuple[Model, FittedNetwork]:
         """The trained network, and the history of its training.
 

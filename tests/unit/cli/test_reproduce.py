@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from heatproof import reproductions
 from heatproof.cli.main import app
-from heatproof.core.errors import SettingsError, UnknownNameError
+from heatproof.core.errors import SettingsError, UnknownNameError, UsageError
 from heatproof.core.formatting import count
 from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.run import run_experiment
@@ -84,7 +84,7 @@ def test_an_estimate_trains_no_network_and_says_that_the_run_will(tmp_path, monk
     monkeypatch.setattr("heatproof.training.trained.fit", None)  # a training would fail
     page = runner.invoke(app, ["reproduce", "sanity", "--budget", "smoke", "--estimate"], catch_exceptions=False).output
     assert "4 images, 1 network, 8 methods: at most" in " ".join(page.split())
-    assert "trained once" in " ".join(page.split())
+    assert re.search("on this machine, after 1 training of about", " ".join(page.split()))
     assert not (tmp_path / "cache" / "heatproof" / "trained").exists()
 
 
@@ -171,6 +171,9 @@ def findings(output):
         (["smoothtaylor", "--budget", "none"], SettingsError),
         (["smoothtaylor", "--preset", "none"], SettingsError),
         (["smoothtaylor", "--table", "9"], SettingsError),
+        (["roar", "--table", "1"], SettingsError),
+        (["roar", "--preset", "colour"], UsageError),
+        (["roar", "--data", "images"], SettingsError),
         (["smoothtaylor", "--model", "torchvision,architekture=resnet18"], SettingsError),
     ],
 )

@@ -56,8 +56,8 @@ def test_a_method_detects_a_mark_if_its_energy_is_more_than_on_networks_that_do_
         "Edges": [False, False, False],
     }
     assert found.finding == (
-        "Accuracy relies on the mark on half (1.000 → 0.667) and whole (1.000 → 0.167), with → without it. "
-        "The mark is detected on all of these by Shows."
+        "Networks that rely on the mark: half (accuracy 1.000 with it, 0.667 without); and "
+        "whole (accuracy 1.000 with it, 0.167 without). The mark is detected on all of these by Shows."
     )
     edges = found.energies["Edges", "whole"]
     assert (edges.detection.area.value, edges.gain.difference, float(edges.seen.mean)) == (0.5, 0, 0)
@@ -97,7 +97,8 @@ def test_the_table_has_a_line_for_the_accuracy_and_one_for_each_method():
         ("1.000 → 1.000", "no difference"),
         ("1.000 → 0.167", "relies on it"),
     ]
-    assert lines[1][1][1].note == "detected, rate 1.00, seen 1.00"
+    assert lines[1][1][1].sub.splitlines()[1:] == ["detected", "rate 100 %, seen 100 %"]
+    assert [cell.mark for cell in lines[1][1]] == ["", "detected"]
     assert lines[4][1][1].text == "0.50"
 
 
@@ -117,15 +118,15 @@ def test_trainings_of_one_recipe_share_a_column_with_an_interval_over_trainings(
     assert heads == ["no mark", "whole"]
     assert [(cell.text, cell.sub) for cell in lines[0][1]][1] == (
         "1.000 → 0.583",
-        "relies on it in 1 of 2 and no difference in 1 of 2",
+        "relies on it in 1 of 2\nno difference in 1 of 2",
     )
     areas = [found.energies["Shows", each.model.label].detection.area.value for each in trained]
     cell = lines[1][1][1]
     assert cell.text == f"{sum(areas) / 2:.2f}"
     assert areas[1] < 0.95
     assert cell.sub.startswith("[−")  # two trainings that differ say little of a third
-    assert cell.note.startswith("detected in ")
-    assert "whole (1.000 → 0.167 in 1 of 2)" in found.finding
+    assert cell.sub.splitlines()[1].startswith("detected in ")
+    assert "whole (accuracy 1.000 with it, 0.167 without in 1 of 2 trainings)" in found.finding
 
 
 def test_a_run_without_marks_has_none():

@@ -222,13 +222,21 @@ def test_the_same_run_gives_the_same_page(tmp_path):
     assert build(run.path).read_text() == build(run.path).read_text()
 
 
-def test_every_model_has_its_own_section(tmp_path):
+def test_every_model_has_its_own_section_and_of_many_less_is_shown(tmp_path, monkeypatch):
     run = write_synthetic_run(tmp_path / "two", images=4, size=16, methods=(0, 2, 8), models=("First net", "Second net"))
     page = build(run.path).read_text()
     tags = Tags(page)
     assert {"1-scores", "2-scores", "1-maps", "2-comparisons"} <= {a.get("id") for a in tags.of("section")}
     assert "Scores on First net" in page
     assert "Scores on Second net" in page
+    assert "1-images" in page
+    monkeypatch.setattr("heatproof.report.page.MANY", 1)
+    many = build(run.path).read_text()
+    tags = Tags(many)
+    assert [a.get("id") for a in tags.of("details") if a.get("class") == "network"] == ["1-network", "2-network"]
+    assert "· 2 networks ·" in many
+    assert not {"1-images", "2-images"} & {a.get("id") for a in tags.of("section")}
+    assert len(many) < len(page)
 
 
 def test_a_run_of_failures_only_still_has_a_page(tmp_path):

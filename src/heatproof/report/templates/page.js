@@ -17,7 +17,11 @@
     place.setAttribute("aria-label", `${place.dataset.label} The arrow keys go through its points.`);
     views.set(place, result.view);
   }
-  document.querySelectorAll(".chart[data-spec]").forEach(draw);
+  for (const place of document.querySelectorAll(".chart[data-spec]")) {
+    const folded = place.closest("details:not([open])"); // it has no width until it is opened
+    if (folded) folded.addEventListener("toggle", () => draw(place), { once: true });
+    else draw(place);
+  }
 
   for (const keys of document.querySelectorAll(".keys")) {
     keys.hidden = false;
