@@ -42,7 +42,7 @@ class Replay:
     @property
     def images(self) -> int:
         """The images of the last look."""
-        return self.scores.asked[0].values.shape[1]
+        return int(self.scores.asked[0].values.shape[1])
 
 
 def stored() -> Iterator[tuple[int, AdviceScores]]:

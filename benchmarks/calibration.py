@@ -1,16 +1,16 @@
 """How often does each metric of `judge` call two random maps different? `python -m benchmarks.calibration`.
 
-    python -m benchmarks.calibration [--optional] [--networks a,b] [--photographs 12] [--out runs/calibration]
+    python -m benchmarks.calibration [--optional] [--metrics a b] [--networks a,b] [--photographs 12] [--out runs/calibration]
 
 Random maps of eight seeds are scored on packaged photographs by every metric that `heatproof judge` takes by default, or by the
-others that it can be given, in an ordinary run that continues where it stopped. Their scores are kept in
+others that it can be given, or by some of them, in an ordinary run that continues where it stopped. Their scores are kept in
 `benchmarks/calibration.json`, from which `python docs/generate.py` simulates the pairs of
 `docs/project/measurements/metrics-judged.md`. About fifteen minutes on one thread.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ _SCORES = "SELECT metric_settings, seed, image, value FROM records WHERE compone
 _SRG: Mapping[str, Any] = {"name": "symmetric_relevance_gain"}
 OPTIONAL: tuple[Mapping[str, Any], ...] = (
     {"name": "pixel_flipping", "mode": "insertion", "label": "pixel_flipping, insertion"},
+    {"name": "pixel_flipping", "fill": {"name": "noisy_linear"}, "steps": 10, "draws": 1, "label": "ROAD"},
+    {"name": "out_of_distribution", "references": {"name": "photos"}, "removal": {**_SRG, "steps": 12}},
     *({**_SRG, "fill": {"name": fill}, "label": f"SRG, {fill}"} for fill in ("channel_mean", "uniform")),
     {"name": "aopc", "steps": 20},
     {"name": "aopc", "steps": 20, "order": "least", "label": "aopc, least first"},
@@ -46,33 +48,34 @@ OPTIONAL: tuple[Mapping[str, Any], ...] = (
     *({"name": name} for name in ("best_overlap", "energy_in_mask", "pointing_game", "region_auc", "relevance_mass")),
     *({"name": name} for name in ("relevance_rank", "top_intersection", "truth_correlation")),
 )
-"""The metrics that `judge` takes beside its default ones; without those that train networks, or need images without the object or
-references."""
+"""The metrics that `judge` takes beside its default ones; without those that train networks, or need images without the object."""
 
 
-def metrics(optional: bool) -> dict[str, dict[str, Any]]:
-    """The settings of the default metrics of `judge`, or of the others, by what they are called."""
+def metrics(optional: bool, chosen: Collection[str] = ()) -> dict[str, dict[str, Any]]:
+    """The settings of the default metrics of `judge`, or of the others, by what they are called; all, or those that are chosen."""
     found = {}
     for settings in OPTIONAL if optional else (*MORE_METRICS, *METRICS):
         label = str(settings.get("label", settings["name"]))
         found[label] = {key: value for key, value in settings.items() if key != "label"}
-    return found
+    return {label: settings for label, settings in found.items() if not chosen or label in chosen}
 
 
-def scores(network: str, photographs: int, folder: Path, optional: bool) -> dict[str, list[list[float | None]]]:
+def scores(
+    network: str, photographs: int, folder: Path, metrics: Mapping[str, Mapping[str, Any]]
+) -> dict[str, list[list[float | None]]]:
     """The scores [seeds, images] of the random maps by each metric."""
     run = hp.run(
         model=network,
         data="photos",
         count=photographs,
         methods=["random_map"],
-        metrics=metrics(optional),
+        metrics=metrics,
         seeds=CHANCE_SEEDS,
         kept_maps=0,
         out=folder / network,
         report=False,
     )
-    labels = {entry.settings_key: label for entry, label in zip(run.manifest().metrics, metrics(optional), strict=True)}
+    labels = {entry.settings_key: label for entry, label in zip(run.manifest().metrics, metrics, strict=True)}
     found: dict[str, dict[int, list[float | None]]] = {}
     for row in run.query(_SCORES).to_pylist():
         value = row["value"]
@@ -97,6 +100,7 @@ def main() -> None:
     """Compute what is missing, keep it, and print the rates."""
     parser = argparse.ArgumentParser(description="How often does each metric call two random maps different?")
     parser.add_argument("--optional", action="store_true", help="the metrics that judge does not take by default")
+    parser.add_argument("--metrics", nargs="+", default=(), help="some of them, by what they are called")
     parser.add_argument("--networks", type=lambda text: text.split(","), default=PACKAGED)
     parser.add_argument("--photographs", type=int, default=12)
     parser.add_argument("--out", type=Path, default=Path("runs/calibration"))
@@ -104,7 +108,7 @@ def main() -> None:
     known = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     for network in given.networks:
         folder = given.out / ("optional" if given.optional else "")
-        known[network] = known.get(network, {}) | scores(network, given.photographs, folder, given.optional)
+        known[network] = known.get(network, {}) | scores(network, given.photographs, folder, metrics(given.optional, given.metrics))
         RESULTS.write_text(json.dumps(known, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
     for network, metric, found in calibrations(given.optional):
         rates = "  ".join(f"{n} images {each.rate:.3f} [{each.low:.3f}, {each.high:.3f}]" for n, each in found.items())

@@ -223,14 +223,17 @@ def _truth_tables() -> dict[str, str]:
 
 
 def _calibration(optional: bool = False) -> str:
-    """How often each metric of `judge` calls two random maps different, on the first photographs of each number."""
+    """How often each metric of `judge` calls two random maps different, on the first photographs of each number; of the optional
+    ones, which have different numbers, on all.
+    """
     rows, counts = [], []
     for network, metric, found in _benchmarks("calibration").calibrations(optional):
         counts, last = list(found), found[max(found)]
-        rates = [f"{each.rate:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in found.values()]
-        rows.append((network, metric, *rates, f"{last.attained:.3f}", f"{last.seeds_alike:.3f}"))
-    head = ("network", "metric", *(f"{n} photographs" for n in counts), "attained", "seeds alike, p")
-    return table(head, rows)
+        rates = [f"{each.rate:.3f} [{each.low:.3f}, {each.high:.3f}]" for each in ((last,) if optional else found.values())]
+        number_of = (str(max(found)),) if optional else ()
+        rows.append((network, metric, *number_of, *rates, f"{last.attained:.3f}", f"{last.seeds_alike:.3f}"))
+    heads = ("photographs", "rate") if optional else tuple(f"{n} photographs" for n in counts)
+    return table(("network", "metric", *heads, "attained", "seeds alike, p"), rows)
 
 
 def _verdict(network: str) -> str:

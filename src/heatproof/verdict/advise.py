@@ -134,7 +134,8 @@ def advise(
     _check(settings, counts, worth, passes, minutes)
     given: dict[str, Any] = {"model": model, "bounds": bounds, "preprocessing": preprocessing, "class_names": class_names}
     settings = {"batch": BATCH, **settings}
-    start = {"methods": ["gradient"] if methods is None else methods, "metrics": ["sparseness"] if metrics is None else metrics}
+    start: dict[str, Any] = {"methods": ["gradient"] if methods is None else methods}
+    start["metrics"] = ["sparseness"] if metrics is None else metrics
     assembly = assemble(**given, **start, data=data, labels=labels, regions=regions, count=count, **settings)
     experiment = assembly.experiment
     if len(experiment.models) > 1:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from benchmarks.judged import CONTROLS, METHODS, STAGES, passes_a_map
-from benchmarks.judged_tables import EARLIER, LOWER, RESULTS, collect, read, tables
+from benchmarks.judged_tables import EARLIER, EARLIER_OVER_EDGES, LOWER, PARTS, RESULTS, collect, read, tables
 from heatproof.core.records import Direction
 from heatproof.methods import Method
 from heatproof.metrics.metric import Metric
@@ -18,7 +18,8 @@ def test_less_is_better_by_the_tables_where_it_is_by_the_metric():
 
 def test_every_map_and_metric_of_the_study_exists_and_every_earlier_number_has_a_metric():
     labels = {label for stage in STAGES.values() for label in stage}
-    assert set(EARLIER) <= labels
+    assert {metric for metric, _ in PARTS.values()} <= labels
+    assert set(EARLIER) | set(EARLIER_OVER_EDGES) <= labels | set(PARTS)
     assert all(isinstance(Metric.from_dict(each), Metric) for stage in STAGES.values() for each in stage.values())
     assert all(Method.from_dict(settings).to_dict() for settings in {**METHODS, **CONTROLS}.values())
     assert passes_a_map(STAGES["regions"]["SRG 32 px, uniform"]) == 2 + 2 * 24
@@ -46,6 +47,12 @@ def test_tables_hold_effect_sizes_of_known_scores(tmp_path):
     assert [row[2] for row in made["worth"][1]] == ["62", "50"]
 
 
-def test_the_page_has_a_table_for_what_is_known():
-    complete = dict(row[:2] for row in tables(RESULTS)["complete"][1])
-    assert int(complete["SRG 32 px, uniform"]) == 40
+def test_every_metric_of_the_page_has_forty_photographs_and_a_part_is_that_of_its_gain():
+    complete = {metric: set(counts) for metric, *counts in tables(RESULTS)["complete"][1]}
+    assert {metric for metric, counts in complete.items() if counts != {"40"}} == {"SRG 32 px, channel mean"}
+    for found in json.loads(RESULTS.read_text("utf-8")).values():
+        gain, most, least = (
+            found[name]["scores"]["0"] for name in ("pixel SRG, blurred", "deletion, blurred", "insertion, blurred")
+        )
+        for label in METHODS:  # to keep what is most relevant last is to insert it first
+            assert abs(gain[label] - (least[label] - most[label])) < 2e-3
