@@ -210,7 +210,8 @@ class PlannedUnits(Sequence[Unit]):
     @property
     def images(self) -> Array:
         """The number of images of the run up to the last one of each unit."""
-        return np.minimum((self._axes()[1] + 1) * self._grid.batch, self._grid.images)
+        images: Array = np.minimum((self._axes()[1] + 1) * self._grid.batch, self._grid.images)
+        return images
 
     @property
     def passes(self) -> Array:
