@@ -69,6 +69,8 @@ def stopping_once() -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(number: int, _: FrameType | None) -> None:
+        if _received:  # a library has put this handler back, as Ray's start does
+            return
         _received.append(number)
         for each in before:
             signal.signal(each, signal.SIG_IGN)

@@ -14,9 +14,12 @@ def test_a_signal_whose_exception_is_lost_ends_the_command_at_the_next_look(monk
     try:
         with stopping_once():
             check_stopped()
+            handler_before = signal.getsignal(signal.SIGTERM)
             with suppress(KeyboardInterrupt):  # as in a callback, or while a library is imported
                 signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGTERM)  # a second one changes nothing
+            signal.signal(signal.SIGTERM, handler_before)  # as a library does that keeps handlers while it starts
+            signal.raise_signal(signal.SIGTERM)
             with pytest.raises(Stopped) as stopped:
                 check_stopped()
         assert exit_code(stopped.value) == 143
