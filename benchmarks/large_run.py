@@ -111,7 +111,7 @@ def _work(facts: Mapping[str, Any]) -> float:
 
 def _bytes_a_unit(facts: Mapping[str, Any]) -> float:
     """The growth of the driver's peak from the smallest to the largest run of one executor."""
-    own = [each for each in facts["runs"] if each["executor"] == "local"]
+    own = [each for each in facts["runs"] if each["executor"] == "serial"]
     few, many = min(own, key=lambda each: each["units"]), max(own, key=lambda each: each["units"])
     return float((many["peak"] - few["peak"]) * 2**20 / (many["units"] - few["units"]))
 

@@ -24,8 +24,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = {method.key for method in manifest.methods[:WITH_MAPS]}
     for unit in manifest.units:
         if unit.method not in kept:
-            for file in (run.path / "maps").glob(f"{unit.unit}*"):
-                file.unlink()
+            for key in unit.keys.split():
+                run.maps_path(key).unlink(missing_ok=True)
     return build(run.path)
 
 

@@ -80,3 +80,13 @@ def test_the_log_says_what_every_unit_took_and_the_status_is_true_while_a_run_go
     assert [unit.outcome for unit in units] == ["done"] * 6
     assert all(unit.seconds > 0 and unit.start < unit.end and unit.forward > 0 and unit.peak_bytes > 1e7 for unit in units)
     assert status(Run(tmp_path / "run")).left == 0
+
+
+def test_a_process_that_is_stopped_between_two_units_leaves_no_claim_to_the_others(tmp_path):
+    def stop(progress):
+        if progress.last is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as _stopped:  # which keeps the frames, and so the executor, alive
+        run_experiment(experiment(tmp_path), tmp_path / "run", SharedExecutor(), stop)
+    assert list((tmp_path / "run" / "claims").iterdir()) == []

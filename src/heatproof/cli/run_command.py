@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 import typer
 
 from heatproof.cli.console import err, named, out, problem
-from heatproof.cli.stopping import continued_by_the_same_command
+from heatproof.cli.stopping import check_stopped, continued_by_the_same_command
 from heatproof.cli.verdict import print_verdict
 from heatproof.core.formatting import count, duration
 
 if TYPE_CHECKING:
     from heatproof.evaluation.executors import Executor
     from heatproof.evaluation.experiment import Experiment
-    from heatproof.evaluation.run import RunSummary
+    from heatproof.evaluation.run import Progress, RunSummary
 
 ExecutorName = Literal["local", "serial", "shared", "ray"]
 
@@ -46,7 +46,12 @@ def run_and_report(
 
     keep_freed_memory()
     with continued_by_the_same_command(), progress_bar(err) as show:
-        summary = run_experiment(experiment, folder, executor, show, source)
+
+        def look(progress: "Progress") -> None:
+            show(progress)
+            check_stopped()
+
+        summary = run_experiment(experiment, folder, executor, look, source)
     _summarise(summary)
     with err.status("writing the report"):
         analysis = RunAnalysis.of(folder)

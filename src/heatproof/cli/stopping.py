@@ -29,6 +29,20 @@ def exit_code(error: KeyboardInterrupt) -> int:
     return error.code if isinstance(error, Stopped) else 128 + signal.SIGINT
 
 
+_received: list[int] = []
+"""The signal that is to end this command, if there was one."""
+
+
+def check_stopped() -> None:
+    """Raise `Stopped` again: an exception that a signal raises in a callback, or while a library is imported, may be lost there.
+
+    Raises:
+        Stopped: a signal came, and the command goes on.
+    """
+    if _received:
+        raise Stopped(128 + _received[0])
+
+
 @contextmanager
 def continued_by_the_same_command() -> Iterator[None]:
     """A block of a command whose finished results are stored, which says so when the user stops it.
@@ -51,13 +65,13 @@ def stopping_once() -> Iterator[None]:
     if current_thread() is not main_thread():
         yield
         return
+    _received.clear()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    stopped = False
-
     def stop(number: int, _: FrameType | None) -> None:
-        nonlocal stopped
-        stopped = True
+        if _received:  # a library has put this handler back, as Ray's start does
+            return
+        _received.append(number)
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         Thread(target=_end, args=(128 + number,), daemon=True).start()
@@ -69,7 +83,7 @@ def stopping_once() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in () if stopped else before.items():
+        for number, handler in () if _received else before.items():
             signal.signal(number, handler)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -136,10 +136,11 @@ def run_experiment(
     log, ended = log_of(folder), "stopped"
     log.write("run", outcome="started", executor=executor.label, pending=len(schedule.pending))
     try:
-        for outcome in executor.compute(compute_unit, folder, rounds()):
-            _record_failure(store, outcome)
-            computed, passes = computed + 1, passes + outcome.unit.passes
-            show(outcome.unit)
+        with closing(executor.compute(compute_unit, folder, rounds())) as outcomes:
+            for outcome in outcomes:
+                _record_failure(store, outcome)
+                computed, passes = computed + 1, passes + outcome.unit.passes
+                show(outcome.unit)
         ended = "finished"
     finally:
         with suppress(StorageError):

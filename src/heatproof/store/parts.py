@@ -19,6 +19,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+import numpy as np
+
 from heatproof.core.errors import DataError
 from heatproof.core.records import SCHEMA_VERSION, Record
 
@@ -122,6 +124,11 @@ def units_in(folder: Path) -> Iterator[str]:
     """The units that the parts in a folder hold; a unit that two parts hold comes twice."""
     for name in names(folder):
         yield from stated_units(folder / name)
+
+
+def keys_in(folder: Path, length: int) -> "np.ndarray[Any, Any]":
+    """The units that the parts in a folder hold, as bytes; a name that is longer than a key is cut off, and equals none."""
+    return np.fromiter(map(os.fsencode, units_in(folder)), f"S{length + 1}")
 
 
 def stated_units(part: Path) -> tuple[str, ...]:

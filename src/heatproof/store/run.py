@@ -20,7 +20,6 @@ computed.
 """
 
 import json
-import os
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -87,8 +86,7 @@ written to, such as runs/demo
         if not self.exists:
             return f"Run({str(self.path)!r}), without a manifest"
         manifest, failed = self.manifest(), len(self.failures())
-        units = manifest.unit_keys()
-        done = len(self.done() & units)
+        done = len(self.done() & (units := manifest.unit_keys()))
         parts = [(manifest.models, "network"), (manifest.methods, "method"), (manifest.metrics, "metric")]
         counted = ", ".join([*(count(len(entries), noun) for entries, noun in parts), count(len(manifest.images), "image")])
         lines = [f"Run({str(self.path)!r}): {counted}; {done:,} of {count(len(units), 'unit')} done, {failed:,} failed"]
@@ -164,9 +162,7 @@ written to, such as runs/demo
 
     def which_done(self, keys: "np.ndarray[Any, Any]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
         """For each key of an array of bytes, whether the unit is finished."""
-        longest = keys.dtype.itemsize + 1  # a longer name is cut off, and still no key
-        done = np.fromiter(map(os.fsencode, part_files.units_in(self.path / "parts")), f"S{longest}")
-        return np.isin(keys, done)
+        return np.isin(keys, part_files.keys_in(self.path / "parts", keys.dtype.itemsize))
 
     def write_part(self, unit: str, records: Iterable[Record], maps: "Mapping[str, np.ndarray[Any, Any]] | None" = None) -> None:
         """Store the result of a unit: write its maps, then its part, and delete the record of an earlier failure.

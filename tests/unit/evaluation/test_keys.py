@@ -1,6 +1,8 @@
 """Settings are written as JSON once for each place that names them, not once for each image."""
 
+import gc
 import sys
+import tracemalloc
 
 from heatproof.core import settings
 from heatproof.data.base import Item
@@ -59,3 +61,25 @@ def test_a_plan_holds_no_unit_and_units_share_what_they_have_in_common() -> None
     assert first.output is second.output
     assert first.method_digest is second.method_digest
     assert first.key != second.key
+
+
+def test_a_plan_takes_some_bytes_a_unit() -> None:
+    experiment = Experiment.parse(
+        {
+            "name": "many",
+            "batch": 1,
+            "models": [{"name": "toy"}],
+            "dataset": {"name": "photos"},
+            "methods": [{"name": "smooth_grad", "samples": n, "label": str(n)} for n in range(1, 21)],
+            "metrics": [{"name": "sparseness"}],
+        }
+    )
+    items, held = [Item(name=str(n), digest=f"{n:032x}", label=0) for n in range(200)], []
+    for images in (10, 200):
+        tracemalloc.start()
+        units = plan(experiment, items[:images], [Network("digest", {}, (1, 8, 8))])
+        assert len({*units.keys}) == len(units) == 20 * images
+        gc.collect()
+        held.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+    assert held[1] - held[0] < 60 * 20 * 190  # of which 32 are the key; a unit that is kept takes several hundred

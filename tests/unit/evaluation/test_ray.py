@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -241,3 +243,15 @@ def test_own_modules_are_those_of_the_working_directory(monkeypatch: pytest.Monk
     monkeypatch.syspath_prepend(tmp_path)
     __import__("own_nets_of_ray"), __import__("own_file_of_ray")
     assert ray_cluster.own_modules() == [str(tmp_path / "own_file_of_ray.py"), str(tmp_path / "own_nets_of_ray")]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_an_address_where_nobody_listens_is_refused_before_ray_tries_it(address, monkeypatch):
+    started: list[Any] = []
+    ray = SimpleNamespace(is_initialized=lambda: False, init=started.append, shutdown=lambda: None)
+    monkeypatch.setattr(ray_cluster.importlib, "import_module", lambda _: ray)
+    with pytest.raises(
+        UsageError, match=f"expected a Ray cluster at {re.escape(address)} that can be used, got ConnectionRefusedError"
+    ):
+        ray_cluster.connect(address, 1)
+    assert not started

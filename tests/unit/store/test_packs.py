@@ -3,6 +3,7 @@ import pytest
 from heatproof.core.errors import DataError
 from heatproof.core.records import Failure
 from heatproof.store import packs
+from heatproof.store import parts as part_files
 from heatproof.store.packs import Packed, compact
 from tests.unit.store.made import made, record
 
@@ -75,3 +76,18 @@ def test_a_failure_of_a_packed_unit_does_not_count(run):
     compact(run)
     run.write_failure("u1", Failure(unit="u1", what="a unit", reason="too slow"))
     assert run.failures() == []
+
+
+def test_parts_are_packed_and_checked_a_few_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(part_files, "AT_ONCE", 2)
+    run = made(tmp_path / "run", UNITS)
+    records = run.records()
+    torn = [run.parts()[0], run.parts()[-1]]
+    whole = [part.read_bytes() for part in torn]
+    for part in torn:
+        part.write_bytes(b"torn")
+    assert [fault.what for fault in run.faults()] == [str(part) for part in torn]
+    for part, content in zip(torn, whole, strict=True):
+        part.write_bytes(content)
+    assert compact(run).after == 1
+    assert run.records().equals(records)

@@ -1,7 +1,7 @@
 """The interface of executors: an executor takes units and yields, in any order, the outcome of each."""
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,9 @@ class UnitOutcome:
     lost: bool = False
 
 
+Outcomes = Generator[UnitOutcome, None, None]
+
+
 class Executor(Protocol):
     """The interface of executors.
 
@@ -49,10 +52,11 @@ class Executor(Protocol):
         """
         ...
 
-    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
+    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         """Compute the units round by round, and yield an outcome for each. A unit that fails does not stop the others.
 
-        The next round is requested only when the outcomes of all units of the previous round have been consumed.
+        Closing the generator stops all work and gives up what this process has claimed. The next round is requested only when the
+        outcomes of all units of the previous round have been consumed.
 
         Args:
             work: the function that computes one unit.

@@ -1,7 +1,7 @@
 """Computation in several processes on this machine. A unit that hangs, or whose process dies, fails alone."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, nullcontext
@@ -15,7 +15,7 @@ from heatproof.core.errors import SettingsError, StorageError, UsageError
 from heatproof.core.objects import REMEDY, packed, unpack
 from heatproof.data.base import Item
 from heatproof.evaluation import local_process
-from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
+from heatproof.evaluation.executors.base import Outcomes, UnitOutcome, Work, failure_of
 from heatproof.evaluation.plan import Unit
 
 Batch = tuple[str, tuple[Item, ...]]
@@ -50,7 +50,7 @@ class LocalExecutor:
     def preparing(self, folder: Path) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
+    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         spawn, start = get_context("spawn"), (self.workers, packed())
         pools = [ProcessPool(1, initializer=local_process.start, initargs=start, context=spawn) for _ in range(self.workers)]
         batches: list[Batch | None] = [None] * self.workers

@@ -14,7 +14,7 @@ from heatproof.core.errors import SettingsError, StorageError, UsageError
 from heatproof.core.objects import packed
 from heatproof.core.settings import canonical_json
 from heatproof.evaluation.broadcast import SentNetwork, network
-from heatproof.evaluation.executors.base import UnitOutcome, Work, failure_of
+from heatproof.evaluation.executors.base import Outcomes, UnitOutcome, Work, failure_of
 from heatproof.evaluation.executors.local import Batch, PendingUnits, available_cores
 from heatproof.evaluation.executors.ray_cluster import check_installed, connect
 from heatproof.evaluation.executors.ray_worker import RayWorker, Start, WorkerPlace
@@ -82,7 +82,7 @@ class RayExecutor:
     def preparing(self, folder: Path) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
+    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         crew: _Crew | None = None
         try:
             for units in rounds:

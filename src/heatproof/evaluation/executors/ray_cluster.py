@@ -11,6 +11,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from heatproof.models.loaders.source_files import is_installed
 COMMAND = 'pip install "heatproof[ray]"'
 STARTS = 3
 """How often a cluster of this machine is started before it is given up: Ray gives it half a minute, and a busy one takes longer."""
+ANSWERS_WITHIN = 20.0
+"""The seconds within which the machine of a cluster must take a connection."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -64,6 +67,8 @@ def connect(address: str | None, processors: int) -> ModuleType:
         else:
             options |= {"address": "local", "num_cpus": processors, "include_dashboard": False}
         try:
+            if address:
+                _check_answers(address)
             _start(ray, options, 1 if address else STARTS)
         except Exception as error:  # of Ray's own, of gRPC, of the system
             where = f"a Ray cluster at {address}" if address else "a Ray cluster of this machine"
@@ -73,6 +78,17 @@ def connect(address: str | None, processors: int) -> ModuleType:
                 'there, give another --address, or use executor="local"'
             ) from error
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """Check that a machine listens at `host:port`, since Ray tries for minutes. `auto` is looked up by Ray at once.
+
+    Raises:
+        OSError: none does.
+    """
+    host, colon, port = address.rpartition("://")[2].rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), ANSWERS_WITHIN).close()
 
 
 def _start(ray: ModuleType, options: Mapping[str, Any], starts: int) -> None:

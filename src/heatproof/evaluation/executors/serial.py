@@ -1,11 +1,11 @@
 """Computation of one unit after another in the current process."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from pathlib import Path
 
-from heatproof.evaluation.executors.base import UnitOutcome, Work, outcome_of
+from heatproof.evaluation.executors.base import Outcomes, Work, outcome_of
 from heatproof.evaluation.plan import Unit
 
 
@@ -17,6 +17,6 @@ class SerialExecutor:
     def preparing(self, folder: Path) -> AbstractContextManager[None]:
         return nullcontext()
 
-    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
+    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         for unit in chain.from_iterable(rounds):
             yield outcome_of(work, folder, unit)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from heatproof.evaluation.executors.base import UnitOutcome, Work, outcome_of
+from heatproof.evaluation.executors.base import Outcomes, Work, outcome_of
 from heatproof.evaluation.plan import Unit
 from heatproof.store.claims import STALE, Claims
 from heatproof.store.run import Run
@@ -38,7 +38,7 @@ class SharedExecutor:
         with claims.renewing(SETUP):
             yield
 
-    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Iterator[UnitOutcome]:
+    def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         store, claims = Run.create(folder), Claims(folder, self._stale)
         started = claims.now()
         for units in rounds:
