@@ -35,6 +35,7 @@ from tests.support.checking import shapes_checked
 from tests.support.close import assert_close, assert_different, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
 
+pytestmark = pytest.mark.one_process  # one process computes the usual maps, with which most laws compare
 FLOAT32, FLOAT64 = 1e-5, 1e-12
 AFFORDABLE = 60
 """Passes of a method that the laws run by its default settings."""

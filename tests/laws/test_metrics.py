@@ -68,6 +68,7 @@ from tests.support.checking import shapes_checked
 from tests.support.close import assert_close, gap
 from tests.support.state import disturb_chance, state_of, state_of_chance, state_of_tensor
 
+pytestmark = pytest.mark.one_process  # one process computes the usual scores, with which most laws compare
 SIDE = 24
 FLOAT32 = 1e-5
 LESS_EXACT = (Completeness, FaithfulnessCorrelation, InputInvariance, SensitivityN, SymmetricRelevanceGain)

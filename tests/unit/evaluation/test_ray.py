@@ -126,33 +126,30 @@ def slow(run: Path, unit: Unit) -> None:
     (run / unit.key).touch()
 
 
-def rows(folder: Path) -> str:
-    return repr(Run(folder).query("SELECT * EXCLUDE (seconds, metric_seconds) FROM records ORDER BY ALL").to_pylist())
+def rows(folder: Path, without: str = "") -> str:
+    columns = "* EXCLUDE (seconds, metric_seconds)"
+    return repr(Run(folder).query(f"SELECT {columns} FROM records WHERE unit != '{without}' ORDER BY ALL").to_pylist())
 
 
 @pytest.mark.ray
 class TestCluster:
-    def test_a_run_is_that_of_a_serial_one_to_the_last_bit_though_a_process_is_killed(self, machines: Any, tmp_path: Path) -> None:
+    def test_a_run_is_that_of_a_serial_one_to_the_last_bit_though_processes_are_killed(self, machines: Any, tmp_path: Path) -> None:
+        """One unit kills its process once and is computed elsewhere; one kills its process each time, and fails alone."""
         experiment = Experiment.parse(EXPERIMENT)
         alone = run_experiment(experiment, tmp_path / "serial", SerialExecutor())
+        query = "SELECT min(unit) AS key FROM records WHERE method_settings LIKE '%random_map%'"
+        (victim,) = Run(tmp_path / "serial").query(query)["key"].to_pylist()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("heatproof.evaluation.run.compute_unit", crashing)
             (tmp_path / "ray").mkdir()
-            (tmp_path / "ray" / "victim").write_text("none")
-            spread = run_experiment(experiment, tmp_path / "ray", RayExecutor())
+            (tmp_path / "ray" / "victim").write_text(victim)
+            spread = run_experiment(experiment, tmp_path / "ray", RayExecutor(retries=1))
         assert (tmp_path / "ray" / "once").exists()
-        assert (spread.computed, spread.failures) == (alone.computed, ()) == (6, ())
-        assert rows(tmp_path / "ray") == rows(tmp_path / "serial")
-
-    def test_a_unit_that_kills_its_process_each_time_fails_alone(self, machines: Any, tmp_path: Path) -> None:
-        work = units()
-        victim = next(unit for unit in work if unit.method["name"] == "random_map")
-        (tmp_path / "victim").write_text(victim.key)
-        (tmp_path / "once").touch()
-        outcomes = list(RayExecutor(retries=1).compute(crashing, tmp_path, [work]))
-        assert len(outcomes) == len(work)
-        assert [outcome.unit.key for outcome in outcomes if outcome.failure] == [victim.key]
-        assert "process died 2 times" in reasons(outcomes)[0]
+        assert (alone.computed, alone.failures) == (6, ())
+        (failure,) = spread.failures
+        assert "process died 2 times" in failure.reason
+        assert Run(tmp_path / "ray").done() == Run(tmp_path / "serial").done() - {victim}
+        assert rows(tmp_path / "ray") == rows(tmp_path / "serial", without=victim)
 
     def test_a_unit_that_hangs_is_stopped_and_one_that_raises_has_its_traceback(self, machines: Any, tmp_path: Path) -> None:
         work = units()
