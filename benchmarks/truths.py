@@ -11,8 +11,8 @@ pixels that each map ranks first (`roar`).
 `mosaics` has fewer methods and images. In the rooms of molecules, whose "pixels" are atoms, the metrics are those that need no
 image: an atom is deleted, with its incoming bonds, by setting it to null.
 
-`--collect` writes the rooms whose runs are complete to `benchmarks/truths.json`, from which `python docs/generate.py` makes the tables of
-`docs/project/measurements/truth-agreement.md`.
+`--collect` writes the rooms whose runs are complete to `benchmarks/truths.json`, from which `python docs/generate.py` makes the
+tables of `docs/project/measurements/truth-agreement.md`.
 """
 
 import argparse
