@@ -225,8 +225,8 @@ def _print_findings(folder: Path) -> None:
                 out.print(table(f"{comparison.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
         for retrainings in read_retrainings(store, manifest, scores.model):
             for title, (heads, rows) in retraining_tables(retrainings):
-                cells = [(label, [*map(_in_lines, line)]) for label, line in rows]
-                _print_columns(f"{title}, on {scores.model.label}", heads, cells)
+                stacked = [(label, [*map(_in_lines, line)]) for label, line in rows]
+                _print_columns(f"{title}, on {scores.model.label}", heads, stacked)
         judged = judge_claims(scores, manifest)
         if judged:
             verdicts = [(claim.statement, claim.metric, claim.summary) for claim in judged]
