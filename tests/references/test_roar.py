@@ -179,3 +179,9 @@ def test_bad_input_is_refused_with_the_remedy() -> None:
     other = model.with_(module=Toy(architecture="cnn", side=16, classes=9, width=0.1).load().module)
     with pytest.raises(TensorError, match=r"expected labels from 0 to 3.* got 8; give the architecture as many classes"):
         hp.score(metric, other, images, "random_map", target=8)
+
+
+def test_the_caption_says_what_new_networks_see():
+    captions = {Roar(network=Trained(), keep=keep, sees=sees).caption for keep in (False, True) for sees in ("image", "mask")}
+    assert len(captions) == 3
+    assert Roar(network=Trained(), keep=True).caption.endswith("on nothing but the pixels that the map ranks first.")

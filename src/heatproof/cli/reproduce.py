@@ -1,5 +1,6 @@
 """The command `heatproof reproduce NAME`, which repeats a published experiment on your images and tests its claims there."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -174,7 +175,7 @@ def _dataset(folder: Path | None) -> dict[str, Any] | None:
 
 
 SIDE_BY_SIDE = 3
-"""The number of columns of planted marks that fit beside each other in 80 characters."""
+"""The number of columns with an interval that fit beside each other in 80 characters."""
 
 
 def _area(cell: "TableCell") -> str:
@@ -183,6 +184,19 @@ def _area(cell: "TableCell") -> str:
         return f"{cell.text}\n{cell.sub}"
     spread, *further = cell.sub.split("\n")
     return "\n".join([f"{cell.text} {spread}", *(line for line in further if line.startswith("detected"))])
+
+
+def _print_columns(title: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]]) -> None:
+    """Print a table, a few columns at a time."""
+    for first in range(0, len(heads), SIDE_BY_SIDE):
+        some = slice(first, first + SIDE_BY_SIDE)
+        out.print()
+        out.print(table(title, "method", *heads[some], rows=[(label, *cells[some]) for label, cells in rows]))
+
+
+def _in_lines(cell: "TableCell") -> str:
+    """An accuracy or a difference, its interval and its p value, one below the other."""
+    return "\n".join([cell.text, *cell.sub.replace(", p", "\np").splitlines()])
 
 
 def _print_findings(folder: Path) -> None:
@@ -200,11 +214,7 @@ def _print_findings(folder: Path) -> None:
     detections = measured_detections(all_scores)
     if detections is not None:
         heads, lines = detection_table(detections)
-        for first in range(0, len(heads), SIDE_BY_SIDE):
-            some = slice(first, first + SIDE_BY_SIDE)
-            cells = [(label, *map(_area, line[some])) for label, line in lines]
-            out.print()
-            out.print(table("Planted marks: area under the ROC curve", "method", *heads[some], rows=cells))
+        _print_columns("Planted marks: area under the ROC curve", heads, [(label, [*map(_area, line)]) for label, line in lines])
         paragraph(detections.finding)
     for scores in all_scores:
         for comparison in published_comparisons(scores, manifest):
@@ -215,9 +225,8 @@ def _print_findings(folder: Path) -> None:
                 out.print(table(f"{comparison.title}: {metric} on {scores.model.label}", "method", *heads, rows=cells))
         for retrainings in read_retrainings(store, manifest, scores.model):
             for title, (heads, rows) in retraining_tables(retrainings):
-                cells = [(label, *map(with_interval, line)) for label, line in rows]
-                out.print()
-                out.print(table(f"{title}, on {scores.model.label}", "method", *heads, rows=cells))
+                stacked = [(label, [*map(_in_lines, line)]) for label, line in rows]
+                _print_columns(f"{title}, on {scores.model.label}", heads, stacked)
         judged = judge_claims(scores, manifest)
         if judged:
             verdicts = [(claim.statement, claim.metric, claim.summary) for claim in judged]

@@ -124,7 +124,7 @@ def _metric(choice: MetricChoice, primary: str) -> MetricEntry:
         settings=metric.to_dict(),
         cite=metric.cite,
         primary=metric.name == primary,
-        meaning=metric.meaning,
+        meaning=metric.caption,
         reduction=str(metric.reduction),
         curve_x=tuple(metric.curve_at),
         components=dict(metric.component_meanings),

@@ -76,6 +76,11 @@ class Metric(Settings, ABC):
         """Whether a higher or a lower score is better under these settings."""
         return self.better
 
+    @property
+    def caption(self) -> str:
+        """What a score means under these settings, in one sentence."""
+        return self.meaning
+
     def check_fits(self, model: Model, image_shape: ImageShape) -> None:
         """Check that maps of this network on images of this shape can be scored, before any map is computed.
 

@@ -130,6 +130,12 @@ class Roar(ExplainerMetric):
         return Direction.HIGHER if self.keep else Direction.LOWER
 
     @property
+    def caption(self) -> str:
+        if self.sees == "mask":
+            return "Accuracy of new networks that see nothing but which pixels the map ranks first."
+        return self.meaning.replace("without the pixels", "on nothing but the pixels") if self.keep else self.meaning
+
+    @property
     def axes(self) -> tuple[str, str]:
         return f"share of the pixels that are {'kept' if self.keep else 'replaced'}", self.performance
 
