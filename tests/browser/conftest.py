@@ -22,10 +22,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = write_synthetic_run(tmp_path_factory.mktemp("browser") / "run", images=10, size=24)
     manifest = run.manifest()
     kept = {method.key for method in manifest.methods[:WITH_MAPS]}
-    for unit in manifest.units:
-        if unit.method not in kept:
-            for key in unit.keys.split():
-                run.maps_path(key).unlink(missing_ok=True)
+    for entry in manifest.units:
+        for unit in () if entry.method in kept else entry.keys.split():
+            for file in (run.path / "maps").glob(f"{unit}*"):
+                file.unlink()
     return build(run.path)
 
 

@@ -1,7 +1,5 @@
 """Photographs in folders with names of classes, on a network whose classes stand in another order."""
 
-import json
-
 import pytest
 import torch
 from PIL import Image
@@ -46,8 +44,9 @@ def run(pictures, tmp_path):
         )
         run_experiment(experiment, tmp_path / "run", SerialExecutor())
         rows = Run(tmp_path / "run").query("SELECT image_name, label, target FROM records ORDER BY image_name").to_pylist()
-        images = json.loads((tmp_path / "run" / "run.json").read_text())["images"]
-        return [tuple(row.values()) for row in rows], {image["name"]: image["label_name"] for image in images}
+        return [tuple(row.values()) for row in rows], {
+            image.name: image.label_name for image in Run(tmp_path / "run").manifest().images
+        }
 
     return start
 

@@ -83,7 +83,7 @@ def test_a_clear_difference_stops_the_run_and_a_killed_one_stops_at_the_same_pla
     assert [(stopped.model, stopped.images, stopped.of) for stopped in stop.stopped] == [
         ("toy:three_blocks (random weights)", 7, 9)
     ]
-    assert len(run.manifest().units) == 14
+    assert len(run.manifest().unit_keys()) == 14
 
     page = (run.path / "report.html").read_text()
     assert "The run of this model was stopped after 7 of 9 images" in page

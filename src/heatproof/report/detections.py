@@ -189,7 +189,7 @@ def _matrix(scores: ModelScores) -> ScoreMatrix | None:
 
 
 def _images(matrix: ScoreMatrix) -> int:
-    return int(matrix.values.shape[1])
+    return len(matrix.images)
 
 
 def _networks(matrices: Mapping[str, ScoreMatrix], weights: Mapping[int, Floats]) -> Iterator[MarkedNetwork]:
