@@ -11,7 +11,7 @@ WITHOUT_PAGE = [
     """
 from heatproof import pipeline
 from heatproof.cli.main import run
-pipeline.report_of = lambda summary: summary.path / "report.html"
+pipeline.report_of = lambda summary, analysis: summary.path / "report.html"
 run()
 """,
 ]

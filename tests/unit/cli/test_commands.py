@@ -160,7 +160,7 @@ def test_a_command_that_the_user_stops_says_so(monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("heatproof.report.build", stop)
+    monkeypatch.setattr("heatproof.report.RunAnalysis.of", stop)
     result = runner.invoke(app, ["report", "anywhere"])
     assert result.exit_code == 130
     assert "stopped" in result.stderr
