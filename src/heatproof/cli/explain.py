@@ -116,10 +116,10 @@ def explain(
     try:
         request = _ExplainRequest(model, output, method, target, seed, not no_overlay, leak, verdict)
         bad = _explain_all(request, pictures, overwrite, written)
-    except KeyboardInterrupt as error:
+    except KeyboardInterrupt:
         names = f": {comma_list([str(path) for path in written])}" if written else ""
         err.print(f"stopped; {count(len(written), 'picture')} of {len(pictures)} written{names}", markup=False, soft_wrap=True)
-        raise typer.Exit(exit_code(error)) from None
+        raise typer.Exit(exit_code()) from None
     if bad:
         err.print(f"{count(bad, 'image')} of {len(pictures)} refused")
         raise typer.Exit(1)

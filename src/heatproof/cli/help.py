@@ -26,9 +26,9 @@ class Command(TyperCommand):
         """
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt as error:
+        except KeyboardInterrupt:
             problem("stopped; what is already written stays")
-            raise typer.Exit(exit_code(error)) from None
+            raise typer.Exit(exit_code()) from None
 
 
 class Group(TyperGroup):

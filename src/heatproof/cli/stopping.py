@@ -16,31 +16,26 @@ LONGEST = 10.0
 """The seconds after which a command that is stopped ends, whatever it still does. Files are written as a whole or not at all."""
 
 
-class Stopped(KeyboardInterrupt):
-    """The command is to end, with this exit code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__()
-        self.code = code
-
-
-def exit_code(error: KeyboardInterrupt) -> int:
-    """The exit code of a command that was stopped: 128 and the number of the signal."""
-    return error.code if isinstance(error, Stopped) else 128 + signal.SIGINT
-
-
 _received: list[int] = []
 """The signal that is to end this command, if there was one."""
 
 
+def exit_code() -> int:
+    """The exit code of a command that was stopped: 128 and the number of the signal.
+
+    The signal is remembered, not read from the exception, since a library may raise another one in its place, as Ray does.
+    """
+    return 128 + (_received[0] if _received else signal.SIGINT)
+
+
 def check_stopped() -> None:
-    """Raise `Stopped` again: an exception that a signal raises in a callback, or while a library is imported, may be lost there.
+    """Stop again: an exception that a signal raises in a callback, or while a library is imported, may be lost there.
 
     Raises:
-        Stopped: a signal came, and the command goes on.
+        KeyboardInterrupt: a signal came, and the command goes on.
     """
     if _received:
-        raise Stopped(128 + _received[0])
+        raise KeyboardInterrupt
 
 
 @contextmanager
@@ -52,15 +47,15 @@ def continued_by_the_same_command() -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt as error:
+    except KeyboardInterrupt:
         problem("stopped; finished results are stored, and the same command continues from there")
-        raise typer.Exit(exit_code(error)) from None
+        raise typer.Exit(exit_code()) from None
 
 
 @contextmanager
 def stopping_once() -> Iterator[None]:
-    """A block that the first SIGINT or SIGTERM ends with `Stopped`. Further signals are ignored until the process has ended, which
-    takes ten seconds at most.
+    """A block that the first SIGINT or SIGTERM ends with `KeyboardInterrupt`. Further signals are ignored until the process has
+    ended, which takes ten seconds at most.
     """
     if current_thread() is not main_thread():
         yield
@@ -75,7 +70,7 @@ def stopping_once() -> Iterator[None]:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
         Thread(target=_end, args=(128 + number,), daemon=True).start()
-        raise Stopped(128 + number)
+        raise KeyboardInterrupt
 
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:  # as of a command that was started with nohup
