@@ -23,7 +23,7 @@ _received: list[int] = []
 def exit_code() -> int:
     """The exit code of a command that was stopped: 128 and the number of the signal.
 
-    The signal is remembered, not read from the exception, since a library may raise another one in its place, as Ray does.
+    The signal is remembered, not read from the exception, since a library may raise another one in its place.
     """
     return 128 + (_received[0] if _received else signal.SIGINT)
 
