@@ -3,6 +3,7 @@
 import atexit
 import gc
 import os
+import random
 import shutil
 import socket
 import tempfile
@@ -33,7 +34,8 @@ SHAPED = [
 ]
 install_import_hook([f"heatproof.{name}" for name in SHAPED], "tests.support.checking.checked")  # before anything imports heatproof
 
-import pytest  # noqa: E402 - the hook above must come first
+import numpy as np  # noqa: E402 - the hook above must come first
+import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
@@ -84,6 +86,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFunction:
 
 
 LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.fixture(autouse=True)
+def _same_chance() -> None:
+    """A test draws the same random numbers whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,6 +1,7 @@
 """The module in which two forward passes of one image part, for the error of `purity.py`."""
 
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from math import inf
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ SAME, UNITS = 1e-3, 100
 """Outputs of a module that differ by less than `SAME`, relative, count as the same. Inputs must also agree up to so many units of
 rounding, since a module may enlarge what an earlier one has caused."""
 ATTEMPTS = 8
-"""How often two passes are compared before they count as equal: a random number need not make a difference each time."""
+"""How often two passes are compared before they count as equal: what differs need not do so each time."""
 
 
 class _ModuleRun(NamedTuple):
@@ -29,7 +30,11 @@ class _ModuleRun(NamedTuple):
     outputs: list[Tensor]
 
 
-def parting_module(model: Model, first: Tensor, second: Tensor) -> str:
+Around = tuple[Callable[[], AbstractContextManager[Any]], Callable[[], AbstractContextManager[Any]]]
+"""What opens the blocks in which two passes run."""
+
+
+def parting_module(model: Model, first: Tensor, second: Tensor, around: Around = (nullcontext, nullcontext)) -> str:
     """The name and class of the first module whose inputs are the same in two passes and whose outputs are not.
 
     Cost: two forward passes for each attempt, with a copy of what goes into and comes out of each module.
@@ -38,12 +43,17 @@ def parting_module(model: Model, first: Tensor, second: Tensor) -> str:
         model: The network, in evaluation mode.
         first: An image `[1, c, …]`, which passes first.
         second: A batch that begins with that image, which passes second.
+        around: What opens the blocks in which the two pass.
 
     Returns:
         Such as `norm (BatchNorm2d)`; the network itself where no module of it is at fault, but what lies between them.
     """
     for _ in range(ATTEMPTS):
-        for one, other in zip(_calls(model, first), _calls(model, second), strict=False):
+        with around[0]():
+            firsts = _calls(model, first)
+        with around[1]():
+            seconds = _calls(model, second)
+        for one, other in zip(firsts, seconds, strict=False):
             if one.name != other.name:
                 break
             if _same(one.inputs, other.inputs, UNITS) and not _same(one.outputs, other.outputs):

@@ -84,7 +84,8 @@ RANDOM, STATE, BATCH, BACKWARD = (
 IMPURE: dict[str, tuple[Callable[[], nn.Module], str]] = {
     **zoo.IMPURE,
     "dropout in a function": (lambda: Awkward(lambda _, h: F.dropout(h, 0.5)), RANDOM),
-    "rare random numbers": (lambda: Awkward(lambda _, h: h * (torch.rand(()) > 0.3)), RANDOM),
+    "a layer that is seldom left out": (lambda: Awkward(lambda _, h: h * (torch.rand(()) > 0.02)), RANDOM),
+    "noise that is seldom added": (lambda: Awkward(lambda _, h: h + (torch.rand(()) > 0.98)), RANDOM),
     "noise": (lambda: Awkward(lambda _, h: h + torch.rand_like(h) / 1000), "first in Awkward; it draws random numbers"),
     "a counter": (lambda: Awkward(counter), STATE),
     "a running mean": (Averages, STATE),
