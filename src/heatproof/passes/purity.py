@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from heatproof.core.errors import ModelError
+from heatproof.core.errors import HeatproofError, ModelError
 from heatproof.models.model import Model
 from heatproof.numerics.distance import Distance
 from heatproof.numerics.no_gradients import no_gradients
@@ -57,13 +57,17 @@ def check_purity(model: Model, image: Tensor, *, gradients: bool) -> Row:
 
     Raises:
         ModelError: They do not, or one image does not fit in memory.
+        Exception: Whatever the network raises, with a note that names it and the shape of the image.
     """
     before, batch = _random_state(image), _with_others(model, image)
     try:
         alone = _first(model, image, gradients)
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+    except HeatproofError:
+        raise
+    except Exception as error:
         failure = memory_failure(error)
         if failure is None:
+            error.add_note(f"{model.name} raised this when it was first given one image of shape {list(image.shape[1:])}.")
             raise
         if not gradients:
             raise too_large(model, image, "forward", failure) from None

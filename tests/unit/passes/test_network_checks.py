@@ -211,6 +211,12 @@ def test_a_network_for_one_image_is_told_so_and_works_with_a_chunk_of_one() -> N
     assert Gradient().attribute(zoo.model(module, chunk=1), zoo.images(3), 0).values.any()
 
 
+def test_an_error_of_the_network_itself_says_which_network_met_which_shape() -> None:
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as raised:
+        Gradient().attribute(zoo.model(nn.Sequential(nn.Flatten(), nn.Linear(5, 4)), name="mine"), zoo.images(2), 1)
+    assert raised.value.__notes__ == [f"mine raised this when it was first given one image of shape {[3, zoo.SIDE, zoo.SIDE]}."]
+
+
 class Squeezing(nn.Module):
     """A regressor whose output is [8] for eight rows, [] for one."""
 
