@@ -22,7 +22,7 @@ test: $(VENV)/.test
 	$(VENV)/bin/lint-imports
 	$(MAKE) --no-print-directory --jobs=2 types tests
 
-# mypy takes one core for a minute, which the tests can use meanwhile.
+# mypy takes one core for a third of a minute, while the tests go on with the other.
 types:
 	$(VENV)/bin/mypy
 

@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "heatproof"
-LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+LINTER = TOOLS["importlinter"]
 CONTRACTS = {contract["name"]: contract for contract in LINTER["contracts"]}
 LAYERS = next(contract["layers"] for contract in CONTRACTS.values() if contract["type"] == "layers")
 FLOORS = {room.strip(): floor for floor, layer in enumerate(reversed(LAYERS)) for room in layer.split("|")}
@@ -85,3 +86,16 @@ def test_architecture_states_the_floor_of_every_folder() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     stated = {room: int(floor) for floor, room in re.findall(r"^\| F(\d+) \| `(\w+)/` \|", text, re.MULTILINE)}
     assert stated == FLOORS, "the table of floors in ARCHITECTURE.md is not that of the contract in pyproject.toml"
+
+
+def test_mypy_reads_every_part_of_torch_that_is_imported() -> None:
+    skipped = [part for rules in TOOLS["mypy"]["overrides"] if rules.get("follow_imports") == "skip" for part in rules["module"]]
+    imported = {
+        name
+        for folder in TOOLS["mypy"]["files"]
+        for path in (ROOT / folder).rglob("*.py")
+        for name in re.findall(r"^ *(?:from|import) (torch\.[\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    unread = {name for name in imported if any(fnmatch(f"{name}.", part) for part in skipped)}
+    assert "torch.fx" in imported
+    assert not unread, f"{unread}: remove from the modules that mypy skips in pyproject.toml, or their types are not checked"
