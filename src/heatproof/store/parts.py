@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -126,9 +126,16 @@ def units_in(folder: Path) -> Iterator[str]:
         yield from stated_units(folder / name)
 
 
-def keys_in(folder: Path, length: int) -> "np.ndarray[Any, Any]":
-    """The units that the parts in a folder hold, as bytes; a name that is longer than a key is cut off, and equals none."""
-    return np.fromiter(map(os.fsencode, units_in(folder)), f"S{length + 1}")
+def which_held(folder: Path, keys: "Iterable[np.ndarray[Any, Any]]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """For each key of arrays of bytes, one after another, whether the parts in a folder hold the unit."""
+    held, found = np.zeros(0, "S"), [np.zeros(0, np.bool_)]
+    for some in keys:
+        if held.itemsize <= some.itemsize:  # a name that is longer than a key is cut off, and equals none
+            held = np.fromiter(chain(map(os.fsencode, units_in(folder)), [b""]), f"S{some.itemsize + 1}")
+            held.sort()
+        at = np.searchsorted(held, some, side="right") - 1
+        found.append(held[at] == some)
+    return np.concatenate(found)
 
 
 def stated_units(part: Path) -> tuple[str, ...]:
