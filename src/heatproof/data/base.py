@@ -23,7 +23,7 @@ UNREADABLE = "0" * 32
 """The digest of an item whose bytes cannot be read; opening the item raises the reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """One image of a data set, before it is decoded."""
 

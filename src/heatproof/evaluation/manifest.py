@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from pathlib import Path
 
 from heatproof.core.formatting import count, sentence_case
@@ -20,17 +21,13 @@ from heatproof.store.manifest import DatasetEntry, Environment, ImageEntry, Meth
 
 
 def run_manifest(
-    experiment: Experiment,
-    dataset: Dataset,
-    items: Sequence[Item],
-    networks: Sequence[tuple[Model, Network]],
-    units: PlannedUnits,
-    executor: str,
+    experiment: Experiment, dataset: Dataset, images: int, networks: Sequence[tuple[Model, Network]], executor: str
 ) -> Manifest:
-    """The manifest of a run that is about to start. An infinite bound of a metric becomes None."""
+    """The manifest of a run of so many images that is about to start, without its images and units. An infinite bound of a metric
+    becomes None.
+    """
     models = [model for model, _ in networks]
     class_names = models[0].class_names or dataset.class_names
-    label_names = dataset.class_names or class_names
     largest = max((network.image_shape for _, network in networks), key=math.prod)
     return Manifest(
         name=experiment.name,
@@ -41,13 +38,11 @@ def run_manifest(
         target=experiment.target,
         seeds=experiment.seeds,
         environment=_environment(models[0]),
-        dataset=DatasetEntry(settings=dataset.to_dict(), label=_counted(len(items), dataset.name)),
+        dataset=DatasetEntry(settings=dataset.to_dict(), label=_counted(images, dataset.name)),
         models=tuple(_model(*each) for each in zip(experiment.model_entries(), networks, strict=True)),
         executor=executor,
         methods=tuple(_methods(experiment, largest)),
         metrics=tuple(_metric(choice, experiment.primary_metric()) for choice in experiment.metric_entries()),
-        images=tuple(_image(item, label_names) for item in items),
-        units=unit_entries(units, {model.digest: model.name for model in models}),
         class_names={str(i): name for i, name in enumerate(class_names)},
         tables=experiment.tables,
         sweeps=experiment.sweeps,
@@ -56,17 +51,19 @@ def run_manifest(
     )
 
 
-def unit_entries(units: PlannedUnits, names: Mapping[str, str]) -> tuple[UnitsEntry, ...]:
-    """The units that belong to a run; `names` maps the digest of a network's weights to its name."""
-    return tuple(
-        UnitsEntry(
-            model=names[alike[0].model_digest],
-            method=alike[0].method_digest,
-            seed=alike[0].seed,
-            keys=b" ".join(alike.keys).decode(),
-        )
-        for alike in units.by_kind()
-    )
+def image_entries(items: Sequence[Item], dataset: Dataset, manifest: Manifest) -> Iterator[ImageEntry]:
+    """The images that belong to a run, one after another."""
+    names = dataset.class_names or tuple(manifest.class_names.values())
+    for item in items:
+        name = names[item.label] if 0 <= item.label < len(names) else ""
+        yield ImageEntry(digest=item.digest, name=item.name, label=item.label, label_name=name)
+
+
+def unit_entries(units: PlannedUnits, names: Mapping[str, str]) -> Iterator[UnitsEntry]:
+    """The units that belong to a run, some of a kind after others; `names` maps the digest of a network's weights to its name."""
+    for alike in chain.from_iterable(some.by_kind() for some in units.blocks()):
+        first = alike[0]
+        yield UnitsEntry(model=names[first.model_digest], method=first.method_digest, seed=first.seed, keys=alike.key_text)
 
 
 def _environment(model: Model) -> Environment:
@@ -130,11 +127,6 @@ def _metric(choice: MetricChoice, primary: str) -> MetricEntry:
         components=dict(metric.component_meanings),
         **axes,
     )
-
-
-def _image(item: Item, label_names: Sequence[str]) -> ImageEntry:
-    label_name = label_names[item.label] if 0 <= item.label < len(label_names) else ""
-    return ImageEntry(digest=item.digest, name=item.name, label=item.label, label_name=label_name)
 
 
 def _counted(n: int, name: str) -> str:

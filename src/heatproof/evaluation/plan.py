@@ -6,7 +6,7 @@ not computed again. The same experiment, images and weights always give the same
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
@@ -26,6 +26,8 @@ from heatproof.passes.counting import ImageShape, PassCount
 from heatproof.store.manifest import AccelerationEntry
 
 Array = np.ndarray[Any, Any]
+AT_ONCE = 4_096
+"""The most units of which numbers are in memory together."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class _Grid:
         self.networks, self.batch, self.seeds = networks, batch, seeds
         self.images, methods = len(networks[0].items), len(networks[0].methods)
         self.shape = len(networks), -(-self.images // batch), len(seeds), methods
-        self._keys = np.zeros(math.prod(self.shape), "S32")
+        self._digests = np.zeros((math.prod(self.shape), 16), np.uint8)  # what the keys say in hexadecimal digits
 
     def unit(self, place: int) -> Unit:
         rest, method = divmod(place, self.shape[3])
@@ -160,16 +162,15 @@ class _Grid:
             "seed": self.seeds[seed],
             "keep": tuple(item.digest for item in items[: max(network.kept - start, 0)]),
         }
-        if not self._keys[place]:
-            self._keys[place] = unit_key(fields)
+        if not self._digests[place].any():
+            self._digests[place] = np.frombuffer(bytes.fromhex(unit_key(fields)), np.uint8)
         passes = network.passes[seed, method] * len(items) + network.once[seed, method] * (batch == 0)
-        return Unit(**fields, passes=int(passes), key=self._keys[place].decode())
+        return Unit(**fields, passes=int(passes), key=self._digests[place].tobytes().hex())
 
-    def keys(self, places: Array) -> Array:
-        for place in places[self._keys[places] == b""]:
+    def keys(self, places: Array) -> str:
+        for place in places[~self._digests[places].any(axis=1)]:
             self.unit(int(place))
-        keys: Array = self._keys[places]
-        return keys
+        return self._digests[places].tobytes().hex(" ", 16)
 
 
 class PlannedUnits(Sequence[Unit]):
@@ -193,13 +194,27 @@ class PlannedUnits(Sequence[Unit]):
     def __getitem__(self, at: int | slice) -> "Unit | PlannedUnits":
         return self.where(at) if isinstance(at, slice) else self._grid.unit(int(self._places[at]))
 
-    def where(self, chosen: Array | slice) -> "PlannedUnits":
-        """The units for which an array is true."""
+    def where(self, chosen: "Array | slice | Callable[[PlannedUnits], Array]") -> "PlannedUnits":
+        """The units for which an array is true, or what a function says of some units at a time."""
+        if callable(chosen):
+            chosen = np.concatenate([np.zeros(0, np.bool_), *map(chosen, self.blocks())])
+        if not isinstance(chosen, slice) and chosen.all():
+            return self
         return PlannedUnits(self._grid, self._places[chosen])
+
+    def blocks(self) -> "Iterator[PlannedUnits]":
+        """The units, some at a time: an array for all of them would be the largest thing that a run holds."""
+        for start in range(0, len(self), AT_ONCE):
+            yield self[start : start + AT_ONCE]
 
     @property
     def keys(self) -> Array:
         """The keys, as bytes."""
+        return np.array(self.key_text.encode().split(), "S32")
+
+    @property
+    def key_text(self) -> str:
+        """The keys, with blanks between them."""
         return self._grid.keys(self._places)
 
     @property
@@ -301,7 +316,7 @@ def _network_units(experiment: Experiment, items: Sequence[Item], entry: ModelCh
 
 def total_passes(units: PlannedUnits) -> int:
     """The expected number of forward passes of all units; a backward pass counts as two."""
-    return int(units.passes.sum())
+    return sum(int(some.passes.sum()) for some in units.blocks())
 
 
 def map_passes(method: Method, metrics: Sequence[Metric], image_shape: ImageShape) -> int:

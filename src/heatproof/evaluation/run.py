@@ -12,7 +12,7 @@ from heatproof.core.records import Failure
 from heatproof.evaluation.checks import check_items, check_networks
 from heatproof.evaluation.executors.base import Executor, UnitOutcome
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.manifest import run_manifest, unit_entries
+from heatproof.evaluation.manifest import image_entries, run_manifest, unit_entries
 from heatproof.evaluation.networks import load_networks
 from heatproof.evaluation.plan import Unit, plan
 from heatproof.evaluation.schedule import Schedule
@@ -20,6 +20,7 @@ from heatproof.evaluation.worker import compute_unit, forget
 from heatproof.store import Run
 from heatproof.store.atomic import check_folder, check_links, write_atomically
 from heatproof.store.manifest import StoppedEntry
+from heatproof.store.manifest_file import read_head
 from heatproof.store.run_log import log_of
 
 
@@ -102,18 +103,22 @@ def run_experiment(
         check_folder(folder / name)
     check_links(folder)
     store = Run.create(folder)
+
+    def write_manifest(elapsed: float) -> None:
+        now = manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()})
+        store.write_manifest(now, image_entries(items, dataset, manifest), unit_entries(schedule.units, names))
+
     with executor.preparing(folder):
         set_aside = store.set_aside()
-        previous = store.manifest() if store.exists else None
+        previous = read_head(folder / "run.json") if store.exists else None
         elapsed = previous.elapsed if previous else 0.0
         networks = load_networks(experiment, dataset, items, previous)
         check_networks(experiment, dataset, items, networks)
         units = plan(experiment, items, [network for _, network in networks])
-        manifest = run_manifest(experiment, dataset, items, networks, units, executor.label)
+        manifest = run_manifest(experiment, dataset, len(items), networks, executor.label)
         names = {model.digest: model.name for model, _ in networks}
         schedule = Schedule(experiment, items, units, names, store)
-        store.write_manifest(manifest.model_copy(update={"elapsed": elapsed, "stop": schedule.stop_entry()}))
-        manifest = manifest.model_copy(update={"units": ()})  # those of the schedule are written at the end
+        write_manifest(elapsed)
         del networks, previous, units
         if source:
             write_atomically(folder / "experiment.toml", source.encode())
@@ -149,11 +154,7 @@ def run_experiment(
 
     seconds = time.perf_counter() - started
     elapsed += seconds if computed else 0.0
-    store.write_manifest(
-        manifest.model_copy(
-            update={"elapsed": elapsed, "stop": schedule.stop_entry(), "units": unit_entries(schedule.units, names)}
-        )
-    )
+    write_manifest(elapsed)
     return RunSummary(
         path=folder,
         computed=computed,

@@ -6,6 +6,7 @@ batches before the look. A run that was killed therefore stops at the same place
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 from heatproof.core.settings import canonical_json, content_hash
 from heatproof.data.base import Item
 from heatproof.evaluation.experiment import Experiment
-from heatproof.evaluation.plan import PlannedUnits, Unit, total_passes
+from heatproof.evaluation.plan import Array, PlannedUnits, Unit, total_passes
 from heatproof.evaluation.stopping import Stop
 from heatproof.stats import ALPHA, Decision, decide, plan_looks
 from heatproof.store import Run
@@ -45,7 +46,7 @@ class Schedule:
         self, experiment: Experiment, items: Sequence[Item], units: PlannedUnits, names: Mapping[str, str], store: Run
     ) -> None:
         self.units = units
-        self.pending = units.where(~store.which_done(units.keys))
+        self.pending = units.where(~store.which_done(some.keys for some in units.blocks()))
         self.pending_passes = total_passes(self.pending)
         self.stopped: list[StoppedEntry] = []
         self._experiment, self._items, self._names, self._store = experiment, items, names, store
@@ -61,11 +62,10 @@ class Schedule:
         if stop is None:
             yield self.pending
             return
-        for network in np.unique(self.units.networks):
+        for network in sorted({int(each) for some in self.units.blocks() for each in np.unique(some.networks)}):
             before = 0
             for look in self.looks:
-                pending = self.pending
-                yield pending.where((pending.networks == network) & (before < pending.images) & (pending.images <= look))
+                yield self.pending.where(partial(_up_to, network=network, before=before, look=look))
                 before = look
                 if look < len(self._items) and self._look(stop, network, look):
                     break
@@ -86,12 +86,12 @@ class Schedule:
 
     def _look(self, stop: Stop, network: int, look: int) -> bool:
         """Test the comparisons of one model and return whether they are all settled; its further units are then dropped."""
-        own = self.units.where(self.units.networks == network)
-        why = self._decision(stop, own.where(own.images <= look), look)
+        own = self.units.where(partial(_up_to, network=network, before=0, look=look))
+        why = self._decision(stop, own, look)
         if not why:
             return False
         self.units, self.pending = (
-            units.where((units.networks != network) | (units.images <= look)) for units in (self.units, self.pending)
+            units.where(lambda some: (some.networks != network) | (some.images <= look)) for units in (self.units, self.pending)
         )
         self.pending_passes = total_passes(self.pending)
         model, output = self._names[own[0].model_digest], own[0].output["name"]
@@ -131,3 +131,9 @@ class Schedule:
             total[at] += row["value"]
             count[at] += 1
         return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+def _up_to(units: PlannedUnits, network: int, before: int, look: int) -> Array:
+    """Whether each unit is of a network and explains images after those of one look, up to those of another."""
+    chosen: Array = (units.networks == network) & (before < units.images) & (units.images <= look)
+    return chosen

@@ -9,7 +9,7 @@ files begin with a dot, so patterns such as `*.parquet` do not match them.
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -32,8 +32,8 @@ def writing(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: expected a place to write to, got {said!r}; {_remedy(error)}") from error
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, and create the folders above it if necessary.
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write `content`, as a whole or in pieces, to `path`, and create the folders above it if necessary.
 
     Raises:
         StorageError: the file system refuses. An existing file is then unchanged, and no temporary file is left.
@@ -94,12 +94,13 @@ def check_links(folder: Path) -> None:
             )
 
 
-def _written(path: Path, content: bytes) -> Path:
+def _written(path: Path, content: bytes | Iterable[bytes]) -> Path:
     """A new file beside `path` that holds the content, on the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
-            file.write(content)
+            for piece in (content,) if isinstance(content, bytes) else content:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
     except BaseException:

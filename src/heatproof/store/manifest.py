@@ -4,11 +4,13 @@ The manifest says everything about a run that is not a score: which networks, me
 settings; which units belong to it; where it stopped early; and on which machine it was made.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from heatproof.core.formatting import count
@@ -140,9 +142,9 @@ class ImageEntry(NamedTuple):
 
 
 class UnitsEntry(Entry):
-    """The units of one network, one method and one seed, each of which explains the images of one batch.
+    """Units of one network, one method and one seed, each of which explains the images of one batch.
 
-    keys  the keys of the units, with blanks between them: a run may have a hundred thousand.
+    keys  the keys of the units, with blanks between them: a run may have a hundred thousand, in several entries of a kind.
 
     Which images belong to a unit is said by its records.
     """
@@ -151,6 +153,15 @@ class UnitsEntry(Entry):
     method: str
     seed: int
     keys: str
+
+    @property
+    def key_array(self) -> "np.ndarray[Any, Any]":
+        """The keys, as bytes."""
+        return np.array(self.keys.encode().split(), "S")
+
+    def each(self) -> Iterator[str]:
+        """The keys, one after another."""
+        yield from (match[0] for match in re.finditer(r"\S+", self.keys))
 
     @classmethod
     def of(cls, units: Iterable[tuple[str, str, str, int]]) -> "tuple[UnitsEntry, ...]":
@@ -244,11 +255,11 @@ class Manifest(Entry):
 
     def unit_keys(self) -> set[str]:
         """The keys of all units of the run."""
-        return {key for entry in self.units for key in entry.keys.split()}
+        return {key for entry in self.units for key in entry.each()}
 
     def units_of(self, model: ModelEntry) -> set[str] | None:
         """The keys of the units of a network; None if the run lists no units."""
-        return {key for entry in self.units if entry.model in model.keys for key in entry.keys.split()} if self.units else None
+        return {key for entry in self.units if entry.model in model.keys for key in entry.each()} if self.units else None
 
     def stopped(self, model: ModelEntry) -> str:
         """After how many images the network was stopped, and why; empty if it was not."""

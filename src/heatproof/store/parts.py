@@ -2,7 +2,8 @@
 
 Later schemas only add columns. The metadata of a part state its schema (`heatproof_schema`), the units whose records it holds
 (`heatproof_units`) and a checksum of everything before its footer (`heatproof_checksum`), so that a part that is torn, altered or
-renamed is recognised by itself. A part of an older schema is read with NULL in the columns that it lacks, and a part of a newer
+renamed is recognised by itself. The part of one unit has a seal besides (`seals.py`) with its schema and its unit; where the seal
+is right, nothing need be parsed. A part of an older schema is read with NULL in the columns that it lacks, and a part of a newer
 schema is refused. Parts of earlier versions state neither units nor a checksum; their column `unit` is read instead.
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_type_hints
@@ -23,6 +24,7 @@ import numpy as np
 
 from heatproof.core.errors import DataError
 from heatproof.core.records import SCHEMA_VERSION, Record
+from heatproof.store.seals import seal_of, sealed
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,6 +38,7 @@ SORTED_AT_ONCE = 4_000_000
 AT_ONCE = 200
 """The number of parts that are read together, where all must be: each takes memory, whatever it holds."""
 _MAGIC = b"PAR1"
+_ALTERED = "bytes that do not have the checksum that they were written with"
 _REMEDY = "Start the run again: it sets the file aside and computes its units anew."
 
 
@@ -49,6 +52,7 @@ class PartState:
         fault: why its records cannot be used; empty if they can.
         schema: the version of its records.
         columns: the names of the columns of its records, in order; empty if it is faulty.
+        sealed: whether its seal says that it is what was written, to the last bit.
     """
 
     path: Path
@@ -56,6 +60,7 @@ class PartState:
     fault: str = ""
     schema: int = SCHEMA_VERSION
     columns: tuple[str, ...] = ()
+    sealed: bool = False
 
 
 @cache
@@ -86,7 +91,7 @@ def encode_tables(units: Sequence[str], tables: Iterable["pa.Table"]) -> bytes:
         written = sink.getvalue()
         checksum = f"{len(written)} {zlib.crc32(written)}"
         writer.add_key_value_metadata({UNITS_KEY.decode(): json.dumps(list(units)), CHECKSUM_KEY.decode(): checksum})
-    return sink.getvalue()
+    return sealed(sink.getvalue(), f"{SCHEMA_VERSION} {units[0]}") if len(units) == 1 else sink.getvalue()
 
 
 def inspect(part: Path) -> PartState:
@@ -99,17 +104,23 @@ def inspect(part: Path) -> PartState:
     content = part.read_bytes()
     if len(content) < 12 or content[:4] != _MAGIC or content[-4:] != _MAGIC:
         return PartState(part, fault=f"{len(content)} bytes that do not begin and end with PAR1")
+    if seal := seal_of(content):
+        schema, _, unit = seal.partition(" ")
+        if schema == str(SCHEMA_VERSION):
+            return PartState(part, (unit,), columns=tuple(arrow_schema().names), sealed=True)
+    if seal == "":
+        return PartState(part, fault=_ALTERED)
     try:
         footer = pq.read_metadata(io.BytesIO(content))
-        schema = footer.schema.to_arrow_schema()
-        metadata: dict[bytes, Any] = {**(schema.metadata or {}), **(footer.metadata or {})}
+        columns = footer.schema.to_arrow_schema()
+        metadata: dict[bytes, Any] = {**(columns.metadata or {}), **(footer.metadata or {})}
         version = metadata.get(VERSION_KEY, str(SCHEMA_VERSION).encode())
         if not version.isdigit():
             return PartState(part, fault=f"the schema {version!r:.40}, which is no number")
         if int(version) > SCHEMA_VERSION:
             return PartState(part, schema=int(version))
-        fault = _checksum_fault(content, metadata) or _column_fault(schema)
-        return PartState(part, fault=fault) if fault else PartState(part, _units(content, metadata), columns=tuple(schema.names))
+        fault = _checksum_fault(content, metadata) or _column_fault(columns)
+        return PartState(part, fault=fault) if fault else PartState(part, _units(content, metadata), columns=tuple(columns.names))
     except (pa.ArrowException, OSError, ValueError) as error:
         return PartState(part, fault=f"content that cannot be read ({str(error).splitlines()[0]:.120})")
 
@@ -126,9 +137,16 @@ def units_in(folder: Path) -> Iterator[str]:
         yield from stated_units(folder / name)
 
 
-def keys_in(folder: Path, length: int) -> "np.ndarray[Any, Any]":
-    """The units that the parts in a folder hold, as bytes; a name that is longer than a key is cut off, and equals none."""
-    return np.fromiter(map(os.fsencode, units_in(folder)), f"S{length + 1}")
+def which_held(folder: Path, keys: "Iterable[np.ndarray[Any, Any]]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
+    """For each key of arrays of bytes, one after another, whether the parts in a folder hold the unit."""
+    held, found = np.zeros(0, "S"), [np.zeros(0, np.bool_)]
+    for some in keys:
+        if held.itemsize <= some.itemsize:  # a name that is longer than a key is cut off, and equals none
+            held = np.fromiter(chain(map(os.fsencode, units_in(folder)), [b""]), f"S{some.itemsize + 1}")
+            held.sort()
+        at = np.searchsorted(held, some, side="right") - 1
+        found.append(held[at] == some)
+    return np.concatenate(found)
 
 
 def stated_units(part: Path) -> tuple[str, ...]:
@@ -207,8 +225,9 @@ def faults(folder: Path) -> Iterator[tuple[Path, str]]:
     """
     found = (folder / name for name in names(folder))
     while parts := list(islice(found, AT_ONCE)):
-        reasons = {part: fault_of(inspect(part)) for part in parts}
-        reasons |= _unreadable([part for part, reason in reasons.items() if not reason])
+        states = {part: inspect(part) for part in parts}
+        reasons = {part: fault_of(state) for part, state in states.items()}
+        reasons |= _unreadable([part for part, reason in reasons.items() if not reason and not states[part].sealed])
         yield from ((part, reason) for part, reason in reasons.items() if reason)
 
 
@@ -347,12 +366,14 @@ def _checksum_fault(content: bytes, metadata: dict[bytes, Any]) -> str:
     if stated is None:
         return ""
     size, checksum = map(int, stated.split())
-    return "" if zlib.crc32(content[:size]) == checksum else "bytes that do not have the checksum that they were written with"
+    return "" if zlib.crc32(content[:size]) == checksum else _ALTERED
 
 
 def _column_fault(schema: "pa.Schema") -> str:
     """Whether the columns are those of records, of the present schema or an older one."""
     known = arrow_schema()
+    if schema.equals(known):
+        return ""
     strange = [name for name in schema.names if name not in known.names]
     if strange:
         return f"the column {strange[0]!r:.40}, which no record has"

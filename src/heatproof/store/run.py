@@ -21,12 +21,9 @@ computed.
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from pydantic_core import to_json
 
 from heatproof.core.drawing import Drawing
 from heatproof.core.errors import DataError, UsageError
@@ -37,10 +34,12 @@ from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
 from heatproof.store.atomic import write_atomically, writing
 from heatproof.store.json_files import read_failures, read_json
-from heatproof.store.manifest import Manifest
+from heatproof.store.manifest import ImageEntry, Manifest, UnitsEntry
+from heatproof.store.manifest_file import pieces
 from heatproof.store.upgrade import read_manifest
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 REPORT, VERDICT, SUMMARY = "report.html", "tables/verdict.json", "tables/summary.csv"
@@ -86,10 +85,10 @@ written to, such as runs/demo
         if not self.exists:
             return f"Run({str(self.path)!r}), without a manifest"
         manifest, failed = self.manifest(), len(self.failures())
-        done = len(self.done() & (units := manifest.unit_keys()))
+        done = self.which_done(entry.key_array for entry in manifest.units)
         parts = [(manifest.models, "network"), (manifest.methods, "method"), (manifest.metrics, "metric")]
         counted = ", ".join([*(count(len(entries), noun) for entries, noun in parts), count(len(manifest.images), "image")])
-        lines = [f"Run({str(self.path)!r}): {counted}; {done:,} of {count(len(units), 'unit')} done, {failed:,} failed"]
+        lines = [f"Run({str(self.path)!r}): {counted}; {done.sum():,} of {count(len(done), 'unit')} done, {failed:,} failed"]
         if (self.path / VERDICT).exists():
             lines += [self.verdict, f"report: {self.path / REPORT}"]
         return "\n".join(lines)
@@ -153,16 +152,20 @@ written to, such as runs/demo
 
     def parts(self) -> list[Path]:
         """The files of all parts, in the order of their names."""
+        return sorted(self.each_part())
+
+    def each_part(self) -> Iterator[Path]:
+        """The files of all parts, one after another, in any order."""
         folder = self.path / "parts"
-        return [folder / name for name in sorted(part_files.names(folder))]
+        yield from (folder / name for name in part_files.names(folder))
 
     def done(self) -> set[str]:
         """The keys of the finished units, which are those that a part holds."""
         return set(part_files.units_in(self.path / "parts"))
 
-    def which_done(self, keys: "np.ndarray[Any, Any]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
-        """For each key of an array of bytes, whether the unit is finished."""
-        return np.isin(keys, part_files.keys_in(self.path / "parts", keys.dtype.itemsize))
+    def which_done(self, keys: "Iterable[np.ndarray[Any, Any]]") -> "np.ndarray[Any, np.dtype[np.bool_]]":
+        """For each key of arrays of bytes, one after another, whether the unit is finished."""
+        return part_files.which_held(self.path / "parts", keys)
 
     def write_part(self, unit: str, records: Iterable[Record], maps: "Mapping[str, np.ndarray[Any, Any]] | None" = None) -> None:
         """Store the result of a unit: write its maps, then its part, and delete the record of an earlier failure.
@@ -299,9 +302,18 @@ written to, such as runs/demo
 
     # Manifest and failures ────────────────────────────────────────────────────────────────────────
 
-    def write_manifest(self, manifest: Manifest) -> None:
-        """Write the manifest to run.json, in place of an earlier one."""
-        write_atomically(self.path / "run.json", to_json(manifest, indent=1))
+    def write_manifest(
+        self, manifest: Manifest, images: Iterable[ImageEntry] | None = None, units: Iterable[UnitsEntry] | None = None
+    ) -> None:
+        """Write the manifest to run.json, in place of an earlier one.
+
+        Args:
+            manifest: the manifest.
+            images: images in place of its own, of which one is in memory at a time.
+            units: units in place of its own, likewise.
+        """
+        listed = manifest.images if images is None else images, manifest.units if units is None else units
+        write_atomically(self.path / "run.json", pieces(manifest, *listed))
 
     @property
     def exists(self) -> bool:
@@ -329,7 +341,8 @@ written to, such as runs/demo
     def failures(self) -> list[Failure]:
         """The failures of all units of the run that failed and have not been finished since."""
         failures = self._lists("failed")
-        done = self.done() if failures else ()
+        failed = {failure.unit for failure in failures}
+        done = {unit for unit in part_files.units_in(self.path / "parts") if unit in failed} if failed else ()
         return [failure for failure in failures if failure.unit not in done]
 
     def write_refused(self, unit: str, *failures: Failure) -> None:
@@ -374,9 +387,13 @@ written to, such as runs/demo
 
     def _lists(self, folder: str) -> list[Failure]:
         files = sorted((self.path / folder).glob("[!.]*.json"))
-        units = self._current() if files else None
         failures = [failure for file in files for failure in read_failures(file)]
-        return [failure for failure in failures if units is None or failure.unit in units]
+        listed = self.manifest().units if failures and self.exists else ()
+        if not listed:
+            return failures
+        named = {failure.unit for failure in failures}
+        units = {key for entry in listed for key in entry.each() if key in named}
+        return [failure for failure in failures if failure.unit in units]
 
     def _current(self) -> set[str] | None:
         """The keys of the units that the manifest lists; None if it lists none."""

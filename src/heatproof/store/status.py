@@ -13,10 +13,14 @@ from datetime import UTC, datetime
 from functools import partial
 from heapq import nlargest
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from heatproof.store.manifest import Manifest
 from heatproof.store.run import Run
 from heatproof.store.run_log import LoggedProcess, LoggedUnit, logged_processes, logged_units
+
+if TYPE_CHECKING:
+    import numpy as np
 
 RECENT = 20
 """The number of units, the latest ones, from whose times the rate is computed."""
@@ -81,14 +85,14 @@ def status(run: Run) -> RunStatus:
     manifest, log = run.manifest(), _Log()
     for unit in logged_units(run.path):
         log.add(unit)
-    units = manifest.unit_keys()
-    done, failures, running = run.done() & units, run.failures(), log.running()
-    times = sorted(nlargest(RECENT, (part.stat().st_mtime for part in run.parts() if part.is_file())))
+    done = run.which_done(entry.key_array for entry in manifest.units)
+    failures, running = run.failures(), log.running()
+    times = sorted(nlargest(RECENT, (part.stat().st_mtime for part in run.each_part() if part.is_file())))
     if log.exists:
         rate, left = _pace(manifest, done, log, running, logged_processes(run.path))
     else:
         rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 and times[-1] > times[0] else float("nan")
-        left = (len(units) - len(done)) / rate if len(units) > len(done) else 0.0
+        left = (len(done) - done.sum()) / rate if not done.all() else 0.0
     return RunStatus(
         path=run.path,
         name=manifest.name,
@@ -97,8 +101,8 @@ def status(run: Run) -> RunStatus:
         methods=len(manifest.methods),
         metrics=len(manifest.metrics),
         images=len(manifest.images),
-        done=len(done),
-        total=len(units),
+        done=int(done.sum()),
+        total=len(done),
         failed=len({failure.unit for failure in failures}),
         refused=len({failure.what for failure in run.refused()}),
         set_aside=len(list((run.path / "set_aside").glob("*"))),
@@ -152,17 +156,18 @@ class _Log:
 
 
 def _pace(
-    manifest: Manifest, done: set[str], log: _Log, running: Sequence[LoggedUnit], processes: Sequence[LoggedProcess]
+    manifest: Manifest, done: "np.ndarray[Any, Any]", log: _Log, running: Sequence[LoggedUnit], processes: Sequence[LoggedProcess]
 ) -> tuple[float, float]:
     """The units per second, and the seconds until the last unit ends."""
     start = max((process.started_run for process in processes), default="")
     labels = {method.key: method.label for method in manifest.methods}
     overall, waiting, left = _mean(log.latest, float("nan")), 0, 0.0
     expected = {kind: _mean(seconds, overall) for kind, seconds in log.seconds.items()}
+    ended = iter(done.tolist())
     for entry in manifest.units:
-        keys = [key for key in entry.keys.split() if key not in done and not (key in log.failed and log.failed[key] >= start)]
-        waiting += len(keys)
-        left += len(keys) * expected.get((labels.get(entry.method, ""), entry.model), overall)
+        keys = sum(not next(ended) and not (key in log.failed and log.failed[key] >= start) for key in entry.each())
+        waiting += keys
+        left += keys * expected.get((labels.get(entry.method, ""), entry.model), overall)
     if not waiting:
         return float("nan"), 0.0
     if not running:

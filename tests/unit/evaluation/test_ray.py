@@ -4,8 +4,10 @@ import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -17,6 +19,8 @@ import pytest
 
 from heatproof.core.errors import SettingsError, UsageError
 from heatproof.evaluation.executors import RayExecutor, SerialExecutor, UnitOutcome, ray_cluster
+from heatproof.evaluation.executors.base import Work
+from heatproof.evaluation.executors.ray_worker import Ended, RayWorker, Start, WorkerPlace
 from heatproof.evaluation.experiment import Experiment
 from heatproof.evaluation.plan import Network, Unit, plan
 from heatproof.evaluation.run import run_experiment
@@ -112,6 +116,30 @@ def crashing(run: Path, unit: Unit) -> None:
     compute_unit(run, unit)
 
 
+class Doomed:
+    """A process that is killed as it is made, as it starts or before it has its network, as often as a file of that name says."""
+
+    def __init__(self, place: WorkerPlace, objects: bytes) -> None:
+        self._place, self._worker = place, RayWorker(place, objects)
+        self._die("made")
+
+    def _die(self, when: str) -> None:
+        left = self._place.folder / when
+        if left.exists() and (times := int(left.read_text())):
+            left.write_text(str(times - 1))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def start(self) -> Start:
+        self._die("started")
+        if (self._place.folder / "raises").exists():
+            raise ImportError("no such module")
+        return self._worker.start()
+
+    def compute(self, work: Work, unit: Unit, networks: list[Any]) -> Ended:
+        self._die("loading")
+        return self._worker.compute(work, unit, networks)
+
+
 def hanging(run: Path, unit: Unit) -> None:
     """One unit takes an hour, one fails."""
     if run.joinpath("victim").read_text() == unit.key:
@@ -162,6 +190,32 @@ class TestCluster:
             work[5].key: "ValueError: no luck",
         }
         assert any("in hanging" in outcome.failure.traceback for outcome in outcomes if outcome.failure)
+
+    @pytest.mark.parametrize("moment", ["made", "started", "loading"])
+    def test_a_process_that_is_killed_before_it_computes_is_started_again(
+        self, machines: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        monkeypatch.setattr("heatproof.evaluation.executors.ray.RayWorker", Doomed)
+        (tmp_path / moment).write_text("2")
+        outcomes = list(RayExecutor(workers=1).compute(slow, tmp_path, [units()[:3]]))
+        assert (tmp_path / moment).read_text() == "0"
+        assert (len(outcomes), reasons(outcomes)) == (3, [])
+
+    def test_a_process_that_never_starts_ends_the_run_in_a_line(
+        self, machines: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("heatproof.evaluation.executors.ray.RayWorker", Doomed)
+        (tmp_path / "started").write_text("99")
+        with pytest.raises(
+            UsageError, match='executor="ray": expected a process that starts, got 3 times ActorDiedError: '
+        ) as said:
+            list(RayExecutor(workers=1).compute(slow, tmp_path, [units()]))
+        assert "\n" not in str(said.value)
+        assert (tmp_path / "started").read_text() == "96"
+        (tmp_path / "started").unlink()
+        (tmp_path / "raises").touch()
+        with pytest.raises(UsageError, match=r"expected a process that starts, got .*ImportError.*: .*no such module"):
+            list(RayExecutor(workers=1).compute(slow, tmp_path, [units()]))
 
     def test_what_cannot_be_computed_anywhere_is_refused(self, machines: Any, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="expected a cluster with 64 processors for a process, got 2 processors"):
@@ -244,11 +298,44 @@ def test_own_modules_are_those_of_the_working_directory(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_an_address_where_nobody_listens_is_refused_before_ray_tries_it(address, monkeypatch):
-    started: list[Any] = []
-    ray = SimpleNamespace(is_initialized=lambda: False, init=started.append, shutdown=lambda: None)
-    monkeypatch.setattr(ray_cluster.importlib, "import_module", lambda _: ray)
     with pytest.raises(
         UsageError, match=f"expected a Ray cluster at {re.escape(address)} that can be used, got ConnectionRefusedError"
     ):
+        connect_without_ray(address, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("banner", "got"),
+    [
+        (b"", "no answer"),
+        (b"SSH-2.0-Open", "the answer b'SSH-2.0-O'"),
+        (b"HTTP/1.1 400 Bad Request\r\n", "the answer b'HTTP/1.1 '"),
+    ],
+)
+def test_a_port_that_listens_and_is_no_ray_is_refused_before_ray_tries_it(banner, got, monkeypatch):
+    monkeypatch.setattr(ray_cluster, "ANSWERS_WITHIN", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        kept: list[socket.socket] = []
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            connection.sendall(banner)
+            kept.append(connection)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(UsageError, match=f"expected a Ray cluster at {address} .* listens there and gives ({got}), as no Ray"):
+            connect_without_ray(address, monkeypatch)
+        thread.join()
+        kept[0].close()
+
+
+def connect_without_ray(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    ray = SimpleNamespace(is_initialized=lambda: False, init=started.append, shutdown=lambda: None)
+    monkeypatch.setattr(ray_cluster.importlib, "import_module", lambda _: ray)
+    try:
         ray_cluster.connect(address, 1)
-    assert not started
+    finally:
+        assert not started

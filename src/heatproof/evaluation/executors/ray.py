@@ -16,7 +16,7 @@ from heatproof.core.settings import canonical_json
 from heatproof.evaluation.broadcast import SentNetwork, network
 from heatproof.evaluation.executors.base import Outcomes, UnitOutcome, Work, failure_of
 from heatproof.evaluation.executors.local import Batch, PendingUnits, available_cores
-from heatproof.evaluation.executors.ray_cluster import check_installed, connect
+from heatproof.evaluation.executors.ray_cluster import STARTS, check_installed, connect
 from heatproof.evaluation.executors.ray_worker import RayWorker, Start, WorkerPlace
 from heatproof.evaluation.manifest import installed_version
 from heatproof.evaluation.plan import Unit
@@ -100,6 +100,8 @@ class _Process:
 
     actor: Any
     starting: Any
+    starts: int = 1
+    """How often it was started in a row, itself and those in whose place it came."""
     node: str = ""
     batch: Batch | None = None
     queue: deque[tuple[Any, Unit]] = field(default_factory=deque)
@@ -167,9 +169,9 @@ class _Crew:
             )
         return executor.workers or fits
 
-    def _started(self) -> _Process:
+    def _started(self, starts: int = 1) -> _Process:
         actor = self._actor.remote(self._place, self._objects)
-        return _Process(actor, actor.start.remote())
+        return _Process(actor, actor.start.remote(), starts)
 
     def _hand_out(self, pending: PendingUnits) -> None:
         """Give units to processes: one to each, then the next one, as long as there is one for each that is to come."""
@@ -211,7 +213,11 @@ class _Crew:
         try:
             started: Start = self._ray.get(process.starting)
         except Exception as error:  # of Ray's own, or of the import of a module in the process
-            started = Start("", f"a process that starts, got {type(error).__name__}: {' '.join(str(error).split()):.400}")
+            if process.starts < STARTS and _has_died(error):
+                self._replace(process, process.starts + 1)
+                return
+            times = f" {process.starts} times" if process.starts > 1 else ""
+            started = Start("", f"a process that starts, got{times} {type(error).__name__}: {' '.join(str(error).split()):.400}")
         process.starting, process.node = None, started.node
         if started.refusal:
             self._end(process)
@@ -252,9 +258,12 @@ class _Crew:
         (_, unit), *further = process.queue
         for _, each in reversed(further):
             pending.put_back(each)
-        self._end(process)
-        self._processes[self._processes.index(process)] = self._started()
+        self._replace(process)
         return unit
+
+    def _replace(self, process: _Process, starts: int = 1) -> None:
+        self._end(process)
+        self._processes[self._processes.index(process)] = self._started(starts)
 
     def _end(self, process: _Process) -> None:
         with suppress(Exception):  # it may have ended
@@ -264,3 +273,10 @@ class _Crew:
         if time.monotonic() - self._last_start > PATIENCE:
             self._last_start = time.monotonic()
             log.info("waiting for the cluster: no process has started yet; `ray status` says what it is busy with")
+
+
+def _has_died(error: Exception) -> bool:
+    """Whether an error says that a process or its machine was lost, and not that the process raised an exception."""
+    from ray.exceptions import RayActorError
+
+    return isinstance(error, RayActorError) and not error.actor_init_failed

@@ -13,6 +13,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +26,14 @@ from heatproof.models.loaders.source_files import is_installed
 
 COMMAND = 'pip install "heatproof[ray]"'
 STARTS = 3
-"""How often a cluster of this machine is started before it is given up: Ray gives it half a minute, and a busy one takes longer."""
+"""How often a cluster of this machine is started before it is given up, as is each process that dies as it starts. Ray gives a
+cluster half a minute, and a busy machine takes longer."""
 ANSWERS_WITHIN = 20.0
-"""The seconds within which the machine of a cluster must take a connection."""
+"""The seconds within which the machine of a cluster must take a connection and answer."""
+_FRAME, _SETTINGS = 9, b"\x04"
+"""The bytes of the head of an HTTP/2 frame, and the type, its fourth byte, of the frame with which either side begins."""
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + _SETTINGS + b"\0" * 5
+"""How a client of HTTP/2 begins (RFC 9113, section 3.4): the preface, and a frame of no settings."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -81,14 +87,33 @@ def connect(address: str | None, processors: int) -> ModuleType:
 
 
 def _check_answers(address: str) -> None:
-    """Check that a machine listens at `host:port`, since Ray tries for minutes. `auto` is looked up by Ray at once.
+    """Check that a machine listens at `host:port` and speaks HTTP/2, as Ray does, since Ray tries for minutes. `auto` is looked up
+    by Ray at once; a cluster with certificates of its own (RAY_USE_TLS) is asked for the connection alone.
 
     Raises:
         OSError: none does.
     """
     host, colon, port = address.rpartition("://")[2].rpartition(":")
-    if colon and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), ANSWERS_WITHIN).close()
+    if not colon or not port.isdecimal():
+        return
+    until = time.monotonic() + ANSWERS_WITHIN
+    with socket.create_connection((host.strip("[]"), int(port)), ANSWERS_WITHIN) as connection:
+        if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
+            return
+        connection.sendall(_HELLO)
+        answer = b""
+        while len(answer) < _FRAME and (left := until - time.monotonic()) > 0:
+            connection.settimeout(left)
+            try:
+                read = connection.recv(_FRAME - len(answer))
+            except TimeoutError:
+                break
+            if not read:
+                break
+            answer += read
+    if answer[3:4] != _SETTINGS:
+        got = f"the answer {answer!r}" if answer else "no answer"
+        raise ConnectionError(f"something listens there and gives {got}, as no Ray cluster does")
 
 
 def _start(ray: ModuleType, options: Mapping[str, Any], starts: int) -> None:
