@@ -111,7 +111,8 @@ def pages() -> dict[Path, str]:
     """Every generated file and the text it should have."""
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
     judged, advice = MEASUREMENTS / "metrics-judged.md", MEASUREMENTS / "advice.md"
-    truths, front, debugging = MEASUREMENTS / "truth-agreement.md", ROOT / "docs" / "index.md", MEASUREMENTS / "debugging.md"
+    truths, front = MEASUREMENTS / "truth-agreement.md", ROOT / "docs" / "index.md"
+    debugging, retraining = MEASUREMENTS / "debugging.md", MEASUREMENTS / "retraining.md"
     return {
         front: with_blocks(front, demo=_demo()),
         readme: with_blocks(readme, demo=_demo(), methods=_method_table(), metrics=_metric_table(), limits=_limits()),
@@ -126,6 +127,7 @@ def pages() -> dict[Path, str]:
         ),
         truths: with_blocks(truths, **_tables_of("truth_tables")),
         debugging: with_blocks(debugging, **_tables_of("debugging"), **_tables_of("concepts")),
+        retraining: with_blocks(retraining, **_tables_of("retraining")),
         advice: with_blocks(advice, **{f"verdict-{network}": _verdict(network) for network in ADVISED}),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
