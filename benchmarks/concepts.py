@@ -4,10 +4,12 @@
 
 The networks are those of `heatproof reproduce debugging`, for one share of marked training images each. For each class the concept
 is shown by digits of other classes that carry its mark, random images are digits without one, and the explained images are digits
-of the class without a mark. The table goes to standard output, in Markdown.
+of the class without a mark. The rows of the table go to `benchmarks/concepts.json`, from which `python docs/generate.py` makes it.
 """
 
 import argparse
+import json
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -26,6 +28,7 @@ PLATE = 0, 0, 5, 7
 """The place of the printed number."""
 MEANS = ("random_scores", "accuracies")
 HEADS = ("network", "layer", "classes above random concepts", "by the published test alone", "TCAV", "random", "accuracy")
+RESULTS = Path(__file__).parent / "concepts.json"
 IMAGES = 60
 """The most images of a concept, and of a class."""
 
@@ -56,24 +59,30 @@ def marked_by_another(model: Model) -> tuple[dict[int, Tensor], dict[int, Tensor
     return shown, explained, random
 
 
+def tables(results: Path = RESULTS) -> dict[str, tuple[list[str], list[list[str]]]]:
+    """The table, by its name."""
+    return {"concepts": ([*HEADS], json.loads(results.read_text("utf-8")))}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--classes", type=int, default=10)
     parser.add_argument("--layers", default="pool1,pool2,relu3")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    layers = given.layers.split(",")
-    print(f"| {' | '.join(HEADS)} |\n|{' --- |' * len(HEADS)}")
+    rows = []
     for label, (strength, otherwise) in NETWORKS.items():
         model = network(strength, otherwise)
         concepts, images, random = marked_by_another(model)
-        for layer in layers:
+        for layer in given.layers.split(","):
             found = [tcav(model, images[k], concepts[k], random, target=k, layer=layer) for k in range(given.classes)]
             higher = sum(each.significant and each.cosine > 0 for each in found)
             published = sum(each.p < ALPHA and each.score > each.random_scores.mean() for each in found)
             parts = [[each.score for each in found], *([getattr(each, name).mean() for each in found] for name in MEANS)]
             means = [number(sum(values) / len(values), 2) for values in parts]
-            cells = [label, layer, f"{higher} of {len(found)}", f"{published} of {len(found)}", *means]
-            print(f"| {' | '.join(cells)} |", flush=True)
+            rows.append([label, layer, f"{higher} of {len(found)}", f"{published} of {len(found)}", *means])
+            print(" · ".join(rows[-1]), flush=True)
+    given.out.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

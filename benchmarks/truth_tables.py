@@ -145,5 +145,5 @@ def _retrained_table(rooms: Mapping[str, Any]) -> Table:
 
 
 def _of_networks(values: Sequence[float]) -> str:
-    interval = student(np.array(values))
+    interval = student(np.array(values), bounds=(0, 1))
     return ranged(interval.mean, interval.low, interval.high)

@@ -112,16 +112,22 @@ def pages() -> dict[Path, str]:
     readme, sampling, support = ROOT / "README.md", MEASUREMENTS / "sampling.md", MEASUREMENTS / "support.md"
     judged, advice = MEASUREMENTS / "metrics-judged.md", MEASUREMENTS / "advice.md"
     truths, front = MEASUREMENTS / "truth-agreement.md", ROOT / "docs" / "index.md"
+    debugging, retraining = MEASUREMENTS / "debugging.md", MEASUREMENTS / "retraining.md"
     return {
         front: with_blocks(front, demo=_demo()),
         readme: with_blocks(readme, demo=_demo(), methods=_method_table(), metrics=_metric_table(), limits=_limits()),
         SPEED: with_blocks(SPEED, speed=_benchmarks("page").text(_speed_rows(), f"../../pictures/{SPEED_PICTURE.name}")),
         TASKS: with_blocks(TASKS, **_tasks()),
-        sampling: with_blocks(sampling, **_sampling_tables()),
+        sampling: with_blocks(sampling, **_tables_of("sampling_tables")),
         judged: with_blocks(
-            judged, calibration=_calibration(), **{"calibration-optional": _calibration(optional=True)}, **_judged_tables()
+            judged,
+            calibration=_calibration(),
+            **{"calibration-optional": _calibration(optional=True)},
+            **_tables_of("judged_tables"),
         ),
-        truths: with_blocks(truths, **_truth_tables()),
+        truths: with_blocks(truths, **_tables_of("truth_tables")),
+        debugging: with_blocks(debugging, **_tables_of("debugging"), **_tables_of("concepts")),
+        retraining: with_blocks(retraining, **_tables_of("retraining")),
         advice: with_blocks(advice, **{f"verdict-{network}": _verdict(network) for network in ADVISED}),
         support: with_blocks(support, torchvision=_support_table("torchvision"), timm=_support_table("timm")),
         REFERENCE / "methods.md": _methods_page(),
@@ -210,16 +216,9 @@ def _tasks() -> dict[str, str]:
     return {"tasks": page.table(rows), "snippets": page.snippets(rows)}
 
 
-def _sampling_tables() -> dict[str, str]:
-    return {name: table(head, rows) for name, (head, rows) in _benchmarks("sampling_tables").tables().items()}
-
-
-def _judged_tables() -> dict[str, str]:
-    return {name: table(head, rows) for name, (head, rows) in _benchmarks("judged_tables").tables().items()}
-
-
-def _truth_tables() -> dict[str, str]:
-    return {name: table(head, rows) for name, (head, rows) in _benchmarks("truth_tables").tables().items()}
+def _tables_of(study: str) -> dict[str, str]:
+    """The tables of a study, by their names."""
+    return {name: table(head, rows) for name, (head, rows) in _benchmarks(study).tables().items()}
 
 
 def _calibration(optional: bool = False) -> str:

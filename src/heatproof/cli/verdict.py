@@ -25,21 +25,27 @@ SIGNS = {"best": ("*", "best"), "tie": ("=", "tied with the best")}
 
 def print_verdict(analysis: "RunAnalysis") -> None:
     """Print the answer and the scores of each model of a run."""
-    from heatproof.report.headline import MANY, headline
+    from heatproof.report.headline import MANY, headline, shared_caveats
 
     many = len(analysis.scores) > MANY
-    for scores, analyses in zip(analysis.scores, analysis.analyses, strict=True):
-        answer = headline(scores, analyses, analysis.manifest)
+    answers = [headline(*each, analysis.manifest) for each in zip(analysis.scores, analysis.analyses, strict=True)]
+    shared = shared_caveats(answers)
+    for scores, analyses, answer in zip(analysis.scores, analysis.analyses, answers, strict=True):
         out.print(f"\n{scores.model.label}", style="bold", markup=False)
         paragraph(" ".join((answer.lead, *(() if many else answer.details))))
-        for sentence in answer.caveats:
-            out.print()
-            paragraph(sentence, style="dim")
+        _print_caveats([each for each in answer.caveats if each not in shared])
         if not many:
             _print_scores(scores, analyses)
+    _print_caveats(shared)
     if many:
         out.print()
         paragraph("The report has the scores of each network.", style="dim")
+
+
+def _print_caveats(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        out.print()
+        paragraph(sentence, style="dim")
 
 
 def _print_scores(scores: "ModelScores", analyses: Sequence["Analysis"]) -> None:

@@ -63,8 +63,18 @@ def significant(value: float, digits: int = 2) -> str:
 
 
 def interval(low: float, high: float, decimals: int) -> str:
-    """An interval such as `[20.1, 22.6]`, or a dash for NaN."""
-    return DASH if math.isnan(low) else f"[{number(low, decimals)}, {number(high, decimals)}]"
+    """An interval such as `[20.1, 22.6]`, or a dash for NaN; an end that rounds to zero is zero beside one that does not.
+
+    >>> from heatproof.core.formatting import interval
+    >>> interval(0.000002, 0.98, 2), interval(0.000002, 0.000004, 2)
+    ('[0.00, 0.98]', '[2.0 × 10⁻⁶, 4.0 × 10⁻⁶]')
+    """
+    if math.isnan(low):
+        return DASH
+    least = 0.5 * 10**-decimals
+    if max(abs(low), abs(high)) >= least:
+        low, high = (0.0 if abs(end) < least else end for end in (low, high))
+    return f"[{number(low, decimals)}, {number(high, decimals)}]"
 
 
 def percent(share: float) -> str:

@@ -12,8 +12,8 @@ not disturbed by it: there, what differs is how two networks came out of their t
 of these differences over shared resamples of the images, decide.
 
 Where networks are trained several times by one recipe, with other first weights, the table has a column for each recipe: the mean
-area of its trainings with Student's interval over them, and on how many of them the method detects the mark. Intervals over images
-say nothing of other trainings.
+area of its trainings with Student's interval over them, on the scale of the log-odds (`stats/student.py`), and on how many of them
+the method detects the mark. Intervals over images say nothing of other trainings.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -251,7 +251,7 @@ def _accuracy(networks: Sequence[MarkedNetwork]) -> TableCell:
     first, n = networks[0], len(networks)
     verdicts = [each.verdict for each in networks]
     said = "\n".join(f"{verdict}{_share_of(verdicts.count(verdict), n)}" for verdict in dict.fromkeys(verdicts))
-    gap = student(np.array([each.gap.difference for each in networks]))
+    gap = student(np.array([each.gap.difference for each in networks]), bounds=(-1, 1))
     over = f" The difference is {number(gap.mean, 3)} {interval(gap.low, gap.high, 3)} over {count(n, 'training')}."
     return TableCell(
         f"{number(_mean(each.right for each in networks), 3)} → {number(_mean(each.right_without for each in networks), 3)}",
@@ -264,7 +264,7 @@ def _cell(energies: Sequence[MarkEnergy]) -> TableCell:
     """The area of a method on the networks of a recipe: with its interval over images where there is one, or over trainings."""
     if len(energies) < 2:
         return _cell_of_one(energies[0]) if energies else TableCell(DASH)
-    area = student(np.array([each.detection.area.value for each in energies]))
+    area = student(np.array([each.detection.area.value for each in energies]), bounds=(0, 1))
     detected = sum(each.detects for each in energies)
     rate, seen = _mean(each.detection.rate.value for each in energies), _mean(float(each.seen.mean) for each in energies)
     marked, unmarked = _mean(each.marked for each in energies), _mean(each.unmarked for each in energies)

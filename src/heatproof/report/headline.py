@@ -50,6 +50,11 @@ class Headline:
     caveats: tuple[str, ...] = ()
 
 
+def shared_caveats(answers: Sequence[Headline]) -> tuple[str, ...]:
+    """The caveats that the answers for all of several models have, which are said once below them."""
+    return tuple(each for each in answers[0].caveats if all(each in other.caveats for other in answers)) if len(answers) > 1 else ()
+
+
 def primary_analyses(analyses: Sequence[Analysis]) -> list[Analysis]:
     """The metrics that the answer is about: the primary ones, or the first one if none is primary."""
     return [item for item in analyses if item.matrix.metric.primary] or list(analyses[:1])
@@ -235,7 +240,8 @@ def _caveats(manifest: Manifest, scores: ModelScores, analyses: Sequence[Analysi
         caveats.append("This is a smoke run, which only tests that everything works. Its numbers are no evidence about any method.")
     if manifest.budget:
         caveats.append(
-            f"This run was reduced to a budget ({manifest.budget}). Its scores may differ from those of the full experiment."
+            f"This run was reduced to a budget ({lower_first(manifest.budget)}). Its scores may differ from those of the full "
+            "experiment."
         )
     stopped = manifest.stopped(scores.model)
     if stopped:

@@ -47,8 +47,8 @@ def control_name(label: str) -> str:
 
 
 def lower_first(text: str) -> str:
-    """The text with a small first letter, unless it starts with two capitals: `Random map` → `random map`; `AUPC` stays."""
-    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+    """The text with a small first letter, unless it starts with two capitals: `A map` → `a map`; `AUPC` stays."""
+    return text if text[:2].isupper() and text[:2].isalpha() else text[:1].lower() + text[1:]
 
 
 def _difference(settings: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str:

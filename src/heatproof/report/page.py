@@ -29,7 +29,7 @@ from heatproof.report.figures.searches import MOST_LINES, search_chart
 from heatproof.report.figures.style import LineStyle, config, line_styles
 from heatproof.report.figures.sweeps import sweep_chart, sweep_lines
 from heatproof.report.figures.thinning import drawn
-from heatproof.report.headline import FEW, MANY, headline, primary_analyses
+from heatproof.report.headline import FEW, MANY, headline, primary_analyses, shared_caveats
 from heatproof.report.names import control_name, is_abbreviation, lower_first, told_apart
 from heatproof.report.pass_equivalents import pass_equivalents
 from heatproof.report.provenance import provenance
@@ -320,6 +320,7 @@ def _render(
         _template().render(
             manifest=manifest,
             sections=sections,
+            shared=shared_caveats([section["headline"] for section in sections]),
             many=len(sections) > MANY,
             detections=detections and (detections.finding, *detection_table(detections)),
             metrics=metrics,

@@ -94,7 +94,7 @@ def retraining_tables(found: Retrainings) -> Iterator[tuple[str, Table]]:
         return
     chance = found.accuracies[found.chance]
     gaps = {label: each - chance for label, each in found.accuracies.items() if label != found.chance}
-    tests = {label: [student(row) for row in (*each, each.mean(0))] for label, each in gaps.items()}
+    tests = {label: [student(row, bounds=(-1, 1)) for row in (*each, each.mean(0))] for label, each in gaps.items()}
     corrected = iter(holm(np.array([test.p for line in tests.values() for test in line])))
     lines = []
     for label, line in tests.items():
@@ -108,7 +108,7 @@ def retraining_tables(found: Retrainings) -> Iterator[tuple[str, Table]]:
 
 
 def _accuracy(values: Floats) -> TableCell:
-    found = student(values)
+    found = student(values, bounds=(0, 1))
     says = f"The mean accuracy of {count(found.n, 'network')}, with a 95 % interval over networks."
     sub = spread_of(found.low, found.high, 3) if found.n > 1 else ""
     return TableCell(number(found.mean, 3), sub, f"{found.mean}", title=says)

@@ -114,10 +114,12 @@ class Reproduction:
         content["dataset"] = {"count": content["dataset"].get("count"), **dataset} if dataset else dict(content["dataset"])
         networks = {key: content[key] for key in ("models", "metrics")}
         seen = _training_part(dataset) if dataset else None
-        if dataset and seen is None and "path" in dataset and _names(networks, "trained"):
+        alone = dataset is not None and seen is None and "path" in dataset and Path(dataset["path"]).exists()
+        if dataset and alone and _names(networks, "trained"):
             raise SettingsError(
-                f"{dataset['path']}: expected images to train the networks of this reproduction on, got none; give a folder that "
-                f"holds train beside {' or '.join(TEST_FOLDERS)}, with one subfolder per class in each, or an .npz file"
+                f"{dataset['path']}: expected images to train the networks of this reproduction on, got none; give a folder "
+                f"{', '.join(TEST_FOLDERS[:-1])} or {TEST_FOLDERS[-1]} that lies beside a folder train, with one subfolder per "
+                f"class in each, or an .npz file"
             )
         if seen:
             fitting: dict[str, dict[str, Any]] = {"trained": {"dataset": seen}}

@@ -12,7 +12,7 @@ import json
 import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from itertools import chain, islice
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VERSION_KEY, UNITS_KEY, CHECKSUM_KEY = b"heatproof_schema", b"heatproof_units", b"heatproof_checksum"
-SORTED_IN = "150MB"
-"""The memory in which records are sorted for a file; what exceeds it goes to a temporary folder."""
+SORTED_IN = 150
+"""The megabytes in which records are sorted for a file; what exceeds them goes to a temporary folder."""
 SORTED_AT_ONCE = 4_000_000
 """The bytes of parts, about 100,000 records, up to which they are sorted in the memory that it takes."""
+MOST_DOUBLINGS = 4
+"""How often sorting begins with twice the megabytes, where many files need more, before it may take what there is."""
 AT_ONCE = 200
 """The number of parts that are read together, where all must be: each takes memory, whatever it holds."""
 _MAGIC = b"PAR1"
@@ -296,13 +298,27 @@ def write(parts: Sequence[Path], sql: str, path: Path, ending: str, units: Colle
         duckdb.Error: the statement is invalid, or the file cannot be written.
     """
     copy = f"COPY ({sql}) TO '{_quoted(path)}' ({FORMATS[ending]})"
-    with ExitStack() as stack:
-        database = _database()
-        if sum(part.stat().st_size for part in parts if part.exists()) > SORTED_AT_ONCE:
-            spilled = stack.enter_context(TemporaryDirectory())  # a database has one such folder as long as it exists
-            database = stack.enter_context(_opened(memory_limit=SORTED_IN, temp_directory=spilled))
-        connection = stack.enter_context(_records(parts, units, database))
-        return int(connection.execute(copy).fetchall()[0][0])
+
+    def copied(database: "duckdb.DuckDBPyConnection") -> int:
+        with _records(parts, units, database) as connection:
+            return int(connection.execute(copy).fetchall()[0][0])
+
+    if sum(part.stat().st_size for part in parts if part.exists()) <= SORTED_AT_ONCE:
+        return copied(_database())
+    for doublings in range(MOST_DOUBLINGS):
+        with (
+            suppress(_out_of_memory()),
+            TemporaryDirectory() as spilled,  # a database has one such folder as long as it exists
+            _opened(memory_limit=f"{SORTED_IN << doublings}MB", temp_directory=spilled) as database,
+        ):
+            return copied(database)
+    return copied(_database())
+
+
+def _out_of_memory() -> type[Exception]:
+    import duckdb
+
+    return duckdb.OutOfMemoryException
 
 
 @contextmanager
@@ -328,6 +344,8 @@ def _records(
         try:
             connection.execute(f"CREATE TEMP VIEW records AS {every_column}")
             yield connection
+        except duckdb.OutOfMemoryException:  # which says nothing of the files
+            raise
         except duckdb.Error:
             for part, fault in _unreadable(parts).items():
                 raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}") from None

@@ -78,3 +78,10 @@ def test_the_command_report_prints_the_verdict_and_then_the_path(run, monkeypatc
     page = CliRunner().invoke(app, ["report", str(run.path)], catch_exceptions=False).output
     assert page.index("On these 12 photographs") < page.index("best") < page.index("report  ")
     assert page.rstrip().endswith("report.html")
+
+
+def test_what_cannot_be_shown_of_any_network_is_said_once_after_all(tmp_path, capsys, monkeypatch):
+    two = write_synthetic_run(tmp_path, images=4, size=16, methods=(0, 2, 8), models=("First", "Second"), smoke=True)
+    page = printed(two, capsys, monkeypatch, 100)
+    assert page.count("This is a smoke run") == 1
+    assert page.index("Second") < page.index("This is a smoke run")

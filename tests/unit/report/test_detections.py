@@ -1,5 +1,6 @@
 """Which methods show a planted mark, from scores whose truth is known."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -116,6 +117,8 @@ def test_trainings_of_one_recipe_share_a_column_with_an_interval_over_trainings(
     assert {recipe: len(networks) for recipe, networks in found.recipes.items()} == {"no mark": 1, "whole": 2}
     heads, lines = detection_table(found)
     assert heads == ["no mark", "whole"]
+    (gap,) = re.findall(r"The difference is 0.417 \[(\S+), (\S+)\] over 2 trainings", lines[0][1][1].title)
+    assert -1 <= float(gap[0].replace("−", "-")) < 0.417 < float(gap[1]) <= 1
     assert [(cell.text, cell.sub) for cell in lines[0][1]][1] == (
         "1.000 → 0.583",
         "relies on it in 1 of 2\nno difference in 1 of 2",
@@ -124,7 +127,7 @@ def test_trainings_of_one_recipe_share_a_column_with_an_interval_over_trainings(
     cell = lines[1][1][1]
     assert cell.text == f"{sum(areas) / 2:.2f}"
     assert areas[1] < 0.95
-    assert cell.sub.startswith("[−")  # two trainings that differ say little of a third
+    assert cell.sub.startswith("[0.00, 1.00]")  # two trainings that differ say little of a third, but an area is between 0 and 1
     assert cell.sub.splitlines()[1].startswith("detected in ")
     assert "whole (accuracy 1.000 with it, 0.167 without in 1 of 2 trainings)" in found.finding
 

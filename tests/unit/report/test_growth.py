@@ -134,7 +134,8 @@ def test_scores_are_sorted_on_disk_as_in_memory_and_a_second_time_too(tmp_path, 
     at_once = file.read_bytes()
     assert at_once.count(b"\n") == n + 1
     monkeypatch.setattr(part_files, "SORTED_AT_ONCE", 0)
-    monkeypatch.setattr(part_files, "SORTED_IN", "20MB")
-    for _ in range(2):
+    for megabytes in (20, 1, 1):  # in one, nothing can be sorted: it is tried in twice as much, and so on
+        monkeypatch.setattr(part_files, "SORTED_IN", megabytes)
         write_scores(run)
         assert file.read_bytes() == at_once
+        assert [each.name for each in file.parent.iterdir()] == ["scores.csv"]

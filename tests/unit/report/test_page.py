@@ -239,6 +239,13 @@ def test_every_model_has_its_own_section_and_of_many_less_is_shown(tmp_path, mon
     assert len(many) < len(page)
 
 
+def test_what_cannot_be_shown_of_any_network_is_said_once(tmp_path):
+    run = write_synthetic_run(tmp_path, images=4, size=16, methods=(0, 2, 8), models=("First", "Second"), smoke=True)
+    answer = build(run.path).read_text().partition("<nav")[0]
+    assert answer.count("This is a smoke run") == 1
+    assert answer.index("<h2>Second</h2>") < answer.index("This is a smoke run")
+
+
 def test_a_run_of_failures_only_still_has_a_page(tmp_path):
     run = Run.create(tmp_path / "failed")
     run.write_manifest(Manifest(name="failed", title="Nothing worked", units=(UNIT,)))

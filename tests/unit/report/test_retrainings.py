@@ -23,13 +23,22 @@ def test_each_method_has_its_accuracies_and_its_differences_from_chance_network_
         ("A", "0.810"),
         ("Random", "0.910"),
     ]
-    assert lines[2][1][0].sub == "[0.885, 0.935]"  # 0.91 ± 4.303 · 0.01 / √3
+    assert lines[2][1][0].sub == "[0.882, 0.932]"  # log-odds of 0.91 ± 4.303 · 0.01 / √3 / (0.91 · 0.09)
     assert [label for label, _ in gaps] == ["A"]
     assert [(cell.text, cell.sub) for cell in gaps[0][1]] == [
         ("−0.100", "[−0.100, −0.100], p < 0.001"),
         ("−0.300", "[−0.300, −0.300], p < 0.001"),
         ("−0.200", "[−0.200, −0.200], p < 0.001"),
     ]
+
+
+def test_accuracies_that_differ_much_have_an_interval_between_0_and_1():
+    networks = np.array([[0.1, 0.99, 1.0]])
+    found = Retrainings(METRIC, ("0.1",), networks[0], {"A": networks, "Random": 1 - networks}, "Random")
+    for (_, (_, lines)), least in zip(retraining_tables(found), (0, -1), strict=True):
+        for _, cells in lines:
+            low, high = (float(end.replace("−", "-")) for end in cells[0].sub.partition("]")[0][1:].split(", "))
+            assert least <= low < high <= 1
 
 
 def test_one_network_has_no_interval_and_no_test_and_so_has_a_run_without_chance():

@@ -229,6 +229,24 @@ def test_what_a_metric_trains_is_trained_on_the_other_part_too_with_an_output_fo
     assert _dataset(Path("torchvision_set,dataset=CIFAR10,root=data"))["dataset"] == "CIFAR10"
 
 
+def test_images_without_others_to_train_on_are_refused_and_a_folder_that_is_not_there_is_left_to_the_data_set(tmp_path):
+    roar = Reproduction.parse(reproductions.read("roar"))
+    (tmp_path / "cats").mkdir()
+    with pytest.raises(SettingsError, match="give a folder test, val or validation that lies beside a folder train"):
+        roar.experiment(dataset=_dataset(tmp_path), preset="colour")
+    assert roar.experiment(dataset={"name": "image_folder", "path": str(tmp_path / "gone")}).dataset["path"].endswith("gone")
+
+
+def test_a_budget_says_nothing_that_a_preset_or_the_estimate_says_otherwise():
+    for name in reproductions.names():
+        made = Reproduction.parse(reproductions.read(name))
+        for budget in made.budgets:
+            assert "minutes on" not in made.description("budgets", budget)  # the command prints its own estimate
+    roar = Reproduction.parse(reproductions.read("roar"))
+    assert len(roar.experiment(preset="published", budget="short").metrics[0]["shares"]) == 5
+    assert "shares" not in roar.description("budgets", "short")
+
+
 def test_a_setting_of_what_is_named_as_the_reproduction_is_no_setting_of_the_experiment():
     experiment = Reproduction.parse(reproductions.read("roar")).experiment(budget="smoke")
     assert [metric["retrainings"] for metric in experiment.metrics] == [1]  # without KAR and the mask alone
