@@ -7,11 +7,12 @@ networks the checks took two thirds of all the time.
 
 import functools
 import inspect
+import itertools
 import threading
 import types
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, Union, get_args, get_origin
 
 import jaxtyping
 import numpy as np
@@ -146,7 +147,39 @@ def once_a_kind(function: Any = None, *, typechecker: Any) -> Any:
         return functools.partial(once_a_kind, typechecker=typechecker)
     if not isinstance(function, types.FunctionType):
         return _jaxtyped(function, typechecker=typechecker)
+    if "<locals>" in function.__qualname__:  # it is defined anew at each call of another one
+        return function if config.jaxtyping_disable else _once(function, typechecker)
+    if function.__closure__ is not None:  # its code holds variables of other functions
+        return _once(function, typechecker)
+    plain = types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
+    plain.__kwdefaults__ = function.__kwdefaults__
+    functools.update_wrapper(plain, function)
+    del plain.__wrapped__
+    function.__wrapped__ = plain
+    function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), "_once": _once(plain, typechecker)}
+    _switched.append((function, plain.__code__))
+    function.__code__ = plain.__code__ if config.jaxtyping_disable else _through_check.__code__
+    return function
+
+
+def _through_check(*args: Any, _once: Callable[..., Any], **kwargs: Any) -> Any:
+    """The code of a function while calls are checked; `_once` is a default of the function, which its own code does not look at."""
+    __tracebackhide__ = True
+    return _once(*args, **kwargs)
+
+
+_switched: list[tuple[types.FunctionType, types.CodeType]] = []
+"""Functions that have their own code while calls are not checked, which then cost nothing more; and that code."""
+
+
+def _once(function: types.FunctionType, typechecker: Any) -> Callable[..., Any]:
+    """The function with its calls checked; itself where no hint says anything."""
+    hints = function.__annotations__
+    if all(hint is Any for hint in hints.values()):
+        return function
     checkers: list[Checker] = []
+    code, deep = function.__code__, {name: _is_deep(hint) for name, hint in hints.items()}
+    by_place, result_is_deep = [deep.get(name, False) for name in code.co_varnames[: code.co_argcount]], deep.get("return", False)
 
     @functools.wraps(function)
     def once(*args: Any, **kwargs: Any) -> Any:
@@ -156,16 +189,18 @@ def once_a_kind(function: Any = None, *, typechecker: Any) -> Any:
         if not checkers:
             checkers.append(_checker(function, typechecker))
         check = checkers[0]
+        looks = by_place if len(args) <= len(by_place) else itertools.chain(by_place, itertools.repeat(True))
         try:
-            given: Hashable = tuple([_readers[type(value)](value) for value in args])
+            each = zip(args, looks, strict=False)
+            given: Hashable = tuple([_readers[type(value)](value) if look else type(value) for value, look in each])
             if kwargs:
-                given = given, *[(name, kind(value)) for name, value in kwargs.items()]
+                given = given, *[(name, kind(value) if deep.get(name, True) else type(value)) for name, value in kwargs.items()]
         except Unknown:
             return check(function, args, kwargs)
         known = check.passed.get(given)
         result = check(function, args, kwargs) if known is None else function(*args, **kwargs)
         try:
-            found = kind(result)
+            found = kind(result) if result_is_deep else type(result)
         except Unknown:
             found = None
         if known is None:
@@ -181,6 +216,20 @@ def once_a_kind(function: Any = None, *, typechecker: Any) -> Any:
     return once
 
 
+def _is_deep(hint: Any) -> bool:
+    """Whether more than the type of a value decides if it fits; only where this is plain to see is it said not to be so."""
+    if hint in (Any, Self, None, Callable):
+        return False
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(map(_is_deep, parts))
+    if origin is Callable:
+        return False
+    if origin in (list, Sequence, Iterable, Iterator, tuple):
+        return not all(part in (Any, ...) for part in parts)
+    return not isinstance(hint, type) or origin is not None or issubclass(hint, (jaxtyping.AbstractArray, tuple))
+
+
 jaxtyping.jaxtyped = once_a_kind
 
 
@@ -189,9 +238,17 @@ def shapes_checked(active: bool) -> Iterator[None]:
     """Inside, shapes and types are checked or, as for a user, not; a test that calls thousands of functions is then several times
     as fast.
     """
-    before = config.jaxtyping_disable
-    config.update("jaxtyping_disable", not active)
+    before = not config.jaxtyping_disable
+    _switch(active)
     try:
         yield
     finally:
-        config.update("jaxtyping_disable", before)
+        _switch(before)
+
+
+def _switch(active: bool) -> None:
+    if config.jaxtyping_disable != active:
+        return
+    config.update("jaxtyping_disable", not active)
+    for function, own in _switched:
+        function.__code__ = _through_check.__code__ if active else own
