@@ -1,14 +1,16 @@
 """The run-time checker of shapes and types that the import hook puts on every function of the packages with tensors.
 
 What is checked of a call depends on nothing but the types of its arguments and of its result, and on the shapes and element types
-of tensors among them. A call whose types and shapes have been checked already would pass again, so it is not checked again: on tiny
-networks the checks took two thirds of all the time.
+of tensors among them; and only on those of which the hints say anything. A call whose types and shapes have been checked already
+would pass again, so it is not checked again: on tiny networks the checks took two thirds of all the time.
 """
 
 import functools
 import inspect
 import threading
 import types
+import typing
+from abc import ABCMeta
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
@@ -102,6 +104,29 @@ def _reader(own: type) -> Callable[[Any], Hashable]:
     return _of_unknown if issubclass(own, (Collection, Sequence)) and own is not bytes else type
 
 
+def _of_nothing(value: Any) -> Hashable:
+    return ()
+
+
+def _reader_for(hint: Any) -> Callable[[Any], Hashable]:
+    """How to read of a value what this hint can say of it."""
+    if hint in (Any, Self, object, inspect.Signature.empty):
+        return _of_nothing
+    return type if _is_of_types(hint) else kind
+
+
+def _is_of_types(hint: Any) -> bool:
+    """Whether the type of a value alone decides whether the hint holds, whatever is in the value."""
+    if hint in (None, Any, torch.Tensor):
+        return True
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return all(map(_is_of_types, typing.get_args(hint)))
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is not None:
+        return origin is Callable or (origin in (list, tuple, Sequence) and parts in ((Any,), (Any, ...)))
+    return (type(hint) is type or isinstance(hint, ABCMeta)) and not getattr(hint, "_is_protocol", False)
+
+
 class Checker:
     """Jaxtyping's decorator on whatever has the signature of one function, and the calls of it that have passed."""
 
@@ -118,6 +143,13 @@ class Checker:
         del same.__wrapped__  # a function that is defined anew at each call holds what that call held
         same.__signature__ = inspect.signature(function)
         self._checked = _jaxtyped(same, typechecker=typechecker)
+        parameters = same.__signature__.parameters.values()
+        self.by_name = {each.name: _reader_for(each.annotation) for each in parameters}
+        self.by_place: list[Callable[[Any], Hashable]] = []
+        for each in parameters:
+            if each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD):
+                self.by_place += [self.by_name[each.name]] * (SHORT if each.kind is each.VAR_POSITIONAL else 1)
+        self.result = _reader_for(same.__signature__.return_annotation)
 
     def __call__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The function's result, arguments and result checked."""
@@ -157,15 +189,17 @@ def once_a_kind(function: Any = None, *, typechecker: Any) -> Any:
             checkers.append(_checker(function, typechecker))
         check = checkers[0]
         try:
-            given: Hashable = tuple([_readers[type(value)](value) for value in args])
+            if len(args) > len(check.by_place):
+                raise Unknown
+            given: Hashable = tuple([read(value) for read, value in zip(check.by_place, args, strict=False)])
             if kwargs:
-                given = given, *[(name, kind(value)) for name, value in kwargs.items()]
+                given = given, *[(name, check.by_name.get(name, kind)(value)) for name, value in kwargs.items()]
         except Unknown:
             return check(function, args, kwargs)
         known = check.passed.get(given)
         result = check(function, args, kwargs) if known is None else function(*args, **kwargs)
         try:
-            found = kind(result)
+            found = check.result(result)
         except Unknown:
             found = None
         if known is None:
