@@ -121,13 +121,11 @@ def _controls_table(agreements: Mapping[str, Mapping[str, TruthAgreement]], metr
 def _order_table(rooms: Mapping[str, Any]) -> Table:
     """The score of every map under the truth of each room, with its interval."""
     labels = list(dict.fromkeys(label for found in rooms.values() for label in found["scores"][TRUTH]))
-    rows = []
-    for label in labels:
-        cells = []
-        for found in rooms.values():
-            interval = mean_interval(_values(found, TRUTH, [label])[0])
-            cells.append(ranged(float(interval.mean), float(interval.low), float(interval.high)))
-        rows.append([label, *cells])
+    intervals = [mean_interval(_values(found, TRUTH, labels)) for found in rooms.values()]
+    rows = [
+        [label, *(ranged(float(each.mean[row]), float(each.low[row]), float(each.high[row])) for each in intervals)]
+        for row, label in enumerate(labels)
+    ]
     return ["map", *(f"{ROOMS[room]}, n = {found['images']}" for room, found in rooms.items())], rows
 
 

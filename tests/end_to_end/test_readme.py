@@ -1,4 +1,7 @@
-"""Every command of the README is run, and every number in it that the code knows is compared; test_wheel.py runs its Python."""
+"""Every command of the README is run, and every number in it that the code knows is compared; test_wheel.py runs its Python.
+
+`test_docs.py` compares its tables with the registries, as those of all pages.
+"""
 
 import re
 import shutil
@@ -22,7 +25,7 @@ from heatproof.verdict.advised_methods import METHODS
 from heatproof.verdict.asked_questions import FILLS
 from heatproof.verdict.question import QUESTIONS
 from tests.support.charts import without_png
-from tests.support.markdown import ROOT, blocks, generator, links, shell_lines
+from tests.support.markdown import ROOT, blocks, links, shell_lines
 from tests.support.packaged import small_photographs
 
 README = ROOT / "README.md"
@@ -118,11 +121,6 @@ def test_what_is_said_to_be_missing_is_missing():
     assert "no randomisation tests" not in TEXT
     assert "metrics that retrain the network" not in TEXT
     assert {"parameter_randomisation", "data_randomisation", "roar"} <= known
-
-
-def test_the_tables_say_what_the_registries_say():
-    generate = generator()
-    assert README not in generate.stale(), f"README.md is stale; {generate.REMEDY}"
 
 
 def test_every_link_into_the_repository_leads_somewhere():

@@ -1,18 +1,19 @@
 """The run-time checker of shapes and types that the import hook puts on every function of the packages with tensors.
 
 What is checked of a call depends on nothing but the types of its arguments and of its result, and on the shapes and element types
-of tensors among them. A call whose types and shapes have been checked already would pass again, so it is not checked again: on tiny
-networks the checks took two thirds of all the time.
+of tensors among them; and only on those of which the hints say anything. A call whose types and shapes have been checked already
+would pass again, so it is not checked again: on tiny networks the checks took two thirds of all the time.
 """
 
 import functools
 import inspect
-import itertools
 import threading
 import types
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+import typing
+from abc import ABCMeta
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Self, Union, get_args, get_origin
+from typing import Any, Self
 
 import jaxtyping
 import numpy as np
@@ -103,6 +104,29 @@ def _reader(own: type) -> Callable[[Any], Hashable]:
     return _of_unknown if issubclass(own, (Collection, Sequence)) and own is not bytes else type
 
 
+def _of_nothing(value: Any) -> Hashable:
+    return ()
+
+
+def _reader_for(hint: Any) -> Callable[[Any], Hashable]:
+    """How to read of a value what this hint can say of it."""
+    if hint in (Any, Self, object, inspect.Signature.empty):
+        return _of_nothing
+    return type if _is_of_types(hint) else kind
+
+
+def _is_of_types(hint: Any) -> bool:
+    """Whether the type of a value alone decides whether the hint holds, whatever is in the value."""
+    if hint in (None, Any, torch.Tensor):
+        return True
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return all(map(_is_of_types, typing.get_args(hint)))
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is not None:
+        return origin is Callable or (origin in (list, tuple, Sequence) and parts in ((Any,), (Any, ...)))
+    return (type(hint) is type or isinstance(hint, ABCMeta)) and not getattr(hint, "_is_protocol", False)
+
+
 class Checker:
     """Jaxtyping's decorator on whatever has the signature of one function, and the calls of it that have passed."""
 
@@ -119,6 +143,13 @@ class Checker:
         del same.__wrapped__  # a function that is defined anew at each call holds what that call held
         same.__signature__ = inspect.signature(function)
         self._checked = _jaxtyped(same, typechecker=typechecker)
+        parameters = same.__signature__.parameters.values()
+        self.by_name = {each.name: _reader_for(each.annotation) for each in parameters}
+        self.by_place: list[Callable[[Any], Hashable]] = []
+        for each in parameters:
+            if each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD):
+                self.by_place += [self.by_name[each.name]] * (SHORT if each.kind is each.VAR_POSITIONAL else 1)
+        self.result = _reader_for(same.__signature__.return_annotation)
 
     def __call__(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The function's result, arguments and result checked."""
@@ -147,39 +178,7 @@ def once_a_kind(function: Any = None, *, typechecker: Any) -> Any:
         return functools.partial(once_a_kind, typechecker=typechecker)
     if not isinstance(function, types.FunctionType):
         return _jaxtyped(function, typechecker=typechecker)
-    if "<locals>" in function.__qualname__:  # it is defined anew at each call of another one
-        return function if config.jaxtyping_disable else _once(function, typechecker)
-    if function.__closure__ is not None:  # its code holds variables of other functions
-        return _once(function, typechecker)
-    plain = types.FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
-    plain.__kwdefaults__ = function.__kwdefaults__
-    functools.update_wrapper(plain, function)
-    del plain.__wrapped__
-    function.__wrapped__ = plain
-    function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), "_once": _once(plain, typechecker)}
-    _switched.append((function, plain.__code__))
-    function.__code__ = plain.__code__ if config.jaxtyping_disable else _through_check.__code__
-    return function
-
-
-def _through_check(*args: Any, _once: Callable[..., Any], **kwargs: Any) -> Any:
-    """The code of a function while calls are checked; `_once` is a default of the function, which its own code does not look at."""
-    __tracebackhide__ = True
-    return _once(*args, **kwargs)
-
-
-_switched: list[tuple[types.FunctionType, types.CodeType]] = []
-"""Functions that have their own code while calls are not checked, which then cost nothing more; and that code."""
-
-
-def _once(function: types.FunctionType, typechecker: Any) -> Callable[..., Any]:
-    """The function with its calls checked; itself where no hint says anything."""
-    hints = function.__annotations__
-    if all(hint is Any for hint in hints.values()):
-        return function
     checkers: list[Checker] = []
-    code, deep = function.__code__, {name: _is_deep(hint) for name, hint in hints.items()}
-    by_place, result_is_deep = [deep.get(name, False) for name in code.co_varnames[: code.co_argcount]], deep.get("return", False)
 
     @functools.wraps(function)
     def once(*args: Any, **kwargs: Any) -> Any:
@@ -189,18 +188,18 @@ def _once(function: types.FunctionType, typechecker: Any) -> Callable[..., Any]:
         if not checkers:
             checkers.append(_checker(function, typechecker))
         check = checkers[0]
-        looks = by_place if len(args) <= len(by_place) else itertools.chain(by_place, itertools.repeat(True))
         try:
-            each = zip(args, looks, strict=False)
-            given: Hashable = tuple([_readers[type(value)](value) if look else type(value) for value, look in each])
+            if len(args) > len(check.by_place):
+                raise Unknown
+            given: Hashable = tuple([read(value) for read, value in zip(check.by_place, args, strict=False)])
             if kwargs:
-                given = given, *[(name, kind(value) if deep.get(name, True) else type(value)) for name, value in kwargs.items()]
+                given = given, *[(name, check.by_name.get(name, kind)(value)) for name, value in kwargs.items()]
         except Unknown:
             return check(function, args, kwargs)
         known = check.passed.get(given)
         result = check(function, args, kwargs) if known is None else function(*args, **kwargs)
         try:
-            found = kind(result) if result_is_deep else type(result)
+            found = check.result(result)
         except Unknown:
             found = None
         if known is None:
@@ -216,20 +215,6 @@ def _once(function: types.FunctionType, typechecker: Any) -> Callable[..., Any]:
     return once
 
 
-def _is_deep(hint: Any) -> bool:
-    """Whether more than the type of a value decides if it fits; only where this is plain to see is it said not to be so."""
-    if hint in (Any, Self, None, Callable):
-        return False
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(map(_is_deep, parts))
-    if origin is Callable:
-        return False
-    if origin in (list, Sequence, Iterable, Iterator, tuple):
-        return not all(part in (Any, ...) for part in parts)
-    return not isinstance(hint, type) or origin is not None or issubclass(hint, (jaxtyping.AbstractArray, tuple))
-
-
 jaxtyping.jaxtyped = once_a_kind
 
 
@@ -238,17 +223,9 @@ def shapes_checked(active: bool) -> Iterator[None]:
     """Inside, shapes and types are checked or, as for a user, not; a test that calls thousands of functions is then several times
     as fast.
     """
-    before = not config.jaxtyping_disable
-    _switch(active)
+    before = config.jaxtyping_disable
+    config.update("jaxtyping_disable", not active)
     try:
         yield
     finally:
-        _switch(before)
-
-
-def _switch(active: bool) -> None:
-    if config.jaxtyping_disable != active:
-        return
-    config.update("jaxtyping_disable", not active)
-    for function, own in _switched:
-        function.__code__ = _through_check.__code__ if active else own
+        config.update("jaxtyping_disable", before)

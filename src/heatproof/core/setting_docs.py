@@ -23,6 +23,7 @@ import textwrap
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,9 @@ def _all_meanings(cls: type[Settings]) -> dict[str, str]:
     return meanings
 
 
-def _below_fields(cls: type[Settings]) -> dict[str, str]:
-    """The docstrings below the fields of the class itself."""
+@lru_cache(maxsize=512)
+def _below_fields(cls: type[Settings]) -> Mapping[str, str]:
+    """The docstrings below the fields of the class itself; once for each class, since most are bases of many."""
     try:
         (node,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     except (OSError, TypeError):  # a class that was made on a prompt
