@@ -148,6 +148,8 @@ def _with_settings(text: str) -> Dataset:
     name = settings.pop("name")
     if name == text:
         raise UsageError(f"{text}: expected NAME,key=value,…, got a bracket that is not closed; close it")
+    if name in exports(Dataset) and not _is_path(name):  # which may not be whole without its settings
+        return Dataset.from_dict({"name": name, **settings})
     dataset = dataset_of(name)
     if dataset is None:
         raise UsageError(f"{text}: expected a data set or a folder with settings, got an image, which has none")

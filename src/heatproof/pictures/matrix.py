@@ -57,7 +57,8 @@ def draw_matrix(sheet: MatrixSheet) -> Picture:
             if np.isfinite(sheet.values[row, column]):
                 x = left + (column + 0.5) * _CELL
                 canvas.text(x, middle - 0.01, _two(sheet.values[row, column]), 8.5, INK, ha="center", va="bottom")
-                ends = f"{_two(sheet.low[row, column])} to {_two(sheet.high[row, column])}"
+                known = np.isfinite(sheet.low[row, column])
+                ends = f"{_two(sheet.low[row, column])} to {_two(sheet.high[row, column])}" if known else "no interval"
                 canvas.text(x, middle + 0.03, ends, 5.8, INK, ha="center", va="top")
     return Picture(canvas.figure, ". ".join(filter(None, (sheet.title, sheet.subtitle, _in_words(sheet)))))
 

@@ -8,8 +8,9 @@
     residual mean of y − (2/π) asin x: by how much τ exceeds the value that corresponds to the cosine under a centred elliptical
              distribution (Greiner)
 
-Intervals are percentiles of the bootstrap over images, in which all levels of an image stay together. Kendall's coefficient is τ-a,
-in which ties count as neither concordant nor discordant; where a resample draws an image twice, the pair of the two is not counted.
+Intervals are percentiles of the bootstrap over images, in which all levels of an image stay together; one image has none.
+Kendall's coefficient is τ-a, in which ties count as neither concordant nor discordant; where a resample draws an image twice, the
+pair of the two is not counted.
 """
 
 from collections.abc import Callable, Mapping
@@ -95,8 +96,10 @@ def relate(x: Floats, y: Floats, weights: Floats) -> Association:
     values["r squared"] = values["pearson"] ** 2
     values["slope"] = _slope(*points)
     values["residual"] = _mean(y.ravel() - 2 / np.pi * np.arcsin(np.clip(x.ravel(), -1, 1)), points[2])
-    estimates = {name: AssociationEstimate(float(values[name][0]), values[name][1:]) for name in STATISTICS}
-    return Association(int(known.any(1).sum()), int((~known).sum()), estimates)
+    n = int(known.any(1).sum())
+    drawn = {name: values[name][1:] if n > 1 else np.full(len(weights), np.nan) for name in STATISTICS}
+    estimates = {name: AssociationEstimate(float(values[name][0]), drawn[name]) for name in STATISTICS}
+    return Association(n, int((~known).sum()), estimates)
 
 
 def _mean(values: Floats, w: Floats) -> Floats:

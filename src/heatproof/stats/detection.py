@@ -7,8 +7,8 @@ a_i is the number of image i with the signal and b_i the one without, and w are 
 are. The area under the ROC curve is the chance that an image with the signal has the larger number than an image without it; the
 rate is the share of the signals that are detected where a share of at most α of the others raises an alarm.
 
-Intervals are percentiles of the bootstrap over images, in which both numbers of an image stay together. Missing values: an image
-without one of the two numbers is left out.
+Intervals are percentiles of the bootstrap over images, in which both numbers of an image stay together; one image has none. Missing
+values: an image without one of the two numbers is left out.
 
 Source: Hanley & McNeil, "The meaning and use of the area under a receiver operating characteristic (ROC) curve", Radiology 143,
 1982.
@@ -71,7 +71,9 @@ def detect(present: Floats, absent: Floats, weights: Floats) -> Detection:
     w = np.concatenate([np.ones((1, len(a))), weights[:, known]])
     total = w.sum(1)
     wins = (a[:, None] > b) + 0.5 * (a[:, None] == b)
-    return Detection(len(a), _estimate(((w @ wins) * w).sum(1), total**2), _estimate(_above_threshold(a, b, w), total))
+    return Detection(
+        len(a), _estimate(((w @ wins) * w).sum(1), total**2, len(a)), _estimate(_above_threshold(a, b, w), total, len(a))
+    )
 
 
 def _above_threshold(a: Floats, b: Floats, w: Floats) -> Floats:
@@ -85,6 +87,6 @@ def _above_threshold(a: Floats, b: Floats, w: Floats) -> Floats:
     return np.asarray((w * (a > threshold[:, None])).sum(1))
 
 
-def _estimate(top: Floats, total: Floats) -> AssociationEstimate:
+def _estimate(top: Floats, total: Floats, images: int) -> AssociationEstimate:
     values: Floats = np.divide(top, total, out=np.full_like(top, np.nan), where=total > 0)
-    return AssociationEstimate(float(values[0]), values[1:])
+    return AssociationEstimate(float(values[0]), values[1:] if images > 1 else np.full_like(values[1:], np.nan))

@@ -25,7 +25,7 @@ from heatproof.stats.bootstrap import Floats, resampled_means
 class MetricAgreement:
     """Kendall's `tau` [k, k] between metrics, with the ends of its interval, each [k, k].
 
-    A number is NaN where fewer than two methods have scores of both metrics, or all are equal under one.
+    A number is NaN where fewer than two methods have scores of both metrics, or all are equal under one. One image has no interval.
     """
 
     tau: Floats
@@ -64,6 +64,6 @@ def kendall_matrix(scores: Floats, directions: Sequence[Direction], weights: Flo
             pairs = np.sqrt((filled[a] ** 2 * both).sum(0) * (filled[b] ** 2 * both).sum(0))
             each = np.divide((filled[a] * filled[b]).sum(0), pairs, out=np.full(pairs.shape, np.nan), where=pairs > 0)
             drawn = each[1:][np.isfinite(each[1:])]
-            ends = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) > 1 else (np.nan, np.nan)
+            ends = np.quantile(drawn, [tail, 1 - tail]) if len(drawn) > 1 and n > 1 else (np.nan, np.nan)
             tau[:, a, b] = tau[:, b, a] = [each[0], *ends]
     return MetricAgreement(*tau)

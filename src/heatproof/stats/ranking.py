@@ -23,7 +23,7 @@ class Ranking:
     """The ranking of m methods, as arrays [m]; `n` images counted and `dropped` did not.
 
     `first` is the probability of being first (it sums to 1), `expected` is the expected rank (1 = best) with its range [`low`,
-    `high`], and `within` is the mean rank within images.
+    `high`], which is NaN for one image, and `within` is the mean rank within images.
     """
 
     first: Floats
@@ -88,8 +88,8 @@ def rank(
     return Ranking(
         first=with_missing((leads / leads.sum(axis=1, keepdims=True)).mean(axis=0)),
         expected=with_missing(ranks.mean(axis=0)),
-        low=with_missing(np.quantile(ranks, tail, axis=0, method="inverted_cdf")),
-        high=with_missing(np.quantile(ranks, 1 - tail, axis=0, method="inverted_cdf")),
+        low=with_missing(np.quantile(ranks, tail, axis=0, method="inverted_cdf")) if len(images) > 1 else empty,
+        high=with_missing(np.quantile(ranks, 1 - tail, axis=0, method="inverted_cdf")) if len(images) > 1 else empty,
         within=with_missing(average_ranks(signed.T).T.mean(axis=1)),
         n=len(images),
         dropped=values.shape[1] - len(images),

@@ -3,7 +3,7 @@
 import math
 import os
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -239,12 +239,21 @@ class Advice:
             yield f"Next by their scores: {in_text(found.next)}, in {share} of resamples, which is too few to say so above."
 
     def _open(self) -> Iterator[str]:
+        """What is open, and the images that would decide it; questions that are open about the same methods stand together."""
+        questions: dict[str, list[str]] = {}
         for question, found in self._questions():
-            both = zip(self.scores.methods, found, strict=True)
-            still = [(one.images, method.label) for method, one in both if one.outcome == Outcome.OPEN]
-            if still:
-                needs = [f"{label} ({_needs(images)})" for images, label in sorted(still)]
-                yield f"Open, {question.name}: {comma_list(needs, 12)}."
+            needs: dict[float, list[str]] = {}
+            for method, one in zip(self.scores.methods, found, strict=True):
+                if one.outcome == Outcome.OPEN:
+                    needs.setdefault(one.images, []).append(in_text(method.label))
+            words = "; ".join(f"{self._several(needs[images])} ({_needs(images)})" for images in sorted(needs))
+            questions.setdefault(words, []).append(question.name)
+        yield from (f"Open, {comma_list(names, 12)}: {words}." for words, names in questions.items() if words)
+
+    def _several(self, labels: Sequence[str]) -> str:
+        """Some of the methods; their number if they are all of many."""
+        every = len(labels) == len(self.scores.methods) > 3
+        return f"all {len(labels)} methods" if every else comma_list(sorted(labels), 12)
 
     def to_arrow(self) -> "pa.Table":
         """A table with one row for each method and question: the outcome and every number."""

@@ -268,7 +268,7 @@ def _no_gain_p(gains: Floats, worth: float) -> float:
     if known.shape[1] < 2:
         return 1.0
     spread = known.std(axis=1, ddof=1, keepdims=True)
-    scaled = np.divide(known, spread, out=np.sign(known) * np.inf, where=spread > 0)
+    scaled = np.divide(known, spread, out=np.full_like(known, np.inf), where=spread > 0)
     return _p_positive(worth - scaled.mean(axis=0)) if np.isfinite(scaled).all() else 1.0
 
 
@@ -300,7 +300,7 @@ def _sizes(gains: Floats) -> Floats:
     if gains.shape[1] < 2:
         return np.full(len(gains), np.nan)
     means, spread = gains.mean(axis=1), gains.std(axis=1, ddof=1)
-    alike = np.where(means == 0, 0.0, np.sign(means) * np.inf)
+    alike = np.where(means == 0, 0.0, np.copysign(np.inf, means))
     sizes: Floats = np.divide(means, spread, out=alike, where=spread > 1e-12 * np.abs(means))
     return sizes
 

@@ -179,3 +179,10 @@ def test_an_image_with_values_that_are_not_finite_is_refused_by_name():
 )
 def test_tables_signals_and_volumes_are_split_into_their_rows(source, labels, shapes):
     assert [tuple(each.shape) for each in image_list(source, labels).tensors] == shapes
+
+
+def test_settings_may_follow_the_name_of_a_data_set_that_is_not_whole_without_them():
+    assert dataset_of("arrays,path=pictures.npz,classes=").to_dict()["path"] == "pictures.npz"
+    assert str(dataset_of("torchvision_set,dataset=CIFAR10,root=data")).startswith("torchvision_set(")
+    with pytest.raises(HeatproofError, match="path"):
+        dataset_of("arrays,part=test")

@@ -1,12 +1,14 @@
 """The rule of advice on scores with known truth: who is named, who is eliminated, and how often it is wrong."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.advice_simulation import draw, play, summary
 from heatproof.stats import ALPHA
+from heatproof.verdict.advice import Advice
 from heatproof.verdict.advice_rule import MethodFacts
 from heatproof.verdict.advice_scores import AdviceScores, QuestionScores, evidence_of, merits_of, resample
 from heatproof.verdict.advise import COUNTS
@@ -282,3 +284,18 @@ def test_a_look_takes_only_what_may_still_be_named():
     assert played.images == 12
     assert played.units == 4 * 12
     assert played.evidence.conclusion.use == "Method 0"
+
+
+def test_gains_that_are_all_zero_are_open_and_no_warning_is_given():
+    zeros = np.zeros((2, N))
+    for worth in (None, 0.2):
+        assert {each.outcome for each in answer([zeros, zeros], zeros, zeros, looks=(N,), worth=worth)[-1]} == {Outcome.OPEN}
+
+
+def test_questions_that_are_open_about_the_same_methods_stand_together():
+    asks = asked(WEIGHTS, 0, 0, 0, 0), asked(CLASS, 0, 0, 0, 0), asked(PIXELS, 0, 0, 9, NAN)
+    scores = AdviceScores(facts("A", "B", "C", "LRP, ε"), asks, (N,), worth=None)
+    advice = Advice("net", "", N, scores, evidence_of(scores), {}, (), resample(scores, 5), 0, "", Path("runs"))
+    found = [line for line in advice.text(1000).splitlines() if line.startswith("Open")]
+    assert found[0] == "Open, weights and class: “LRP, ε” (128 images); A (12,387 images); B and C (no sign of a difference)."
+    assert advice._several(["A", "B", "C", "LRP, ε"]) == "all 4 methods"
