@@ -212,9 +212,13 @@ class Advice:
         used = [use.metric for use in self.metrics if use.used]
         if used:
             yield f"Metrics used: {comma_list(used, 9)}."
+        left_out: dict[str, list[str]] = {}
         for use in self.metrics:
             if not use.used:
-                yield f"Not used: {use.metric}. {use.sentence}"
+                left_out.setdefault(use.sentence, []).append(use.metric)
+        yield from (f"Not used: {comma_list(labels, 9)}. {sentence}" for sentence, labels in left_out.items())
+        if not any(one.n for *_, one in self):
+            yield "No method has a score on any image: maps are zero or not finite, as where the output is the same for all images."
         yield from self._others()
         if any(one.outcome == Outcome.NO_GAIN for *_, one in self):
             yield f"No gain: the effect size is shown to be below {self.scores.worth:g}, which is not worth telling."

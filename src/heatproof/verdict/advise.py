@@ -36,7 +36,7 @@ from heatproof.verdict.asked_questions import asked_questions
 from heatproof.verdict.judge import judge
 from heatproof.verdict.judgement import Judgement
 from heatproof.verdict.question import RIVALS, STAGES, Question, Stage
-from heatproof.verdict.rule import Standing
+from heatproof.verdict.rule import NOT_HERE, Standing
 from heatproof.verdict.stage_runs import StageRuns, images_for, rows
 from heatproof.verdict.verdict_file import VerdictFile
 
@@ -357,7 +357,11 @@ def _believed(asked: Sequence[Question], uses: Sequence[MetricUse]) -> tuple[lis
             left.append(replace(question, metrics=metrics))
         else:
             nearest = min((use for use in uses if use.metric in question.metrics), key=lambda use: use.images)
-            needs = f"{nearest.metric} would need {nearest.images:,.0f} images" if nearest.images < math.inf else nearest.sentence
+            needs = (
+                f"{nearest.metric} would need {nearest.images:,.0f} images"
+                if nearest.images < math.inf
+                else nearest.sentence.removeprefix(NOT_HERE)
+            )
             missing.append(f"No metric of {question.name} can be believed here: {needs.rstrip('.')}.")
     return left, missing
 

@@ -46,6 +46,8 @@ HARMFUL = {"noise": "noise in the map", "shuffle": "moving its cells"}
 """Damage that every metric of the map's places must notice."""
 REFUSED = {"shift": "maps that were moved half an image away"}
 MENTIONED = {"blur": "blurred maps"}
+NOT_HERE = "Not here: "
+"""What the sentence about a metric begins with that cannot be believed, before the reason."""
 
 
 class Standing(StrEnum):
@@ -81,7 +83,7 @@ def find(evidence: Evidence) -> Finding:
     for question in (_calibrated, _notices_damage, _tells_from_chance, _reliable):
         for answer in question(evidence):
             if answer.images > MOST:
-                return Finding(Standing.NOT, math.inf, f"Not here: {answer.reason}.")
+                return Finding(Standing.NOT, math.inf, f"{NOT_HERE}{answer.reason}.")
             if answer.images > evidence.n:
                 reasons.append(answer.reason)
             needed = max(needed, answer.images)
@@ -92,7 +94,7 @@ def find(evidence: Evidence) -> Finding:
 
 def _too_few(n: int) -> Finding:
     if n == 0:
-        return Finding(Standing.NOT, math.inf, "Not here: no method has a score on any image.")
+        return Finding(Standing.NOT, math.inf, f"{NOT_HERE}no method has a score on any image.")
     return Finding(
         Standing.MORE,
         FEWEST,

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.advice_simulation import draw, play, summary
 from heatproof.stats import ALPHA
-from heatproof.verdict.advice import Advice
+from heatproof.verdict.advice import Advice, MetricUse
 from heatproof.verdict.advice_rule import MethodFacts
 from heatproof.verdict.advice_scores import AdviceScores, QuestionScores, evidence_of, merits_of, resample
 from heatproof.verdict.advise import COUNTS
@@ -299,3 +299,12 @@ def test_questions_that_are_open_about_the_same_methods_stand_together():
     found = [line for line in advice.text(1000).splitlines() if line.startswith("Open")]
     assert found[0] == "Open, weights and class: “LRP, ε” (128 images); A (12,387 images); B and C (no sign of a difference)."
     assert advice._several(["A", "B", "C", "LRP, ε"]) == "all 4 methods"
+
+
+def test_metrics_that_are_not_used_for_one_reason_stand_together_and_that_nothing_has_a_score_is_said():
+    nothing = QuestionScores(WEIGHTS, ("fill",), (np.full((2, N), NAN),), np.full((2, N), NAN), np.full((2, N), NAN))
+    scores = AdviceScores(facts("A", "B"), (nothing,), (N,))
+    metrics = tuple(MetricUse(label, False, float("inf"), "Not here: all is equal.") for label in ("x", "y"))
+    advice = Advice("net", "", N, scores, evidence_of(scores), {}, metrics, resample(scores, 5), 0, "", Path("runs"))
+    assert "Not used: x and y. Not here: all is equal." in advice.text(1000)
+    assert "No method has a score on any image: " in advice.text(1000)

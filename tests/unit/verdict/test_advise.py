@@ -198,7 +198,8 @@ def test_a_broken_metric_is_dropped_by_the_judgement_of_advice_itself(tmp_path):
         tmp_path, judgement=None, metrics={"Broken": ShuffledFlipping()}, methods={"Contributions": InputXGradient()}, n=8
     )
     assert found.use is None
-    assert "No metric of faithfulness can be believed here" in found.sentence
+    assert "No metric of faithfulness can be believed here: " in found.sentence
+    assert "Not here" not in found.sentence
 
 
 @pytest.mark.parametrize(
