@@ -124,6 +124,7 @@ def run(executor: str, units: int) -> dict[str, Any]:
 
         summary = run_experiment(made, Path(folder) / "run", EXECUTORS[executor](), note)
         ended, cpu = time.perf_counter(), time.process_time() - cpu
+        peak = peak_memory()  # before the folder is deleted, which lists all its files
         if summary.failures:
             raise RuntimeError(summary.failures[0].traceback)
     return {
@@ -134,7 +135,7 @@ def run(executor: str, units: int) -> dict[str, Any]:
         "ended": ended - times[-1],
         "driver_cpu": cpu / units,
         "before": before,
-        "peak": peak_memory(),
+        "peak": peak,
     }
 
 

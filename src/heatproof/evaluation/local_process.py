@@ -10,6 +10,7 @@ from heatproof.core.loading import collect_rarely
 
 def start(workers: int, objects: bytes) -> None:
     """Make this process one of so many that compute units, with the objects that the run was given."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     collect_rarely()
     import torch
 
@@ -17,7 +18,6 @@ def start(workers: int, objects: bytes) -> None:
     from heatproof.passes.memory import keep_freed_memory
 
     receive(objects)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
     keep_freed_memory()

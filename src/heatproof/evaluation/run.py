@@ -112,7 +112,11 @@ def run_experiment(
         set_aside = store.set_aside()
         previous = read_head(folder / "run.json") if store.exists else None
         elapsed = previous.elapsed if previous else 0.0
+        if previous is None and experiment.precision == "plain":  # no plan of acceleration is timed
+            executor.begin()
         networks = load_networks(experiment, dataset, items, previous)
+        if previous is None:
+            executor.begin()
         check_networks(experiment, dataset, items, networks)
         units = plan(experiment, items, [network for _, network in networks])
         manifest = run_manifest(experiment, dataset, len(items), networks, executor.label)
@@ -122,6 +126,8 @@ def run_experiment(
         del networks, previous, units
         if source:
             write_atomically(folder / "experiment.toml", source.encode())
+        log, ended = log_of(folder), "stopped"
+        log.write("run", outcome="started", executor=executor.label, pending=len(schedule.pending))
 
     computed = passes = 0
 
@@ -138,8 +144,6 @@ def run_experiment(
                 announced = len(schedule.stopped)
             yield pending
 
-    log, ended = log_of(folder), "stopped"
-    log.write("run", outcome="started", executor=executor.label, pending=len(schedule.pending))
     try:
         with closing(executor.compute(compute_unit, folder, rounds())) as outcomes:
             for outcome in outcomes:

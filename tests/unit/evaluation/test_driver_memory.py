@@ -28,6 +28,9 @@ class Nothing:
     def preparing(self, folder):
         return nullcontext()
 
+    def begin(self):
+        pass
+
     def compute(self, work, folder, rounds):
         yield from map(UnitOutcome, chain.from_iterable(rounds))
 

@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import active_children
 from pathlib import Path
 from threading import Barrier
 
@@ -43,7 +44,7 @@ def noted(run: Path, unit: Unit) -> None:
     """What happens to units of this test: a file says who had it."""
     if unit.method["name"] == "edge_map" and unit.items == (ITEMS[2],):
         os._exit(3)
-    if unit.method["name"] == "random_map" and unit.items == (ITEMS[0],):
+    if unit.method["name"] == "random_map" and unit.items == (ITEMS[0],) and not (run / "lucky").exists():
         raise ValueError("no luck")
     time.sleep(0.05)
     (run / unit.key).write_text(str(os.getpid()))
@@ -88,6 +89,28 @@ def test_every_unit_has_an_outcome_in_every_round_and_a_batch_has_one_process_as
     assert sum(map(len, who.values())) <= 3  # the one that is done first helps with the other's
 
 
+def test_processes_that_start_while_a_run_is_planned_compute_its_units_and_end_if_it_cannot_be(tmp_path: Path) -> None:
+    executor, work = LocalExecutor(1), units()[:2]
+    (tmp_path / "lucky").touch()
+    with executor.preparing(tmp_path):
+        executor.begin()
+        executor.begin()
+        (process,) = active_children()
+    assert [outcome.failure for outcome in executor.compute(noted, tmp_path, [work])] == [None, None]
+    assert {(tmp_path / unit.key).read_text() for unit in work} == {str(process.pid)}
+    assert active_children() == []
+
+    def fail() -> None:
+        with executor.preparing(tmp_path):
+            executor.begin()
+            raise KeyError("planned")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert active_children() == []
+    assert [outcome.failure for outcome in executor.compute(noted, tmp_path, [work])] == [None, None]
+
+
 def test_a_unit_that_takes_too_long_is_stopped_and_the_others_go_on(tmp_path: Path) -> None:
     outcomes = list(LocalExecutor(workers=1, timeout=1).compute(slow, tmp_path, [units()[:3]]))
     assert [outcome.failure is not None for outcome in outcomes] == [False, True, False]
@@ -107,7 +130,7 @@ def test_fewer_than_one_process_is_refused(workers: int) -> None:
 
 def stored(run: Path, unit: Unit) -> None:
     """Units that are stored at once, or fail; a unit that is computed twice fails the test."""
-    if unit.method["name"] == "random_map" and unit.items == (ITEMS[0],):
+    if unit.method["name"] == "random_map" and unit.items == (ITEMS[0],) and not (run / "lucky").exists():
         raise ValueError("no luck")
     with (run / "computed").open("a") as file:
         file.write(unit.key + "\n")

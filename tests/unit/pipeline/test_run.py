@@ -44,6 +44,9 @@ class Counting:
     def preparing(self, folder):
         return nullcontext()
 
+    def begin(self):
+        pass
+
     def compute(self, work, folder, rounds):
         for outcome in SerialExecutor().compute(work, folder, rounds):
             self.units += 1

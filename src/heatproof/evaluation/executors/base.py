@@ -52,6 +52,12 @@ class Executor(Protocol):
         """
         ...
 
+    def begin(self) -> None:
+        """Start processes ahead of their work, where that takes time. It is called inside `preparing`, once it is known that there
+        is work and nothing is timed meanwhile.
+        """
+        ...
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         """Compute the units round by round, and yield an outcome for each. A unit that fails does not stop the others.
 

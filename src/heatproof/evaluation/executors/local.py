@@ -1,10 +1,10 @@
 """Computation in several processes on this machine. A unit that hangs, or whose process dies, fails alone."""
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from itertools import groupby
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,40 +42,58 @@ class LocalExecutor:
             raise SettingsError(f"workers: expected at least 1 process, got {workers}; leave it out for one per core")
         self.workers = workers or available_cores()
         self.timeout = timeout
+        self._pools: list[ProcessPool] = []
+        self._starts: list[Future[None]] = []
 
     @property
     def label(self) -> str:
         return f"local, in {self.workers} process{'es' if self.workers > 1 else ''}"
 
-    def preparing(self, folder: Path) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def preparing(self, folder: Path) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self._end()
+            raise
+
+    def begin(self) -> None:
+        if not self._pools:
+            spawn, start = get_context("spawn"), (self.workers, packed())
+            for _ in range(self.workers):
+                self._pools.append(ProcessPool(1, initializer=local_process.start, initargs=start, context=spawn))
+                self._starts.append(self._pools[-1].schedule(unpack))
 
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
-        spawn, start = get_context("spawn"), (self.workers, packed())
-        pools = [ProcessPool(1, initializer=local_process.start, initargs=start, context=spawn) for _ in range(self.workers)]
         batches: list[Batch | None] = [None] * self.workers
         ready = False
         try:
             for units in rounds:
                 pending, idle = PendingUnits(units), set(range(self.workers))
                 if pending and not ready:
-                    _check_started(pools)
+                    self.begin()
+                    _check_started(self._starts)
                     ready = True
                 running: dict[Future[None], tuple[Unit, int]] = {}
                 while pending or running:
                     while pending and idle:
                         i = idle.pop()
                         unit, batches[i] = pending.take(batches[i], batches)
-                        running[pools[i].schedule(work, args=(folder, unit), timeout=self.timeout)] = unit, i
+                        running[self._pools[i].schedule(work, args=(folder, unit), timeout=self.timeout)] = unit, i
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
                         unit, i = running.pop(future)
                         idle.add(i)
                         yield self._outcome(future, unit)
         finally:
-            for pool in pools:
-                pool.stop()  # type: ignore[no-untyped-call]  # pebble has no annotation for it
-            for pool in pools:
-                pool.join()
+            self._end()
+
+    def _end(self) -> None:
+        for pool in self._pools:
+            pool.stop()  # type: ignore[no-untyped-call]  # pebble has no annotation for it
+        for pool in self._pools:
+            pool.join()
+        self._pools.clear()
+        self._starts.clear()
 
     def _outcome(self, future: Future[None], unit: Unit) -> UnitOutcome:
         try:
@@ -153,11 +171,10 @@ def _killed(code: int | None) -> str:
     return "; a system that runs out of memory ends processes so: use fewer --workers or a smaller batch" if code == -9 else ""
 
 
-def _check_started(pools: Sequence[ProcessPool]) -> None:
-    """Start all processes and wait for one, so that what would end every process ends the run, with the remedy."""
-    first, *_ = [pool.schedule(unpack) for pool in pools]
+def _check_started(starts: Sequence[Future[None]]) -> None:
+    """Wait for one process to start, so that what would end every process ends the run, with the remedy."""
     try:
-        first.result()
+        starts[0].result()
     except (ProcessExpired, BrokenProcessPool):
         raise UsageError(
             'executor="local": expected a process that starts, got one that ended at once, for the reason that it printed; a '

@@ -82,6 +82,9 @@ class RayExecutor:
     def preparing(self, folder: Path) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def begin(self) -> None:
+        pass
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         crew: _Crew | None = None
         try:

@@ -17,6 +17,9 @@ class SerialExecutor:
     def preparing(self, folder: Path) -> AbstractContextManager[None]:
         return nullcontext()
 
+    def begin(self) -> None:
+        pass
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         for unit in chain.from_iterable(rounds):
             yield outcome_of(work, folder, unit)

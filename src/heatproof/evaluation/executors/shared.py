@@ -38,6 +38,9 @@ class SharedExecutor:
         with claims.renewing(SETUP):
             yield
 
+    def begin(self) -> None:
+        pass
+
     def compute(self, work: Work, folder: Path, rounds: Iterable[Sequence[Unit]]) -> Outcomes:
         store, claims = Run.create(folder), Claims(folder, self._stale)
         started = claims.now()
