@@ -147,7 +147,7 @@ CHEAP_CURVE = PerturbationCurve(side=2, regions=2, draws=2)
 
 
 def _searching(**settings: Any) -> AdaptiveNoise:
-    cheap = {"method": SmoothTaylor(samples=3), "objective": TotalVariationCurve(scaled=True), "iterations": 5, "failures": 1}
+    cheap = {"method": SmoothTaylor(samples=2), "objective": TotalVariationCurve(scaled=True), "iterations": 3, "failures": 1}
     return AdaptiveNoise(**(cheap | settings))
 
 
@@ -177,7 +177,7 @@ METHODS: Mapping[type[Method], dict[str, Method]] = {
     SmoothTaylor: {
         "": SmoothTaylor(samples=7),
         "antithetic": SmoothTaylor(samples=8, noise=Gaussian(sigma=0.3, relative_to="bounds", antithetic=True)),
-        "tolerance": SmoothTaylor(noise=Gaussian(sigma=0.3, relative_to="bounds", antithetic=True), samples=50, tolerance=0.5),
+        "tolerance": SmoothTaylor(noise=Gaussian(sigma=0.3, relative_to="bounds", antithetic=True), samples=50, tolerance=1.0),
     },
     SmoothGrad: {
         "mean": SmoothGrad(samples=6),
@@ -679,7 +679,7 @@ OF_COMPARISONS: dict[str, dict[str, object]] = {
 
 WITH_OTHERS: Mapping[type, dict[str, dict[str, object]]] = {
     PerturbationCurve: {
-        "fill": {"draws": None, "paths": None},
+        "fill": {"draws": None, "paths": None, "side": 3, "regions": 2},
         "draws": {"fill": Uniform(), "paths": None},
         "paths": {"fill": Uniform(), "draws": 6},
         "carry": {"fill": Uniform(), "draws": 5, "paths": 1},

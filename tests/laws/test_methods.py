@@ -17,6 +17,7 @@ from heatproof.methods import (
     Attribution,
     DeepTaylor,
     FeatureAblation,
+    Gradient,
     Lrp,
     Method,
     Occlusion,
@@ -238,9 +239,9 @@ def rows_of(found: Attribution, rows: list[int]) -> Attribution:
 def test_a_map_does_not_depend_on_batch_mates_order_or_chunk(
     method: Method, network: str, dtype: torch.dtype, tolerance: float
 ) -> None:
-    model, images = zoo.known(network, dtype).with_(chunk=64), zoo.images(8, dtype=dtype)
+    model, images = zoo.known(network, dtype).with_(chunk=64), zoo.images(6, dtype=dtype)
     together = method.attribute(model, images, seed=7)
-    order = [3, 0, 7, 5]
+    order = [3, 0, 5]
     assert_same_answer(method.attribute(model.with_(chunk=3), images[order], seed=7), rows_of(together, order), tolerance)
     for row, chunk in ((0, 1), (5, 64)):
         alone = method.attribute(model.with_(chunk=chunk), images[row : row + 1], seed=7)
@@ -313,7 +314,7 @@ def test_float64_agrees_with_float32(method: Method, network: str) -> None:
 def test_the_callers_gradient_mode_is_irrelevant(method: Method) -> None:
     model = zoo.known()
     expected, top = usual(method), method.attribute(model, zoo.images(3))
-    for mode in (torch.no_grad, torch.inference_mode, torch.enable_grad):
+    for mode in (torch.no_grad, torch.inference_mode):  # the other one is that of all calls above
         with mode():
             images = zoo.images(3) + 0.0  # made in this mode
             target = torch.zeros(3, dtype=torch.long)
@@ -332,10 +333,12 @@ def test_training_mode_is_irrelevant(method: Method) -> None:
 
 @methods
 def test_a_target_may_be_a_number_a_list_a_tensor_or_none(method: Method) -> None:
+    """Forms of numbers are one before a method sees them, in `Method.attribute`, which none has of its own."""
     model, images = zoo.known(), zoo.images(3)
     by_number = method.attribute(model, images, 2)
-    forms: list[Any] = [[2, 2, 2], (2, 2, 2), torch.tensor([2, 2, 2]), torch.tensor([2, 2, 2], dtype=torch.int32)]
-    for form in forms:
+    forms: list[Any] = [torch.tensor([2, 2, 2], dtype=torch.int32), [2, 2, 2], (2, 2, 2), torch.tensor([2, 2, 2])]
+    assert type(method).attribute is Method.attribute
+    for form in forms if isinstance(method, Gradient) else forms[:1]:
         assert torch.equal(method.attribute(model, images, form).values, by_number.values)
     top = zoo.residual().eval()(images).argmax(1)
     by_none = method.attribute(model, images)

@@ -22,12 +22,20 @@ from heatproof.methods import (
     Competition,
     DeepLift,
     ExpectedGradients,
+    ExtremalPerturbation,
+    FeatureAblation,
     Gradient,
     InputXGradient,
     IntegratedGradients,
+    Lime,
     Lrp,
+    MeaningfulPerturbation,
     Method,
+    Occlusion,
+    PartitionShap,
+    Rise,
     ScoreCam,
+    ShapleySampling,
     SmoothGrad,
     SmoothTaylor,
 )
@@ -35,7 +43,7 @@ from heatproof.metrics import TotalVariationCurve
 from heatproof.models import Model
 from heatproof.numerics.quadrature import GaussLegendre
 from tests.laws.awaited import AWAITED
-from tests.laws.cases import METHODS, suited
+from tests.laws.cases import FOUR, METHODS, suited
 from tests.support.alive import alive, left_behind, watch
 from tests.support.checking import shapes_checked
 from tests.support.close import gap
@@ -52,6 +60,14 @@ EVERY_METHOD: Mapping[str, Method] = {
     "competition": Competition(rivals=1),
     "score_cam": ScoreCam(channels=2),
     "ablation_cam": AblationCam(channels=2),
+    "occlusion": Occlusion(window=4, stride=4),
+    "feature_ablation": FeatureAblation(groups=FOUR),
+    "rise": Rise(samples=4, cells=2),
+    "lime": Lime(samples=6, groups=FOUR),
+    "shapley_sampling": ShapleySampling(samples=2, groups=FOUR),
+    "partition_shap": PartitionShap(samples=2, groups=FOUR),
+    "meaningful_perturbation": MeaningfulPerturbation(steps=1),
+    "extremal_perturbation": ExtremalPerturbation(areas=(0.2,), steps=1),
     "adaptive_noise": AdaptiveNoise(method=SmoothTaylor(samples=2), objective=TotalVariationCurve(scaled=True), iterations=1),
     **{f"lrp: {name}": Lrp(composite=name) for name in ("z_plus_everywhere", "attn_lrp")},
 }
