@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from heatproof.core.errors import UsageError
-from heatproof.store import parts as part_files
+from heatproof.store import queries
 from heatproof.store.atomic import check_folder, writing
 from heatproof.store.run import RECORD_ORDER, Run
 
@@ -28,7 +28,7 @@ def write(run: Run, sql: str, path: Path) -> int:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            rows = part_files.write(parts, sql, temporary, path.suffix, units)
+            rows = queries.write(parts, sql, temporary, path.suffix, units)
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -49,7 +49,7 @@ def export(run: Run, path: Path) -> int:
         DataError: a part of the run cannot be used.
         StorageError: the file system refuses.
     """
-    if path.suffix not in part_files.FORMATS:
+    if path.suffix not in queries.FORMATS:
         raise UsageError(f"{path}: expected a file that ends in .csv or .parquet, got {path.suffix or 'no ending'}")
     if path.exists():
         raise UsageError(f"{path}: expected a file that does not exist yet; choose another name or delete it")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heatproof.store import parts as part_files
+from heatproof.store import queries
 from heatproof.store.atomic import check_links, write_atomically, writing
 from heatproof.store.run import Run
 
@@ -78,5 +79,5 @@ def _records(parts: list[Path]) -> "Iterator[pa.Table]":
     """The records of parts, in the present schema, a few parts at a time."""
     schema = part_files.arrow_schema()
     for start in range(0, len(parts), part_files.AT_ONCE):
-        records = part_files.query(parts[start : start + part_files.AT_ONCE], "SELECT * FROM records ORDER BY unit")
+        records = queries.query(parts[start : start + part_files.AT_ONCE], "SELECT * FROM records ORDER BY unit")
         yield records.select(schema.names).cast(schema)

@@ -29,7 +29,7 @@ from heatproof.core.drawing import Drawing
 from heatproof.core.errors import DataError, UsageError
 from heatproof.core.formatting import count
 from heatproof.core.records import Failure, Record
-from heatproof.store import image_files
+from heatproof.store import image_files, queries
 from heatproof.store import maps as map_files
 from heatproof.store import parts as part_files
 from heatproof.store.atomic import write_atomically, writing
@@ -206,7 +206,7 @@ written to, such as runs/demo
             duckdb.Error: the statement is invalid.
         """
         parts, current = self.current_parts(units)
-        return part_files.query(parts, sql, current, tables)
+        return queries.query(parts, sql, current, tables)
 
     def records(self) -> "pa.Table":
         """All records as an Arrow table with the columns of `Record`, in a fixed order."""
@@ -218,7 +218,7 @@ written to, such as runs/demo
         Raises:
             DataError: a part has a newer schema.
         """
-        faults = sorted(part_files.faults(self.path / "parts"))
+        faults = sorted(queries.faults(self.path / "parts"))
         maps = (self.path / "maps").glob("[!.]*.safetensors")
         faults += sorted((path, reason) for path in maps if (reason := map_files.fault(path)))
         return [Failure(unit=path.stem, what=str(path), reason=reason) for path, reason in faults]

@@ -13,7 +13,7 @@ from heatproof.report.figures.associations import MOST_DOTS, association_chart, 
 from heatproof.report.figures.scores import MOST_TICKS
 from heatproof.report.figures.thinning import evenly
 from heatproof.report.tables import write_scores
-from heatproof.store import Manifest, Run
+from heatproof.store import Manifest, Run, queries
 from heatproof.store import parts as part_files
 from heatproof.store.manifest import Environment, ImageEntry, MethodEntry, MetricEntry, ModelEntry, UnitsEntry
 from tests.support.charts import without_png
@@ -76,10 +76,10 @@ def grown(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         without_png(patch)
         patch.setattr("heatproof.report.analysis.sensible_draws", lambda n: 200)
-        query, inspect = part_files.query, part_files.inspect
+        query, inspect = queries.query, part_files.inspect
         for images in (500, 1000):
             asked, read = [], []
-            patch.setattr(part_files, "query", lambda *given, asked=asked: asked.append(given[1]) or query(*given))
+            patch.setattr(queries, "query", lambda *given, asked=asked: asked.append(given[1]) or query(*given))
             patch.setattr(part_files, "inspect", lambda part, read=read: read.append(part) or inspect(part))
             run = write_run(tmp_path_factory.mktemp("runs") / f"of-{images}", images)
             build(run.path)
@@ -133,9 +133,9 @@ def test_scores_are_sorted_on_disk_as_in_memory_and_a_second_time_too(tmp_path, 
     file = run.path / "tables" / "scores.csv"
     at_once = file.read_bytes()
     assert at_once.count(b"\n") == n + 1
-    monkeypatch.setattr(part_files, "SORTED_AT_ONCE", 0)
+    monkeypatch.setattr(queries, "SORTED_AT_ONCE", 0)
     for megabytes in (20, 1, 1):  # in one, nothing can be sorted: it is tried in twice as much, and so on
-        monkeypatch.setattr(part_files, "SORTED_IN", megabytes)
+        monkeypatch.setattr(queries, "SORTED_IN", megabytes)
         write_scores(run)
         assert file.read_bytes() == at_once
         assert [each.name for each in file.parent.iterdir()] == ["scores.csv"]

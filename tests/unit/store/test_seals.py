@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from heatproof.core.records import SCHEMA_VERSION
-from heatproof.store import Run, parts
+from heatproof.store import Run, parts, queries
 from heatproof.store.seals import MAGIC, seal_of, sealed
 from tests.unit.store.made import record
 
@@ -23,7 +23,7 @@ def refuse(*arguments, **options):
 def test_a_part_that_is_whole_is_not_parsed(part, monkeypatch):
     found = Run(part.parent.parent).records()
     monkeypatch.setattr(pq, "read_metadata", refuse)
-    monkeypatch.setattr(parts, "_database", refuse)
+    monkeypatch.setattr(queries, "_database", refuse)
     assert Run(part.parent.parent).faults() == []
     assert found["value"].to_pylist() == [0.25]
     state = parts.inspect(part)
