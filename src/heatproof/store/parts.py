@@ -33,8 +33,7 @@ AT_ONCE = 200
 """The number of parts that are read together, where all must be: each takes memory, whatever it holds."""
 _MAGIC = b"PAR1"
 _ALTERED = "bytes that do not have the checksum that they were written with"
-REMEDY = "Start the run again: it sets the file aside and computes its units anew."
-"""What to do about a part that cannot be used."""
+_REMEDY = "Start the run again: it sets the file aside and computes its units anew."
 
 
 @dataclass(frozen=True)
@@ -173,7 +172,7 @@ def check(parts: Sequence[Path]) -> bool:
         if seen is None or known != seen:
             state = inspect(part)
             if fault := fault_of(state):
-                raise DataError(f"{part}: expected a whole part of this run, got {fault}. {REMEDY}")
+                raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}")
             columns = _columns.setdefault(state.columns, state.columns)
             if seen is not None:
                 _whole[part] = seen, columns

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from heatproof.core.errors import DataError
-from heatproof.store.parts import AT_ONCE, REMEDY, arrow_schema, check, fault_of, inspect, is_pack, names
+from heatproof.store.parts import AT_ONCE, arrow_schema, check, fault_of, inspect, is_pack, names
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,6 +27,7 @@ MOST_DOUBLINGS = 4
 
 FORMATS = {".csv": "FORMAT csv, HEADER true, QUOTE '\"', ESCAPE '\"'", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
 """How a table is written to a file with each ending."""
+_REMEDY = "Delete it and start the run again, which computes its units anew."  # it may have a seal that says that it is whole
 
 
 def query(
@@ -149,7 +150,7 @@ def _records(
             raise
         except duckdb.Error:
             for part, fault in _unreadable(parts).items():
-                raise DataError(f"{part}: expected a whole part of this run, got {fault}. {REMEDY}") from None
+                raise DataError(f"{part}: expected a whole part of this run, got {fault}. {_REMEDY}") from None
             raise
         finally:
             database.execute("RESET memory_limit")  # this returns what the allocator keeps, 200 MB after a million records

@@ -3,6 +3,7 @@
 import pyarrow.parquet as pq
 import pytest
 
+from heatproof.core.errors import DataError
 from heatproof.core.records import SCHEMA_VERSION
 from heatproof.store import Run, parts, queries
 from heatproof.store.seals import MAGIC, seal_of, sealed
@@ -53,6 +54,12 @@ def test_the_part_of_another_unit_and_of_a_newer_schema_are_told_by_their_seals(
     assert seal_of(newer) is None
     part.write_bytes(sealed(newer, "99 u1"))
     assert (parts.inspect(part).units, parts.inspect(part).sealed) == (("u1",), False)
+
+
+def test_a_part_that_was_sealed_though_it_cannot_be_read_is_named_with_a_remedy_that_works(part):
+    part.write_bytes(sealed(b"PAR1" + b"x" * 99 + (6).to_bytes(4, "little") + b"PAR1", f"{SCHEMA_VERSION} u1"))
+    with pytest.raises(DataError, match=r"u1\.parquet: expected a whole part.*Delete it and start the run again"):
+        Run(part.parent.parent).records()
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\xff" * 4 + b"PAR1", b"PAR1" + MAGIC + b"\0" * 4 + b"PAR1"])
