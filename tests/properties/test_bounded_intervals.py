@@ -99,7 +99,7 @@ def test_an_interval_lies_within_the_bounds_of_its_number(name: str, scores: np.
         assert not np.any(np.asarray(high) > most + 1e-9), (high, most)
 
 
-@pytest.mark.parametrize("name", INTERVALS.keys() - {"wilson"})  # whose trials are no images
+@pytest.mark.parametrize("name", [name for name in INTERVALS if name != "wilson"])  # whose trials are no images
 def test_one_image_has_no_interval(name: str) -> None:
     for low, high in INTERVALS[name][1](np.array([[0.25], [0.5], [1.0]])):
         assert not np.isfinite(low).any()
