@@ -4,6 +4,7 @@ import math
 import re
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from heatproof import reproductions
 from heatproof.cli.main import app
-from heatproof.core.errors import SettingsError, UnknownNameError, UsageError
+from heatproof.core.errors import DataError, SettingsError, UnknownNameError, UsageError
 from heatproof.core.formatting import count
 from heatproof.evaluation.executors import SerialExecutor
 from heatproof.evaluation.run import run_experiment
@@ -173,7 +174,8 @@ def findings(output):
         (["smoothtaylor", "--table", "9"], SettingsError),
         (["roar", "--table", "1"], SettingsError),
         (["roar", "--preset", "colour"], UsageError),
-        (["roar", "--data", "images"], SettingsError),
+        (["roar", "--data", str(Path(__file__).parent)], SettingsError),  # which has no training part
+        (["roar", "--data", "images"], DataError),
         (["smoothtaylor", "--model", "torchvision,architekture=resnet18"], SettingsError),
     ],
 )
