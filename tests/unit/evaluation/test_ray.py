@@ -191,14 +191,16 @@ class TestCluster:
         }
         assert any("in hanging" in outcome.failure.traceback for outcome in outcomes if outcome.failure)
 
-    @pytest.mark.parametrize("moment", ["made", "started", "loading"])
     def test_a_process_that_is_killed_before_it_computes_is_started_again(
-        self, machines: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+        self, machines: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """The only process dies as it is made, the next as it starts, and one after it before it has its network."""
         monkeypatch.setattr("heatproof.evaluation.executors.ray.RayWorker", Doomed)
-        (tmp_path / moment).write_text("2")
+        moments = [tmp_path / moment for moment in ("made", "started", "loading")]
+        for moment in moments:
+            moment.write_text("1")
         outcomes = list(RayExecutor(workers=1).compute(slow, tmp_path, [units()[:3]]))
-        assert (tmp_path / moment).read_text() == "0"
+        assert [moment.read_text() for moment in moments] == ["0", "0", "0"]
         assert (len(outcomes), reasons(outcomes)) == (3, [])
 
     def test_a_process_that_never_starts_ends_the_run_in_a_line(
