@@ -26,9 +26,8 @@ test: $(VENV)/.test
 types:
 	$(VENV)/bin/mypy
 
-# One process more than two cores, since some tests wait for what must hang or die.
 tests:
-	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n 3
+	PYTHONDONTWRITEBYTECODE= $(VENV)/bin/pytest -n 2
 
 # Speed and memory against peers, same work, one run: 50 minutes on two cores. Writes benchmarks/results.json. `make benchmarks ONLY=growth`
 # runs some groups; `python -m benchmarks --help` names them.

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
-LEAST, MOST, NUMBERS = 4, 1000, 2**16
+LEAST, MOST, NUMBERS = 4, 1000, 2**12
 """The number of draws is that of so many random numbers in all, within these limits."""
 
 
